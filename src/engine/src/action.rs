@@ -1,0 +1,103 @@
+//! What the engine asks the world to do, as one ordered list.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Hook, Probe};
+use crate::spec::{Attempt, ContainerIndex};
+use crate::time::WallTime;
+
+/// Something to be done, in the order of the list. Each but `Record` and `Finish` is answered by exactly one event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Make the sandbox: namespaces, pod cgroup, volumes. Answer: `SandboxReady` or `SandboxFailed`.
+    CreateSandbox,
+    /// Remove the sandbox and what lives as long as it. Answer: `SandboxRemoved`.
+    RemoveSandbox,
+    /// Do something with one attempt of one container.
+    Container {
+        /// Which container.
+        container: ContainerIndex,
+        /// Which attempt.
+        attempt: Attempt,
+        /// What to do.
+        action: ContainerAction,
+    },
+    /// Write down a Kubernetes Event. Not answered.
+    Record(EventRecord),
+    /// The pod has ended and the sandbox is gone: leave with this exit code (design.md, section 3). The last action. Not answered.
+    Finish {
+        /// Exit code of `barepod run`.
+        exit_code: u8,
+    },
+}
+
+/// Something to be done with one attempt of one container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContainerAction {
+    /// See that its image is there. Answer: `ImageReady` or `ImageFailed`.
+    PrepareImage,
+    /// Create it, ready to start. Answer: `Created` or `CreateFailed`.
+    Create,
+    /// Execute its program. Answer: `Started` or `StartFailed`.
+    Start,
+    /// Send this signal to its init process. Answer: `Signaled`.
+    Signal(i32),
+    /// SIGKILL to everything in it. Answer: `Signaled`.
+    Kill,
+    /// It has exited (or failed to start): end what is left in its cgroup and remove it. Its logs stay. Answer: `Removed`.
+    Remove,
+    /// Run this hook. Answer: `HookDone`. It dies with its container (R5.6).
+    RunHook(Hook),
+    /// Run this probe. Answer: `ProbeDone`.
+    Probe(Probe),
+}
+
+/// A Kubernetes Event (R8.8); called a record, as *event* is the engine's input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// When.
+    pub time: WallTime,
+    /// `Normal` or `Warning`.
+    pub severity: Severity,
+    /// What, in one word of Kubernetes' list.
+    pub reason: EventReason,
+    /// The container it is about; `None`: the pod.
+    pub container: Option<ContainerIndex>,
+    /// For people.
+    pub message: String,
+}
+
+/// The type of a Kubernetes Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Severity {
+    /// As expected.
+    Normal,
+    /// Not as expected.
+    Warning,
+}
+
+/// Reasons of Kubernetes Events (R8.8), serialized as Kubernetes writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum EventReason {
+    Pulling,
+    Pulled,
+    Created,
+    Started,
+    Killing,
+    BackOff,
+    Unhealthy,
+    ProbeWarning,
+    FailedPostStartHook,
+    FailedPreStopHook,
+    Failed,
+    FailedMount,
+    FailedCreatePodSandBox,
+    DeadlineExceeded,
+    Evicted,
+    ExceededGracePeriod,
+    /// Ours: the supervisor ended without finishing the pod, and what was left has been removed.
+    SupervisorLost,
+}

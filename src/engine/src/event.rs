@@ -1,0 +1,209 @@
+//! What the world tells the engine. An event is a fact, never a request to decide.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Attempt, ContainerIndex};
+
+/// A fact. The answers to actions name the container and attempt of their action; the answer to an action on an
+/// older attempt is dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The pod is to be run. The first event, once.
+    Begin,
+    /// Time has passed: some deadline may be due.
+    Tick,
+    /// Deletion was requested (R5): `grace` overrides the pod's grace period. Zero: R5.7.
+    Stop {
+        /// The request's grace period; `None`: the pod's.
+        grace: Option<Duration>,
+    },
+    /// Forced deletion: SIGKILL to everything, now (`--force`, a second SIGINT).
+    Kill,
+    /// The supervisor that ran the pod is gone and everything it had started has been ended: nothing runs any more and
+    /// how the running containers ended could not be learnt (R8.6). The pod fails. Fed by the next command that finds it.
+    SupervisorLost,
+    /// Answer to `CreateSandbox`: namespaces, cgroup and volumes are there.
+    SandboxReady,
+    /// Answer to `CreateSandbox`: it could not be made; tried again later (event FailedCreatePodSandBox).
+    SandboxFailed {
+        /// What failed, on what, why.
+        message: String,
+    },
+    /// Answer to `RemoveSandbox`.
+    SandboxRemoved,
+    /// About one attempt of one container.
+    Container {
+        /// Which container.
+        container: ContainerIndex,
+        /// Which attempt.
+        attempt: Attempt,
+        /// What happened.
+        event: ContainerEvent,
+    },
+}
+
+/// What happened to one attempt of one container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContainerEvent {
+    /// Answer to `PrepareImage`.
+    ImageReady {
+        /// What the image or bundle is named, for `imageID`.
+        image_id: String,
+        /// Number of the stop signal that the image or bundle asks for (R5.12).
+        stop_signal: Option<i32>,
+    },
+    /// Answer to `PrepareImage`: it can't be had; tried again with back-off.
+    ImageFailed {
+        /// Which waiting reason it gives.
+        failure: ImageFailure,
+        /// What failed, on what, why.
+        message: String,
+    },
+    /// Answer to `Create`: the container exists, its process waits to be started.
+    Created {
+        /// `containerID`, e.g. `barepod://0f3a...`.
+        container_id: String,
+    },
+    /// Answer to `Create`: there is no container; tried again later (R4.5).
+    CreateFailed {
+        /// Which waiting reason it gives.
+        failure: CreateFailure,
+        /// What failed, on what, why.
+        message: String,
+    },
+    /// Answer to `Start`: the container's program was executed.
+    Started,
+    /// Answer to `Start`: the program could not be executed (StartError, exit code 128). The container has ended; no
+    /// `Exited` follows.
+    StartFailed {
+        /// What failed, on what, why.
+        message: String,
+    },
+    /// The container's init process ended. May come at any time after `Created`, once, also before the answer to
+    /// an action on it that is still under way.
+    Exited {
+        /// How it ended.
+        exit: Exit,
+        /// The kernel's OOM killer ended a process of this container.
+        oom_killed: OomKilled,
+        /// R8.7: the termination message; empty where there is none.
+        message: String,
+    },
+    /// Answer to `Signal` and `Kill`: it was sent, or the process was gone already (then `Exited` comes or came).
+    Signaled,
+    /// Answer to `Remove`: processes, cgroup and files of this attempt are gone.
+    Removed,
+    /// Answer to `RunHook`.
+    HookDone {
+        /// Which hook.
+        hook: Hook,
+        /// How it went.
+        result: HookResult,
+    },
+    /// Answer to `Probe`.
+    ProbeDone {
+        /// Which probe.
+        probe: Probe,
+        /// How it went.
+        result: ProbeResult,
+    },
+}
+
+/// Whether the OOM killer was at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OomKilled {
+    /// It ended a process of this container.
+    Yes,
+    /// It did not.
+    No,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// By itself, with this code (0..=255).
+    Code(u8),
+    /// By this signal (R8.5).
+    Signal(u8),
+    /// It could not be learnt (ContainerStatusUnknown, 137).
+    Unknown,
+}
+
+/// Why an image can't be had (R8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageFailure {
+    /// `ErrImagePull`, later `ImagePullBackOff`.
+    Pull,
+    /// `ErrImageNeverPull`.
+    NeverPull,
+    /// `InvalidImageName`.
+    InvalidName,
+}
+
+/// Why a container could not be created (R8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CreateFailure {
+    /// `CreateContainerConfigError`: what the manifest asks for can't be worked out (env, config, user).
+    Config,
+    /// `CreateContainerError`: it could not be made.
+    Create,
+    /// `RunContainerError`: it was made but could not be readied to run.
+    Run,
+}
+
+/// The two lifecycle hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hook {
+    /// `lifecycle.postStart`.
+    PostStart,
+    /// `lifecycle.preStop`.
+    PreStop,
+}
+
+/// How a hook went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookResult {
+    /// Well.
+    Success,
+    /// It failed.
+    Failure {
+        /// Why, for the event.
+        message: String,
+    },
+}
+
+/// The three probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probe {
+    /// `startupProbe`.
+    Startup,
+    /// `livenessProbe`.
+    Liveness,
+    /// `readinessProbe`.
+    Readiness,
+}
+
+/// How a probe went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProbeResult {
+    /// Well.
+    Success,
+    /// Well, with a warning (event ProbeWarning, R6.5).
+    Warning {
+        /// What was odd.
+        message: String,
+    },
+    /// It failed; a time-out is a failure.
+    Failure {
+        /// Why, for the event (R6.11).
+        message: String,
+    },
+    /// It could not be carried out (R6.5): counts as nothing. The shell has tried it three times.
+    Error {
+        /// Why, for the event.
+        message: String,
+    },
+}

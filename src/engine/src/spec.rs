@@ -1,0 +1,165 @@
+//! The part of a pod that its lifecycle depends on. `plan` makes it from a checked `v1::Pod`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Index of a container in [`PodSpec::containers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ContainerIndex(pub u16);
+
+/// The how-manieth instance of a container this is; 0 is the first. It is also the restart count of that instance (R3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Attempt(pub u32);
+
+/// A pod, as far as its lifecycle goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodSpec {
+    /// `metadata.name`, for messages (R4.4).
+    pub name: String,
+    /// `metadata.namespace`, for messages.
+    pub namespace: String,
+    /// `metadata.uid`, for messages.
+    pub uid: String,
+    /// `spec.restartPolicy`.
+    pub restart_policy: RestartPolicy,
+    /// `spec.terminationGracePeriodSeconds`.
+    pub grace_period: Duration,
+    /// `spec.activeDeadlineSeconds` (R5.15).
+    pub active_deadline: Option<Duration>,
+    /// Restart back-off (R4).
+    pub backoff: Backoff,
+    /// R5.17: the last part of the grace that is reserved for the sidecars.
+    pub sidecar_grace: Option<Duration>,
+    /// R5.5, R5.17: when preStop hooks of sidecars run.
+    pub sidecar_pre_stop: SidecarPreStop,
+    /// Names of `spec.readinessGates`' condition types; a pod with any is never Ready here unless they are met (R8.2).
+    pub readiness_gates: Vec<String>,
+    /// All entries of `initContainers` in their order, then all of `containers` in theirs.
+    pub containers: Vec<ContainerSpec>,
+}
+
+/// One container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// `name`.
+    pub name: String,
+    /// What role it has.
+    pub kind: Kind,
+    /// The container's own `restartPolicy` (KEP-5307); `None` where the pod's holds. Never set for a sidecar.
+    pub restart_policy: Option<RestartPolicy>,
+    /// `restartPolicyRules` in their order (KEP-5307, KEP-5532).
+    pub restart_rules: Vec<RestartRule>,
+    /// `startupProbe`.
+    pub startup_probe: Option<ProbeSpec>,
+    /// `livenessProbe`.
+    pub liveness_probe: Option<ProbeSpec>,
+    /// `readinessProbe`.
+    pub readiness_probe: Option<ProbeSpec>,
+    /// `lifecycle.postStart`.
+    pub post_start: Option<HookSpec>,
+    /// `lifecycle.preStop`.
+    pub pre_stop: Option<HookSpec>,
+    /// Number of the stop signal: `lifecycle.stopSignal`; `None` where the image's, else SIGTERM, holds (R5.12).
+    pub stop_signal: Option<i32>,
+}
+
+/// The three roles of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// An entry of `initContainers` that runs to its end.
+    Init,
+    /// An entry of `initContainers` with `restartPolicy: Always` (KEP-753).
+    Sidecar,
+    /// An entry of `containers`.
+    Main,
+}
+
+/// When a container that exited is started again (R3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    /// Whatever its exit code.
+    Always,
+    /// When it failed.
+    OnFailure,
+    /// Not at all.
+    Never,
+}
+
+/// One of `restartPolicyRules`: the first that matches an exit code decides (R3.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartRule {
+    /// What to do.
+    pub action: RestartRuleAction,
+    /// How `exit_codes` are compared.
+    pub operator: ExitCodeOperator,
+    /// The codes.
+    pub exit_codes: Vec<i32>,
+}
+
+/// What a rule that matches does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartRuleAction {
+    /// Restart this container.
+    Restart,
+    /// Restart the whole pod in place (R3.7).
+    RestartAllContainers,
+}
+
+/// `exitCodes.operator`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitCodeOperator {
+    /// The code is one of the values.
+    In,
+    /// The code is none of the values.
+    NotIn,
+}
+
+/// Restart back-off (R4.1, R4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// Delay of the second restart. 10 s by default.
+    pub initial: Duration,
+    /// Longest delay. 300 s by default.
+    pub max: Duration,
+    /// R4.2: how long after the last restart an exit must be for the count to start over. 600 s by default.
+    pub reset_after: Duration,
+}
+
+/// The timing of a probe (R6.1); what it does is the shell's business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeSpec {
+    /// `initialDelaySeconds`.
+    pub initial_delay: Duration,
+    /// `periodSeconds`.
+    pub period: Duration,
+    /// `timeoutSeconds`; the shell ends a probe that overruns and answers with a failure.
+    pub timeout: Duration,
+    /// `successThreshold`.
+    pub success_threshold: u32,
+    /// `failureThreshold`.
+    pub failure_threshold: u32,
+    /// `terminationGracePeriodSeconds` (R5.13).
+    pub grace_period: Option<Duration>,
+}
+
+/// A lifecycle hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookSpec {
+    /// `sleep`: a timer of the engine (R7.4).
+    Sleep(Duration),
+    /// `exec` or `httpGet`: run by the shell.
+    Handler,
+}
+
+/// When preStop hooks of sidecars run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub enum SidecarPreStop {
+    /// R5.5: at the very start of termination.
+    #[default]
+    AtBegin,
+    /// R5.17: at the sidecar's turn.
+    AtTurn,
+}

@@ -1,0 +1,10 @@
+//! barepod runs one Kubernetes Pod on a bare Linux box.
+pub mod cli;
+pub mod control;
+pub mod log;
+pub mod manifest;
+pub mod plan;
+pub mod report;
+pub mod runtime;
+pub mod store;
+pub mod supervisor;

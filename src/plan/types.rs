@@ -1,0 +1,258 @@
+//! What plan takes and gives: facts about this box and its images come in, what to make goes out. All plain values.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use oci_spec::runtime::Spec;
+use serde::{Deserialize, Serialize};
+
+use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
+
+/// Facts about this box, gathered once per pod by `runtime::node`.
+#[derive(Clone, Debug)]
+pub struct NodeFacts {
+    /// The host's name: `spec.nodeName`, and the hostname of a pod on the host's network.
+    pub hostname: String,
+    /// Which cgroup world this is.
+    pub cgroups: CgroupVersion,
+    /// The cgroup below which pods go, relative to the hierarchies' roots: `/` or a delegated one. Absolute, no trailing slash but for `/`.
+    pub cgroup_parent: PathBuf,
+    /// Memory of the box in bytes.
+    pub memory: u64,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// Capabilities this process may hand on (its bounding set), as `CAP_...` names.
+    pub capabilities: Vec<String>,
+    /// Whether processes may lower their oom_score_adj (CAP_SYS_RESOURCE), in the initial user namespace.
+    pub can_lower_oom_score: bool,
+    /// Text of the host's /etc/resolv.conf; empty where there is none.
+    pub resolv_conf: String,
+    /// Text of the host's /etc/hosts, for pods on the host's network.
+    pub hosts: String,
+    /// The host's addresses, the main one first (`status.hostIP`).
+    pub host_ips: Vec<String>,
+}
+
+/// Which hierarchies the controllers are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CgroupVersion {
+    /// All on v1, or hybrid: the controllers on v1 and a v2 without controllers.
+    V1,
+    /// Pure v2.
+    V2,
+}
+
+/// What to make once for the pod.
+#[derive(Clone, Debug)]
+pub struct PodPlan {
+    /// For the engine.
+    pub lifecycle: PodSpec,
+    /// Namespaces and files all containers share.
+    pub sandbox: SandboxPlan,
+    /// The pod's cgroup.
+    pub cgroup: CgroupPlan,
+    /// The pod's volumes in the order of the manifest.
+    pub volumes: Vec<VolumePlan>,
+    /// What `image:` names, per container index.
+    pub images: Vec<ImageSource>,
+    /// What was accepted but has no effect on one box, for the user to know.
+    pub warnings: Vec<String>,
+}
+
+/// Where a namespace comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Made for the pod, shared by its containers.
+    Pod,
+    /// The host's.
+    Host,
+    /// Each container has its own.
+    Container,
+}
+
+/// Namespaces and files that all containers of a pod share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SandboxPlan {
+    /// Host name in the UTS namespace and in /etc/hostname.
+    pub hostname: String,
+    /// NIS domain name of the UTS namespace; empty: left alone.
+    pub domainname: String,
+    /// `Pod`, or `Host` under hostNetwork (then the UTS namespace is the host's too, as containerd has it).
+    pub network: Scope,
+    /// `Pod`, or `Host` under hostIPC.
+    pub ipc: Scope,
+    /// `Container`, `Pod` under shareProcessNamespace, `Host` under hostPID.
+    pub pid: Scope,
+    /// `/proc/sys` names (dotted) and values, set in the sandbox's namespaces.
+    pub sysctls: BTreeMap<String, String>,
+    /// Text of /etc/hosts.
+    pub hosts: String,
+    /// Text of /etc/resolv.conf.
+    pub resolv_conf: String,
+    /// Size of the shared /dev/shm in bytes (64 MiB).
+    pub shm_size: u64,
+}
+
+/// The pod's cgroup, on every hierarchy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CgroupPlan {
+    /// Relative to the hierarchies' roots, absolute: `<parent>/barepod/pod<uid>`.
+    pub path: PathBuf,
+    /// Limits of the whole pod (R9.2).
+    pub limits: CgroupLimits,
+}
+
+/// Settings of a cgroup in v1's units; the v2 conversion is the OCI's (R9.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupLimits {
+    /// cpu.shares, 2..=262144.
+    pub cpu_shares: Option<u64>,
+    /// Microseconds of CPU per period of 100 ms.
+    pub cpu_quota: Option<i64>,
+    /// Bytes.
+    pub memory: Option<i64>,
+    /// Number of processes.
+    pub pids: Option<i64>,
+}
+
+/// A volume of the pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumePlan {
+    /// `name`.
+    pub name: String,
+    /// What it is.
+    pub source: VolumeSource,
+    /// fsGroup to apply to it, where the pod has one and the kind of volume takes it (emptyDir does, hostPath doesn't).
+    pub fs_group: Option<u32>,
+}
+
+/// What a volume is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VolumeSource {
+    /// `emptyDir` on the disk that holds the state; 0777.
+    EmptyDir {
+        /// Bytes.
+        size_limit: Option<u64>,
+    },
+    /// `emptyDir` with `medium: Memory`: a tmpfs, 0777 (kubelet: 1777 is wrong, it is 0777).
+    Memory {
+        /// Bytes; `None`: half the memory, the kernel's default.
+        size_limit: Option<u64>,
+    },
+    /// `hostPath` (R10.5). A relative path is relative to `/`.
+    HostPath {
+        /// On the host.
+        path: PathBuf,
+        /// What has to be there.
+        kind: HostPathKind,
+    },
+}
+
+/// `hostPath.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum HostPathKind {
+    Any,
+    DirectoryOrCreate,
+    Directory,
+    FileOrCreate,
+    File,
+    Socket,
+    CharDevice,
+    BlockDevice,
+}
+
+/// What `image:` names, with absolute paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageSource {
+    /// `bundle:PATH`: config.json and its rootfs.
+    Bundle(PathBuf),
+    /// `rootfs:PATH`: a plain directory with the default config.
+    Rootfs(PathBuf),
+}
+
+/// What `runtime::image` found behind an [`ImageSource`].
+#[derive(Clone, Debug)]
+pub struct ImageFacts {
+    /// `imageID`: what the manifest's `image:` says, with an absolute path.
+    pub id: String,
+    /// The directory that becomes the root file system's lower layer. Absolute.
+    pub rootfs: PathBuf,
+    /// The bundle's config.json, or the default config for a plain rootfs.
+    pub base: Spec,
+    /// Text of /etc/passwd in it, resolved inside it; empty where there is none.
+    pub passwd: String,
+    /// Text of /etc/group in it, resolved inside it; empty where there is none.
+    pub group: String,
+    /// Number of the stop signal that the bundle asks for (annotation `org.opencontainers.image.stopSignal`), if any.
+    pub stop_signal: Option<i32>,
+}
+
+/// Facts about the made sandbox that a container's config needs.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxFacts {
+    /// Path of the shared network namespace; `None`: the host's.
+    pub network_namespace: Option<PathBuf>,
+    /// Path of the shared IPC namespace; `None`: the host's.
+    pub ipc_namespace: Option<PathBuf>,
+    /// Path of the shared UTS namespace; `None`: the host's.
+    pub uts_namespace: Option<PathBuf>,
+    /// Path of the shared PID namespace; `None`: by `SandboxPlan::pid`, a new one or the host's.
+    pub pid_namespace: Option<PathBuf>,
+    /// The shared /dev/shm on the host's side.
+    pub shm: PathBuf,
+    /// The files to mount at /etc/hosts, /etc/hostname, /etc/resolv.conf.
+    pub hosts: PathBuf,
+    /// See `hosts`.
+    pub hostname: PathBuf,
+    /// See `hosts`.
+    pub resolv_conf: PathBuf,
+    /// Where each volume is on the host, by name.
+    pub volumes: BTreeMap<String, PathBuf>,
+    /// `status.podIP`s; 127.0.0.1 where the pod has only its loopback.
+    pub pod_ips: Vec<String>,
+    /// Folder of this attempt, for what is made anew at each start (the termination log).
+    pub attempt_dir: PathBuf,
+}
+
+/// What to make for one attempt of one container. Travels to the helper as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ContainerPlan {
+    /// Which container this is.
+    pub container: ContainerIndex,
+    /// Its name in the manifest.
+    pub name: String,
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// Unique on this box: the part of containerID behind `barepod://`.
+    pub id: String,
+    /// The lower layer of the root file system. Absolute.
+    pub rootfs: PathBuf,
+    /// Whether the root file system gets an upper layer.
+    pub root: RootAccess,
+    /// The whole OCI config, but for `root.path`, which the helper sets to where it mounts the root file system.
+    pub spec: Spec,
+    /// Sources of mounts in `spec` that must be resolved below a volume first (`subPath`): for the mount at this
+    /// destination, the part of the path below its source.
+    pub sub_paths: Vec<SubPath>,
+    /// Files to make in the attempt's folder before the mounts: (path, mode).
+    pub files: Vec<(PathBuf, u32)>,
+}
+
+/// A `subPath` to be resolved safely when the container is made (CVE-2017-1002101, CVE-2021-25741).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubPath {
+    /// Index of the mount in `spec.mounts`, whose source is the volume's root.
+    pub mount: usize,
+    /// Relative, without `..`. Made as a directory (0750 as the kubelet does) where it doesn't exist and the volume may be written.
+    pub path: PathBuf,
+}
+
+/// Whether a container may write to its root file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RootAccess {
+    /// Through an overlay whose upper layer lives as long as the attempt.
+    Writable,
+    /// Not at all: no upper layer.
+    ReadOnly,
+}
