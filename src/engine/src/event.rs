@@ -29,6 +29,8 @@ pub enum Event {
     SandboxReady,
     /// Answer to `CreateSandbox`: it could not be made; tried again later (event FailedCreatePodSandBox).
     SandboxFailed {
+        /// Which event it gives.
+        failure: SandboxFailure,
         /// What failed, on what, why.
         message: String,
     },
@@ -43,6 +45,15 @@ pub enum Event {
         /// What happened.
         event: ContainerEvent,
     },
+}
+
+/// Why a sandbox could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SandboxFailure {
+    /// Namespaces or cgroup: event FailedCreatePodSandBox.
+    Sandbox,
+    /// A volume (R10.5): event FailedMount.
+    Mount,
 }
 
 /// What happened to one attempt of one container.
