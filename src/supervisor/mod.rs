@@ -1,1 +1,181 @@
-//! supervisor
+//! The loop: the world's facts to the engine, the engine's actions to the world.
+//!
+//! One process per pod, one thread. Start at [`Supervisor::run`]; `facts` turns descriptors into events, `carry` turns
+//! actions into calls, `persist` writes down what became of it. Nothing here looks at the pod's state to choose what
+//! to do: that is the engine's.
+
+mod audience;
+mod carry;
+mod clock;
+mod facts;
+mod persist;
+mod slot;
+mod sources;
+mod termination_message;
+
+use std::collections::VecDeque;
+
+use barepod_engine::Engine;
+use barepod_engine::action::{Action, EventRecord};
+use barepod_engine::event::{ContainerEvent, Event};
+use barepod_engine::spec::{Attempt, ContainerIndex};
+use k8s_openapi::api::core::v1;
+
+pub use audience::Audience;
+pub use clock::now;
+
+use crate::control;
+use crate::plan::{NodeFacts, PodPlan};
+use crate::runtime::sandbox::{Sandbox, SandboxDirs};
+use crate::store::PodStore;
+use clock::Alarm;
+use slot::Slot;
+use sources::{Interest, Signals, Sources, Token};
+
+/// Why a supervisor could not go on. What goes wrong with a container is never one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// The loop's own descriptors.
+    #[error("the supervisor's event loop: {call}: {source}")]
+    Loop {
+        /// Which system call.
+        call: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The mount namespace.
+    #[error("can't isolate the supervisor's mounts: {0}")]
+    Mounts(#[source] crate::runtime::sandbox::SandboxError),
+    /// The control socket.
+    #[error("can't open the control socket: {0}")]
+    Control(#[source] control::ControlError),
+}
+
+/// A pod that is ready to be run.
+pub struct Pod {
+    /// The checked manifest, with defaults and uid.
+    pub manifest: v1::Pod,
+    /// What to make of it.
+    pub plan: PodPlan,
+    /// The box.
+    pub node: NodeFacts,
+    /// Where its files go.
+    pub dirs: SandboxDirs,
+}
+
+/// Runs one pod.
+pub struct Supervisor<'a> {
+    pod: Pod,
+    engine: Engine,
+    store: PodStore,
+    audience: &'a mut dyn Audience,
+    sources: Sources,
+    signals: Signals,
+    alarm: Alarm,
+    control: control::Server,
+    sandbox: Option<Sandbox>,
+    slots: Vec<Slot>,
+    /// Facts the engine has not been told yet.
+    facts: VecDeque<Event>,
+    /// Kubernetes Events that are not on disk yet.
+    records: Vec<EventRecord>,
+    /// Whether output is left in its pipes until the audience has room.
+    listening: bool,
+    finished: Option<u8>,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Readies everything but the pod itself. From here on SIGTERM, SIGHUP and SIGINT mean deletion.
+    ///
+    /// # Errors
+    /// Where the loop's descriptors, the mount namespace or the control socket can't be had.
+    pub fn new(pod: Pod, store: PodStore, audience: &'a mut dyn Audience) -> Result<Self, SupervisorError> {
+        crate::runtime::sandbox::isolate_mounts().map_err(SupervisorError::Mounts)?;
+        let sources = Sources::new().map_err(|errno| SupervisorError::of("epoll_create1", errno.into()))?;
+        let signals = Signals::catch(&sources).map_err(|error| SupervisorError::of("sigaction", error))?;
+        let alarm = Alarm::new().map_err(|errno| SupervisorError::of("timerfd_create", errno.into()))?;
+        sources
+            .add(&alarm, Token::Alarm, Interest::Readable)
+            .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
+        let control = control::Server::bind(store.dir()).map_err(SupervisorError::Control)?;
+        sources
+            .add(control.listener(), Token::Listener, Interest::Readable)
+            .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
+        let engine = Engine::new(pod.plan.lifecycle.clone());
+        let slots = pod.plan.lifecycle.containers.iter().map(|_| Slot::default()).collect();
+        Ok(Self {
+            pod,
+            engine,
+            store,
+            audience,
+            sources,
+            signals,
+            alarm,
+            control,
+            sandbox: None,
+            slots,
+            facts: VecDeque::new(),
+            records: Vec::new(),
+            listening: true,
+            finished: None,
+        })
+    }
+
+    /// Runs the pod to its end and gives the exit code of `barepod run`.
+    ///
+    /// # Errors
+    /// Where the loop itself fails; containers may then still run, and the next command that names the pod ends them.
+    pub fn run(mut self) -> Result<u8, SupervisorError> {
+        self.tell(Event::Begin)?;
+        loop {
+            self.persist();
+            self.listen_as_there_is_room();
+            if let Some(exit_code) = self.finished {
+                self.control.finish(exit_code, self.engine.status().phase);
+                self.audience.ended(&self.engine.status());
+                return Ok(exit_code);
+            }
+            let tokens = self.sources.wait().map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
+            for token in tokens {
+                self.look_at(token);
+                self.settle()?;
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) -> Result<(), SupervisorError> {
+        self.facts.push_back(event);
+        self.settle()
+    }
+
+    /// Tells the engine all facts and carries out what it asks for, until there is nothing new.
+    fn settle(&mut self) -> Result<(), SupervisorError> {
+        let mut actions: Vec<Action> = Vec::new();
+        while let Some(event) = self.facts.pop_front() {
+            self.engine.step(now(), event, &mut actions);
+            for action in actions.drain(..) {
+                self.carry(action);
+            }
+        }
+        let deadline = self.engine.next_deadline();
+        self.alarm.set(deadline).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
+    }
+
+    fn answer(&mut self, container: ContainerIndex, attempt: Attempt, event: ContainerEvent) {
+        self.facts.push_back(Event::Container { container, attempt, event });
+    }
+
+    fn slot(&mut self, container: ContainerIndex) -> &mut Slot {
+        &mut self.slots[usize::from(container.0)]
+    }
+
+    fn name(&self, container: ContainerIndex) -> &str {
+        &self.pod.plan.lifecycle.containers[usize::from(container.0)].name
+    }
+}
+
+impl SupervisorError {
+    fn of(call: &'static str, source: std::io::Error) -> Self {
+        Self::Loop { call, source }
+    }
+}

@@ -1,10 +1,30 @@
 //! The lifecycle of a Kubernetes Pod as a pure state machine.
+//!
+//! [`Engine::step`] takes a fact and the time and appends what is to be done; [`Engine::next_deadline`] says when to
+//! call again though nothing happened; [`Engine::status`] is what users see. There is no clock, no I/O, no randomness
+//! and no allocation-order dependence in here: the same events at the same times give the same actions, for ever.
+//!
+//! Rule numbers such as `R5.3` are those of the kubelet rules in docs/lifecycle.md. Where to start reading: [`Engine::step`] hands a
+//! fact to `facts`, then `advance` lets each concern have its say until nothing changes any more: `startup` (what may
+//! run next), `termination` (who is told to stop when), `restart` (policy and back-off), `probe`, `hook`.
+
 #![no_std]
 
 extern crate alloc;
 
 pub mod action;
+mod container;
+mod derive;
 pub mod event;
+mod facts;
+mod hook;
+mod pod;
+mod probe;
+mod restart;
 pub mod spec;
+mod startup;
 pub mod status;
+mod termination;
 pub mod time;
+
+pub use pod::Engine;

@@ -1,0 +1,332 @@
+//! What the world says about an attempt, taken into the state. Answers of an older attempt end here.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::action::{ContainerAction, EventReason, Severity};
+use crate::container::{After, Done, Killed, Life, Made, Running, StopStage, StopWhy};
+use crate::event::{ContainerEvent, CreateFailure, Exit, Hook, ImageFailure, OomKilled};
+use crate::hook::HookRun;
+use crate::pod::{Engine, Initialized, RestartingAll, Turn};
+use crate::probe::Probes;
+use crate::restart::{EndedBy, Verdict, verdict};
+use crate::spec::{Attempt, ContainerIndex, Kind};
+use crate::status::{Terminated, TerminatedReason, WaitingReason};
+use crate::termination::Cause;
+
+/// The longest wait between two tries to get an image; the first is `Engine::retry_delay`.
+const PULL_BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// Exit code of a container whose program could not be executed (R8.4).
+const START_ERROR: i32 = 128;
+/// Exit code where it could not be learnt (R8.4).
+const UNKNOWN: i32 = 137;
+
+impl Engine {
+    pub(crate) fn container_event(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: ContainerIndex,
+        attempt: Attempt,
+        event: ContainerEvent,
+    ) {
+        if usize::from(index.0) >= self.containers.len() || self.container(index).attempt != attempt {
+            return;
+        }
+        match event {
+            ContainerEvent::ImageReady { image_id, stop_signal } => {
+                self.image_ready(turn, index, image_id, stop_signal);
+            }
+            ContainerEvent::ImageFailed { failure, message } => self.image_failed(turn, index, failure, &message),
+            ContainerEvent::Created { container_id } => self.created(turn, index, container_id),
+            ContainerEvent::CreateFailed { failure, message } => self.create_failed(turn, index, failure, message),
+            ContainerEvent::Started => self.program_started(turn, index),
+            ContainerEvent::StartFailed { message } => self.start_failed(turn, index, message),
+            ContainerEvent::Exited { exit, oom_killed, message } => {
+                self.exited(turn, index, exit, oom_killed, message);
+            }
+            ContainerEvent::Signaled => {}
+            ContainerEvent::Removed => self.removed(turn, index),
+            ContainerEvent::HookDone { hook, result } => self.hook_done(turn, index, hook, result),
+            ContainerEvent::ProbeDone { probe, result } => self.probe_done(turn, index, probe, result),
+        }
+    }
+
+    fn image_ready(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: ContainerIndex,
+        image_id: String,
+        stop_signal: Option<i32>,
+    ) {
+        if !matches!(self.container(index).life, Life::Preparing) {
+            return;
+        }
+        let wanted = self.is_wanted(index);
+        let container = self.container_mut(index);
+        container.image_id = Some(image_id);
+        container.image_stop_signal = stop_signal;
+        container.pull_backoff = None;
+        if wanted {
+            container.life = Life::Creating { kill_at: None, killed: Killed::No };
+            turn.act(index, container.attempt, ContainerAction::Create);
+        } else {
+            self.give_up(index);
+        }
+    }
+
+    fn image_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: ImageFailure, message: &str) {
+        if !matches!(self.container(index).life, Life::Preparing) {
+            return;
+        }
+        turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
+        if !self.is_wanted(index) {
+            return self.give_up(index);
+        }
+        let first = self.retry_delay();
+        let container = self.container_mut(index);
+        let delay = container.pull_backoff.map_or(first, |delay| (delay * 2).min(PULL_BACKOFF_MAX).max(first));
+        let reason = match (failure, container.pull_backoff) {
+            (ImageFailure::Pull, None) => WaitingReason::ErrImagePull,
+            (ImageFailure::Pull, Some(_)) => WaitingReason::ImagePullBackOff,
+            (ImageFailure::NeverPull, _) => WaitingReason::ErrImageNeverPull,
+            (ImageFailure::InvalidName, _) => WaitingReason::InvalidImageName,
+        };
+        container.pull_backoff = Some(delay);
+        container.life = Life::Retry { at: turn.now.monotonic.after(delay), reason, message: message.into() };
+    }
+
+    fn created(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, container_id: String) {
+        if !matches!(self.container(index).life, Life::Creating { .. }) {
+            return;
+        }
+        let wanted = self.is_wanted(index);
+        let container = self.container_mut(index);
+        container.container_id = Some(container_id);
+        container.made = Made::Yes;
+        if wanted {
+            container.life = Life::Created;
+        } else {
+            container.life = Life::Discarded;
+            turn.act(index, container.attempt, ContainerAction::Kill);
+        }
+        let name = &self.container_spec(index).name;
+        turn.record(Severity::Normal, EventReason::Created, Some(index), format!("Created container: {name}"));
+    }
+
+    fn create_failed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: ContainerIndex,
+        failure: CreateFailure,
+        message: String,
+    ) {
+        let Life::Creating { killed, .. } = self.container(index).life else { return };
+        // What we ended ourselves is not news.
+        if killed == Killed::No {
+            turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
+        }
+        if !self.is_wanted(index) {
+            return self.give_up(index);
+        }
+        let reason = match failure {
+            CreateFailure::Config => WaitingReason::CreateContainerConfigError,
+            CreateFailure::Create => WaitingReason::CreateContainerError,
+            CreateFailure::Run => WaitingReason::RunContainerError,
+        };
+        let at = turn.now.monotonic.after(self.retry_delay());
+        self.container_mut(index).life = Life::Retry { at, reason, message };
+    }
+
+    /// Nothing of it was made, and it isn't wanted any more.
+    fn give_up(&mut self, index: ContainerIndex) {
+        self.container_mut(index).life = match self.restarting_all {
+            RestartingAll::Yes => Life::Waiting,
+            RestartingAll::No => Life::Over,
+        };
+    }
+
+    fn program_started(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        if !matches!(self.container(index).life, Life::Starting) {
+            return;
+        }
+        let name = &self.container_spec(index).name;
+        turn.record(Severity::Normal, EventReason::Started, Some(index), format!("Started container {name}"));
+        let probes = Probes::new(self.container_spec(index), turn.now.monotonic);
+        let (since, since_wall) = (turn.now.monotonic, turn.now.wall);
+        let running = Running { since, since_wall, post_start: HookRun::Over, probes, stop: None };
+        self.container_mut(index).life = Life::Running(running);
+        if self.kind(index) == Kind::Main {
+            self.container_mut(index).done = Done::Yes;
+            self.initialized = Initialized::Yes;
+        }
+        let hook = self.container_spec(index).post_start;
+        if self.ending.is_some() {
+            self.join_ending(turn, index);
+        } else if self.restarting_all == RestartingAll::Yes {
+            turn.act(index, self.container(index).attempt, ContainerAction::Kill);
+        }
+        if self.is_wanted(index) {
+            let post_start = self.begin_hook(turn, index, Hook::PostStart, hook);
+            if let Some(running) = self.container_mut(index).running_mut() {
+                running.post_start = post_start;
+            }
+        }
+    }
+
+    fn start_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, message: String) {
+        if !matches!(self.container(index).life, Life::Starting) {
+            return;
+        }
+        turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
+        let wall = turn.now.wall;
+        let terminated = Terminated {
+            exit_code: START_ERROR,
+            signal: None,
+            reason: TerminatedReason::StartError,
+            message,
+            started_at: None,
+            finished_at: Some(wall),
+            container_id: self.container(index).container_id.clone(),
+        };
+        self.ended(turn, index, terminated, EndedBy::Anything);
+    }
+
+    fn exited(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: ContainerIndex,
+        exit: Exit,
+        oom_killed: OomKilled,
+        message: String,
+    ) {
+        let container = self.container(index);
+        let (started_at, ended_by) = match &container.life {
+            Life::Running(running) => {
+                let probe = running.stop.as_ref().is_some_and(|stop| stop.why == StopWhy::Probe);
+                (Some(running.since_wall), if probe { EndedBy::Probe } else { EndedBy::Anything })
+            }
+            // Its end overtook the answer to its start.
+            Life::Starting => (Some(turn.now.wall), EndedBy::Anything),
+            Life::Created | Life::Discarded => return self.discarded(turn, index),
+            Life::Waiting
+            | Life::Retry { .. }
+            | Life::BackOff { .. }
+            | Life::Preparing
+            | Life::Creating { .. }
+            | Life::Removing(_)
+            | Life::Over => return,
+        };
+        let (exit_code, signal) = match exit {
+            Exit::Code(code) => (i32::from(code), None),
+            Exit::Signal(signal) => (128 + i32::from(signal), Some(i32::from(signal))),
+            Exit::Unknown => (UNKNOWN, None),
+        };
+        let reason = match (exit, oom_killed) {
+            (Exit::Unknown, _) => TerminatedReason::ContainerStatusUnknown,
+            (Exit::Code(0), _) => TerminatedReason::Completed,
+            (Exit::Code(_) | Exit::Signal(_), OomKilled::Yes) => TerminatedReason::OOMKilled,
+            (Exit::Code(_) | Exit::Signal(_), OomKilled::No) => TerminatedReason::Error,
+        };
+        let terminated = Terminated {
+            exit_code,
+            signal,
+            reason,
+            message,
+            started_at,
+            finished_at: Some(turn.now.wall),
+            container_id: container.container_id.clone(),
+        };
+        self.note_grace_use(turn, index);
+        self.ended(turn, index, terminated, ended_by);
+    }
+
+    /// It existed, but its program was never executed: as if it had not been.
+    fn discarded(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let wanted = self.is_wanted(index);
+        let container = self.container_mut(index);
+        container.life = Life::Removing(if wanted { After::Again } else { After::Over });
+        turn.act(index, container.attempt, ContainerAction::Remove);
+    }
+
+    /// An instance ended: what becomes of it (R3), and of the pod.
+    fn ended(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, terminated: Terminated, ended_by: EndedBy) {
+        let exit_code = terminated.exit_code;
+        let container = self.container_mut(index);
+        container.previous = container.last.replace(terminated);
+        let verdict = verdict(self.container_spec(index), self.spec().restart_policy, exit_code, ended_by);
+        let restart = match (&self.ending, self.restarting_all, verdict) {
+            (Some(_), _, _) => self.restarts_while_ending(index),
+            (None, RestartingAll::Yes, _) | (None, RestartingAll::No, Verdict::RestartAll | Verdict::Restart) => true,
+            (None, RestartingAll::No, Verdict::Stay | Verdict::PodFails) => false,
+        };
+        let backoff = self.spec().backoff;
+        let now = turn.now.monotonic;
+        let kind = self.kind(index);
+        let container = self.container_mut(index);
+        container.ended_at = Some(now);
+        let after = if restart {
+            let delay = container.backoff.delay_after(now, &backoff);
+            After::Restart { at: now.after(delay), delay }
+        } else {
+            After::Over
+        };
+        if kind == Kind::Init && exit_code == 0 && verdict == Verdict::Stay {
+            container.done = Done::Yes;
+        }
+        container.life = Life::Removing(after);
+        turn.act(index, container.attempt, ContainerAction::Remove);
+        if self.ending.is_some() || self.restarting_all == RestartingAll::Yes {
+            return;
+        }
+        match verdict {
+            Verdict::RestartAll => self.begin_restart_all(turn),
+            Verdict::PodFails => {
+                let grace = self.spec().grace_period;
+                self.begin_ending(turn, Cause::InitFailed, grace);
+            }
+            Verdict::Restart | Verdict::Stay => {}
+        }
+    }
+
+    fn note_grace_use(&mut self, turn: &Turn<'_>, index: ContainerIndex) {
+        let now = turn.now.monotonic;
+        let container = self.container_mut(index);
+        let Some(stop) = container.running().and_then(|running| running.stop.as_ref()) else { return };
+        if stop.why != StopWhy::PodEnds {
+            return;
+        }
+        let mut used = stop.used;
+        match stop.stage {
+            StopStage::Hook { since, .. } => used.hook += now.since(since),
+            StopStage::Turn { since } => used.turn += now.since(since),
+            StopStage::Signaled { at, .. } | StopStage::Killed { signaled: at } => used.stopping = now.since(at),
+        }
+        container.grace_use = Some(used);
+    }
+
+    fn removed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let Life::Removing(after) = self.container(index).life else { return };
+        turn.changed();
+        let restarts = self.ending.is_none() || self.restarts_while_ending(index);
+        let life = match after {
+            After::Restart { at, delay } if restarts => {
+                let waits = at > turn.now.monotonic;
+                if waits {
+                    let message = format!("Back-off restarting failed container {}", self.container_and_pod(index));
+                    turn.record(Severity::Warning, EventReason::BackOff, Some(index), message);
+                }
+                Life::BackOff { at, message: waits.then(|| self.back_off_message(index, delay)) }
+            }
+            After::Again if self.ending.is_none() => Life::Waiting,
+            After::Restart { .. } | After::Again | After::Over => Life::Over,
+        };
+        self.container_mut(index).life = life;
+    }
+
+    fn container_and_pod(&self, index: ContainerIndex) -> String {
+        let spec = self.spec();
+        let name = &self.container_spec(index).name;
+        format!("{name} in pod {}_{}({})", spec.name, spec.namespace, spec.uid)
+    }
+}

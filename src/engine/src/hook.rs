@@ -1,0 +1,101 @@
+//! Hooks (R7): postStart holds "started", preStop eats from the grace. What a handler does is the shell's business.
+
+use alloc::format;
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{ContainerAction, EventReason, Severity};
+use crate::container::{StopStage, StopWhy};
+use crate::event::{Hook, HookResult};
+use crate::pod::{Engine, Turn};
+use crate::spec::{ContainerIndex, HookSpec};
+use crate::time::Instant;
+
+/// How far a hook is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum HookRun {
+    /// The shell runs it.
+    Handler,
+    /// A `sleep` that ends then (R7.4).
+    Sleep { until: Instant },
+    /// It is over, or there is none.
+    Over,
+}
+
+impl Engine {
+    /// Starts a hook and gives how far it is then.
+    pub(crate) fn begin_hook(
+        &self,
+        turn: &mut Turn<'_>,
+        index: ContainerIndex,
+        hook: Hook,
+        spec: Option<HookSpec>,
+    ) -> HookRun {
+        match spec {
+            None => HookRun::Over,
+            Some(HookSpec::Sleep(length)) => HookRun::Sleep { until: turn.now.monotonic.after(length) },
+            Some(HookSpec::Handler) => {
+                turn.act(index, self.container(index).attempt, ContainerAction::RunHook(hook));
+                HookRun::Handler
+            }
+        }
+    }
+
+    /// The shell's answer to `RunHook`.
+    pub(crate) fn hook_done(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, hook: Hook, result: HookResult) {
+        let failure = match result {
+            HookResult::Success => None,
+            HookResult::Failure { message } => Some(message),
+        };
+        match hook {
+            Hook::PostStart => self.post_start_done(turn, index, failure),
+            Hook::PreStop => {
+                if let Some(message) = failure {
+                    turn.record(Severity::Warning, EventReason::FailedPreStopHook, Some(index), message);
+                }
+                if let Some(running) = self.container_mut(index).running_mut()
+                    && let Some(stop) = &mut running.stop
+                    && let StopStage::Hook { run, .. } = &mut stop.stage
+                {
+                    *run = HookRun::Over;
+                }
+            }
+        }
+    }
+
+    fn post_start_done(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: Option<String>) {
+        let Some(running) = self.container_mut(index).running_mut() else { return };
+        if running.post_start == HookRun::Over {
+            return;
+        }
+        running.post_start = HookRun::Over;
+        // R7.1: it is killed, unless it is being stopped already.
+        if let Some(message) = failure {
+            turn.record(Severity::Warning, EventReason::FailedPostStartHook, Some(index), message);
+            let grace = self.spec().grace_period;
+            self.begin_stop(turn, index, StopWhy::PostStart, grace);
+        }
+    }
+
+    /// Ends sleeps that are over.
+    pub(crate) fn wake_hooks(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let now = turn.now.monotonic;
+        let Some(running) = self.container_mut(index).running_mut() else { return };
+        if let HookRun::Sleep { until } = running.post_start
+            && until <= now
+        {
+            running.post_start = HookRun::Over;
+            turn.changed();
+        }
+        if let Some(stop) = &mut running.stop
+            && let StopStage::Hook { run, .. } = &mut stop.stage
+            && let HookRun::Sleep { until } = *run
+            && until <= now
+        {
+            *run = HookRun::Over;
+            turn.changed();
+        }
+    }
+}
+

@@ -1,0 +1,167 @@
+//! What may run next (R2): entries of initContainers one after the other, then the mains; restarts that are due; and
+//! the restart of all containers (R3.7).
+
+use crate::container::{Container, Done, Killed, Life, Made};
+use crate::hook::HookRun;
+use crate::pod::{Engine, PodLife, RestartingAll, Turn};
+use crate::spec::{Attempt, ContainerIndex, Kind};
+use crate::action::ContainerAction;
+
+impl Engine {
+    /// Starts what is due.
+    pub(crate) fn advance_startup(&mut self, turn: &mut Turn<'_>) {
+        if self.life != PodLife::Up || self.restarting_all == RestartingAll::Yes {
+            return;
+        }
+        for index in self.indices() {
+            match self.kind(index) {
+                Kind::Main => self.advance_main(turn, index),
+                Kind::Init | Kind::Sidecar => {
+                    self.begin_if_due(turn, index);
+                    self.start_if_created(turn, index);
+                    if self.kind(index) == Kind::Sidecar && self.container(index).is_started() {
+                        self.container_mut(index).done = Done::Yes;
+                    }
+                    // R2.1, R2.2: nothing behind it until it is done once (R2.6).
+                    if self.container(index).done == Done::No {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// R2.4: made at once, started in spec order; a main's postStart holds up the mains behind it.
+    fn advance_main(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        self.begin_if_due(turn, index);
+        let held = self.indices().take_while(|&other| other < index).any(|other| {
+            self.kind(other) == Kind::Main
+                && match &self.container(other).life {
+                    Life::Preparing | Life::Creating { .. } | Life::Created | Life::Starting => true,
+                    Life::Running(running) => running.post_start != HookRun::Over && running.stop.is_none(),
+                    Life::Waiting
+                    | Life::Retry { .. }
+                    | Life::BackOff { .. }
+                    | Life::Discarded
+                    | Life::Removing(_)
+                    | Life::Over => false,
+                }
+        });
+        if !held {
+            self.start_if_created(turn, index);
+        }
+    }
+
+    /// Begins an attempt where it waits for nothing any more.
+    pub(crate) fn begin_if_due(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let now = turn.now.monotonic;
+        let backoff = self.spec().backoff;
+        let container = self.container_mut(index);
+        match container.life {
+            Life::Waiting => {}
+            Life::Retry { at, .. } if at <= now => {}
+            Life::BackOff { at, .. } if at <= now => {
+                container.attempt = Attempt(container.attempt.0 + 1);
+                container.made = Made::No;
+                container.backoff.raise(now, &backoff);
+            }
+            // An init that is done stays so.
+            Life::Retry { .. }
+            | Life::BackOff { .. }
+            | Life::Preparing
+            | Life::Creating { .. }
+            | Life::Created
+            | Life::Discarded
+            | Life::Starting
+            | Life::Running(_)
+            | Life::Removing(_)
+            | Life::Over => return,
+        }
+        container.life = Life::Preparing;
+        turn.act(index, container.attempt, ContainerAction::PrepareImage);
+    }
+
+    pub(crate) fn start_if_created(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let container = self.container_mut(index);
+        if matches!(container.life, Life::Created) {
+            container.life = Life::Starting;
+            turn.act(index, container.attempt, ContainerAction::Start);
+        }
+    }
+
+    /// Whether an attempt that is being made shall go on.
+    pub(crate) fn is_wanted(&self, index: ContainerIndex) -> bool {
+        if self.ending.is_some() {
+            self.restarts_while_ending(index)
+        } else {
+            self.restarting_all == RestartingAll::No
+        }
+    }
+
+    /// R3.7: all containers are killed at once.
+    pub(crate) fn begin_restart_all(&mut self, turn: &mut Turn<'_>) {
+        self.restarting_all = RestartingAll::Yes;
+        for index in self.indices() {
+            self.kill_now(turn, index);
+        }
+    }
+
+    /// R3.7: once nothing of any container is left, start-up begins again.
+    pub(crate) fn advance_restart_all(&mut self, turn: &mut Turn<'_>) {
+        if self.restarting_all == RestartingAll::No || !self.containers.iter().all(Container::is_settled) {
+            return;
+        }
+        self.restarting_all = RestartingAll::No;
+        turn.changed();
+        let now = turn.now.monotonic;
+        let backoff = self.spec().backoff;
+        for container in &mut self.containers {
+            container.done = Done::No;
+            match container.life {
+                Life::Over => {
+                    container.life = match container.ended_at {
+                        Some(ended) => {
+                            let at = ended.after(container.backoff.delay_after(now, &backoff));
+                            Life::BackOff { at, message: None }
+                        }
+                        None => Life::Waiting,
+                    };
+                }
+                Life::Waiting
+                | Life::Retry { .. }
+                | Life::BackOff { .. }
+                | Life::Preparing
+                | Life::Creating { .. }
+                | Life::Created
+                | Life::Discarded
+                | Life::Starting
+                | Life::Running(_)
+                | Life::Removing(_) => {}
+            }
+        }
+    }
+
+    /// SIGKILL to whatever of it is in the world.
+    pub(crate) fn kill_now(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let container = self.container_mut(index);
+        match &mut container.life {
+            Life::Creating { killed, kill_at } => {
+                *kill_at = None;
+                if *killed == Killed::Yes {
+                    return;
+                }
+                *killed = Killed::Yes;
+            }
+            Life::Created => container.life = Life::Discarded,
+            Life::Starting | Life::Running(_) => {}
+            Life::Waiting
+            | Life::Retry { .. }
+            | Life::BackOff { .. }
+            | Life::Preparing
+            | Life::Discarded
+            | Life::Removing(_)
+            | Life::Over => return,
+        }
+        turn.act(index, container.attempt, ContainerAction::Kill);
+    }
+}

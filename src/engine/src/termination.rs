@@ -1,0 +1,503 @@
+//! How the pod ends (R5): who is told to stop when, how long each has, when the wait is over.
+
+use core::time::Duration;
+
+use alloc::format;
+use alloc::string::ToString;
+use serde::{Deserialize, Serialize};
+
+use crate::action::{ContainerAction, EventReason, Severity};
+use crate::container::{After, Done, Killed, Life, PreStop, Running, Stop, StopStage, StopWhy};
+use crate::event::Hook;
+use crate::hook::HookRun;
+use crate::pod::{Engine, PodLife, RestartingAll, Turn};
+use crate::probe::Probing;
+use crate::spec::{ContainerIndex, Kind, SidecarPreStop};
+use crate::status::{Deletion, GraceUse, Phase, PodReason, Terminated, TerminatedReason};
+use crate::time::Instant;
+
+/// R5.2 (c): the least time between the stop signal and SIGKILL.
+const MINIMUM_GRACE: Duration = Duration::from_secs(2);
+/// R5.10: with a grace of this or less sidecars aren't restarted.
+const NO_RESTARTS_BELOW: Duration = Duration::from_secs(1);
+const SIGTERM: i32 = 15;
+
+/// The end of the pod, from the moment it is bound to come.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Ending {
+    pub cause: Cause,
+    pub began: Instant,
+    /// When the grace runs out for sidecars.
+    pub deadline: Instant,
+    /// When it runs out for all others (R5.17).
+    pub mains_deadline: Instant,
+    /// Whether sidecars are still restarted (R5.10).
+    pub restarts: Restarts,
+    /// Forced: SIGKILL to whatever appears.
+    pub killed: Killed,
+}
+
+/// Why the pod ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Cause {
+    /// R5.1.
+    Natural,
+    /// R3.3.
+    InitFailed,
+    /// A stop request.
+    Deletion,
+    /// R5.15.
+    Deadline,
+}
+
+/// R5.10.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Restarts {
+    Yes,
+    No,
+}
+
+impl Engine {
+    /// A stop request: deletion, or R5.8.
+    pub(crate) fn deletion_requested(&mut self, turn: &mut Turn<'_>, grace: Duration) {
+        let shorter = self.deletion.is_none_or(|deletion| grace < deletion.grace_period);
+        if shorter {
+            let requested = self.deletion.map_or(turn.now.wall, |deletion| deletion.requested);
+            self.deletion = Some(Deletion { requested, grace_period: grace });
+        }
+        if self.ending.is_none() {
+            return self.begin_ending(turn, Cause::Deletion, grace);
+        }
+        let deadline = turn.now.monotonic.after(grace);
+        let Some(ending) = &mut self.ending else { return };
+        ending.deadline = ending.deadline.min(deadline);
+        ending.mains_deadline = ending.mains_deadline.min(deadline);
+        if grace <= NO_RESTARTS_BELOW {
+            ending.restarts = Restarts::No;
+        }
+        for container in &mut self.containers {
+            match &mut container.life {
+                Life::Creating { kill_at: Some(at), .. } => *at = (*at).min(deadline),
+                Life::Running(Running { stop: Some(stop), .. }) => stop.shorten(deadline),
+                Life::Creating { kill_at: None, .. }
+                | Life::Running(Running { stop: None, .. })
+                | Life::Waiting
+                | Life::Retry { .. }
+                | Life::BackOff { .. }
+                | Life::Preparing
+                | Life::Created
+                | Life::Discarded
+                | Life::Starting
+                | Life::Removing(_)
+                | Life::Over => {}
+            }
+        }
+    }
+
+    /// R5.7, forced: SIGKILL to everything, now.
+    pub(crate) fn kill_requested(&mut self, turn: &mut Turn<'_>) {
+        self.deletion_requested(turn, Duration::ZERO);
+        if let Some(ending) = &mut self.ending {
+            ending.killed = Killed::Yes;
+        }
+        for index in self.indices() {
+            self.kill_now(turn, index);
+            let now = turn.now.monotonic;
+            if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut()) {
+                stop.leave_stage(now);
+                stop.stage = StopStage::Killed { signaled: now };
+            }
+        }
+    }
+
+    /// From here on the pod is bound to end.
+    pub(crate) fn begin_ending(&mut self, turn: &mut Turn<'_>, cause: Cause, grace: Duration) {
+        let now = turn.now.monotonic;
+        let reserved = self.spec().sidecar_grace.unwrap_or(Duration::ZERO);
+        let restarts = match cause {
+            Cause::Deletion | Cause::Deadline if grace > NO_RESTARTS_BELOW => Restarts::Yes,
+            Cause::Deletion | Cause::Deadline | Cause::Natural | Cause::InitFailed => Restarts::No,
+        };
+        self.ending = Some(Ending {
+            cause,
+            began: now,
+            deadline: now.after(grace),
+            mains_deadline: now.after(grace.saturating_sub(reserved)),
+            restarts,
+            killed: Killed::No,
+        });
+        self.restarting_all = RestartingAll::No;
+        turn.changed();
+        for index in self.indices() {
+            let container = self.container_mut(index);
+            match &mut container.life {
+                // R4.7, R2.8.
+                Life::Waiting | Life::Retry { .. } | Life::BackOff { .. } => container.life = Life::Over,
+                Life::Creating { kill_at, .. } => *kill_at = Some(now.after(grace)),
+                Life::Created => self.kill_now(turn, index),
+                Life::Running(_) => self.begin_stop(turn, index, StopWhy::PodEnds, grace),
+                Life::Preparing | Life::Discarded | Life::Starting | Life::Removing(_) | Life::Over => {}
+            }
+        }
+    }
+
+    /// Tells a running container to stop, by R5.2.
+    pub(crate) fn begin_stop(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, why: StopWhy, grace: Duration) {
+        let now = turn.now.monotonic;
+        let deadline = match &self.ending {
+            // R5.13: the deletion's grace wins.
+            Some(ending) if self.kind(index) == Kind::Sidecar => ending.deadline,
+            Some(ending) => ending.mains_deadline,
+            None => now.after(grace),
+        };
+        let spec = self.container_spec(index);
+        let (hook, name) = (spec.pre_stop, spec.name.clone());
+        let at_turn = spec.kind == Kind::Sidecar
+            && why == StopWhy::PodEnds
+            && self.spec().sidecar_pre_stop == SidecarPreStop::AtTurn;
+        let Some(running) = self.container_mut(index).running_mut() else { return };
+        if let Some(stop) = &mut running.stop {
+            stop.why = why;
+            stop.join(deadline);
+            return;
+        }
+        if why != StopWhy::Probe {
+            turn.record(Severity::Normal, EventReason::Killing, Some(index), format!("Stopping container {name}"));
+        }
+        let (stage, pre_stop) = if at_turn {
+            (StopStage::Turn { since: now }, PreStop::Due)
+        } else {
+            let due = if deadline > now { hook } else { None };
+            (StopStage::Hook { since: now, run: self.begin_hook(turn, index, Hook::PreStop, due) }, PreStop::Past)
+        };
+        let stop = Stop { why, began: now, deadline, stage, pre_stop, used: GraceUse::default() };
+        if let Some(running) = self.container_mut(index).running_mut() {
+            running.stop = Some(stop);
+        }
+        turn.changed();
+    }
+
+    /// A container that came up while the pod ends: a sidecar by R5.10, or one whose start was under way.
+    pub(crate) fn join_ending(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let Some(ending) = self.ending else { return };
+        if ending.killed == Killed::Yes {
+            self.begin_stop(turn, index, StopWhy::PodEnds, Duration::ZERO);
+            if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut()) {
+                stop.stage = StopStage::Killed { signaled: turn.now.monotonic };
+            }
+            self.kill_now(turn, index);
+        } else if self.restarts_while_ending(index) {
+            let now = turn.now.monotonic;
+            let stop = Stop {
+                why: StopWhy::PodEnds,
+                began: now,
+                deadline: ending.deadline,
+                stage: StopStage::Turn { since: now },
+                pre_stop: PreStop::Due,
+                used: GraceUse::default(),
+            };
+            if let Some(running) = self.container_mut(index).running_mut() {
+                running.stop = Some(stop);
+            }
+        } else {
+            self.begin_stop(turn, index, StopWhy::PodEnds, Duration::ZERO);
+        }
+    }
+
+    /// R5.10: whether a sidecar that exits now is started again though the pod ends.
+    pub(crate) fn restarts_while_ending(&self, index: ContainerIndex) -> bool {
+        self.kind(index) == Kind::Sidecar
+            && self.ending.is_some_and(|ending| ending.restarts == Restarts::Yes && ending.killed == Killed::No)
+            && self.mains_run()
+    }
+
+    fn mains_run(&self) -> bool {
+        self.indices().any(|index| self.kind(index) == Kind::Main && self.holds_turns(index))
+    }
+
+    /// R5.3, R5.4: only what runs is waited for.
+    fn holds_turns(&self, index: ContainerIndex) -> bool {
+        matches!(self.container(index).life, Life::Starting | Life::Running(_))
+    }
+
+    /// R5.3.
+    fn turn_has_come(&self, index: ContainerIndex) -> bool {
+        !self.mains_run()
+            && !self.indices().any(|later| {
+                later > index && self.kind(later) == Kind::Sidecar && self.holds_turns(later)
+            })
+    }
+
+    /// When `activeDeadlineSeconds` runs out (R5.15).
+    pub(crate) fn active_deadline(&self) -> Option<Instant> {
+        match (self.ending, self.began, self.spec().active_deadline) {
+            (None, Some(began), Some(length)) => Some(began.after(length)),
+            (None | Some(_), None | Some(_), None | Some(_)) => None,
+        }
+    }
+
+    pub(crate) fn advance_termination(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now.monotonic;
+        if self.active_deadline().is_some_and(|deadline| deadline <= now) {
+            self.reason = Some(PodReason::DeadlineExceeded);
+            self.message = "Pod was active on the node longer than the specified deadline".to_string();
+            let message = self.message.clone();
+            turn.record(Severity::Normal, EventReason::DeadlineExceeded, None, message);
+            let grace = self.spec().grace_period;
+            self.begin_ending(turn, Cause::Deadline, grace);
+        }
+        if self.ending.is_none() && self.restarting_all == RestartingAll::No && self.mains_are_over() {
+            let grace = self.spec().grace_period;
+            self.begin_ending(turn, Cause::Natural, grace);
+        }
+        if let Some(ending) = &mut self.ending
+            && ending.deadline <= now
+        {
+            ending.restarts = Restarts::No;
+        }
+        // Mains first: what follows from a step of theirs is seen by the sidecars in the same pass.
+        for index in self.indices().collect::<alloc::vec::Vec<_>>().into_iter().rev() {
+            self.advance_stop(turn, index);
+            if self.ending.is_some() {
+                self.advance_while_ending(turn, index);
+            }
+        }
+    }
+
+    /// R5.1.
+    fn mains_are_over(&self) -> bool {
+        self.life == PodLife::Up
+            && self.indices().all(|index| {
+                self.kind(index) != Kind::Main
+                    || matches!(self.container(index).life, Life::Over | Life::Removing(After::Over))
+            })
+    }
+
+    /// Sidecars that are restarted while the mains stop (R5.10), and creations that outlive the grace.
+    fn advance_while_ending(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        if self.restarts_while_ending(index) {
+            self.begin_if_due_again(turn, index);
+            self.start_if_created(turn, index);
+            return;
+        }
+        let now = turn.now.monotonic;
+        let container = self.container_mut(index);
+        match container.life {
+            Life::BackOff { .. } | Life::Retry { .. } => {
+                container.life = Life::Over;
+                turn.changed();
+            }
+            Life::Created => self.kill_now(turn, index),
+            Life::Creating { kill_at: Some(at), .. } if at <= now => self.kill_now(turn, index),
+            Life::Creating { ref mut kill_at, killed: Killed::No } if kill_at.is_none() => {
+                let deadline = self.ending.map_or(now, |ending| ending.deadline);
+                if let Life::Creating { kill_at, .. } = &mut self.container_mut(index).life {
+                    *kill_at = Some(deadline);
+                }
+            }
+            Life::Creating { .. }
+            | Life::Waiting
+            | Life::Preparing
+            | Life::Discarded
+            | Life::Starting
+            | Life::Running(_)
+            | Life::Removing(_)
+            | Life::Over => {}
+        }
+    }
+
+    fn begin_if_due_again(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        // `Waiting` was never started, and nothing new is (R2.8).
+        if !matches!(self.container(index).life, Life::Waiting) {
+            self.begin_if_due(turn, index);
+        }
+    }
+
+    /// One step of R5.2 where it is due.
+    fn advance_stop(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let now = turn.now.monotonic;
+        let Some(stop) = self.container(index).running().and_then(|running| running.stop.as_ref()) else { return };
+        let expired = stop.deadline <= now;
+        let waits = stop.why == StopWhy::PodEnds && self.kind(index) == Kind::Sidecar && !self.turn_has_come(index);
+        match stop.stage {
+            StopStage::Hook { run, .. } => {
+                if run != HookRun::Over && !expired {
+                    return;
+                }
+                if waits && !expired {
+                    self.set_stage(turn, index, StopStage::Turn { since: now });
+                } else {
+                    self.signal_stop(turn, index);
+                }
+            }
+            StopStage::Turn { .. } => {
+                if waits && !expired {
+                    return;
+                }
+                let hook = self.container_spec(index).pre_stop;
+                if stop.pre_stop == PreStop::Due && hook.is_some() && !expired {
+                    let run = self.begin_hook(turn, index, Hook::PreStop, hook);
+                    self.set_stage(turn, index, StopStage::Hook { since: now, run });
+                    if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut())
+                    {
+                        stop.pre_stop = PreStop::Past;
+                    }
+                } else {
+                    self.signal_stop(turn, index);
+                }
+            }
+            StopStage::Signaled { at, kill_at } => {
+                if kill_at <= now {
+                    self.set_stage(turn, index, StopStage::Killed { signaled: at });
+                    let attempt = self.container(index).attempt;
+                    turn.act(index, attempt, ContainerAction::Kill);
+                }
+            }
+            StopStage::Killed { .. } => {}
+        }
+    }
+
+    fn signal_stop(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let now = turn.now.monotonic;
+        let spec = self.container_spec(index);
+        let signal = spec.stop_signal.or(self.container(index).image_stop_signal).unwrap_or(SIGTERM);
+        let container = self.container_mut(index);
+        let attempt = container.attempt;
+        let Some(stop) = container.running_mut().and_then(|running| running.stop.as_mut()) else { return };
+        // R5.2 (c).
+        let kill_at = stop.deadline.max(now.after(MINIMUM_GRACE));
+        stop.leave_stage(now);
+        stop.stage = StopStage::Signaled { at: now, kill_at };
+        turn.act(index, attempt, ContainerAction::Signal(signal));
+    }
+
+    fn set_stage(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, stage: StopStage) {
+        let now = turn.now.monotonic;
+        if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut()) {
+            stop.leave_stage(now);
+            stop.stage = stage;
+            turn.changed();
+        }
+    }
+
+    /// R8.1: the phase the pod ends in.
+    pub(crate) fn terminal_phase(&self, cause: Cause) -> Phase {
+        let succeeded = match cause {
+            Cause::Natural | Cause::Deletion => self.indices().all(|index| {
+                let container = self.container(index);
+                self.kind(index) != Kind::Main
+                    || container.done == Done::Yes && container.last.as_ref().is_some_and(|last| last.exit_code == 0)
+            }),
+            Cause::InitFailed | Cause::Deadline => false,
+        };
+        if succeeded { Phase::Succeeded } else { Phase::Failed }
+    }
+
+    /// design.md, section 3.
+    pub(crate) fn exit_code(&self) -> u8 {
+        if self.terminal == Some(Phase::Succeeded) {
+            return 0;
+        }
+        let failed = |kind| {
+            self.indices().filter(|&index| self.kind(index) == kind).find_map(|index| {
+                let code = self.container(index).last.as_ref().map(|last| last.exit_code)?;
+                (code != 0).then(|| u8::try_from(code).unwrap_or(1))
+            })
+        };
+        failed(Kind::Main).or_else(|| failed(Kind::Init)).unwrap_or(1)
+    }
+
+    /// R8.6: the supervisor is gone, and so is all it had started.
+    pub(crate) fn lost(&mut self, turn: &mut Turn<'_>) {
+        let wall = turn.now.wall;
+        for container in &mut self.containers {
+            let started_at = match &container.life {
+                Life::Running(running) => Some(running.since_wall),
+                Life::Starting => None,
+                Life::Waiting
+                | Life::Retry { .. }
+                | Life::BackOff { .. }
+                | Life::Preparing
+                | Life::Creating { .. }
+                | Life::Created
+                | Life::Discarded
+                | Life::Removing(_)
+                | Life::Over => {
+                    container.life = Life::Over;
+                    continue;
+                }
+            };
+            container.life = Life::Over;
+            container.previous = container.last.replace(Terminated {
+                exit_code: 137,
+                signal: None,
+                reason: TerminatedReason::ContainerStatusUnknown,
+                message: "The container could not be located when the pod was terminated".to_string(),
+                started_at,
+                finished_at: Some(wall),
+                container_id: container.container_id.clone(),
+            });
+        }
+        if self.terminal.is_none() {
+            self.terminal = Some(Phase::Failed);
+            self.reason = Some(PodReason::SupervisorLost);
+            self.message = "The supervisor ended without finishing the pod; what was left of it has been removed"
+                .to_string();
+            let message = self.message.clone();
+            turn.record(Severity::Warning, EventReason::SupervisorLost, None, message);
+        }
+        self.life = PodLife::Finished;
+    }
+}
+
+impl Stop {
+    /// R5.8: a shorter grace.
+    fn shorten(&mut self, deadline: Instant) {
+        self.deadline = self.deadline.min(deadline);
+        if let StopStage::Signaled { at, kill_at } = &mut self.stage {
+            *kill_at = (*kill_at).min(self.deadline.max(at.after(MINIMUM_GRACE)));
+        }
+    }
+
+    /// The pod ends while this container is stopped for itself: the pod's grace wins (R5.13).
+    fn join(&mut self, deadline: Instant) {
+        match &mut self.stage {
+            StopStage::Hook { .. } | StopStage::Turn { .. } => self.deadline = deadline,
+            StopStage::Signaled { at, kill_at } => {
+                self.deadline = deadline;
+                *kill_at = (*kill_at).min(deadline.max(at.after(MINIMUM_GRACE)));
+            }
+            StopStage::Killed { .. } => {}
+        }
+    }
+
+    /// Adds up the time spent in the stage that ends (R5.18).
+    fn leave_stage(&mut self, now: Instant) {
+        match self.stage {
+            StopStage::Hook { since, .. } => self.used.hook += now.since(since),
+            StopStage::Turn { since } => self.used.turn += now.since(since),
+            StopStage::Signaled { .. } | StopStage::Killed { .. } => {}
+        }
+    }
+}
+
+impl Running {
+    /// When this instance needs attention though nothing happens.
+    pub(crate) fn next_deadline(&self, probing: Probing) -> Option<Instant> {
+        let hook = sleep_end(self.post_start);
+        let stop = self.stop.as_ref().and_then(|stop| match stop.stage {
+            StopStage::Hook { run, .. } => Some(sleep_end(run).map_or(stop.deadline, |end| end.min(stop.deadline))),
+            StopStage::Turn { .. } => Some(stop.deadline),
+            StopStage::Signaled { kill_at, .. } => Some(kill_at),
+            StopStage::Killed { .. } => None,
+        });
+        [hook, stop, self.probes.next(probing)].into_iter().flatten().min()
+    }
+}
+
+fn sleep_end(run: HookRun) -> Option<Instant> {
+    match run {
+        HookRun::Sleep { until } => Some(until),
+        HookRun::Handler | HookRun::Over => None,
+    }
+}

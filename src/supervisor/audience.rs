@@ -1,0 +1,31 @@
+//! Who watches the pod run: the supervisor tells it what happens, `cli` finds the words.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use barepod_engine::action::EventRecord;
+use barepod_engine::event::{Exit, OomKilled};
+use barepod_engine::spec::ContainerIndex;
+use barepod_engine::status::PodStatus;
+
+use crate::log::Stream;
+
+/// Receives what containers print and what happens to them, in the order in which it happens. No call blocks.
+pub trait Audience {
+    /// A whole line that a container printed, without its newline.
+    fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8]);
+    /// A container's process ended after running for `ran` (`None`: it never ran).
+    fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>);
+    /// A Kubernetes Event was recorded.
+    fn record(&mut self, record: &EventRecord);
+    /// The pod has ended.
+    fn ended(&mut self, status: &PodStatus);
+    /// Something that is not the pod's doing went wrong.
+    fn warn(&mut self, message: &str);
+    /// Passes on what is held back, as far as the receiving side takes it now.
+    fn flush(&mut self);
+    /// Whether more lines should come: where not, containers' output waits in their pipes.
+    fn has_room(&self) -> bool;
+    /// The descriptors that `flush` waits for to become writable; empty where nothing is held back.
+    fn waits_for(&self) -> Vec<BorrowedFd<'_>>;
+}

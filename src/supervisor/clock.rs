@@ -1,0 +1,74 @@
+//! The one place where the supervisor reads clocks.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use barepod_engine::time::{Instant, Now, WallTime};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
+    timerfd_settime,
+};
+
+/// What the clocks read now. `CLOCK_BOOTTIME` counts while the box sleeps: a grace period that ran out meanwhile is over.
+pub fn now() -> Now {
+    let monotonic = clock_gettime(ClockId::Boottime);
+    let wall = clock_gettime(ClockId::Realtime);
+    Now {
+        monotonic: Instant::from_nanos(nanos(monotonic).unsigned_abs()),
+        wall: WallTime::from_unix_nanos(nanos(wall)),
+    }
+}
+
+fn nanos(time: Timespec) -> i64 {
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// A timer for the event loop. It is armed with a point in time, so that a late wake-up doesn't move the next one.
+pub struct Alarm {
+    fd: OwnedFd,
+    armed: Option<Instant>,
+}
+
+impl Alarm {
+    /// A timer that is not armed.
+    ///
+    /// # Errors
+    /// As timerfd_create(2).
+    pub fn new() -> rustix::io::Result<Self> {
+        let fd = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        Ok(Self { fd, armed: None })
+    }
+
+    /// Makes the descriptor readable at `deadline`, or never.
+    ///
+    /// # Errors
+    /// As timerfd_settime(2).
+    pub fn set(&mut self, deadline: Option<Instant>) -> rustix::io::Result<()> {
+        if self.armed == deadline {
+            return Ok(());
+        }
+        // A zero would disarm the timer; one nanosecond after boot is as much in the past.
+        let nanos = deadline.map_or(0, |at| at.as_nanos().max(1));
+        let value = Timespec {
+            tv_sec: i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(nanos % 1_000_000_000).unwrap_or(0),
+        };
+        let spec = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+        timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &spec)?;
+        self.armed = deadline;
+        Ok(())
+    }
+
+    /// It went off: read it, so that it doesn't stay readable.
+    pub fn acknowledge(&mut self) {
+        let mut count = [0; 8];
+        // Nothing to read (EAGAIN) means that it was set anew meanwhile.
+        let _ = rustix::io::read(&self.fd, &mut count);
+        self.armed = None;
+    }
+}
+
+impl AsFd for Alarm {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

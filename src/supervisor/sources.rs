@@ -1,0 +1,202 @@
+//! Descriptors in, tokens out: what the loop waits for, and the signals among it.
+
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use barepod_engine::spec::ContainerIndex;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::log::Stream;
+
+/// What a descriptor that became ready is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// The alarm went off.
+    Alarm,
+    /// SIGTERM or SIGHUP came.
+    Terminate,
+    /// SIGINT came.
+    Interrupt,
+    /// Somebody connected to the control socket.
+    Listener,
+    /// A control connection has something to say.
+    Connection(u16),
+    /// The helper that makes a container reported, or ended.
+    Creation(ContainerIndex),
+    /// A container's program was executed, or could not be.
+    Start(ContainerIndex),
+    /// A container's init process ended.
+    Exit(ContainerIndex),
+    /// A container printed something.
+    Output(ContainerIndex, Stream),
+    /// The helper that removes a container ended.
+    Removal(ContainerIndex),
+    /// A terminal or pipe takes output again.
+    Audience(u16),
+}
+
+impl Token {
+    fn encode(self) -> u64 {
+        let (kind, index) = match self {
+            Self::Alarm => (0, 0),
+            Self::Terminate => (1, 0),
+            Self::Interrupt => (2, 0),
+            Self::Listener => (3, 0),
+            Self::Connection(index) => (4, index),
+            Self::Creation(container) => (5, container.0),
+            Self::Start(container) => (6, container.0),
+            Self::Exit(container) => (7, container.0),
+            Self::Output(container, Stream::Stdout) => (8, container.0),
+            Self::Output(container, Stream::Stderr) => (9, container.0),
+            Self::Removal(container) => (10, container.0),
+            Self::Audience(index) => (11, index),
+        };
+        kind << 16 | u64::from(index)
+    }
+
+    fn decode(data: u64) -> Self {
+        let index = (data & 0xffff) as u16;
+        let container = ContainerIndex(index);
+        match data >> 16 {
+            0 => Self::Alarm,
+            1 => Self::Terminate,
+            2 => Self::Interrupt,
+            3 => Self::Listener,
+            4 => Self::Connection(index),
+            5 => Self::Creation(container),
+            6 => Self::Start(container),
+            7 => Self::Exit(container),
+            8 => Self::Output(container, Stream::Stdout),
+            9 => Self::Output(container, Stream::Stderr),
+            10 => Self::Removal(container),
+            11 => Self::Audience(index),
+            kind => unreachable!("no source was ever registered with kind {kind}"),
+        }
+    }
+
+    /// Exits are looked at before all else, output after all else: the time from an exit to the reaction to it counts.
+    fn urgency(self) -> u8 {
+        match self {
+            Self::Exit(_) => 0,
+            Self::Start(_) | Self::Creation(_) | Self::Removal(_) => 1,
+            Self::Alarm | Self::Terminate | Self::Interrupt | Self::Listener | Self::Connection(_) => 2,
+            Self::Output(..) | Self::Audience(_) => 3,
+        }
+    }
+}
+
+/// What a source is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// That it can be read.
+    Readable,
+    /// That it can be written.
+    Writable,
+}
+
+/// The set of descriptors the loop waits for.
+pub struct Sources {
+    epoll: OwnedFd,
+}
+
+impl Sources {
+    /// An empty set.
+    ///
+    /// # Errors
+    /// As epoll_create1(2).
+    pub fn new() -> rustix::io::Result<Self> {
+        Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)? })
+    }
+
+    /// Waits for `source` too. Closing its last descriptor ends that.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2); EPERM for a regular file.
+    pub fn add(&self, source: impl AsFd, token: Token, interest: Interest) -> rustix::io::Result<()> {
+        let flags = match interest {
+            Interest::Readable => EventFlags::IN,
+            Interest::Writable => EventFlags::OUT,
+        };
+        epoll::add(&self.epoll, source, EventData::new_u64(token.encode()), flags)
+    }
+
+    /// Waits for `source` no longer.
+    pub fn remove(&self, source: impl AsFd) {
+        // It may never have been added, or be gone already.
+        let _ = epoll::delete(&self.epoll, source);
+    }
+
+    /// Waits until something is ready and gives it in order of urgency.
+    ///
+    /// # Errors
+    /// As epoll_wait(2); an interrupted wait is none.
+    pub fn wait(&self) -> rustix::io::Result<Vec<Token>> {
+        let mut ready = Vec::with_capacity(64);
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Vec::new()),
+            Err(errno) => return Err(errno),
+        }
+        let mut tokens: Vec<_> = ready.iter().map(|event: &epoll::Event| Token::decode(event.data.u64())).collect();
+        tokens.sort_by_key(|token| token.urgency());
+        Ok(tokens)
+    }
+}
+
+/// Signals as bytes on sockets, one byte a signal, so that none is lost and two are two.
+pub struct Signals {
+    terminate: UnixStream,
+    interrupt: UnixStream,
+    handlers: Vec<signal_hook::SigId>,
+}
+
+impl Signals {
+    /// From now on SIGTERM, SIGHUP and SIGINT no longer end this process.
+    ///
+    /// # Errors
+    /// As socketpair(2) and sigaction(2).
+    pub fn catch(sources: &Sources) -> std::io::Result<Self> {
+        let (terminate, terminate_end) = UnixStream::pair()?;
+        let (interrupt, interrupt_end) = UnixStream::pair()?;
+        terminate.set_nonblocking(true)?;
+        interrupt.set_nonblocking(true)?;
+        let handlers = vec![
+            signal_hook::low_level::pipe::register(SIGTERM, terminate_end.try_clone()?)?,
+            signal_hook::low_level::pipe::register(SIGHUP, terminate_end)?,
+            signal_hook::low_level::pipe::register(SIGINT, interrupt_end)?,
+        ];
+        sources.add(&terminate, Token::Terminate, Interest::Readable)?;
+        sources.add(&interrupt, Token::Interrupt, Interest::Readable)?;
+        Ok(Self { terminate, interrupt, handlers })
+    }
+
+    /// How many SIGTERM and SIGHUP came since the last call.
+    pub fn terminations(&mut self) -> usize {
+        drain(&mut self.terminate)
+    }
+
+    /// How many SIGINT came since the last call.
+    pub fn interrupts(&mut self) -> usize {
+        drain(&mut self.interrupt)
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            signal_hook::low_level::unregister(handler);
+        }
+    }
+}
+
+fn drain(socket: &mut UnixStream) -> usize {
+    let mut bytes = [0; 64];
+    let mut count = 0;
+    while let Ok(read @ 1..) = socket.read(&mut bytes) {
+        count += read;
+    }
+    count
+}
