@@ -1,0 +1,461 @@
+//! Tree to Pod: a serde deserializer that goes on after an error. k8s-openapi's types tell it which fields there are
+//! and of what type (it walks their own `Deserialize`), so no list of fields can be out of date; what is unknown or of
+//! the wrong type becomes a diagnostic and an empty value. The result is good only if there was no error.
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+
+use super::diagnostic::{Diagnostic, Shown, nearest};
+use super::fields::{self, Fate};
+use super::path::FieldPath;
+use super::scalar::{Meaning, Scalar};
+use super::tree::{Entry, Mapping, Node, Value};
+
+/// A tree as a value, as far as it could be read.
+pub(super) struct Read<T> {
+    /// The value; empty where something couldn't be read.
+    pub value: T,
+    /// What there is to say, without locations.
+    pub found: Vec<Diagnostic>,
+    /// Fields that are not what was meant; to say more about their values would mislead.
+    pub broken: Vec<FieldPath>,
+}
+
+/// Deserializes a tree.
+pub(super) fn from_tree<T: Deserialize<'static> + Default>(tree: &Node) -> Read<T> {
+    let mut walk = Walk { path: FieldPath::root(), found: Vec::new(), broken: Vec::new(), quiet: 0 };
+    let result = T::deserialize(Reader { node: tree, walk: &mut walk });
+    let value = result.unwrap_or_else(|Stop(message)| {
+        // No type of a Pod gets here: what it could refuse was checked before. If one does, it is still an error.
+        let path = walk.path.clone();
+        walk.broken.push(FieldPath::root());
+        walk.fail(Diagnostic::error(&path, format!("Invalid value: {message}")));
+        T::default()
+    });
+    Read { value, found: walk.found, broken: walk.broken }
+}
+
+/// Where the walk is and what it found.
+struct Walk {
+    path: FieldPath,
+    found: Vec<Diagnostic>,
+    broken: Vec<FieldPath>,
+    /// Above 0 below a field whose fate was told already.
+    quiet: usize,
+}
+
+impl Walk {
+    /// Reports a value that couldn't be read.
+    fn fail(&mut self, diagnostic: Diagnostic) {
+        self.broken.push(diagnostic.field.clone());
+        self.found.push(diagnostic);
+    }
+}
+
+/// The error that ends a walk: what a type refused although it got what it had asked for.
+#[derive(Debug)]
+struct Stop(String);
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl de::Error for Stop {
+    fn custom<T: std::fmt::Display>(message: T) -> Stop {
+        Stop(message.to_string())
+    }
+}
+
+/// A node about to be read as what a type asks for.
+struct Reader<'a, 'w> {
+    node: &'a Node,
+    walk: &'w mut Walk,
+}
+
+impl Reader<'_, '_> {
+    /// Reports that the node isn't what its field needs.
+    fn wrong(&mut self, needed: &str) {
+        let path = self.walk.path.clone();
+        let diagnostic = match &self.node.value {
+            Value::Scalar(scalar) => wrong_scalar(&path, scalar, needed),
+            Value::Sequence(_) => Diagnostic::error(&path, format!("Invalid type: {needed}, not a list")).at_key(),
+            Value::Mapping(_) => Diagnostic::error(&path, format!("Invalid type: {needed}, not a map")).at_key(),
+        };
+        self.walk.fail(diagnostic);
+    }
+
+    /// The scalar, unless the node is none; then the error is reported.
+    fn scalar(&mut self, needed: &str) -> Option<&Scalar> {
+        if !matches!(self.node.value, Value::Scalar(_)) {
+            self.wrong(needed);
+        }
+        match &self.node.value {
+            Value::Scalar(scalar) => Some(scalar),
+            Value::Sequence(_) | Value::Mapping(_) => None,
+        }
+    }
+
+    /// A whole number in a range; 0 after an error.
+    fn integer(&mut self, least: i128, most: i128) -> i128 {
+        match self.scalar("must be an integer").map(|scalar| (scalar.meaning, scalar.text.clone())) {
+            Some((Meaning::Integer(value), _)) if (least..=most).contains(&value) => value,
+            Some((Meaning::Integer(_), text)) => {
+                let detail = format!("must be between {least} and {most}, inclusive");
+                let path = self.walk.path.clone();
+                self.walk.fail(Diagnostic::error(&path, format!("Invalid value: {text}: {detail}")));
+                0
+            }
+            Some(_) => {
+                self.wrong("must be an integer");
+                0
+            }
+            None => 0,
+        }
+    }
+
+    /// A text; empty after an error and for null.
+    fn text(&mut self) -> String {
+        match self.scalar("must be a string").map(|scalar| (scalar.meaning, scalar.text.clone())) {
+            Some((Meaning::Text, text)) => text,
+            Some((Meaning::Null, text)) if text.is_empty() => String::new(),
+            Some(_) => {
+                self.wrong("must be a string");
+                String::new()
+            }
+            None => String::new(),
+        }
+    }
+}
+
+/// What is said about a scalar of the wrong type.
+fn wrong_scalar(path: &FieldPath, scalar: &Scalar, needed: &str) -> Diagnostic {
+    let quoted = scalar.text.as_str().shown();
+    let shown = if scalar.meaning == Meaning::Text { quoted.clone() } else { scalar.text.escape_debug().to_string() };
+    let diagnostic = Diagnostic::error(path, format!("Invalid value: {shown}: {needed}"));
+    match (needed, scalar.meaning) {
+        ("must be a string", Meaning::Null) => diagnostic.help("write \"\" for an empty string"),
+        ("must be a string", _) => {
+            diagnostic.help(format!("without quotes YAML reads {} here: write {quoted}", scalar.kind()))
+        }
+        ("must be an integer", Meaning::Text) if matches!(scalar.text.parse::<i128>(), Ok(_)) => {
+            diagnostic.help(format!("leave out the quotes: {}", scalar.text))
+        }
+        ("must be an integer", Meaning::Fraction) => diagnostic.help("write a whole number"),
+        ("must be a boolean", _) => diagnostic.help("write true or false"),
+        _ => diagnostic,
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident $visit:ident $number:ty),*) => {$(
+        fn $method<V: Visitor<'static>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+            let value = self.integer(i128::from(<$number>::MIN), i128::from(<$number>::MAX));
+            visitor.$visit(<$number>::try_from(value).unwrap_or_default())
+        }
+    )*};
+}
+
+impl Deserializer<'static> for Reader<'_, '_> {
+    type Error = Stop;
+
+    /// Asked for by int-or-string alone: all other types of a Pod say what they want.
+    fn deserialize_any<V: Visitor<'static>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+        let node = self.node;
+        match &node.value {
+            Value::Sequence(_) | Value::Mapping(_) => {
+                self.wrong("must be an integer or a string");
+                visitor.visit_string(String::new())
+            }
+            Value::Scalar(scalar) => match scalar.meaning {
+                Meaning::Integer(_) => {
+                    let value = self.integer(i32::MIN.into(), i32::MAX.into());
+                    visitor.visit_i32(i32::try_from(value).unwrap_or_default())
+                }
+                Meaning::Text => visitor.visit_string(scalar.text.clone()),
+                Meaning::Null | Meaning::Bool(_) | Meaning::Fraction => {
+                    self.wrong("must be an integer or a string");
+                    visitor.visit_string(String::new())
+                }
+            },
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'static>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+        let meaning = self.scalar("must be a boolean").map(|scalar| scalar.meaning);
+        match meaning {
+            Some(Meaning::Bool(value)) => visitor.visit_bool(value),
+            Some(_) => {
+                self.wrong("must be a boolean");
+                visitor.visit_bool(false)
+            }
+            None => visitor.visit_bool(false),
+        }
+    }
+
+    integers!(
+        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16, deserialize_i32 visit_i32 i32,
+        deserialize_i64 visit_i64 i64, deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16,
+        deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64
+    );
+
+    fn deserialize_str<V: Visitor<'static>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+        visitor.visit_string(self.text())
+    }
+
+    fn deserialize_string<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Stop> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Stop> {
+        if self.node.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'static>>(
+        mut self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        match name {
+            "Quantity" => {
+                let text = quantity_text(&mut self);
+                visitor.visit_string(text)
+            }
+            "Time" | "MicroTime" => {
+                let text = self.text();
+                if text.parse::<jiff::Timestamp>().is_ok() {
+                    return visitor.visit_newtype_struct(text.into_deserializer());
+                }
+                if !text.is_empty() {
+                    let detail = "must be a time such as 2026-11-23T12:00:00Z";
+                    let path = self.walk.path.clone();
+                    self.walk.fail(Diagnostic::invalid(&path, text, detail));
+                }
+                visitor.visit_newtype_struct("1970-01-01T00:00:00Z".to_owned().into_deserializer())
+            }
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'static>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+        let node = self.node;
+        match &node.value {
+            Value::Sequence(items) => visitor.visit_seq(Items { items, next: 0, walk: self.walk }),
+            Value::Scalar(_) | Value::Mapping(_) => {
+                self.wrong("must be a list");
+                visitor.visit_seq(Items { items: &[], next: 0, walk: self.walk })
+            }
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'static>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+        let node = self.node;
+        match &node.value {
+            Value::Mapping(mapping) => visitor.visit_map(Entries::of_map(mapping, self.walk)),
+            Value::Scalar(_) | Value::Sequence(_) => {
+                self.wrong("must be a map");
+                visitor.visit_map(Entries::of_map(&Mapping::default(), self.walk))
+            }
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'static>>(
+        mut self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        let node = self.node;
+        match &node.value {
+            Value::Mapping(mapping) => visitor.visit_map(Entries::of_struct(mapping, name, fields, self.walk)),
+            // `emptyDir:` with nothing behind it in a list of fields is null and never gets here; an item of a list
+            // may be null, and is an empty struct to the API server, which then misses what is required in it.
+            Value::Scalar(_) | Value::Sequence(_) => {
+                self.wrong("must be a map");
+                visitor.visit_map(Entries::of_map(&Mapping::default(), self.walk))
+            }
+        }
+    }
+
+    fn deserialize_identifier<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Stop> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Stop> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'static>>
+        f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct enum
+    }
+}
+
+/// The text of a quantity, which may be written as a number; `0` after an error.
+fn quantity_text(reader: &mut Reader<'_, '_>) -> String {
+    let needed = "must be a quantity";
+    let found = match reader.scalar(needed).map(|scalar| (scalar.meaning, &scalar.text)) {
+        Some((Meaning::Integer(value), _)) => value.to_string(),
+        Some((Meaning::Text | Meaning::Fraction, text)) => text.clone(),
+        Some((Meaning::Null | Meaning::Bool(_), _)) => {
+            reader.wrong(needed);
+            "0".to_owned()
+        }
+        None => "0".to_owned(),
+    };
+    match super::quantity::Quantity::parse(&found) {
+        Ok(_) => found,
+        Err(error) => {
+            let path = reader.walk.path.clone();
+            reader.walk.fail(Diagnostic::invalid(&path, found, &error).help(error.help()));
+            "0".to_owned()
+        }
+    }
+}
+
+/// The items of a list.
+struct Items<'a, 'w> {
+    items: &'a [Node],
+    next: usize,
+    walk: &'w mut Walk,
+}
+
+impl SeqAccess<'static> for Items<'_, '_> {
+    type Error = Stop;
+
+    fn next_element_seed<T: DeserializeSeed<'static>>(&mut self, seed: T) -> Result<Option<T::Value>, Stop> {
+        let Some(node) = self.items.get(self.next) else {
+            return Ok(None);
+        };
+        self.walk.path.push_index(self.next);
+        self.next += 1;
+        let value = seed.deserialize(Reader { node, walk: self.walk })?;
+        self.walk.path.pop();
+        Ok(Some(value))
+    }
+}
+
+/// The entries of a mapping, read as a map or as a struct.
+struct Entries<'a, 'w> {
+    entries: std::slice::Iter<'a, Entry>,
+    current: Option<&'a Entry>,
+    /// The struct's name and fields; a map has none and takes every key.
+    fields: Option<(&'static str, &'static [&'static str])>,
+    /// What was told about the current field.
+    told: Told,
+    walk: &'w mut Walk,
+}
+
+impl<'a, 'w> Entries<'a, 'w> {
+    fn of_map(mapping: &'a Mapping, walk: &'w mut Walk) -> Entries<'a, 'w> {
+        Entries { entries: mapping.entries.iter(), current: None, fields: None, told: Told::Nothing, walk }
+    }
+
+    fn of_struct(
+        mapping: &'a Mapping,
+        name: &'static str,
+        fields: &'static [&'static str],
+        walk: &'w mut Walk,
+    ) -> Entries<'a, 'w> {
+        Entries {
+            entries: mapping.entries.iter(),
+            current: None,
+            fields: Some((name, fields)),
+            told: Told::Nothing,
+            walk,
+        }
+    }
+}
+
+impl Walk {
+    /// Reports a key that no field has.
+    fn unknown(&mut self, key: &str, fields: &[&'static str]) {
+        let field = self.path.child(key);
+        let diagnostic = Diagnostic::error(&field, format!("unknown field \"{field}\"")).at_key();
+        let diagnostic = match nearest(key, fields) {
+            Some(known) => {
+                // What was meant is given, if misspelt: that it is missing needn't be said.
+                self.broken.push(self.path.child(known));
+                diagnostic.help(format!("did you mean {known}?"))
+            }
+            None if fields.len() <= 16 => diagnostic.help(format!("known here: {}", fields.join(", "))),
+            None => diagnostic.help("there is no field of this name here: docs/fields.md lists all"),
+        };
+        self.fail(diagnostic);
+    }
+
+    /// Tells the fate of a field of the struct `name` where it isn't simply honoured.
+    fn tell_fate(&mut self, name: &str, entry: &Entry) -> Told {
+        if self.quiet > 0 || entry.value.says_nothing() {
+            return Told::Nothing;
+        }
+        let field = self.path.child(&entry.key);
+        match fields::fate(name, &entry.key) {
+            None | Some(Fate::Honoured | Fate::Partly(_)) => Told::Nothing,
+            Some(Fate::Refused { why, help }) => {
+                self.found.push(Diagnostic::forbidden(&field, why).help(*help));
+                Told::Fate
+            }
+            Some(Fate::Warned(why)) => {
+                self.found.push(Diagnostic::warning(&field, format!("{} has no effect: {why}", entry.key)));
+                Told::Fate
+            }
+            Some(Fate::Skipped(why)) => {
+                self.found.push(Diagnostic::warning(&field, format!("{} is not read: {why}", entry.key)));
+                Told::Skip
+            }
+        }
+    }
+}
+
+/// Whether a field's fate was told, so that those of the fields in it needn't be.
+#[derive(PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Fate,
+    Skip,
+}
+
+impl MapAccess<'static> for Entries<'_, '_> {
+    type Error = Stop;
+
+    fn next_key_seed<K: DeserializeSeed<'static>>(&mut self, seed: K) -> Result<Option<K::Value>, Stop> {
+        for entry in self.entries.by_ref() {
+            self.told = Told::Nothing;
+            if let Some((name, fields)) = self.fields {
+                if !fields.contains(&entry.key.as_str()) {
+                    self.walk.unknown(&entry.key, fields);
+                    continue;
+                }
+                // Null is the same as leaving the field out.
+                if entry.value.is_null() {
+                    continue;
+                }
+                self.told = self.walk.tell_fate(name, entry);
+                if self.told == Told::Skip {
+                    continue;
+                }
+            }
+            self.current = Some(entry);
+            return seed.deserialize(entry.key.clone().into_deserializer()).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'static>>(&mut self, seed: V) -> Result<V::Value, Stop> {
+        let entry = self.current.take().ok_or_else(|| Stop("a value was asked for before its key".to_owned()))?;
+        let step = usize::from(self.told == Told::Fate);
+        match self.fields {
+            Some(_) => self.walk.path.push_field(&entry.key),
+            None => self.walk.path.push_key(&entry.key),
+        }
+        self.walk.quiet += step;
+        let value = seed.deserialize(Reader { node: &entry.value, walk: self.walk })?;
+        self.walk.quiet -= step;
+        self.walk.path.pop();
+        Ok(value)
+    }
+}
