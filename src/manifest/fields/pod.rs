@@ -58,7 +58,7 @@ pub(super) const TABLES: &[Table] = &[
             ("schedulingGroup", Warned("there is one box and no scheduler")),
             ("securityContext", Honoured),
             ("serviceAccount", Warned("there is no API server to have an account with")),
-            ("serviceAccountName", Partly("readable by fieldRef, otherwise there is no account: a warning says so")),
+            ("serviceAccountName", Warned("there is no API server to have an account with; fieldRef can read it")),
             ("setHostnameAsFQDN", Honoured),
             ("shareProcessNamespace", Honoured),
             ("subdomain", Honoured),
