@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use super::diagnostic::{Diagnostic, Shown, nearest};
+use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Shown, escaped, nearest};
 use super::fields::{self, Fate};
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
@@ -47,8 +47,15 @@ struct Walk {
 impl Walk {
     /// Reports a value that couldn't be read.
     fn fail(&mut self, diagnostic: Diagnostic) {
-        self.broken.push(diagnostic.field.clone());
-        self.found.push(diagnostic);
+        if !self.is_full() {
+            self.broken.push(diagnostic.field.clone());
+            self.found.push(diagnostic);
+        }
+    }
+
+    /// Whether enough was said.
+    fn is_full(&self) -> bool {
+        self.found.len() > MOST_DIAGNOSTICS
     }
 }
 
@@ -120,8 +127,14 @@ impl Reader<'_, '_> {
     /// A text; empty after an error and for null.
     fn text(&mut self) -> String {
         match self.scalar("must be a string").map(|scalar| (scalar.meaning, scalar.text.clone())) {
-            Some((Meaning::Text, text)) => text,
-            Some((Meaning::Null, text)) if text.is_empty() => String::new(),
+            Some((Meaning::Text, text)) if !text.contains('\0') => text,
+            Some((Meaning::Text, text)) => {
+                let path = self.walk.path.clone();
+                self.walk.fail(Diagnostic::invalid(&path, text, "must not contain a NUL character"));
+                String::new()
+            }
+            // `key:` in a map of texts is the empty text; an item of a list with nothing in it is a slip.
+            Some((Meaning::Null, _)) if self.walk.path.last().is_some() => String::new(),
             Some(_) => {
                 self.wrong("must be a string");
                 String::new()
@@ -134,7 +147,8 @@ impl Reader<'_, '_> {
 /// What is said about a scalar of the wrong type.
 fn wrong_scalar(path: &FieldPath, scalar: &Scalar, needed: &str) -> Diagnostic {
     let quoted = scalar.text.as_str().shown();
-    let shown = if scalar.meaning == Meaning::Text { quoted.clone() } else { scalar.text.escape_debug().to_string() };
+    let shown = if scalar.meaning == Meaning::Text { quoted.clone() } else { escaped(&scalar.text) };
+    let shown = if shown.is_empty() { "null".to_owned() } else { shown };
     let diagnostic = Diagnostic::error(path, format!("Invalid value: {shown}: {needed}"));
     match (needed, scalar.meaning) {
         ("must be a string", Meaning::Null) => diagnostic.help("write \"\" for an empty string"),
@@ -373,6 +387,9 @@ impl<'a, 'w> Entries<'a, 'w> {
 impl Walk {
     /// Reports a key that no field has.
     fn unknown(&mut self, key: &str, fields: &[&'static str]) {
+        if self.is_full() {
+            return;
+        }
         let field = self.path.child(key);
         let diagnostic = Diagnostic::error(&field, format!("unknown field \"{field}\"")).at_key();
         let diagnostic = match nearest(key, fields) {
@@ -389,7 +406,7 @@ impl Walk {
 
     /// Tells the fate of a field of the struct `name` where it isn't simply honoured.
     fn tell_fate(&mut self, name: &str, entry: &Entry) -> Told {
-        if self.quiet > 0 || entry.value.says_nothing() {
+        if self.quiet > 0 || self.is_full() || entry.value.says_nothing() {
             return Told::Nothing;
         }
         let field = self.path.child(&entry.key);

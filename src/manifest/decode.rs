@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1;
 
-use super::diagnostic::{Diagnostic, Report, Severity};
+use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Report, Severity};
 use super::path::FieldPath;
 use super::tree::{Node, Value, place};
 use super::{Manifest, de, parse, validate};
@@ -25,8 +25,18 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Manifest, Report> {
     for diagnostic in &mut diagnostics {
         diagnostic.location = Some(place(text, &tree.locate(&diagnostic.field, diagnostic.aim)));
     }
-    tree.duplicates(&mut FieldPath::root(), text, &mut diagnostics);
+    let mut duplicates = Vec::new();
+    tree.duplicates(&mut FieldPath::root(), text, &mut duplicates);
+    diagnostics.append(&mut duplicates);
     diagnostics.sort_by_key(|d| d.location.as_ref().map_or(0, |location| location.span.start));
+    if diagnostics.len() > MOST_DIAGNOSTICS {
+        let rest = diagnostics.split_off(MOST_DIAGNOSTICS);
+        if rest.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
+            diagnostics.push(Diagnostic::warning(&FieldPath::root(), "too many warnings: the rest is not shown"));
+        } else {
+            diagnostics.push(Diagnostic::error(&FieldPath::root(), "too many errors: the rest is not shown"));
+        }
+    }
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(report(text, diagnostics));
     }

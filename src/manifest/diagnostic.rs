@@ -53,6 +53,9 @@ pub struct Diagnostic {
     pub(super) aim: Aim,
 }
 
+/// No more is said about one text than this; the rest is likely to be of the same kind.
+pub(super) const MOST_DIAGNOSTICS: usize = 100;
+
 /// Values longer than this are cut in messages; the text is shown below them anyway.
 const SHOWN_VALUE: usize = 80;
 
@@ -148,6 +151,11 @@ pub(super) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, word)| word)
 }
 
+/// A text without anything that could break a line or speak to the terminal.
+pub(super) fn escaped(text: &str) -> String {
+    text.chars().map(|c| if c == '\'' { "'".to_owned() } else { c.escape_debug().to_string() }).collect()
+}
+
 /// A value as it stands in a message: strings quoted and escaped, numbers bare, long ones cut.
 pub(super) trait Shown {
     /// The text.
@@ -157,8 +165,8 @@ pub(super) trait Shown {
 impl Shown for str {
     fn shown(&self) -> String {
         match self.char_indices().nth(SHOWN_VALUE) {
-            Some((end, _)) => format!("\"{}...\"", self[..end].escape_debug()),
-            None => format!("\"{}\"", self.escape_debug()),
+            Some((end, _)) => format!("\"{}...\"", escaped(&self[..end])),
+            None => format!("\"{}\"", escaped(self)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Aim, Diagnostic, escaped};
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
 use super::tree::{Duplicate, Entry, Mapping, Node, Value, place};
@@ -65,7 +65,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
                 }
                 if document.is_some() {
                     return Err(builder.error_at(
-                        node.locate(&FieldPath::root(), super::diagnostic::Aim::Value),
+                        node.locate(&FieldPath::root(), Aim::Value),
                         "a second document: a manifest holds exactly one Pod",
                         "put each Pod into a file of its own",
                     ));
@@ -162,7 +162,7 @@ impl<'t> Builder<'t> {
             }
             Event::Alias(anchor) => return self.alias(anchor, span),
             Event::UnresolvedAlias(name) => {
-                let message = format!("the alias *{} has no anchor before it", name.escape_debug());
+                let message = format!("the alias *{} has no anchor before it", escaped(&name));
                 return Err(self.error_at(span.clone(), &message, "an anchor is written &name before the value"));
             }
             _ => return Err(self.error_at(span.clone(), "not YAML: a value is missing", "write one")),
@@ -207,7 +207,7 @@ impl<'t> Builder<'t> {
 
     /// What is said about a tag that nothing here understands.
     fn unknown_tag(&self, tag: &str, span: &Range<usize>) -> Diagnostic {
-        let message = format!("the tag {} doesn't fit here", tag.escape_debug());
+        let message = format!("the tag {} doesn't fit here", escaped(tag));
         self.error_at(span.clone(), &message, "leave the tag out; only !!str, !!int, !!float, !!bool, !!null are known")
     }
 
@@ -267,7 +267,7 @@ impl<'t> Builder<'t> {
             }
             Value::Scalar(scalar) => Err(self.error_at(
                 span.clone(),
-                &format!("Invalid key: \"{}\" is {} in YAML", scalar.text.escape_debug(), scalar.kind()),
+                &format!("Invalid key: \"{}\" is {} in YAML", escaped(&scalar.text), scalar.kind()),
                 "put the key into quotes",
             )),
             Value::Sequence(_) | Value::Mapping(_) => {

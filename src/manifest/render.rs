@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use super::diagnostic::{Diagnostic, Location, Severity};
+use super::diagnostic::{Diagnostic, Location, Severity, escaped};
 
 /// Whether to use ANSI colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ const LONG_LINE: usize = 2000;
 /// with an empty line between two. `text` is what was decoded, under the name `name`.
 #[must_use]
 pub fn render(name: &str, text: &str, diagnostics: &[Diagnostic], colour: Colour) -> String {
-    let name: String = name.escape_debug().collect();
+    let name = escaped(name);
     let parts: Vec<String> = diagnostics.iter().map(|d| one(&name, text, d, colour)).collect();
     parts.join("\n")
 }
@@ -80,7 +80,9 @@ fn window<'a>(text: &'a str, location: &Location) -> (&'a str, usize) {
 /// Puts the right column and the field path on the line with the place, and leaves the empty gutter line out.
 fn with_field(rendered: &str, name: &str, location: &Location, diagnostic: &Diagnostic) -> String {
     let mut lines: Vec<String> = rendered.lines().map(str::to_owned).collect();
-    if let Some(at) = lines.iter().position(|line| line.contains("--> ") && line.contains(name)) {
+    // The first line is the message, which may look like anything.
+    let arrow = |line: &String| line.contains("--> ") && line.contains(name);
+    if let Some(at) = lines.iter().skip(1).position(arrow).map(|at| at + 1) {
         let arrow = lines[at].find("--> ").map_or(0, |found| found + 4);
         // What styles the arrow ends right behind it; the place itself is never styled.
         let reset = if lines[at][..arrow].contains('\u{1b}') { "\u{1b}[0m" } else { "" };

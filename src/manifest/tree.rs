@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::diagnostic::{Aim, Diagnostic, Location};
+use super::diagnostic::{Aim, Diagnostic, Location, MOST_DIAGNOSTICS};
 use super::path::{FieldPath, PathStep};
 use super::scalar::Scalar;
 
@@ -138,7 +138,7 @@ impl Node {
                 }
             }
             Value::Mapping(mapping) => {
-                for duplicate in &mapping.duplicates {
+                for duplicate in mapping.duplicates.iter().take((MOST_DIAGNOSTICS + 1).saturating_sub(out.len())) {
                     let field = path.child(&duplicate.key);
                     let mut found = Diagnostic::error(&field, format!("duplicate field \"{field}\""))
                         .help(format!("it is given in line {} already", place(text, &duplicate.first).line));

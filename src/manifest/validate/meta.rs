@@ -14,6 +14,7 @@ const MOST_UID: usize = 253;
 /// Checks name, namespace, uid, labels and annotations.
 pub(super) fn check(meta: &ObjectMeta, path: &FieldPath, check: &mut Check<'_>) {
     match meta.name.as_deref() {
+        None | Some("") if meta.generate_name.is_some() => {}
         None | Some("") => {
             check.report(Diagnostic::required(&path.child("name"), "").help("give the pod a name: metadata.name"));
         }

@@ -19,7 +19,7 @@ mod volume;
 
 use k8s_openapi::api::core::v1;
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS};
 use super::path::FieldPath;
 
 /// Everything that is wrong with a Pod by the rules, but for what is said about fields that are `broken` (what they
@@ -44,7 +44,7 @@ struct Check<'a> {
 impl Check<'_> {
     /// Notes a finding, unless it is about a field that couldn't be read.
     fn report(&mut self, diagnostic: Diagnostic) {
-        if !self.is_broken(&diagnostic.field) {
+        if self.found.len() <= MOST_DIAGNOSTICS && !self.is_broken(&diagnostic.field) {
             self.found.push(diagnostic);
         }
     }

@@ -1,5 +1,7 @@
 //! Rules for ports (R1.7), host names and DNS.
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::Diagnostic;
@@ -106,15 +108,15 @@ fn searches(config: &v1::PodDNSConfig, path: &FieldPath, check: &mut Check<'_>) 
 
 /// Checks a container's ports (R1.7).
 pub(super) fn ports(container: &v1::Container, pod: &Surroundings<'_>, path: &FieldPath, check: &mut Check<'_>) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (path, port) in each(container.ports.as_ref(), &path.child("ports")) {
         if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
             let field = path.child("name");
             check.invalid(&field, name, &names::port_name(name));
-            if seen.contains(&name) {
+            if seen.contains(name) {
                 check.report(Diagnostic::duplicate(&field, name));
             }
-            seen.push(name);
+            seen.insert(name);
         }
         let field = path.child("containerPort");
         match port.container_port {
@@ -146,7 +148,7 @@ fn host_port(host: i32, port: &v1::ContainerPort, pod: &Surroundings<'_>, field:
 
 /// No two mains may want the same port of the host; inits run at other times.
 fn host_ports_differ(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (path, container) in each(Some(&spec.containers), &path.child("containers")) {
         for (path, port) in each(container.ports.as_ref(), &path.child("ports")) {
             let Some(number) = port.host_port.filter(|number| *number != 0) else {
@@ -157,7 +159,7 @@ fn host_ports_differ(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
             if seen.contains(&whole) {
                 check.report(Diagnostic::duplicate(&path.child("hostPort"), &whole));
             }
-            seen.push(whole);
+            seen.insert(whole);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Rules for the pod as a whole (R1.1, R1.3, R1.10), and the way to those for its parts.
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::Diagnostic;
@@ -61,17 +63,17 @@ fn containers(pod: &Surroundings<'_>, check: &mut Check<'_>) {
     if pod.spec.containers.is_empty() {
         check.report(Diagnostic::required(&mains, "").help("a pod needs at least one container"));
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     let lists =
         [(List::Main, Some(&pod.spec.containers), &mains), (List::Init, pod.spec.init_containers.as_ref(), &inits)];
     for (list, containers, field) in lists {
         for (path, container) in each(containers, field) {
             container::check(container, list, pod, &path, check);
             let name = container.name.as_str();
-            if seen.contains(&name) && !name.is_empty() {
+            if seen.contains(name) && !name.is_empty() {
                 check.report(Diagnostic::duplicate(&path.child("name"), name));
             }
-            seen.push(name);
+            seen.insert(name);
         }
     }
 }

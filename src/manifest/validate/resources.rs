@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
-use super::super::diagnostic::Diagnostic;
+use super::super::defaults::aggregate;
+use super::super::diagnostic::{Diagnostic, nearest};
 use super::super::path::FieldPath;
 use super::super::quantity::Quantity;
 use super::{Check, each, names};
@@ -31,7 +32,10 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
     let field = path.child("resources");
     requirements(resources, &field, check);
     for (name, request) in resources.requests.iter().flatten() {
-        let (Ok(request), Some(sum)) = (Quantity::try_from(request), aggregate(spec, name)) else {
+        let (Ok(request), Some(sum)) = (
+            Quantity::try_from(request),
+            aggregate(name, &spec.containers, spec.init_containers.as_deref().unwrap_or_default()),
+        ) else {
             continue;
         };
         if sum > request {
@@ -53,33 +57,6 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
             }
         }
     }
-}
-
-/// The containers' requests of one resource together (R9.1); `None` beyond what a quantity can hold.
-fn aggregate(spec: &v1::PodSpec, name: &str) -> Option<Quantity> {
-    let mut sidecars = Quantity::default();
-    let mut most = Quantity::default();
-    for init in spec.init_containers.iter().flatten() {
-        let own = request(init, name);
-        if init.restart_policy.as_deref() == Some("Always") {
-            sidecars = sidecars.plus(own)?;
-            most = most.max(sidecars);
-        } else {
-            most = most.max(sidecars.plus(own)?);
-        }
-    }
-    let mains = spec.containers.iter().try_fold(sidecars, |sum, container| sum.plus(request(container, name)))?;
-    Some(most.max(mains))
-}
-
-/// A container's request, which is its limit where there is only that.
-fn request(container: &v1::Container, name: &str) -> Quantity {
-    let resources = container.resources.as_ref();
-    let in_list =
-        |list: Option<&List>| list.and_then(|list| list.get(name)).and_then(|text| Quantity::try_from(text).ok());
-    in_list(resources.and_then(|resources| resources.requests.as_ref()))
-        .or_else(|| in_list(resources.and_then(|resources| resources.limits.as_ref())))
-        .unwrap_or_default()
 }
 
 fn requirements(resources: &v1::ResourceRequirements, path: &FieldPath, check: &mut Check<'_>) {
@@ -134,7 +111,7 @@ fn resource_name(name: &str, field: &FieldPath, check: &mut Check<'_>) {
         _ if !name.contains('/') => {
             let diagnostic = Diagnostic::invalid(field, name, "must be a standard resource for containers").at_key();
             let known = ["cpu", "memory", "ephemeral-storage"];
-            let help = match super::super::diagnostic::nearest(name, &known) {
+            let help = match nearest(name, &known) {
                 Some(near) => format!("did you mean {near}?"),
                 None => "cpu and memory are known here".to_owned(),
             };

@@ -1,5 +1,7 @@
 //! Rules for security contexts (R1.10).
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::{Diagnostic, nearest};
@@ -197,7 +199,7 @@ fn escalation(context: &v1::SecurityContext, field: &FieldPath, check: &mut Chec
 
 /// Kernel parameters: well named, each once, and in a namespace that is the pod's own.
 fn sysctls(context: &v1::PodSecurityContext, spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for (path, sysctl) in each(context.sysctls.as_ref(), path) {
         let field = path.child("name");
         if sysctl.name.is_empty() {
@@ -218,7 +220,7 @@ fn sysctls(context: &v1::PodSecurityContext, spec: &v1::PodSpec, path: &FieldPat
         if seen.contains(&name) {
             check.report(Diagnostic::duplicate(&field, &sysctl.name));
         }
-        seen.push(name);
+        seen.insert(name);
     }
 }
 

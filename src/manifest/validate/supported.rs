@@ -3,9 +3,9 @@
 
 use k8s_openapi::api::core::v1;
 
-use super::super::diagnostic::Diagnostic;
+use super::super::diagnostic::{Diagnostic, Shown, escaped, nearest};
 use super::super::path::FieldPath;
-use super::{Check, each, security};
+use super::{Check, each, names, security};
 
 /// Kernel parameters that the kubelet takes for safe: namespaced, and no harm to other pods or the node.
 const SAFE_SYSCTLS: &[&str] = &[
@@ -44,12 +44,10 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
     profiles(context.seccomp_profile.as_ref(), context.app_armor_profile.as_ref(), &path, check);
     for (path, sysctl) in each(context.sysctls.as_ref(), &path.child("sysctls")) {
         let name = security::dotted(&sysctl.name);
-        if !sysctl.name.is_empty() && !SAFE_SYSCTLS.contains(&name.as_str()) {
+        if !sysctl.name.is_empty() && names::sysctl(&sysctl.name).is_empty() && !SAFE_SYSCTLS.contains(&name.as_str()) {
             let help = format!("safe ones are {}", SAFE_SYSCTLS.join(", "));
-            let message = format!(
-                "Forbidden: the sysctl {} is not one that the kubelet takes for safe",
-                sysctl.name.escape_debug()
-            );
+            let message =
+                format!("Forbidden: the sysctl {} is not one that the kubelet takes for safe", escaped(&sysctl.name));
             check.report(Diagnostic::error(&path.child("name"), message).help(help));
         }
     }
@@ -111,29 +109,22 @@ fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
         }
         "bundle" | "rootfs" => {}
         "oci" | "oci-archive" | "docker-archive" | "docker" | "docker-daemon" | "dir" | "containers-storage" => {
-            forbid(field, &format!("images by {scheme}: are not supported yet"), WORKS, check);
+            forbid(field, &format!("images named by {scheme}: are not supported yet"), WORKS, check);
         }
         _ if image.starts_with(['.', '/', '~']) => {
             let detail = "a path needs bundle: or rootfs: before it";
             check.report(Diagnostic::invalid(field, image, detail).help(WORKS));
         }
         _ => {
-            let diagnostic = Diagnostic::forbidden(
-                field,
-                format!("images from registries such as {:?} are not supported yet", shortened(image)),
-            );
-            let near = super::super::diagnostic::nearest(scheme, &["bundle", "rootfs"]);
+            let why = format!("Forbidden: images from registries, such as {}, are not supported yet", image.shown());
+            let diagnostic = Diagnostic::error(field, why);
+            let near = nearest(scheme, &["bundle", "rootfs"]);
             check.report(match near {
                 Some(near) => diagnostic.help(format!("did you mean {near}:? {WORKS}")),
                 None => diagnostic.help(WORKS),
             });
         }
     }
-}
-
-/// As much of a text as belongs into a message.
-fn shortened(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 /// Seccomp and AppArmor profiles: only going without one works.

@@ -1,5 +1,7 @@
 //! Rules for volumes and their mounts (R1.8, R10.5).
 
+use std::collections::HashSet;
+
 use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::{Diagnostic, nearest};
@@ -15,7 +17,7 @@ const RECURSIVE: &[&str] = &["Disabled", "Enabled", "IfPossible"];
 
 /// Checks the pod's volumes.
 pub(super) fn volumes(volumes: Option<&Vec<v1::Volume>>, path: &FieldPath, check: &mut Check<'_>) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (path, volume) in each(volumes, path) {
         let field = path.child("name");
         let name = volume.name.as_str();
@@ -23,11 +25,11 @@ pub(super) fn volumes(volumes: Option<&Vec<v1::Volume>>, path: &FieldPath, check
             check.report(Diagnostic::required(&field, ""));
         } else {
             check.invalid(&field, name, &names::dns_label(name));
-            if seen.contains(&name) {
+            if seen.contains(name) {
                 check.report(Diagnostic::duplicate(&field, name));
             }
         }
-        seen.push(name);
+        seen.insert(name);
         // The first source given counts, in the API's order; no source at all is an emptyDir.
         for source in sources(volume).iter().skip(1) {
             check.report(Diagnostic::forbidden(&path.child(source), "may not specify more than 1 volume type"));
@@ -78,7 +80,7 @@ fn host_path(source: &v1::HostPathVolumeSource, path: &FieldPath, check: &mut Ch
 pub(super) fn mounts(container: &v1::Container, pod: &Surroundings<'_>, path: &FieldPath, check: &mut Check<'_>) {
     let known: Vec<&str> = pod.spec.volumes.iter().flatten().map(|volume| volume.name.as_str()).collect();
     let uncertain = check.is_uncertain(&pod.path.child("volumes"));
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (path, mount) in each(container.volume_mounts.as_ref(), &path.child("volumeMounts")) {
         let field = path.child("name");
         if mount.name.is_empty() {
@@ -98,7 +100,7 @@ pub(super) fn mounts(container: &v1::Container, pod: &Surroundings<'_>, path: &F
     }
 }
 
-fn mount_path<'a>(text: &'a str, seen: &mut Vec<&'a str>, field: &FieldPath, check: &mut Check<'_>) {
+fn mount_path<'a>(text: &'a str, seen: &mut HashSet<&'a str>, field: &FieldPath, check: &mut Check<'_>) {
     if text.is_empty() {
         check.report(Diagnostic::required(field, ""));
     } else if text.contains(':') {
@@ -106,10 +108,10 @@ fn mount_path<'a>(text: &'a str, seen: &mut Vec<&'a str>, field: &FieldPath, che
     } else if text.trim_matches('/').is_empty() {
         check.report(Diagnostic::invalid(field, text, "must not be the root directory"));
     }
-    if seen.contains(&text) && !text.is_empty() {
+    if seen.contains(text) && !text.is_empty() {
         check.report(Diagnostic::invalid(field, text, "must be unique"));
     }
-    seen.push(text);
+    seen.insert(text);
 }
 
 fn sub_path(mount: &v1::VolumeMount, path: &FieldPath, check: &mut Check<'_>) {
