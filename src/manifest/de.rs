@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Shown, escaped, nearest};
+use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Shown, nearest};
 use super::fields::{self, Fate};
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
@@ -113,7 +113,10 @@ impl Reader<'_, '_> {
             Some((Meaning::Integer(_), text)) => {
                 let detail = format!("must be between {least} and {most}, inclusive");
                 let path = self.walk.path.clone();
-                self.walk.fail(Diagnostic::error(&path, format!("Invalid value: {text}: {detail}")));
+                self.walk.fail(Diagnostic::error(
+                    &path,
+                    format!("Invalid value: {}: {detail}", text.shown().trim_matches('"')),
+                ));
                 0
             }
             Some(_) => {
@@ -147,15 +150,20 @@ impl Reader<'_, '_> {
 /// What is said about a scalar of the wrong type.
 fn wrong_scalar(path: &FieldPath, scalar: &Scalar, needed: &str) -> Diagnostic {
     let quoted = scalar.text.as_str().shown();
-    let shown = if scalar.meaning == Meaning::Text { quoted.clone() } else { escaped(&scalar.text) };
-    let shown = if shown.is_empty() { "null".to_owned() } else { shown };
+    let shown = match scalar.meaning {
+        Meaning::Text => quoted.clone(),
+        Meaning::Null if scalar.text.is_empty() => "null".to_owned(),
+        Meaning::Null | Meaning::Bool(_) | Meaning::Integer(_) | Meaning::Fraction => {
+            quoted.trim_matches('"').to_owned()
+        }
+    };
     let diagnostic = Diagnostic::error(path, format!("Invalid value: {shown}: {needed}"));
     match (needed, scalar.meaning) {
         ("must be a string", Meaning::Null) => diagnostic.help("write \"\" for an empty string"),
         ("must be a string", _) => {
             diagnostic.help(format!("without quotes YAML reads {} here: write {quoted}", scalar.kind()))
         }
-        ("must be an integer", Meaning::Text) if matches!(scalar.text.parse::<i128>(), Ok(_)) => {
+        ("must be an integer", Meaning::Text) if scalar.text.parse::<i128>().is_ok() => {
             diagnostic.help(format!("leave out the quotes: {}", scalar.text))
         }
         ("must be an integer", Meaning::Fraction) => diagnostic.help("write a whole number"),
@@ -324,7 +332,7 @@ fn quantity_text(reader: &mut Reader<'_, '_>) -> String {
         Ok(_) => found,
         Err(error) => {
             let path = reader.walk.path.clone();
-            reader.walk.fail(Diagnostic::invalid(&path, found, &error).help(error.help()));
+            reader.walk.fail(Diagnostic::invalid(&path, found, error).help(error.help()));
             "0".to_owned()
         }
     }

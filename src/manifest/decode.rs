@@ -16,7 +16,7 @@ use super::{Manifest, de, parse, validate};
 /// Everything that is wrong with the text, in order of position, with the warnings between.
 pub fn decode(name: &str, bytes: &[u8]) -> Result<Manifest, Report> {
     let report = |text: &str, diagnostics| Report { name: name.to_owned(), text: text.to_owned(), diagnostics };
-    let text = parse::text_of(bytes).map_err(|(text, diagnostic)| report(&text, vec![diagnostic]))?;
+    let text = parse::text_of(bytes).map_err(|failed| report(&failed.0, vec![failed.1]))?;
     let tree = parse::parse(text).map_err(|diagnostic| report(text, vec![diagnostic]))?;
     let (pod, mut diagnostics) = match wrong_kind(&tree) {
         wrong if wrong.is_empty() => checked(&tree),

@@ -69,10 +69,9 @@ fn container(container: &mut v1::Container, host_network: bool) {
     if let Some(resources) = &mut container.resources {
         requests_from_limits(resources);
     }
-    for probe in [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe] {
-        if let Some(probe) = probe {
-            self::probe(probe);
-        }
+    let probes = [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe];
+    for probe in probes.into_iter().flatten() {
+        self::probe(probe);
     }
     if let Some(lifecycle) = &mut container.lifecycle {
         for hook in [&mut lifecycle.post_start, &mut lifecycle.pre_stop].into_iter().flatten() {

@@ -11,7 +11,7 @@ use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError
 use super::diagnostic::{Aim, Diagnostic, escaped};
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
-use super::tree::{Duplicate, Entry, Mapping, Node, Value, place};
+use super::tree::{Duplicate, Entry, Mapping, Node, Value, boundary_before, place};
 
 /// The API server takes no bigger request.
 const MOST_BYTES: usize = 3 * 1024 * 1024;
@@ -20,12 +20,13 @@ const MOST_DEPTH: usize = 64;
 /// Nodes of the tree, with what aliases and merge keys copy.
 const MOST_NODES: usize = 200_000;
 
-/// Checks that bytes are text that YAML allows and gives it without a byte order mark.
-pub(super) fn text_of(bytes: &[u8]) -> Result<&str, (String, Diagnostic)> {
+/// Checks that bytes are text that YAML allows and gives it without a byte order mark. On failure: the
+/// text as far as it can be shown, and what is wrong with it.
+pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Box<(String, Diagnostic)>> {
     let whole = |message: String| Diagnostic::error(&FieldPath::root(), message);
     if bytes.len() > MOST_BYTES {
         let message = format!("Too long: a manifest may have at most {MOST_BYTES} bytes, this one has {}", bytes.len());
-        return Err((String::new(), whole(message)));
+        return Err(Box::new((String::new(), whole(message))));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let lossy = String::from_utf8_lossy(bytes).into_owned();
@@ -33,7 +34,7 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, (String, Diagnostic)> {
         let mut diagnostic = whole(format!("the text is not UTF-8: byte 0x{:02x}", bytes[at]))
             .help("save the file as UTF-8 without a byte order mark");
         diagnostic.location = Some(place(&lossy, &(at..at + 1)));
-        (lossy, diagnostic)
+        Box::new((lossy, diagnostic))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let forbidden = |c: char| (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) || c == '\u{feff}';
@@ -41,7 +42,7 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, (String, Diagnostic)> {
         let mut diagnostic = whole(format!("the character U+{:04X} is not allowed in a manifest", u32::from(c)))
             .help("in a string in double quotes it can be written as an escape, such as \"\\x07\"");
         diagnostic.location = Some(place(text, &(at..at + c.len_utf8())));
-        return Err((text.to_owned(), diagnostic));
+        return Err(Box::new((text.to_owned(), diagnostic)));
     }
     Ok(text)
 }
@@ -108,7 +109,7 @@ impl<'t> Builder<'t> {
     /// What the parser couldn't read.
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
         let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
-        let at = self.text.floor_char_boundary(at);
+        let at = boundary_before(self.text, at);
         let message = format!("not YAML: {}", error.info());
         let tabs =
             self.text[..at].rsplit('\n').next().is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'))

@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::diagnostic::{Diagnostic, Location, Severity, escaped};
+use super::tree::{boundary_after, boundary_before};
 
 /// Whether to use ANSI colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +73,8 @@ fn one(name: &str, text: &str, diagnostic: &Diagnostic, colour: Colour) -> Strin
 fn window<'a>(text: &'a str, location: &Location) -> (&'a str, usize) {
     let start = text[..location.span.start].rfind(['\n', '\r']).map_or(0, |at| at + 1);
     let end = text[location.span.end..].find(['\n', '\r']).map_or(text.len(), |at| location.span.end + at);
-    let start = text.floor_char_boundary(start.max(location.span.start.saturating_sub(LONG_LINE)));
-    let end = text.ceil_char_boundary(end.min(location.span.end + LONG_LINE));
+    let start = boundary_before(text, start.max(location.span.start.saturating_sub(LONG_LINE)));
+    let end = boundary_after(text, end.min(location.span.end + LONG_LINE));
     (&text[start..end], start)
 }
 

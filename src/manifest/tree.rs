@@ -155,10 +155,20 @@ impl Node {
     }
 }
 
+/// The last place up to `at` where a character starts, or the text ends.
+pub(super) fn boundary_before(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// The first place from `at` on where a character starts, or the text ends.
+pub(super) fn boundary_after(text: &str, at: usize) -> usize {
+    (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
+}
+
 /// Line and column of a span, which is cut at the end of its first line.
 pub(super) fn place(text: &str, span: &Range<usize>) -> Location {
-    let start = text.floor_char_boundary(span.start.min(text.len()));
-    let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
+    let start = boundary_before(text, span.start);
+    let end = boundary_after(text, span.end.max(start));
     let end = text[start..end].find(['\n', '\r']).map_or(end, |at| start + at);
     let before = &text[..start];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -121,6 +121,7 @@ fn resource_ref(selector: &v1::ResourceFieldSelector, pod: &Surroundings<'_>, pa
         check.one_of(&field, Some(&selector.resource), RESOURCES);
     }
     if let Some(name) = selector.container_name.as_deref().filter(|name| !name.is_empty())
+        && !check.is_full()
         && !pod.containers().any(|container| container.name == name)
         && !check.is_uncertain(&pod.path.child("containers"))
         && !check.is_uncertain(&pod.path.child("initContainers"))

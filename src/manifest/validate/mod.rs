@@ -44,9 +44,14 @@ struct Check<'a> {
 impl Check<'_> {
     /// Notes a finding, unless it is about a field that couldn't be read.
     fn report(&mut self, diagnostic: Diagnostic) {
-        if self.found.len() <= MOST_DIAGNOSTICS && !self.is_broken(&diagnostic.field) {
+        if !self.is_full() && !self.is_broken(&diagnostic.field) {
             self.found.push(diagnostic);
         }
+    }
+
+    /// Whether enough was found: what costs time to say needn't be worked out any more.
+    fn is_full(&self) -> bool {
+        self.found.len() > MOST_DIAGNOSTICS
     }
 
     /// Notes findings about one value.
