@@ -2,8 +2,12 @@
 //! and of what type (it walks their own `Deserialize`), so no list of fields can be out of date; what is unknown or of
 //! the wrong type becomes a diagnostic and an empty value. The result is good only if there was no error.
 
+mod access;
+
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
+
+use access::{Entries, Items};
 
 use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Shown, nearest};
 use super::fields::{self, Fate};
@@ -265,10 +269,10 @@ impl Deserializer<'static> for Reader<'_, '_> {
     fn deserialize_seq<V: Visitor<'static>>(mut self, visitor: V) -> Result<V::Value, Stop> {
         let node = self.node;
         match &node.value {
-            Value::Sequence(items) => visitor.visit_seq(Items { items, next: 0, walk: self.walk }),
+            Value::Sequence(items) => visitor.visit_seq(Items::of(items, self.walk)),
             Value::Scalar(_) | Value::Mapping(_) => {
                 self.wrong("must be a list");
-                visitor.visit_seq(Items { items: &[], next: 0, walk: self.walk })
+                visitor.visit_seq(Items::of(&[], self.walk))
             }
         }
     }
@@ -338,60 +342,6 @@ fn quantity_text(reader: &mut Reader<'_, '_>) -> String {
     }
 }
 
-/// The items of a list.
-struct Items<'a, 'w> {
-    items: &'a [Node],
-    next: usize,
-    walk: &'w mut Walk,
-}
-
-impl SeqAccess<'static> for Items<'_, '_> {
-    type Error = Stop;
-
-    fn next_element_seed<T: DeserializeSeed<'static>>(&mut self, seed: T) -> Result<Option<T::Value>, Stop> {
-        let Some(node) = self.items.get(self.next) else {
-            return Ok(None);
-        };
-        self.walk.path.push_index(self.next);
-        self.next += 1;
-        let value = seed.deserialize(Reader { node, walk: self.walk })?;
-        self.walk.path.pop();
-        Ok(Some(value))
-    }
-}
-
-/// The entries of a mapping, read as a map or as a struct.
-struct Entries<'a, 'w> {
-    entries: std::slice::Iter<'a, Entry>,
-    current: Option<&'a Entry>,
-    /// The struct's name and fields; a map has none and takes every key.
-    fields: Option<(&'static str, &'static [&'static str])>,
-    /// What was told about the current field.
-    told: Told,
-    walk: &'w mut Walk,
-}
-
-impl<'a, 'w> Entries<'a, 'w> {
-    fn of_map(mapping: &'a Mapping, walk: &'w mut Walk) -> Entries<'a, 'w> {
-        Entries { entries: mapping.entries.iter(), current: None, fields: None, told: Told::Nothing, walk }
-    }
-
-    fn of_struct(
-        mapping: &'a Mapping,
-        name: &'static str,
-        fields: &'static [&'static str],
-        walk: &'w mut Walk,
-    ) -> Entries<'a, 'w> {
-        Entries {
-            entries: mapping.entries.iter(),
-            current: None,
-            fields: Some((name, fields)),
-            told: Told::Nothing,
-            walk,
-        }
-    }
-}
-
 impl Walk {
     /// Reports a key that no field has.
     fn unknown(&mut self, key: &str, fields: &[&'static str]) {
@@ -442,45 +392,4 @@ enum Told {
     Nothing,
     Fate,
     Skip,
-}
-
-impl MapAccess<'static> for Entries<'_, '_> {
-    type Error = Stop;
-
-    fn next_key_seed<K: DeserializeSeed<'static>>(&mut self, seed: K) -> Result<Option<K::Value>, Stop> {
-        for entry in self.entries.by_ref() {
-            self.told = Told::Nothing;
-            if let Some((name, fields)) = self.fields {
-                if !fields.contains(&entry.key.as_str()) {
-                    self.walk.unknown(&entry.key, fields);
-                    continue;
-                }
-                // Null is the same as leaving the field out.
-                if entry.value.is_null() {
-                    continue;
-                }
-                self.told = self.walk.tell_fate(name, entry);
-                if self.told == Told::Skip {
-                    continue;
-                }
-            }
-            self.current = Some(entry);
-            return seed.deserialize(entry.key.clone().into_deserializer()).map(Some);
-        }
-        Ok(None)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'static>>(&mut self, seed: V) -> Result<V::Value, Stop> {
-        let entry = self.current.take().ok_or_else(|| Stop("a value was asked for before its key".to_owned()))?;
-        let step = usize::from(self.told == Told::Fate);
-        match self.fields {
-            Some(_) => self.walk.path.push_field(&entry.key),
-            None => self.walk.path.push_key(&entry.key),
-        }
-        self.walk.quiet += step;
-        let value = seed.deserialize(Reader { node: &entry.value, walk: self.walk })?;
-        self.walk.quiet -= step;
-        self.walk.path.pop();
-        Ok(value)
-    }
 }

@@ -171,7 +171,9 @@ impl<'t> Builder<'t> {
         let node = Node { value, span: span.clone() };
         if anchor != 0 {
             self.count(node.weight(), span)?;
-            self.anchors.insert(anchor, node.clone());
+            let mut copy = node.clone();
+            copy.forget_duplicates();
+            self.anchors.insert(anchor, copy);
         }
         Ok(node)
     }

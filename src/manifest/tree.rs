@@ -70,7 +70,19 @@ impl Node {
         1 + match &self.value {
             Value::Scalar(scalar) => scalar.text.len() / 64,
             Value::Sequence(items) => items.iter().map(Node::weight).sum(),
-            Value::Mapping(mapping) => mapping.entries.iter().map(|entry| entry.value.weight() + 1).sum(),
+            Value::Mapping(mapping) => mapping.entries.iter().map(|entry| entry.value.weight() + 1).sum::<usize>(),
+        }
+    }
+
+    /// Forgets the keys that were given twice, anywhere below: what an alias copies was said already.
+    pub fn forget_duplicates(&mut self) {
+        match &mut self.value {
+            Value::Scalar(_) => {}
+            Value::Sequence(items) => items.iter_mut().for_each(Node::forget_duplicates),
+            Value::Mapping(mapping) => {
+                mapping.duplicates = Vec::new();
+                mapping.entries.iter_mut().for_each(|entry| entry.value.forget_duplicates());
+            }
         }
     }
 

@@ -129,7 +129,7 @@ fn resource_ref(selector: &v1::ResourceFieldSelector, pod: &Surroundings<'_>, pa
         let known: Vec<&str> = pod.containers().map(|container| container.name.as_str()).collect();
         check.report(
             Diagnostic::not_found(&path.child("containerName"), name)
-                .help(format!("the pod's containers are {}", known.join(", "))),
+                .help(format!("the pod's containers are {}", known[..known.len().min(16)].join(", "))),
         );
     }
     if let Some(Ok(divisor)) = selector.divisor.as_ref().map(Quantity::try_from) {
