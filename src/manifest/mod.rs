@@ -1,1 +1,41 @@
-//! manifest
+//! Text to a checked `v1::Pod`: strict decoding of YAML and JSON, the API server's rules, and the fate of every field
+//! that one box can't honour. Everything wrong with a file is said in one go, with file, line, column, field path and
+//! what to do.
+//!
+//! This room opens no file, doesn't look at the box and defaults nothing in silence ([`apply_defaults`] is called by
+//! who wants the API server's defaults). Start reading at [`decode`]: text (`parse`) becomes a tree with places
+//! (`tree`, `scalar`), the tree becomes a Pod (`de`, which also tells the fates from `fields`), the Pod is held
+//! against the rules (`validate`).
+
+mod de;
+mod decode;
+mod defaults;
+mod diagnostic;
+mod fields;
+mod parse;
+mod path;
+pub mod quantity;
+mod render;
+mod scalar;
+mod tree;
+mod validate;
+
+use k8s_openapi::api::core::v1;
+
+pub use decode::decode;
+pub use defaults::apply_defaults;
+pub use diagnostic::{Diagnostic, Location, Report, Severity};
+pub use path::FieldPath;
+pub use render::{Colour, render};
+
+/// A Pod that passed every check.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// As written: nothing is defaulted.
+    pub pod: v1::Pod,
+    /// What has no effect here, in order of position.
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,220 @@
-//! store
+//! The state folder of a pod: who runs it, what was made for it, what its status is, what happened.
+//!
+//! One supervisor writes ([`PodStore`]), any number of commands read ([`read`]) and never block or disturb it: files
+//! that are replaced are replaced by a rename, events are appended by one write each. It decides nothing and removes
+//! nothing but its own files and a replaced pod's logs; what a dead pod left elsewhere is `runtime::sweep`'s business.
+//! Start reading at [`PodStore::create`].
+mod atomic;
+pub mod events;
+pub mod layout;
+pub mod ledger;
+mod lock;
+pub mod read;
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1;
+use serde::Serialize;
+
+use events::{EventLine, EventLog};
+use layout::Layout;
+use ledger::{Ledger, Stage};
+use lock::PodLock;
+
+/// What can go wrong in the state folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A second supervisor of one pod.
+    #[error("pod \"{namespace}/{name}\" is already running{}", holder(*.pid))]
+    Running {
+        /// Namespace of the pod.
+        namespace: String,
+        /// Name of the pod.
+        name: String,
+        /// The supervisor, where the lock file says it.
+        pid: Option<u32>,
+    },
+    /// Its supervisor died and what it left has not been swept yet.
+    #[error("pod \"{namespace}/{name}\": its supervisor died and what it left has not been cleaned up")]
+    NotCleanedUp {
+        /// Namespace of the pod.
+        namespace: String,
+        /// Name of the pod.
+        name: String,
+    },
+    /// No such pod.
+    #[error("pods \"{0}\" not found")]
+    NotFound(String),
+    /// A bare name that several namespaces have.
+    #[error("pod name \"{name}\" is in several namespaces: say one of {}", .pods.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// `NAMESPACE/NAME` of all that fit.
+        pods: Vec<String>,
+    },
+    /// A state file that can't be understood.
+    #[error("{}: not a readable state file: {source}", .path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A state file of a newer barepod.
+    #[error("{}: format version {version} is newer than this barepod knows", .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// A system call failed.
+    #[error("{}: {call}: {source}", .path.display())]
+    Io {
+        /// On what.
+        path: PathBuf,
+        /// Doing what.
+        call: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (supervisor is process {pid})")).unwrap_or_default()
+}
+
+/// Makes an [`Error::Io`] for `map_err`.
+fn io_error<'a>(path: &'a Path, call: &'static str) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error::Io { path: path.to_owned(), call, source }
+}
+
+/// The writing end: whoever has it holds the pod's lock.
+#[derive(Debug)]
+pub struct PodStore {
+    dir: PathBuf,
+    ledger: Ledger,
+    events: EventLog,
+    _lock: PodLock,
+}
+
+impl PodStore {
+    /// Takes the pod's lock, forgets an ended pod of the same name with its logs (as `rm` would), and writes the
+    /// ledger, before anything it names is made.
+    ///
+    /// # Errors
+    /// [`Error::Running`] for a second supervisor, [`Error::NotCleanedUp`] where an earlier one died unswept.
+    pub fn create(layout: &Layout, ledger: Ledger) -> Result<Self, Error> {
+        let dir = layout.pod_dir(&ledger.namespace, &ledger.name);
+        make_dir(&layout.pods_dir(), 0o711)?;
+        let lock = lock_pod(&dir, &ledger.namespace, &ledger.name)?;
+        if let Some(old) = Ledger::load(&dir)? {
+            if old.stage != Stage::Ended {
+                return Err(Error::NotCleanedUp { namespace: old.namespace, name: old.name });
+            }
+            remove_tree(&old.log_dir)?;
+        }
+        clear(&dir)?;
+        ledger.save(&dir)?;
+        let events = EventLog::open(&dir)?;
+        Ok(Self { dir, ledger, events, _lock: lock })
+    }
+
+    /// Takes over a pod whose supervisor died, or has ended, to clean up after it.
+    ///
+    /// # Errors
+    /// [`Error::Running`] where a supervisor holds the lock, [`Error::NotFound`] where there is no ledger.
+    pub fn take_over(layout: &Layout, namespace: &str, name: &str) -> Result<Self, Error> {
+        let dir = layout.pod_dir(namespace, name);
+        if !dir.is_dir() {
+            return Err(Error::NotFound(format!("{namespace}/{name}")));
+        }
+        let lock = lock_pod(&dir, namespace, name)?;
+        let ledger = Ledger::load(&dir)?.ok_or_else(|| Error::NotFound(format!("{namespace}/{name}")))?;
+        let events = EventLog::open(&dir)?;
+        Ok(Self { dir, ledger, events, _lock: lock })
+    }
+
+    /// The pod's state folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What was written down before it was made.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Replaces `pod.json` (mode 0600: it may hold secrets in env).
+    pub fn write_pod(&self, pod: &v1::Pod) -> Result<(), Error> {
+        atomic::replace(&self.dir, read::POD, pod)
+    }
+
+    /// Replaces `state.json`, the engine as it is.
+    pub fn write_state<T: Serialize>(&self, engine: &T) -> Result<(), Error> {
+        atomic::replace(&self.dir, read::STATE, engine)
+    }
+
+    /// Appends one event.
+    pub fn append_event(&mut self, event: &EventLine) -> Result<(), Error> {
+        self.events.append(event)
+    }
+
+    /// The pod has ended and everything the ledger names is gone: from now on it is only to be read.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        self.ledger.stage = Stage::Ended;
+        self.ledger.save(&self.dir)
+    }
+
+    /// Forgets the pod: logs, then state. Only after [`PodStore::finish`]; a live ledger must not be lost.
+    ///
+    /// # Errors
+    /// [`Error::NotCleanedUp`] before `finish`.
+    pub fn remove(self) -> Result<(), Error> {
+        if self.ledger.stage != Stage::Ended {
+            return Err(Error::NotCleanedUp { namespace: self.ledger.namespace, name: self.ledger.name });
+        }
+        remove_tree(&self.ledger.log_dir)?;
+        remove_tree(&self.dir)
+    }
+}
+
+fn lock_pod(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
+    make_dir(dir, 0o700)?;
+    PodLock::take(dir)?.map_err(|pid| Error::Running { namespace: namespace.into(), name: name.into(), pid })
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(io_error(path, "mkdir"))
+}
+
+/// Everything in the folder but the lock that is held.
+fn clear(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(io_error(dir, "read"))? {
+        let entry = entry.map_err(io_error(dir, "read"))?;
+        if entry.file_name() != lock::FILE {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file or a folder with all in it; it may be gone already. Symlinks are not followed.
+fn remove_tree(path: &Path) -> Result<(), Error> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(path, "remove")(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

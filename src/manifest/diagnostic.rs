@@ -1,0 +1,228 @@
+//! What is said about a manifest: diagnostics with Kubernetes' own phrases (apimachinery's field errors), and the
+//! report of all of them.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::path::FieldPath;
+use super::render::render;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The manifest can't be run.
+    Error,
+    /// It runs, but something in it has no effect here.
+    Warning,
+}
+
+/// Which part of a field in the text a diagnostic points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// Its key.
+    Key,
+    /// Its value.
+    Value,
+}
+
+/// A place in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Bytes of the text, within one line.
+    pub span: Range<usize>,
+}
+
+/// One thing to say about one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// One line, in the API server's words where it has some: `Unsupported value: "x": supported values: "y"`.
+    pub message: String,
+    /// The field; the root for the text as a whole.
+    pub field: FieldPath,
+    /// Where the field, or what should hold it, is in the text.
+    pub location: Option<Location>,
+    /// What to do, one line.
+    pub help: Option<String>,
+    /// What to point at once the field is looked up in the text.
+    pub(super) aim: Aim,
+}
+
+/// No more is said about one text than this; the rest is likely to be of the same kind.
+pub(super) const MOST_DIAGNOSTICS: usize = 100;
+
+/// Values longer than this are cut in messages; the text is shown below them anyway.
+const SHOWN_VALUE: usize = 80;
+
+impl Diagnostic {
+    /// An error with free words.
+    pub(super) fn error(field: &FieldPath, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            message: message.into(),
+            field: field.clone(),
+            location: None,
+            help: None,
+            aim: Aim::Value,
+        }
+    }
+
+    /// A warning with free words, about the field's presence.
+    pub(super) fn warning(field: &FieldPath, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Warning, aim: Aim::Key, ..Diagnostic::error(field, message) }
+    }
+
+    /// `Required value`, with what exactly is required where that isn't plain.
+    pub(super) fn required(field: &FieldPath, detail: &str) -> Diagnostic {
+        let message = if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
+        Diagnostic { aim: Aim::Key, ..Diagnostic::error(field, message) }
+    }
+
+    /// `Invalid value: "x": detail`.
+    pub(super) fn invalid(field: &FieldPath, value: impl Shown, detail: impl fmt::Display) -> Diagnostic {
+        Diagnostic::error(field, format!("Invalid value: {}: {detail}", value.shown()))
+    }
+
+    /// `Unsupported value: "x": supported values: "a", "b"`.
+    pub(super) fn unsupported(field: &FieldPath, value: &str, supported: &[&str]) -> Diagnostic {
+        let list: Vec<String> = supported.iter().map(Shown::shown).collect();
+        Diagnostic::error(field, format!("Unsupported value: {}: supported values: {}", value.shown(), list.join(", ")))
+            .help_from_nearest(value, supported)
+    }
+
+    /// `Duplicate value: "x"`.
+    pub(super) fn duplicate(field: &FieldPath, value: impl Shown) -> Diagnostic {
+        Diagnostic::error(field, format!("Duplicate value: {}", value.shown()))
+    }
+
+    /// `Not found: "x"`.
+    pub(super) fn not_found(field: &FieldPath, value: &str) -> Diagnostic {
+        Diagnostic::error(field, format!("Not found: {}", value.shown()))
+    }
+
+    /// `Forbidden: detail`.
+    pub(super) fn forbidden(field: &FieldPath, detail: impl fmt::Display) -> Diagnostic {
+        Diagnostic { aim: Aim::Key, ..Diagnostic::error(field, format!("Forbidden: {detail}")) }
+    }
+
+    /// `Too many: 21: must have at most 20 items`.
+    pub(super) fn too_many(field: &FieldPath, count: usize, most: usize) -> Diagnostic {
+        let message = format!("Too many: {count}: must have at most {most} items");
+        Diagnostic { aim: Aim::Key, ..Diagnostic::error(field, message) }
+    }
+
+    /// Adds what to do.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Points at the key instead of the value.
+    pub(super) fn at_key(mut self) -> Diagnostic {
+        self.aim = Aim::Key;
+        self
+    }
+
+    /// Suggests the known word nearest to `given`, if one is near.
+    fn help_from_nearest(self, given: &str, known: &[&str]) -> Diagnostic {
+        match nearest(given, known) {
+            Some(word) => self.help(format!("did you mean {}?", word.shown())),
+            None => self,
+        }
+    }
+}
+
+/// The word of `known` nearest to `given`, if it is near enough to be what was meant.
+pub(super) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    if given.len() > 64 {
+        return None;
+    }
+    let given = given.to_lowercase();
+    known
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(&given, &word.to_lowercase()), *word))
+        .filter(|(distance, word)| *distance <= 1.max(word.len().min(given.len()) / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// A text without anything that could break a line or speak to the terminal.
+pub(super) fn escaped(text: &str) -> String {
+    text.chars().map(|c| if c == '\'' { "'".to_owned() } else { c.escape_debug().to_string() }).collect()
+}
+
+/// A value as it stands in a message: strings quoted and escaped, numbers bare, long ones cut.
+pub(super) trait Shown {
+    /// The text.
+    fn shown(&self) -> String;
+}
+
+impl Shown for str {
+    fn shown(&self) -> String {
+        match self.char_indices().nth(SHOWN_VALUE) {
+            Some((end, _)) => format!("\"{}...\"", escaped(&self[..end])),
+            None => format!("\"{}\"", escaped(self)),
+        }
+    }
+}
+
+impl Shown for String {
+    fn shown(&self) -> String {
+        self.as_str().shown()
+    }
+}
+
+impl<T: Shown + ?Sized> Shown for &T {
+    fn shown(&self) -> String {
+        (**self).shown()
+    }
+}
+
+macro_rules! numbers_are_shown_bare {
+    ($($number:ty),*) => {$(
+        impl Shown for $number {
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+numbers_are_shown_bare!(i32, i64, i128, usize, bool);
+
+/// All there is to say about one text: at least one error. Prints without colour.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What the text is called.
+    pub name: String,
+    /// The text, for showing its lines.
+    pub text: String,
+    /// Errors and warnings, in order of position.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// The report as people see it, with ANSI colours if asked for.
+    #[must_use]
+    pub fn render(&self, colour: super::Colour) -> String {
+        render(&self.name, &self.text, &self.diagnostics, colour)
+    }
+
+    /// How many of the diagnostics are errors.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(super::Colour::Plain))
+    }
+}
+
+impl std::error::Error for Report {}

@@ -1,0 +1,63 @@
+//! Fates of a container's fields, of init containers, sidecars and mains alike.
+
+use super::Fate::{Honoured, Partly, Warned};
+use super::{Table, later};
+
+/// See [`super::TABLES`].
+pub(super) const TABLES: &[Table] = &[
+    (
+        "Container",
+        &[
+            ("args", Honoured),
+            ("command", Honoured),
+            ("env", Honoured),
+            ("envFrom", later("envFrom is not supported yet")),
+            ("image", Partly("bundle:PATH and rootfs:PATH; images are not supported yet")),
+            ("imagePullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
+            ("lifecycle", Honoured),
+            ("livenessProbe", later("liveness probes are not supported yet")),
+            ("name", Honoured),
+            ("ports", Partly("checked; a port's name can be used by probes, nothing is opened or forwarded by it")),
+            ("readinessProbe", later("readiness probes are not supported yet")),
+            ("resizePolicy", Warned("resources are not changed while the pod runs")),
+            ("resources", Honoured),
+            ("restartPolicy", Honoured),
+            ("restartPolicyRules", Honoured),
+            ("securityContext", Honoured),
+            ("startupProbe", later("startup probes are not supported yet")),
+            ("stdin", later("stdin is not supported yet: containers read from /dev/null")),
+            ("stdinOnce", later("stdin is not supported yet: containers read from /dev/null")),
+            ("terminationMessagePath", Honoured),
+            ("terminationMessagePolicy", Honoured),
+            ("tty", later("terminals are not supported yet")),
+            ("volumeDevices", later("block devices as volumes are not supported yet")),
+            ("volumeMounts", Honoured),
+            ("workingDir", Honoured),
+        ],
+    ),
+    (
+        "ContainerPort",
+        &[
+            ("containerPort", Honoured),
+            ("hostIP", later("forwarding ports of the host is not supported yet")),
+            ("hostPort", Partly("equal to containerPort under hostNetwork; forwarding ports is not supported yet")),
+            ("name", Honoured),
+            ("protocol", Honoured),
+        ],
+    ),
+    ("ContainerRestartRule", &[("action", Honoured), ("exitCodes", Honoured)]),
+    ("ContainerRestartRuleOnExitCodes", &[("operator", Honoured), ("values", Honoured)]),
+    ("EnvVar", &[("name", Honoured), ("value", Honoured), ("valueFrom", Honoured)]),
+    (
+        "EnvVarSource",
+        &[
+            ("configMapKeyRef", later("config maps are not supported yet")),
+            ("fieldRef", Honoured),
+            ("fileKeyRef", later("variables from files are not supported yet")),
+            ("resourceFieldRef", Honoured),
+            ("secretKeyRef", later("secrets are not supported yet")),
+        ],
+    ),
+    ("ObjectFieldSelector", &[("apiVersion", Honoured), ("fieldPath", Honoured)]),
+    ("ResourceFieldSelector", &[("containerName", Honoured), ("divisor", Honoured), ("resource", Honoured)]),
+];

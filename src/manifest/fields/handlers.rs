@@ -1,0 +1,52 @@
+//! Fates of probes, hooks and what both do. Probes and hooks as a whole are switched in `container` and, for hooks,
+//! in `Lifecycle` here; their parts have their fates already.
+
+use super::Fate::Honoured;
+use super::{Table, later};
+
+/// See [`super::TABLES`].
+pub(super) const TABLES: &[Table] = &[
+    (
+        "Lifecycle",
+        &[
+            ("postStart", later("postStart hooks are not supported yet")),
+            ("preStop", later("preStop hooks are not supported yet")),
+            ("stopSignal", Honoured),
+        ],
+    ),
+    ("LifecycleHandler", &[("exec", Honoured), ("httpGet", Honoured), ("sleep", Honoured), ("tcpSocket", Honoured)]),
+    (
+        "Probe",
+        &[
+            ("exec", Honoured),
+            ("failureThreshold", Honoured),
+            ("grpc", Honoured),
+            ("httpGet", Honoured),
+            ("initialDelaySeconds", Honoured),
+            ("periodSeconds", Honoured),
+            ("successThreshold", Honoured),
+            ("tcpSocket", Honoured),
+            ("terminationGracePeriodSeconds", Honoured),
+            ("timeoutSeconds", Honoured),
+        ],
+    ),
+    ("ExecAction", &[("command", Honoured)]),
+    (
+        "GRPCAction",
+        &[("mode", later("gRPC probes with TLS are not supported yet")), ("port", Honoured), ("service", Honoured)],
+    ),
+    (
+        "HTTPGetAction",
+        &[
+            ("host", Honoured),
+            ("httpHeaders", Honoured),
+            ("path", Honoured),
+            ("port", Honoured),
+            ("protocol", later("a choice of HTTP versions is not supported yet")),
+            ("scheme", Honoured),
+        ],
+    ),
+    ("HTTPHeader", &[("name", Honoured), ("value", Honoured)]),
+    ("SleepAction", &[("seconds", Honoured)]),
+    ("TCPSocketAction", &[("host", Honoured), ("port", Honoured)]),
+];

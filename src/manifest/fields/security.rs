@@ -1,0 +1,55 @@
+//! Fates of the security contexts.
+
+use super::Fate::{Honoured, Partly, Warned};
+use super::{Fate, Table, later, refused};
+
+const APPARMOR: Fate = Partly("Unconfined is honoured; RuntimeDefault and Localhost are not supported yet");
+const SECCOMP: Fate = Partly("Unconfined is honoured; RuntimeDefault and Localhost are not supported yet");
+const SELINUX: Fate = later("SELinux is not supported yet: the container would run without the label");
+const WINDOWS: Fate = refused("Windows is not supported", "leave it out");
+
+/// See [`super::TABLES`].
+pub(super) const TABLES: &[Table] = &[
+    (
+        "PodSecurityContext",
+        &[
+            ("appArmorProfile", APPARMOR),
+            ("fsGroup", Honoured),
+            (
+                "fsGroupChangePolicy",
+                Warned("emptyDir volumes get their group when they are made, hostPath volumes never do"),
+            ),
+            ("runAsGroup", Honoured),
+            ("runAsNonRoot", Honoured),
+            ("runAsUser", Honoured),
+            ("seLinuxChangePolicy", Warned("SELinux is not supported")),
+            ("seLinuxOptions", SELINUX),
+            ("seccompProfile", SECCOMP),
+            ("supplementalGroups", Honoured),
+            ("supplementalGroupsPolicy", Honoured),
+            ("sysctls", Partly("those that the kubelet takes for safe; others are refused")),
+            ("windowsOptions", WINDOWS),
+        ],
+    ),
+    (
+        "SecurityContext",
+        &[
+            ("allowPrivilegeEscalation", Honoured),
+            ("appArmorProfile", APPARMOR),
+            ("capabilities", Honoured),
+            ("privileged", Honoured),
+            ("procMount", Partly("Default is honoured; Unmasked is not supported yet")),
+            ("readOnlyRootFilesystem", Honoured),
+            ("runAsGroup", Honoured),
+            ("runAsNonRoot", Honoured),
+            ("runAsUser", Honoured),
+            ("seLinuxOptions", SELINUX),
+            ("seccompProfile", SECCOMP),
+            ("windowsOptions", WINDOWS),
+        ],
+    ),
+    ("AppArmorProfile", &[("localhostProfile", Honoured), ("type", Honoured)]),
+    ("Capabilities", &[("add", Honoured), ("drop", Honoured)]),
+    ("SeccompProfile", &[("localhostProfile", Honoured), ("type", Honoured)]),
+    ("Sysctl", &[("name", Honoured), ("value", Honoured)]),
+];

@@ -1,0 +1,247 @@
+#![allow(clippy::unwrap_used)]
+//! What people see for manifests that are wrong, as snapshots; what a good one gives; and that no text makes decoding
+//! panic or hang.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+mod bad;
+
+/// A Pod that uses much of what is honoured.
+const GOOD: &str = include_str!("tests/good.yaml");
+
+fn rendered(text: &str) -> String {
+    match decode("pod.yaml", text.as_bytes()) {
+        Ok(manifest) => format!("accepted\n\n{}", render("pod.yaml", text, &manifest.warnings, Colour::Plain)),
+        Err(report) => report.to_string(),
+    }
+}
+
+/// The one snapshot for each of [`bad::CASES`].
+#[test]
+fn bad_manifests_are_explained() {
+    for (name, text) in bad::CASES {
+        let settings = insta::Settings::clone_current();
+        settings.bind(|| insta::assert_snapshot!(*name, rendered(text)));
+    }
+}
+
+#[test]
+fn all_bad_manifests_but_the_one_with_warnings_are_refused() {
+    for (name, text) in bad::CASES {
+        let result = decode("pod.yaml", text.as_bytes());
+        assert_eq!(result.is_ok(), *name == "warnings-only", "{name}");
+        if let Err(report) = result {
+            assert!(report.errors() > 0, "{name}");
+            let places: Vec<_> = report.diagnostics.iter().map(|d| d.location.as_ref().map(|l| l.span.start)).collect();
+            assert!(places.is_sorted(), "{name}: {places:?}");
+        }
+    }
+}
+
+#[test]
+fn a_good_manifest_is_taken_as_it_is_written() {
+    let manifest = decode("good.yaml", GOOD.as_bytes()).map_err(|report| report.to_string()).unwrap();
+    assert_eq!(manifest.warnings, []);
+    insta::assert_yaml_snapshot!("good", manifest.pod);
+}
+
+#[test]
+fn json_is_yaml() {
+    let yaml = decode("good.yaml", GOOD.as_bytes()).map_err(|report| report.to_string()).unwrap().pod;
+    for json in
+        [serde_json::to_string(&yaml).unwrap(), serde_json::to_string_pretty(&yaml).unwrap().replace("  ", "\t")]
+    {
+        let pod = decode("good.json", json.as_bytes()).map_err(|report| report.to_string()).unwrap().pod;
+        assert_eq!(pod, yaml);
+    }
+}
+
+#[test]
+fn strings_of_json_are_read_to_the_letter() {
+    let text = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","annotations":{"a":"\u00e9\ud83d\ude00\/\"\\\n\t"}},
+        "spec":{"containers":[{"name":"a","image":"bundle:a"}]}}"#;
+    let pod = decode("x.json", text.as_bytes()).map_err(|report| report.to_string()).unwrap().pod;
+    assert_eq!(pod.metadata.annotations.unwrap()["a"], "\u{e9}\u{1f600}/\"\\\n\t");
+}
+
+#[test]
+fn anchors_and_merge_keys_are_resolved() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  containers:\n  - &base\n    name: a\n    image: bundle:a\n    env: &env [{name: A, value: b}]\n  - <<: *base\n    name: b\n";
+    let spec = decode("x", text.as_bytes()).map_err(|report| report.to_string()).unwrap().pod.spec.unwrap();
+    assert_eq!(spec.containers[1].name, "b");
+    assert_eq!(spec.containers[1].image, spec.containers[0].image);
+    assert_eq!(spec.containers[1].env, spec.containers[0].env);
+}
+
+#[test]
+fn values_mean_what_they_mean_in_a_cluster() {
+    // YAML 1.1: yes is true, 010 is eight; a limit may be a number.
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  hostNetwork: yes\n  terminationGracePeriodSeconds: 010\n  hostname:\n  containers:\n  - {name: a, image: bundle:a, resources: {limits: {cpu: 0.5, memory: 1e6}}}\n";
+    let spec = decode("x", text.as_bytes()).map_err(|report| report.to_string()).unwrap().pod.spec.unwrap();
+    assert_eq!((spec.host_network, spec.termination_grace_period_seconds, spec.hostname), (Some(true), Some(8), None));
+    let limits = spec.containers[0].resources.clone().unwrap().limits.unwrap();
+    assert_eq!((limits["cpu"].0.as_str(), limits["memory"].0.as_str()), ("0.5", "1e6"));
+}
+
+#[test]
+fn a_list_has_limits() {
+    // R1.4
+    let rule = "{action: Restart, exitCodes: {operator: In, values: [1]}}";
+    let rules = |count: usize| {
+        let rules = vec![rule; count].join(", ");
+        rendered(&format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec:\n  containers: [{{name: a, image: 'bundle:a', restartPolicy: Never, restartPolicyRules: [{rules}]}}]\n"
+        ))
+    };
+    assert!(rules(20).starts_with("accepted"));
+    assert!(rules(21).starts_with("error: Too many: 21: must have at most 20 items"));
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_shown() {
+    let report = decode("pod.yaml", b"apiVersion: v1\nkind: \xff\xfePod\n").unwrap_err();
+    insta::assert_snapshot!("text-not-utf-8", report);
+}
+
+#[test]
+fn colour_is_the_callers_choice() {
+    let report = decode("pod.yaml", b"apiVersion: v1\nkind: Pd\n").unwrap_err();
+    let (plain, colour) = (report.render(Colour::Plain), report.render(Colour::Ansi));
+    assert!(!plain.contains('\u{1b}') && colour.contains('\u{1b}'));
+    assert_eq!(anstream::adapter::strip_str(&colour).to_string(), plain);
+}
+
+#[test]
+fn names_and_values_cannot_speak_to_the_terminal() {
+    let text = "apiVersion: v1\nkind: \"\\e[31m\\u202E\\n\"\n";
+    let shown = decode("a\u{1b}[2J\n", text.as_bytes()).unwrap_err().to_string();
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+}
+
+/// Texts made to take long or to overflow something.
+fn hostile() -> Vec<(&'static str, String)> {
+    let pod = |spec: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec:\n  {spec}\n");
+    let laughs = (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |text, n| {
+        let before = n - 1;
+        format!("{text}a{n}: &a{n} [*a{before}, *a{before}, *a{before}, *a{before}, *a{before}]\n")
+    });
+    vec![
+        ("deep lists", "[".repeat(100_000)),
+        ("deep maps", "{a: ".repeat(100_000)),
+        ("deep blocks", "- ".repeat(100_000)),
+        ("deep indents", (0..2000).map(|n| format!("{}a:\n", " ".repeat(n))).collect()),
+        ("a long scalar", pod(&format!("hostname: {}", "a".repeat(1 << 20)))),
+        ("a long quoted scalar", pod(&format!("hostname: \"{}\"", "a\\n".repeat(1 << 19)))),
+        ("an open quote", pod(&format!("hostname: \"{}", "a".repeat(1 << 20)))),
+        ("a long block scalar", pod(&format!("hostname: |\n{}", "    line\n".repeat(100_000)))),
+        ("a long key", pod(&format!("{}: x", "k".repeat(1 << 20)))),
+        ("a long number", pod(&format!("activeDeadlineSeconds: {}", "9".repeat(1 << 20)))),
+        ("a long quantity", pod(&format!("overhead: {{cpu: {}e-{}}}", "9".repeat(1 << 20), "9".repeat(1000)))),
+        ("many unknown keys", pod(&(0..60_000).map(|n| format!("kez{n}: x\n  ")).collect::<String>())),
+        ("many duplicates", pod(&"hostname: x\n  ".repeat(60_000))),
+        ("many wrong values", pod(&format!("containers: [{}]", "x, ".repeat(60_000)))),
+        ("many containers", pod(&format!("containers: [{}]", "{name: a, image: x}, ".repeat(20_000)))),
+        (
+            "many mounts",
+            pod(&format!(
+                "volumes: [{}]\n  containers: [{{name: a, volumeMounts: [{}]}}]",
+                "{name: v}, ".repeat(9_000),
+                "{name: w}, ".repeat(9_000)
+            )),
+        ),
+        ("laughs", laughs),
+        ("many aliases", format!("a: &a {{{}}}\nb: [{}]\n", "k: v, ".repeat(1000), "*a, ".repeat(50_000))),
+        ("many question marks", "? ".repeat(50_000)),
+        ("many anchors", "&a ".repeat(50_000)),
+        ("many documents", "---\n".repeat(100_000)),
+        ("many comments", "#\n".repeat(300_000)),
+        ("many directives", "%YAML 1.2\n".repeat(50_000)),
+        ("control characters", pod("hostname: \"\\0\\a\\e\"")),
+        ("a lone carriage return", "apiVersion: v1\rkind: Pd\r".to_owned()),
+        ("too long", " ".repeat(4 << 20)),
+    ]
+}
+
+#[test]
+fn hostile_texts_end_soon_and_in_an_error() {
+    for (name, text) in hostile() {
+        let start = Instant::now();
+        let report = decode("pod.yaml", text.as_bytes()).map(|manifest| manifest.pod).expect_err(name);
+        let shown = report.to_string();
+        assert!(start.elapsed() < Duration::from_secs(15), "{name} took {:?}", start.elapsed());
+        assert!(shown.len() < 1 << 20, "{name} says {} bytes", shown.len());
+        assert!(shown.starts_with("error: ") || shown.starts_with("warning: "), "{name}: {shown}");
+    }
+}
+
+/// Changes a text at random places.
+fn mutated(text: &str, changes: &[(usize, u8, usize)]) -> Vec<u8> {
+    const PIECES: &[&str] = &[
+        "",
+        ":",
+        "- ",
+        "\n",
+        "  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "'",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!str ",
+        "~",
+        "null",
+        "-1",
+        "99999999999999999999",
+        "yes",
+        "0644",
+        "1e9",
+        "12Mi",
+        "#",
+        "|",
+        "\t",
+        "\0",
+        "\u{feff}",
+        "\u{e9}",
+        "---\n",
+        "? ",
+        "%",
+        "name",
+        "\\",
+        ",",
+    ];
+    let mut bytes = text.as_bytes().to_vec();
+    for (at, piece, cut) in changes {
+        let at = at % (bytes.len() + 1);
+        let end = (at + cut % 12).min(bytes.len());
+        let piece = PIECES[usize::from(*piece) % PIECES.len()];
+        bytes.splice(at..end, piece.bytes());
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_change_of_a_manifest_makes_it_panic(changes in prop::collection::vec((any::<usize>(), any::<u8>(), any::<usize>()), 1..6)) {
+        let bytes = mutated(GOOD, &changes);
+        if let Err(report) = decode("pod.yaml", &bytes) {
+            let plain = report.render(Colour::Plain);
+            prop_assert!(plain.contains("error: "));
+            let _ = report.render(Colour::Ansi);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(decode("pod.yaml", &bytes).is_err());
+    }
+}

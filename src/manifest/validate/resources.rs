@@ -1,0 +1,128 @@
+//! Rules for resources (R1.9).
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
+
+use super::super::defaults::aggregate;
+use super::super::diagnostic::{Diagnostic, nearest};
+use super::super::path::FieldPath;
+use super::super::quantity::Quantity;
+use super::{Check, each, names};
+
+/// Amounts by name of resource.
+type List = BTreeMap<String, Text>;
+
+/// Checks a container's requests and limits.
+pub(super) fn of_container(container: &v1::Container, path: &FieldPath, check: &mut Check<'_>) {
+    if let Some(resources) = &container.resources {
+        requirements(resources, &path.child("resources"), check);
+    }
+}
+
+/// Checks the pod's own requests and limits against those of its containers, and its overhead.
+pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
+    if let Some(overhead) = &spec.overhead {
+        amounts(overhead, &path.child("overhead"), check);
+    }
+    let Some(resources) = &spec.resources else {
+        return;
+    };
+    let field = path.child("resources");
+    requirements(resources, &field, check);
+    for (name, request) in resources.requests.iter().flatten() {
+        let (Ok(request), Some(sum)) = (
+            Quantity::try_from(request),
+            aggregate(name, &spec.containers, spec.init_containers.as_deref().unwrap_or_default()),
+        ) else {
+            continue;
+        };
+        if sum > request {
+            let detail = format!("must be greater than or equal to aggregate container requests of {sum}");
+            let field = field.child("requests").key(name);
+            check.report(Diagnostic::invalid(&field, request.to_string(), detail));
+        }
+    }
+    for (path, container) in each(Some(&spec.containers), &path.child("containers")) {
+        let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
+        for (name, limit) in limits.into_iter().flatten() {
+            let whole = resources.limits.as_ref().and_then(|limits| limits.get(name)).map(Quantity::try_from);
+            if let (Ok(limit), Some(Ok(whole))) = (Quantity::try_from(limit), whole)
+                && limit > whole
+            {
+                let detail = format!("must be less than or equal to pod limits of {whole}");
+                let field = path.child("resources.limits").key(name);
+                check.report(Diagnostic::invalid(&field, limit.to_string(), detail));
+            }
+        }
+    }
+}
+
+fn requirements(resources: &v1::ResourceRequirements, path: &FieldPath, check: &mut Check<'_>) {
+    let limits = resources.limits.iter().flatten();
+    for (field, list) in [("limits", &resources.limits), ("requests", &resources.requests)] {
+        if let Some(list) = list {
+            amounts(list, &path.child(field), check);
+        }
+    }
+    for (name, limit) in limits {
+        let request = resources.requests.as_ref().and_then(|requests| requests.get(name)).map(Quantity::try_from);
+        if let (Ok(limit), Some(Ok(request))) = (Quantity::try_from(limit), request)
+            && request > limit
+        {
+            let detail = format!("must be less than or equal to {name} limit of {limit}");
+            let field = path.child("requests").key(name);
+            check.report(Diagnostic::invalid(&field, request.to_string(), detail));
+        }
+    }
+}
+
+/// Names and amounts of one list.
+fn amounts(list: &List, path: &FieldPath, check: &mut Check<'_>) {
+    for (name, text) in list {
+        let field = path.key(name);
+        resource_name(name, &field, check);
+        let Ok(amount) = Quantity::try_from(text) else {
+            // Decoding has said so already.
+            continue;
+        };
+        if amount.is_negative() {
+            check.report(Diagnostic::invalid(&field, &text.0, "must be greater than or equal to 0"));
+        } else if matches!(name.as_str(), "memory" | "ephemeral-storage") && !amount.is_whole() {
+            let message = format!("Invalid value: fractional byte value \"{}\" is invalid, must be an integer", text.0);
+            let help = "m stands for thousandths; for megabytes write M or Mi";
+            check.report(Diagnostic::error(&field, message).help(help));
+        }
+    }
+}
+
+/// Which resources there are, and which of them mean something here.
+fn resource_name(name: &str, field: &FieldPath, check: &mut Check<'_>) {
+    match name {
+        "cpu" | "memory" => {}
+        "ephemeral-storage" => {
+            check.report(Diagnostic::warning(field, "ephemeral-storage has no effect: nothing measures or limits it"));
+        }
+        _ if name.starts_with("hugepages-") => {
+            let forbidden = Diagnostic::forbidden(field, "huge pages are not supported yet");
+            check.report(forbidden.help("leave them out for now"));
+        }
+        _ if !name.contains('/') => {
+            let diagnostic = Diagnostic::invalid(field, name, "must be a standard resource for containers").at_key();
+            let known = ["cpu", "memory", "ephemeral-storage"];
+            let help = match nearest(name, &known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "cpu and memory are known here".to_owned(),
+            };
+            check.report(diagnostic.help(help));
+        }
+        _ => {
+            for detail in names::qualified(name) {
+                check.report(Diagnostic::invalid(field, name, detail).at_key());
+            }
+            let forbidden = Diagnostic::forbidden(field, "extended resources are not supported");
+            check.report(forbidden.help("there are no device plugins here; a device can be a hostPath volume"));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Values that the API knows and barepod doesn't support (the `Partly` rows of `fields`), and values that have no
+//! effect here. What is about a field as a whole stands in `fields` instead.
+
+use k8s_openapi::api::core::v1;
+
+use super::super::diagnostic::{Diagnostic, Shown, escaped, nearest};
+use super::super::path::FieldPath;
+use super::{Check, each, names, security};
+
+/// Kernel parameters that the kubelet takes for safe: namespaced, and no harm to other pods or the node.
+const SAFE_SYSCTLS: &[&str] = &[
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_wmem",
+];
+
+/// Values of the pod.
+pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
+    if spec.host_users == Some(false) {
+        forbid(&path.child("hostUsers"), "user namespaces are not supported yet", "leave it out for now", check);
+    }
+    if let Some(policy @ ("ClusterFirst" | "ClusterFirstWithHostNet")) = spec.dns_policy.as_deref() {
+        let message = format!("{policy} means Default here: there is no cluster DNS");
+        check.report(Diagnostic::warning(&path.child("dnsPolicy"), message));
+    }
+    for (path, volume) in each(spec.volumes.as_ref(), &path.child("volumes")) {
+        if let Some(source) = &volume.empty_dir {
+            empty_dir(source, &path.child("emptyDir"), check);
+        }
+    }
+    let Some(context) = &spec.security_context else {
+        return;
+    };
+    let path = path.child("securityContext");
+    profiles(context.seccomp_profile.as_ref(), context.app_armor_profile.as_ref(), &path, check);
+    for (path, sysctl) in each(context.sysctls.as_ref(), &path.child("sysctls")) {
+        let name = security::dotted(&sysctl.name);
+        if !sysctl.name.is_empty() && names::sysctl(&sysctl.name).is_empty() && !SAFE_SYSCTLS.contains(&name.as_str()) {
+            let help = format!("safe ones are {}", SAFE_SYSCTLS.join(", "));
+            let message =
+                format!("Forbidden: the sysctl {} is not one that the kubelet takes for safe", escaped(&sysctl.name));
+            check.report(Diagnostic::error(&path.child("name"), message).help(help));
+        }
+    }
+}
+
+fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Check<'_>) {
+    let medium = source.medium.as_deref().unwrap_or_default();
+    if medium.starts_with("HugePages") {
+        forbid(&path.child("medium"), "huge pages are not supported yet", "leave it out or write Memory", check);
+    }
+    if source.size_limit.is_some() && medium.is_empty() {
+        let message = "sizeLimit has no effect: nothing measures an emptyDir on disk";
+        check.report(Diagnostic::warning(&path.child("sizeLimit"), message).help("medium: Memory enforces it"));
+    }
+}
+
+/// Values of a container.
+pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
+    if let Some(image) = container.image.as_deref() {
+        self::image(image.trim(), &path.child("image"), check);
+    }
+    if spec.host_network != Some(true) {
+        for (path, _) in
+            each(container.ports.as_ref(), &path.child("ports")).filter(|(_, p)| p.host_port.is_some_and(|n| n != 0))
+        {
+            let help = "leave it out, or use hostNetwork: true";
+            forbid(&path.child("hostPort"), "forwarding ports of the host is not supported yet", help, check);
+        }
+    }
+    for (path, mount) in each(container.volume_mounts.as_ref(), &path.child("volumeMounts")) {
+        if mount.mount_propagation.as_deref() == Some("Bidirectional") {
+            let why = "Bidirectional mount propagation is not supported yet";
+            forbid(&path.child("mountPropagation"), why, "None and HostToContainer work", check);
+        }
+        if matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")) {
+            let why = "recursive read-only mounts are not supported yet";
+            forbid(&path.child("recursiveReadOnly"), why, "readOnly: true works for the mount itself", check);
+        }
+    }
+    if let Some(context) = &container.security_context {
+        let path = path.child("securityContext");
+        profiles(context.seccomp_profile.as_ref(), context.app_armor_profile.as_ref(), &path, check);
+        if context.proc_mount.as_deref() == Some("Unmasked") {
+            let help = "privileged: true leaves /proc unmasked";
+            forbid(&path.child("procMount"), "an unmasked /proc is not supported yet", help, check);
+        }
+    }
+}
+
+/// Which forms of image names there are (containers-transports(5)), and which work.
+fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
+    const WORKS: &str = "what works today: bundle:PATH (an OCI bundle) and rootfs:PATH (a directory)";
+    let (scheme, rest) = image.split_once(':').unwrap_or(("", image));
+    match scheme {
+        _ if image.is_empty() => {}
+        "bundle" | "rootfs" if rest.is_empty() => {
+            let detail = format!("must name a path after {scheme}:");
+            check.report(Diagnostic::invalid(field, image, detail));
+        }
+        "bundle" | "rootfs" => {}
+        "oci" | "oci-archive" | "docker-archive" | "docker" | "docker-daemon" | "dir" | "containers-storage" => {
+            forbid(field, &format!("images named by {scheme}: are not supported yet"), WORKS, check);
+        }
+        _ if image.starts_with(['.', '/', '~']) => {
+            let detail = "a path needs bundle: or rootfs: before it";
+            check.report(Diagnostic::invalid(field, image, detail).help(WORKS));
+        }
+        _ => {
+            let why = format!("Forbidden: images from registries, such as {}, are not supported yet", image.shown());
+            let diagnostic = Diagnostic::error(field, why);
+            let near = nearest(scheme, &["bundle", "rootfs"]);
+            check.report(match near {
+                Some(near) => diagnostic.help(format!("did you mean {near}:? {WORKS}")),
+                None => diagnostic.help(WORKS),
+            });
+        }
+    }
+}
+
+/// Seccomp and AppArmor profiles: only going without one works.
+fn profiles(
+    seccomp: Option<&v1::SeccompProfile>,
+    apparmor: Option<&v1::AppArmorProfile>,
+    path: &FieldPath,
+    check: &mut Check<'_>,
+) {
+    let profiles = [
+        ("seccompProfile", seccomp.map(|profile| profile.type_.as_str())),
+        ("appArmorProfile", apparmor.map(|profile| profile.type_.as_str())),
+    ];
+    for (field, given) in profiles {
+        if let Some(given @ ("RuntimeDefault" | "Localhost")) = given {
+            let why = format!("{field} of type {given} is not supported yet");
+            forbid(&path.child(field).child("type"), &why, "leave the profile out, or write type: Unconfined", check);
+        }
+    }
+}
+
+fn forbid(field: &FieldPath, why: &str, help: &str, check: &mut Check<'_>) {
+    check.report(Diagnostic::error(field, format!("Forbidden: {why}")).help(help));
+}

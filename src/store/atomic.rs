@@ -1,0 +1,44 @@
+//! Files that readers see whole or not at all.
+//!
+//! No fsync: the default root is a tmpfs, and after a power cut nothing of the pod runs, so that a lost status misleads
+//! nobody; the rename alone makes it whole for readers on a machine that is up.
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Error, io_error};
+
+/// Replaces `dir/name`. One writer at a time (the lock's holder), hence one fixed temporary name.
+pub fn replace<T: Serialize>(dir: &Path, name: &str, value: &T) -> Result<(), Error> {
+    let path = dir.join(name);
+    let bytes = serde_json::to_vec(value).map_err(|source| Error::Corrupt { path: path.clone(), source })?;
+    replace_bytes(dir, name, &bytes)
+}
+
+/// As [`replace`], for ready bytes.
+pub fn replace_bytes(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let (path, tmp) = (dir.join(name), dir.join(format!(".{name}.tmp")));
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&tmp)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(io_error(&tmp, "write"))?;
+    fs::rename(&tmp, &path).map_err(io_error(&path, "rename"))
+}
+
+/// Reads `dir/name`; `None` where there is none.
+pub fn load<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<Option<T>, Error> {
+    let path = dir.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Corrupt { path, source }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error(&path, "read")(error)),
+    }
+}

@@ -1,0 +1,46 @@
+//! Where things are on disk (design.md, section 4).
+use std::path::{Path, PathBuf};
+
+/// The default `--root`.
+pub const DEFAULT_ROOT: &str = "/run/barepod";
+
+/// The three trees barepod writes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// State: small, gone after a reboot by default.
+    pub root: PathBuf,
+    /// Upper layers and emptyDirs: on a disk.
+    pub data: PathBuf,
+    /// Logs.
+    pub logs: PathBuf,
+}
+
+impl Layout {
+    /// The layout of `--root`; only the default root spreads over the system's folders.
+    pub fn at(root: &Path) -> Self {
+        if root == Path::new(DEFAULT_ROOT) {
+            return Self { root: root.into(), data: "/var/lib/barepod".into(), logs: "/var/log/pods".into() };
+        }
+        Self { root: root.into(), data: root.join("data"), logs: root.join("logs") }
+    }
+
+    /// Holds one folder per pod.
+    pub fn pods_dir(&self) -> PathBuf {
+        self.root.join("pods")
+    }
+
+    /// State of one pod. `_` is in no namespace and no name, so two pods never share it.
+    pub fn pod_dir(&self, namespace: &str, name: &str) -> PathBuf {
+        self.pods_dir().join(format!("{namespace}_{name}"))
+    }
+
+    /// Disk data of one life of a pod.
+    pub fn data_dir(&self, namespace: &str, name: &str, uid: &str) -> PathBuf {
+        self.data.join(format!("{namespace}_{name}_{uid}"))
+    }
+
+    /// Logs of one life of a pod, as the kubelet names it.
+    pub fn log_dir(&self, namespace: &str, name: &str, uid: &str) -> PathBuf {
+        self.logs.join(format!("{namespace}_{name}_{uid}"))
+    }
+}

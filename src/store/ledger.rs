@@ -1,0 +1,65 @@
+//! What was made for a pod, written down before it is made, so that whoever comes after a kill -9 finds all of it.
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, atomic};
+
+const FILE: &str = "ledger.json";
+
+/// The format this barepod writes.
+pub const VERSION: u32 = 1;
+
+/// `ledger.json`. Unknown keys are skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Whether what it names may still exist.
+    pub stage: Stage,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// The supervisor's pid.
+    pub supervisor_pid: u32,
+    /// Field 22 of its /proc/PID/stat, in clock ticks since boot: tells it from a later process with its pid.
+    pub supervisor_start: u64,
+    /// The pod's cgroup, relative to the hierarchies' roots.
+    pub cgroup: PathBuf,
+    /// Upper layers and emptyDirs.
+    pub data_dir: PathBuf,
+    /// Logs.
+    pub log_dir: PathBuf,
+    /// The manifest; `None`: it came from stdin.
+    pub manifest: Option<PathBuf>,
+}
+
+/// How far a pod's life is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// What the ledger names may exist.
+    Live,
+    /// Everything but state and logs has been removed.
+    Ended,
+}
+
+impl Ledger {
+    /// `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], or [`Error::Version`] for a format newer than [`VERSION`].
+    pub fn load(dir: &Path) -> Result<Option<Self>, Error> {
+        let ledger: Option<Self> = atomic::load(dir, FILE)?;
+        match ledger {
+            Some(Self { version, .. }) if version > VERSION => Err(Error::Version { path: dir.join(FILE), version }),
+            ledger => Ok(ledger),
+        }
+    }
+
+    pub(super) fn save(&self, dir: &Path) -> Result<(), Error> {
+        atomic::replace(dir, FILE, self)
+    }
+}

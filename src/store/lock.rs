@@ -1,0 +1,75 @@
+//! The lock that makes two supervisors of one pod impossible.
+//!
+//! An open-file-description lock rather than flock: readers can ask whether it is held without taking it for a
+//! moment, which could make a `run` that starts at that moment fail. The kernel drops it when its holder dies.
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::{Error, io_error};
+
+/// Name of the lock file; holds the holder's pid, for messages only.
+pub const FILE: &str = "lock";
+
+/// Held as long as it lives. std opens files CLOEXEC, so no container inherits it.
+#[derive(Debug)]
+pub struct PodLock {
+    _file: File,
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock { l_type: libc::F_WRLCK as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 }
+}
+
+impl PodLock {
+    /// Takes the lock in `dir`; the inner error is the holder's pid, where known.
+    pub fn take(dir: &Path) -> Result<Result<Self, Option<u32>>, Error> {
+        let path = dir.join(FILE);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io_error(&path, "open"))?;
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+            Ok(_) => {}
+            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(Err(pid_in(&mut file))),
+            Err(errno) => return Err(io_error(&path, "lock")(errno.into())),
+        }
+        // An `rm` may have removed the folder between open and lock: then this locks nothing that others see.
+        let mine = file.metadata().map_err(io_error(&path, "stat"))?;
+        let named = path.metadata().map_err(io_error(&path, "stat"))?;
+        if (mine.dev(), mine.ino()) != (named.dev(), named.ino()) {
+            return Ok(Err(None));
+        }
+        file.set_len(0).map_err(io_error(&path, "truncate"))?;
+        writeln!(file, "{}", std::process::id()).map_err(io_error(&path, "write"))?;
+        Ok(Ok(Self { _file: file }))
+    }
+
+    /// Whether somebody holds the lock in `dir`; takes nothing.
+    pub fn is_held(dir: &Path) -> Result<bool, Error> {
+        let path = dir.join(FILE);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io_error(&path, "open")(error)),
+        };
+        let mut lock = whole_file();
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(|errno| io_error(&path, "lock")(errno.into()))?;
+        Ok(lock.l_type != libc::F_UNLCK as i16)
+    }
+}
+
+fn pid_in(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

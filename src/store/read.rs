@@ -1,0 +1,112 @@
+//! The reading side: which pods there are and what is known of them. Takes no lock, writes nothing.
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1;
+use serde::de::DeserializeOwned;
+
+use super::events::{self, EventLine};
+use super::layout::Layout;
+use super::ledger::{Ledger, Stage};
+use super::lock::PodLock;
+use super::{Error, atomic, io_error};
+
+pub(super) const POD: &str = "pod.json";
+pub(super) const STATE: &str = "state.json";
+
+/// Whether somebody looks after a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// A supervisor holds the lock.
+    Running,
+    /// It ended and was cleaned up.
+    Ended,
+    /// Its supervisor died; what it made may still be there.
+    Lost,
+}
+
+/// A pod's state folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// The folder.
+    pub dir: PathBuf,
+}
+
+impl Found {
+    /// Whether it is looked after at this moment.
+    pub fn life(&self) -> Result<Life, Error> {
+        // The lock before the ledger: a pod that ends in between then reads as running, never as lost.
+        if PodLock::is_held(&self.dir)? {
+            return Ok(Life::Running);
+        }
+        Ok(match self.ledger()? {
+            Some(Ledger { stage: Stage::Ended, .. }) => Life::Ended,
+            Some(Ledger { stage: Stage::Live, .. }) | None => Life::Lost,
+        })
+    }
+
+    /// Its ledger; `None` where its `run` died before it wrote one, and so before it made anything.
+    pub fn ledger(&self) -> Result<Option<Ledger>, Error> {
+        Ledger::load(&self.dir)
+    }
+
+    /// `pod.json`; `None` before it is first written.
+    pub fn pod(&self) -> Result<Option<v1::Pod>, Error> {
+        atomic::load(&self.dir, POD)
+    }
+
+    /// `state.json`, the saved engine; `None` before it is first written.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        atomic::load(&self.dir, STATE)
+    }
+
+    /// Its events, equal ones merged.
+    pub fn events(&self) -> Result<Vec<EventLine>, Error> {
+        events::read(&self.dir)
+    }
+}
+
+/// All pods by namespace and name.
+pub fn list(layout: &Layout) -> Result<Vec<Found>, Error> {
+    let pods = layout.pods_dir();
+    let entries = match fs::read_dir(&pods) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error(&pods, "read")(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error(&pods, "read"))?;
+        let folder = entry.file_name();
+        if let Some((namespace, name)) = folder.to_str().and_then(|folder| folder.split_once('_')) {
+            found.push(Found { namespace: namespace.into(), name: name.into(), dir: entry.path() });
+        }
+    }
+    found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(found)
+}
+
+/// The pod that `NAME` or `NAMESPACE/NAME` means; a NAME that exists once is found in whatever namespace.
+///
+/// # Errors
+/// [`Error::NotFound`], or [`Error::Ambiguous`] with all that fit.
+pub fn find(layout: &Layout, wanted: &str) -> Result<Found, Error> {
+    let mut fit = list(layout)?;
+    match wanted.split_once('/') {
+        Some((namespace, name)) => fit.retain(|pod| pod.namespace == namespace && pod.name == name),
+        None => fit.retain(|pod| pod.name == wanted),
+    }
+    match fit.len() {
+        0 => Err(Error::NotFound(wanted.into())),
+        1 => Ok(fit.remove(0)),
+        _ => Err(Error::Ambiguous {
+            name: wanted.into(),
+            pods: fit.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect(),
+        }),
+    }
+}

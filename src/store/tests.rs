@@ -1,0 +1,100 @@
+#![allow(clippy::unwrap_used)]
+use super::read::{Life, find, list};
+use super::*;
+
+fn ledger(layout: &Layout, namespace: &str, name: &str) -> Ledger {
+    Ledger {
+        version: ledger::VERSION,
+        stage: Stage::Live,
+        namespace: namespace.into(),
+        name: name.into(),
+        uid: "u".into(),
+        supervisor_pid: 1,
+        supervisor_start: 2,
+        cgroup: "/barepod/podu".into(),
+        data_dir: layout.data_dir(namespace, name, "u"),
+        log_dir: layout.log_dir(namespace, name, "u"),
+        manifest: None,
+    }
+}
+
+#[test]
+fn a_second_supervisor_is_refused_and_names_the_first() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let _first = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
+    let error = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap_err().to_string();
+    let pid = std::process::id();
+    assert_eq!(error, format!("pod \"default/web\" is already running (supervisor is process {pid})"));
+}
+
+#[test]
+fn life_is_running_then_lost_then_ended_then_replaced() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
+    let found = find(&layout, "web").unwrap();
+    assert_eq!(found.life().unwrap(), Life::Running);
+    drop(store);
+    assert_eq!(found.life().unwrap(), Life::Lost);
+    let again = PodStore::create(&layout, ledger(&layout, "default", "web"));
+    assert!(matches!(again, Err(Error::NotCleanedUp { .. })));
+    let mut store = PodStore::take_over(&layout, "default", "web").unwrap();
+    store.finish().unwrap();
+    drop(store);
+    assert_eq!(found.life().unwrap(), Life::Ended);
+    let logs = layout.log_dir("default", "web", "u");
+    fs::create_dir_all(&logs).unwrap();
+    let mut store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
+    assert!(!logs.exists());
+    store.finish().unwrap();
+    store.remove().unwrap();
+    assert_eq!(list(&layout).unwrap(), []);
+}
+
+#[test]
+fn a_name_in_two_namespaces_is_ambiguous() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let _a = PodStore::create(&layout, ledger(&layout, "a", "web")).unwrap();
+    let _b = PodStore::create(&layout, ledger(&layout, "b", "web")).unwrap();
+    assert!(find(&layout, "web").unwrap_err().to_string().ends_with("say one of a/web, b/web"));
+    assert_eq!(find(&layout, "b/web").unwrap().namespace, "b");
+    assert_eq!(find(&layout, "x").unwrap_err().to_string(), "pods \"x\" not found");
+}
+
+#[test]
+fn a_corrupt_pod_is_an_error_that_names_the_file() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let store = PodStore::create(&layout, ledger(&layout, "a", "web")).unwrap();
+    fs::write(store.dir().join(read::POD), "{\"metadata\":").unwrap();
+    let error = find(&layout, "web").unwrap().pod().unwrap_err().to_string();
+    assert!(error.contains("pods/a_web/pod.json: not a readable state file"), "{error}");
+}
+
+#[test]
+fn equal_events_aggregate_and_a_torn_line_is_skipped() {
+    // R8.8
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let mut store = PodStore::create(&layout, ledger(&layout, "a", "web")).unwrap();
+    let event = EventLine {
+        time: jiff::Timestamp::UNIX_EPOCH,
+        kind: "Warning".into(),
+        reason: "BackOff".into(),
+        container: Some("c".into()),
+        message: "m".into(),
+        count: 1,
+    };
+    store.append_event(&event).unwrap();
+    let path = store.dir().join("events.jsonl");
+    let mut text = fs::read(&path).unwrap();
+    text.extend(b"{\"time\":");
+    fs::write(&path, text).unwrap();
+    drop(store);
+    let mut store = PodStore::take_over(&layout, "a", "web").unwrap();
+    store.append_event(&event).unwrap();
+    let events = find(&layout, "web").unwrap().events().unwrap();
+    assert_eq!(events, [EventLine { count: 2, ..event }]);
+}
