@@ -1,3 +1,32 @@
-//! v1 Pod + facts -> what to make.
+//! v1 Pod + facts -> what to make. Everything here is a pure function: facts about the box, the images and the sandbox
+//! come in as values, so that the whole road from a manifest to the OCI config can be looked at without root.
+//!
+//! What it deliberately does not do: open a file, look at the box, decide *when* something happens (the engine does),
+//! or know libcontainer's types. It knows libcontainer's habits though: where a field of the OCI config would be
+//! ignored by it in silence, the field is refused here (see `oci`).
+//!
+//! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
+mod container;
+mod env;
+mod error;
+mod expansion;
+mod image;
+mod lifecycle;
+mod mounts;
+mod network;
+mod oci;
+mod pod;
+mod quantity;
+pub mod resources;
+mod security;
+mod signal;
 mod types;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+pub use container::container;
+pub use error::{ConfigCause, ConfigError, PlanError};
+pub use pod::{PodOptions, pod};
 pub use types::*;

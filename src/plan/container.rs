@@ -1,0 +1,137 @@
+//! What is made for one attempt of one container, once its image and the sandbox's addresses are known.
+
+use barepod_engine::event::CreateFailure;
+use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
+use k8s_openapi::api::core::v1;
+
+use super::error::{ConfigCause, ConfigError};
+use super::types::{ContainerPlan, ImageFacts, NodeFacts, PodPlan, RootAccess, SandboxFacts};
+use super::{env, expansion, lifecycle, mounts, oci, security};
+
+/// All that a container's config depends on, and who is asking.
+pub(crate) struct Ask<'a> {
+    pub(crate) pod: &'a v1::Pod,
+    pub(crate) spec: &'a v1::PodSpec,
+    pub(crate) container: &'a v1::Container,
+    pub(crate) kind: Kind,
+    pub(crate) plan: &'a PodPlan,
+    pub(crate) node: &'a NodeFacts,
+    pub(crate) image: &'a ImageFacts,
+    pub(crate) sandbox: &'a SandboxFacts,
+}
+
+impl Ask<'_> {
+    /// Something that can't be worked out from the manifest: `CreateContainerConfigError`.
+    pub(crate) fn config(&self, field: impl Into<String>, cause: ConfigCause) -> ConfigError {
+        self.error(CreateFailure::Config, field, cause)
+    }
+
+    /// Something about the bundle: `CreateContainerError`. The field is one of its config.json.
+    pub(crate) fn create(&self, field: &str, cause: ConfigCause) -> ConfigError {
+        self.error(CreateFailure::Create, format!("{}: {field}", self.image.id), cause)
+    }
+
+    fn error(&self, failure: CreateFailure, field: impl Into<String>, cause: ConfigCause) -> ConfigError {
+        ConfigError { failure, container: self.container.name.clone(), field: field.into(), cause }
+    }
+
+    /// The container's own security context, or an empty one.
+    pub(crate) fn context(&self) -> v1::SecurityContext {
+        self.container.security_context.clone().unwrap_or_default()
+    }
+
+    /// The pod's security context, or an empty one.
+    pub(crate) fn pod_context(&self) -> v1::PodSecurityContext {
+        self.spec.security_context.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn privileged(&self) -> bool {
+        self.container.security_context.as_ref().and_then(|context| context.privileged) == Some(true)
+    }
+}
+
+/// Plans one attempt of one container. Same arguments, same plan.
+///
+/// # Panics
+/// Where `container` is not one of the pod's: the engine knows no others.
+#[allow(clippy::too_many_arguments)]
+pub fn container(
+    pod: &v1::Pod,
+    pod_plan: &PodPlan,
+    node: &NodeFacts,
+    container: ContainerIndex,
+    attempt: Attempt,
+    image: &ImageFacts,
+    sandbox: &SandboxFacts,
+) -> Result<ContainerPlan, ConfigError> {
+    let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
+    let (_, kind, one) = lifecycle::containers(spec)
+        .nth(container.0.into())
+        .expect("the engine's containers are those of the pod, in the same order");
+    let ask = Ask { pod, spec, container: one, kind, plan: pod_plan, node, image, sandbox };
+    oci::refuse_unsupported(&ask)?;
+    let identity = security::identity(&ask)?;
+    let env = env::environment(&ask, &identity)?;
+    let args = command(&ask, &env)?;
+    let planned = mounts::mounts(&ask, &env)?;
+    let read_only =
+        ask.context().read_only_root_filesystem.or(image.base.root().as_ref().and_then(|root| root.readonly()));
+    let root = if read_only == Some(true) { RootAccess::ReadOnly } else { RootAccess::Writable };
+    let spec = oci::assemble(
+        &ask,
+        oci::Parts { identity, env: env.list(), args, cwd: cwd(&ask)?, root, mounts: planned.mounts },
+    )?;
+    let uid = &pod_plan.lifecycle.uid;
+    Ok(ContainerPlan {
+        container,
+        name: one.name.clone(),
+        attempt,
+        id: format!("{uid}_{}_{}", one.name, attempt.0),
+        rootfs: image.rootfs.clone(),
+        root,
+        spec,
+        sub_paths: planned.sub_paths,
+        files: planned.files,
+    })
+}
+
+/// R10.1: what is executed; R10.2: with its references replaced.
+fn command(ask: &Ask, env: &env::Environment) -> Result<Vec<String>, ConfigError> {
+    let own = ask.container.command.as_ref().filter(|command| !command.is_empty());
+    let args = ask.container.args.as_ref().filter(|args| !args.is_empty());
+    let expand = |list: &Vec<String>| list.iter().map(|text| expansion::expand(text, |name| env.own(name))).collect();
+    // A bundle doesn't tell entrypoint from arguments: its first word is the entrypoint, the rest its arguments.
+    let image: Vec<String> =
+        ask.image.base.process().as_ref().and_then(|process| process.args().clone()).unwrap_or_default();
+    let mut command: Vec<String> = match (own, args) {
+        (Some(own), _) => expand(own),
+        (None, Some(_)) => image.into_iter().take(1).collect(),
+        (None, None) => image,
+    };
+    if let Some(args) = args {
+        command.extend::<Vec<String>>(expand(args));
+    }
+    match command.first() {
+        None => Err(ask.create("process.args", ConfigCause::NoCommand)),
+        Some(program) if program.is_empty() => Err(ask.create("process.args", ConfigCause::NoCommand)),
+        Some(_) => match command.iter().find(|word| word.contains('\0')) {
+            Some(word) => Err(ask.config("command", ConfigCause::Nul { value: word.clone() })),
+            None => Ok(command),
+        },
+    }
+}
+
+/// The container's working directory, else the bundle's, else `/`.
+fn cwd(ask: &Ask) -> Result<std::path::PathBuf, ConfigError> {
+    let own = ask.container.working_dir.as_deref().filter(|path| !path.is_empty()).map(std::path::PathBuf::from);
+    let manifests = own.is_some();
+    let path = own
+        .or_else(|| ask.image.base.process().as_ref().map(|process| process.cwd().clone()))
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or_else(|| "/".into());
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let cause = ConfigCause::Relative { path: path.display().to_string() };
+    Err(if manifests { ask.config("workingDir", cause) } else { ask.create("process.cwd", cause) })
+}

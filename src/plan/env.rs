@@ -1,0 +1,177 @@
+//! A container's environment (R10.2 to R10.4).
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
+
+use super::container::Ask;
+use super::error::{ConfigCause, ConfigError};
+use super::quantity::Quantity;
+use super::security::Identity;
+use super::types::Scope;
+use super::{expansion, lifecycle, resources};
+
+/// What containerd sets where nobody says otherwise.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Variables in the order in which they were first set.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    all: Vec<(String, String)>,
+    /// Those of the manifest: only they are seen by `$(NAME)`.
+    own: BTreeMap<String, String>,
+}
+
+impl Environment {
+    fn set(&mut self, name: &str, value: String) {
+        match self.all.iter_mut().find(|(known, _)| known == name) {
+            Some(slot) => slot.1 = value,
+            None => self.all.push((name.to_owned(), value)),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.all.iter().any(|(known, _)| known == name)
+    }
+
+    /// What the manifest sets it to.
+    pub(crate) fn own(&self, name: &str) -> Option<String> {
+        self.own.get(name).cloned()
+    }
+
+    /// `NAME=value`, as the OCI has it.
+    pub(crate) fn list(&self) -> Vec<String> {
+        self.all.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+}
+
+/// HOSTNAME, the image's variables, the manifest's; then PATH and HOME where still missing: libcontainer needs the one
+/// and would ask getpwuid for the other.
+pub(crate) fn environment(ask: &Ask, identity: &Identity) -> Result<Environment, ConfigError> {
+    let mut env = Environment::default();
+    env.set("HOSTNAME", ask.plan.sandbox.hostname.clone());
+    for entry in ask.image.base.process().iter().flat_map(|process| process.env().iter().flatten()) {
+        match entry.split_once('=') {
+            Some((name, value)) if !name.is_empty() => env.set(name, value.to_owned()),
+            _ => {
+                let advice = "an entry is NAME=value; mend the bundle's config.json";
+                return Err(ask.create("process.env", ConfigCause::Unsupported { value: format!("{entry:?}"), advice }));
+            }
+        }
+    }
+    if ask.container.env_from.as_ref().is_some_and(|from| !from.is_empty()) {
+        return Err(ask.config("envFrom", ConfigCause::EnvSource { kind: "envFrom" }));
+    }
+    for (at, var) in ask.container.env.iter().flatten().enumerate() {
+        let Some(value) = value(ask, at, var, &env)? else { continue };
+        env.own.insert(var.name.clone(), value.clone());
+        env.set(&var.name, value);
+    }
+    if !env.has("PATH") {
+        env.set("PATH", PATH.to_owned());
+    }
+    if !env.has("HOME") {
+        env.set("HOME", identity.home.clone());
+    }
+    match env.all.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        Some((name, value)) => Err(ask.config("env", ConfigCause::Nul { value: format!("{name}={value}") })),
+        None => Ok(env),
+    }
+}
+
+/// The value of one variable; `None`: it is optional and not there.
+fn value(ask: &Ask, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<Option<String>, ConfigError> {
+    let field = |rest: &str| format!("env[{at}].valueFrom.{rest}");
+    let Some(from) = &var.value_from else {
+        let text = var.value.as_deref().unwrap_or_default();
+        return Ok(Some(expansion::expand(text, |name| env.own(name))));
+    };
+    if let Some(from) = &from.field_ref {
+        return match pod_field(ask, &from.field_path) {
+            Some(value) => Ok(Some(value)),
+            None => {
+                let cause = ConfigCause::FieldPath { path: from.field_path.clone() };
+                Err(ask.config(field("fieldRef.fieldPath"), cause))
+            }
+        };
+    }
+    if let Some(from) = &from.resource_field_ref {
+        return resource(ask, from).map(Some).map_err(|cause| ask.config(field("resourceFieldRef"), cause));
+    }
+    let (kind, optional) = match from {
+        v1::EnvVarSource { config_map_key_ref: Some(from), .. } => ("configMapKeyRef", from.optional),
+        v1::EnvVarSource { secret_key_ref: Some(from), .. } => ("secretKeyRef", from.optional),
+        v1::EnvVarSource { file_key_ref: Some(from), .. } => ("fileKeyRef", from.optional),
+        _ => ("an empty valueFrom", None),
+    };
+    match optional {
+        // There are no such objects on a box, so an optional one is simply not there.
+        Some(true) => Ok(None),
+        _ => Err(ask.config(field(kind), ConfigCause::EnvSource { kind })),
+    }
+}
+
+/// R10.4; `None`: not a field that can be had. A label or annotation that isn't there is empty, as in the kubelet.
+fn pod_field(ask: &Ask, path: &str) -> Option<String> {
+    let meta = &ask.pod.metadata;
+    if let Some((map, key)) = subscript(path) {
+        let map = match map {
+            "metadata.labels" => &meta.labels,
+            "metadata.annotations" => &meta.annotations,
+            _ => return None,
+        };
+        return Some(map.as_ref().and_then(|map| map.get(key)).cloned().unwrap_or_default());
+    }
+    let host_network = ask.plan.sandbox.network == Scope::Host;
+    let ips = if host_network && ask.sandbox.pod_ips.is_empty() { &ask.node.host_ips } else { &ask.sandbox.pod_ips };
+    Some(match path {
+        "metadata.name" => meta.name.clone().unwrap_or_default(),
+        "metadata.namespace" => meta.namespace.clone().unwrap_or_default(),
+        "metadata.uid" => meta.uid.clone().unwrap_or_default(),
+        "spec.nodeName" => ask.node.hostname.clone(),
+        "spec.serviceAccountName" => ask.spec.service_account_name.clone().unwrap_or_else(|| "default".to_owned()),
+        "status.hostIP" => ask.node.host_ips.first().cloned().unwrap_or_default(),
+        "status.hostIPs" => ask.node.host_ips.join(","),
+        "status.podIP" => ips.first().cloned().unwrap_or_default(),
+        "status.podIPs" => ips.join(","),
+        _ => return None,
+    })
+}
+
+/// `map['key']`
+fn subscript(path: &str) -> Option<(&str, &str)> {
+    let (map, key) = path.split_once("['")?;
+    Some((map, key.strip_suffix("']")?))
+}
+
+/// R10.4: limits and requests, rounded up to the divisor; a limit that isn't set is the node's capacity.
+fn resource(ask: &Ask, from: &v1::ResourceFieldSelector) -> Result<String, ConfigCause> {
+    let container = match from.container_name.as_deref() {
+        None | Some("") => ask.container,
+        Some(name) => lifecycle::containers(ask.spec)
+            .map(|(_, _, container)| container)
+            .find(|container| container.name == name)
+            .ok_or_else(|| ConfigCause::NoSuchContainer { name: name.to_owned() })?,
+    };
+    let divisor = divisor(from.divisor.as_ref())?;
+    let (requests, limits) = (resources::requests(container), resources::limits(container));
+    let (amount, unit) = match from.resource.as_str() {
+        "limits.cpu" => (limits.cpu.map_or(u64::from(ask.node.cpus) * 1000, |cpu| cpu.0), divisor.milli()),
+        "requests.cpu" => (requests.cpu.map_or(0, |cpu| cpu.0), divisor.milli()),
+        "limits.memory" => (limits.memory.map_or(ask.node.memory, |memory| memory.0), divisor.units()),
+        "requests.memory" => (requests.memory.map_or(0, |memory| memory.0), divisor.units()),
+        other => return Err(ConfigCause::Resource { resource: other.to_owned() }),
+    };
+    Ok(amount.div_ceil(unit.max(1)).to_string())
+}
+
+/// Absent or zero is one.
+fn divisor(text: Option<&Text>) -> Result<Quantity, ConfigCause> {
+    let one = Quantity::parse("1").unwrap_or_default();
+    let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(one) };
+    let quantity = Quantity::parse(&text.0)
+        .filter(|quantity| *quantity >= Quantity::default())
+        .ok_or_else(|| ConfigCause::Quantity { value: text.0.clone(), cause: "1, 1m, 1k, 1Mi and the like are" })?;
+    Ok(if quantity == Quantity::default() { one } else { quantity })
+}

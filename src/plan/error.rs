@@ -1,0 +1,167 @@
+//! What can keep a pod or a container from being planned. Words for people only: no caller branches on them but for
+//! [`ConfigError::failure`].
+
+use barepod_engine::event::CreateFailure;
+
+/// Why a pod can't be planned. Found before anything is made: exit code 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A field that must be there isn't.
+    #[error("{field}: required value; {advice}")]
+    Required {
+        /// Path of the field.
+        field: String,
+        /// What to write.
+        advice: &'static str,
+    },
+    /// A value that makes no sense.
+    #[error("{field}: invalid value: {value:?}: {cause}")]
+    Invalid {
+        /// Path of the field.
+        field: String,
+        /// What it says.
+        value: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A value that makes sense in a cluster, but that this version can't do.
+    #[error("{field}: {value:?} is not supported yet; {advice}")]
+    Unsupported {
+        /// Path of the field.
+        field: String,
+        /// What it says.
+        value: String,
+        /// What to do instead.
+        advice: &'static str,
+    },
+}
+
+/// Why a container can't be planned: `container "web": process.args: no command specified; ...`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("container {container:?}: {field}: {cause}")]
+pub struct ConfigError {
+    /// Which waiting reason it gives (R8.4).
+    pub failure: CreateFailure,
+    /// Name of the container.
+    pub container: String,
+    /// The field of the manifest, or of the bundle's config.json.
+    pub field: String,
+    /// What is wrong.
+    pub cause: ConfigCause,
+}
+
+/// What is wrong with a container's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigCause {
+    /// Neither the manifest nor the bundle says what to run.
+    #[error("no command specified; give the container a command, or the bundle's config.json process.args")]
+    NoCommand,
+    /// The kubelet's words.
+    #[error(
+        "container has runAsNonRoot and image will run as root (pod: {pod:?}, container: {container}); set runAsUser"
+    )]
+    RootImage {
+        /// `name_namespace(uid)`.
+        pod: String,
+        /// Name of the container.
+        container: String,
+    },
+    /// The kubelet's words.
+    #[error(
+        "container's runAsUser breaks non-root policy (pod: {pod:?}, container: {container}); use another user than 0"
+    )]
+    RootUser {
+        /// `name_namespace(uid)`.
+        pod: String,
+        /// Name of the container.
+        container: String,
+    },
+    /// A number that is no user or group id.
+    #[error("{value} is no user or group id; it must be between 0 and 2147483647")]
+    Id {
+        /// What it says.
+        value: i64,
+    },
+    /// `fieldRef` to a field that can't be had.
+    #[error("unsupported fieldPath: {path:?}; see the documentation of the downward API")]
+    FieldPath {
+        /// What it says.
+        path: String,
+    },
+    /// `resourceFieldRef` to a resource that can't be had.
+    #[error("unsupported resource: {resource:?}; limits and requests of cpu and memory are")]
+    Resource {
+        /// What it says.
+        resource: String,
+    },
+    /// `resourceFieldRef` to a container that isn't there.
+    #[error("container {name:?} not found; name a container of this pod")]
+    NoSuchContainer {
+        /// What it says.
+        name: String,
+    },
+    /// A text that is no quantity, or a divisor that is none.
+    #[error("{value:?} is not a usable quantity: {cause}")]
+    Quantity {
+        /// What it says.
+        value: String,
+        /// Why not.
+        cause: &'static str,
+    },
+    /// A source of environment variables that isn't there yet.
+    #[error("{kind} is not supported yet; write the value into env")]
+    EnvSource {
+        /// `configMapKeyRef` and the like.
+        kind: &'static str,
+    },
+    /// Not one of the capabilities that this process may hand on, or unknown.
+    #[error("unknown capability {name:?}; see capabilities(7)")]
+    Capability {
+        /// What it says.
+        name: String,
+    },
+    /// `subPathExpr` with a variable that isn't set: the kubelet's words.
+    #[error("missing value for {expression:?}; each $(NAME) in it must be a variable of the container's env")]
+    SubPathVariable {
+        /// What it says.
+        expression: String,
+    },
+    /// A `subPath` that isn't relative.
+    #[error("{path:?} must not be an absolute path; write it relative to the volume")]
+    SubPathAbsolute {
+        /// What it comes to.
+        path: String,
+    },
+    /// A `subPath` that climbs.
+    #[error("{path:?} must not contain '..'; write it relative to the volume")]
+    SubPathClimbs {
+        /// What it comes to.
+        path: String,
+    },
+    /// A mount of a volume that isn't there.
+    #[error("volume {name:?} not found; it must be one of spec.volumes")]
+    NoSuchVolume {
+        /// What it says.
+        name: String,
+    },
+    /// A path that must be absolute.
+    #[error("{path:?} is not an absolute path; begin it with '/'")]
+    Relative {
+        /// What it says.
+        path: String,
+    },
+    /// Something a container can't have yet: silently doing without it would be worse.
+    #[error("{value} is not supported: {advice}")]
+    Unsupported {
+        /// What it says.
+        value: String,
+        /// Why, and what to do.
+        advice: &'static str,
+    },
+    /// An environment variable or argument that no process can be given.
+    #[error("{value:?} has a NUL character in it; no process can be given that")]
+    Nul {
+        /// What it says.
+        value: String,
+    },
+}

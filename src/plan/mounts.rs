@@ -1,0 +1,218 @@
+//! A container's mounts: what the sandbox provides, its volumes, the bundle's own, and what every container has.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use k8s_openapi::api::core::v1;
+use oci_spec::runtime::{Mount, MountBuilder};
+
+use super::container::Ask;
+use super::env::Environment;
+use super::error::{ConfigCause, ConfigError};
+use super::expansion;
+use super::types::SubPath;
+
+/// R8.7: the container's own user must be able to write it.
+const TERMINATION_LOG_MODE: u32 = 0o666;
+
+/// What was planned.
+pub(crate) struct Planned {
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) sub_paths: Vec<SubPath>,
+    pub(crate) files: Vec<(PathBuf, u32)>,
+}
+
+struct Item {
+    mount: Mount,
+    sub_path: Option<PathBuf>,
+}
+
+/// All mounts, outer ones before inner ones. Where several want the same place the manifest wins, then the sandbox,
+/// then the bundle.
+pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigError> {
+    let mut items = Vec::new();
+    for (at, mount) in ask.container.volume_mounts.iter().flatten().enumerate() {
+        items.push(volume(ask, at, mount, env)?);
+    }
+    let mut files = Vec::new();
+    if let Some(path) = ask.container.termination_message_path.as_deref().filter(|path| !path.is_empty()) {
+        let file = ask.sandbox.attempt_dir.join("termination-log");
+        items.push(plain(bind(&file, Path::new(path), &["rbind", "rprivate", "rw"])));
+        files.push((file, TERMINATION_LOG_MODE));
+    }
+    items.extend(sandbox(ask).into_iter().map(plain));
+    items.extend(bundle(ask)?.into_iter().map(plain));
+    items.extend(standard().into_iter().map(plain));
+    let mut taken = BTreeSet::new();
+    items.retain(|item| taken.insert(normal(item.mount.destination())));
+    // Stable, by depth: a mount over the parent of another must come first (containerd's orderedMounts).
+    items.sort_by_key(|item| normal(item.mount.destination()).components().count());
+    let privileged = ask.privileged();
+    let mut planned = Planned { mounts: Vec::new(), sub_paths: Vec::new(), files };
+    for (at, item) in items.into_iter().enumerate() {
+        if let Some(path) = item.sub_path {
+            planned.sub_paths.push(SubPath { mount: at, path });
+        }
+        planned.mounts.push(if privileged { writable(item.mount) } else { item.mount });
+    }
+    Ok(planned)
+}
+
+fn plain(mount: Mount) -> Item {
+    Item { mount, sub_path: None }
+}
+
+/// A destination without `.`, `//` and a slash at its end. `..` never climbs above the root file system.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => out.push(name),
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    out
+}
+
+fn mount(typ: &str, source: &Path, destination: &Path, options: &[&str]) -> Mount {
+    MountBuilder::default()
+        .typ(typ)
+        .source(source)
+        .destination(destination)
+        .options(options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>())
+        .build()
+        .expect("a mount without id mappings is valid")
+}
+
+fn bind(source: &Path, destination: &Path, options: &[&str]) -> Mount {
+    mount("bind", source, destination, options)
+}
+
+/// What containerd gives every container. A privileged one gets them writable, see [`writable`].
+fn standard() -> Vec<Mount> {
+    let of = |typ: &str, source: &str, destination: &str, options: &[&str]| {
+        mount(typ, Path::new(source), Path::new(destination), options)
+    };
+    vec![
+        of("proc", "proc", "/proc", &["nosuid", "noexec", "nodev"]),
+        of("tmpfs", "tmpfs", "/dev", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        of("sysfs", "sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
+        of("devpts", "devpts", "/dev/pts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        of("mqueue", "mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
+        of("cgroup", "cgroup", "/sys/fs/cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+    ]
+}
+
+/// R10.7, R10.8. The files can be written to (the kubelet's way for /etc/hosts) unless the root file system can't.
+fn sandbox(ask: &Ask) -> Vec<Mount> {
+    let read_only = ask.context().read_only_root_filesystem == Some(true);
+    let file = |source: &Path, destination: &str, access: &str| {
+        bind(source, Path::new(destination), &["rbind", "rprivate", access])
+    };
+    let access = if read_only { "ro" } else { "rw" };
+    vec![
+        file(&ask.sandbox.hosts, "/etc/hosts", "rw"),
+        file(&ask.sandbox.hostname, "/etc/hostname", access),
+        file(&ask.sandbox.resolv_conf, "/etc/resolv.conf", access),
+        bind(&ask.sandbox.shm, Path::new("/dev/shm"), &["rbind", "rprivate", "nosuid", "noexec", "nodev"]),
+    ]
+}
+
+/// The bundle's own. Sources are absolute: runtime::image resolved relative ones in the bundle.
+fn bundle(ask: &Ask) -> Result<Vec<Mount>, ConfigError> {
+    let mut mounts = Vec::new();
+    for (at, mount) in ask.image.base.mounts().iter().flatten().enumerate() {
+        let field = |rest: &str| format!("mounts[{at}].{rest}");
+        if !mount.destination().is_absolute() {
+            let cause = ConfigCause::Relative { path: mount.destination().display().to_string() };
+            return Err(ask.create(&field("destination"), cause));
+        }
+        let mapped = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        let idmap = mount.options().iter().flatten().any(|option| option == "idmap" || option == "ridmap");
+        if idmap || mapped(mount.uid_mappings()) || mapped(mount.gid_mappings()) {
+            let advice = "the container runtime has no id-mapped mounts; take the mappings out of config.json";
+            let value = "an id-mapped mount".to_owned();
+            return Err(ask.create(&field("uidMappings"), ConfigCause::Unsupported { value, advice }));
+        }
+        let mut mount = mount.clone();
+        if mount.source().is_none() {
+            // The OCI lets it out, libcontainer wants one.
+            let source = mount.typ().clone().unwrap_or_else(|| "none".to_owned());
+            mount.set_source(Some(PathBuf::from(source)));
+        }
+        mounts.push(mount);
+    }
+    Ok(mounts)
+}
+
+/// What containerd does for a privileged container: sysfs and cgroup can be written to.
+fn writable(mut mount: Mount) -> Mount {
+    if matches!(mount.typ().as_deref(), Some("sysfs" | "cgroup" | "cgroup2"))
+        && let Some(options) = mount.options_mut()
+    {
+        options.retain(|option| option != "ro");
+    }
+    mount
+}
+
+/// One entry of `volumeMounts`.
+fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> Result<Item, ConfigError> {
+    let field = |rest: &str| format!("volumeMounts[{at}].{rest}");
+    let Some(source) = ask.sandbox.volumes.get(&mount.name) else {
+        return Err(ask.config(field("name"), ConfigCause::NoSuchVolume { name: mount.name.clone() }));
+    };
+    let propagation = match mount.mount_propagation.as_deref() {
+        None | Some("None") => "rprivate",
+        Some("HostToContainer") => "rslave",
+        Some(other) => {
+            let advice = "the container runtime can't mount it so; None and HostToContainer are";
+            let cause = ConfigCause::Unsupported { value: other.to_owned(), advice };
+            return Err(ask.config(field("mountPropagation"), cause));
+        }
+    };
+    if mount.bind_mount_options.as_ref().is_some_and(|options| !options.is_empty()) {
+        let (value, advice) = ("bindMountOptions".to_owned(), "leave it out");
+        return Err(ask.config(field("bindMountOptions"), ConfigCause::Unsupported { value, advice }));
+    }
+    let recursive = matches!(mount.recursive_read_only.as_deref(), Some("IfPossible" | "Enabled"));
+    let access = match (mount.read_only == Some(true), recursive) {
+        (false, _) => "rw",
+        (true, false) => "ro",
+        (true, true) => "rro",
+    };
+    let sub_path = sub_path(mount, env).map_err(|(name, cause)| ask.config(field(name), cause))?;
+    // Relative to the root, as Kubernetes' docker heritage has it.
+    let destination = Path::new("/").join(&mount.mount_path);
+    Ok(Item { mount: bind(source, &destination, &["rbind", propagation, access]), sub_path })
+}
+
+/// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.
+fn sub_path(mount: &v1::VolumeMount, env: &Environment) -> Result<Option<PathBuf>, (&'static str, ConfigCause)> {
+    let (field, path) = match (mount.sub_path.as_deref(), mount.sub_path_expr.as_deref()) {
+        (_, Some(expression)) if !expression.is_empty() => {
+            let mut missing = false;
+            let path = expansion::expand(expression, |name| {
+                let value = env.own(name);
+                missing |= value.is_none();
+                value
+            });
+            if missing {
+                let cause = ConfigCause::SubPathVariable { expression: expression.to_owned() };
+                return Err(("subPathExpr", cause));
+            }
+            ("subPathExpr", path)
+        }
+        (Some(path), _) if !path.is_empty() => ("subPath", path.to_owned()),
+        _ => return Ok(None),
+    };
+    if path.starts_with('/') {
+        return Err((field, ConfigCause::SubPathAbsolute { path }));
+    }
+    if Path::new(&path).components().any(|component| component == Component::ParentDir) {
+        return Err((field, ConfigCause::SubPathClimbs { path }));
+    }
+    Ok(Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty()))
+}

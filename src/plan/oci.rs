@@ -1,0 +1,239 @@
+//! Puts the OCI config together: the bundle's as the base, the manifest over it, the sandbox over both.
+//!
+//! What a bundle may ask for and the container runtime would ignore in silence, or what would break the promise that
+//! namespaces come from the pod, is refused in [`refuse_unsupported`].
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use oci_spec::runtime::{
+    Linux, LinuxBuilder, LinuxCpu, LinuxMemory, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType,
+    LinuxResources, Mount, Process, RootBuilder, Spec,
+};
+
+use super::container::Ask;
+use super::error::{ConfigCause, ConfigError};
+use super::resources;
+use super::security::{self, Identity};
+use super::types::{CgroupVersion, RootAccess, Scope};
+
+/// What the other modules have worked out.
+pub(crate) struct Parts {
+    pub(crate) identity: Identity,
+    pub(crate) env: Vec<String>,
+    pub(crate) args: Vec<String>,
+    pub(crate) cwd: PathBuf,
+    pub(crate) root: RootAccess,
+    pub(crate) mounts: Vec<Mount>,
+}
+
+/// Refuses what would silently not happen.
+pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
+    let base = &ask.image.base;
+    let refuse = |field: &str, value: &str, advice: &'static str| {
+        Err(ask.create(field, ConfigCause::Unsupported { value: value.to_owned(), advice }))
+    };
+    let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    if let Some(process) = base.process() {
+        if process.terminal() == Some(true) {
+            return refuse("process.terminal", "a terminal", "set it to false");
+        }
+        if filled(process.selinux_label()) {
+            return refuse("process.selinuxLabel", "SELinux", "the container runtime has none; take the label out");
+        }
+    }
+    if let Some(linux) = base.linux() {
+        if filled(linux.mount_label()) {
+            return refuse("linux.mountLabel", "SELinux", "the container runtime has none; take the label out");
+        }
+        let some = |list: bool| list;
+        if some(linux.uid_mappings().as_ref().is_some_and(|list| !list.is_empty()))
+            || some(linux.gid_mappings().as_ref().is_some_and(|list| !list.is_empty()))
+        {
+            let advice = "namespaces come from the pod; take uidMappings and gidMappings out";
+            return refuse("linux.uidMappings", "a user namespace", advice);
+        }
+        let user = |namespace: &LinuxNamespace| namespace.typ() == LinuxNamespaceType::User;
+        if linux.namespaces().iter().flatten().any(user) {
+            return refuse("linux.namespaces", "a user namespace", "namespaces come from the pod; take it out");
+        }
+        if linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty()) {
+            return refuse("linux.timeOffsets", "a time namespace", "namespaces come from the pod; take it out");
+        }
+        if linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()) {
+            return refuse("linux.netDevices", "moving network devices", "the network is the pod's; take it out");
+        }
+    }
+    if base.vm().is_some() {
+        return refuse("vm", "a virtual machine", "containers share the host's kernel here; take it out");
+    }
+    refuse_of_manifest(ask)
+}
+
+/// The manifest room refuses these first; here nothing depends on that.
+fn refuse_of_manifest(ask: &Ask) -> Result<(), ConfigError> {
+    let refuse = |field: &str, value: &str, advice: &'static str| {
+        Err(ask.config(field, ConfigCause::Unsupported { value: value.to_owned(), advice }))
+    };
+    if ask.container.tty == Some(true) {
+        return refuse("tty", "a terminal", "leave it out");
+    }
+    let kind = seccomp_kind(ask).unwrap_or_default();
+    if !matches!(kind.as_str(), "" | "Unconfined") {
+        return refuse("securityContext.seccompProfile.type", &kind, "put the profile into the bundle's linux.seccomp");
+    }
+    Ok(())
+}
+
+/// `seccompProfile.type`: the container's, else the pod's.
+fn seccomp_kind(ask: &Ask) -> Option<String> {
+    ask.context().seccomp_profile.or(ask.pod_context().seccomp_profile).map(|profile| profile.type_)
+}
+
+/// The whole config. `root.path` is set by the helper.
+pub(crate) fn assemble(ask: &Ask, parts: Parts) -> Result<Spec, ConfigError> {
+    let mut spec = ask.image.base.clone();
+    let process = process(ask, &parts)?;
+    spec.set_process(Some(process));
+    let readonly = parts.root == RootAccess::ReadOnly;
+    let root = RootBuilder::default().path(ask.image.rootfs.clone()).readonly(readonly).build();
+    spec.set_root(Some(root.expect("a root has no field that must be given")));
+    spec.set_mounts(Some(parts.mounts));
+    // They belong to the sandbox's UTS namespace, which has them already.
+    spec.set_hostname(None);
+    spec.set_domainname(None);
+    spec.set_solaris(None);
+    spec.set_windows(None);
+    spec.set_zos(None);
+    spec.set_linux(Some(linux(ask)));
+    Ok(spec)
+}
+
+fn process(ask: &Ask, parts: &Parts) -> Result<Process, ConfigError> {
+    let mut process = ask.image.base.process().clone().unwrap_or_else(bare_process);
+    process
+        .set_terminal(Some(false))
+        .set_console_size(None)
+        .set_command_line(None)
+        .set_user(parts.identity.user.clone())
+        .set_args(Some(parts.args.clone()))
+        .set_env(Some(parts.env.clone()))
+        .set_cwd(parts.cwd.clone())
+        .set_capabilities(Some(security::capabilities(ask)?))
+        .set_no_new_privileges(security::no_new_privileges(ask))
+        .set_oom_score_adj(Some(resources::oom_score_adj(ask.spec, ask.kind, ask.container, ask.node.memory)));
+    let unconfined = |kind: Option<String>| kind.as_deref() == Some("Unconfined");
+    let apparmor = ask.context().app_armor_profile.or(ask.pod_context().app_armor_profile).map(|profile| profile.type_);
+    let empty = process.apparmor_profile().as_ref().is_some_and(String::is_empty);
+    if ask.privileged() || unconfined(apparmor) || empty {
+        // An empty name is none; libcontainer would look for it.
+        process.set_apparmor_profile(None);
+    }
+    Ok(process)
+}
+
+/// A process without oci-spec's own ideas of defaults (three capabilities, 1024 files).
+fn bare_process() -> Process {
+    let mut process = Process::default();
+    process.set_rlimits(None).set_args(None).set_env(None).set_no_new_privileges(None).set_capabilities(None);
+    process
+}
+
+fn linux(ask: &Ask) -> Linux {
+    let mut linux = ask.image.base.linux().clone().unwrap_or_else(bare_linux);
+    let cgroup = ask.plan.cgroup.path.join(&ask.container.name);
+    let masked = security::masked_paths(ask);
+    let read_only = security::read_only_paths(ask);
+    linux
+        .set_namespaces(Some(namespaces(ask)))
+        .set_cgroups_path(Some(cgroup))
+        .set_resources(Some(cgroup_resources(ask)))
+        .set_masked_paths(Some(masked))
+        .set_readonly_paths(Some(read_only))
+        .set_uid_mappings(None)
+        .set_gid_mappings(None)
+        .set_rootfs_propagation(Some(propagation(ask)));
+    if ask.privileged() || seccomp_kind(ask).as_deref() == Some("Unconfined") {
+        linux.set_seccomp(None);
+    }
+    linux
+}
+
+fn bare_linux() -> Linux {
+    LinuxBuilder::default()
+        .build()
+        .map(|mut linux| {
+            linux.set_resources(None).set_namespaces(None).set_masked_paths(None).set_readonly_paths(None);
+            linux
+        })
+        .expect("the Linux section has no field that must be given")
+}
+
+/// libcontainer doesn't look at the propagation options of bind mounts: all get what the root has. So the root is
+/// private unless a volume wants to see the host's later mounts.
+fn propagation(ask: &Ask) -> String {
+    let slave =
+        |mount: &k8s_openapi::api::core::v1::VolumeMount| mount.mount_propagation.as_deref() == Some("HostToContainer");
+    if ask.container.volume_mounts.iter().flatten().any(slave) {
+        return "slave".to_owned();
+    }
+    let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.rootfs_propagation().clone());
+    bundle.filter(|text| !text.is_empty()).unwrap_or_else(|| "private".to_owned())
+}
+
+/// R10.8. Mount and cgroup namespaces are each container's own; a privileged one sees the host's cgroups, as in containerd.
+fn namespaces(ask: &Ask) -> Vec<LinuxNamespace> {
+    let of = |typ: LinuxNamespaceType, path: Option<&PathBuf>| {
+        let mut namespace = LinuxNamespaceBuilder::default().typ(typ);
+        if let Some(path) = path {
+            namespace = namespace.path(path.clone());
+        }
+        namespace.build().expect("a namespace of a type is valid")
+    };
+    let mut all = vec![of(LinuxNamespaceType::Mount, None)];
+    if !ask.privileged() {
+        all.push(of(LinuxNamespaceType::Cgroup, None));
+    }
+    let shared = [
+        (LinuxNamespaceType::Network, &ask.sandbox.network_namespace),
+        (LinuxNamespaceType::Ipc, &ask.sandbox.ipc_namespace),
+        (LinuxNamespaceType::Uts, &ask.sandbox.uts_namespace),
+    ];
+    all.extend(shared.iter().filter_map(|(typ, path)| path.as_ref().map(|path| of(*typ, Some(path)))));
+    match ask.plan.sandbox.pid {
+        Scope::Host => {}
+        Scope::Pod => all.push(of(LinuxNamespaceType::Pid, ask.sandbox.pid_namespace.as_ref())),
+        Scope::Container => all.push(of(LinuxNamespaceType::Pid, None)),
+    }
+    all
+}
+
+/// R9.3, R9.5: the manifest's over the bundle's, field by field.
+fn cgroup_resources(ask: &Ask) -> LinuxResources {
+    let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.resources().clone());
+    let mut all = bundle.unwrap_or_default();
+    let (requests, limits) = (resources::requests(ask.container), resources::limits(ask.container));
+    let mut cpu: LinuxCpu = all.cpu().clone().unwrap_or_default();
+    let asked = requests.cpu.map(resources::shares);
+    cpu.set_shares(asked.or(cpu.shares()).or(Some(resources::shares(resources::MilliCpu(0)))));
+    if let Some(limit) = limits.cpu {
+        cpu.set_quota(Some(resources::quota(limit))).set_period(Some(resources::CPU_PERIOD));
+    }
+    all.set_cpu(Some(cpu));
+    if let Some(limit) = limits.memory {
+        let mut memory: LinuxMemory = (*all.memory()).unwrap_or_default();
+        // The bundle's other numbers were made for its own limit: swap below the new one would be an error.
+        memory.set_limit(Some(resources::signed(limit))).set_swap(None).set_reservation(None);
+        all.set_memory(Some(memory));
+    }
+    if ask.node.cgroups == CgroupVersion::V2 {
+        let mut unified: HashMap<String, String> = all.unified().clone().unwrap_or_default();
+        unified.entry("memory.oom.group".to_owned()).or_insert_with(|| "1".to_owned());
+        all.set_unified(Some(unified));
+    } else {
+        // There is no such thing on v1, and libcontainer would say nothing.
+        all.set_unified(None);
+    }
+    all.set_devices(Some(security::device_rules(ask)));
+    all
+}

@@ -1,0 +1,117 @@
+//! What is made once for a pod.
+
+use std::path::PathBuf;
+
+use barepod_engine::spec::Backoff;
+use k8s_openapi::api::core::v1;
+
+use super::error::PlanError;
+use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
+use super::{image, lifecycle, network, resources, security, volumes};
+
+/// What the command line adds to a manifest.
+#[derive(Clone, Debug)]
+pub struct PodOptions {
+    /// What relative paths of images are relative to. Absolute.
+    pub manifest_dir: PathBuf,
+    /// Restart back-off (R4.6).
+    pub backoff: Backoff,
+}
+
+/// Size of /dev/shm, as containerd has it.
+const SHM_SIZE: u64 = 64 << 20;
+
+/// Plans a checked and defaulted pod. All errors at once; each is one that checking the manifest can't or didn't find.
+pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodPlan, Vec<PlanError>> {
+    let Some(spec) = &pod.spec else {
+        return Err(vec![PlanError::Required { field: "spec".to_owned(), advice: "a pod has containers" }]);
+    };
+    let mut errors = Vec::new();
+    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    if !is_file_name(uid) {
+        // It names a cgroup and folders.
+        let cause = "must be letters, digits, '-', '_' and '.', and not begin with '.'".to_owned();
+        errors.push(PlanError::Invalid { field: "metadata.uid".to_owned(), value: uid.to_owned(), cause });
+    }
+    let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
+    let sandbox = sandbox(pod, spec, node, &mut errors);
+    let mut images = Vec::new();
+    for (field, _, container) in lifecycle::containers(spec) {
+        let name = container.image.as_deref().unwrap_or_default();
+        match image::source(format!("{field}.image"), name, &options.manifest_dir) {
+            Ok(source) => images.push(source),
+            Err(error) => errors.push(error),
+        }
+    }
+    let fs_group = spec.security_context.as_ref().and_then(|context| context.fs_group).and_then(|group| {
+        let id = security::id(group);
+        if id.is_none() {
+            let cause = "must be between 0 and 2147483647".to_owned();
+            let field = "spec.securityContext.fsGroup".to_owned();
+            errors.push(PlanError::Invalid { field, value: group.to_string(), cause });
+        }
+        id
+    });
+    let mut planned = Vec::new();
+    for (at, volume) in spec.volumes.iter().flatten().enumerate() {
+        match volumes::volume(&format!("spec.volumes[{at}]"), volume, fs_group) {
+            Ok(volume) => planned.push(volume),
+            Err(error) => errors.push(error),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let path = node.cgroup_parent.join("barepod").join(format!("pod{uid}"));
+    Ok(PodPlan {
+        lifecycle,
+        sandbox,
+        cgroup: CgroupPlan { path, limits: resources::pod_limits(spec) },
+        volumes: planned,
+        images,
+        warnings: warnings(spec),
+    })
+}
+
+/// Whether a text may be one component of a path.
+fn is_file_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 128
+        && !text.starts_with('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn sandbox(pod: &v1::Pod, spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) -> SandboxPlan {
+    let scope = |host: Option<bool>| if host == Some(true) { Scope::Host } else { Scope::Pod };
+    let (hostname, domain) = network::names(pod, spec, node, errors);
+    SandboxPlan {
+        network: scope(spec.host_network),
+        ipc: scope(spec.host_ipc),
+        pid: match (spec.host_pid, spec.share_process_namespace) {
+            (Some(true), _) => Scope::Host,
+            (_, Some(true)) => Scope::Pod,
+            _ => Scope::Container,
+        },
+        domainname: String::new(),
+        sysctls: network::sysctls(spec),
+        hosts: network::hosts(spec, node, &hostname, domain.as_deref()),
+        resolv_conf: network::resolv_conf(spec, node),
+        shm_size: SHM_SIZE,
+        hostname,
+    }
+}
+
+/// What works otherwise than in a cluster, and would be looked for in vain.
+fn warnings(spec: &v1::PodSpec) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (field, _, container) in lifecycle::containers(spec) {
+        for (at, mount) in container.volume_mounts.iter().flatten().enumerate() {
+            if mount.mount_propagation.as_deref() == Some("HostToContainer") {
+                warnings.push(format!(
+                    "{field}.volumeMounts[{at}].mountPropagation: HostToContainer holds for all mounts of the container"
+                ));
+            }
+        }
+    }
+    warnings
+}

@@ -1,0 +1,315 @@
+//! Who a container runs as and what it may do: users and groups, capabilities, privileges, paths and devices kept from
+//! it. The defaults are containerd's and the kubelet's.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use oci_spec::runtime::{
+    Capabilities, Capability, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
+    LinuxDeviceType, User, UserBuilder,
+};
+
+use super::container::Ask;
+use super::error::{ConfigCause, ConfigError};
+use super::types::CgroupVersion;
+
+/// containerd's default set: mask 00000000a80425fb.
+const CAPABILITIES: [Capability; 14] = [
+    Capability::Chown,
+    Capability::DacOverride,
+    Capability::Fsetid,
+    Capability::Fowner,
+    Capability::Mknod,
+    Capability::NetRaw,
+    Capability::Setgid,
+    Capability::Setuid,
+    Capability::Setfcap,
+    Capability::Setpcap,
+    Capability::NetBindService,
+    Capability::SysChroot,
+    Capability::Kill,
+    Capability::AuditWrite,
+];
+
+/// What the kubelet has hidden (securitycontext.go defaultMaskedPaths).
+const MASKED: [&str; 12] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+/// What the kubelet has made read-only (defaultReadonlyPaths).
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Controllers of cgroup v1. libcontainer mounts them writable in a cgroup namespace whatever the mount's options say,
+/// and then a container could raise its own limits. Folders that aren't there are skipped when the config is applied.
+const V1_CONTROLLERS: [&str; 20] = [
+    "blkio",
+    "cpu",
+    "cpuacct",
+    "cpu,cpuacct",
+    "cpuset",
+    "debug",
+    "devices",
+    "freezer",
+    "hugetlb",
+    "memory",
+    "misc",
+    "net_cls",
+    "net_cls,net_prio",
+    "net_prio",
+    "perf_event",
+    "pids",
+    "rdma",
+    "systemd",
+    "unified",
+    "elogind",
+];
+
+/// Who a container runs as.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) user: User,
+    /// Its home directory in the image, else `/`.
+    pub(crate) home: String,
+}
+
+/// A user or group id as Kubernetes takes it.
+pub(crate) fn id(number: i64) -> Option<u32> {
+    i32::try_from(number).ok().and_then(|number| u32::try_from(number).ok())
+}
+
+/// A line of /etc/passwd: name, uid, gid, home.
+struct Account<'a> {
+    name: &'a str,
+    gid: u32,
+    home: &'a str,
+}
+
+/// The first account of this uid (passwd(5)). Lines that make no sense are skipped: they are the image's.
+fn account(passwd: &str, uid: u32) -> Option<Account<'_>> {
+    passwd.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        let [name, _, number, gid, _, home, ..] = fields[..] else { return None };
+        (number.parse() == Ok(uid)).then_some(())?;
+        Some(Account { name, gid: gid.parse().ok()?, home })
+    })
+}
+
+/// Groups of group(5) that name the user as a member.
+fn memberships(group: &str, user: &str) -> Vec<u32> {
+    let of = |line: &str| {
+        let fields: Vec<_> = line.split(':').collect();
+        let [_, _, gid, members, ..] = fields[..] else { return None };
+        members.split(',').any(|member| member.trim() == user).then(|| gid.parse().ok()).flatten()
+    };
+    group.lines().filter_map(of).collect()
+}
+
+/// Users and groups: the container's, else the pod's, else the bundle's, else root.
+pub(crate) fn identity(ask: &Ask) -> Result<Identity, ConfigError> {
+    let (own, pod) = (ask.context(), ask.pod_context());
+    let number = |field: &str, value: i64| {
+        id(value).ok_or_else(|| ask.config(format!("securityContext.{field}"), ConfigCause::Id { value }))
+    };
+    let base = ask.image.base.process().as_ref().map(|process| process.user().clone()).unwrap_or_default();
+    let asked = own.run_as_user.or(pod.run_as_user).map(|value| number("runAsUser", value)).transpose()?;
+    let uid = asked.unwrap_or(base.uid());
+    run_as_non_root(ask, asked, uid)?;
+    let account = account(&ask.image.passwd, uid);
+    let group = own.run_as_group.or(pod.run_as_group).map(|value| number("runAsGroup", value)).transpose()?;
+    let gid = match (group, asked) {
+        (Some(group), _) => group,
+        // A user of the manifest's brings its primary group from the image; the bundle's group was for the bundle's user.
+        (None, Some(_)) => account.as_ref().map_or(0, |account| account.gid),
+        (None, None) => base.gid(),
+    };
+    // The primary group comes first, as in containerd. It also keeps the list from being empty, which libcontainer would
+    // take for "leave the caller's groups as they are".
+    let mut groups = vec![gid];
+    let strict = pod.supplemental_groups_policy.as_deref() == Some("Strict");
+    if !strict {
+        if asked.is_none() {
+            groups.extend(base.additional_gids().iter().flatten());
+        }
+        if let Some(account) = &account {
+            groups.extend(memberships(&ask.image.group, account.name));
+        }
+    }
+    for value in pod.supplemental_groups.iter().flatten() {
+        groups.push(number("supplementalGroups", *value)?);
+    }
+    if let Some(value) = pod.fs_group {
+        groups.push(number("fsGroup", value)?);
+    }
+    let mut seen = BTreeSet::new();
+    groups.retain(|group| seen.insert(*group));
+    let mut user = UserBuilder::default().uid(uid).gid(gid).additional_gids(groups);
+    if let Some(umask) = base.umask() {
+        user = user.umask(umask);
+    }
+    let home = account.map(|account| account.home).filter(|home| !home.is_empty()).unwrap_or("/").to_owned();
+    Ok(Identity { user: user.build().expect("a user has no field that must be given"), home })
+}
+
+/// The kubelet's verifyRunAsNonRoot.
+fn run_as_non_root(ask: &Ask, asked: Option<u32>, uid: u32) -> Result<(), ConfigError> {
+    let wanted = ask.context().run_as_non_root.or(ask.pod_context().run_as_non_root);
+    if wanted != Some(true) || uid != 0 {
+        return Ok(());
+    }
+    let life = &ask.plan.lifecycle;
+    let pod = format!("{}_{}({})", life.name, life.namespace, life.uid);
+    let container = ask.container.name.clone();
+    let cause = match asked {
+        Some(_) => ConfigCause::RootUser { pod, container },
+        None => ConfigCause::RootImage { pod, container },
+    };
+    Err(ask.config("securityContext.runAsNonRoot", cause))
+}
+
+/// The capability sets: the bundle's own where the manifest adds and drops nothing; else its bounding set, or the
+/// default, with what is added and dropped. Inheritable and ambient are empty, and said to be: left out they would be
+/// the caller's.
+pub(crate) fn capabilities(ask: &Ask) -> Result<LinuxCapabilities, ConfigError> {
+    let bundle = ask.image.base.process().as_ref().and_then(|process| process.capabilities().clone());
+    let asked = ask.context().capabilities.unwrap_or_default();
+    let (add, drop) = (asked.add.unwrap_or_default(), asked.drop.unwrap_or_default());
+    let mine: Capabilities =
+        ask.node.capabilities.iter().filter_map(|name| Capability::from_str(name.strip_prefix("CAP_")?).ok()).collect();
+    if ask.privileged() {
+        return Ok(sets(mine));
+    }
+    if add.is_empty()
+        && drop.is_empty()
+        && let Some(bundle) = bundle
+    {
+        let kept = |set: &Option<Capabilities>| set.clone().unwrap_or_default();
+        return Ok(LinuxCapabilitiesBuilder::default()
+            .bounding(kept(bundle.bounding()))
+            .effective(kept(bundle.effective()))
+            .permitted(kept(bundle.permitted()))
+            .inheritable(kept(bundle.inheritable()))
+            .ambient(kept(bundle.ambient()))
+            .build()
+            .expect("capability sets have no field that must be given"));
+    }
+    let mut set: Capabilities =
+        bundle.and_then(|bundle| bundle.bounding().clone()).unwrap_or_else(|| CAPABILITIES.into_iter().collect());
+    // `ALL` first, then names, additions before drops, as containerd has it.
+    let all = |list: &[String]| list.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
+    if all(&add) {
+        set.clone_from(&mine);
+    }
+    if all(&drop) {
+        set.clear();
+    }
+    let named = |list: &[String], field: &str| -> Result<Vec<Capability>, ConfigError> {
+        let names = list.iter().filter(|name| !name.eq_ignore_ascii_case("ALL"));
+        names
+            .map(|name| {
+                capability(name).ok_or_else(|| {
+                    let cause = ConfigCause::Capability { name: name.clone() };
+                    ask.config(format!("securityContext.capabilities.{field}"), cause)
+                })
+            })
+            .collect()
+    };
+    set.extend(named(&add, "add")?);
+    for one in named(&drop, "drop")? {
+        set.remove(&one);
+    }
+    Ok(sets(set))
+}
+
+/// `NET_ADMIN` or `CAP_NET_ADMIN`.
+fn capability(name: &str) -> Option<Capability> {
+    let upper = name.to_ascii_uppercase();
+    Capability::from_str(upper.strip_prefix("CAP_").unwrap_or(&upper)).ok()
+}
+
+fn sets(set: Capabilities) -> LinuxCapabilities {
+    LinuxCapabilitiesBuilder::default()
+        .bounding(set.clone())
+        .effective(set.clone())
+        .permitted(set)
+        .inheritable(Capabilities::new())
+        .ambient(Capabilities::new())
+        .build()
+        .expect("capability sets have no field that must be given")
+}
+
+/// Whether no_new_privs is to be set. Never `Some(false)`: with seccomp and no CAP_SYS_ADMIN libcontainer would fail.
+pub(crate) fn no_new_privileges(ask: &Ask) -> Option<bool> {
+    let bundle = ask.image.base.process().as_ref().and_then(|process| process.no_new_privileges());
+    let wanted = match ask.context().allow_privilege_escalation {
+        _ if ask.privileged() => false,
+        Some(allowed) => !allowed,
+        None => bundle == Some(true),
+    };
+    wanted.then_some(true)
+}
+
+/// Paths that are hidden. A privileged container sees all.
+pub(crate) fn masked_paths(ask: &Ask) -> Vec<String> {
+    if ask.privileged() {
+        return Vec::new();
+    }
+    let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.masked_paths().clone());
+    bundle.unwrap_or_else(|| MASKED.map(str::to_owned).to_vec())
+}
+
+/// Paths that are read-only. A privileged container writes to all.
+pub(crate) fn read_only_paths(ask: &Ask) -> Vec<String> {
+    if ask.privileged() {
+        return Vec::new();
+    }
+    let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.readonly_paths().clone());
+    let mut paths = bundle.unwrap_or_else(|| READ_ONLY.map(str::to_owned).to_vec());
+    if ask.node.cgroups == CgroupVersion::V1 {
+        paths.extend(V1_CONTROLLERS.iter().map(|name| format!("/sys/fs/cgroup/{name}")));
+    }
+    paths
+}
+
+/// Rules of the device cgroup: nothing, then what containerd allows everywhere; then what the bundle asks for.
+/// libcontainer adds the devices that every container has.
+pub(crate) fn device_rules(ask: &Ask) -> Vec<LinuxDeviceCgroup> {
+    let rule = |allow: bool, typ: Option<LinuxDeviceType>, numbers: (Option<i64>, Option<i64>), access: &str| {
+        let mut rule = LinuxDeviceCgroupBuilder::default().allow(allow).access(access);
+        if let Some(typ) = typ {
+            rule = rule.typ(typ);
+        }
+        if let Some(major) = numbers.0 {
+            rule = rule.major(major);
+        }
+        if let Some(minor) = numbers.1 {
+            rule = rule.minor(minor);
+        }
+        rule.build().expect("a device rule has no field that must be given")
+    };
+    if ask.privileged() {
+        return vec![rule(true, None, (None, None), "rwm")];
+    }
+    let mut rules = vec![rule(false, None, (None, None), "rwm")];
+    let linux = ask.image.base.linux().as_ref();
+    // The bundle's own list starts with a deny, too; an allow-all in it is the bundle author's wish.
+    rules.extend(
+        linux
+            .and_then(|linux| linux.resources().as_ref())
+            .iter()
+            .flat_map(|all| all.devices().iter().flatten())
+            .cloned(),
+    );
+    rules.extend(linux.iter().flat_map(|linux| linux.devices().iter().flatten()).map(LinuxDeviceCgroup::from));
+    rules
+}

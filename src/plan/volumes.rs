@@ -1,0 +1,70 @@
+//! `spec.volumes` to what is made on the host (R10.5).
+
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1;
+
+use super::error::PlanError;
+use super::quantity::Quantity;
+use super::types::{HostPathKind, VolumePlan, VolumeSource};
+
+/// One volume. `fs_group` is the pod's.
+pub(crate) fn volume(field: &str, volume: &v1::Volume, fs_group: Option<u32>) -> Result<VolumePlan, PlanError> {
+    let name = volume.name.clone();
+    if let Some(empty) = &volume.empty_dir {
+        return Ok(VolumePlan { name, source: empty_dir(field, empty)?, fs_group });
+    }
+    if let Some(host) = &volume.host_path {
+        // fsGroup doesn't apply: the files are the host's own.
+        return Ok(VolumePlan { name, source: host_path(field, host)?, fs_group: None });
+    }
+    let advice = "emptyDir and hostPath are";
+    Err(PlanError::Unsupported { field: field.to_owned(), value: name, advice })
+}
+
+fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource) -> Result<VolumeSource, PlanError> {
+    if let Some(mode) = empty.mode {
+        let field = format!("{field}.emptyDir.mode");
+        return Err(PlanError::Unsupported { field, value: format!("{mode:o}"), advice: "leave it out; it is 0777" });
+    }
+    let size_limit = match &empty.size_limit {
+        None => None,
+        Some(text) => Some(Quantity::parse(&text.0).map(Quantity::units).ok_or_else(|| PlanError::Invalid {
+            field: format!("{field}.emptyDir.sizeLimit"),
+            value: text.0.clone(),
+            cause: "not a quantity".to_owned(),
+        })?),
+    };
+    // A limit of zero is none, as in the kubelet.
+    let size_limit = size_limit.filter(|bytes| *bytes > 0);
+    match empty.medium.as_deref() {
+        None | Some("") => Ok(VolumeSource::EmptyDir { size_limit }),
+        Some("Memory") => Ok(VolumeSource::Memory { size_limit }),
+        Some(other) => Err(PlanError::Unsupported {
+            field: format!("{field}.emptyDir.medium"),
+            value: other.to_owned(),
+            advice: "\"\" (the disk) and \"Memory\" are",
+        }),
+    }
+}
+
+fn host_path(field: &str, host: &v1::HostPathVolumeSource) -> Result<VolumeSource, PlanError> {
+    let kind = match host.type_.as_deref() {
+        None | Some("") => HostPathKind::Any,
+        Some("DirectoryOrCreate") => HostPathKind::DirectoryOrCreate,
+        Some("Directory") => HostPathKind::Directory,
+        Some("FileOrCreate") => HostPathKind::FileOrCreate,
+        Some("File") => HostPathKind::File,
+        Some("Socket") => HostPathKind::Socket,
+        Some("CharDevice") => HostPathKind::CharDevice,
+        Some("BlockDevice") => HostPathKind::BlockDevice,
+        Some(other) => {
+            return Err(PlanError::Invalid {
+                field: format!("{field}.hostPath.type"),
+                value: other.to_owned(),
+                cause: "no such type".to_owned(),
+            });
+        }
+    };
+    Ok(VolumeSource::HostPath { path: PathBuf::from("/").join(&host.path), kind })
+}
