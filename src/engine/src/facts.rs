@@ -52,13 +52,7 @@ impl Engine {
         }
     }
 
-    fn image_ready(
-        &mut self,
-        turn: &mut Turn<'_>,
-        index: ContainerIndex,
-        image_id: String,
-        stop_signal: Option<i32>,
-    ) {
+    fn image_ready(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, image_id: String, stop_signal: Option<i32>) {
         if !matches!(self.container(index).life, Life::Preparing) {
             return;
         }
@@ -114,13 +108,7 @@ impl Engine {
         turn.record(Severity::Normal, EventReason::Created, Some(index), format!("Created container: {name}"));
     }
 
-    fn create_failed(
-        &mut self,
-        turn: &mut Turn<'_>,
-        index: ContainerIndex,
-        failure: CreateFailure,
-        message: String,
-    ) {
+    fn create_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: CreateFailure, message: String) {
         let Life::Creating { killed, .. } = self.container(index).life else { return };
         // What we ended ourselves is not news.
         if killed == Killed::No {

@@ -1,6 +1,5 @@
 //! Hooks (R7): postStart holds "started", preStop eats from the grace. What a handler does is the shell's business.
 
-use alloc::format;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
@@ -98,4 +97,3 @@ impl Engine {
         }
     }
 }
-

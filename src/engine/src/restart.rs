@@ -150,9 +150,14 @@ mod tests {
     /// R4.4: as Go's Duration.String.
     #[test]
     fn durations_print_as_in_go() {
-        for (millis, text) in
-            [(300, "300ms"), (1_200, "1.2s"), (10_000, "10s"), (80_000, "1m20s"), (300_000, "5m0s"), (3_600_000, "1h0m0s")]
-        {
+        for (millis, text) in [
+            (300, "300ms"),
+            (1_200, "1.2s"),
+            (10_000, "10s"),
+            (80_000, "1m20s"),
+            (300_000, "5m0s"),
+            (3_600_000, "1h0m0s"),
+        ] {
             assert_eq!(go_duration(Duration::from_millis(millis)), text);
         }
     }

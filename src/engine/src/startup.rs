@@ -1,11 +1,11 @@
 //! What may run next (R2): entries of initContainers one after the other, then the mains; restarts that are due; and
 //! the restart of all containers (R3.7).
 
+use crate::action::ContainerAction;
 use crate::container::{Container, Done, Killed, Life, Made};
 use crate::hook::HookRun;
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
 use crate::spec::{Attempt, ContainerIndex, Kind};
-use crate::action::ContainerAction;
 
 impl Engine {
     /// Starts what is due.
@@ -91,11 +91,7 @@ impl Engine {
 
     /// Whether an attempt that is being made shall go on.
     pub(crate) fn is_wanted(&self, index: ContainerIndex) -> bool {
-        if self.ending.is_some() {
-            self.restarts_while_ending(index)
-        } else {
-            self.restarting_all == RestartingAll::No
-        }
+        if self.ending.is_some() { self.restarts_while_ending(index) } else { self.restarting_all == RestartingAll::No }
     }
 
     /// R3.7: all containers are killed at once.

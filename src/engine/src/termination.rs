@@ -223,9 +223,9 @@ impl Engine {
     /// R5.3.
     fn turn_has_come(&self, index: ContainerIndex) -> bool {
         !self.mains_run()
-            && !self.indices().any(|later| {
-                later > index && self.kind(later) == Kind::Sidecar && self.holds_turns(later)
-            })
+            && !self
+                .indices()
+                .any(|later| later > index && self.kind(later) == Kind::Sidecar && self.holds_turns(later))
     }
 
     /// When `activeDeadlineSeconds` runs out (R5.15).
@@ -338,7 +338,8 @@ impl Engine {
                 if stop.pre_stop == PreStop::Due && hook.is_some() && !expired {
                     let run = self.begin_hook(turn, index, Hook::PreStop, hook);
                     self.set_stage(turn, index, StopStage::Hook { since: now, run });
-                    if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut())
+                    if let Some(stop) =
+                        self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut())
                     {
                         stop.pre_stop = PreStop::Past;
                     }
@@ -441,8 +442,8 @@ impl Engine {
         if self.terminal.is_none() {
             self.terminal = Some(Phase::Failed);
             self.reason = Some(PodReason::SupervisorLost);
-            self.message = "The supervisor ended without finishing the pod; what was left of it has been removed"
-                .to_string();
+            self.message =
+                "The supervisor ended without finishing the pod; what was left of it has been removed".to_string();
             let message = self.message.clone();
             turn.record(Severity::Warning, EventReason::SupervisorLost, None, message);
         }
