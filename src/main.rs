@@ -1,1 +1,8 @@
-fn main() {}
+//! barepod: one static binary that runs a Kubernetes Pod on a bare box.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    barepod::runtime::container::main_if_asked();
+    barepod::cli::main()
+}

@@ -84,9 +84,20 @@ pub(crate) enum SubPathFault {
 /// and what is returned is the thing itself, so that nothing can be swapped afterwards (CVE-2021-25741). What
 /// doesn't exist is made as folders of mode 0750, one step at a time, if `create`.
 pub(crate) fn open_below(volume: &Path, path: &Path, create: Create) -> Result<OwnedFd, SubPathFault> {
+    walk(volume, path, ResolveFlags::BENEATH, create, 0o750)
+}
+
+/// Makes `path` and its parents, mode 0755, inside the root file system at `root`: absolute links lead from there,
+/// `..` stops there, as it will be for the container.
+pub(crate) fn make_in_root(root: &Path, path: &Path) -> Result<(), SubPathFault> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    walk(root, relative, ResolveFlags::IN_ROOT, Create::Folders, 0o755).map(drop)
+}
+
+fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u32) -> Result<OwnedFd, SubPathFault> {
     let refused = |error: Errno| SubPathFault::Refused(error.raw_os_error());
     let root = rustix::fs::openat(CWD, volume, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(refused)?;
-    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let inside = links | ResolveFlags::NO_MAGICLINKS;
     let mut so_far = PathBuf::new();
     let mut found = root;
     let base = found.try_clone().map_err(|error| SubPathFault::Refused(error.raw_os_error().unwrap_or(libc::EIO)))?;
@@ -104,7 +115,7 @@ pub(crate) fn open_below(volume: &Path, path: &Path, create: Create) -> Result<O
             Ok(fd) => fd,
             Err(Errno::XDEV) => return Err(SubPathFault::Escapes),
             Err(Errno::NOENT) if create == Create::Folders => {
-                match rustix::fs::mkdirat(&found, part, Mode::from_raw_mode(0o750)) {
+                match rustix::fs::mkdirat(&found, part, Mode::from_raw_mode(mode)) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(error) => return Err(refused(error)),
                 }
@@ -132,7 +143,8 @@ pub(crate) fn bind(source: &OwnedFd, target: &Path) -> io::Result<()> {
         std::fs::File::create(target)?;
     }
     let name = format!("/proc/self/fd/{}", source.as_raw_fd());
-    rustix::mount::mount_recursive_bind(name.as_str(), target)?;
+    let flags = nix::mount::MsFlags::MS_BIND | nix::mount::MsFlags::MS_REC;
+    nix::mount::mount(Some(name.as_str()), target, None::<&str>, flags, None::<&str>)?;
     Ok(())
 }
 

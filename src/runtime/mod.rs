@@ -1,9 +1,12 @@
-//! The hands: each does one kind of thing to this box and decides nothing. They know plan's types, not the engine, the
-//! manifest or the store. `unsafe` lives here and nowhere else.
+//! The hands: everything that touches the kernel for a pod. Each room does what it is told and reports what it saw;
+//! none of them decides, and none knows the engine, the manifest or the store.
+//!
+//! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container).
+//! `cgroup` and `spawn` are the ground the other rooms stand on.
 
 pub mod cgroup;
 pub mod container;
-pub mod image;
+mod files;
 pub mod node;
 pub mod sandbox;
 mod spawn;

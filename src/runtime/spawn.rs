@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -217,6 +217,8 @@ pub enum ExitStatus {
     Code(i32),
     /// Ended by this signal.
     Signal(i32),
+    /// Somebody else reaped it.
+    Unknown,
 }
 
 /// Reaps the child behind a pidfd if it has ended. `None`: it hasn't. A child somebody else reaped is an error (ECHILD).
@@ -266,4 +268,26 @@ pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
         Err(rustix::io::Errno::SRCH) => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// Whether the process behind a pidfd has ended, reaped or not.
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&now)), Ok(1))
+}
+
+/// Process groups whose helper is gone from our books but whose members may still have to be reaped.
+static STRAYS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Leaves a helper's process group to [`reap_strays`].
+pub(crate) fn leave_stray(group: i32) {
+    if !reap_group(group) {
+        STRAYS.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+    }
+}
+
+/// Reaps what failed and aborted creations left. To be called now and then, best at each SIGCHLD; cheap.
+pub fn reap_strays() {
+    STRAYS.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| !reap_group(*group));
 }

@@ -8,7 +8,7 @@ use cgroups_rs::fs::pid::PidController;
 use cgroups_rs::fs::{Cgroup, MaxValue, hierarchies};
 
 use super::CgroupError;
-use crate::plan::types::{CgroupLimits, CgroupVersion};
+use crate::plan::{CgroupLimits, CgroupVersion};
 
 /// Microseconds (R9.3).
 const PERIOD: u64 = 100_000;

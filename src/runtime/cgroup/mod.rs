@@ -3,7 +3,8 @@
 //!
 //! One hierarchy *tracks*: each process of a pod is in it from birth, so that killing and emptiness are exact. That is
 //! v2 wherever it is mounted, also on hybrid boxes, where no controller lives in it and libcontainer leaves it alone;
-//! on pure v1 it is `pids`.
+//! on pure v1 it is `freezer`, where a
+//! helper that is still there counts towards no limit.
 
 mod limits;
 
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::plan::types::{CgroupPlan, CgroupVersion};
+use crate::plan::{CgroupPlan, CgroupVersion};
 
 /// What went wrong with a cgroup.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +99,7 @@ impl Hierarchies {
     }
 
     fn tracking_root(&self) -> &Path {
-        match (&self.unified, self.v1_mount("pids"), self.v1.first()) {
+        match (&self.unified, self.v1_mount("freezer"), self.v1.first()) {
             (Some(root), _, _) | (None, Some(root), _) | (None, None, Some((_, root))) => root,
             (None, None, None) => Path::new("/sys/fs/cgroup"),
         }
@@ -367,7 +368,7 @@ mod tests {
 
     const HYBRID: &str = "30 1 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw
 31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
-32 30 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+32 30 0:28 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
 33 30 0:29 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
 34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
     const PURE: &str = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate";
@@ -377,7 +378,7 @@ mod tests {
         let cases = [
             (HYBRID, CgroupVersion::V1, "/sys/fs/cgroup/unified/barepod/p"),
             (PURE, CgroupVersion::V2, "/sys/fs/cgroup/barepod/p"),
-            (HYBRID.rsplit_once('\n').unwrap().0, CgroupVersion::V1, "/sys/fs/cgroup/pids/barepod/p"),
+            (HYBRID.rsplit_once('\n').unwrap().0, CgroupVersion::V1, "/sys/fs/cgroup/freezer/barepod/p"),
         ];
         for (text, version, tracking) in cases {
             let hierarchies = Hierarchies::parse(text).unwrap();

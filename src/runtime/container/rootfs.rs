@@ -1,118 +1,108 @@
-//! The root file system of one attempt, and the parts of volumes it gets, mounted in the helper's own mount namespace.
+//! The container's file systems, as far as they have to be ready before libcontainer: the overlay over the bundle's
+//! rootfs, and subPaths. Runs in the helper, in its own mount namespace.
 
-use std::ffi::OsStr;
-use std::io;
+use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags,
-};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use oci_spec::runtime::Spec;
 
-use crate::plan::RootAccess;
+use super::AttemptDirs;
+use super::failure::{Failure, Stage};
+use crate::plan::{ContainerPlan, SubPath};
+use crate::runtime::files::{self, Create, SubPathFault};
 
-/// Makes this process's mounts its own: they end with the last process that has them, and the host never sees them.
-pub fn isolate() -> rustix::io::Result<()> {
-    // SAFETY: no thread shares this process's file system state: a helper has one thread.
-    #[allow(unsafe_code, deprecated)]
-    rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNS)?;
-    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+pub(super) fn own_mounts() -> Result<(), Failure> {
+    let failed = |object, errno: nix::Error| Failure::io(Stage::RootFs, object, errno);
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| failed("unshare mount namespace", errno))?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>).map_err(|errno| failed("mount --make-rslave /", errno))
 }
 
-/// Mounts the root file system at `target`: an overlay on `lower`, or `lower` itself where nothing is to be written.
-pub fn mount_root(lower: &Path, data: &Path, target: &Path, access: RootAccess) -> io::Result<()> {
-    std::fs::create_dir_all(target)?;
-    match access {
-        RootAccess::ReadOnly => {
-            rustix::mount::mount_bind(lower, target)?;
-            // A bind mount takes read-only at a second call only.
-            rustix::mount::mount_remount(target, MountFlags::BIND | MountFlags::RDONLY, c"")?;
+/// Mounts the root file system at `state/rootfs`. A read-only one gets an upper layer as well: mount points that the
+/// bundle lacks have to be made somewhere, and never in the bundle. libcontainer makes it read-only afterwards.
+pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs) -> Result<(), Failure> {
+    let target = dirs.state.join("rootfs");
+    let (upper, work) = (dirs.data.join("upper"), dirs.data.join("work"));
+    for folder in [&target, &upper, &work] {
+        fs::create_dir_all(folder).map_err(|cause| Failure::io(Stage::RootFs, folder.display(), cause))?;
+    }
+    // The root of an overlay looks like its upper's root.
+    let lower_facts = fs::metadata(&plan.rootfs).map_err(|cause| Failure::io(Stage::RootFs, plan.rootfs.display(), cause))?;
+    fs::set_permissions(&upper, lower_facts.permissions()).map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
+    let (lower, upper, work) = (open(&plan.rootfs)?, open(&upper)?, open(&work)?);
+    // By descriptor, so that no path needs escaping, none can be too long, and none shows in the container's mountinfo.
+    let options = |more: &str| {
+        let fd = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
+        format!("lowerdir={},upperdir={},workdir={}{more}", fd(&lower), fd(&upper), fd(&work))
+    };
+    // The upper layer ends with the attempt: syncing it to disk would be for nothing (kernel 5.10).
+    let try_mount = |more| mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(options(more).as_str()));
+    let mounted = match try_mount(",volatile") {
+        Err(nix::Error::EINVAL) => try_mount(""),
+        other => other,
+    };
+    mounted.map_err(|errno| explain(errno, plan, dirs))
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    File::options().read(true).custom_flags(flags).open(path).map_err(|cause| Failure::io(Stage::RootFs, path.display(), cause))
+}
+
+fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs) -> Failure {
+    let mut failure = Failure::io(Stage::RootFs, format!("mount overlay over {}", plan.rootfs.display()), errno);
+    match errno {
+        nix::Error::EINVAL => {
+            failure.cause = format!("{}; the file system of {} can't hold an upper layer (is it an overlay or a network file system itself?)", failure.cause, dirs.data.display());
         }
-        RootAccess::Writable => {
-            let (upper, work) = (data.join("upper"), data.join("work"));
-            std::fs::create_dir_all(&upper)?;
-            std::fs::create_dir_all(&work)?;
-            // The upper layer's root is what the container sees as its root: it looks like the image's.
-            let lower_mode = rustix::fs::stat(lower)?.st_mode;
-            rustix::fs::chmod(&upper, Mode::from_raw_mode(lower_mode & 0o7777))?;
-            overlay(lower, &upper, &work, target)?;
+        nix::Error::ENODEV => failure.cause.push_str("; this kernel has no overlay file system (modprobe overlay)"),
+        _ => {}
+    }
+    failure
+}
+
+/// Makes the container's working directory where the bundle lacks it, as runc does. One below a mount is the
+/// volume's affair.
+pub(super) fn make_working_directory(spec: &Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+    let Some(cwd) = spec.process().as_ref().map(|process| process.cwd().clone()) else { return Ok(()) };
+    if is_below_mount(spec, &cwd) {
+        return Ok(());
+    }
+    files::make_in_root(&dirs.state.join("rootfs"), &cwd).map_err(|fault| {
+        let object = format!("working directory {}", cwd.display());
+        match fault {
+            SubPathFault::Refused(errno) => Failure::io(Stage::RootFs, object, std::io::Error::from_raw_os_error(errno)),
+            SubPathFault::Escapes => Failure::new(Stage::RootFs, object, "has a \"..\" in it"),
         }
+    })
+}
+
+pub(super) fn is_below_mount(spec: &Spec, path: &Path) -> bool {
+    spec.mounts().iter().flatten().any(|one| path.starts_with(one.destination()))
+}
+
+/// Resolves each subPath and makes a private bind of it the mount's source.
+pub(super) fn resolve_sub_paths(sub_paths: &[SubPath], spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+    let Some(mounts) = spec.mounts_mut().as_mut() else { return Ok(()) };
+    for (number, sub_path) in sub_paths.iter().enumerate() {
+        let Some(one) = mounts.get_mut(sub_path.mount) else {
+            return Err(Failure::new(Stage::SubPath, sub_path.path.display(), format!("the config has no mount number {}", sub_path.mount)));
+        };
+        let volume = one.source().clone().unwrap_or_default();
+        let read_only = one.options().iter().flatten().any(|option| option == "ro");
+        let create = if read_only { Create::Nothing } else { Create::Folders };
+        let object = format!("{:?} of {}", sub_path.path.display().to_string(), volume.display());
+        let source: OwnedFd = files::open_below(&volume, &sub_path.path, create).map_err(|fault| match fault {
+            SubPathFault::Escapes => Failure::new(Stage::SubPath, &object, "leads out of the volume through a symbolic link or \"..\""),
+            SubPathFault::Refused(errno) => Failure::io(Stage::SubPath, &object, std::io::Error::from_raw_os_error(errno)),
+        })?;
+        let target = dirs.state.join("subpaths").join(number.to_string());
+        fs::create_dir_all(dirs.state.join("subpaths")).map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
+        files::bind(&source, &target).map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
+        one.set_source(Some(target));
     }
     Ok(())
-}
-
-fn overlay(lower: &Path, upper: &Path, work: &Path, target: &Path) -> io::Result<()> {
-    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    let set = |key: &str, path: &Path| {
-        let value = if key == "lowerdir" { escaped(path.as_os_str()) } else { path.as_os_str().as_bytes().to_vec() };
-        rustix::mount::fsconfig_set_string(&context, key, OsStr::from_bytes(&value))
-    };
-    set("lowerdir", lower)?;
-    set("upperdir", upper)?;
-    set("workdir", work)?;
-    rustix::mount::fsconfig_create(&context)?;
-    let mount = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    rustix::mount::move_mount(&mount, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-    Ok(())
-}
-
-/// In `lowerdir` a colon parts layers and a backslash escapes.
-fn escaped(path: &OsStr) -> Vec<u8> {
-    path.as_bytes().iter().flat_map(|&byte| if matches!(byte, b':' | b'\\') { vec![b'\\', byte] } else { vec![byte] }).collect()
-}
-
-/// Takes a mount away again.
-pub fn unmount(target: &Path) {
-    let _ = rustix::mount::unmount(target, UnmountFlags::DETACH);
-}
-
-/// Binds the part `path` of the volume at `root` to `target`. Links are followed inside the volume only; what doesn't
-/// exist is made as a folder, step by step and without following anything (CVE-2017-1002101, CVE-2021-25741).
-pub fn bind_sub_path(root: &Path, path: &Path, target: &Path) -> io::Result<()> {
-    let volume = rustix::fs::open(root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    let part = match resolve(&volume, path) {
-        Err(Errno::NOENT) => make(volume, path)?,
-        other => other?,
-    };
-    let is_folder = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&part)?.st_mode).is_dir();
-    if is_folder {
-        std::fs::create_dir_all(target)?;
-    } else {
-        if let Some(parent) = target.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::File::create(target)?;
-    }
-    // By descriptor: what the name means may have changed since it was looked up.
-    let source = PathBuf::from(format!("/proc/self/fd/{}", part.as_raw_fd()));
-    Ok(rustix::mount::mount_bind_recursive(source, target)?)
-}
-
-fn resolve(volume: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
-    let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    loop {
-        match rustix::fs::openat2(volume, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), how) {
-            // A rename raced with the look-up of a "..": again.
-            Err(Errno::AGAIN) => {}
-            other => return other,
-        }
-    }
-}
-
-fn make(volume: OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
-    let mut folder = volume;
-    for part in path.components() {
-        let Component::Normal(name) = part else { continue };
-        // The kubelet's mode for what it makes.
-        match rustix::fs::mkdirat(&folder, name, Mode::from_raw_mode(0o750)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno),
-        }
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        folder = rustix::fs::openat2(&folder, name, flags, Mode::empty(), ResolveFlags::BENEATH)?;
-    }
-    Ok(folder)
 }

@@ -8,7 +8,7 @@ use caps::{CapSet, Capability};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use crate::plan::types::{CgroupVersion, NodeFacts};
+use crate::plan::{CgroupVersion, NodeFacts};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::plan::types::{CgroupPlan, NodeFacts, SandboxFacts, SandboxPlan, Scope, VolumePlan};
+use crate::plan::{CgroupPlan, NodeFacts, SandboxFacts, SandboxPlan, Scope, VolumePlan};
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
 use crate::runtime::volume::{self, VolumeError};
 

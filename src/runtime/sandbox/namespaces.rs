@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::{SandboxError, error};
-use crate::plan::types::{SandboxPlan, Scope};
+use crate::plan::{SandboxPlan, Scope};
 
 /// Descriptors of the pod's namespaces; `None`: the host's.
 #[derive(Debug, Default)]

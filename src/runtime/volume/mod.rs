@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 
-use crate::plan::types::{HostPathKind, VolumePlan, VolumeSource};
+use crate::plan::{HostPathKind, VolumePlan, VolumeSource};
 use crate::runtime::files;
 
 /// Why a volume can't be had. The words behind `hostPath type check failed` are the kubelet's.
