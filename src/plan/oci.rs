@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Linux, LinuxBuilder, LinuxCpu, LinuxMemory, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType,
-    LinuxResources, Mount, Process, RootBuilder, Spec,
+    Linux, LinuxBuilder, LinuxCpu, LinuxIdMapping, LinuxMemory, LinuxNamespace, LinuxNamespaceBuilder,
+    LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
 use super::container::Ask;
@@ -46,10 +46,8 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         if filled(linux.mount_label()) {
             return refuse("linux.mountLabel", "SELinux", "the container runtime has none; take the label out");
         }
-        let some = |list: bool| list;
-        if some(linux.uid_mappings().as_ref().is_some_and(|list| !list.is_empty()))
-            || some(linux.gid_mappings().as_ref().is_some_and(|list| !list.is_empty()))
-        {
+        let mapped = |list: &Option<Vec<LinuxIdMapping>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        if mapped(linux.uid_mappings()) || mapped(linux.gid_mappings()) {
             let advice = "namespaces come from the pod; take uidMappings and gidMappings out";
             return refuse("linux.uidMappings", "a user namespace", advice);
         }

@@ -1,1 +1,125 @@
-//! Tests of whole plans.
+#![allow(clippy::unwrap_used)]
+//! Whole plans: tables per rule, and snapshots of the OCI configs that libcontainer gets to read.
+
+mod configs;
+mod names;
+mod shares;
+mod users;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use barepod_engine::spec::{Attempt, Backoff, ContainerIndex};
+use k8s_openapi::api::core::v1;
+use oci_spec::runtime::Spec;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn node() -> NodeFacts {
+    NodeFacts {
+        hostname: "box".to_owned(),
+        cgroups: CgroupVersion::V2,
+        cgroup_parent: PathBuf::from("/"),
+        memory: 8 << 30,
+        cpus: 4,
+        capabilities: ["CHOWN", "KILL", "MKNOD", "NET_ADMIN", "SYS_ADMIN"].map(|name| format!("CAP_{name}")).to_vec(),
+        can_lower_oom_score: true,
+        resolv_conf: "# dhcp\nsearch lan old.lan\nnameserver 192.0.2.1\noptions ndots:1 rotate\n".to_owned(),
+        hosts: "127.0.0.1 localhost\n192.0.2.7 box\n".to_owned(),
+        host_ips: vec!["192.0.2.7".to_owned(), "2001:db8::7".to_owned()],
+    }
+}
+
+fn options() -> PodOptions {
+    let times = (Duration::from_secs(10), Duration::from_secs(300), Duration::from_secs(600));
+    let backoff = Backoff { initial: times.0, max: times.1, reset_after: times.2 };
+    PodOptions { manifest_dir: PathBuf::from("/m"), backoff }
+}
+
+/// A pod called `web` in namespace `apps` with this spec.
+fn v1_pod(spec: Value) -> v1::Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": "web", "namespace": "apps", "uid": "u-1", "labels": {"tier": "front"},
+            "annotations": {"note": "hello"}},
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+/// A pod of one container `c`, made of these fields.
+fn one(mut container: Value) -> v1::Pod {
+    container["name"] = json!("c");
+    container["image"] = json!("bundle:b");
+    v1_pod(json!({"containers": [container]}))
+}
+
+fn image(base: Value) -> ImageFacts {
+    ImageFacts {
+        id: "bundle:/m/b".to_owned(),
+        rootfs: PathBuf::from("/m/b/rootfs"),
+        base: serde_json::from_value(base).unwrap(),
+        passwd: "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1001::/home/web:/bin/sh\nbad line\n".to_owned(),
+        group: "root:x:0:\nvideo:x:44:web,other\naudio:x:29:other\nplug:x:46:web\n".to_owned(),
+        stop_signal: None,
+    }
+}
+
+/// The least a bundle can say.
+fn plain() -> ImageFacts {
+    image(json!({"ociVersion": "1.0.2", "process": {"cwd": "/srv", "user": {}, "args": ["/bin/app", "-x"]}}))
+}
+
+fn sandbox() -> SandboxFacts {
+    let run = |name: &str| PathBuf::from("/run/pod").join(name);
+    SandboxFacts {
+        network_namespace: Some(run("net")),
+        ipc_namespace: Some(run("ipc")),
+        uts_namespace: Some(run("uts")),
+        pid_namespace: None,
+        shm: run("shm"),
+        hosts: run("hosts"),
+        hostname: run("hostname"),
+        resolv_conf: run("resolv.conf"),
+        volumes: [("data".to_owned(), run("volumes/data"))].into(),
+        pod_ips: vec!["127.0.0.1".to_owned()],
+        attempt_dir: run("c/0"),
+    }
+}
+
+fn planned(pod: &v1::Pod) -> PodPlan {
+    super::pod(pod, &node(), &options()).unwrap()
+}
+
+fn try_container(pod: &v1::Pod, image: &ImageFacts, node: &NodeFacts) -> Result<ContainerPlan, ConfigError> {
+    let plan = super::pod(pod, node, &options()).unwrap();
+    super::container(pod, &plan, node, ContainerIndex(0), Attempt(0), image, &sandbox())
+}
+
+fn contained(pod: &v1::Pod) -> ContainerPlan {
+    try_container(pod, &plain(), &node()).unwrap()
+}
+
+fn refused(pod: &v1::Pod, image: &ImageFacts) -> ConfigError {
+    try_container(pod, image, &node()).unwrap_err()
+}
+
+/// Environment of the container's process.
+fn env(plan: &ContainerPlan) -> Vec<String> {
+    plan.spec.process().as_ref().unwrap().env().clone().unwrap()
+}
+
+fn args(plan: &ContainerPlan) -> Vec<String> {
+    plan.spec.process().as_ref().unwrap().args().clone().unwrap()
+}
+
+/// The config as JSON with the unordered capability sets in order.
+fn readable(spec: &Spec) -> Value {
+    let mut value = serde_json::to_value(spec).unwrap();
+    if let Some(sets) = value.pointer_mut("/process/capabilities").and_then(Value::as_object_mut) {
+        for set in sets.values_mut() {
+            set.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+        }
+    }
+    value
+}

@@ -1,0 +1,127 @@
+//! R8.10 and R9: what cgroups and the OOM killer are told.
+
+use barepod_engine::spec::Kind;
+use serde_json::json;
+
+use super::super::resources::{
+    Amounts, Bytes, MilliCpu, QosClass, effective, oom_score_adj, pod_limits, qos_class, quota, shares,
+};
+use super::*;
+
+fn wants(name: &str, requests: Value, limits: Value) -> Value {
+    json!({"name": name, "image": "bundle:b", "resources": {"requests": requests, "limits": limits}})
+}
+
+fn cpu(name: &str, cpu: &str) -> Value {
+    wants(name, json!({"cpu": cpu}), json!({}))
+}
+
+fn sidecar(mut container: Value) -> Value {
+    container["restartPolicy"] = json!("Always");
+    container
+}
+
+fn spec(fields: Value) -> v1::PodSpec {
+    v1_pod(fields).spec.unwrap()
+}
+
+/// R9.1
+#[test]
+fn effective_requests_follow_the_sidecar_formula() {
+    for (fields, milli) in [
+        (json!({"containers": [cpu("a", "1"), cpu("b", "500m")]}), 1500),
+        (json!({"initContainers": [cpu("i", "3")], "containers": [cpu("a", "1")]}), 3000),
+        // An init needs the sidecars before it, not those after.
+        (
+            json!({"initContainers": [sidecar(cpu("s", "1")), cpu("i", "2"), sidecar(cpu("t", "1"))], "containers": [cpu("a", "500m")]}),
+            3000,
+        ),
+        (json!({"initContainers": [cpu("i", "2"), sidecar(cpu("s", "1"))], "containers": [cpu("a", "500m")]}), 2000),
+        (json!({"initContainers": [sidecar(cpu("s", "1"))], "containers": [cpu("a", "500m")]}), 1500),
+        (json!({"overhead": {"cpu": "100m"}, "containers": [cpu("a", "1")]}), 1100),
+        (json!({"resources": {"requests": {"cpu": "5"}}, "containers": [cpu("a", "1")]}), 5000),
+    ] {
+        assert_eq!(effective(&spec(fields.clone())).requests.cpu, Some(MilliCpu(milli)), "{fields}");
+    }
+    assert_eq!(effective(&spec(json!({"containers": [{"name": "a"}]}))).requests, Amounts::default());
+}
+
+/// R9.2
+#[test]
+fn a_pod_is_limited_only_if_every_container_is() {
+    let limited = |name| wants(name, json!({}), json!({"cpu": "1", "memory": "1Mi"}));
+    let all = pod_limits(&spec(json!({"containers": [limited("a"), limited("b")]})));
+    assert_eq!((all.cpu_shares, all.cpu_quota, all.memory), (Some(2048), Some(200_000), Some(2 << 20)));
+    let some =
+        pod_limits(&spec(json!({"initContainers": [limited("i")], "containers": [limited("a"), cpu("b", "1")]})));
+    assert_eq!((some.cpu_shares, some.cpu_quota, some.memory), (Some(2048), None, None));
+    let level = pod_limits(&spec(json!({"resources": {"limits": {"memory": "3Mi"}}, "containers": [cpu("b", "1")]})));
+    assert_eq!((level.cpu_quota, level.memory), (None, Some(3 << 20)));
+    let none = pod_limits(&spec(json!({"containers": [{"name": "a"}]})));
+    assert_eq!((none.cpu_shares, none.cpu_quota, none.memory), (Some(2), None, None));
+}
+
+/// R9.3
+#[test]
+fn shares_and_quotas_have_bounds() {
+    for (milli, weight, micros) in [
+        (0, 2, 1000),
+        (1, 2, 1000),
+        (250, 256, 25_000),
+        (1000, 1024, 100_000),
+        (1_000_000, 262_144, 100_000_000),
+        (u64::MAX, 262_144, i64::try_from(u64::MAX / 1000).unwrap()),
+    ] {
+        assert_eq!((shares(MilliCpu(milli)), quota(MilliCpu(milli))), (weight, micros), "{milli}");
+    }
+}
+
+/// R8.10
+#[test]
+fn qos_classes_are_kubernetes() {
+    let full = json!({"cpu": "1", "memory": "1Mi"});
+    let guaranteed = |name| wants(name, full.clone(), full.clone());
+    for (fields, class) in [
+        (json!({"containers": [{"name": "a"}]}), QosClass::BestEffort),
+        (json!({"containers": [wants("a", json!({"cpu": "0"}), json!({}))]}), QosClass::BestEffort),
+        (json!({"containers": [guaranteed("a"), guaranteed("b")]}), QosClass::Guaranteed),
+        (json!({"containers": [wants("a", json!({}), full.clone())]}), QosClass::Guaranteed),
+        (json!({"containers": [guaranteed("a"), {"name": "b"}]}), QosClass::Burstable),
+        (json!({"initContainers": [cpu("i", "1")], "containers": [guaranteed("a")]}), QosClass::Burstable),
+        (
+            json!({"initContainers": [{"name": "s", "restartPolicy": "Always"}], "containers": [guaranteed("a")]}),
+            QosClass::Burstable,
+        ),
+        (json!({"containers": [wants("a", json!({"cpu": "1", "memory": "1Ki"}), full.clone())]}), QosClass::Burstable),
+        (json!({"resources": {"limits": full.clone()}, "containers": [{"name": "a"}]}), QosClass::Guaranteed),
+    ] {
+        assert_eq!(qos_class(&spec(fields.clone())), class, "{fields}");
+    }
+}
+
+/// R9.4
+#[test]
+fn oom_scores_are_kubernetes() {
+    let node = 1000 << 20;
+    let memory = |name: &str, memory: &str| wants(name, json!({"memory": memory}), json!({}));
+    let score = |fields: Value, kind| {
+        let spec = spec(fields);
+        let container = match kind {
+            Kind::Main => spec.containers[0].clone(),
+            Kind::Init | Kind::Sidecar => spec.init_containers.as_ref().unwrap()[0].clone(),
+        };
+        oom_score_adj(&spec, kind, &container, node)
+    };
+    let full = json!({"cpu": "1", "memory": "1Mi"});
+    assert_eq!(score(json!({"containers": [wants("a", full.clone(), full)]}), Kind::Main), -997);
+    assert_eq!(score(json!({"containers": [{"name": "a"}]}), Kind::Main), 1000);
+    assert_eq!(score(json!({"containers": [memory("a", "250Mi")]}), Kind::Main), 750);
+    assert_eq!(score(json!({"containers": [memory("a", "1Ki")]}), Kind::Main), 999);
+    assert_eq!(score(json!({"containers": [memory("a", "2Gi")]}), Kind::Main), 3);
+    let pair = json!({"initContainers": [sidecar(memory("s", "10Mi"))],
+        "containers": [memory("a", "250Mi"), memory("b", "500Mi")]});
+    assert_eq!(score(pair, Kind::Sidecar), 750);
+    let small = json!({"initContainers": [sidecar(memory("s", "500Mi"))], "containers": [memory("a", "10Mi")]});
+    assert_eq!(score(small, Kind::Sidecar), 500);
+    assert_eq!(effective(&spec(json!({"containers": [memory("a", "1Ki")]}))).requests.memory, Some(Bytes(1024)));
+}

@@ -1,0 +1,138 @@
+//! Users, groups, capabilities, privileges.
+
+use barepod_engine::event::CreateFailure;
+use serde_json::json;
+
+use super::*;
+
+/// Uid, gid, groups.
+fn ids(pod: Value, own: Value, base: &ImageFacts) -> (u32, u32, Vec<u32>) {
+    let pod = v1_pod(json!({"securityContext": pod,
+        "containers": [{"name": "c", "image": "bundle:b", "securityContext": own}]}));
+    let plan = try_container(&pod, base, &node()).unwrap();
+    let user = plan.spec.process().as_ref().unwrap().user().clone();
+    (user.uid(), user.gid(), user.additional_gids().clone().unwrap())
+}
+
+/// The primary group always comes first, so that the list is never empty.
+#[test]
+fn users_and_groups_come_from_container_pod_and_image() {
+    let bundle = image(json!({"ociVersion": "1.0.2",
+        "process": {"cwd": "/", "args": ["x"], "user": {"uid": 1000, "gid": 5, "additionalGids": [6]}}}));
+    let none = json!({});
+    for (pod, own, base, expected) in [
+        (none.clone(), none.clone(), &plain(), (0, 0, vec![0])),
+        (none.clone(), none.clone(), &bundle, (1000, 5, vec![5, 6, 44, 46])),
+        (json!({"runAsUser": 1000}), none.clone(), &plain(), (1000, 1001, vec![1001, 44, 46])),
+        (json!({"runAsUser": 1}), json!({"runAsUser": 1000, "runAsGroup": 9}), &bundle, (1000, 9, vec![9, 44, 46])),
+        (json!({"runAsUser": 4242}), none.clone(), &plain(), (4242, 0, vec![0])),
+        (
+            json!({"supplementalGroups": [4001, 44], "fsGroup": 4002, "runAsUser": 1000}),
+            none.clone(),
+            &plain(),
+            (1000, 1001, vec![1001, 44, 46, 4001, 4002]),
+        ),
+        (
+            json!({"supplementalGroupsPolicy": "Strict", "supplementalGroups": [4001], "runAsUser": 1000}),
+            none.clone(),
+            &plain(),
+            (1000, 1001, vec![1001, 4001]),
+        ),
+    ] {
+        assert_eq!(ids(pod.clone(), own.clone(), base), expected, "{pod} {own}");
+    }
+}
+
+#[test]
+fn root_is_refused_where_it_is_not_wanted() {
+    let error = refused(&one(json!({"securityContext": {"runAsNonRoot": true}})), &plain());
+    assert_eq!(error.failure, CreateFailure::Config);
+    insta::assert_snapshot!(error, @r#"container "c": securityContext.runAsNonRoot: container has runAsNonRoot and image will run as root (pod: "web_apps(u-1)", container: c); set runAsUser"#);
+    let error = refused(&one(json!({"securityContext": {"runAsNonRoot": true, "runAsUser": 0}})), &plain());
+    insta::assert_snapshot!(error, @r#"container "c": securityContext.runAsNonRoot: container's runAsUser breaks non-root policy (pod: "web_apps(u-1)", container: c); use another user than 0"#);
+    contained(&one(json!({"securityContext": {"runAsNonRoot": true, "runAsUser": 1}})));
+    let error = refused(&one(json!({"securityContext": {"runAsUser": -1}})), &plain());
+    assert!(error.to_string().contains("runAsUser: -1 is no user or group id"), "{error}");
+}
+
+/// Bits of the effective set, as /proc/self/status shows it.
+fn mask(security: Value) -> u64 {
+    let plan = contained(&one(json!({"securityContext": security})));
+    let sets = plan.spec.process().as_ref().unwrap().capabilities().clone().unwrap();
+    assert_eq!(sets.effective(), sets.bounding());
+    assert_eq!(sets.effective(), sets.permitted());
+    assert!(sets.inheritable().as_ref().unwrap().is_empty() && sets.ambient().as_ref().unwrap().is_empty());
+    let names = [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "DAC_READ_SEARCH",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "SETGID",
+        "SETUID",
+        "SETPCAP",
+        "LINUX_IMMUTABLE",
+        "NET_BIND_SERVICE",
+        "NET_BROADCAST",
+        "NET_ADMIN",
+        "NET_RAW",
+        "IPC_LOCK",
+        "IPC_OWNER",
+        "SYS_MODULE",
+        "SYS_RAWIO",
+        "SYS_CHROOT",
+        "SYS_PTRACE",
+        "SYS_PACCT",
+        "SYS_ADMIN",
+        "SYS_BOOT",
+        "SYS_NICE",
+        "SYS_RESOURCE",
+        "SYS_TIME",
+        "SYS_TTY_CONFIG",
+        "MKNOD",
+        "LEASE",
+        "AUDIT_WRITE",
+        "AUDIT_CONTROL",
+        "SETFCAP",
+    ];
+    let bit = |name: String| 1 << names.iter().position(|known| *known == name).unwrap();
+    sets.effective().iter().flatten().map(|one| bit(one.to_string())).sum()
+}
+
+#[test]
+fn capabilities_are_containerds() {
+    for (security, expected) in [
+        (json!({}), 0xa804_25fb),
+        (json!({"capabilities": {"drop": ["ALL"]}}), 0),
+        (json!({"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}), 1 << 10),
+        (json!({"capabilities": {"add": ["CAP_SYS_ADMIN"], "drop": ["kill"]}}), 0xa804_25fb | 1 << 21 & !(1 << 5)),
+        (json!({"capabilities": {"add": ["ALL"], "drop": ["MKNOD"]}}), 1 | 1 << 5 | 1 << 12 | 1 << 21),
+        (json!({"privileged": true}), 1 | 1 << 5 | 1 << 12 | 1 << 21 | 1 << 27),
+    ] {
+        let expected = if security.to_string().contains("kill") { expected & !(1 << 5) } else { expected };
+        assert_eq!(mask(security.clone()), expected, "{security}");
+    }
+    let error = refused(&one(json!({"securityContext": {"capabilities": {"add": ["FLY"]}}})), &plain());
+    assert!(error.to_string().contains("capabilities.add: unknown capability \"FLY\""), "{error}");
+}
+
+/// `false` is never said: with a seccomp filter libcontainer would fail to create the container.
+#[test]
+fn no_new_privileges_is_true_or_left_out() {
+    let base = |value: bool| {
+        image(json!({"ociVersion": "1.0.2",
+            "process": {"cwd": "/", "user": {}, "args": ["x"], "noNewPrivileges": value}}))
+    };
+    for (own, bundle, expected) in [
+        (json!({}), plain(), None),
+        (json!({"allowPrivilegeEscalation": false}), plain(), Some(true)),
+        (json!({"allowPrivilegeEscalation": true}), base(true), None),
+        (json!({}), base(true), Some(true)),
+        (json!({}), base(false), None),
+        (json!({"privileged": true}), base(true), None),
+    ] {
+        let plan = try_container(&one(json!({"securityContext": own})), &bundle, &node()).unwrap();
+        assert_eq!(plan.spec.process().as_ref().unwrap().no_new_privileges(), expected, "{own}");
+    }
+}

@@ -1,0 +1,150 @@
+//! An OCI runtime bundle: config.json, and where its root file system is (OCI runtime-spec, bundle.md and config.md).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use nix::sys::signal::Signal;
+use oci_spec::runtime::{Mount, Spec};
+
+use super::{FieldCause, ImageError};
+
+/// The largest configs seen (full seccomp profiles, hundreds of mounts) stay well below a megabyte.
+const LIMIT: u64 = 4 << 20;
+
+/// Annotation with the image's stop signal (OCI image-spec, conversion.md).
+const STOP_SIGNAL: &str = "org.opencontainers.image.stopSignal";
+
+/// Config, real path of the root file system, stop signal. `folder` is the bundle's real path.
+pub(super) fn load(image: &str, folder: &Path) -> Result<(Spec, PathBuf, Option<i32>), ImageError> {
+    let text = read_config(image, &folder.join("config.json"))?;
+    // Unknown fields are ignored: the OCI wants it so, for extensions and later versions.
+    let mut spec: Spec =
+        serde_json::from_slice(&text).map_err(|cause| ImageError::Json { image: image.to_owned(), cause })?;
+    check_version(image, spec.version())?;
+    let rootfs = rootfs(image, folder, &spec)?;
+    for mount in spec.mounts_mut().iter_mut().flatten() {
+        absolute_source(folder, mount);
+    }
+    let stop_signal = stop_signal(image, &spec)?;
+    Ok((spec, rootfs, stop_signal))
+}
+
+fn read_config(image: &str, path: &Path) -> Result<Vec<u8>, ImageError> {
+    let unreadable = |cause| ImageError::Config { image: image.to_owned(), cause };
+    // A FIFO in place of the file must not hang us.
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(ImageError::ConfigKind { image: image.to_owned() });
+    }
+    let mut text = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LIMIT {
+        return Err(ImageError::ConfigSize { image: image.to_owned(), limit: LIMIT });
+    }
+    Ok(text)
+}
+
+/// `ociVersion`: SemVer, major version 1.
+fn check_version(image: &str, version: &str) -> Result<(), ImageError> {
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Option<Vec<u32>> = core.split('.').map(|number| number.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some([1, _, _]) => Ok(()),
+        _ if version.is_empty() => Err(field(image, "ociVersion", "missing; write \"1.2.0\"".to_owned())),
+        _ => Err(field(image, "ociVersion", format!("{version:?} is not supported; versions 1.x.y are"))),
+    }
+}
+
+fn field(image: &str, field: &'static str, cause: String) -> ImageError {
+    ImageError::Field { image: image.to_owned(), field, cause: FieldCause(cause) }
+}
+
+/// `root.path`, relative to the bundle.
+fn rootfs(image: &str, folder: &Path, spec: &Spec) -> Result<PathBuf, ImageError> {
+    let Some(root) = spec.root() else {
+        return Err(field(image, "root", "missing; write {\"path\": \"rootfs\"}".to_owned()));
+    };
+    if root.path().as_os_str().is_empty() {
+        return Err(field(
+            image,
+            "root.path",
+            "missing; write \"rootfs\" for the folder beside config.json".to_owned(),
+        ));
+    }
+    let path = folder.join(root.path());
+    let missing = |cause| ImageError::Rootfs { image: image.to_owned(), path: path.clone(), cause };
+    let real = fs::canonicalize(&path).map_err(missing)?;
+    if !fs::metadata(&real).map_err(missing)?.is_dir() {
+        return Err(ImageError::RootfsKind { image: image.to_owned(), path });
+    }
+    Ok(real)
+}
+
+/// Sources of bind mounts may be relative to the bundle (config.md, mounts).
+fn absolute_source(folder: &Path, mount: &mut Mount) {
+    let bind = mount.typ().as_deref() == Some("bind")
+        || mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
+    if let Some(source) = mount.source().as_ref().filter(|source| bind && source.is_relative()) {
+        let source = folder.join(source);
+        mount.set_source(Some(source));
+    }
+}
+
+/// `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`: all of them are found in images.
+fn stop_signal(image: &str, spec: &Spec) -> Result<Option<i32>, ImageError> {
+    let Some(name) = spec.annotations().as_ref().and_then(|all| all.get(STOP_SIGNAL)).filter(|name| !name.is_empty())
+    else {
+        return Ok(None);
+    };
+    match signal(name) {
+        Some(number) => Ok(Some(number)),
+        None => {
+            Err(field(image, "annotations[org.opencontainers.image.stopSignal]", format!("no such signal: {name:?}")))
+        }
+    }
+}
+
+fn signal(name: &str) -> Option<i32> {
+    let (first, last) = (nix::libc::SIGRTMIN(), nix::libc::SIGRTMAX());
+    if let Ok(number) = name.parse::<i32>() {
+        return (1..=last).contains(&number).then_some(number);
+    }
+    let short = name.strip_prefix("SIG").unwrap_or(name);
+    let number = match (short.strip_prefix("RTMIN"), short.strip_prefix("RTMAX")) {
+        (Some(""), _) => first,
+        (Some(offset), _) => first.checked_add(offset.strip_prefix('+')?.parse().ok()?)?,
+        (_, Some("")) => last,
+        (_, Some(offset)) => last.checked_sub(offset.strip_prefix('-')?.parse().ok()?)?,
+        (None, None) => return Signal::from_str(&format!("SIG{short}")).ok().map(|signal| signal as i32),
+    };
+    (first..=last).contains(&number).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signal;
+
+    /// R5.12
+    #[test]
+    fn stop_signals_are_read_in_all_their_spellings() {
+        for (name, number) in [
+            ("SIGTERM", Some(15)),
+            ("TERM", Some(15)),
+            ("15", Some(15)),
+            ("SIGRTMIN+3", Some(37)),
+            ("SIGRTMAX", Some(64)),
+            ("SIGNOPE", None),
+            ("0", None),
+            ("-9", None),
+            ("99", None),
+            ("SIGRTMIN+999", None),
+            ("SIGRTMIN--3", None),
+        ] {
+            assert_eq!(signal(name), number, "{name}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What `image:` names -> root file system, default config, users: the facts that `plan` builds a container's config on.
+//!
+//! Everything behind a path here was written by somebody else. Reading it can't hang (no FIFO or device is read), can't
+//! eat memory (sizes are limited) and, below the root file system, can't leave it (`inside`). Whether the config makes
+//! sense for a pod is not looked at here: `plan` knows that.
+//!
+//! Symbolic links: the path of the bundle, `root.path` and config.json itself are the user's and may be links anywhere
+//! on the host, as for any OCI runtime. Links *below* the root file system are the image's and are resolved inside it.
+mod bundle;
+mod inside;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::{ProcessBuilder, Spec, SpecBuilder, UserBuilder};
+
+use crate::plan::{ImageFacts, ImageSource};
+
+/// What kind of failure an [`ImageError`] is (R8.4). The engine's types are not this room's to name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is nothing: like a pull that failed (`ErrImagePull`, later `ImagePullBackOff`).
+    Absent,
+    /// There is something, but no container can be made of it: `CreateContainerError`.
+    Unusable,
+}
+
+/// Why an image can't be used. The text names bundle and field, and is complete: no source has to be added.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The folder that `image:` names isn't there or can't be looked at.
+    #[error("{image}: {path}: {cause}; image: must name a folder on this box", path = .path.display())]
+    Missing {
+        /// `bundle:/abs/path`
+        image: String,
+        /// The folder.
+        path: PathBuf,
+        /// What the kernel says.
+        cause: io::Error,
+    },
+    /// Something is there but no folder.
+    #[error("{image}: {path}: not a directory; image: must name a folder", path = .path.display())]
+    NotADirectory {
+        /// `bundle:/abs/path`
+        image: String,
+        /// The path.
+        path: PathBuf,
+    },
+    /// A bundle without a config.json that can be read.
+    #[error("{image}: config.json: {cause}; a bundle is a folder with a config.json and its root file system")]
+    Config {
+        /// `bundle:/abs/path`
+        image: String,
+        /// What the kernel says.
+        cause: io::Error,
+    },
+    /// config.json is a FIFO, a device, a folder.
+    #[error("{image}: config.json: not a regular file")]
+    ConfigKind {
+        /// `bundle:/abs/path`
+        image: String,
+    },
+    /// config.json is too big to be one.
+    #[error("{image}: config.json: larger than {limit} bytes")]
+    ConfigSize {
+        /// `bundle:/abs/path`
+        image: String,
+        /// Bytes.
+        limit: u64,
+    },
+    /// config.json is not JSON, or a field has the wrong type.
+    #[error("{image}: config.json: {cause}")]
+    Json {
+        /// `bundle:/abs/path`
+        image: String,
+        /// Names line and column.
+        cause: serde_json::Error,
+    },
+    /// A field whose value can't be used.
+    #[error("{image}: config.json: {field}: {cause}", cause = .cause.0)]
+    Field {
+        /// `bundle:/abs/path`
+        image: String,
+        /// `root.path`
+        field: &'static str,
+        /// What is wrong with it.
+        cause: FieldCause,
+    },
+    /// The root file system isn't there.
+    #[error("{image}: config.json: root.path: {path}: {cause}", path = .path.display())]
+    Rootfs {
+        /// `bundle:/abs/path`
+        image: String,
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the kernel says.
+        cause: io::Error,
+    },
+    /// The root file system is a file.
+    #[error("{image}: config.json: root.path: {path}: not a directory", path = .path.display())]
+    RootfsKind {
+        /// `bundle:/abs/path`
+        image: String,
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file of the root file system that is there but can't be read.
+    #[error("{image}: {path} in its root file system: {cause}", path = .path.display())]
+    Inside {
+        /// `bundle:/abs/path`
+        image: String,
+        /// `etc/passwd`
+        path: PathBuf,
+        /// What the kernel says.
+        cause: io::Error,
+    },
+}
+
+impl ImageError {
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            ImageError::Missing { .. } => Trouble::Absent,
+            ImageError::NotADirectory { .. }
+            | ImageError::Config { .. }
+            | ImageError::ConfigKind { .. }
+            | ImageError::ConfigSize { .. }
+            | ImageError::Json { .. }
+            | ImageError::Field { .. }
+            | ImageError::Rootfs { .. }
+            | ImageError::RootfsKind { .. }
+            | ImageError::Inside { .. } => Trouble::Unusable,
+        }
+    }
+}
+
+/// What is wrong with a field, for people.
+#[derive(Debug)]
+pub struct FieldCause(pub(crate) String);
+
+/// Loads what a container's config needs to know about its image. Reads, never writes.
+pub fn load(source: &ImageSource) -> Result<ImageFacts, ImageError> {
+    let (image, path) = match source {
+        ImageSource::Bundle(path) => (format!("bundle:{}", path.display()), path),
+        ImageSource::Rootfs(path) => (format!("rootfs:{}", path.display()), path),
+    };
+    let folder = folder(&image, path)?;
+    let (base, rootfs, stop_signal) = match source {
+        ImageSource::Rootfs(_) => (default_config(), folder, None),
+        ImageSource::Bundle(_) => bundle::load(&image, &folder)?,
+    };
+    let text = |name: &str| {
+        inside::read(&rootfs, Path::new(name)).map_err(|cause| ImageError::Inside {
+            image: image.clone(),
+            path: name.into(),
+            cause,
+        })
+    };
+    let (passwd, group) = (text("etc/passwd")?, text("etc/group")?);
+    Ok(ImageFacts { id: image, rootfs, base, passwd, group, stop_signal })
+}
+
+/// The real path of the folder that `image:` names.
+fn folder(image: &str, path: &Path) -> Result<PathBuf, ImageError> {
+    let missing = |cause| ImageError::Missing { image: image.to_owned(), path: path.to_owned(), cause };
+    let real = fs::canonicalize(path).map_err(missing)?;
+    if !fs::metadata(&real).map_err(missing)?.is_dir() {
+        return Err(ImageError::NotADirectory { image: image.to_owned(), path: path.to_owned() });
+    }
+    Ok(real)
+}
+
+/// The config of a plain root file system says nothing: `plan` fills in what every container has.
+fn default_config() -> Spec {
+    let user = UserBuilder::default().build().expect("a user has no field that must be given");
+    let mut process =
+        ProcessBuilder::default().user(user).cwd("/").build().expect("a process has no field that must be given");
+    // oci-spec's defaults are a shell, three capabilities and 1024 files: not what a Kubernetes container has.
+    process.set_args(None).set_env(None).set_capabilities(None).set_rlimits(None).set_no_new_privileges(None);
+    let mut spec = SpecBuilder::default()
+        .version("1.2.0")
+        .process(process)
+        .build()
+        .expect("a config has no field that must be given");
+    spec.set_root(None).set_mounts(None).set_hostname(None).set_linux(None).set_annotations(None);
+    spec
+}
