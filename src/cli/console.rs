@@ -88,7 +88,8 @@ impl Console {
     /// Hands on all that is held back, waiting for the reader, but for no longer than `patience`.
     pub fn finish(&mut self, patience: std::time::Duration) {
         self.flush();
-        let limit = rustix::time::Timespec { tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
+        let limit =
+            rustix::time::Timespec { tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
         while !self.held.is_empty() {
             let mut wait = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::OUT)];
             match rustix::event::poll(&mut wait, Some(&limit)) {

@@ -1,1 +1,79 @@
-//! cli
+//! The face: arguments, words, colours, exit codes. One file per command; what two of them need is in another room.
+
+mod args;
+mod console;
+mod error;
+mod events;
+mod exit_code;
+mod get;
+mod logs;
+mod recover;
+mod rm;
+mod run;
+mod stop;
+mod terminal;
+mod watch;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, Global, LogLevel};
+use error::CliError;
+use exit_code::Exit;
+
+/// Runs the command that this process's arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    say_things(cli.global.log_level);
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args, &cli.global),
+        Command::Get(args) => get::get(args, &cli.global),
+        Command::Events(args) => events::events(args, &cli.global),
+        Command::Logs(args) => logs::logs(args, &cli.global),
+        Command::Stop(args) => stop::stop(args, &cli.global),
+        Command::Rm(args) => rm::rm(args, &cli.global),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let colour = terminal::Colour::of(&std::io::stderr());
+            let text = error.to_string();
+            // A manifest's errors come with their own heads and colours.
+            let shown =
+                if error.is_rendered() { text } else { format!("{} {text}\n", terminal::warning("error:", colour)) };
+            // Nobody is there to be told that standard error is gone.
+            let _ = std::io::stderr().write_all(shown.as_bytes());
+            error.exit().into()
+        }
+    }
+}
+
+fn say_things(level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let ansi = terminal::Colour::of(&std::io::stderr()) == terminal::Colour::Yes;
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(ansi).without_time().init();
+}
+
+/// Writes a command's result. A reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<Exit, CliError> {
+    match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+        Ok(()) | Err(_) => Ok(Exit::Success),
+    }
+}
+
+impl Global {
+    fn layout(&self) -> crate::store::layout::Layout {
+        // Relative to where we are now: the supervisor's files are found from elsewhere too.
+        let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
+        crate::store::layout::Layout::at(&root)
+    }
+}

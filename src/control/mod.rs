@@ -1,1 +1,176 @@
-//! control
+//! The pod's socket: other barepod commands ask the supervisor for something, the supervisor says when the pod has ended.
+//!
+//! `control.sock` in the state folder, one JSON object a line, each with a version. [`Server`] is a source of events for
+//! the supervisor's loop and never waits; [`Client`] is for commands and does. Nothing here decides anything.
+
+mod client;
+mod server;
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+pub use client::Client;
+pub use server::Server;
+
+/// Name of the socket in the state folder.
+pub const SOCKET: &str = "control.sock";
+/// Version of the protocol.
+const VERSION: u32 = 1;
+/// A longer line is no request of ours.
+const LINE: usize = 4096;
+
+/// What went wrong with the socket.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// A system call failed.
+    #[error("{call} {path}: {source}")]
+    Io {
+        /// Which.
+        call: &'static str,
+        /// The socket.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The supervisor went away before the pod had ended.
+    #[error("the supervisor ended before the pod did")]
+    Lost,
+    /// The other side speaks otherwise.
+    #[error("the supervisor answered in a way this barepod doesn't understand; is it of another version?")]
+    Protocol,
+}
+
+impl ControlError {
+    fn io(call: &'static str, dir: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Io { call, path: dir.join(SOCKET), source: source.into() }
+    }
+}
+
+/// What a command can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Graceful deletion (R5).
+    Stop {
+        /// Instead of the pod's own.
+        grace_period: Option<Duration>,
+    },
+    /// SIGKILL to everything.
+    Kill,
+}
+
+/// How the pod ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Exit code of `barepod run`.
+    pub exit_code: u8,
+    /// `Succeeded` or `Failed`.
+    pub phase: String,
+}
+
+/// A request as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+struct WireRequest {
+    version: u32,
+    verb: Verb,
+    /// Seconds; for `stop`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grace_period_seconds: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verb {
+    Stop,
+    Kill,
+}
+
+/// An answer as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+struct WireAnswer {
+    version: u32,
+    ended: Ended,
+}
+
+impl From<Request> for WireRequest {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::Stop { grace_period } => Self {
+                version: VERSION,
+                verb: Verb::Stop,
+                grace_period_seconds: grace_period.map(|grace| grace.as_secs()),
+            },
+            Request::Kill => Self { version: VERSION, verb: Verb::Kill, grace_period_seconds: None },
+        }
+    }
+}
+
+impl From<WireRequest> for Request {
+    fn from(wire: WireRequest) -> Self {
+        match wire.verb {
+            Verb::Stop => Self::Stop { grace_period: wire.grace_period_seconds.map(Duration::from_secs) },
+            Verb::Kill => Self::Kill,
+        }
+    }
+}
+
+/// The socket's folder by descriptor, and a path through it: a socket's path has at most 107 bytes, a folder's more.
+fn short_path(dir: &Path) -> io::Result<(OwnedFd, PathBuf)> {
+    let folder = rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(SOCKET);
+    Ok((folder, path))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_request_arrives_and_the_end_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join("x".repeat(120));
+        std::fs::create_dir(&long).unwrap();
+        let mut server = Server::bind(&long).unwrap();
+        let mut client = Client::connect(&long).unwrap();
+        client.ask(Request::Stop { grace_period: Some(Duration::from_secs(3)) }).unwrap();
+        let connections = server.accept();
+        assert_eq!(connections.len(), 1);
+        let requests = server.read(connections[0]);
+        assert_eq!(requests, [Request::Stop { grace_period: Some(Duration::from_secs(3)) }]);
+        server.finish(3, barepod_engine::status::Phase::Failed);
+        assert_eq!(client.wait_end().unwrap(), Ended { exit_code: 3, phase: "Failed".to_owned() });
+        assert!(!long.join(SOCKET).exists());
+    }
+
+    #[test]
+    fn a_supervisor_that_goes_away_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::bind(dir.path()).unwrap();
+        let mut client = Client::connect(dir.path()).unwrap();
+        client.ask(Request::Kill).unwrap();
+        drop(server);
+        assert!(matches!(client.wait_end(), Err(ControlError::Lost)));
+    }
+
+    #[test]
+    fn garbage_and_endless_lines_close_the_connection_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = Server::bind(dir.path()).unwrap();
+        for text in ["{\"version\": 9, \"verb\": \"stop\"}\n".to_owned(), "nonsense\n".to_owned(), "x".repeat(LINE + 1)]
+        {
+            let mut stream = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
+            stream.write_all(text.as_bytes()).unwrap();
+            let connections = server.accept();
+            assert_eq!(server.read(connections[0]), []);
+            assert!(server.connection(connections[0]).is_none());
+            assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
+        }
+    }
+}

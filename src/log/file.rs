@@ -30,6 +30,10 @@ impl RotatingFile {
         Ok(Self { path: path.into(), file, bytes, torn: false, dropped: 0 })
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Appends whole entries; what can't be written is counted.
     pub fn append(&mut self, entries: &[u8], now: jiff::Timestamp) {
         if entries.is_empty() {

@@ -2,7 +2,10 @@
 //!
 //! It neither waits nor polls: the supervisor calls [`ContainerLog::pump`] when a pipe is readable. Start there.
 mod file;
+mod read;
 mod split;
+
+pub use read::{Options as ReadOptions, copy, tail};
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -80,6 +83,11 @@ impl ContainerLog {
         let path = pod_logs.join(container).join(format!("{attempt}.log"));
         let file = RotatingFile::open(&path)?;
         Ok(Self { file, stdout: Splitter::default(), stderr: Splitter::default() })
+    }
+
+    /// The file that is written now.
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Reads what is in the (non-blocking) pipe, at most 64 KiB, and writes it to the file in one write. Each whole

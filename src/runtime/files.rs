@@ -13,7 +13,11 @@ use rustix::io::Errno;
 /// mounts are neither entered nor removed (EXDEV, EBUSY). At most `budget` entries; false: there are more.
 pub(crate) fn remove_tree(path: &Path, budget: &mut usize) -> io::Result<bool> {
     let Some(name) = path.file_name() else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let parent = match rustix::fs::open(path.parent().unwrap_or(Path::new("/")), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+    let parent = match rustix::fs::open(
+        path.parent().unwrap_or(Path::new("/")),
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    ) {
         Err(Errno::NOENT) => return Ok(true),
         other => other?,
     };

@@ -108,8 +108,11 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
     let into = cgroup.as_ref().map_or(flags, |_| flags | CLONE_INTO_CGROUP);
     match clone_and_exec(&prepared, into, cgroup.as_ref()) {
         // A v1 hierarchy (EBADF) or a kernel before 5.7 (EINVAL, E2BIG): the child moves itself before it execs.
-        Err(error) if cgroup.is_some() && matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::E2BIG)) => {
-            let procs = what.cgroup.map(|dir| File::options().write(true).open(dir.join("cgroup.procs"))).transpose()?;
+        Err(error)
+            if cgroup.is_some() && matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::E2BIG)) =>
+        {
+            let procs =
+                what.cgroup.map(|dir| File::options().write(true).open(dir.join("cgroup.procs"))).transpose()?;
             prepared.procs = procs;
             clone_and_exec(&prepared, flags, None)
         }
@@ -189,14 +192,18 @@ fn become_helper(prepared: &Prepared) -> ! {
 /// First thing in a helper: forget what Rust's start-up and the parent left (SIGPIPE ignored, descriptors, directory).
 pub(crate) fn settle(name: &str, descriptors: RawFd) {
     let _ = rustix::process::chdir("/");
-    rustix::process::umask(rustix::fs::Mode::empty());
+    // What OCI runtimes give a container that says nothing about it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let name = CString::new(name).unwrap_or_default();
     let _ = rustix::thread::set_name(&name);
     // SAFETY: dispositions and descriptors of this process, before it has a second thread; nothing in it owns a
     // descriptor from `FIRST_FD + descriptors` on yet.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+        // The kernel's struct: handler 0 (SIG_DFL), no flags, no restorer, empty mask. Not through glibc, which
+        // refuses to touch the two signals that it uses itself.
+        let default = [0_u64; 4];
+        for signal in 1..=64_i32 {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8_usize);
         }
         libc::close_range((FIRST_FD + descriptors) as u32, u32::MAX, 0);
     }

@@ -61,8 +61,13 @@ fn sweep_cgroups(hierarchies: &Hierarchies, request: &SweepRequest<'_>, errors: 
 }
 
 fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut points: Vec<PathBuf> = text.lines().filter_map(|line| line.split(' ').nth(4)).map(|point| PathBuf::from(unescape(point))).filter(|point| point.starts_with(folder)).collect();
+    let text = fs::read_to_string("/proc/thread-self/mountinfo").unwrap_or_default();
+    let mut points: Vec<PathBuf> = text
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(|point| PathBuf::from(unescape(point)))
+        .filter(|point| point.starts_with(folder))
+        .collect();
     // The latest first: it may be on top of an earlier one.
     points.reverse();
     for point in points {
@@ -79,7 +84,8 @@ fn unescape(text: &str) -> std::ffi::OsString {
     while let [first, tail @ ..] = rest {
         rest = tail;
         if *first == b'\\'
-            && let Some(code) = tail.get(..3).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok())
+            && let Some(code) =
+                tail.get(..3).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok())
         {
             bytes.push(code);
             rest = &tail[3..];

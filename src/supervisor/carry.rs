@@ -1,17 +1,25 @@
 //! Actions to the world: each is carried out at once, or begun and answered when its descriptor says so.
 
+use std::path::Path;
+
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Hook, HookResult, Probe, ProbeResult, SandboxFailure};
+use barepod_engine::event::{
+    ContainerEvent, CreateFailure, Event, Hook, HookResult, ImageFailure, Probe, ProbeResult, SandboxFailure,
+};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::slot::Stage;
 use super::sources::{Interest, Token};
-use super::{Supervisor, now};
-use crate::log::{ContainerLog, Stream};
-use crate::plan::{self, ContainerPlan};
-use crate::runtime::container::{Creation, Removal, RemovalProgress};
-use crate::runtime::image;
-use crate::runtime::sandbox::{Sandbox, SandboxErrorKind};
+use super::{Supervisor, now, timestamp};
+use crate::log::Stream;
+use crate::plan::{self, ContainerPlan, ImageSource};
+use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
+use crate::runtime::image::{self, Trouble};
+use crate::runtime::sandbox::{Sandbox, Which};
+
+const GONE: &str = "the sandbox is gone";
+/// The file in an attempt's folder that plan mounts at terminationMessagePath.
+const TERMINATION_LOG: &str = "termination-log";
 
 impl Supervisor<'_> {
     pub(super) fn carry(&mut self, action: Action) {
@@ -36,7 +44,7 @@ impl Supervisor<'_> {
                 if let Stage::Present(present) = &self.slot(container).stage
                     && let Err(error) = present.signal(signal)
                 {
-                    self.warn_about(container, "signal", &error);
+                    self.audience.warn(&error.to_string());
                 }
                 self.answer(container, attempt, ContainerEvent::Signaled);
             }
@@ -56,9 +64,13 @@ impl Supervisor<'_> {
                 Event::SandboxReady
             }
             Err(error) => Event::SandboxFailed {
-                failure: match error.kind() {
-                    SandboxErrorKind::Sandbox => SandboxFailure::Sandbox,
-                    SandboxErrorKind::Mount => SandboxFailure::Mount,
+                failure: match error.which() {
+                    Which::Sandbox => SandboxFailure::Sandbox,
+                    Which::Mount => SandboxFailure::Mount,
+                    Which::Fatal => {
+                        self.broken = Some(error);
+                        return;
+                    }
                 },
                 message: error.to_string(),
             },
@@ -80,9 +92,14 @@ impl Supervisor<'_> {
         let event = match &found {
             Ok(facts) => ContainerEvent::ImageReady { image_id: facts.id.clone(), stop_signal: facts.stop_signal },
             // A bundle that is there but no good is found out at the create, as the kubelet's runtime does.
-            Err(error) => match error.failure() {
-                Some(failure) => ContainerEvent::ImageFailed { failure, message: error.to_string() },
-                None => ContainerEvent::ImageReady { image_id: error.id(), stop_signal: None },
+            Err(error) => match error.trouble() {
+                Trouble::Absent => {
+                    ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: error.to_string() }
+                }
+                Trouble::Unusable => {
+                    let image_id = image_name(&self.pod.plan.images[usize::from(container.0)]);
+                    ContainerEvent::ImageReady { image_id, stop_signal: None }
+                }
             },
         };
         self.slot(container).image = Some(found);
@@ -96,36 +113,39 @@ impl Supervisor<'_> {
     }
 
     fn begin_creation(&mut self, container: ContainerIndex, attempt: Attempt) -> Result<(), (CreateFailure, String)> {
-        let plan = self.plan_container(container, attempt)?;
-        let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, "the sandbox is gone".to_owned()))?;
-        let mut creation =
-            Creation::begin(&plan, sandbox).map_err(|error| (CreateFailure::Create, error.to_string()))?;
-        let (stdout, stderr) = creation.take_output();
-        let log = ContainerLog::create(&self.store.log_dir(), &plan.name, attempt.0);
+        let dirs = self.attempt_dirs(container, attempt);
+        let plan = self.plan_container(container, attempt, &dirs)?;
+        let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
+        let fail = |cause: String| (CreateFailure::Create, cause);
+        let creation = Creation::begin(&plan, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
         let added = self
             .sources
             .add(creation.fd(), Token::Creation(container), Interest::Readable)
-            .and_then(|()| self.sources.add(&stdout, Token::Output(container, Stream::Stdout), Interest::Readable))
-            .and_then(|()| self.sources.add(&stderr, Token::Output(container, Stream::Stderr), Interest::Readable));
+            .and_then(|()| self.sources.add(creation.helper_pidfd(), Token::Creation(container), Interest::Readable));
         if let Err(errno) = added {
             creation.abort();
-            return Err((CreateFailure::Create, format!("epoll_ctl: {errno}")));
+            return Err(fail(format!("epoll_ctl: {errno}")));
         }
         let slot = self.slot(container);
         slot.attempt = attempt;
         slot.started = None;
-        slot.termination_log = Some(plan.termination_log.clone());
+        slot.start_asked = false;
+        slot.start_told = false;
+        slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
         slot.stage = Stage::Creating(Box::new(creation));
-        slot.stdout = Some(stdout);
-        slot.stderr = Some(stderr);
-        slot.log = Some(log);
         Ok(())
+    }
+
+    fn attempt_dirs(&self, container: ContainerIndex, attempt: Attempt) -> AttemptDirs {
+        let below = |folder: &Path| folder.join("containers").join(self.name(container)).join(attempt.0.to_string());
+        AttemptDirs { state: below(&self.pod.dirs.state), data: below(&self.pod.dirs.data) }
     }
 
     fn plan_container(
         &mut self,
         container: ContainerIndex,
         attempt: Attempt,
+        dirs: &AttemptDirs,
     ) -> Result<ContainerPlan, (CreateFailure, String)> {
         let source = &self.pod.plan.images[usize::from(container.0)];
         let found = match self.slots[usize::from(container.0)].image.take() {
@@ -133,17 +153,18 @@ impl Supervisor<'_> {
             None => image::load(source),
         };
         let image = found.map_err(|error| (CreateFailure::Create, error.to_string()))?;
-        let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, "the sandbox is gone".to_owned()))?;
-        let facts = sandbox.facts_for(self.name(container), attempt);
+        let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
+        let mut facts = sandbox.facts();
+        facts.attempt_dir.clone_from(&dirs.state);
         let pod = &self.pod;
         plan::container(&pod.manifest, &pod.plan, &pod.node, container, attempt, &image, &facts)
-            .map_err(|error| (error.failure(), error.to_string()))
+            .map_err(|error| (error.failure, error.to_string()))
     }
 
     fn start(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let Stage::Present(present) = &mut self.slots[usize::from(container.0)].stage else {
-            return;
-        };
+        let slot = &mut self.slots[usize::from(container.0)];
+        let Stage::Present(present) = &mut slot.stage else { return };
+        slot.start_asked = true;
         let begun = present.start().map_err(|error| error.to_string()).and_then(|()| {
             self.sources
                 .add(present.start_fd(), Token::Start(container), Interest::Readable)
@@ -155,49 +176,73 @@ impl Supervisor<'_> {
     }
 
     fn kill(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let result = match &mut self.slot(container).stage {
-            Stage::Present(present) => present.kill(),
+        let slot = self.slot(container);
+        let result: Result<(), ContainerError> = match std::mem::take(&mut slot.stage) {
+            Stage::Present(present) => {
+                let result = present.kill();
+                slot.stage = Stage::Present(present);
+                result
+            }
             Stage::Creating(creation) => {
                 creation.abort();
+                let message = "it was ended while it was being made".to_owned();
+                let event = ContainerEvent::CreateFailed { failure: CreateFailure::Create, message };
+                self.answer(container, attempt, event);
                 Ok(())
             }
-            Stage::Absent | Stage::Removing(_) => Ok(()),
+            other @ (Stage::Absent | Stage::Removing(_)) => {
+                slot.stage = other;
+                Ok(())
+            }
         };
         if let Err(error) = result {
-            self.warn_about(container, "kill", &error);
+            self.audience.warn(&error.to_string());
         }
         self.answer(container, attempt, ContainerEvent::Signaled);
     }
 
     fn remove(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let slot = self.slot(container);
-        match std::mem::take(&mut slot.stage) {
-            Stage::Present(present) => match Removal::begin(*present) {
-                RemovalProgress::Done(errors) => {
-                    self.warn_about_removal(container, &errors);
+        let Stage::Present(present) = std::mem::take(&mut self.slot(container).stage) else {
+            return self.removed(container, attempt);
+        };
+        let removal = Removal::begin(*present);
+        match removal.pidfd() {
+            None => self.finish_removal(container, attempt, removal),
+            Some(pidfd) => match self.sources.add(pidfd, Token::Removal(container), Interest::Readable) {
+                Ok(()) => self.slot(container).stage = Stage::Removing(Box::new(removal)),
+                Err(errno) => {
+                    self.audience.warn(&format!("epoll_ctl: {errno}"));
                     self.removed(container, attempt);
                 }
-                RemovalProgress::Pending(removal) => {
-                    if self.sources.add(removal.fd(), Token::Removal(container), Interest::Readable).is_err() {
-                        self.removed(container, attempt);
-                    } else {
-                        self.slot(container).stage = Stage::Removing(Box::new(removal));
-                    }
-                }
             },
-            Stage::Absent | Stage::Creating(_) | Stage::Removing(_) => self.removed(container, attempt),
         }
+    }
+
+    /// A removal that has an outcome.
+    pub(super) fn finish_removal(&mut self, container: ContainerIndex, attempt: Attempt, mut removal: Removal) {
+        for error in removal.outcome().unwrap_or_default() {
+            self.audience.warn(&error.to_string());
+        }
+        reap_strays();
+        self.removed(container, attempt);
     }
 
     /// All of an attempt is gone: nothing more can come out of its pipes.
     pub(super) fn removed(&mut self, container: ContainerIndex, attempt: Attempt) {
         self.drain(container);
-        let wall = now().wall;
-        let slot = self.slot(container);
+        let now = timestamp(now().wall);
+        let slot = &mut self.slots[usize::from(container.0)];
         slot.stdout = None;
         slot.stderr = None;
+        let audience = &mut *self.audience;
         if let Some(mut log) = slot.log.take() {
-            log.finish(wall);
+            for stream in [Stream::Stdout, Stream::Stderr] {
+                log.end(stream, now, &mut |stream, line| audience.line(container, stream, line));
+            }
+            if log.dropped() > 0 {
+                let count = log.dropped();
+                audience.warn(&format!("{count} log entries could not be written; is the disk full?"));
+            }
         }
         self.answer(container, attempt, ContainerEvent::Removed);
     }
@@ -213,15 +258,12 @@ impl Supervisor<'_> {
         let result = ProbeResult::Error { message: "probes are not supported yet".to_owned() };
         self.answer(container, attempt, ContainerEvent::ProbeDone { probe, result });
     }
+}
 
-    fn warn_about(&mut self, container: ContainerIndex, step: &str, error: &dyn std::fmt::Display) {
-        let message = format!("container \"{}\": {step}: {error}", self.name(container));
-        self.audience.warn(&message);
-    }
-
-    pub(super) fn warn_about_removal(&mut self, container: ContainerIndex, errors: &[impl std::fmt::Display]) {
-        for error in errors {
-            self.warn_about(container, "remove", error);
-        }
+/// `imageID` of an image that can't be read.
+fn image_name(source: &ImageSource) -> String {
+    match source {
+        ImageSource::Bundle(path) => format!("bundle:{}", path.display()),
+        ImageSource::Rootfs(path) => format!("rootfs:{}", path.display()),
     }
 }

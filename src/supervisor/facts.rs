@@ -1,14 +1,16 @@
 //! Descriptors that became ready, as facts for the engine.
 
+use std::os::fd::AsFd;
+
 use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
-use barepod_engine::spec::ContainerIndex;
+use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::slot::Stage;
 use super::sources::{Interest, Token};
-use super::{Supervisor, now, termination_message};
+use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::Request;
-use crate::log::Stream;
-use crate::runtime::container::{ExitStatus, Progress};
+use crate::log::{ContainerLog, Stream};
+use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
 
 /// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
 /// unless somebody else goes on writing.
@@ -50,8 +52,9 @@ impl Supervisor<'_> {
     }
 
     fn admit(&mut self) {
-        for (index, fd) in self.control.accept() {
-            if let Err(errno) = self.sources.add(fd, Token::Connection(index), Interest::Readable) {
+        for index in self.control.accept() {
+            let Some(connection) = self.control.connection(index) else { continue };
+            if let Err(errno) = self.sources.add(connection, Token::Connection(index), Interest::Readable) {
                 self.audience.warn(&format!("control connection: epoll_ctl: {errno}"));
             }
         }
@@ -67,35 +70,69 @@ impl Supervisor<'_> {
     }
 
     fn creation_moved(&mut self, container: ContainerIndex) {
-        let slot = &mut self.slots[usize::from(container.0)];
+        let slot = self.slot(container);
         let attempt = slot.attempt;
-        let Stage::Creating(creation) = &mut slot.stage else { return };
-        let event = match creation.advance() {
-            Progress::Pending => return,
-            Progress::Created(present) => {
-                if let Err(errno) = self.sources.add(present.pidfd(), Token::Exit(container), Interest::Readable) {
-                    self.audience.warn(&format!("epoll_ctl: {errno}"));
-                }
-                let container_id = format!("barepod://{}", present.id());
-                slot.stage = Stage::Present(Box::new(present));
-                ContainerEvent::Created { container_id }
-            }
-            Progress::Failed(error) => {
-                slot.stage = Stage::Absent;
-                slot.stdout = None;
-                slot.stderr = None;
-                slot.log = None;
-                ContainerEvent::CreateFailed { failure: CreateFailure::Create, message: error.to_string() }
+        // A helper that reported and then ended makes two descriptors ready: the first did it all.
+        let creation = match std::mem::take(&mut slot.stage) {
+            Stage::Creating(creation) => creation,
+            other @ (Stage::Absent | Stage::Present(_) | Stage::Removing(_)) => {
+                slot.stage = other;
+                return;
             }
         };
+        let event = match creation.advance() {
+            (Some(creation), _) => {
+                slot.stage = Stage::Creating(Box::new(creation));
+                return;
+            }
+            (None, Progress::Created(present)) => {
+                let container_id = format!("barepod://{}", present.id());
+                self.admit_container(container, attempt, present);
+                ContainerEvent::Created { container_id }
+            }
+            (None, Progress::Failed(error)) => {
+                let failure = if error.is_config() { CreateFailure::Config } else { CreateFailure::Create };
+                ContainerEvent::CreateFailed { failure, message: error.to_string() }
+            }
+            (None, Progress::Pending) => return,
+        };
+        reap_strays();
         self.answer(container, attempt, event);
+    }
+
+    /// A container that was just made: its end and its output are waited for.
+    fn admit_container(&mut self, container: ContainerIndex, attempt: Attempt, mut present: Container) {
+        for warning in present.warnings() {
+            self.audience.warn(warning);
+        }
+        let mut failed = self.sources.add(present.pidfd(), Token::Exit(container), Interest::Readable).err();
+        let output = present.take_output();
+        if let Some((stdout, stderr)) = &output {
+            for (fd, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
+                failed = failed.or(self.sources.add(fd, Token::Output(container, stream), Interest::Readable).err());
+            }
+        }
+        if let Some(errno) = failed {
+            self.audience.warn(&format!("epoll_ctl: {errno}"));
+        }
+        let name = self.name(container).to_owned();
+        let log = ContainerLog::create(&self.store.ledger().log_dir, &name, attempt.0);
+        let log = log.inspect_err(|error| self.audience.warn(&error.to_string())).ok();
+        let slot = self.slot(container);
+        slot.log = log;
+        (slot.stdout, slot.stderr) = output.unzip();
+        slot.stage = Stage::Present(Box::new(present));
     }
 
     fn start_moved(&mut self, container: ContainerIndex) {
         let slot = &mut self.slots[usize::from(container.0)];
         let attempt = slot.attempt;
         let Stage::Present(present) = &mut slot.stage else { return };
+        if slot.start_told {
+            return;
+        }
         let Some(outcome) = present.start_outcome() else { return };
+        slot.start_told = true;
         self.sources.remove(present.start_fd());
         let event = match outcome {
             Ok(()) => {
@@ -104,10 +141,15 @@ impl Supervisor<'_> {
             }
             Err(error) => ContainerEvent::StartFailed { message: error.to_string() },
         };
+        reap_strays();
         self.answer(container, attempt, event);
     }
 
     fn exited(&mut self, container: ContainerIndex) {
+        // Whether the program ran at all is known by now, and is to be told first.
+        if self.slot(container).start_asked {
+            self.start_moved(container);
+        }
         let slot = &mut self.slots[usize::from(container.0)];
         let attempt = slot.attempt;
         let Stage::Present(present) = &mut slot.stage else { return };
@@ -115,8 +157,9 @@ impl Supervisor<'_> {
         self.sources.remove(present.pidfd());
         let oom_killed = if present.oom_killed() { OomKilled::Yes } else { OomKilled::No };
         let exit = match status {
-            ExitStatus::Code(code) => Exit::Code(code),
-            ExitStatus::Signal(signal) => Exit::Signal(signal),
+            ExitStatus::Code(code) => Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            ExitStatus::Signal(signal) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
+            ExitStatus::Unknown => Exit::Unknown,
         };
         let ran = slot.started.map(|started| now().monotonic.since(started));
         self.drain(container);
@@ -127,36 +170,50 @@ impl Supervisor<'_> {
 
     fn termination_message(&self, container: ContainerIndex, exit: Exit) -> String {
         let slot = &self.slots[usize::from(container.0)];
-        let spec = termination_message::spec(&self.pod.manifest, container);
-        termination_message::read(spec, slot.termination_log.as_deref(), slot.log.as_ref().map(|log| log.path()), exit)
+        let policy = termination_message::policy(&self.pod.manifest, self.name(container));
+        let log = slot.log.as_ref().map(ContainerLog::path);
+        termination_message::read(policy, slot.termination_log.as_deref(), log, exit)
     }
 
     fn removal_moved(&mut self, container: ContainerIndex) {
-        let slot = &mut self.slots[usize::from(container.0)];
+        let slot = self.slot(container);
         let attempt = slot.attempt;
-        let Stage::Removing(removal) = &mut slot.stage else { return };
-        let Some(errors) = removal.advance() else { return };
-        slot.stage = Stage::Absent;
-        self.warn_about_removal(container, &errors);
-        self.removed(container, attempt);
+        match std::mem::take(&mut slot.stage) {
+            Stage::Removing(mut removal) if removal.outcome().is_some() => {
+                self.finish_removal(container, attempt, *removal);
+            }
+            other @ (Stage::Removing(_) | Stage::Absent | Stage::Creating(_) | Stage::Present(_)) => slot.stage = other,
+        }
     }
 
     /// Reads what a stream holds now; `false` where there was nothing.
     fn pump(&mut self, container: ContainerIndex, stream: Stream) -> bool {
-        let wall = now().wall;
+        let now = timestamp(now().wall);
         let slot = &mut self.slots[usize::from(container.0)];
-        let Slot { log: Some(log), stdout, stderr, .. } = slot else { return false };
-        let fd = match stream {
-            Stream::Stdout => stdout,
-            Stream::Stderr => stderr,
+        let (fd, log) = match stream {
+            Stream::Stdout => (&mut slot.stdout, &mut slot.log),
+            Stream::Stderr => (&mut slot.stderr, &mut slot.log),
         };
-        let Some(open) = fd else { return false };
-        let audience = &mut *self.audience;
-        let pump = log.pump(stream, &*open, wall, &mut |stream, line| audience.line(container, stream, line));
-        if pump.eof {
+        let (Some(open), Some(log)) = (fd.as_ref(), log.as_mut()) else {
+            // Nowhere to put it: nobody shall wait for us to read it.
             *fd = None;
+            return false;
+        };
+        let audience = &mut *self.audience;
+        let pumped = log.pump(stream, open.as_fd(), now, &mut |stream, line| audience.line(container, stream, line));
+        match pumped {
+            Ok(pump) => {
+                if pump.eof {
+                    *fd = None;
+                }
+                pump.bytes > 0
+            }
+            Err(error) => {
+                self.audience.warn(&error.to_string());
+                *fd = None;
+                false
+            }
         }
-        pump.bytes > 0
     }
 
     /// Reads the last that a container that has ended printed.

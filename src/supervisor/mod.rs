@@ -19,6 +19,8 @@ use barepod_engine::Engine;
 use barepod_engine::action::{Action, EventRecord};
 use barepod_engine::event::{ContainerEvent, Event};
 use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::status::PodStatus;
+use barepod_engine::time::WallTime;
 use k8s_openapi::api::core::v1;
 
 pub use audience::Audience;
@@ -26,7 +28,7 @@ pub use clock::now;
 
 use crate::control;
 use crate::plan::{NodeFacts, PodPlan};
-use crate::runtime::sandbox::{Sandbox, SandboxDirs};
+use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
 use slot::Slot;
@@ -45,7 +47,10 @@ pub enum SupervisorError {
     },
     /// The mount namespace.
     #[error("can't isolate the supervisor's mounts: {0}")]
-    Mounts(#[source] crate::runtime::sandbox::SandboxError),
+    Mounts(#[source] SandboxError),
+    /// The sandbox's making left this process in a state it can't go on in.
+    #[error("{0}")]
+    Sandbox(SandboxError),
     /// The control socket.
     #[error("can't open the control socket: {0}")]
     Control(#[source] control::ControlError),
@@ -81,7 +86,13 @@ pub struct Supervisor<'a> {
     records: Vec<EventRecord>,
     /// Whether output is left in its pipes until the audience has room.
     listening: bool,
+    /// What is on disk.
+    written: Option<PodStatus>,
     finished: Option<u8>,
+    /// SIGINTs so far.
+    interrupts: u32,
+    /// The sandbox left this process where it can't go on.
+    broken: Option<SandboxError>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -117,7 +128,10 @@ impl<'a> Supervisor<'a> {
             facts: VecDeque::new(),
             records: Vec::new(),
             listening: true,
+            written: None,
             finished: None,
+            interrupts: 0,
+            broken: None,
         })
     }
 
@@ -131,8 +145,12 @@ impl<'a> Supervisor<'a> {
             self.persist();
             self.listen_as_there_is_room();
             if let Some(exit_code) = self.finished {
-                self.control.finish(exit_code, self.engine.status().phase);
-                self.audience.ended(&self.engine.status());
+                let status = self.engine.status();
+                if let Err(error) = self.store.finish() {
+                    self.audience.warn(&error.to_string());
+                }
+                self.control.finish(exit_code, status.phase);
+                self.audience.ended(&status);
                 return Ok(exit_code);
             }
             let tokens = self.sources.wait().map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
@@ -156,6 +174,9 @@ impl<'a> Supervisor<'a> {
             for action in actions.drain(..) {
                 self.carry(action);
             }
+            if let Some(error) = self.broken.take() {
+                return Err(SupervisorError::Sandbox(error));
+            }
         }
         let deadline = self.engine.next_deadline();
         self.alarm.set(deadline).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
@@ -172,6 +193,11 @@ impl<'a> Supervisor<'a> {
     fn name(&self, container: ContainerIndex) -> &str {
         &self.pod.plan.lifecycle.containers[usize::from(container.0)].name
     }
+}
+
+/// The wall clock as files and tables have it.
+pub fn timestamp(wall: WallTime) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(wall.as_unix_nanos())).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 impl SupervisorError {

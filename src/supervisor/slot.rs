@@ -28,6 +28,10 @@ pub struct Slot {
     pub stderr: Option<OwnedFd>,
     /// When its program was executed.
     pub started: Option<Instant>,
+    /// Whether its start was asked for, and whether the outcome was told.
+    pub start_asked: bool,
+    /// See `start_asked`.
+    pub start_told: bool,
     /// The file that is mounted at its terminationMessagePath.
     pub termination_log: Option<PathBuf>,
 }
@@ -44,30 +48,4 @@ pub enum Stage {
     Present(Box<Container>),
     /// A helper removes it.
     Removing(Box<Removal>),
-}
-
-impl Slot {
-    /// The read end of a stream.
-    pub fn output(&self, stream: Stream) -> Option<&OwnedFd> {
-        match stream {
-            Stream::Stdout => self.stdout.as_ref(),
-            Stream::Stderr => self.stderr.as_ref(),
-        }
-    }
-
-    /// Closes the read end of a stream.
-    pub fn close(&mut self, stream: Stream) {
-        match stream {
-            Stream::Stdout => self.stdout = None,
-            Stream::Stderr => self.stderr = None,
-        }
-    }
-
-    /// The container, where there is one.
-    pub fn container(&self) -> Option<&Container> {
-        match &self.stage {
-            Stage::Present(container) => Some(container),
-            Stage::Absent | Stage::Creating(_) | Stage::Removing(_) => None,
-        }
-    }
 }

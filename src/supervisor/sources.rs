@@ -123,6 +123,22 @@ impl Sources {
         epoll::add(&self.epoll, source, EventData::new_u64(token.encode()), flags)
     }
 
+    /// Waits for `source` until it is ready once; also where it was waited for before.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_once(&self, source: impl AsFd, token: Token, interest: Interest) -> rustix::io::Result<()> {
+        let flags = match interest {
+            Interest::Readable => EventFlags::IN,
+            Interest::Writable => EventFlags::OUT,
+        } | EventFlags::ONESHOT;
+        let data = EventData::new_u64(token.encode());
+        match epoll::add(&self.epoll, source.as_fd(), data, flags) {
+            Err(Errno::EXIST) => epoll::modify(&self.epoll, source.as_fd(), data, flags),
+            other => other,
+        }
+    }
+
     /// Waits for `source` no longer.
     pub fn remove(&self, source: impl AsFd) {
         // It may never have been added, or be gone already.

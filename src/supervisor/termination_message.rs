@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use barepod_engine::event::Exit;
+use k8s_openapi::api::core::v1;
 
 /// The kubelet keeps this many bytes of the message, the last ones (kuberuntime `maxTerminationMessageLength`).
 const FILE_BYTES: u64 = 4096;
@@ -20,6 +21,18 @@ pub enum Policy {
     File,
     /// The end of the log where the file is empty and the container failed.
     FallbackToLogsOnError,
+}
+
+/// The policy of the container named `name`.
+pub fn policy(pod: &v1::Pod, name: &str) -> Policy {
+    let spec = pod.spec.as_ref();
+    let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
+    let mains = spec.map(|spec| &spec.containers).into_iter().flatten();
+    let container = inits.chain(mains).find(|container| container.name == name);
+    match container.and_then(|container| container.termination_message_policy.as_deref()) {
+        Some("FallbackToLogsOnError") => Policy::FallbackToLogsOnError,
+        _ => Policy::File,
+    }
 }
 
 /// The message of a container that ended with `exit`; empty where there is none.

@@ -20,7 +20,13 @@ pub(super) fn apply(version: CgroupVersion, path: &Path, limits: &CgroupLimits) 
     let relative = path.strip_prefix("/").unwrap_or(path);
     let cgroup = Cgroup::load(hierarchies::auto(), relative);
     let missing = |what| CgroupError::MissingController { what, path: path.to_owned() };
-    let set = |what| move |cause: cgroups_rs::fs::error::Error| CgroupError::Limit { what, path: path.to_owned(), cause: causes(&cause) };
+    let set = |what| {
+        move |cause: cgroups_rs::fs::error::Error| CgroupError::Limit {
+            what,
+            path: path.to_owned(),
+            cause: causes(&cause),
+        }
+    };
 
     if limits.cpu_shares.is_some() || limits.cpu_quota.is_some() {
         let cpu: &CpuController = cgroup.controller_of().ok_or_else(|| missing("cpu"))?;

@@ -90,7 +90,11 @@ impl Hierarchies {
     pub(crate) fn delegated(&self) -> Option<PathBuf> {
         let own = own_v2_cgroup()?;
         let root = self.unified.as_ref()?;
-        [Some(own.as_path()), own.parent()].into_iter().flatten().find(|path| **path != *Path::new("/") && is_delegated(&below(root, path))).map(Path::to_owned)
+        [Some(own.as_path()), own.parent()]
+            .into_iter()
+            .flatten()
+            .find(|path| **path != *Path::new("/") && is_delegated(&below(root, path)))
+            .map(Path::to_owned)
     }
 
     /// A cgroup's folder in the tracking hierarchy.
@@ -168,7 +172,11 @@ impl Hierarchies {
             let waited = started.elapsed();
             if waited >= limit {
                 let pids = self.members(cgroup);
-                return if pids.is_empty() { Ok(()) } else { Err(CgroupError::StillPopulated { path: cgroup.to_owned(), waited, pids }) };
+                return if pids.is_empty() {
+                    Ok(())
+                } else {
+                    Err(CgroupError::StillPopulated { path: cgroup.to_owned(), waited, pids })
+                };
             }
             // v1 has no events file; and a freshly born child of a killed process shows only by looking again.
             let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
@@ -207,8 +215,20 @@ impl Hierarchies {
 }
 
 const CONTROLLERS: &[&str] = &[
-    "cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer", "blkio", "hugetlb", "net_cls", "net_prio",
-    "perf_event", "rdma", "misc",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "memory",
+    "pids",
+    "devices",
+    "freezer",
+    "blkio",
+    "hugetlb",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "rdma",
+    "misc",
 ];
 
 fn below(root: &Path, cgroup: &Path) -> PathBuf {
@@ -300,7 +320,9 @@ impl PodCgroup {
     /// Removes it, and the folder all pods share if this was the last one.
     pub fn remove(self) -> Vec<CgroupError> {
         let errors = self.hierarchies.remove(&self.path);
-        if let Some(shared) = self.path.parent().filter(|path| path.file_name().is_some_and(|name| name.as_bytes() == b"barepod")) {
+        if let Some(shared) =
+            self.path.parent().filter(|path| path.file_name().is_some_and(|name| name.as_bytes() == b"barepod"))
+        {
             self.hierarchies.remove_if_empty(shared);
         }
         errors
@@ -332,7 +354,9 @@ fn enable_controllers(root: &Path, cgroup: &Path) -> Result<(), CgroupError> {
     for part in cgroup.strip_prefix("/").unwrap_or(cgroup) {
         folder.push(part);
         match fs::create_dir(&folder) {
-            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(CgroupError::Io { call: "mkdir", path: folder, cause }),
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(CgroupError::Io { call: "mkdir", path: folder, cause });
+            }
             _ => hand_down(&folder)?,
         }
     }

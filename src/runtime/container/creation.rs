@@ -24,7 +24,7 @@ pub enum Progress {
     /// Nothing new; poll again.
     Pending,
     /// Made, not started. The creation is over.
-    Created(Container),
+    Created(Box<Container>),
     /// Not made; nothing of it is left but what [`Creation::abort`] would have left. The creation is over.
     Failed(ContainerError),
 }
@@ -65,7 +65,8 @@ impl Creation {
         let request = memfd(&request).map_err(|cause| failed("write the request", cause))?;
         let (report, report_end) = pipe().map_err(|cause| failed("pipe", cause))?;
         let (start, start_end) = pipe().map_err(|cause| failed("pipe", cause))?;
-        let folder = place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
+        let folder =
+            place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
             name: helper::NAME,
             cgroup: Some(&folder),
@@ -130,7 +131,15 @@ impl Creation {
         match made {
             Ok((pidfd, (start, stdout, stderr))) => {
                 self.over = true;
-                Progress::Created(Container::new(self.place.clone(), pid, pidfd, self.helper.pid, start, (stdout, stderr), warnings))
+                Progress::Created(Box::new(Container::new(
+                    self.place.clone(),
+                    pid,
+                    pidfd,
+                    self.helper.pid,
+                    start,
+                    (stdout, stderr),
+                    warnings,
+                )))
             }
             Err(cause) => self.failed(Failure::io(Stage::Helper, format!("pidfd of {pid}"), cause)),
         }
@@ -151,8 +160,11 @@ impl Creation {
             self.over = true;
             let _ = spawn::signal(&self.helper.pidfd, libc::SIGKILL);
             // The container's init is a child of this process too. One that died by itself shows only in the pid file.
-            let noted = fs::read_to_string(self.place.dirs.state.join(helper::PID)).ok().and_then(|text| text.trim().parse().ok());
-            let members: Vec<i32> = self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup)).chain(noted).collect();
+            let noted = fs::read_to_string(self.place.dirs.state.join(helper::PID))
+                .ok()
+                .and_then(|text| text.trim().parse().ok());
+            let members: Vec<i32> =
+                self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup)).chain(noted).collect();
             self.place.clear();
             for pid in members.into_iter().chain([self.helper.pid]) {
                 spawn::leave_stray(pid);
@@ -174,9 +186,16 @@ fn place(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) ->
     // limit would hit the helper. So there it has a cgroup of its own beside it.
     let helper_cgroup = (hierarchies.version() == CgroupVersion::V2).then(|| {
         let parent = cgroup.parent().unwrap_or(Path::new("/"));
-        parent.join(format!("create-{}", plan.id))
+        parent.join(format!("_create-{}", plan.id))
     });
-    Place { name: plan.name.clone(), id: plan.id.clone(), dirs: dirs.clone(), hierarchies: hierarchies.clone(), cgroup, helper_cgroup }
+    Place {
+        name: plan.name.clone(),
+        id: plan.id.clone(),
+        dirs: dirs.clone(),
+        hierarchies: hierarchies.clone(),
+        cgroup,
+        helper_cgroup,
+    }
 }
 
 /// Makes a FIFO and opens its reading end, which needs no writer to be there yet.
@@ -187,7 +206,8 @@ fn fifo(path: &PathBuf) -> Result<OwnedFd, Failure> {
         _ => {}
     }
     nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).map_err(|errno| failed(errno.into()))?;
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).map_err(failed)?;
+    let file =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).map_err(failed)?;
     Ok(file.into())
 }
 

@@ -18,6 +18,13 @@ pub enum ContainerError {
     Signal { container: String, call: &'static str, cause: io::Error },
 }
 
+impl ContainerError {
+    /// Whether what the manifest asks for can't be had, rather than that making it failed (R8.4).
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Create { failure: Failure { stage: Stage::SubPath, .. }, .. })
+    }
+}
+
 /// At which step of its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
@@ -116,13 +123,21 @@ impl fmt::Display for StartFailure {
                     (libc::EACCES, Found::Folder) => write!(f, "; it is a directory"),
                     (libc::EACCES, Found::File) => write!(f, "; the file in the bundle is not executable"),
                     (libc::ENOENT, Found::Nothing) => write!(f, "; the bundle has no such file"),
-                    (libc::ENOENT, Found::File) => write!(f, "; the bundle lacks its interpreter: what its #! line names, or the dynamic loader"),
-                    (libc::ENOEXEC, _) => write!(f, "; it is neither a program for this machine nor a script with a #! line"),
+                    (libc::ENOENT, Found::File) => {
+                        write!(f, "; the bundle lacks its interpreter: what its #! line names, or the dynamic loader")
+                    }
+                    (libc::ENOEXEC, _) => {
+                        write!(f, "; it is neither a program for this machine nor a script with a #! line")
+                    }
                     _ => Ok(()),
                 }
             }
             Self::Died => write!(f, "the container's init ended before it executed the program"),
-            Self::NotTold { errno } => write!(f, "can't reach the container's init: {}", errno.map_or_else(|| "no reason known".to_owned(), words)),
+            Self::NotTold { errno } => write!(
+                f,
+                "can't reach the container's init: {}",
+                errno.map_or_else(|| "no reason known".to_owned(), words)
+            ),
         }
     }
 }
@@ -143,9 +158,15 @@ mod tests {
     fn start_failures_say_what_to_do() {
         let refused = |errno, found| StartFailure::Refused { program: "/srv/app".into(), errno, found };
         let cases = [
-            (refused(libc::EACCES, Found::File), "/srv/app: permission denied (execve); the file in the bundle is not executable"),
+            (
+                refused(libc::EACCES, Found::File),
+                "/srv/app: permission denied (execve); the file in the bundle is not executable",
+            ),
             (refused(libc::EACCES, Found::Folder), "/srv/app: permission denied (execve); it is a directory"),
-            (refused(libc::ENOENT, Found::Nothing), "/srv/app: no such file or directory (execve); the bundle has no such file"),
+            (
+                refused(libc::ENOENT, Found::Nothing),
+                "/srv/app: no such file or directory (execve); the bundle has no such file",
+            ),
             (StartFailure::NotInPath { program: "app".into() }, "app: executable file not found in $PATH"),
         ];
         for (failure, text) in cases {

@@ -59,8 +59,12 @@ pub(super) fn run() -> ! {
 
 fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
     let mut text = Vec::new();
-    request.rewind().and_then(|()| request.read_to_end(&mut text)).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
-    let Request { plan, state, data } = serde_json::from_slice(&text).map_err(|cause| Failure::new(Stage::Helper, "read the request", cause))?;
+    request
+        .rewind()
+        .and_then(|()| request.read_to_end(&mut text))
+        .map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
+    let Request { plan, state, data } =
+        serde_json::from_slice(&text).map_err(|cause| Failure::new(Stage::Helper, "read the request", cause))?;
     let dirs = AttemptDirs { state, data };
     let mut spec = plan.spec.clone();
     let mut warnings = Vec::new();
@@ -82,7 +86,8 @@ fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
 
 fn make_file(path: &Path, mode: u32) -> Result<(), Failure> {
     let made = fs::OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW).open(path);
-    made.and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode))).map_err(|cause| Failure::io(Stage::Prepare, path.display(), cause))
+    made.and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode)))
+        .map_err(|cause| Failure::io(Stage::Prepare, path.display(), cause))
 }
 
 fn set_root(spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
@@ -97,7 +102,10 @@ fn set_root(spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
 fn clamp_oom_score(spec: &mut Spec, warnings: &mut Vec<String>) {
     let Some(process) = spec.process_mut().as_mut() else { return };
     let Some(wanted) = process.oom_score_adj() else { return };
-    let present = fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse::<i32>().ok()).unwrap_or(0);
+    let present = fs::read_to_string("/proc/self/oom_score_adj")
+        .ok()
+        .and_then(|text| text.trim().parse::<i32>().ok())
+        .unwrap_or(0);
     let may_lower = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_RESOURCE).unwrap_or(false);
     if wanted < present && !may_lower {
         process.set_oom_score_adj(Some(present));
@@ -115,10 +123,15 @@ fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, start: OwnedFd) 
         .with_root_path(dirs.state.join(OCI))
         .and_then(|builder| builder.with_pid_file(Some(dirs.state.join(PID))))
         .map(|builder| builder.with_stdin(null).with_stdout(stdout).with_stderr(stderr))
-        .and_then(|builder| builder.as_init(&dirs.state).with_systemd(false).with_detach(true).as_sibling(true).build());
+        .and_then(|builder| {
+            builder.as_init(&dirs.state).with_systemd(false).with_detach(true).as_sibling(true).build()
+        });
     drop(start);
     let container = built.map_err(|error| explain(&error, spec))?;
-    container.pid().map(|pid| pid.as_raw()).ok_or_else(|| Failure::new(Stage::Oci, "", "libcontainer made a container without a process"))
+    container
+        .pid()
+        .map(|pid| pid.as_raw())
+        .ok_or_else(|| Failure::new(Stage::Oci, "", "libcontainer made a container without a process"))
 }
 
 /// The container's end of a FIFO. Opened for both directions, so that the container gets no SIGPIPE and loses nothing

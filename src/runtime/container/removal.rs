@@ -89,7 +89,8 @@ impl Removal {
         {
             let _ = report.read_to_end(text);
             let _ = spawn::reap(&child.pidfd);
-            let errors = serde_json::from_slice(text).unwrap_or_else(|_| vec![job.error("everything", "the helper process died")]);
+            let errors = serde_json::from_slice(text)
+                .unwrap_or_else(|_| vec![job.error("everything", "the helper process died")]);
             self.state = State::Done(errors);
         }
         match &self.state {
@@ -129,13 +130,14 @@ fn start_helper(job: Job, place: &Place) -> State {
     let started = pipe().and_then(|(report, end)| {
         let mut request = File::from(rustix::fs::memfd_create("request", rustix::fs::MemfdFlags::CLOEXEC)?);
         request.write_all(&serde_json::to_vec(&job).map_err(std::io::Error::other)?)?;
-        let (pod, what);
-        // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process.
-        pod = place.hierarchies.track(&place.cgroup.with_file_name("remove")).ok();
-        what = Spawn {
+        // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process. No container's name
+        // has an underscore.
+        let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok();
+        let fds = [request.as_raw_fd(), end.as_raw_fd()];
+        let what = Spawn {
             name: NAME,
-            cgroup: pod.as_deref(),
-            fds: &[request.as_raw_fd(), end.as_raw_fd()],
+            cgroup: cgroup.as_deref(),
+            fds: &fds,
             pid_namespace: PidNamespace::Same,
             tie: Tie::DiesWithParent,
         };

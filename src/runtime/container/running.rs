@@ -72,7 +72,15 @@ pub struct Container {
 }
 
 impl Container {
-    pub(super) fn new(place: Place, pid: i32, pidfd: OwnedFd, helper: i32, start: File, output: (OwnedFd, OwnedFd), warnings: Vec<String>) -> Self {
+    pub(super) fn new(
+        place: Place,
+        pid: i32,
+        pidfd: OwnedFd,
+        helper: i32,
+        start: File,
+        output: (OwnedFd, OwnedFd),
+        warnings: Vec<String>,
+    ) -> Self {
         let oom_kills_before = place.hierarchies.oom_kills(&place.cgroup);
         Self {
             place,
@@ -92,11 +100,13 @@ impl Container {
     /// Lets the program run. Whether it does says [`start_outcome`](Self::start_outcome).
     pub fn start(&mut self) -> Result<(), ContainerError> {
         let socket = self.place.dirs.state.join(helper::OCI).join(&self.place.id);
-        let told = rustix::fs::openat(CWD, &socket, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from).and_then(|folder| {
-            // A socket's path has at most 107 bytes; through the folder's descriptor it always fits.
-            let mut stream = UnixStream::connect(format!("/proc/self/fd/{}/notify.sock", folder.as_raw_fd()))?;
-            stream.write_all(b"start container")
-        });
+        let told = rustix::fs::openat(CWD, &socket, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(io::Error::from)
+            .and_then(|folder| {
+                // A socket's path has at most 107 bytes; through the folder's descriptor it always fits.
+                let mut stream = UnixStream::connect(format!("/proc/self/fd/{}/notify.sock", folder.as_raw_fd()))?;
+                stream.write_all(b"start container")
+            });
         told.map_err(|cause| self.start_error(StartFailure::NotTold { errno: cause.raw_os_error() }))
     }
 
@@ -140,6 +150,11 @@ impl Container {
         &self.warnings
     }
 
+    /// The part of containerID behind `barepod://`.
+    pub fn id(&self) -> &str {
+        &self.place.id
+    }
+
     /// Of the container's init, in this process' pid namespace. For showing only.
     pub fn pid(&self) -> i32 {
         self.pid
@@ -152,7 +167,11 @@ impl Container {
 
     /// Sends a signal to the init; one that has ended is no error.
     pub fn signal(&self, signal: i32) -> Result<(), ContainerError> {
-        spawn::signal(&self.pidfd, signal).map_err(|cause| ContainerError::Signal { container: self.place.name.clone(), call: "pidfd_send_signal", cause })
+        spawn::signal(&self.pidfd, signal).map_err(|cause| ContainerError::Signal {
+            container: self.place.name.clone(),
+            call: "pidfd_send_signal",
+            cause,
+        })
     }
 
     /// Kills everything in the container (R5.14).

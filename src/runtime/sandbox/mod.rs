@@ -99,7 +99,13 @@ pub struct Sandbox {
 impl Sandbox {
     /// Makes everything, in a process with one thread (it visits the new namespaces itself). After a failure nothing
     /// of it is left.
-    pub fn create(plan: &SandboxPlan, cgroup: &CgroupPlan, volumes: &[VolumePlan], dirs: &SandboxDirs, node: &NodeFacts) -> Result<Self, SandboxError> {
+    pub fn create(
+        plan: &SandboxPlan,
+        cgroup: &CgroupPlan,
+        volumes: &[VolumePlan],
+        dirs: &SandboxDirs,
+        node: &NodeFacts,
+    ) -> Result<Self, SandboxError> {
         let cgroup = PodCgroup::create(cgroup)?;
         let namespaces = match namespaces::create(plan) {
             Ok(namespaces) => namespaces,

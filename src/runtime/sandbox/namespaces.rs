@@ -64,7 +64,8 @@ pub(super) fn create(plan: &SandboxPlan) -> Result<Held, SandboxError> {
     unshare(flags).map_err(|errno| error("unshare", "namespaces")(errno.into()))?;
     let furnished = furnish(plan, &wanted);
     for one in &wanted {
-        setns(one.home.as_fd(), one.flag).map_err(|errno| SandboxError::Lost { namespace: one.name, cause: errno.into() })?;
+        setns(one.home.as_fd(), one.flag)
+            .map_err(|errno| SandboxError::Lost { namespace: one.name, cause: errno.into() })?;
     }
     furnished
 }
@@ -85,9 +86,11 @@ fn furnish(plan: &SandboxPlan, wanted: &[Wanted]) -> Result<Held, SandboxError> 
                 held.network = Some(file);
             }
             "uts" => {
-                nix::unistd::sethostname(&plan.hostname).map_err(|errno| error("sethostname", &plan.hostname)(errno.into()))?;
+                nix::unistd::sethostname(&plan.hostname)
+                    .map_err(|errno| error("sethostname", &plan.hostname)(errno.into()))?;
                 if !plan.domainname.is_empty() {
-                    rustix::system::setdomainname(plan.domainname.as_bytes()).map_err(|errno| error("setdomainname", &plan.domainname)(errno.into()))?;
+                    rustix::system::setdomainname(plan.domainname.as_bytes())
+                        .map_err(|errno| error("setdomainname", &plan.domainname)(errno.into()))?;
                 }
                 held.uts = Some(file);
             }
@@ -96,7 +99,11 @@ fn furnish(plan: &SandboxPlan, wanted: &[Wanted]) -> Result<Held, SandboxError> 
     }
     for (name, value) in &plan.sysctls {
         let path = PathBuf::from("/proc/sys").join(name.replace('.', "/"));
-        fs::write(path, value).map_err(|cause| SandboxError::Sysctl { name: name.clone(), value: value.clone(), cause })?;
+        fs::write(path, value).map_err(|cause| SandboxError::Sysctl {
+            name: name.clone(),
+            value: value.clone(),
+            cause,
+        })?;
     }
     Ok(held)
 }

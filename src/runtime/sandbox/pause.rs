@@ -19,9 +19,10 @@ pub(super) struct Pause {
 
 impl Pause {
     pub(super) fn start(cgroup: &PodCgroup) -> io::Result<Self> {
-        let folder = cgroup.hierarchies().track(&cgroup.path().join("sandbox")).map_err(io::Error::other)?;
+        let folder = cgroup.hierarchies().track(&cgroup.path().join("_sandbox")).map_err(io::Error::other)?;
         // It outlives its parent: containers shall survive a crash of their supervisor, and they would die with it.
-        let what = Spawn { name: NAME, cgroup: Some(&folder), fds: &[], pid_namespace: PidNamespace::New, tie: Tie::Outlives };
+        let what =
+            Spawn { name: NAME, cgroup: Some(&folder), fds: &[], pid_namespace: PidNamespace::New, tie: Tie::Outlives };
         Ok(Self { child: spawn::spawn(&what)? })
     }
 

@@ -59,7 +59,14 @@ fn host_path(plan: &VolumePlan, path: &Path, kind: HostPathKind) -> Result<PathB
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
         Err(cause) => return Err(error("stat")(cause)),
     };
-    let make_file = || fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).and_then(|file| file.set_permissions(Permissions::from_mode(0o644)));
+    let make_file = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(path)
+            .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)))
+    };
     match (kind, &found) {
         // Without a type containerd makes what is missing as a folder.
         (HostPathKind::Any | HostPathKind::DirectoryOrCreate, None) => {
@@ -81,7 +88,11 @@ fn host_path(plan: &VolumePlan, path: &Path, kind: HostPathKind) -> Result<PathB
         HostPathKind::CharDevice => (is(|found| found.file_type().is_char_device()), "a character device"),
         HostPathKind::BlockDevice => (is(|found| found.file_type().is_block_device()), "a block device"),
     };
-    if fits { Ok(path.to_owned()) } else { Err(VolumeError::WrongKind { volume: plan.name.clone(), path: path.to_owned(), wanted }) }
+    if fits {
+        Ok(path.to_owned())
+    } else {
+        Err(VolumeError::WrongKind { volume: plan.name.clone(), path: path.to_owned(), wanted })
+    }
 }
 
 /// Removes what `create` made. A hostPath stays.
@@ -91,7 +102,8 @@ pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
     match plan.source {
         VolumeSource::HostPath { .. } => return Ok(()),
         VolumeSource::Memory { .. } if is_mount(&made) => {
-            nix::mount::umount2(&made, nix::mount::MntFlags::MNT_DETACH).map_err(|errno| error("umount", errno.into()))?;
+            nix::mount::umount2(&made, nix::mount::MntFlags::MNT_DETACH)
+                .map_err(|errno| error("umount", errno.into()))?;
         }
         VolumeSource::Memory { .. } | VolumeSource::EmptyDir { .. } => {}
     }
@@ -135,7 +147,9 @@ mod tests {
             let result = create(&plan, dir.path()).map_err(|error| error.to_string());
             match refusal {
                 None => assert!(result.is_ok(), "R10.5: {plan:?}: {result:?}"),
-                Some(words) => assert!(result.as_ref().is_err_and(|text| text.contains(words)), "R10.5: {plan:?}: {result:?}"),
+                Some(words) => {
+                    assert!(result.as_ref().is_err_and(|text| text.contains(words)), "R10.5: {plan:?}: {result:?}")
+                }
             }
         }
         assert_eq!(fs::metadata(new("made/file")).unwrap().permissions().mode() & 0o7777, 0o644, "R10.5");

@@ -1,0 +1,189 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// barepod: runs one Kubernetes Pod on a bare Linux box.
+#[derive(Debug, Parser)]
+#[command(name = "barepod", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// Which command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Where pods' state is kept. With another folder than the default, logs and data go below it too
+    #[arg(long, global = true, value_name = "DIR", default_value = crate::store::layout::DEFAULT_ROOT)]
+    pub root: PathBuf,
+    /// How much barepod says about itself on standard error
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: LogLevel,
+}
+
+/// `--log-level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pod in the foreground; Ctrl-C stops it, a second Ctrl-C at once
+    Run(RunArgs),
+    /// Show pods
+    Get(GetArgs),
+    /// Show what happened to a pod
+    Events(EventsArgs),
+    /// Show what a container printed
+    Logs(LogsArgs),
+    /// Stop a pod and wait for its end
+    Stop(StopArgs),
+    /// Forget a pod that has ended: its state and its logs
+    Rm(RmArgs),
+}
+
+/// `barepod run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The manifest, YAML or JSON; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Name of the pod, instead of metadata.name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// No lifecycle lines, only what containers print and what goes wrong
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Delay before the second restart of a container (300ms, 10s, 5m); the first is immediate
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub backoff_initial: Duration,
+    /// Longest delay before a restart
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub backoff_max: Duration,
+}
+
+/// `barepod get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// NAME or NAMESPACE/NAME; all pods where it is left out
+    #[arg(value_name = "POD")]
+    pub pod: Option<String>,
+    /// Other than a table
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<GetOutput>,
+}
+
+/// `get -o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum GetOutput {
+    Json,
+    Yaml,
+    Wide,
+}
+
+/// `barepod events`.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// Other than a table: one JSON object a line
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<EventsOutput>,
+}
+
+/// `events -o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum EventsOutput {
+    Json,
+}
+
+/// `barepod logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// Which container; the first main one where it is left out
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// Of the instance before the newest
+    #[arg(short, long)]
+    pub previous: bool,
+    /// Only the last N lines
+    #[arg(long, value_name = "N")]
+    pub tail: Option<usize>,
+    /// Only what is not older than this (5s, 2m, 3h)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub since: Option<Duration>,
+    /// Each line behind its time
+    #[arg(long)]
+    pub timestamps: bool,
+}
+
+/// `barepod stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// Seconds, instead of terminationGracePeriodSeconds; 0: no hooks and no order, 2 s after SIGTERM comes SIGKILL
+    #[arg(long, value_name = "N")]
+    pub grace_period: Option<u32>,
+}
+
+/// `barepod rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// End it first if it runs, at once; clean up after a supervisor that was killed
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `300ms`, `10s`, `1m30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("not a duration: {text:?}; write it like 300ms, 10s or 5m"))?;
+    Duration::try_from(span).map_err(|_| format!("{text:?} is negative"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        for (text, millis) in [("300ms", 300), ("10s", 10_000), ("5m", 300_000), ("1m30s", 90_000), ("0s", 0)] {
+            assert_eq!(duration(text).unwrap(), Duration::from_millis(millis));
+        }
+        for text in ["", "10", "-1s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a command can end with, in words.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::exit_code::Exit;
+
+/// A command's failure.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The manifest can't be read.
+    #[error("can't read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The manifest is no good. Rendered already.
+    #[error("{0}")]
+    Manifest(String),
+    /// The manifest is no good, found while planning.
+    #[error("{}", lines(.0))]
+    Plan(Vec<crate::plan::PlanError>),
+    /// Options that don't go together.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// This box.
+    #[error("{0}")]
+    Node(#[from] crate::runtime::node::NodeError),
+    /// The state folder.
+    #[error("{0}")]
+    Store(#[from] crate::store::Error),
+    /// The supervisor.
+    #[error("{0}")]
+    Supervisor(#[from] crate::supervisor::SupervisorError),
+    /// The control socket.
+    #[error("{0}")]
+    Control(#[from] crate::control::ControlError),
+    /// Standard output.
+    #[error("can't write to standard output: {0}")]
+    Output(#[source] io::Error),
+    /// A pod that never came to have a status.
+    #[error(
+        "pod \"{0}\" has no status: its run was cut off at its very beginning; `barepod rm --force {0}` removes it"
+    )]
+    NoStatus(String),
+    /// `logs -c`.
+    #[error("container \"{container}\" is not in pod \"{pod}\"; it has: {known}")]
+    NoContainer {
+        /// What was asked for.
+        container: String,
+        /// The pod.
+        pod: String,
+        /// Its containers.
+        known: String,
+    },
+    /// `logs`.
+    #[error("container \"{container}\" in pod \"{pod}\" {what}")]
+    NoLog {
+        /// Which.
+        container: String,
+        /// The pod.
+        pod: String,
+        /// Why there is none.
+        what: &'static str,
+    },
+    /// A log file.
+    #[error("can't read the log {path}: {source}")]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `rm` of a pod that runs.
+    #[error("pod \"{0}\" is running; stop it first (`barepod stop {0}`), or use --force")]
+    StillRunning(String),
+    /// JSON or YAML could not be made.
+    #[error("can't write that pod as {format}: {cause}")]
+    Format {
+        /// json, yaml.
+        format: &'static str,
+        /// Why.
+        cause: String,
+    },
+    /// Not root.
+    #[error("barepod run needs root: it makes namespaces, mounts and cgroups; try sudo")]
+    NotRoot,
+}
+
+impl CliError {
+    /// What the command exits with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Manifest(_) | Self::Plan(_) | Self::Read { .. } | Self::Usage(_) => Exit::Usage,
+            Self::Node(_) | Self::Supervisor(_) | Self::NotRoot => Exit::Own,
+            Self::Store(
+                crate::store::Error::Running { .. }
+                | crate::store::Error::NotFound { .. }
+                | crate::store::Error::Ambiguous { .. },
+            ) => Exit::Failure,
+            Self::Store(_) => Exit::Own,
+            Self::Control(_)
+            | Self::Output(_)
+            | Self::NoStatus(_)
+            | Self::NoContainer { .. }
+            | Self::NoLog { .. }
+            | Self::Log { .. }
+            | Self::StillRunning(_)
+            | Self::Format { .. } => Exit::Failure,
+        }
+    }
+
+    /// Whether its text has a head of its own.
+    pub fn is_rendered(&self) -> bool {
+        matches!(self, Self::Manifest(_))
+    }
+}
+
+fn lines(errors: &[crate::plan::PlanError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: ")
+}

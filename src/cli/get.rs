@@ -1,0 +1,72 @@
+//! `barepod get`: pods as a table, or as the v1 objects they are.
+
+use k8s_openapi::api::core::v1;
+
+use super::args::{GetArgs, GetOutput, Global};
+use super::error::CliError;
+use super::exit_code::Exit;
+use super::{print, recover};
+use crate::report::table::{self, PodRow, Width};
+use crate::store::read::{self, Life};
+
+/// Shows one pod, or all.
+pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
+    let layout = global.layout();
+    let rows = match &args.pod {
+        Some(pod) => {
+            let found = recover::find(&layout, pod)?;
+            let name = format!("{}/{}", found.namespace, found.name);
+            vec![PodRow { pod: found.pod()?.ok_or(CliError::NoStatus(name))?, lost: false }]
+        }
+        None => all(&layout)?,
+    };
+    match args.output {
+        Some(GetOutput::Json) => print(&format!("{}\n", json(&rows, args.pod.is_some())?)),
+        Some(GetOutput::Yaml) => print(&yaml(&rows, args.pod.is_some())?),
+        None if rows.is_empty() => {
+            eprintln!("No pods found.");
+            Ok(Exit::Success)
+        }
+        None => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Normal)),
+        Some(GetOutput::Wide) => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Wide)),
+    }
+}
+
+/// All pods; one that can't be read doesn't hide the others.
+fn all(layout: &crate::store::layout::Layout) -> Result<Vec<PodRow>, CliError> {
+    let mut rows = Vec::new();
+    for found in read::list(layout)? {
+        let lost = matches!(found.life()?, Life::Lost);
+        match found.pod() {
+            Ok(Some(pod)) => rows.push(PodRow { pod, lost }),
+            Ok(None) => {}
+            Err(error) => eprintln!("warning: {error}"),
+        }
+        if lost {
+            let name = format!("{}/{}", found.namespace, found.name);
+            eprintln!("note: the supervisor of {name} is gone; `barepod get {name}` cleans up what it left");
+        }
+    }
+    Ok(rows)
+}
+
+fn value(rows: &[PodRow], single: bool) -> Result<serde_json::Value, serde_json::Error> {
+    let pods: Vec<&v1::Pod> = rows.iter().map(|row| &row.pod).collect();
+    match (single, pods.first()) {
+        (true, Some(pod)) => serde_json::to_value(pod),
+        (true, None) | (false, _) => Ok(serde_json::json!({
+            "apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": serde_json::to_value(pods)?
+        })),
+    }
+}
+
+fn json(rows: &[PodRow], single: bool) -> Result<String, CliError> {
+    let text = value(rows, single).and_then(|value| serde_json::to_string_pretty(&value));
+    text.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })
+}
+
+fn yaml(rows: &[PodRow], single: bool) -> Result<String, CliError> {
+    let fail = |cause: String| CliError::Format { format: "yaml", cause };
+    let value = value(rows, single).map_err(|error| fail(error.to_string()))?;
+    serde_saphyr::to_string(&value).map_err(|error| fail(error.to_string()))
+}

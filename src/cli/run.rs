@@ -1,0 +1,126 @@
+//! `barepod run`: a pod from its manifest to its end, in the foreground.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use barepod_engine::spec::Backoff;
+use k8s_openapi::api::core::v1;
+
+use super::args::{Global, RunArgs};
+use super::error::CliError;
+use super::exit_code::Exit;
+use super::recover;
+use super::terminal::Colour;
+use super::watch::{Verbosity, Watch};
+use crate::manifest;
+use crate::plan::{self, PodOptions};
+use crate::runtime::node;
+use crate::runtime::sandbox::SandboxDirs;
+use crate::store::PodStore;
+use crate::store::ledger::{self, Ledger};
+use crate::supervisor::{Pod, Supervisor};
+
+/// R4.2: the back-off starts over after this long, or twice the longest delay where that was set.
+const RESET: std::time::Duration = std::time::Duration::from_secs(600);
+const DEFAULT_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Runs the pod and gives its exit code.
+pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
+    if args.backoff_initial > args.backoff_max {
+        return Err(CliError::Usage("--backoff-initial must not be longer than --backoff-max"));
+    }
+    let mut manifest = read(args)?;
+    if !rustix::process::geteuid().is_root() {
+        return Err(CliError::NotRoot);
+    }
+    let node = node::facts()?;
+    complete(&mut manifest, &node.hostname);
+    let options = PodOptions { manifest_dir: folder_of(&args.file)?, backoff: backoff(args) };
+    let plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    let layout = global.layout();
+    let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
+    recover::clean_if_lost(&layout, &namespace, &name)?;
+    let ledger = ledger(&layout, &plan, &args.file);
+    let dirs = SandboxDirs { state: layout.pod_dir(&namespace, &name), data: ledger.data_dir.clone() };
+    let store = PodStore::create(&layout, ledger)?;
+    let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+    let mut watch =
+        Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, verbosity).map_err(CliError::Output)?;
+    for warning in &plan.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let pod = Pod { manifest, plan, node, dirs };
+    Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
+}
+
+/// Reads and checks the manifest; prints what is accepted without effect.
+fn read(args: &RunArgs) -> Result<v1::Pod, CliError> {
+    let fail = |source| CliError::Read { path: args.file.clone(), source };
+    let (name, bytes) = if args.file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map_err(fail)?;
+        ("<stdin>".to_owned(), bytes)
+    } else {
+        (args.file.display().to_string(), std::fs::read(&args.file).map_err(fail)?)
+    };
+    let colour = match Colour::of(&std::io::stderr()) {
+        Colour::Yes => manifest::Colour::Ansi,
+        Colour::No => manifest::Colour::Plain,
+    };
+    let decoded = manifest::decode(&name, &bytes).map_err(|report| CliError::Manifest(report.render(colour)))?;
+    if !decoded.warnings.is_empty() && !args.quiet {
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        eprint!("{}", manifest::render(&name, text, &decoded.warnings, colour));
+    }
+    let mut pod = decoded.pod;
+    if let Some(name) = &args.name {
+        manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
+        pod.metadata.name = Some(name.clone());
+    }
+    Ok(pod)
+}
+
+/// What the API server and the scheduler would add.
+fn complete(pod: &mut v1::Pod, node: &str) {
+    manifest::apply_defaults(pod);
+    pod.metadata.uid.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
+    if let Some(spec) = &mut pod.spec {
+        spec.node_name = Some(node.to_owned());
+    }
+}
+
+fn folder_of(file: &Path) -> Result<PathBuf, CliError> {
+    let fail = |source| CliError::Read { path: file.to_owned(), source };
+    let absolute = std::path::absolute(file).map_err(fail)?;
+    // Standard input's paths are relative to where we are.
+    Ok(absolute.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+fn backoff(args: &RunArgs) -> Backoff {
+    let reset_after = if args.backoff_max == DEFAULT_BACKOFF_MAX { RESET } else { args.backoff_max * 2 };
+    Backoff { initial: args.backoff_initial, max: args.backoff_max, reset_after }
+}
+
+fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Path) -> Ledger {
+    let (namespace, name, uid) = (&plan.lifecycle.namespace, &plan.lifecycle.name, &plan.lifecycle.uid);
+    Ledger {
+        version: ledger::VERSION,
+        stage: ledger::Stage::Live,
+        namespace: namespace.clone(),
+        name: name.clone(),
+        uid: uid.clone(),
+        supervisor_pid: std::process::id(),
+        supervisor_start: supervisor_start(),
+        cgroup: plan.cgroup.path.clone(),
+        data_dir: layout.data_dir(namespace, name, uid),
+        log_dir: layout.log_dir(namespace, name, uid),
+        manifest: std::path::absolute(file).ok(),
+    }
+}
+
+/// When this process started, in clock ticks since boot (proc(5), stat field 22): with the pid it names one process.
+fn supervisor_start() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,76 @@
+//! Colours and prefixes: how lines look to people.
+
+use std::io::IsTerminal;
+
+use anstyle::{AnsiColor, Style};
+
+pub use crate::report::sanitize;
+
+/// Whether a stream gets colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// It is a terminal that knows them, and the user has nothing against it.
+    Yes,
+    /// It isn't (NO_COLOR, a dumb terminal, a file or pipe).
+    No,
+}
+
+impl Colour {
+    /// What `stream` gets. See no-color.org.
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if stream.is_terminal() && !refused && !dumb { Self::Yes } else { Self::No }
+    }
+}
+
+/// What stands before each line of a container.
+#[derive(Clone, Debug)]
+pub struct Prefix(Vec<u8>);
+
+/// Told apart on light and dark grounds; red is for what went wrong.
+const PALETTE: [AnsiColor; 6] =
+    [AnsiColor::Cyan, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue, AnsiColor::Yellow, AnsiColor::BrightCyan];
+
+impl Prefix {
+    /// For the `index`th container, padded to `width` characters.
+    pub fn new(name: &str, width: usize, index: usize, colour: Colour) -> Self {
+        let text = format!("{name:width$} |");
+        let style = PALETTE[index % PALETTE.len()].on_default();
+        Self(format!("{} ", paint(&text, style, colour)).into_bytes())
+    }
+
+    /// With its blank at the end.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// For what happens as it should.
+pub fn dim(text: &str, colour: Colour) -> String {
+    paint(text, Style::new().dimmed(), colour)
+}
+
+/// For what went wrong.
+pub fn warning(text: &str, colour: Colour) -> String {
+    paint(text, AnsiColor::Red.on_default(), colour)
+}
+
+fn paint(text: &str, style: Style, colour: Colour) -> String {
+    match colour {
+        Colour::Yes => format!("{}{text}{}", style.render(), style.render_reset()),
+        Colour::No => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_line_up() {
+        assert_eq!(Prefix::new("db", 5, 0, Colour::No).as_bytes(), b"db    | ");
+        let coloured = Prefix::new("db", 5, 0, Colour::Yes);
+        assert!(coloured.as_bytes().starts_with(b"\x1b[36mdb    |"));
+    }
+}

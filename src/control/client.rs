@@ -1,0 +1,50 @@
+//! A command's end: asks, and waits for the pod's end.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use super::{ControlError, Ended, Request, VERSION, WireAnswer, WireRequest, short_path};
+
+/// A connection to a pod's supervisor.
+pub struct Client {
+    stream: BufReader<UnixStream>,
+    dir: PathBuf,
+}
+
+impl Client {
+    /// Connects to the supervisor of the pod whose state is in `dir`.
+    ///
+    /// # Errors
+    /// Where nobody listens.
+    pub fn connect(dir: &Path) -> Result<Self, ControlError> {
+        let (_folder, path) = short_path(dir).map_err(|error| ControlError::io("open", dir, error))?;
+        let stream = UnixStream::connect(path).map_err(|error| ControlError::io("connect", dir, error))?;
+        Ok(Self { stream: BufReader::new(stream), dir: dir.to_owned() })
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// Where the supervisor is gone.
+    pub fn ask(&mut self, request: Request) -> Result<(), ControlError> {
+        let mut line = serde_json::to_vec(&WireRequest::from(request)).unwrap_or_default();
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line).map_err(|error| ControlError::io("write", &self.dir, error))
+    }
+
+    /// Waits until the pod has ended.
+    ///
+    /// # Errors
+    /// Where the supervisor goes away before that.
+    pub fn wait_end(&mut self) -> Result<Ended, ControlError> {
+        let mut line = String::new();
+        match self.stream.read_line(&mut line) {
+            Ok(0) | Err(_) => Err(ControlError::Lost),
+            Ok(_) => match serde_json::from_str::<WireAnswer>(&line) {
+                Ok(answer) if answer.version == VERSION => Ok(answer.ended),
+                Ok(_) | Err(_) => Err(ControlError::Protocol),
+            },
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The engine's status as a v1 Pod's (R8).
+
+use barepod_engine::spec::Kind;
+use barepod_engine::status::{ContainerState, ContainerStatus, PodStatus, Terminated};
+use barepod_engine::time::WallTime;
+use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// What the status says that isn't the engine's.
+#[derive(Clone, Debug, Default)]
+pub struct StatusFacts {
+    /// The box's addresses, the main one first.
+    pub host_ips: Vec<String>,
+    /// The pod's, the main one first.
+    pub pod_ips: Vec<String>,
+    /// `Guaranteed`, `Burstable` or `BestEffort` (R8.10).
+    pub qos_class: String,
+}
+
+/// `pod` with the status it has.
+pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
+    let mut pod = pod.clone();
+    if let Some(start) = status.start_time {
+        pod.metadata.creation_timestamp.get_or_insert(time(start));
+    }
+    if let Some(deletion) = status.deletion {
+        let grace = i64::try_from(deletion.grace_period.as_secs()).unwrap_or(i64::MAX);
+        let ends = deletion.requested.as_unix_nanos().saturating_add(grace.saturating_mul(1_000_000_000));
+        pod.metadata.deletion_timestamp = Some(time(WallTime::from_unix_nanos(ends)));
+        pod.metadata.deletion_grace_period_seconds = Some(grace);
+    }
+    let image = |name: &str| {
+        let spec = pod.spec.as_ref();
+        let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
+        let mains = spec.map(|spec| &spec.containers).into_iter().flatten();
+        inits.chain(mains).find(|one| one.name == name).and_then(|one| one.image.clone()).unwrap_or_default()
+    };
+    let statuses = |of: fn(Kind) -> bool| {
+        let all: Vec<_> = status
+            .containers
+            .iter()
+            .filter(|container| of(container.kind))
+            .map(|container| container_status(container, image(&container.name)))
+            .collect();
+        (!all.is_empty()).then_some(all)
+    };
+    let new = v1::PodStatus {
+        phase: Some(format!("{:?}", status.phase)),
+        reason: status.reason.map(|reason| format!("{reason:?}")),
+        message: text(&status.message),
+        conditions: Some(status.conditions.iter().map(condition).collect()),
+        start_time: status.start_time.map(time),
+        init_container_statuses: statuses(|kind| kind != Kind::Main),
+        container_statuses: statuses(|kind| kind == Kind::Main),
+        host_ip: facts.host_ips.first().cloned(),
+        host_ips: list(&facts.host_ips, |ip| v1::HostIP { ip }),
+        pod_ip: facts.pod_ips.first().cloned(),
+        pod_ips: list(&facts.pod_ips, |ip| v1::PodIP { ip }),
+        qos_class: text(&facts.qos_class),
+        ..v1::PodStatus::default()
+    };
+    pod.status = Some(new);
+    pod
+}
+
+fn list<T>(ips: &[String], make: fn(String) -> T) -> Option<Vec<T>> {
+    (!ips.is_empty()).then(|| ips.iter().cloned().map(make).collect())
+}
+
+fn condition(condition: &barepod_engine::status::Condition) -> v1::PodCondition {
+    v1::PodCondition {
+        type_: format!("{:?}", condition.kind),
+        status: if condition.status { "True" } else { "False" }.to_owned(),
+        reason: condition.reason.clone(),
+        message: text(&condition.message),
+        last_transition_time: Some(time(condition.last_transition)),
+        ..v1::PodCondition::default()
+    }
+}
+
+fn container_status(container: &ContainerStatus, image: String) -> v1::ContainerStatus {
+    v1::ContainerStatus {
+        name: container.name.clone(),
+        image,
+        image_id: container.image_id.clone().unwrap_or_default(),
+        container_id: container.container_id.clone(),
+        ready: container.ready,
+        started: Some(container.started),
+        restart_count: i32::try_from(container.restart_count).unwrap_or(i32::MAX),
+        state: Some(state(&container.state)),
+        last_state: container
+            .last_state
+            .as_ref()
+            .map(|last| v1::ContainerState { terminated: Some(terminated(last)), ..v1::ContainerState::default() }),
+        ..v1::ContainerStatus::default()
+    }
+}
+
+fn state(state: &ContainerState) -> v1::ContainerState {
+    let mut new = v1::ContainerState::default();
+    match state {
+        ContainerState::Waiting { reason, message } => {
+            new.waiting =
+                Some(v1::ContainerStateWaiting { reason: Some(format!("{reason:?}")), message: text(message) });
+        }
+        ContainerState::Running { started_at } => {
+            new.running = Some(v1::ContainerStateRunning { started_at: Some(time(*started_at)) });
+        }
+        ContainerState::Terminated(ended) => new.terminated = Some(terminated(ended)),
+    }
+    new
+}
+
+fn terminated(ended: &Terminated) -> v1::ContainerStateTerminated {
+    v1::ContainerStateTerminated {
+        exit_code: ended.exit_code,
+        signal: ended.signal,
+        reason: Some(format!("{:?}", ended.reason)),
+        message: text(&ended.message),
+        started_at: ended.started_at.map(time),
+        finished_at: ended.finished_at.map(time),
+        container_id: ended.container_id.clone(),
+    }
+}
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Kubernetes' times have whole seconds.
+fn time(wall: WallTime) -> Time {
+    let seconds = wall.as_unix_nanos().div_euclid(1_000_000_000);
+    Time(k8s_openapi::jiff::Timestamp::from_second(seconds).unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH))
+}
