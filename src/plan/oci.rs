@@ -66,7 +66,11 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         let resources = linux.resources().as_ref();
         let unified = resources.and_then(|resources| resources.unified().as_ref()).is_some_and(|all| !all.is_empty());
         if unified && ask.node.cgroups == CgroupVersion::V1 {
-            return refuse("linux.resources.unified", "a setting of cgroup v2", "this box has cgroup v1; use its fields");
+            return refuse(
+                "linux.resources.unified",
+                "a setting of cgroup v2",
+                "this box has cgroup v1; use its fields",
+            );
         }
         if let Some(name) = hosts_sysctl(ask, linux) {
             let advice = "the pod uses that namespace of the host; take it out, or set it on the host";

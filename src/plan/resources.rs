@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::containers;
-use super::quantity::Quantity;
 use super::types::{CgroupLimits, NodeFacts};
+use crate::manifest::quantity::Quantity;
 
 /// CPU in thousandths of a core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,13 +74,18 @@ type List = Option<BTreeMap<String, Text>>;
 
 /// One resource of a list; zero counts as said.
 fn amount(list: &List, name: &str) -> Option<Quantity> {
-    list.as_ref()?.get(name).and_then(|text| Quantity::parse(&text.0))
+    list.as_ref()?.get(name).and_then(|text| Quantity::parse(&text.0).ok())
+}
+
+/// An amount as a natural number: `manifest` has refused negative ones.
+pub(crate) fn natural(amount: i128) -> u64 {
+    u64::try_from(amount.max(0)).unwrap_or(u64::MAX)
 }
 
 fn amounts(list: &List) -> Amounts {
     Amounts {
-        cpu: amount(list, "cpu").map(|quantity| MilliCpu(quantity.milli())),
-        memory: amount(list, "memory").map(|quantity| Bytes(quantity.units())),
+        cpu: amount(list, "cpu").map(|quantity| MilliCpu(natural(quantity.milli()))),
+        memory: amount(list, "memory").map(|quantity| Bytes(natural(quantity.units()))),
     }
 }
 

@@ -253,9 +253,8 @@ fn attempts_have_ids_of_their_own() {
 #[test]
 fn bundles_that_ask_for_what_is_not_given_are_refused() {
     let v1 = NodeFacts { cgroups: CgroupVersion::V1, ..node() };
-    let host = || {
-        v1_pod(json!({"hostNetwork": true, "hostIPC": true, "containers": [{"name": "c", "image": "bundle:b"}]}))
-    };
+    let host =
+        || v1_pod(json!({"hostNetwork": true, "hostIPC": true, "containers": [{"name": "c", "image": "bundle:b"}]}));
     for (pod, linux, message) in [
         (one(json!({})), json!({"rootfsPropagation": "rshared"}), "linux.rootfsPropagation: rshared"),
         (one(json!({})), json!({"resources": {"unified": {"memory.high": "1"}}}), "linux.resources.unified"),
