@@ -92,6 +92,7 @@ pub fn container(
         spec,
         sub_paths: planned.sub_paths,
         files: planned.files,
+        termination_log: mounts::termination_log(&ask),
     })
 }
 

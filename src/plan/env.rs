@@ -7,10 +7,10 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
 use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
-use super::quantity::Quantity;
 use super::security::Identity;
 use super::types::Scope;
 use super::{expansion, lifecycle, resources};
+use crate::manifest::quantity::Quantity;
 
 /// What containerd sets where nobody says otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -157,10 +157,14 @@ fn resource(ask: &Ask, from: &v1::ResourceFieldSelector) -> Result<String, Confi
     let divisor = divisor(from.divisor.as_ref())?;
     let (requests, limits) = (resources::requests(container), resources::limits(container));
     let (amount, unit) = match from.resource.as_str() {
-        "limits.cpu" => (limits.cpu.map_or(u64::from(ask.node.cpus) * 1000, |cpu| cpu.0), divisor.milli()),
-        "requests.cpu" => (requests.cpu.map_or(0, |cpu| cpu.0), divisor.milli()),
-        "limits.memory" => (limits.memory.map_or(ask.node.memory, |memory| memory.0), divisor.units()),
-        "requests.memory" => (requests.memory.map_or(0, |memory| memory.0), divisor.units()),
+        "limits.cpu" => {
+            (limits.cpu.map_or(u64::from(ask.node.cpus) * 1000, |cpu| cpu.0), resources::natural(divisor.milli()))
+        }
+        "requests.cpu" => (requests.cpu.map_or(0, |cpu| cpu.0), resources::natural(divisor.milli())),
+        "limits.memory" => {
+            (limits.memory.map_or(ask.node.memory, |memory| memory.0), resources::natural(divisor.units()))
+        }
+        "requests.memory" => (requests.memory.map_or(0, |memory| memory.0), resources::natural(divisor.units())),
         other => return Err(ConfigCause::Resource { resource: other.to_owned() }),
     };
     Ok(amount.div_ceil(unit.max(1)).to_string())
@@ -171,6 +175,7 @@ fn divisor(text: Option<&Text>) -> Result<Quantity, ConfigCause> {
     let one = Quantity::parse("1").unwrap_or_default();
     let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(one) };
     let quantity = Quantity::parse(&text.0)
+        .ok()
         .filter(|quantity| *quantity >= Quantity::default())
         .ok_or_else(|| ConfigCause::Quantity { value: text.0.clone(), cause: "1, 1m, 1k, 1Mi and the like are" })?;
     Ok(if quantity == Quantity::default() { one } else { quantity })

@@ -50,6 +50,14 @@ pub struct ConfigError {
     pub cause: ConfigCause,
 }
 
+impl ConfigError {
+    /// Which waiting reason it gives (R8.4).
+    #[must_use]
+    pub fn failure(&self) -> CreateFailure {
+        self.failure
+    }
+}
+
 /// What is wrong with a container's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigCause {
@@ -120,6 +128,17 @@ pub enum ConfigCause {
         /// What it says.
         name: String,
     },
+    /// A capability that is known, but not this process's to give.
+    #[error("barepod may not hand on {name}; run it with that capability, or leave it out")]
+    CapabilityNotHeld {
+        /// `CAP_NET_ADMIN`
+        name: String,
+    },
+    /// CAP_MKNOD where nothing holds a container back from the nodes it makes.
+    #[error(
+        "CAP_MKNOD needs device rules, which are not supported on cgroup v2 yet; leave it out, or make the container privileged"
+    )]
+    Mknod,
     /// `subPathExpr` with a variable that isn't set: the kubelet's words.
     #[error("missing value for {expression:?}; each $(NAME) in it must be a variable of the container's env")]
     SubPathVariable {

@@ -16,7 +16,6 @@ mod mounts;
 mod network;
 mod oci;
 mod pod;
-mod quantity;
 pub mod resources;
 mod security;
 mod signal;

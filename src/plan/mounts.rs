@@ -36,7 +36,7 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
     }
     let mut files = Vec::new();
     if let Some(path) = ask.container.termination_message_path.as_deref().filter(|path| !path.is_empty()) {
-        let file = ask.sandbox.attempt_dir.join("termination-log");
+        let file = termination_log(ask);
         items.push(plain(bind(&file, Path::new(path), &["rbind", "rprivate", "rw"])));
         files.push((file, TERMINATION_LOG_MODE));
     }
@@ -56,6 +56,11 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
         planned.mounts.push(if privileged { writable(item.mount) } else { item.mount });
     }
     Ok(planned)
+}
+
+/// The file of this attempt that becomes the container's `terminationMessagePath`.
+pub(crate) fn termination_log(ask: &Ask) -> PathBuf {
+    ask.sandbox.attempt_dir.join("termination-log")
 }
 
 fn plain(mount: Mount) -> Item {
@@ -186,6 +191,11 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     let sub_path = sub_path(mount, env).map_err(|(name, cause)| ask.config(field(name), cause))?;
     // Relative to the root, as Kubernetes' docker heritage has it.
     let destination = Path::new("/").join(&mount.mount_path);
+    if normal(&destination) == Path::new("/dev") {
+        // libcontainer makes its device nodes there and replaces ptmx: in a volume, on the host.
+        let (value, advice) = ("a volume at /dev".to_owned(), "mount what is needed of it, such as /dev/fuse");
+        return Err(ask.config(field("mountPath"), ConfigCause::Unsupported { value, advice }));
+    }
     Ok(Item { mount: bind(source, &destination, &["rbind", propagation, access]), sub_path })
 }
 

@@ -58,6 +58,24 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         if linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty()) {
             return refuse("linux.timeOffsets", "a time namespace", "namespaces come from the pod; take it out");
         }
+        // Shared would hand the container's mounts on to the host.
+        let propagation = linux.rootfs_propagation().as_deref().unwrap_or_default();
+        if !matches!(propagation, "" | "private" | "rprivate" | "slave" | "rslave") {
+            return refuse("linux.rootfsPropagation", propagation, "write \"private\" or \"slave\"");
+        }
+        let resources = linux.resources().as_ref();
+        let unified = resources.and_then(|resources| resources.unified().as_ref()).is_some_and(|all| !all.is_empty());
+        if unified && ask.node.cgroups == CgroupVersion::V1 {
+            return refuse(
+                "linux.resources.unified",
+                "a setting of cgroup v2",
+                "this box has cgroup v1; use its fields",
+            );
+        }
+        if let Some(name) = hosts_sysctl(ask, linux) {
+            let advice = "the pod uses that namespace of the host; take it out, or set it on the host";
+            return refuse(&format!("linux.sysctl[{name}]"), "setting it on the host", advice);
+        }
         if linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()) {
             return refuse("linux.netDevices", "moving network devices", "the network is the pod's; take it out");
         }
@@ -66,6 +84,20 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         return refuse("vm", "a virtual machine", "containers share the host's kernel here; take it out");
     }
     refuse_of_manifest(ask)
+}
+
+/// A sysctl of the bundle that would be set in a namespace of the host's.
+fn hosts_sysctl(ask: &Ask, linux: &Linux) -> Option<String> {
+    const IPC: [&str; 4] = ["kernel.sem", "kernel.shm", "kernel.msg", "fs.mqueue."];
+    const UTS: [&str; 2] = ["kernel.hostname", "kernel.domainname"];
+    let sandbox = &ask.plan.sandbox;
+    let names = linux.sysctl().iter().flatten().map(|(name, _)| name.replace('/', "."));
+    let of_host = |name: &String| {
+        let network = name.starts_with("net.") || UTS.contains(&name.as_str());
+        let ipc = IPC.iter().any(|prefix| name.starts_with(prefix));
+        (network && sandbox.network == Scope::Host) || (ipc && sandbox.ipc == Scope::Host)
+    };
+    names.filter(of_host).min()
 }
 
 /// The manifest room refuses these first; here nothing depends on that.
@@ -119,7 +151,7 @@ fn process(ask: &Ask, parts: &Parts) -> Result<Process, ConfigError> {
         .set_cwd(parts.cwd.clone())
         .set_capabilities(Some(security::capabilities(ask)?))
         .set_no_new_privileges(security::no_new_privileges(ask))
-        .set_oom_score_adj(Some(resources::oom_score_adj(ask.spec, ask.kind, ask.container, ask.node.memory)));
+        .set_oom_score_adj(Some(resources::oom_score_adj(ask.spec, ask.kind, ask.container, ask.node)));
     let unconfined = |kind: Option<String>| kind.as_deref() == Some("Unconfined");
     let apparmor = ask.context().app_armor_profile.or(ask.pod_context().app_armor_profile).map(|profile| profile.type_);
     let empty = process.apparmor_profile().as_ref().is_some_and(String::is_empty);
@@ -176,7 +208,11 @@ fn propagation(ask: &Ask) -> String {
         return "slave".to_owned();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.rootfs_propagation().clone());
-    bundle.filter(|text| !text.is_empty()).unwrap_or_else(|| "private".to_owned())
+    // libcontainer knows the words without their `r` only; it always means the whole tree.
+    match bundle.as_deref() {
+        Some("slave" | "rslave") => "slave".to_owned(),
+        _ => "private".to_owned(),
+    }
 }
 
 /// R10.8. Mount and cgroup namespaces are each container's own; a privileged one sees the host's cgroups, as in containerd.

@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::containers;
-use super::quantity::Quantity;
-use super::types::CgroupLimits;
+use super::types::{CgroupLimits, NodeFacts};
+use crate::manifest::quantity::Quantity;
 
 /// CPU in thousandths of a core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,13 +74,18 @@ type List = Option<BTreeMap<String, Text>>;
 
 /// One resource of a list; zero counts as said.
 fn amount(list: &List, name: &str) -> Option<Quantity> {
-    list.as_ref()?.get(name).and_then(|text| Quantity::parse(&text.0))
+    list.as_ref()?.get(name).and_then(|text| Quantity::parse(&text.0).ok())
+}
+
+/// An amount as a natural number: `manifest` has refused negative ones.
+pub(crate) fn natural(amount: i128) -> u64 {
+    u64::try_from(amount.max(0)).unwrap_or(u64::MAX)
 }
 
 fn amounts(list: &List) -> Amounts {
     Amounts {
-        cpu: amount(list, "cpu").map(|quantity| MilliCpu(quantity.milli())),
-        memory: amount(list, "memory").map(|quantity| Bytes(quantity.units())),
+        cpu: amount(list, "cpu").map(|quantity| MilliCpu(natural(quantity.milli()))),
+        memory: amount(list, "memory").map(|quantity| Bytes(natural(quantity.units()))),
     }
 }
 
@@ -155,7 +160,13 @@ pub fn effective(spec: &v1::PodSpec) -> Effective {
 
 /// R8.10: over all containers, inits and sidecars included; by the pod-level resources where the pod has them.
 #[must_use]
-pub fn qos_class(spec: &v1::PodSpec) -> QosClass {
+pub fn qos_class(pod: &v1::Pod) -> &'static str {
+    pod.spec.as_ref().map_or(QosClass::BestEffort, qos).as_str()
+}
+
+/// R8.10, of a spec.
+#[must_use]
+pub fn qos(spec: &v1::PodSpec) -> QosClass {
     let of = |requests: Amounts, limits: Amounts| {
         let some = |all: Amounts| all.cpu.is_some_and(|cpu| cpu.0 > 0) || all.memory.is_some_and(|memory| memory.0 > 0);
         let full = |all: Amounts| all.cpu.is_some_and(|cpu| cpu.0 > 0) && all.memory.is_some_and(|memory| memory.0 > 0);
@@ -203,9 +214,14 @@ pub(crate) fn pod_limits(spec: &v1::PodSpec) -> CgroupLimits {
     }
 }
 
-/// R9.4
-pub(crate) fn oom_score_adj(spec: &v1::PodSpec, kind: Kind, container: &v1::Container, node_memory: u64) -> i32 {
-    match qos_class(spec) {
+/// R9.4. Where this process may not lower scores, 0 is the least it can ask for: less would fail the create.
+pub(crate) fn oom_score_adj(spec: &v1::PodSpec, kind: Kind, container: &v1::Container, node: &NodeFacts) -> i32 {
+    let wanted = wanted_score(spec, kind, container, node.memory);
+    if node.can_lower_oom_score { wanted } else { wanted.max(0) }
+}
+
+fn wanted_score(spec: &v1::PodSpec, kind: Kind, container: &v1::Container, node_memory: u64) -> i32 {
+    match qos(spec) {
         QosClass::Guaranteed => return -997,
         QosClass::BestEffort => return 1000,
         QosClass::Burstable => {}

@@ -193,7 +193,11 @@ pub(crate) fn capabilities(ask: &Ask) -> Result<LinuxCapabilities, ConfigError> 
         && drop.is_empty()
         && let Some(bundle) = bundle
     {
-        let kept = |set: &Option<Capabilities>| set.clone().unwrap_or_default();
+        let lawless = ask.node.cgroups == CgroupVersion::V2;
+        let kept = |set: &Option<Capabilities>| -> Capabilities {
+            // See below: device rules hold on cgroup v1 only.
+            set.iter().flatten().filter(|one| !(lawless && **one == Capability::Mknod)).copied().collect()
+        };
         return Ok(LinuxCapabilitiesBuilder::default()
             .bounding(kept(bundle.bounding()))
             .effective(kept(bundle.effective()))
@@ -203,8 +207,11 @@ pub(crate) fn capabilities(ask: &Ask) -> Result<LinuxCapabilities, ConfigError> 
             .build()
             .expect("capability sets have no field that must be given"));
     }
-    let mut set: Capabilities =
-        bundle.and_then(|bundle| bundle.bounding().clone()).unwrap_or_else(|| CAPABILITIES.into_iter().collect());
+    let mut set: Capabilities = match bundle {
+        Some(bundle) => bundle.bounding().clone().unwrap_or_default(),
+        // What this process doesn't have it can't give; nobody asked for these by name.
+        None => CAPABILITIES.into_iter().filter(|one| mine.contains(one)).collect(),
+    };
     // `ALL` first, then names, additions before drops, as containerd has it.
     let all = |list: &[String]| list.iter().any(|name| name.eq_ignore_ascii_case("ALL"));
     if all(&add) {
@@ -224,7 +231,21 @@ pub(crate) fn capabilities(ask: &Ask) -> Result<LinuxCapabilities, ConfigError> 
             })
             .collect()
     };
-    set.extend(named(&add, "add")?);
+    // Without device rules a node that a container makes would be as good as the disk itself.
+    let lawless = ask.node.cgroups == CgroupVersion::V2;
+    if lawless {
+        set.remove(&Capability::Mknod);
+    }
+    for one in named(&add, "add")? {
+        let refuse = |cause| Err(ask.config("securityContext.capabilities.add", cause));
+        if lawless && one == Capability::Mknod {
+            return refuse(ConfigCause::Mknod);
+        }
+        if !mine.contains(&one) {
+            return refuse(ConfigCause::CapabilityNotHeld { name: format!("CAP_{one}") });
+        }
+        set.insert(one);
+    }
     for one in named(&drop, "drop")? {
         set.remove(&one);
     }

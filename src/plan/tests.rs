@@ -16,6 +16,26 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// containerd's default set and two more.
+const CAPABILITIES: [&str; 16] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FSETID",
+    "FOWNER",
+    "MKNOD",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "SETPCAP",
+    "NET_BIND_SERVICE",
+    "SYS_CHROOT",
+    "KILL",
+    "AUDIT_WRITE",
+    "NET_ADMIN",
+    "SYS_ADMIN",
+];
+
 fn node() -> NodeFacts {
     NodeFacts {
         hostname: "box".to_owned(),
@@ -23,7 +43,7 @@ fn node() -> NodeFacts {
         cgroup_parent: PathBuf::from("/"),
         memory: 8 << 30,
         cpus: 4,
-        capabilities: ["CHOWN", "KILL", "MKNOD", "NET_ADMIN", "SYS_ADMIN"].map(|name| format!("CAP_{name}")).to_vec(),
+        capabilities: CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec(),
         can_lower_oom_score: true,
         resolv_conf: "# dhcp\nsearch lan old.lan\nnameserver 192.0.2.1\noptions ndots:1 rotate\n".to_owned(),
         hosts: "127.0.0.1 localhost\n192.0.2.7 box\n".to_owned(),

@@ -237,6 +237,8 @@ pub struct ContainerPlan {
     pub sub_paths: Vec<SubPath>,
     /// Files to make in the attempt's folder before the mounts: (path, mode).
     pub files: Vec<(PathBuf, u32)>,
+    /// The one of `files` that the container sees at `terminationMessagePath` (R8.7).
+    pub termination_log: PathBuf,
 }
 
 /// A `subPath` to be resolved safely when the container is made (CVE-2017-1002101, CVE-2021-25741).

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
-use super::quantity::Quantity;
+use super::resources::natural;
 use super::types::{HostPathKind, VolumePlan, VolumeSource};
+use crate::manifest::quantity::Quantity;
 
 /// One volume. `fs_group` is the pod's.
 pub(crate) fn volume(field: &str, volume: &v1::Volume, fs_group: Option<u32>) -> Result<VolumePlan, PlanError> {
@@ -29,11 +30,13 @@ fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource) -> Result<VolumeSour
     }
     let size_limit = match &empty.size_limit {
         None => None,
-        Some(text) => Some(Quantity::parse(&text.0).map(Quantity::units).ok_or_else(|| PlanError::Invalid {
-            field: format!("{field}.emptyDir.sizeLimit"),
-            value: text.0.clone(),
-            cause: "not a quantity".to_owned(),
-        })?),
+        Some(text) => {
+            Some(Quantity::parse(&text.0).map(|limit| natural(limit.units())).map_err(|error| PlanError::Invalid {
+                field: format!("{field}.emptyDir.sizeLimit"),
+                value: text.0.clone(),
+                cause: error.to_string(),
+            })?)
+        }
     };
     // A limit of zero is none, as in the kubelet.
     let size_limit = size_limit.filter(|bytes| *bytes > 0);

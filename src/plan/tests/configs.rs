@@ -248,3 +248,46 @@ fn attempts_have_ids_of_their_own() {
     assert_eq!((of(0).id.as_str(), of(3).id.as_str()), ("u-1_c_0", "u-1_c_3"));
     assert_eq!(of(0).files, [(PathBuf::from("/run/pod/c/0/termination-log"), 0o666)]);
 }
+
+/// What libcontainer would ignore, fail on, or do to the host.
+#[test]
+fn bundles_that_ask_for_what_is_not_given_are_refused() {
+    let v1 = NodeFacts { cgroups: CgroupVersion::V1, ..node() };
+    let host =
+        || v1_pod(json!({"hostNetwork": true, "hostIPC": true, "containers": [{"name": "c", "image": "bundle:b"}]}));
+    for (pod, linux, message) in [
+        (one(json!({})), json!({"rootfsPropagation": "rshared"}), "linux.rootfsPropagation: rshared"),
+        (one(json!({})), json!({"resources": {"unified": {"memory.high": "1"}}}), "linux.resources.unified"),
+        (host(), json!({"sysctl": {"net/ipv4/ip_forward": "1"}}), "linux.sysctl[net.ipv4.ip_forward]"),
+        (host(), json!({"sysctl": {"kernel.shmmax": "1"}}), "linux.sysctl[kernel.shmmax]"),
+    ] {
+        let bundle = image(json!({"ociVersion": "1.0.2", "linux": linux,
+            "process": {"cwd": "/", "user": {}, "args": ["x"]}}));
+        let error = try_container(&pod, &bundle, &v1).unwrap_err();
+        assert_eq!(error.failure(), CreateFailure::Create);
+        assert!(error.to_string().contains(message), "{error}");
+    }
+}
+
+/// libcontainer knows `slave` and `private` only.
+#[test]
+fn propagation_is_said_in_words_that_libcontainer_knows() {
+    for (said, expected) in [("rslave", "slave"), ("slave", "slave"), ("rprivate", "private"), ("", "private")] {
+        let bundle = image(json!({"ociVersion": "1.0.2", "linux": {"rootfsPropagation": said},
+            "process": {"cwd": "/", "user": {}, "args": ["x"]}}));
+        let plan = try_container(&one(json!({})), &bundle, &node()).unwrap();
+        let linux = plan.spec.linux().as_ref().unwrap();
+        assert_eq!(linux.rootfs_propagation().as_deref(), Some(expected), "{said}");
+    }
+}
+
+/// libcontainer would replace the volume's ptmx: on the host, under hostPath: /dev.
+#[test]
+fn a_volume_at_dev_is_refused() {
+    for path in ["/dev", "/dev/", "dev", "/x/../dev"] {
+        let pod = one(json!({"volumeMounts": [{"name": "data", "mountPath": path}]}));
+        let error = refused(&pod, &plain());
+        assert_eq!(error.failure(), CreateFailure::Config);
+        assert!(error.to_string().contains("volumeMounts[0].mountPath: a volume at /dev"), "{error}");
+    }
+}

@@ -4,7 +4,7 @@ use barepod_engine::spec::Kind;
 use serde_json::json;
 
 use super::super::resources::{
-    Amounts, Bytes, MilliCpu, QosClass, effective, oom_score_adj, pod_limits, qos_class, quota, shares,
+    Amounts, Bytes, MilliCpu, QosClass, effective, oom_score_adj, pod_limits, qos, qos_class, quota, shares,
 };
 use super::*;
 
@@ -95,14 +95,16 @@ fn qos_classes_are_kubernetes() {
         (json!({"containers": [wants("a", json!({"cpu": "1", "memory": "1Ki"}), full.clone())]}), QosClass::Burstable),
         (json!({"resources": {"limits": full.clone()}, "containers": [{"name": "a"}]}), QosClass::Guaranteed),
     ] {
-        assert_eq!(qos_class(&spec(fields.clone())), class, "{fields}");
+        assert_eq!(qos(&spec(fields.clone())), class, "{fields}");
+        let pod = v1::Pod { spec: Some(spec(fields.clone())), ..v1::Pod::default() };
+        assert_eq!(qos_class(&pod), class.as_str(), "{fields}");
     }
 }
 
 /// R9.4
 #[test]
 fn oom_scores_are_kubernetes() {
-    let node = 1000 << 20;
+    let node = NodeFacts { memory: 1000 << 20, ..super::node() };
     let memory = |name: &str, memory: &str| wants(name, json!({"memory": memory}), json!({}));
     let score = |fields: Value, kind| {
         let spec = spec(fields);
@@ -110,7 +112,7 @@ fn oom_scores_are_kubernetes() {
             Kind::Main => spec.containers[0].clone(),
             Kind::Init | Kind::Sidecar => spec.init_containers.as_ref().unwrap()[0].clone(),
         };
-        oom_score_adj(&spec, kind, &container, node)
+        oom_score_adj(&spec, kind, &container, &node)
     };
     let full = json!({"cpu": "1", "memory": "1Mi"});
     assert_eq!(score(json!({"containers": [wants("a", full.clone(), full)]}), Kind::Main), -997);
@@ -123,5 +125,9 @@ fn oom_scores_are_kubernetes() {
     assert_eq!(score(pair, Kind::Sidecar), 750);
     let small = json!({"initContainers": [sidecar(memory("s", "500Mi"))], "containers": [memory("a", "10Mi")]});
     assert_eq!(score(small, Kind::Sidecar), 500);
+    let full = json!({"cpu": "1", "memory": "1Mi"});
+    let guaranteed = spec(json!({"containers": [wants("a", full.clone(), full)]}));
+    let bound = NodeFacts { can_lower_oom_score: false, ..node.clone() };
+    assert_eq!(oom_score_adj(&guaranteed, Kind::Main, &guaranteed.containers[0], &bound), 0);
     assert_eq!(effective(&spec(json!({"containers": [memory("a", "1Ki")]}))).requests.memory, Some(Bytes(1024)));
 }

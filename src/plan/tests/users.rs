@@ -56,8 +56,8 @@ fn root_is_refused_where_it_is_not_wanted() {
 }
 
 /// Bits of the effective set, as /proc/self/status shows it.
-fn mask(security: Value) -> u64 {
-    let plan = contained(&one(json!({"securityContext": security})));
+fn mask(security: Value, node: &NodeFacts) -> u64 {
+    let plan = try_container(&one(json!({"securityContext": security})), &plain(), node).unwrap();
     let sets = plan.spec.process().as_ref().unwrap().capabilities().clone().unwrap();
     assert_eq!(sets.effective(), sets.bounding());
     assert_eq!(sets.effective(), sets.permitted());
@@ -102,19 +102,38 @@ fn mask(security: Value) -> u64 {
 
 #[test]
 fn capabilities_are_containerds() {
+    const DEFAULT: u64 = 0xa804_25fb;
+    const MKNOD: u64 = 1 << 27;
+    let v1 = NodeFacts { cgroups: CgroupVersion::V1, ..node() };
     for (security, expected) in [
-        (json!({}), 0xa804_25fb),
+        (json!({}), DEFAULT),
         (json!({"capabilities": {"drop": ["ALL"]}}), 0),
         (json!({"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}), 1 << 10),
-        (json!({"capabilities": {"add": ["CAP_SYS_ADMIN"], "drop": ["kill"]}}), 0xa804_25fb | 1 << 21 & !(1 << 5)),
-        (json!({"capabilities": {"add": ["ALL"], "drop": ["MKNOD"]}}), 1 | 1 << 5 | 1 << 12 | 1 << 21),
-        (json!({"privileged": true}), 1 | 1 << 5 | 1 << 12 | 1 << 21 | 1 << 27),
+        (json!({"capabilities": {"add": ["CAP_SYS_ADMIN"], "drop": ["kill"]}}), (DEFAULT | 1 << 21) & !(1 << 5)),
+        (json!({"capabilities": {"add": ["ALL"], "drop": ["KILL"]}}), (DEFAULT | 1 << 12 | 1 << 21) & !(1 << 5)),
+        (json!({"capabilities": {"add": ["ALL"]}}), DEFAULT | 1 << 12 | 1 << 21),
     ] {
-        let expected = if security.to_string().contains("kill") { expected & !(1 << 5) } else { expected };
-        assert_eq!(mask(security.clone()), expected, "{security}");
+        assert_eq!(mask(security.clone(), &v1), expected, "{security}");
+        // Without device rules a node is as good as the disk: on cgroup v2 none can be made.
+        assert_eq!(mask(security.clone(), &node()), expected & !MKNOD, "{security}");
     }
-    let error = refused(&one(json!({"securityContext": {"capabilities": {"add": ["FLY"]}}})), &plain());
-    assert!(error.to_string().contains("capabilities.add: unknown capability \"FLY\""), "{error}");
+    assert_eq!(mask(json!({"privileged": true}), &node()), DEFAULT | 1 << 12 | 1 << 21);
+}
+
+#[test]
+fn capabilities_that_cannot_be_given_are_refused() {
+    let v1 = NodeFacts { cgroups: CgroupVersion::V1, ..node() };
+    for (node, name, message) in [
+        (&v1, "FLY", "securityContext.capabilities.add: unknown capability \"FLY\""),
+        (&v1, "SYS_BOOT", "securityContext.capabilities.add: barepod may not hand on CAP_SYS_BOOT"),
+        (&node(), "MKNOD", "securityContext.capabilities.add: CAP_MKNOD needs device rules"),
+    ] {
+        let pod = one(json!({"securityContext": {"capabilities": {"add": [name]}}}));
+        let error = try_container(&pod, &plain(), node).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    let poor = NodeFacts { capabilities: vec!["CAP_KILL".to_owned()], ..v1 };
+    assert_eq!(mask(json!({}), &poor), 1 << 5);
 }
 
 /// `false` is never said: with a seccomp filter libcontainer would fail to create the container.
