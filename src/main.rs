@@ -3,6 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    barepod::runtime::container::main_if_asked();
+    barepod::runtime::container::helper_main_if_asked();
     barepod::cli::main()
 }

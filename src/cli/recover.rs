@@ -17,8 +17,6 @@ use crate::supervisor;
 
 /// How long killed processes may take to die.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a supervisor that has said that its pod ended may take to leave.
-const LEAVING: Duration = Duration::from_secs(5);
 
 /// The pod that `name` means, cleaned up after where its supervisor is dead.
 pub fn find(layout: &Layout, name: &str) -> Result<Found, CliError> {
@@ -37,11 +35,6 @@ pub fn clean_if_lost(layout: &Layout, namespace: &str, name: &str) -> Result<(),
         Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Takes an ended pod's lock. A supervisor that is about to leave gets a moment for it.
-pub fn take(layout: &Layout, namespace: &str, name: &str) -> Result<PodStore, CliError> {
-    Ok(PodStore::take_over_within(layout, namespace, name, LEAVING)?)
 }
 
 fn clean(layout: &Layout, found: &Found) -> Result<(), CliError> {

@@ -29,8 +29,7 @@ pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
         }
         recover::find(&layout, &args.pod)?;
     }
-    recover::take(&layout, &found.namespace, &found.name)
-        .and_then(|store| PodStore::remove(store).map_err(Into::into))?;
+    PodStore::take_over(&layout, &found.namespace, &found.name)?.remove()?;
     eprintln!("pod {name} removed");
     Ok(Exit::Success)
 }

@@ -144,6 +144,7 @@ mod tests {
         assert_eq!(connections.len(), 1);
         let requests = server.read(connections[0]);
         assert_eq!(requests, [Request::Stop { grace_period: Some(Duration::from_secs(3)) }]);
+        server.close();
         server.finish(3, barepod_engine::status::Phase::Failed);
         assert_eq!(client.wait_end().unwrap(), Ended { exit_code: 3, phase: "Failed".to_owned() });
         assert!(!long.join(SOCKET).exists());

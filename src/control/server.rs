@@ -108,10 +108,15 @@ impl Server {
         requests
     }
 
-    /// Tells everybody who waits how the pod ended, and takes the socket away.
-    pub fn finish(&mut self, exit_code: u8, phase: Phase) {
+    /// Takes the socket away: from now on nobody new is heard.
+    pub fn close(&mut self) {
         // Whoever connected while the end came has a right to know it too.
         self.accept();
+        let _ = fs::remove_file(self.dir.join(SOCKET));
+    }
+
+    /// Tells everybody who waits how the pod ended.
+    pub fn finish(&mut self, exit_code: u8, phase: Phase) {
         let phase = match phase {
             Phase::Pending => "Pending",
             Phase::Running => "Running",
@@ -125,6 +130,5 @@ impl Server {
             // It fits into the socket's buffer; a client that doesn't read is its own problem.
             let _ = (&connection.stream).write_all(&line);
         }
-        let _ = fs::remove_file(self.dir.join(SOCKET));
     }
 }

@@ -24,6 +24,15 @@ use k8s_openapi::api::core::v1;
 
 pub use decode::decode;
 pub use defaults::apply_defaults;
+
+/// Whether a pod may be called `name`.
+///
+/// # Errors
+/// The API server's words for each rule that it breaks.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let broken = validate::pod_name(name);
+    if broken.is_empty() { Ok(()) } else { Err(broken.join("; ")) }
+}
 pub use diagnostic::{Diagnostic, Location, Report, Severity};
 pub use path::FieldPath;
 pub use render::{Colour, render};

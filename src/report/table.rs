@@ -70,7 +70,7 @@ pub fn events(lines: &[EventLine], now: jiff::Timestamp) -> String {
 
 fn render(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());
     for row in rows {
         table.add_row(row.iter().map(|cell| sanitize(cell)));

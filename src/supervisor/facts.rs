@@ -87,7 +87,7 @@ impl Supervisor<'_> {
             }
             (None, Progress::Created(present)) => {
                 let container_id = format!("barepod://{}", present.id());
-                self.admit_container(container, attempt, present);
+                self.admit_container(container, attempt, *present);
                 ContainerEvent::Created { container_id }
             }
             (None, Progress::Failed(error)) => {
@@ -179,10 +179,14 @@ impl Supervisor<'_> {
         let slot = self.slot(container);
         let attempt = slot.attempt;
         match std::mem::take(&mut slot.stage) {
-            Stage::Removing(mut removal) if removal.outcome().is_some() => {
-                self.finish_removal(container, attempt, *removal);
+            Stage::Removing(mut removal) => {
+                if removal.outcome().is_some() {
+                    self.finish_removal(container, attempt, *removal);
+                } else {
+                    slot.stage = Stage::Removing(removal);
+                }
             }
-            other @ (Stage::Removing(_) | Stage::Absent | Stage::Creating(_) | Stage::Present(_)) => slot.stage = other,
+            other @ (Stage::Absent | Stage::Creating(_) | Stage::Present(_)) => slot.stage = other,
         }
     }
 

@@ -149,8 +149,11 @@ impl<'a> Supervisor<'a> {
                 if let Err(error) = self.store.finish() {
                     self.audience.warn(&error.to_string());
                 }
-                self.control.finish(exit_code, status.phase);
                 self.audience.ended(&status);
+                self.control.close();
+                // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
+                drop(self.store);
+                self.control.finish(exit_code, status.phase);
                 return Ok(exit_code);
             }
             let tokens = self.sources.wait().map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use barepod_engine::spec::Attempt;
 use barepod_engine::time::Instant;
 
-use crate::log::{ContainerLog, Stream};
+use crate::log::ContainerLog;
 use crate::plan::ImageFacts;
 use crate::runtime::container::{Container, Creation, Removal};
 use crate::runtime::image::ImageError;

@@ -4,6 +4,10 @@
 //! Unlike the API server these rules see a Pod without its defaults: where they speak of a field that has one, an
 //! absent field counts as that default.
 
+pub(super) fn pod_name(name: &str) -> Vec<String> {
+    names::dns_subdomain(name)
+}
+
 mod container;
 mod env;
 mod meta;
