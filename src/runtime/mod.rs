@@ -1,1 +1,14 @@
-//! runtime
+//! The hands: everything that touches the kernel for a pod. Each room does what it is told and reports what it saw;
+//! none of them decides, and none knows the engine, the manifest or the store.
+//!
+//! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container).
+//! `cgroup` and `spawn` are the ground the other rooms stand on.
+
+pub mod cgroup;
+pub mod container;
+mod files;
+pub mod node;
+pub mod sandbox;
+mod spawn;
+pub mod sweep;
+pub mod volume;

@@ -1,0 +1,420 @@
+//! The pod's cgroup on every hierarchy of this box, and what can be done to a cgroup as a whole: limit, kill, watch,
+//! remove. Containers' own cgroups are libcontainer's to make and to limit; here they are only watched and removed.
+//!
+//! One hierarchy *tracks*: each process of a pod is in it from birth, so that killing and emptiness are exact. That is
+//! v2 wherever it is mounted, also on hybrid boxes, where no controller lives in it and libcontainer leaves it alone;
+//! on pure v1 it is `freezer`, where a
+//! helper that is still there counts towards no limit.
+
+mod limits;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::plan::{CgroupPlan, CgroupVersion};
+
+/// What went wrong with a cgroup.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum CgroupError {
+    #[error("{call} {path}: {cause}")]
+    Io { call: &'static str, path: PathBuf, cause: io::Error },
+    #[error("no cgroup hierarchy with memory, cpu and pids controllers is mounted")]
+    NoControllers,
+    #[error("set {what} of cgroup {path}: {cause}")]
+    Limit { what: &'static str, path: PathBuf, cause: String },
+    #[error("the cgroup at {path} has no {what} controller")]
+    MissingController { what: &'static str, path: PathBuf },
+    #[error("processes in cgroup {path} are still there {waited:?} after SIGKILL: {pids:?}")]
+    StillPopulated { path: PathBuf, waited: Duration, pids: Vec<i32> },
+}
+
+fn error(call: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CgroupError {
+    move |cause| CgroupError::Io { call, path: path.to_owned(), cause }
+}
+
+/// The mounted hierarchies that pods use. v1's named ones (systemd's) are left out: nothing is limited there, and
+/// containers stay what their supervisor's service is.
+#[derive(Clone, Debug)]
+pub struct Hierarchies {
+    version: CgroupVersion,
+    /// v1: controllers and mount point.
+    v1: Vec<(Vec<String>, PathBuf)>,
+    unified: Option<PathBuf>,
+}
+
+impl Hierarchies {
+    /// Reads this process' mounts.
+    pub fn discover() -> Result<Self, CgroupError> {
+        let path = Path::new("/proc/self/mountinfo");
+        let text = fs::read_to_string(path).map_err(error("read", path))?;
+        Self::parse(&text).ok_or(CgroupError::NoControllers)
+    }
+
+    fn parse(mountinfo: &str) -> Option<Self> {
+        let mut v1: Vec<(Vec<String>, PathBuf)> = Vec::new();
+        let mut unified = None;
+        for line in mountinfo.lines() {
+            let Some((left, right)) = line.split_once(" - ") else { continue };
+            let Some(point) = left.split(' ').nth(4).map(PathBuf::from) else { continue };
+            let mut right = right.split(' ');
+            match right.next() {
+                Some("cgroup2") if unified.is_none() => unified = Some(point),
+                Some("cgroup") => {
+                    let options = right.nth(1).unwrap_or_default();
+                    let controllers: Vec<String> =
+                        options.split(',').filter(|word| CONTROLLERS.contains(word)).map(str::to_owned).collect();
+                    if !controllers.is_empty() && !v1.iter().any(|(known, _)| *known == controllers) {
+                        v1.push((controllers, point));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let version = if v1.is_empty() { CgroupVersion::V2 } else { CgroupVersion::V1 };
+        (unified.is_some() || !v1.is_empty()).then_some(Self { version, v1, unified })
+    }
+
+    /// Where the controllers are.
+    pub fn version(&self) -> CgroupVersion {
+        self.version
+    }
+
+    /// The cgroup that systemd or another manager has delegated to this process (its own or, once it has moved out of
+    /// the way, that one's parent), relative to the mount. Only on v2.
+    pub(crate) fn delegated(&self) -> Option<PathBuf> {
+        let own = own_v2_cgroup()?;
+        let root = self.unified.as_ref()?;
+        [Some(own.as_path()), own.parent()]
+            .into_iter()
+            .flatten()
+            .find(|path| **path != *Path::new("/") && is_delegated(&below(root, path)))
+            .map(Path::to_owned)
+    }
+
+    /// A cgroup's folder in the tracking hierarchy.
+    pub(crate) fn tracking(&self, cgroup: &Path) -> PathBuf {
+        below(self.tracking_root(), cgroup)
+    }
+
+    fn tracking_root(&self) -> &Path {
+        match (&self.unified, self.v1_mount("freezer"), self.v1.first()) {
+            (Some(root), _, _) | (None, Some(root), _) | (None, None, Some((_, root))) => root,
+            (None, None, None) => Path::new("/sys/fs/cgroup"),
+        }
+    }
+
+    fn v1_mount(&self, controller: &str) -> Option<&PathBuf> {
+        self.v1.iter().find(|(controllers, _)| controllers.iter().any(|one| one == controller)).map(|(_, point)| point)
+    }
+
+    fn roots(&self) -> impl Iterator<Item = &PathBuf> {
+        self.v1.iter().map(|(_, point)| point).chain(self.unified.as_ref())
+    }
+
+    /// Makes a cgroup in the tracking hierarchy only, for processes that are to be born in it.
+    pub(crate) fn track(&self, cgroup: &Path) -> Result<PathBuf, CgroupError> {
+        let path = self.tracking(cgroup);
+        fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
+        Ok(path)
+    }
+
+    /// Sends SIGKILL to everything in a cgroup and below it.
+    pub(crate) fn kill(&self, cgroup: &Path) -> Result<(), CgroupError> {
+        let path = self.tracking(cgroup);
+        let switch = path.join("cgroup.kill");
+        match fs::write(&switch, "1") {
+            Ok(()) => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !path.exists() => return Ok(()),
+            // v1, or a kernel before 5.14: one by one.
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
+            Err(cause) => return Err(CgroupError::Io { call: "write", path: switch, cause }),
+        }
+        for pid in self.members(cgroup) {
+            // A pid from a cgroup file may end and be reused before the signal: a pidfd opened first and membership
+            // checked again through it closes that gap.
+            if let Ok(pidfd) = crate::runtime::spawn::open_pidfd(pid)
+                && self.members(cgroup).contains(&pid)
+            {
+                let _ = crate::runtime::spawn::signal(&pidfd, libc::SIGKILL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Pids in a cgroup and below it. Zombies don't count.
+    pub(crate) fn members(&self, cgroup: &Path) -> Vec<i32> {
+        let mut pids = Vec::new();
+        let mut folders = vec![self.tracking(cgroup)];
+        while let Some(folder) = folders.pop() {
+            let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+            pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
+            folders.extend(children(&folder));
+        }
+        pids
+    }
+
+    /// Kills what is in a cgroup and waits until it is empty, at most for `limit`.
+    pub(crate) fn end(&self, cgroup: &Path, limit: Duration) -> Result<(), CgroupError> {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let events = File::open(self.tracking(cgroup).join("cgroup.events")).ok();
+            if self.members(cgroup).is_empty() {
+                return Ok(());
+            }
+            self.kill(cgroup)?;
+            let waited = started.elapsed();
+            if waited >= limit {
+                let pids = self.members(cgroup);
+                return if pids.is_empty() {
+                    Ok(())
+                } else {
+                    Err(CgroupError::StillPopulated { path: cgroup.to_owned(), waited, pids })
+                };
+            }
+            // v1 has no events file; and a freshly born child of a killed process shows only by looking again.
+            let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
+            let mut watched: Vec<PollFd<'_>> = events.iter().map(|file| PollFd::new(file, PollFlags::PRI)).collect();
+            let _ = poll(&mut watched, Some(&timeout));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Removes a cgroup and those below it on every hierarchy, deepest first. Goes on after failures.
+    pub(crate) fn remove(&self, cgroup: &Path) -> Vec<CgroupError> {
+        let mut errors = Vec::new();
+        for root in self.roots() {
+            remove_tree(&below(root, cgroup), &mut errors);
+        }
+        errors
+    }
+
+    /// Removes a cgroup's folders where nothing is in or below them; silently leaves the others.
+    pub(crate) fn remove_if_empty(&self, cgroup: &Path) {
+        for root in self.roots() {
+            let _ = fs::remove_dir(below(root, cgroup));
+        }
+    }
+
+    /// How many processes the kernel's OOM killer has ended in a cgroup so far.
+    pub(crate) fn oom_kills(&self, cgroup: &Path) -> u64 {
+        let file = match (self.version, self.v1_mount("memory"), &self.unified) {
+            (CgroupVersion::V1, Some(root), _) => below(root, cgroup).join("memory.oom_control"),
+            (CgroupVersion::V2, _, Some(root)) => below(root, cgroup).join("memory.events"),
+            _ => return 0,
+        };
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+const CONTROLLERS: &[&str] = &[
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "memory",
+    "pids",
+    "devices",
+    "freezer",
+    "blkio",
+    "hugetlb",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "rdma",
+    "misc",
+];
+
+fn below(root: &Path, cgroup: &Path) -> PathBuf {
+    root.join(cgroup.strip_prefix("/").unwrap_or(cgroup))
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+fn remove_tree(folder: &Path, errors: &mut Vec<CgroupError>) {
+    match fs::remove_dir(folder) {
+        Ok(()) => return,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return,
+        Err(_) => {}
+    }
+    for child in children(folder) {
+        remove_tree(&child, errors);
+    }
+    if let Err(cause) = fs::remove_dir(folder)
+        && cause.kind() != io::ErrorKind::NotFound
+    {
+        errors.push(CgroupError::Io { call: "rmdir", path: folder.to_owned(), cause });
+    }
+}
+
+fn own_v2_cgroup() -> Option<PathBuf> {
+    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("0::")).map(PathBuf::from)
+}
+
+fn is_delegated(folder: &Path) -> bool {
+    let mut value = [0_u8; 4];
+    ["user.delegate", "trusted.delegate"]
+        .into_iter()
+        .any(|name| matches!(rustix::fs::getxattr(folder, name, &mut value[..]), Ok(1)) && value[0] == b'1')
+}
+
+/// The pod's own cgroup.
+#[derive(Debug)]
+pub struct PodCgroup {
+    hierarchies: Hierarchies,
+    path: PathBuf,
+}
+
+impl PodCgroup {
+    /// Makes it on every hierarchy and limits it (R9.2). Nothing of it remains after a failure.
+    pub fn create(plan: &CgroupPlan) -> Result<Self, CgroupError> {
+        let pod = Self { hierarchies: Hierarchies::discover()?, path: plan.path.clone() };
+        let made = pod.make().and_then(|()| limits::apply(pod.hierarchies.version, &pod.path, &plan.limits));
+        match made {
+            Ok(()) => Ok(pod),
+            Err(error) => {
+                pod.hierarchies.remove(&pod.path);
+                Err(error)
+            }
+        }
+    }
+
+    fn make(&self) -> Result<(), CgroupError> {
+        for (controllers, root) in &self.hierarchies.v1 {
+            let path = below(root, &self.path);
+            fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
+            if controllers.iter().any(|one| one == "cpuset") {
+                inherit_cpuset(root, &self.path)?;
+            }
+        }
+        match (&self.hierarchies.unified, self.hierarchies.version) {
+            (Some(root), CgroupVersion::V1) => {
+                let path = below(root, &self.path);
+                fs::create_dir_all(&path).map_err(error("mkdir", &path))
+            }
+            (Some(root), CgroupVersion::V2) => enable_controllers(root, &self.path),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// The hierarchies it is on.
+    pub fn hierarchies(&self) -> &Hierarchies {
+        &self.hierarchies
+    }
+
+    /// Relative to the hierarchies' roots.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it, and the folder all pods share if this was the last one.
+    pub fn remove(self) -> Vec<CgroupError> {
+        let errors = self.hierarchies.remove(&self.path);
+        if let Some(shared) =
+            self.path.parent().filter(|path| path.file_name().is_some_and(|name| name.as_bytes() == b"barepod"))
+        {
+            self.hierarchies.remove_if_empty(shared);
+        }
+        errors
+    }
+}
+
+/// A new v1 cpuset has no CPU and no memory node, and no process can join it: take over the parent's, from the top.
+fn inherit_cpuset(root: &Path, cgroup: &Path) -> Result<(), CgroupError> {
+    let mut parent = root.to_owned();
+    for part in cgroup.strip_prefix("/").unwrap_or(cgroup) {
+        let child = parent.join(part);
+        for name in ["cpuset.cpus", "cpuset.mems"] {
+            let (from, to) = (parent.join(name), child.join(name));
+            if fs::read_to_string(&to).map_err(error("read", &to))?.trim().is_empty() {
+                let value = fs::read_to_string(&from).map_err(error("read", &from))?;
+                fs::write(&to, value.trim()).map_err(error("write", &to))?;
+            }
+        }
+        parent = child;
+    }
+    Ok(())
+}
+
+/// v2: makes the path and hands every controller down to the pod's children. Controllers that can't be handed down
+/// (a parent lacks them, or realtime processes hold `cpu`) are left: a limit that needs one says so when it is set.
+fn enable_controllers(root: &Path, cgroup: &Path) -> Result<(), CgroupError> {
+    let mut folder = root.to_owned();
+    hand_down(&folder)?;
+    for part in cgroup.strip_prefix("/").unwrap_or(cgroup) {
+        folder.push(part);
+        match fs::create_dir(&folder) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(CgroupError::Io { call: "mkdir", path: folder, cause });
+            }
+            _ => hand_down(&folder)?,
+        }
+    }
+    Ok(())
+}
+
+fn hand_down(folder: &Path) -> Result<(), CgroupError> {
+    let list = folder.join("cgroup.controllers");
+    let switch = folder.join("cgroup.subtree_control");
+    let available = fs::read_to_string(&list).map_err(error("read", &list))?;
+    let enabled = fs::read_to_string(&switch).map_err(error("read", &switch))?;
+    for controller in available.split_whitespace().filter(|name| !enabled.split_whitespace().any(|one| one == *name)) {
+        let word = format!("+{controller}");
+        let written = fs::write(&switch, &word);
+        if let Err(cause) = written
+            && cause.raw_os_error() == Some(libc::EBUSY)
+        {
+            // No process may be in a cgroup that hands controllers down: in a delegated cgroup that process is us.
+            let aside = folder.join("supervisor");
+            fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
+            let procs = aside.join("cgroup.procs");
+            fs::write(&procs, "0").map_err(error("write", &procs))?;
+            fs::write(&switch, &word).map_err(error("write", &switch))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const HYBRID: &str = "30 1 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+32 30 0:28 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
+33 30 0:29 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
+34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+    const PURE: &str = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate";
+
+    #[test]
+    fn v2_tracks_wherever_it_is_mounted() {
+        let cases = [
+            (HYBRID, CgroupVersion::V1, "/sys/fs/cgroup/unified/barepod/p"),
+            (PURE, CgroupVersion::V2, "/sys/fs/cgroup/barepod/p"),
+            (HYBRID.rsplit_once('\n').unwrap().0, CgroupVersion::V1, "/sys/fs/cgroup/freezer/barepod/p"),
+        ];
+        for (text, version, tracking) in cases {
+            let hierarchies = Hierarchies::parse(text).unwrap();
+            assert_eq!(hierarchies.version(), version);
+            assert_eq!(hierarchies.tracking(Path::new("/barepod/p")), Path::new(tracking));
+        }
+        assert!(Hierarchies::parse("30 1 0:26 / / rw - ext4 /dev/vda rw").is_none());
+    }
+
+    #[test]
+    fn named_hierarchies_are_left_alone() {
+        let hierarchies = Hierarchies::parse(HYBRID).unwrap();
+        assert!(!hierarchies.roots().any(|root| root.ends_with("systemd")));
+    }
+}

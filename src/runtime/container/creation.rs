@@ -1,0 +1,224 @@
+//! A container being made: starts the helper and collects its answer, without waiting for it.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::MemfdFlags;
+use rustix::pipe::PipeFlags;
+
+use super::failure::{ContainerError, Failure, Stage};
+use super::helper::{self, Report, Request};
+use super::running::{Container, Place};
+use super::{AttemptDirs, ExitStatus};
+use crate::plan::{CgroupVersion, ContainerPlan};
+use crate::runtime::cgroup::Hierarchies;
+use crate::runtime::files;
+use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+
+/// How far a creation is.
+#[derive(Debug)]
+pub enum Progress {
+    /// Nothing new; poll again.
+    Pending,
+    /// Made, not started. The creation is over.
+    Created(Container),
+    /// Not made; nothing of it is left but what [`Creation::abort`] would have left. The creation is over.
+    Failed(ContainerError),
+}
+
+/// A container being made.
+#[derive(Debug)]
+pub struct Creation {
+    place: Place,
+    helper: Child,
+    report: File,
+    line: Vec<u8>,
+    start: File,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    over: bool,
+}
+
+impl Creation {
+    /// Starts making a container. Returns as soon as the helper runs, well under a millisecond.
+    pub fn begin(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Result<Self, ContainerError> {
+        let place = place(plan, dirs, hierarchies);
+        match Self::try_begin(plan, dirs, &place) {
+            Ok(parts) => Ok(parts),
+            Err(failure) => {
+                place.clear();
+                Err(ContainerError::Create { container: plan.name.clone(), failure })
+            }
+        }
+    }
+
+    fn try_begin(plan: &ContainerPlan, dirs: &AttemptDirs, place: &Place) -> Result<Self, Failure> {
+        let failed = |object: &str, cause: io::Error| Failure::io(Stage::Helper, object, cause);
+        for folder in [&dirs.state, &dirs.data] {
+            files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
+        }
+        let (stdout, stderr) = (fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?);
+        let request = Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone() };
+        let request = memfd(&request).map_err(|cause| failed("write the request", cause))?;
+        let (report, report_end) = pipe().map_err(|cause| failed("pipe", cause))?;
+        let (start, start_end) = pipe().map_err(|cause| failed("pipe", cause))?;
+        let folder =
+            place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
+        let what = Spawn {
+            name: helper::NAME,
+            cgroup: Some(&folder),
+            fds: &[request.as_raw_fd(), report_end.as_raw_fd(), start_end.as_raw_fd()],
+            pid_namespace: PidNamespace::Same,
+            tie: Tie::DiesWithParent,
+        };
+        let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
+        Ok(Self { place: place.clone(), helper, report, line: Vec::new(), start, stdout, stderr, over: false })
+    }
+
+    /// To be polled for reading.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+
+    /// To be polled for reading as well: a helper that dies says nothing.
+    pub fn helper_pidfd(&self) -> BorrowedFd<'_> {
+        self.helper.pidfd.as_fd()
+    }
+
+    /// Takes the next step if there is one. Not to be called again once it answered anything but `Pending`.
+    pub fn advance(mut self) -> (Option<Self>, Progress) {
+        // Looked at before the report is read: what a helper wrote before it died is read for sure.
+        let helper_ended = spawn::has_ended(&self.helper.pidfd);
+        let complete = self.read_line();
+        if !complete && !helper_ended {
+            return (Some(self), Progress::Pending);
+        }
+        let progress = match serde_json::from_slice(&self.line) {
+            Ok(Report::Created { pid, warnings }) => self.created(pid, warnings),
+            Ok(Report::Failed(failure)) => self.failed(failure),
+            Err(_) => {
+                let end = spawn::reap(&self.helper.pidfd).ok().flatten().unwrap_or(ExitStatus::Unknown);
+                self.failed(Failure::new(Stage::Helper, "ended without an answer", format!("{end:?}")))
+            }
+        };
+        (None, progress)
+    }
+
+    fn read_line(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            if self.line.last() == Some(&b'\n') {
+                return true;
+            }
+            match self.report.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(number) => self.line.extend_from_slice(&buffer[..number]),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn created(&mut self, pid: i32, warnings: Vec<String>) -> Progress {
+        let made = spawn::open_pidfd(pid).and_then(|pidfd| {
+            let ends = (self.start.try_clone()?, self.stdout.try_clone()?, self.stderr.try_clone()?);
+            Ok((pidfd, ends))
+        });
+        match made {
+            Ok((pidfd, (start, stdout, stderr))) => {
+                self.over = true;
+                Progress::Created(Container::new(
+                    self.place.clone(),
+                    pid,
+                    pidfd,
+                    self.helper.pid,
+                    start,
+                    (stdout, stderr),
+                    warnings,
+                ))
+            }
+            Err(cause) => self.failed(Failure::io(Stage::Helper, format!("pidfd of {pid}"), cause)),
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) -> Progress {
+        self.clear();
+        Progress::Failed(ContainerError::Create { container: self.place.name.clone(), failure })
+    }
+
+    /// Ends a creation that isn't wanted any more, with everything it has made.
+    pub fn abort(mut self) {
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        if !self.over {
+            self.over = true;
+            let _ = spawn::signal(&self.helper.pidfd, libc::SIGKILL);
+            // The container's init is a child of this process too. One that died by itself shows only in the pid file.
+            let noted = fs::read_to_string(self.place.dirs.state.join(helper::PID))
+                .ok()
+                .and_then(|text| text.trim().parse().ok());
+            let members: Vec<i32> =
+                self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup)).chain(noted).collect();
+            self.place.clear();
+            for pid in members.into_iter().chain([self.helper.pid]) {
+                spawn::leave_stray(pid);
+            }
+        }
+    }
+}
+
+impl Drop for Creation {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn place(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Place {
+    let path = plan.spec.linux().as_ref().and_then(|linux| linux.cgroups_path().clone());
+    let cgroup = path.unwrap_or_else(|| Path::new("/barepod").join(&plan.id));
+    // Where v2 has the controllers, libcontainer limits the container's cgroup before the helper is done: a small
+    // limit would hit the helper. So there it has a cgroup of its own beside it.
+    let helper_cgroup = (hierarchies.version() == CgroupVersion::V2).then(|| {
+        let parent = cgroup.parent().unwrap_or(Path::new("/"));
+        parent.join(format!("_create-{}", plan.id))
+    });
+    Place {
+        name: plan.name.clone(),
+        id: plan.id.clone(),
+        dirs: dirs.clone(),
+        hierarchies: hierarchies.clone(),
+        cgroup,
+        helper_cgroup,
+    }
+}
+
+/// Makes a FIFO and opens its reading end, which needs no writer to be there yet.
+fn fifo(path: &PathBuf) -> Result<OwnedFd, Failure> {
+    let failed = |cause: io::Error| Failure::io(Stage::Prepare, path.display(), cause);
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
+        _ => {}
+    }
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).map_err(|errno| failed(errno.into()))?;
+    let file =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).map_err(failed)?;
+    Ok(file.into())
+}
+
+fn memfd(request: &Request) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)?);
+    file.write_all(&serde_json::to_vec(request).map_err(io::Error::other)?)?;
+    Ok(file)
+}
+
+pub(super) fn pipe() -> io::Result<(File, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((read.into(), write))
+}

@@ -1,0 +1,163 @@
+//! The short-lived process that makes a container: file systems, then libcontainer. Its input is a request in a
+//! memfd, its output one line of JSON in a pipe; it ends at once after that.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::syscall::syscall::SyscallType;
+use oci_spec::runtime::{RootBuilder, Spec};
+use serde::{Deserialize, Serialize};
+
+use super::AttemptDirs;
+use super::executor::Program;
+use super::failure::{Failure, Stage};
+use super::rootfs;
+use crate::plan::ContainerPlan;
+use crate::runtime::spawn;
+
+/// Its `argv[0]`.
+pub(super) const NAME: &str = "barepod:create";
+/// Descriptors it is given, in order: request, report, start pipe.
+const DESCRIPTORS: i32 = 3;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) plan: ContainerPlan,
+    pub(super) state: PathBuf,
+    pub(super) data: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    Created { pid: i32, warnings: Vec<String> },
+    Failed(Failure),
+}
+
+/// Names in an attempt's folder.
+pub(super) const STDOUT: &str = "stdout";
+pub(super) const STDERR: &str = "stderr";
+pub(super) const OCI: &str = "oci";
+pub(super) const PID: &str = "pid";
+
+pub(super) fn run() -> ! {
+    spawn::settle("barepod:create", DESCRIPTORS);
+    let (request, report, start) = (spawn::inherited(0), spawn::inherited(1), spawn::inherited(2));
+    let answer = match create(File::from(request), start) {
+        Ok(report) => report,
+        Err(failure) => Report::Failed(failure),
+    };
+    let mut line = serde_json::to_vec(&answer).unwrap_or_default();
+    line.push(b'\n');
+    let written = File::from(report).write_all(&line);
+    // No destructors: nothing here needs them, and the container waits for nobody.
+    std::process::exit(i32::from(written.is_err()))
+}
+
+fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
+    let mut text = Vec::new();
+    request
+        .rewind()
+        .and_then(|()| request.read_to_end(&mut text))
+        .map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
+    let Request { plan, state, data } =
+        serde_json::from_slice(&text).map_err(|cause| Failure::new(Stage::Helper, "read the request", cause))?;
+    let dirs = AttemptDirs { state, data };
+    let mut spec = plan.spec.clone();
+    let mut warnings = Vec::new();
+    for (path, mode) in &plan.files {
+        make_file(path, *mode)?;
+    }
+    rootfs::own_mounts()?;
+    rootfs::mount_root(&plan, &dirs)?;
+    rootfs::make_working_directory(&spec, &dirs)?;
+    rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs)?;
+    set_root(&mut spec, &dirs)?;
+    clamp_oom_score(&mut spec, &mut warnings);
+    let config = dirs.state.join("config.json");
+    let written = serde_json::to_vec(&spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
+    written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;
+    let pid = build(&plan, &spec, &dirs, start)?;
+    Ok(Report::Created { pid, warnings })
+}
+
+fn make_file(path: &Path, mode: u32) -> Result<(), Failure> {
+    let made = fs::OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW).open(path);
+    made.and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode)))
+        .map_err(|cause| Failure::io(Stage::Prepare, path.display(), cause))
+}
+
+fn set_root(spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+    let read_only = spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false);
+    let root = RootBuilder::default().path(dirs.state.join("rootfs")).readonly(read_only).build();
+    spec.set_root(Some(root.map_err(|cause| Failure::new(Stage::Oci, "root", cause))?));
+    Ok(())
+}
+
+/// Without CAP_SYS_RESOURCE the score can't go below the present one; a container that is killed a little earlier
+/// than it should be is better than none.
+fn clamp_oom_score(spec: &mut Spec, warnings: &mut Vec<String>) {
+    let Some(process) = spec.process_mut().as_mut() else { return };
+    let Some(wanted) = process.oom_score_adj() else { return };
+    let present = fs::read_to_string("/proc/self/oom_score_adj")
+        .ok()
+        .and_then(|text| text.trim().parse::<i32>().ok())
+        .unwrap_or(0);
+    let may_lower = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_RESOURCE).unwrap_or(false);
+    if wanted < present && !may_lower {
+        process.set_oom_score_adj(Some(present));
+        warnings.push(format!("oom_score_adj stays {present} instead of {wanted}: lowering it needs CAP_SYS_RESOURCE"));
+    }
+}
+
+fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, start: OwnedFd) -> Result<i32, Failure> {
+    let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
+    let null = File::open("/dev/null").map_err(|cause| Failure::io(Stage::Prepare, "/dev/null", cause))?;
+    let (stdout, stderr) = (output(&dirs.state.join(STDOUT), uid)?, output(&dirs.state.join(STDERR), uid)?);
+    let program = Program { pipe: start.as_raw_fd() };
+    let built = ContainerBuilder::new(plan.id.clone(), SyscallType::default())
+        .with_executor(program)
+        .with_root_path(dirs.state.join(OCI))
+        .and_then(|builder| builder.with_pid_file(Some(dirs.state.join(PID))))
+        .map(|builder| builder.with_stdin(null).with_stdout(stdout).with_stderr(stderr))
+        .and_then(|builder| {
+            builder.as_init(&dirs.state).with_systemd(false).with_detach(true).as_sibling(true).build()
+        });
+    drop(start);
+    let container = built.map_err(|error| explain(&error, spec))?;
+    container
+        .pid()
+        .map(|pid| pid.as_raw())
+        .ok_or_else(|| Failure::new(Stage::Oci, "", "libcontainer made a container without a process"))
+}
+
+/// The container's end of a FIFO. Opened for both directions, so that the container gets no SIGPIPE and loses nothing
+/// while a supervisor is being replaced; owned by its user, so that /dev/stdout can be opened again.
+fn output(path: &Path, uid: u32) -> Result<OwnedFd, Failure> {
+    let failed = |cause| Failure::io(Stage::Prepare, path.display(), cause);
+    let file = File::options().read(true).write(true).open(path).map_err(failed)?;
+    std::os::unix::fs::fchown(&file, Some(uid), None).map_err(failed)?;
+    Ok(file.into())
+}
+
+fn explain(error: &dyn std::error::Error, spec: &Spec) -> Failure {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(one) = next {
+        let text = one.to_string();
+        // Many of libcontainer's errors repeat their source.
+        if !parts.last().is_some_and(|last| last.contains(&text)) {
+            parts.push(text);
+        }
+        next = one.source();
+    }
+    let mut cause = parts.join(": ");
+    let cwd = spec.process().as_ref().map(|process| process.cwd().clone()).unwrap_or_default();
+    if cause.contains("failed to unix syscall") && rootfs::is_below_mount(spec, &cwd) {
+        cause = format!("{cause}; does the working directory {} exist in the volume?", cwd.display());
+    }
+    Failure::new(Stage::Oci, "", cause)
+}

@@ -1,0 +1,42 @@
+//! One attempt of one container: made, started, watched, signalled, removed. Knows OCI configs, never pods.
+//!
+//! libcontainer changes the process that calls it, so a short-lived helper calls it ([`helper_main_if_asked`]); the
+//! container's init becomes a child of the process that began the [`Creation`]. Nothing here waits: each step has a
+//! descriptor to poll and a call that says how far it is. [`Creation`] → [`Container`] → [`Removal`].
+
+mod creation;
+mod executor;
+mod failure;
+mod helper;
+mod removal;
+mod rootfs;
+mod running;
+
+use std::path::PathBuf;
+
+pub use crate::runtime::spawn::{ExitStatus, reap_strays, set_helper_exe};
+pub use creation::{Creation, Progress};
+pub use failure::{ContainerError, Failure, Stage, StartFailure};
+pub use removal::{Removal, RemovalError};
+pub use running::Container;
+
+/// Where an attempt's things go. Both folders are the attempt's alone and vanish with it.
+#[derive(Clone, Debug)]
+pub struct AttemptDirs {
+    /// Small things: FIFOs, config, the mount point of the root file system, what the plan's `files` name.
+    pub state: PathBuf,
+    /// On a disk that can hold an overlay's upper layer.
+    pub data: PathBuf,
+}
+
+/// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
+pub fn helper_main_if_asked() {
+    let Some(name) = std::env::args_os().next() else { return };
+    if name == helper::NAME {
+        helper::run()
+    } else if name == removal::NAME {
+        removal::run()
+    } else if name == crate::runtime::sandbox::PAUSE {
+        crate::runtime::sandbox::run_pause()
+    }
+}

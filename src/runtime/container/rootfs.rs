@@ -1,0 +1,130 @@
+//! The container's file systems, as far as they have to be ready before libcontainer: the overlay over the bundle's
+//! rootfs, and subPaths. Runs in the helper, in its own mount namespace.
+
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use oci_spec::runtime::Spec;
+
+use super::AttemptDirs;
+use super::failure::{Failure, Stage};
+use crate::plan::{ContainerPlan, SubPath};
+use crate::runtime::files::{self, Create, SubPathFault};
+
+pub(super) fn own_mounts() -> Result<(), Failure> {
+    let failed = |object, errno: nix::Error| Failure::io(Stage::RootFs, object, errno);
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| failed("unshare mount namespace", errno))?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
+        .map_err(|errno| failed("mount --make-rslave /", errno))
+}
+
+/// Mounts the root file system at `state/rootfs`. A read-only one gets an upper layer as well: mount points that the
+/// bundle lacks have to be made somewhere, and never in the bundle. libcontainer makes it read-only afterwards.
+pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs) -> Result<(), Failure> {
+    let target = dirs.state.join("rootfs");
+    let (upper, work) = (dirs.data.join("upper"), dirs.data.join("work"));
+    for folder in [&target, &upper, &work] {
+        fs::create_dir_all(folder).map_err(|cause| Failure::io(Stage::RootFs, folder.display(), cause))?;
+    }
+    // The root of an overlay looks like its upper's root.
+    let lower_facts =
+        fs::metadata(&plan.rootfs).map_err(|cause| Failure::io(Stage::RootFs, plan.rootfs.display(), cause))?;
+    fs::set_permissions(&upper, lower_facts.permissions())
+        .map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
+    let (lower, upper, work) = (open(&plan.rootfs)?, open(&upper)?, open(&work)?);
+    // By descriptor, so that no path needs escaping, none can be too long, and none shows in the container's mountinfo.
+    let options = |more: &str| {
+        let fd = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
+        format!("lowerdir={},upperdir={},workdir={}{more}", fd(&lower), fd(&upper), fd(&work))
+    };
+    // The upper layer ends with the attempt: syncing it to disk would be for nothing (kernel 5.10).
+    let try_mount =
+        |more| mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(options(more).as_str()));
+    let mounted = match try_mount(",volatile") {
+        Err(nix::Error::EINVAL) => try_mount(""),
+        other => other,
+    };
+    mounted.map_err(|errno| explain(errno, plan, dirs))
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    File::options()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(|cause| Failure::io(Stage::RootFs, path.display(), cause))
+}
+
+fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs) -> Failure {
+    let mut failure = Failure::io(Stage::RootFs, format!("mount overlay over {}", plan.rootfs.display()), errno);
+    match errno {
+        nix::Error::EINVAL => {
+            failure.cause = format!(
+                "{}; the file system of {} can't hold an upper layer (is it an overlay or a network file system itself?)",
+                failure.cause,
+                dirs.data.display()
+            );
+        }
+        nix::Error::ENODEV => failure.cause.push_str("; this kernel has no overlay file system (modprobe overlay)"),
+        _ => {}
+    }
+    failure
+}
+
+/// Makes the container's working directory where the bundle lacks it, as runc does. One below a mount is the
+/// volume's affair.
+pub(super) fn make_working_directory(spec: &Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+    let Some(cwd) = spec.process().as_ref().map(|process| process.cwd().clone()) else { return Ok(()) };
+    if is_below_mount(spec, &cwd) {
+        return Ok(());
+    }
+    files::make_in_root(&dirs.state.join("rootfs"), &cwd).map_err(|fault| {
+        let object = format!("working directory {}", cwd.display());
+        match fault {
+            SubPathFault::Refused(errno) => {
+                Failure::io(Stage::RootFs, object, std::io::Error::from_raw_os_error(errno))
+            }
+            SubPathFault::Escapes => Failure::new(Stage::RootFs, object, "has a \"..\" in it"),
+        }
+    })
+}
+
+pub(super) fn is_below_mount(spec: &Spec, path: &Path) -> bool {
+    spec.mounts().iter().flatten().any(|one| path.starts_with(one.destination()))
+}
+
+/// Resolves each subPath and makes a private bind of it the mount's source.
+pub(super) fn resolve_sub_paths(sub_paths: &[SubPath], spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+    let Some(mounts) = spec.mounts_mut().as_mut() else { return Ok(()) };
+    for (number, sub_path) in sub_paths.iter().enumerate() {
+        let Some(one) = mounts.get_mut(sub_path.mount) else {
+            return Err(Failure::new(
+                Stage::SubPath,
+                sub_path.path.display(),
+                format!("the config has no mount number {}", sub_path.mount),
+            ));
+        };
+        let volume = one.source().clone().unwrap_or_default();
+        let read_only = one.options().iter().flatten().any(|option| option == "ro");
+        let create = if read_only { Create::Nothing } else { Create::Folders };
+        let object = format!("{:?} of {}", sub_path.path.display().to_string(), volume.display());
+        let source: OwnedFd = files::open_below(&volume, &sub_path.path, create).map_err(|fault| match fault {
+            SubPathFault::Escapes => {
+                Failure::new(Stage::SubPath, &object, "leads out of the volume through a symbolic link or \"..\"")
+            }
+            SubPathFault::Refused(errno) => {
+                Failure::io(Stage::SubPath, &object, std::io::Error::from_raw_os_error(errno))
+            }
+        })?;
+        let target = dirs.state.join("subpaths").join(number.to_string());
+        fs::create_dir_all(dirs.state.join("subpaths")).map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
+        files::bind(&source, &target).map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
+        one.set_source(Some(target));
+    }
+    Ok(())
+}

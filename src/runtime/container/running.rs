@@ -1,0 +1,215 @@
+//! A made container: started, watched, signalled. Its process is known by pidfd only.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+
+use super::failure::{ContainerError, StartFailure};
+use super::{AttemptDirs, ExitStatus, executor, helper};
+use crate::runtime::cgroup::Hierarchies;
+use crate::runtime::{files, spawn};
+
+/// Where a container's things are.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) dirs: AttemptDirs,
+    pub(super) hierarchies: Hierarchies,
+    pub(super) cgroup: PathBuf,
+    pub(super) helper_cgroup: Option<PathBuf>,
+}
+
+impl Place {
+    /// The cgroup the helper is born in.
+    pub(super) fn birth(&self) -> &Path {
+        self.helper_cgroup.as_deref().unwrap_or(&self.cgroup)
+    }
+
+    pub(super) fn cgroups(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.cgroup).chain(&self.helper_cgroup)
+    }
+
+    pub(super) fn kill(&self) {
+        for cgroup in self.cgroups() {
+            let _ = self.hierarchies.kill(cgroup);
+        }
+    }
+
+    /// After a failed or aborted creation: kills and removes what there is, as far as it goes at once. What is
+    /// still dying then is left to the sandbox's removal or a sweep.
+    pub(super) fn clear(&self) {
+        for cgroup in self.cgroups() {
+            let _ = self.hierarchies.end(cgroup, std::time::Duration::from_millis(50));
+            self.hierarchies.remove(cgroup);
+        }
+        for folder in [&self.dirs.state, &self.dirs.data] {
+            let _ = files::remove_tree(folder, &mut 10_000);
+        }
+    }
+}
+
+/// A container whose process waits to be started, runs, or has ended. Dropping it ends nothing: see
+/// [`Removal`](super::Removal).
+#[derive(Debug)]
+pub struct Container {
+    pub(super) place: Place,
+    pid: i32,
+    pidfd: OwnedFd,
+    /// Process group of what the helper forked, to be reaped; `None` once nothing of it is left.
+    strays: Option<i32>,
+    start: File,
+    start_text: Vec<u8>,
+    started: Option<Result<(), StartFailure>>,
+    output: Option<(OwnedFd, OwnedFd)>,
+    warnings: Vec<String>,
+    exit: Option<ExitStatus>,
+    oom_kills_before: u64,
+}
+
+impl Container {
+    pub(super) fn new(
+        place: Place,
+        pid: i32,
+        pidfd: OwnedFd,
+        helper: i32,
+        start: File,
+        output: (OwnedFd, OwnedFd),
+        warnings: Vec<String>,
+    ) -> Self {
+        let oom_kills_before = place.hierarchies.oom_kills(&place.cgroup);
+        Self {
+            place,
+            pid,
+            pidfd,
+            strays: Some(helper),
+            start,
+            start_text: Vec::new(),
+            started: None,
+            output: Some(output),
+            warnings,
+            exit: None,
+            oom_kills_before,
+        }
+    }
+
+    /// Lets the program run. Whether it does says [`start_outcome`](Self::start_outcome).
+    pub fn start(&mut self) -> Result<(), ContainerError> {
+        let socket = self.place.dirs.state.join(helper::OCI).join(&self.place.id);
+        let told = rustix::fs::openat(CWD, &socket, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(io::Error::from)
+            .and_then(|folder| {
+                // A socket's path has at most 107 bytes; through the folder's descriptor it always fits.
+                let mut stream = UnixStream::connect(format!("/proc/self/fd/{}/notify.sock", folder.as_raw_fd()))?;
+                stream.write_all(b"start container")
+            });
+        told.map_err(|cause| self.start_error(StartFailure::NotTold { errno: cause.raw_os_error() }))
+    }
+
+    /// To be polled for reading after `start`.
+    pub fn start_fd(&self) -> BorrowedFd<'_> {
+        self.start.as_fd()
+    }
+
+    /// Whether the program runs; `None`: not known yet. `Ok` means that its execve has succeeded.
+    pub fn start_outcome(&mut self) -> Option<Result<(), ContainerError>> {
+        if self.started.is_none() && self.read_start() {
+            self.started = Some(match self.start_text.split_first() {
+                None => Err(StartFailure::Died),
+                Some((&executor::ABOUT_TO_EXEC, [])) => Ok(()),
+                Some((_, text)) => Err(serde_json::from_slice(text).unwrap_or(StartFailure::Died)),
+            });
+            self.reap_strays();
+        }
+        self.started.clone().map(|outcome| outcome.map_err(|failure| self.start_error(failure)))
+    }
+
+    /// True at the end of the pipe.
+    fn read_start(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        loop {
+            match self.start.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(number) => self.start_text.extend_from_slice(&buffer[..number]),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return cause.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    fn start_error(&self, failure: StartFailure) -> ContainerError {
+        ContainerError::Start { container: self.place.name.clone(), failure }
+    }
+
+    /// What was done differently from what the plan asked for.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Of the container's init, in this process' pid namespace. For showing only.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Readable once the init has ended.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Sends a signal to the init; one that has ended is no error.
+    pub fn signal(&self, signal: i32) -> Result<(), ContainerError> {
+        spawn::signal(&self.pidfd, signal).map_err(|cause| ContainerError::Signal {
+            container: self.place.name.clone(),
+            call: "pidfd_send_signal",
+            cause,
+        })
+    }
+
+    /// Kills everything in the container (R5.14).
+    pub fn kill(&self) -> Result<(), ContainerError> {
+        self.place.kill();
+        self.signal(libc::SIGKILL)
+    }
+
+    /// How the init ended; `None`: it hasn't.
+    pub fn exit(&mut self) -> Option<ExitStatus> {
+        if self.exit.is_none() {
+            self.exit = match spawn::reap(&self.pidfd) {
+                Ok(status) => status,
+                Err(_) => Some(ExitStatus::Unknown),
+            };
+        }
+        self.exit
+    }
+
+    /// Whether the kernel's OOM killer has ended one of the container's processes.
+    pub fn oom_killed(&self) -> bool {
+        self.place.hierarchies.oom_kills(&self.place.cgroup) > self.oom_kills_before
+    }
+
+    /// The reading ends of stdout and stderr, non-blocking, once. They end when the last process of the container
+    /// has closed its end.
+    pub fn take_output(&mut self) -> Option<(OwnedFd, OwnedFd)> {
+        self.output.take()
+    }
+
+    /// Reaps the helper and what it forked. To be called when something became a zombie; cheap.
+    pub fn reap_strays(&mut self) {
+        if self.strays.is_some_and(spawn::reap_group) {
+            self.strays = None;
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.reap_strays();
+        if let Some(group) = self.strays {
+            spawn::leave_stray(group);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Making and removing files where others may have put symbolic links or mounts. Every step goes through the
+//! descriptor of the folder before it, never through a joined path.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// Removes a folder with everything in it; what isn't there is no error. Symbolic links are removed, not followed;
+/// mounts are neither entered nor removed (EXDEV, EBUSY). At most `budget` entries; false: there are more.
+pub(crate) fn remove_tree(path: &Path, budget: &mut usize) -> io::Result<bool> {
+    let Some(name) = path.file_name() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let parent = match rustix::fs::open(
+        path.parent().unwrap_or(Path::new("/")),
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    ) {
+        Err(Errno::NOENT) => return Ok(true),
+        other => other?,
+    };
+    Ok(remove_at(parent.as_fd(), name.as_ref(), budget)?)
+}
+
+fn remove_at(parent: BorrowedFd<'_>, name: &Path, budget: &mut usize) -> Result<bool, Errno> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(true),
+        Err(Errno::NOTDIR) => {
+            rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
+            return Ok(true);
+        }
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let folder = rustix::fs::openat2(parent, name, flags, Mode::empty(), inside)?;
+    for entry in Dir::read_from(&folder)? {
+        let entry = entry?;
+        let child = entry.file_name();
+        if child == c"." || child == c".." {
+            continue;
+        }
+        if *budget == 0 {
+            return Ok(false);
+        }
+        *budget -= 1;
+        let child: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(child.to_bytes());
+        if !remove_at(folder.as_fd(), child.as_ref(), budget)? {
+            return Ok(false);
+        }
+    }
+    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?;
+    Ok(true)
+}
+
+/// Makes a folder and its parents with exactly `mode` on what is new.
+pub(crate) fn make_folders(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_folders(parent, mode)?;
+    }
+    match std::fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => {
+            other?;
+            // The umask doesn't count.
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        }
+    }
+}
+
+/// Why a `subPath` leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SubPathFault {
+    /// A symbolic link or `..` leads out of the volume.
+    Escapes,
+    /// The kernel refused.
+    Refused(i32),
+}
+
+/// Resolves `path` below the folder `volume`: links may be followed inside it but not out of it (CVE-2017-1002101),
+/// and what is returned is the thing itself, so that nothing can be swapped afterwards (CVE-2021-25741). What
+/// doesn't exist is made as folders of mode 0750, one step at a time, if `create`.
+pub(crate) fn open_below(volume: &Path, path: &Path, create: Create) -> Result<OwnedFd, SubPathFault> {
+    walk(volume, path, ResolveFlags::BENEATH, create, 0o750)
+}
+
+/// Makes `path` and its parents, mode 0755, inside the root file system at `root`: absolute links lead from there,
+/// `..` stops there, as it will be for the container.
+pub(crate) fn make_in_root(root: &Path, path: &Path) -> Result<(), SubPathFault> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    walk(root, relative, ResolveFlags::IN_ROOT, Create::Folders, 0o755).map(drop)
+}
+
+fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u32) -> Result<OwnedFd, SubPathFault> {
+    let refused = |error: Errno| SubPathFault::Refused(error.raw_os_error());
+    let root = rustix::fs::openat(CWD, volume, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(refused)?;
+    let inside = links | ResolveFlags::NO_MAGICLINKS;
+    let mut so_far = PathBuf::new();
+    let mut found = root;
+    let base = found.try_clone().map_err(|error| SubPathFault::Refused(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    for part in path.components() {
+        let Component::Normal(part) = part else {
+            if part == Component::CurDir {
+                continue;
+            }
+            return Err(SubPathFault::Escapes);
+        };
+        so_far.push(part);
+        // From the root each time: a link in the middle may lead anywhere inside, which BENEATH judges from there.
+        let next = rustix::fs::openat2(&base, &so_far, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), inside);
+        found = match next {
+            Ok(fd) => fd,
+            Err(Errno::XDEV) => return Err(SubPathFault::Escapes),
+            Err(Errno::NOENT) if create == Create::Folders => {
+                match rustix::fs::mkdirat(&found, part, Mode::from_raw_mode(mode)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(refused(error)),
+                }
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                rustix::fs::openat(&found, part, flags, Mode::empty()).map_err(refused)?
+            }
+            Err(error) => return Err(refused(error)),
+        };
+    }
+    Ok(found)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Create {
+    Folders,
+    Nothing,
+}
+
+/// Binds what a descriptor stands for (a file or a folder, with the mounts below it) to `target`, which is made.
+pub(crate) fn bind(source: &OwnedFd, target: &Path) -> io::Result<()> {
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(source)?.st_mode);
+    if kind == FileType::Directory {
+        make_folders(target, 0o700)?;
+    } else {
+        std::fs::File::create(target)?;
+    }
+    let name = format!("/proc/self/fd/{}", source.as_raw_fd());
+    let flags = nix::mount::MsFlags::MS_BIND | nix::mount::MsFlags::MS_REC;
+    nix::mount::mount(Some(name.as_str()), target, None::<&str>, flags, None::<&str>)?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn removal_does_not_follow_links_and_keeps_to_its_budget() {
+        let dir = tempfile::tempdir().unwrap();
+        let (keep, gone) = (dir.path().join("keep"), dir.path().join("gone"));
+        fs::create_dir_all(gone.join("a/b")).unwrap();
+        fs::create_dir(&keep).unwrap();
+        fs::write(keep.join("precious"), "x").unwrap();
+        symlink(&keep, gone.join("a/link")).unwrap();
+        assert!(!remove_tree(&gone, &mut 1).unwrap());
+        assert!(remove_tree(&gone, &mut 100).unwrap());
+        assert!(!gone.exists() && keep.join("precious").exists());
+        assert!(remove_tree(&gone, &mut 100).unwrap());
+    }
+
+    #[test]
+    fn sub_paths_stay_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        let volume = dir.path().join("volume");
+        fs::create_dir_all(volume.join("real")).unwrap();
+        symlink("real", volume.join("inner")).unwrap();
+        symlink("../", volume.join("up")).unwrap();
+        symlink("/etc", volume.join("abs")).unwrap();
+        let open = |path: &str, create| open_below(&volume, Path::new(path), create).map(drop);
+        assert_eq!(open("inner", Create::Nothing), Ok(()));
+        assert_eq!(open("up", Create::Folders), Err(SubPathFault::Escapes));
+        assert_eq!(open("abs/passwd", Create::Folders), Err(SubPathFault::Escapes));
+        assert_eq!(open("real/../../x", Create::Folders), Err(SubPathFault::Escapes));
+        assert_eq!(open("new/deep", Create::Nothing), Err(SubPathFault::Refused(libc::ENOENT)));
+        assert_eq!(open("inner/new/deep", Create::Folders), Ok(()));
+        assert!(volume.join("real/new/deep").is_dir());
+    }
+}

@@ -1,0 +1,118 @@
+//! Facts about this box, read once per pod and handed on as values. Draws no conclusions: that is plan's.
+
+use std::fs;
+use std::net::{IpAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use caps::{CapSet, Capability};
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
+
+use crate::plan::{CgroupVersion, NodeFacts};
+use crate::runtime::cgroup::{CgroupError, Hierarchies};
+
+/// Why the box can't be described.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum NodeError {
+    #[error("read {path}: {cause}")]
+    Read { path: PathBuf, cause: std::io::Error },
+    #[error("{path}: no line {line}")]
+    Missing { path: PathBuf, line: &'static str },
+    #[error("read this process' capabilities: {0}")]
+    Capabilities(#[from] caps::errors::CapsError),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+}
+
+/// Reads the facts. Takes well under a millisecond.
+pub fn facts() -> Result<NodeFacts, NodeError> {
+    let hierarchies = Hierarchies::discover()?;
+    let bounding = caps::read(None, CapSet::Bounding)?;
+    let permitted = caps::read(None, CapSet::Permitted)?;
+    let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
+    capabilities.sort();
+    Ok(NodeFacts {
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        cgroups: hierarchies.version(),
+        cgroup_parent: match hierarchies.version() {
+            CgroupVersion::V1 => PathBuf::from("/"),
+            CgroupVersion::V2 => hierarchies.delegated().unwrap_or_else(|| PathBuf::from("/")),
+        },
+        memory: memory()?,
+        cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
+        can_lower_oom_score: permitted.contains(&Capability::CAP_SYS_RESOURCE),
+        capabilities,
+        resolv_conf: text_or_empty(Path::new("/etc/resolv.conf"))?,
+        hosts: text_or_empty(Path::new("/etc/hosts"))?,
+        host_ips: host_ips(),
+    })
+}
+
+fn memory() -> Result<u64, NodeError> {
+    let path = PathBuf::from("/proc/meminfo");
+    let text = fs::read_to_string(&path).map_err(|cause| NodeError::Read { path: path.clone(), cause })?;
+    parse_memory(&text).ok_or(NodeError::Missing { path, line: "MemTotal" })
+}
+
+fn parse_memory(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+fn text_or_empty(path: &Path) -> Result<String, NodeError> {
+    match fs::read(path) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(cause) => Err(NodeError::Read { path: path.to_owned(), cause }),
+    }
+}
+
+/// The box's addresses, the one that faces its default route first. None where the box has only its loopback.
+fn host_ips() -> Vec<String> {
+    let mut found: Vec<IpAddr> = Vec::new();
+    for interface in getifaddrs().into_iter().flatten() {
+        if !interface.flags.contains(InterfaceFlags::IFF_UP) || interface.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
+            continue;
+        }
+        let Some(address) = interface.address else { continue };
+        let ip = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => IpAddr::V4(v4.ip()),
+            (_, Some(v6)) if !v6.ip().is_unicast_link_local() => IpAddr::V6(v6.ip()),
+            _ => continue,
+        };
+        if !found.contains(&ip) {
+            found.push(ip);
+        }
+    }
+    let main = towards_default_route();
+    found.sort_by_key(|ip| (Some(*ip) != main, ip.is_ipv6()));
+    found.iter().map(ToString::to_string).collect()
+}
+
+/// Connecting a datagram socket sends nothing: it only asks the routing table. The address is from the
+/// documentation range (RFC 5737), so it is reached by the default route wherever there is one.
+fn towards_default_route() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_in_bytes() {
+        assert_eq!(parse_memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
+        assert_eq!(parse_memory("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn this_box_has_facts() {
+        let facts = facts().unwrap();
+        assert!(facts.memory > 0 && facts.cpus > 0 && !facts.hostname.is_empty());
+        assert!(facts.cgroup_parent.is_absolute());
+    }
+}

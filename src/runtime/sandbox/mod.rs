@@ -1,0 +1,241 @@
+//! What a pod's containers share: cgroup, namespaces, files, /dev/shm, volumes. The supervisor holds the namespaces
+//! by descriptors; there is no process for them, but for the pid 1 that `shareProcessNamespace` needs.
+//!
+//! Mounts are made in the supervisor's own mount namespace ([`isolate_mounts`]), so the box never sees them and the
+//! kernel drops them with the pod's last process.
+
+mod namespaces;
+mod pause;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::plan::{CgroupPlan, NodeFacts, SandboxFacts, SandboxPlan, Scope, VolumePlan};
+use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
+use crate::runtime::volume::{self, VolumeError};
+
+pub(crate) use pause::{NAME as PAUSE, run as run_pause};
+
+/// What went wrong with a sandbox.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum SandboxError {
+    #[error("sandbox: {0}")]
+    Cgroup(#[from] CgroupError),
+    #[error("sandbox: {call} {object}: {cause}")]
+    Io { call: &'static str, object: String, cause: io::Error },
+    #[error("sandbox: sysctl {name}={value}: {cause}")]
+    Sysctl { name: String, value: String, cause: io::Error },
+    /// The supervisor is stuck in the pod's namespaces and must not go on.
+    #[error("sandbox: can't go back to the {namespace} namespace this process came from: {cause}")]
+    Lost { namespace: &'static str, cause: io::Error },
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+}
+
+/// What kind of failure a [`SandboxError`] is for the pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// FailedCreatePodSandBox.
+    Sandbox,
+    /// FailedMount.
+    Mount,
+    /// The supervisor itself has to end.
+    Fatal,
+}
+
+impl SandboxError {
+    /// What kind of failure this is.
+    pub fn which(&self) -> Which {
+        match self {
+            Self::Volume(_) => Which::Mount,
+            Self::Lost { .. } => Which::Fatal,
+            Self::Cgroup(_) | Self::Io { .. } | Self::Sysctl { .. } => Which::Sandbox,
+        }
+    }
+}
+
+fn error(call: &'static str, object: impl std::fmt::Display) -> impl FnOnce(io::Error) -> SandboxError {
+    let object = object.to_string();
+    move |cause| SandboxError::Io { call, object, cause }
+}
+
+/// Gives this process a mount namespace of its own, which receives the box's mounts but shows it none. To be called
+/// once, before there is a second thread.
+pub fn isolate_mounts() -> Result<(), SandboxError> {
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| error("unshare", "mount namespace")(errno.into()))?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
+        .map_err(|errno| error("mount --make-rslave", "/")(errno.into()))
+}
+
+/// Where a pod's things are on the box.
+#[derive(Clone, Debug)]
+pub struct SandboxDirs {
+    /// `<root>/pods/<namespace>_<name>`: small files.
+    pub state: PathBuf,
+    /// On a disk: emptyDirs and upper layers.
+    pub data: PathBuf,
+}
+
+/// A pod's sandbox. Must be [`remove`](Self::remove)d; dropping it leaves cgroup and files to a sweep.
+#[derive(Debug)]
+pub struct Sandbox {
+    cgroup: PodCgroup,
+    namespaces: namespaces::Held,
+    pause: Option<pause::Pause>,
+    dirs: SandboxDirs,
+    shm: Option<PathBuf>,
+    volumes: Vec<VolumePlan>,
+    places: BTreeMap<String, PathBuf>,
+    host_ips: Vec<String>,
+}
+
+impl Sandbox {
+    /// Makes everything, in a process with one thread (it visits the new namespaces itself). After a failure nothing
+    /// of it is left.
+    pub fn create(
+        plan: &SandboxPlan,
+        cgroup: &CgroupPlan,
+        volumes: &[VolumePlan],
+        dirs: &SandboxDirs,
+        node: &NodeFacts,
+    ) -> Result<Self, SandboxError> {
+        let cgroup = PodCgroup::create(cgroup)?;
+        let namespaces = match namespaces::create(plan) {
+            Ok(namespaces) => namespaces,
+            Err(error) => {
+                cgroup.remove();
+                return Err(error);
+            }
+        };
+        let mut sandbox = Self {
+            cgroup,
+            namespaces,
+            pause: None,
+            dirs: dirs.clone(),
+            shm: None,
+            volumes: Vec::new(),
+            places: BTreeMap::new(),
+            host_ips: if plan.network == Scope::Host { node.host_ips.clone() } else { Vec::new() },
+        };
+        match sandbox.fill(plan, volumes) {
+            Ok(()) => Ok(sandbox),
+            Err(error) => {
+                sandbox.remove();
+                Err(error)
+            }
+        }
+    }
+
+    fn fill(&mut self, plan: &SandboxPlan, volumes: &[VolumePlan]) -> Result<(), SandboxError> {
+        let folder = self.files();
+        crate::runtime::files::make_folders(&folder, 0o711).map_err(error("mkdir", folder.display()))?;
+        let hostname = format!("{}\n", plan.hostname);
+        for (name, text) in [("hosts", &plan.hosts), ("hostname", &hostname), ("resolv.conf", &plan.resolv_conf)] {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(error("write", path.display()))?;
+            let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+            fs::set_permissions(&path, readable).map_err(error("chmod", path.display()))?;
+        }
+        if plan.ipc == Scope::Pod {
+            let path = folder.join("shm");
+            fs::create_dir_all(&path).map_err(error("mkdir", path.display()))?;
+            let options = format!("mode=1777,size={}", plan.shm_size);
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(Some("shm"), &path, Some("tmpfs"), flags, Some(options.as_str()))
+                .map_err(|errno| error("mount tmpfs", path.display())(errno.into()))?;
+            self.shm = Some(path);
+        }
+        if plan.pid == Scope::Pod {
+            self.pause = Some(pause::Pause::start(&self.cgroup).map_err(error("start", "the sandbox's pid 1"))?);
+        }
+        for one in volumes {
+            // Recorded first: a volume made halfway is removed as well.
+            self.volumes.push(one.clone());
+            let place = volume::create(one, &self.volume_folder())?;
+            self.places.insert(one.name.clone(), place);
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> PathBuf {
+        self.dirs.state.join("sandbox")
+    }
+
+    fn volume_folder(&self) -> PathBuf {
+        self.dirs.data.join("volumes")
+    }
+
+    /// What containers' configs need to know; without an attempt's folder.
+    pub fn facts(&self) -> SandboxFacts {
+        let files = self.files();
+        let loopback = || vec!["127.0.0.1".to_owned()];
+        SandboxFacts {
+            network_namespace: self.namespaces.network(),
+            ipc_namespace: self.namespaces.ipc(),
+            uts_namespace: self.namespaces.uts(),
+            pid_namespace: self.pause.as_ref().map(pause::Pause::namespace),
+            shm: self.shm.clone().unwrap_or_else(|| PathBuf::from("/dev/shm")),
+            hosts: files.join("hosts"),
+            hostname: files.join("hostname"),
+            resolv_conf: files.join("resolv.conf"),
+            volumes: self.places.clone(),
+            pod_ips: if self.host_ips.is_empty() { loopback() } else { self.host_ips.clone() },
+            attempt_dir: PathBuf::new(),
+        }
+    }
+
+    /// The hierarchies the pod's cgroups are on.
+    pub fn hierarchies(&self) -> &Hierarchies {
+        self.cgroup.hierarchies()
+    }
+
+    /// The pod's cgroup, relative to the hierarchies' roots.
+    pub fn cgroup(&self) -> &Path {
+        self.cgroup.path()
+    }
+
+    /// Where the pod's things are.
+    pub fn dirs(&self) -> &SandboxDirs {
+        &self.dirs
+    }
+
+    /// The pid 1 of a shared pid namespace, to be watched: with it all of the pod's processes end.
+    pub fn pause(&self) -> Option<&std::os::fd::OwnedFd> {
+        self.pause.as_ref().map(pause::Pause::pidfd)
+    }
+
+    /// Removes everything, also processes that are still in the pod's cgroup. Goes on after failures and returns them.
+    pub fn remove(mut self) -> Vec<SandboxError> {
+        let mut errors = Vec::new();
+        if let Err(error) = self.cgroup.hierarchies().end(self.cgroup.path(), Duration::from_secs(10)) {
+            errors.push(error.into());
+        }
+        if let Some(pause) = self.pause.take() {
+            pause.end();
+        }
+        for one in self.volumes.drain(..).rev() {
+            if let Err(error) = volume::remove(&one, &self.dirs.data.join("volumes")) {
+                errors.push(error.into());
+            }
+        }
+        let _ = fs::remove_dir(self.volume_folder());
+        if let Some(shm) = self.shm.take()
+            && let Err(errno) = umount2(&shm, MntFlags::MNT_DETACH)
+        {
+            errors.push(error("umount", shm.display())(errno.into()));
+        }
+        let files = self.files();
+        if let Err(cause) = crate::runtime::files::remove_tree(&files, &mut 10_000) {
+            errors.push(error("remove", files.display())(cause));
+        }
+        errors.extend(self.cgroup.remove().into_iter().map(SandboxError::from));
+        errors
+    }
+}

@@ -1,0 +1,296 @@
+//! Starts this same binary again as a short-lived helper. Exists because std's `Command` can neither put a child
+//! into a cgroup at birth nor give it a pid namespace. What a helper does is not this room's business.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// The first descriptor number that a helper's own descriptors get: right behind stdin, stdout and stderr.
+pub(crate) const FIRST_FD: RawFd = 3;
+
+static HELPER_EXE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Names the binary that helpers run instead of this process' own. For test binaries, which aren't barepod.
+/// The first call wins.
+pub fn set_helper_exe(path: &Path) {
+    let _ = HELPER_EXE.set(path.to_owned());
+}
+
+/// What kind of helper to start.
+pub(crate) struct Spawn<'a> {
+    /// `argv[0]`, by which the helper knows what it is.
+    pub(crate) name: &'a str,
+    /// The cgroup (a directory of the tracking hierarchy) it is born in.
+    pub(crate) cgroup: Option<&'a Path>,
+    /// Descriptors it gets, numbered from [`FIRST_FD`].
+    pub(crate) fds: &'a [RawFd],
+    /// Whether it is the first process of a new pid namespace.
+    pub(crate) pid_namespace: PidNamespace,
+    /// Whether it dies with the process that starts it.
+    pub(crate) tie: Tie,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PidNamespace {
+    Same,
+    New,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tie {
+    DiesWithParent,
+    Outlives,
+}
+
+/// A started helper. Dropping it neither kills nor reaps it.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// Also its process group: everything it forks before a setsid can be reaped by it.
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Everything the child needs between clone and exec, made beforehand: the child must not allocate, as another
+/// thread of a test binary may hold the allocator's lock.
+struct Prepared {
+    exe: CString,
+    name: CString,
+    fds: Vec<OwnedFd>,
+    null: File,
+    procs: Option<File>,
+    parent: i32,
+    tied: bool,
+}
+
+/// Starts a helper. The kernel's refusal is the error.
+pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
+    let exe = HELPER_EXE.get().map_or(Path::new("/proc/self/exe"), PathBuf::as_path);
+    let fds = what.fds.iter().map(|fd| high_duplicate(*fd)).collect::<io::Result<Vec<_>>>()?;
+    let cgroup = what.cgroup.map(File::open).transpose()?;
+    let mut prepared = Prepared {
+        exe: CString::new(exe.as_os_str().as_bytes())?,
+        name: CString::new(what.name)?,
+        fds,
+        null: File::options().read(true).write(true).open("/dev/null")?,
+        procs: None,
+        parent: std::process::id() as i32,
+        tied: what.tie == Tie::DiesWithParent,
+    };
+    let mut flags = libc::CLONE_PIDFD as u64;
+    if what.pid_namespace == PidNamespace::New {
+        flags |= libc::CLONE_NEWPID as u64;
+    }
+    let into = cgroup.as_ref().map_or(flags, |_| flags | CLONE_INTO_CGROUP);
+    match clone_and_exec(&prepared, into, cgroup.as_ref()) {
+        // A v1 hierarchy (EBADF) or a kernel before 5.7 (EINVAL, E2BIG): the child moves itself before it execs.
+        Err(error)
+            if cgroup.is_some() && matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::E2BIG)) =>
+        {
+            let procs =
+                what.cgroup.map(|dir| File::options().write(true).open(dir.join("cgroup.procs"))).transpose()?;
+            prepared.procs = procs;
+            clone_and_exec(&prepared, flags, None)
+        }
+        other => other,
+    }
+}
+
+fn high_duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC touches no memory; the new descriptor is ours alone. No safe call takes a RawFd.
+    let new = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 64) };
+    if new < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `new` was just made and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+fn clone_and_exec(prepared: &Prepared, flags: u64, cgroup: Option<&File>) -> io::Result<Child> {
+    let mut pidfd: RawFd = -1;
+    let mut arguments = CloneArgs {
+        flags,
+        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        cgroup: cgroup.map_or(0, |dir| dir.as_raw_fd() as u64),
+        ..CloneArgs::default()
+    };
+    // SAFETY: without CLONE_VM the child has its own copy of memory and goes on at the return of this call, like
+    // fork. It only makes system calls on prepared data until it execs or exits. No safe wrapper knows
+    // CLONE_INTO_CGROUP.
+    let pid = unsafe {
+        libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut arguments), std::mem::size_of::<CloneArgs>())
+    };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => become_helper(prepared),
+        pid => {
+            // SAFETY: clone3 stored a fresh descriptor here, because of CLONE_PIDFD.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Child { pid: pid as i32, pidfd })
+        }
+    }
+}
+
+/// Runs in the child; only async-signal-safe calls.
+fn become_helper(prepared: &Prepared) -> ! {
+    let arguments = [prepared.name.as_ptr(), std::ptr::null()];
+    let environment: [*const libc::c_char; 1] = [std::ptr::null()];
+    // SAFETY: system calls on memory that lives until exec; `prepared`'s descriptors are above 63, so that dup2 onto
+    // the low numbers can't overwrite one that is still needed.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        libc::setpgid(0, 0);
+        if prepared.tied {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            if libc::getppid() != prepared.parent {
+                libc::_exit(1);
+            }
+        }
+        if let Some(procs) = &prepared.procs
+            && libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1) != 1
+        {
+            libc::_exit(126);
+        }
+        for low in 0..3 {
+            libc::dup2(prepared.null.as_raw_fd(), low);
+        }
+        for (index, fd) in prepared.fds.iter().enumerate() {
+            libc::dup2(fd.as_raw_fd(), FIRST_FD + index as RawFd);
+        }
+        libc::execve(prepared.exe.as_ptr(), arguments.as_ptr(), environment.as_ptr());
+        libc::_exit(127)
+    }
+}
+
+/// First thing in a helper: forget what Rust's start-up and the parent left (SIGPIPE ignored, descriptors, directory).
+pub(crate) fn settle(name: &str, descriptors: RawFd) {
+    let _ = rustix::process::chdir("/");
+    rustix::process::umask(rustix::fs::Mode::empty());
+    let name = CString::new(name).unwrap_or_default();
+    let _ = rustix::thread::set_name(&name);
+    // SAFETY: dispositions and descriptors of this process, before it has a second thread; nothing in it owns a
+    // descriptor from `FIRST_FD + descriptors` on yet.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::close_range((FIRST_FD + descriptors) as u32, u32::MAX, 0);
+    }
+}
+
+/// Takes over a descriptor that the parent put there.
+pub(crate) fn inherited(index: RawFd) -> OwnedFd {
+    // SAFETY: `spawn` gave the helper this descriptor and only its main function takes it, once.
+    let fd = unsafe { OwnedFd::from_raw_fd(FIRST_FD + index) };
+    let _ = rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC);
+    fd
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum ExitStatus {
+    /// Exited with this code.
+    Code(i32),
+    /// Ended by this signal.
+    Signal(i32),
+    /// Somebody else reaped it.
+    Unknown,
+}
+
+/// Reaps the child behind a pidfd if it has ended. `None`: it hasn't. A child somebody else reaped is an error (ECHILD).
+pub(crate) fn reap(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
+    wait(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t)
+}
+
+/// Reaps the ended members of a helper's process group. True: none is left.
+pub(crate) fn reap_group(group: i32) -> bool {
+    loop {
+        match wait(libc::P_PGID, group as libc::id_t) {
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => return true,
+        }
+    }
+}
+
+fn wait(kind: libc::idtype_t, id: libc::id_t) -> io::Result<Option<ExitStatus>> {
+    // SAFETY: siginfo_t is plain data for which zeros are valid; waitid fills it in. __WALL, which rustix and nix
+    // don't offer for waitid, is needed because libcontainer's processes have no exit signal.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
+        if libc::waitid(kind, id, &raw mut info, options) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if info.si_pid() == 0 {
+            return Ok(None);
+        }
+        let status = info.si_status();
+        Ok(Some(if info.si_code == libc::CLD_EXITED { ExitStatus::Code(status) } else { ExitStatus::Signal(status) }))
+    }
+}
+
+/// Opens a pidfd for a child of ours that nobody has reaped.
+pub(crate) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
+    let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// Sends a signal; a process that is gone already is no error.
+pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    // SAFETY: any number is allowed: real-time signals are stop signals too, and the kernel refuses what isn't one.
+    let signal = unsafe { Signal::from_raw_unchecked(signal) };
+    match rustix::process::pidfd_send_signal(pidfd, signal) {
+        Err(rustix::io::Errno::SRCH) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Whether the process behind a pidfd has ended, reaped or not.
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&now)), Ok(1))
+}
+
+/// Process groups whose helper is gone from our books but whose members may still have to be reaped.
+static STRAYS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Leaves a helper's process group to [`reap_strays`].
+pub(crate) fn leave_stray(group: i32) {
+    if !reap_group(group) {
+        STRAYS.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+    }
+}
+
+/// Reaps what failed and aborted creations left. To be called now and then, best at each SIGCHLD; cheap.
+pub fn reap_strays() {
+    STRAYS.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| !reap_group(*group));
+}

@@ -1,0 +1,107 @@
+//! Removes what a pod left whose supervisor is dead: processes, cgroups, mounts, files. Knows only where they are; it
+//! trusts no record of what was made, so it also finds what died halfway.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::mount::{MntFlags, umount2};
+
+use super::cgroup::{CgroupError, Hierarchies};
+use super::files;
+
+/// What went wrong on the way; the sweep went on.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum SweepError {
+    #[error("sweep: {0}")]
+    Cgroup(#[from] CgroupError),
+    #[error("sweep: {call} {path}: {cause}")]
+    Io { call: &'static str, path: PathBuf, cause: io::Error },
+}
+
+/// What to sweep.
+#[derive(Clone, Debug)]
+pub struct SweepRequest<'a> {
+    /// The pod's cgroup, relative to the hierarchies' roots.
+    pub cgroup: &'a Path,
+    /// Folders that go entirely: attempts, sandbox files, volumes, upper layers. What the user is to keep seeing
+    /// (status, events, logs) must not be below them.
+    pub folders: &'a [PathBuf],
+    /// How long processes may take to die after SIGKILL.
+    pub patience: Duration,
+}
+
+/// Sweeps; returns what couldn't be done. Safe to repeat, and with nothing left it does nothing.
+pub fn sweep(request: &SweepRequest<'_>) -> Vec<SweepError> {
+    let mut errors = Vec::new();
+    match Hierarchies::discover() {
+        Ok(hierarchies) => sweep_cgroups(&hierarchies, request, &mut errors),
+        Err(error) => errors.push(error.into()),
+    }
+    for folder in request.folders {
+        unmount_below(folder, &mut errors);
+        // Mounts that couldn't be undone stay: removal never enters them.
+        if let Err(cause) = files::remove_tree(folder, &mut usize::MAX.clone()) {
+            errors.push(SweepError::Io { call: "remove", path: folder.clone(), cause });
+        }
+    }
+    errors
+}
+
+fn sweep_cgroups(hierarchies: &Hierarchies, request: &SweepRequest<'_>, errors: &mut Vec<SweepError>) {
+    if let Err(error) = hierarchies.end(request.cgroup, request.patience) {
+        errors.push(error.into());
+    }
+    errors.extend(hierarchies.remove(request.cgroup).into_iter().map(SweepError::from));
+    if let Some(shared) = request.cgroup.parent().filter(|path| path.ends_with("barepod")) {
+        hierarchies.remove_if_empty(shared);
+    }
+}
+
+fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut points: Vec<PathBuf> = text
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(|point| PathBuf::from(unescape(point)))
+        .filter(|point| point.starts_with(folder))
+        .collect();
+    // The latest first: it may be on top of an earlier one.
+    points.reverse();
+    for point in points {
+        if let Err(errno) = umount2(&point, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+            errors.push(SweepError::Io { call: "umount", path: point, cause: errno.into() });
+        }
+    }
+}
+
+/// mountinfo writes blanks, tabs, newlines and backslashes as `\ooo` (proc(5)).
+fn unescape(text: &str) -> std::ffi::OsString {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first == b'\\'
+            && let Some(code) =
+                tail.get(..3).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok())
+        {
+            bytes.push(code);
+            rest = &tail[3..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    std::os::unix::ffi::OsStringExt::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn mountinfo_is_unescaped() {
+        for (text, plain) in [("/a", "/a"), ("/a\\040b", "/a b"), ("/a\\134", "/a\\"), ("/a\\9", "/a\\9")] {
+            assert_eq!(super::unescape(text), plain);
+        }
+    }
+}

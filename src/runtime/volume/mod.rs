@@ -1,0 +1,167 @@
+//! Makes the pod's volumes and says where each is. Mounting them into containers is the container's; whether a
+//! failure is retried is the engine's.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+
+use crate::plan::{HostPathKind, VolumePlan, VolumeSource};
+use crate::runtime::files;
+
+/// Why a volume can't be had. The words behind `hostPath type check failed` are the kubelet's.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum VolumeError {
+    #[error("volume {volume:?}: {call} {path}: {cause}")]
+    Io { volume: String, call: &'static str, path: PathBuf, cause: io::Error },
+    #[error("volume {volume:?}: hostPath type check failed: {path} is not {wanted}")]
+    WrongKind { volume: String, path: PathBuf, wanted: &'static str },
+}
+
+/// Makes one volume (R10.5). `folder` is where emptyDirs live, one subfolder each. Returns where the volume is.
+pub fn create(plan: &VolumePlan, folder: &Path) -> Result<PathBuf, VolumeError> {
+    let made = folder.join(&plan.name);
+    let error = |call, path: &Path| {
+        let (volume, path) = (plan.name.clone(), path.to_owned());
+        move |cause| VolumeError::Io { volume, call, path, cause }
+    };
+    match &plan.source {
+        VolumeSource::EmptyDir { .. } => {
+            files::make_folders(&made, 0o755).map_err(error("mkdir", &made))?;
+        }
+        VolumeSource::Memory { size_limit } => {
+            files::make_folders(&made, 0o755).map_err(error("mkdir", &made))?;
+            let options = size_limit.map_or_else(|| "mode=0777".to_owned(), |size| format!("mode=0777,size={size}"));
+            mount(Some("tmpfs"), &made, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options.as_str()))
+                .map_err(|errno| error("mount tmpfs", &made)(errno.into()))?;
+        }
+        VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
+    }
+    let mut mode = 0o777;
+    if let Some(group) = plan.fs_group {
+        std::os::unix::fs::chown(&made, None, Some(group)).map_err(error("chown", &made))?;
+        mode |= 0o2000;
+    }
+    fs::set_permissions(&made, Permissions::from_mode(mode)).map_err(error("chmod", &made))?;
+    Ok(made)
+}
+
+fn host_path(plan: &VolumePlan, path: &Path, kind: HostPathKind) -> Result<PathBuf, VolumeError> {
+    let error = |call| {
+        let (volume, path) = (plan.name.clone(), path.to_owned());
+        move |cause| VolumeError::Io { volume, call, path, cause }
+    };
+    let found = match fs::metadata(path) {
+        Ok(found) => Some(found),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
+        Err(cause) => return Err(error("stat")(cause)),
+    };
+    let make_file = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(path)
+            .and_then(|file| file.set_permissions(Permissions::from_mode(0o644)))
+    };
+    match (kind, &found) {
+        // Without a type containerd makes what is missing as a folder.
+        (HostPathKind::Any | HostPathKind::DirectoryOrCreate, None) => {
+            files::make_folders(path, 0o755).map_err(error("mkdir"))?;
+            return Ok(path.to_owned());
+        }
+        (HostPathKind::FileOrCreate, None) => {
+            make_file().map_err(error("create"))?;
+            return Ok(path.to_owned());
+        }
+        _ => {}
+    }
+    let is = |check: fn(&fs::Metadata) -> bool| found.as_ref().is_some_and(check);
+    let (fits, wanted) = match kind {
+        HostPathKind::Any => (true, "anything"),
+        HostPathKind::DirectoryOrCreate | HostPathKind::Directory => (is(fs::Metadata::is_dir), "a directory"),
+        HostPathKind::FileOrCreate | HostPathKind::File => (is(fs::Metadata::is_file), "a file"),
+        HostPathKind::Socket => (is(|found| found.file_type().is_socket()), "a socket file"),
+        HostPathKind::CharDevice => (is(|found| found.file_type().is_char_device()), "a character device"),
+        HostPathKind::BlockDevice => (is(|found| found.file_type().is_block_device()), "a block device"),
+    };
+    if fits {
+        Ok(path.to_owned())
+    } else {
+        Err(VolumeError::WrongKind { volume: plan.name.clone(), path: path.to_owned(), wanted })
+    }
+}
+
+/// Removes what `create` made. A hostPath stays.
+pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
+    let made = folder.join(&plan.name);
+    let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
+    match plan.source {
+        VolumeSource::HostPath { .. } => return Ok(()),
+        VolumeSource::Memory { .. } if is_mount(&made) => {
+            nix::mount::umount2(&made, nix::mount::MntFlags::MNT_DETACH)
+                .map_err(|errno| error("umount", errno.into()))?;
+        }
+        VolumeSource::Memory { .. } | VolumeSource::EmptyDir { .. } => {}
+    }
+    files::remove_tree(&made, &mut usize::MAX.clone()).map(drop).map_err(|cause| error("remove", cause))
+}
+
+fn is_mount(path: &Path) -> bool {
+    let device = |path: &Path| fs::symlink_metadata(path).map(|found| found.dev()).ok();
+    path.parent().is_some_and(|parent| device(path).is_some() && device(path) != device(parent))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn host(path: &Path, kind: HostPathKind) -> VolumePlan {
+        VolumePlan { name: "v".into(), source: VolumeSource::HostPath { path: path.to_owned(), kind }, fs_group: None }
+    }
+
+    #[test]
+    fn host_paths_are_checked_and_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, folder) = (dir.path().join("file"), dir.path().join("folder"));
+        fs::write(&file, "").unwrap();
+        fs::create_dir(&folder).unwrap();
+        let new = |name: &str| dir.path().join(name);
+        let cases = [
+            (host(&file, HostPathKind::File), None),
+            (host(&folder, HostPathKind::Directory), None),
+            (host(&new("made/deep"), HostPathKind::DirectoryOrCreate), None),
+            (host(&new("made/file"), HostPathKind::FileOrCreate), None),
+            (host(&file, HostPathKind::Directory), Some("is not a directory")),
+            (host(&folder, HostPathKind::FileOrCreate), Some("is not a file")),
+            (host(&new("none"), HostPathKind::Socket), Some("is not a socket file")),
+            (host(Path::new("/dev/null"), HostPathKind::CharDevice), None),
+            (host(&file, HostPathKind::BlockDevice), Some("is not a block device")),
+            (host(&new("no/parent"), HostPathKind::FileOrCreate), Some("No such file")),
+        ];
+        for (plan, refusal) in cases {
+            let result = create(&plan, dir.path()).map_err(|error| error.to_string());
+            match refusal {
+                None => assert!(result.is_ok(), "R10.5: {plan:?}: {result:?}"),
+                Some(words) => {
+                    assert!(result.as_ref().is_err_and(|text| text.contains(words)), "R10.5: {plan:?}: {result:?}")
+                }
+            }
+        }
+        assert_eq!(fs::metadata(new("made/file")).unwrap().permissions().mode() & 0o7777, 0o644, "R10.5");
+    }
+
+    #[test]
+    fn an_empty_dir_is_open_to_all_whatever_the_umask() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = VolumePlan { name: "v".into(), source: VolumeSource::EmptyDir { size_limit: None }, fs_group: None };
+        let made = create(&plan, dir.path()).unwrap();
+        assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o777, "R10.5");
+        remove(&plan, dir.path()).unwrap();
+        assert!(!made.exists());
+    }
+}
