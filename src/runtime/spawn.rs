@@ -192,14 +192,18 @@ fn become_helper(prepared: &Prepared) -> ! {
 /// First thing in a helper: forget what Rust's start-up and the parent left (SIGPIPE ignored, descriptors, directory).
 pub(crate) fn settle(name: &str, descriptors: RawFd) {
     let _ = rustix::process::chdir("/");
-    rustix::process::umask(rustix::fs::Mode::empty());
+    // What OCI runtimes give a container that says nothing about it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let name = CString::new(name).unwrap_or_default();
     let _ = rustix::thread::set_name(&name);
     // SAFETY: dispositions and descriptors of this process, before it has a second thread; nothing in it owns a
     // descriptor from `FIRST_FD + descriptors` on yet.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+        // The kernel's struct: handler 0 (SIG_DFL), no flags, no restorer, empty mask. Not through glibc, which
+        // refuses to touch the two signals that it uses itself.
+        let default = [0_u64; 4];
+        for signal in 1..=64_i32 {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8_usize);
         }
         libc::close_range((FIRST_FD + descriptors) as u32, u32::MAX, 0);
     }

@@ -61,7 +61,7 @@ fn sweep_cgroups(hierarchies: &Hierarchies, request: &SweepRequest<'_>, errors: 
 }
 
 fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let text = fs::read_to_string("/proc/thread-self/mountinfo").unwrap_or_default();
     let mut points: Vec<PathBuf> = text
         .lines()
         .filter_map(|line| line.split(' ').nth(4))

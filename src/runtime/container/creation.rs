@@ -24,7 +24,7 @@ pub enum Progress {
     /// Nothing new; poll again.
     Pending,
     /// Made, not started. The creation is over.
-    Created(Container),
+    Created(Box<Container>),
     /// Not made; nothing of it is left but what [`Creation::abort`] would have left. The creation is over.
     Failed(ContainerError),
 }
@@ -131,7 +131,7 @@ impl Creation {
         match made {
             Ok((pidfd, (start, stdout, stderr))) => {
                 self.over = true;
-                Progress::Created(Container::new(
+                Progress::Created(Box::new(Container::new(
                     self.place.clone(),
                     pid,
                     pidfd,
@@ -139,7 +139,7 @@ impl Creation {
                     start,
                     (stdout, stderr),
                     warnings,
-                ))
+                )))
             }
             Err(cause) => self.failed(Failure::io(Stage::Helper, format!("pidfd of {pid}"), cause)),
         }
