@@ -7,7 +7,6 @@
 pub mod cgroup;
 pub mod container;
 mod files;
-pub mod image;
 pub mod node;
 pub mod sandbox;
 mod spawn;
