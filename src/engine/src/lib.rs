@@ -24,6 +24,7 @@ mod restart;
 pub mod spec;
 mod startup;
 pub mod status;
+mod stop;
 mod termination;
 pub mod time;
 
