@@ -27,5 +27,6 @@ pub mod status;
 mod stop;
 mod termination;
 pub mod time;
+pub mod world;
 
 pub use pod::Engine;
