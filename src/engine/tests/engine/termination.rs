@@ -273,7 +273,7 @@ fn sidecars_are_kept_while_mains_stop() {
 /// R5.10: no restarts with a grace of a second or less, at natural end, after the mains, or once the grace is over.
 #[test]
 fn sidecars_are_not_kept_otherwise() {
-    let case = |main| never().sidecar("s1", &[ends(2.0, 1), stubborn()]).main("m1", &[main]);
+    let case = |main| never().sidecar("s1", &[ends(1.5, 1), stubborn()]).main("m1", &[main]);
     let starts = |run: Run| run.times("s1 start").len();
     assert_eq!(starts(run(case(stubborn()), &[stop_in(1.0, 1.0)])), 1);
     assert_eq!(starts(run(case(stubborn()), &[stop_in(1.0, 2.0)])), 2);

@@ -84,10 +84,6 @@ impl Run {
         self.of(&["start", "exited", "signal", "kill", "hook", "finish"])
     }
 
-    pub fn records(&self) -> Vec<&str> {
-        self.of(&["record"])
-    }
-
     pub fn status(&self) -> PodStatus {
         self.simulation.engine.status()
     }
@@ -117,7 +113,7 @@ impl Run {
 
 fn write(lines: &mut Vec<String>, names: &[String], moment: Moment<'_>) {
     let at = seconds(moment.at.since(Instant::default()));
-    let name = |index: ContainerIndex| names[usize::from(index.0)].as_str();
+    let name = |index: ContainerIndex| names.get(usize::from(index.0)).map_or("?", String::as_str);
     if let Event::Container { container, event, .. } = moment.event {
         match event {
             ContainerEvent::Exited { exit, .. } => {
