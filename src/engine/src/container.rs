@@ -95,6 +95,8 @@ pub(crate) enum After {
     Restart { at: Instant, delay: Duration },
     /// It is created again as the same attempt: it was never started.
     Again,
+    /// Likewise, after a while: its process died before it was started.
+    Retry { at: Instant },
     /// Nothing.
     Over,
 }
@@ -130,6 +132,8 @@ pub(crate) enum StopWhy {
     Probe,
     /// Its postStart hook failed (R7.1).
     PostStart,
+    /// All containers are restarted (R3.7).
+    RestartAll,
 }
 
 /// Whether the preStop hook of a container that is stopped is still to be run.
