@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn who_gets_colours() {
-        let cases: [(bool, &[(&str, &str)], Colour); 9] = [
+        type Case<'a> = (bool, &'a [(&'a str, &'a str)], Colour);
+        let cases: [Case<'_>; 9] = [
             (true, &[], Colour::Yes),
             (true, &[("TERM", "xterm-256color")], Colour::Yes),
             (true, &[("TERM", "dumb")], Colour::No),
