@@ -143,7 +143,9 @@ impl Invariants {
             ContainerEvent::StartFailed { .. } if seen.stage == Stage::Starting => {
                 seen.stage = Stage::Ended;
                 seen.exited_at = Some(now);
-                self.last_end = now;
+                if spec.kind != Kind::Sidecar {
+                    self.last_end = now;
+                }
             }
             ContainerEvent::Exited { exit, .. } => {
                 if matches!(seen.stage, Stage::Starting | Stage::Running) && spec.kind == Kind::Init {
@@ -153,7 +155,9 @@ impl Invariants {
                     seen.stage = Stage::Ended;
                     seen.exited_at = Some(now);
                 }
-                self.last_end = now;
+                if spec.kind != Kind::Sidecar {
+                    self.last_end = now;
+                }
             }
             ContainerEvent::Removed if seen.stage == Stage::Removing => seen.stage = Stage::Gone,
             ContainerEvent::HookDone { hook: Hook::PostStart, result } => match result {
@@ -185,7 +189,8 @@ impl Invariants {
             }
             Action::RemoveSandbox => {
                 self.removing_sandbox = true;
-                let all_gone = self.seen.iter().all(|seen| seen.stage == Stage::Gone);
+                // An image that is there is nothing of a container yet.
+                let all_gone = self.seen.iter().all(|seen| matches!(seen.stage, Stage::Gone | Stage::Imaged));
                 if all_gone { Ok(()) } else { Err("R5.16: the sandbox goes before a container".into()) }
             }
             Action::Finish { .. } => {
@@ -217,7 +222,7 @@ impl Invariants {
             .zip(&self.spec.containers)
             .all(|(seen, spec)| spec.kind == Kind::Main || seen.done);
         let next = match (action, stage) {
-            (ContainerAction::PrepareImage, Stage::Gone) => {
+            (ContainerAction::PrepareImage, Stage::Gone | Stage::Imaged) => {
                 self.prepare(now, index, attempt)?;
                 Stage::Imaging
             }
@@ -335,7 +340,8 @@ impl Invariants {
         {
             return Err(format!("I8: the next deadline is {next:?}, it is {now:?} already"));
         }
-        let running = self.seen.iter().any(|seen| seen.stage == Stage::Running || !seen.open.is_empty());
+        let alive = |seen: &Seen| matches!(seen.stage, Stage::Created | Stage::Running) || !seen.open.is_empty();
+        let running = self.seen.iter().any(alive);
         let sandbox = self.removing_sandbox || self.seen.iter().all(|seen| seen.stage == Stage::Gone);
         if !self.over && next.is_none() && !running && !sandbox {
             return Err("I8: no way forward".into());

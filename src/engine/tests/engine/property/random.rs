@@ -144,7 +144,7 @@ fn container(random: &mut Random, case: Case, name: String, kind: Kind, hookless
         }
     }
     if kind != Kind::Init {
-        let mut hook = |random: &mut Random| match random.below(5) {
+        let hook = |random: &mut Random| match random.below(5) {
             0 | 1 if !hookless => Some(HookSpec::Handler),
             2 if !hookless => Some(HookSpec::Sleep(Duration::from_secs(random.below(8)))),
             _ => None,

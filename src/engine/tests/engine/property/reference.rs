@@ -56,6 +56,7 @@ enum PostStart {
     Open,
     Sleeps(Instant),
     Past,
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -380,7 +381,7 @@ impl Reference {
                 if failed && self.ones[i].stop.is_some() && !self.kept(i) {
                     return;
                 }
-                self.ones[i].post_start = PostStart::Past;
+                self.ones[i].post_start = if failed { PostStart::Failed } else { PostStart::Past };
                 if failed {
                     self.blame(now, i, self.spec.grace_period);
                 }
