@@ -130,6 +130,7 @@ impl World {
             spec,
             sub_paths: Vec::new(),
             files: Vec::new(),
+            termination_log: std::path::PathBuf::new(),
         }
     }
 

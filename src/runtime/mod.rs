@@ -7,6 +7,7 @@
 pub mod cgroup;
 pub mod container;
 mod files;
+pub mod image;
 pub mod node;
 pub mod sandbox;
 mod spawn;

@@ -55,6 +55,8 @@ pub(crate) enum Done {
 }
 
 /// Where a container's attempt stands.
+// A pod has a handful of containers, and most of them run: boxing the large variant would only cost.
+#[expect(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Life {
     /// Nothing is there; started when it is its turn.

@@ -18,6 +18,13 @@ pub enum ContainerError {
     Signal { container: String, call: &'static str, cause: io::Error },
 }
 
+impl ContainerError {
+    /// Whether what the manifest asks for can't be had, rather than that making it failed (R8.4).
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Create { failure: Failure { stage: Stage::SubPath, .. }, .. })
+    }
+}
+
 /// At which step of its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {

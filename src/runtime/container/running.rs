@@ -150,6 +150,11 @@ impl Container {
         &self.warnings
     }
 
+    /// The part of containerID behind `barepod://`.
+    pub fn id(&self) -> &str {
+        &self.place.id
+    }
+
     /// Of the container's init, in this process' pid namespace. For showing only.
     pub fn pid(&self) -> i32 {
         self.pid
