@@ -575,6 +575,13 @@ impl Reference {
         for i in (0..self.ones.len()).rev() {
             moved |= self.settle_one(now, i);
         }
+        for i in 0..self.ones.len() {
+            moved |= match self.ones[i].stage {
+                Stage::Gone => self.settle_gone(now, i),
+                Stage::Created => self.settle_created(i),
+                _ => false,
+            };
+        }
         moved |= self.settle_restart();
         moved | self.settle_pod(now)
     }
@@ -621,13 +628,13 @@ impl Reference {
             return true;
         }
         match self.ones[i].stage {
-            Stage::Gone => self.settle_gone(now, i),
-            Stage::Created => self.settle_created(i),
             Stage::Running => {
                 let stopped = !self.ones[i].killed && self.settle_stop(now, i);
                 stopped | self.settle_probes(now, i)
             }
-            Stage::Imaging | Stage::Creating | Stage::Starting | Stage::Removing => false,
+            Stage::Gone | Stage::Imaging | Stage::Creating | Stage::Created | Stage::Starting | Stage::Removing => {
+                false
+            }
         }
     }
 
