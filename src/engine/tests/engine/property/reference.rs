@@ -444,7 +444,7 @@ impl Reference {
             .restart_rules
             .iter()
             .find(|rule| rule.exit_codes.contains(&code) == (rule.operator == ExitCodeOperator::In));
-        let rule = rule.map(|rule| rule.action).filter(|_| !probe && !(spec.kind == Kind::Init && code == 0));
+        let rule = rule.map(|rule| rule.action).filter(|_| !probe && (spec.kind != Kind::Init || code != 0));
         match rule {
             Some(RestartRuleAction::Restart) => return (true, false),
             Some(RestartRuleAction::RestartAllContainers) => return (true, true),
@@ -729,7 +729,7 @@ impl Reference {
 
     fn settle_probes(&mut self, now: Instant, i: usize) -> bool {
         let mut moved = false;
-        for p in 0..3 {
+        for (p, probe) in PROBES.into_iter().enumerate() {
             let Some(spec) = spec_of(&self.spec.containers[i], p) else { continue };
             let (from, period) = (self.ones[i].started.after(spec.initial_delay), spec.period);
             let active = self.active(i, p);
@@ -745,7 +745,7 @@ impl Reference {
             if due <= now {
                 prober.due = Some(due.after(period).max(now));
                 prober.open = true;
-                self.ask(i, ContainerAction::Probe(PROBES[p]));
+                self.ask(i, ContainerAction::Probe(probe));
                 moved = true;
             }
         }
