@@ -1,20 +1,24 @@
 //! Breaks the engine on purpose, one way after the other, and sees whether the tests notice.
 //!
-//! Works on a copy of the crate in a temporary folder, with a target folder of its own there, so that neither the
-//! sources nor the build of the repository are touched. The list is tests/mutants.txt. A mutant whose text isn't found
+//! Works on copies of the crate in a temporary folder, one per core, each with a target folder of its own, so that neither
+//! the sources nor the build of the repository are touched. The list is tests/mutants.txt. A mutant whose text isn't found
 //! once or that doesn't compile is an error, not a success: the list must be kept.
 //!
 //! `scripts/mutants [--quick] [NAME...]`
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 /// Events of the property test per mutant; enough, and quick.
 const EVENTS: &str = "100000";
-/// A mutant may loop for ever: that is noticed too.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A mutant may loop for ever: that is noticed too. In seconds.
+const PATIENCE: &str = "120";
+/// What `timeout` exits with where it had to end its command.
+const TIMED_OUT: i32 = 124;
 
 struct Mutant {
     name: String,
@@ -61,31 +65,42 @@ fn run() -> Result<bool, String> {
         .iter()
         .filter(|mutant| (names.is_empty() || names.contains(&mutant.name)) && (!quick || mutant.quick))
         .collect();
-    let copy = Copy::make(&crate_dir)?;
-    if let Outcome::Killed(by) | Outcome::Broken(by) = copy.test()? {
+    let began = Instant::now();
+    let folder = Folder::make()?;
+    let first = Copy::make(&crate_dir, folder.0.join("0"))?;
+    if let Outcome::Killed(by) | Outcome::Broken(by) = first.test()? {
         return Err(format!("the tests fail without any mutation: {by}"));
     }
-    let began = Instant::now();
-    let (mut killed, mut survived, mut broken) = (0, 0, 0);
-    for mutant in &chosen {
-        match copy.try_mutant(mutant)? {
-            Outcome::Killed(by) => {
-                killed += 1;
-                println!("killed    {:<42} {by}", mutant.name);
-            }
-            Outcome::Survived => {
-                survived += 1;
-                println!("SURVIVED  {}", mutant.name);
-            }
-            Outcome::Broken(why) => {
-                broken += 1;
-                println!("BROKEN    {}: {why}", mutant.name);
-            }
-        }
-    }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(chosen.len().max(1));
+    let others = (1..workers).map(|worker| first.again(folder.0.join(worker.to_string())));
+    let copies = others.collect::<Result<Vec<_>, _>>()?.into_iter().chain([first]).collect::<Vec<_>>();
+    let [killed, survived, broken] = try_all(&chosen, &copies)?;
     let seconds = began.elapsed().as_secs();
     println!("{} mutants: {killed} killed, {survived} survived, {broken} broken ({seconds} s)", chosen.len());
-    Ok(survived == 0 && broken == 0 && killed > 0)
+    Ok(survived == 0 && broken == 0 && killed == chosen.len() && killed > 0)
+}
+
+/// Each copy takes the next mutant until there is none; how many were killed, survived and are broken.
+fn try_all(mutants: &[&Mutant], copies: &[Copy]) -> Result<[usize; 3], String> {
+    let next = AtomicUsize::new(0);
+    let counts = Mutex::new([0; 3]);
+    let work = |copy: &Copy| -> Result<(), String> {
+        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (which, line) = match copy.try_mutant(mutant)? {
+                Outcome::Killed(by) => (0, format!("killed    {:<42} {by}", mutant.name)),
+                Outcome::Survived => (1, format!("SURVIVED  {}", mutant.name)),
+                Outcome::Broken(why) => (2, format!("BROKEN    {}: {why}", mutant.name)),
+            };
+            println!("{line}");
+            counts.lock().map_err(|_| "a worker panicked")?[which] += 1;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = copies.iter().map(|copy| scope.spawn(|| work(copy))).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| "a worker panicked")?)
+    })?;
+    counts.into_inner().map_err(|_| "a worker panicked".into())
 }
 
 fn parse(text: &str) -> Result<Vec<Mutant>, String> {
@@ -121,25 +136,45 @@ fn push_line(text: &mut String, line: &str) {
     text.push_str(line);
 }
 
-/// A copy of the crate; removed in the end.
-struct Copy(PathBuf);
+/// Where the copies are; removed in the end.
+struct Folder(PathBuf);
 
-impl Drop for Copy {
+impl Folder {
+    fn make() -> Result<Self, String> {
+        let path = std::env::temp_dir().join(format!("barepod-mutants-{}", std::process::id()));
+        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
+/// A copy of the crate.
+struct Copy(PathBuf);
+
 impl Copy {
-    fn make(crate_dir: &Path) -> Result<Self, String> {
-        let copy = Self(std::env::temp_dir().join(format!("barepod-mutants-{}", std::process::id())));
-        copy_dir(&crate_dir.join("src"), &copy.0.join("src"))?;
-        copy_dir(&crate_dir.join("tests"), &copy.0.join("tests"))?;
+    fn make(crate_dir: &Path, to: PathBuf) -> Result<Self, String> {
+        copy_dir(&crate_dir.join("src"), &to.join("src"))?;
+        copy_dir(&crate_dir.join("tests"), &to.join("tests"))?;
         let manifest = read(&crate_dir.join("Cargo.toml"))?;
-        write(&copy.0.join("Cargo.toml"), &format!("{manifest}\n[workspace]\n\n[profile.dev]\ndebug = false\n"))?;
+        write(&to.join("Cargo.toml"), &format!("{manifest}\n[workspace]\n\n[profile.dev]\ndebug = false\n"))?;
         let lock = crate_dir.join("../../Cargo.lock");
-        fs::copy(&lock, copy.0.join("Cargo.lock")).map_err(|error| format!("{}: {error}", lock.display()))?;
-        Ok(copy)
+        fs::copy(&lock, to.join("Cargo.lock")).map_err(|error| format!("{}: {error}", lock.display()))?;
+        Ok(Self(to))
+    }
+
+    /// Another one, with what is built already.
+    fn again(&self, to: PathBuf) -> Result<Self, String> {
+        let status = Command::new("cp").arg("-a").arg(&self.0).arg(&to).status();
+        match status {
+            Ok(status) if status.success() => Ok(Self(to)),
+            Ok(status) => Err(format!("cp: {status}")),
+            Err(error) => Err(format!("cp: {error}")),
+        }
     }
 
     fn try_mutant(&self, mutant: &Mutant) -> Result<Outcome, String> {
@@ -157,49 +192,28 @@ impl Copy {
 
     fn test(&self) -> Result<Outcome, String> {
         let built = self.cargo(&["--no-run"])?;
-        let built = built.wait_with_output().map_err(|error| format!("cargo: {error}"))?;
         if !built.status.success() {
             let text = String::from_utf8_lossy(&built.stderr);
             let error = text.lines().find(|line| line.starts_with("error")).unwrap_or("it doesn't compile");
             return Ok(Outcome::Broken(error.to_owned()));
         }
-        let log = self.0.join("log");
-        let out = fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-        let mut tests =
-            self.command(&[]).stdout(out).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
-        let began = Instant::now();
-        loop {
-            if let Some(status) = tests.try_wait().map_err(|error| error.to_string())? {
-                let text = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
-                return Ok(if status.success() { Outcome::Survived } else { Outcome::Killed(summary(&text)) });
-            }
-            if began.elapsed() > PATIENCE {
-                self.end(&mut tests);
-                return Ok(Outcome::Killed("the tests don't end".into()));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let tested = self.cargo(&[])?;
+        Ok(match tested.status.code() {
+            Some(0) => Outcome::Survived,
+            Some(TIMED_OUT) => Outcome::Killed("the tests don't end".into()),
+            Some(_) | None => Outcome::Killed(summary(&String::from_utf8_lossy(&tested.stdout))),
+        })
     }
 
-    /// The test binary is cargo's child: `timeout` makes a group of the two and ends both.
-    fn end(&self, tests: &mut Child) {
-        let _ = tests.kill();
-        let _ = tests.wait();
-    }
-
-    fn cargo(&self, more: &[&str]) -> Result<Child, String> {
-        let mut command = self.command(more);
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(|error| format!("cargo: {error}"))
-    }
-
-    fn command(&self, more: &[&str]) -> Command {
+    /// `timeout` makes a group of cargo and the test binary below it and ends both.
+    fn cargo(&self, more: &[&str]) -> Result<Output, String> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let mut command = Command::new("timeout");
-        command.args([&(PATIENCE.as_secs() - 5).to_string(), &cargo, "test", "--offline", "--test", "engine"]);
+        command.args(["--kill-after=5", PATIENCE, &cargo, "test", "--offline", "--test", "engine"]);
         command.args(more).current_dir(&self.0);
         command.env("CARGO_TARGET_DIR", self.0.join("target")).env("BAREPOD_PROPERTY_EVENTS", EVENTS);
         command.env("RUST_BACKTRACE", "0").env("RUSTFLAGS", "-Awarnings");
-        command
+        command.output().map_err(|error| format!("cargo: {error}"))
     }
 }
 
@@ -208,7 +222,7 @@ fn summary(log: &str) -> String {
     let failed: Vec<&str> =
         log.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED")).collect();
     match failed.as_slice() {
-        [] => "the tests don't end or abort".into(),
+        [] => "the tests abort".into(),
         [one] => (*one).to_owned(),
         [one, rest @ ..] => format!("{one} and {} more", rest.len()),
     }
