@@ -6,6 +6,7 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod exec;
 mod files;
 pub mod image;
 pub mod node;
