@@ -123,12 +123,12 @@ pub struct LogsArgs {
     /// Which container; the first main one where it is left out
     #[arg(short, long, value_name = "CONTAINER")]
     pub container: Option<String>,
-    /// Of the instance before the newest
+    /// Of the instance that ended before the one that runs, or that is about to be restarted
     #[arg(short, long)]
     pub previous: bool,
-    /// Only the last N lines
-    #[arg(long, value_name = "N")]
-    pub tail: Option<usize>,
+    /// Only the last N lines; -1: all
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub tail: Option<i64>,
     /// Only what is not older than this (5s, 2m, 3h)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub since: Option<Duration>,
@@ -184,6 +184,57 @@ mod tests {
         }
         for text in ["", "10", "-1s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn what_can_be_said() {
+        for line in [
+            "barepod run pod.yaml --name web -q --backoff-initial 300ms --backoff-max 1200ms",
+            "barepod --root /tmp/r --log-level debug run -",
+            "barepod get --root /tmp/r",
+            "barepod get ops/web -o yaml",
+            "barepod get -owide",
+            "barepod events web -o json",
+            "barepod logs web -c main --previous --tail -1 --since 1m30s --timestamps",
+            "barepod logs web --tail=0 -p",
+            "barepod stop --grace-period 0 web",
+            "barepod rm --force web",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    /// Usage errors: exit code 2, and they say what is wrong.
+    #[test]
+    fn what_can_not() {
+        for (line, why) in [
+            ("barepod", "Usage"),
+            ("barepod run", "<FILE>"),
+            ("barepod run a.yaml b.yaml", "b.yaml"),
+            ("barepod run pod.yaml --backoff-initial 10", "write it like 300ms, 10s or 5m"),
+            ("barepod run pod.yaml --backoff-max -5s", "-5"),
+            ("barepod get a b", "unexpected argument 'b'"),
+            ("barepod get -o xml", "possible values: json, yaml, wide"),
+            ("barepod events web -o yaml", "possible values: json"),
+            ("barepod events", "<POD>"),
+            ("barepod logs web --tail -2", "-2 is not in -1.."),
+            ("barepod logs web --since yesterday", "not a duration"),
+            ("barepod stop", "<POD>"),
+            ("barepod stop --grace-period -1 web", "-1"),
+            ("barepod stop --grace-period soon web", "invalid digit"),
+            ("barepod rm", "<POD>"),
+            ("barepod rm --forse web", "'--force'"),
+            ("barepod start web", "unrecognized subcommand"),
+            ("barepod get --log-level loud", "possible values: error, warn, info, debug, trace"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(why), "{line}: {error}");
         }
     }
 }

@@ -41,10 +41,17 @@ pub enum CliError {
     #[error("can't write to standard output: {0}")]
     Output(#[source] io::Error),
     /// A pod that never came to have a status.
-    #[error(
-        "pod \"{0}\" has no status: its run was cut off at its very beginning; `barepod rm --force {0}` removes it"
-    )]
+    #[error("pod \"{0}\" has no status: its run was cut off at its very beginning; `barepod rm {0}` removes it")]
     NoStatus(String),
+    /// A pod that has no status yet.
+    #[error("pod \"{0}\" is about to start and has no status yet; try again")]
+    NotYet(String),
+    /// A pod that never came to be anything. Nothing is left of it.
+    #[error("pod \"{0}\" not found: its run was cut off before it made anything")]
+    CutOff(String),
+    /// What a dead supervisor left can't be removed.
+    #[error("pod \"{0}\" can't be removed before what its supervisor left is; see the warnings above")]
+    NotSwept(String),
     /// `logs -c`.
     #[error("container \"{container}\" is not in pod \"{pod}\"; it has: {known}")]
     NoContainer {
@@ -104,6 +111,9 @@ impl CliError {
             Self::Control(_)
             | Self::Output(_)
             | Self::NoStatus(_)
+            | Self::NotYet(_)
+            | Self::CutOff(_)
+            | Self::NotSwept(_)
             | Self::NoContainer { .. }
             | Self::NoLog { .. }
             | Self::Log { .. }

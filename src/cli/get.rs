@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::{print, recover};
 use crate::report::table::{self, PodRow, Width};
-use crate::store::read::{self, Life};
+use crate::store::read::{self, Found, Life};
 
 /// Shows one pod, or all.
 pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
@@ -15,8 +15,7 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     let rows = match &args.pod {
         Some(pod) => {
             let found = recover::find(&layout, pod)?;
-            let name = format!("{}/{}", found.namespace, found.name);
-            vec![PodRow { pod: found.pod()?.ok_or(CliError::NoStatus(name))?, lost: false }]
+            vec![PodRow { pod: recover::pod(&found)?, lost: found.life()? == Life::Lost }]
         }
         None => all(&layout)?,
     };
@@ -24,7 +23,7 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
         Some(GetOutput::Json) => print(&format!("{}\n", json(&rows, args.pod.is_some())?)),
         Some(GetOutput::Yaml) => print(&yaml(&rows, args.pod.is_some())?),
         None if rows.is_empty() => {
-            eprintln!("No pods found.");
+            eprintln!("no pods found");
             Ok(Exit::Success)
         }
         None => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Normal)),
@@ -36,18 +35,24 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
 fn all(layout: &crate::store::layout::Layout) -> Result<Vec<PodRow>, CliError> {
     let mut rows = Vec::new();
     for found in read::list(layout)? {
-        let lost = matches!(found.life()?, Life::Lost);
-        match found.pod() {
-            Ok(Some(pod)) => rows.push(PodRow { pod, lost }),
+        match look_at(&found) {
+            Ok(Some(row)) => rows.push(row),
+            // About to start, or gone since we looked.
             Ok(None) => {}
             Err(error) => eprintln!("warning: {error}"),
         }
-        if lost {
-            let name = format!("{}/{}", found.namespace, found.name);
-            eprintln!("note: the supervisor of {name} is gone; `barepod get {name}` cleans up what it left");
-        }
     }
     Ok(rows)
+}
+
+/// One of all pods: as it is, without cleaning up.
+fn look_at(found: &Found) -> Result<Option<PodRow>, crate::store::Error> {
+    let lost = found.life()? == Life::Lost && found.ledger()?.is_some();
+    if lost {
+        let name = recover::full_name(found);
+        eprintln!("note: the supervisor of {name} is gone; `barepod get {name}` cleans up what it left");
+    }
+    Ok(found.pod()?.map(|pod| PodRow { pod, lost }))
 }
 
 fn value(rows: &[PodRow], single: bool) -> Result<serde_json::Value, serde_json::Error> {
@@ -69,4 +74,24 @@ fn yaml(rows: &[PodRow], single: bool) -> Result<String, CliError> {
     let fail = |cause: String| CliError::Format { format: "yaml", cause };
     let value = value(rows, single).map_err(|error| fail(error.to_string()))?;
     serde_saphyr::to_string(&value).map_err(|error| fail(error.to_string()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize) -> Vec<PodRow> {
+        let text = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"a"}]}}"#;
+        vec![PodRow { pod: serde_json::from_str(text).unwrap(), lost: false }; count]
+    }
+
+    #[test]
+    fn one_pod_is_a_pod_and_all_are_a_list() {
+        insta::assert_snapshot!(json(&rows(1), true).unwrap());
+        insta::assert_snapshot!(yaml(&rows(1), true).unwrap());
+        insta::assert_snapshot!(yaml(&rows(2), false).unwrap());
+        let none: serde_json::Value = serde_json::from_str(&json(&[], false).unwrap()).unwrap();
+        assert_eq!((&none["kind"], &none["items"]), (&"List".into(), &serde_json::json!([])));
+    }
 }

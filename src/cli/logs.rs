@@ -8,6 +8,7 @@ use super::args::{Global, LogsArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::recover;
+use super::terminal::sanitize;
 use crate::log::{self, ReadOptions};
 
 /// kubectl's annotation for the container that is meant where none is named.
@@ -17,24 +18,31 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout();
     let found = recover::find(&layout, &args.pod)?;
-    let name = format!("{}/{}", found.namespace, found.name);
-    let pod = found.pod()?.ok_or_else(|| CliError::NoStatus(name.clone()))?;
-    let container = container(&pod, args.container.as_deref(), &name)?;
+    let name = recover::full_name(&found);
+    let pod = recover::pod(&found)?;
+    let (container, note) = container(&pod, args.container.as_deref(), &name)?;
+    if let Some(note) = note {
+        eprintln!("{note}");
+    }
     let uid = pod.metadata.uid.clone().unwrap_or_default();
     let folder = layout.log_dir(&found.namespace, &found.name, &uid).join(&container);
     let newest = newest(&folder);
     let missing = |what| CliError::NoLog { container: container.clone(), pod: name.clone(), what };
-    let attempt = match (newest, args.previous) {
-        (None, _) => return Err(missing("has not started yet: it has no log")),
-        (Some(0), true) => return Err(missing("was never restarted: it has no previous log")),
-        (Some(newest), true) => newest - 1,
-        (Some(newest), false) => newest,
+    let newest = newest.ok_or_else(|| missing("has not started yet: it has no log"))?;
+    let attempt = if args.previous {
+        previous(&pod, &container, newest).ok_or_else(|| missing("was never restarted: it has no previous log"))?
+    } else {
+        newest
     };
     let since = args.since.map(|since| {
         let age = jiff::SignedDuration::try_from(since).unwrap_or(jiff::SignedDuration::MAX);
         jiff::Timestamp::now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
     });
-    let options = ReadOptions { tail: args.tail, since, timestamps: args.timestamps };
+    let options = ReadOptions {
+        tail: args.tail.and_then(|lines| usize::try_from(lines).ok()),
+        since,
+        timestamps: args.timestamps,
+    };
     let path = folder.join(format!("{attempt}.log"));
     match log::copy(&path, options, &mut io::BufWriter::new(io::stdout().lock())) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
@@ -44,28 +52,123 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     }
 }
 
-fn container(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<String, CliError> {
+/// Which container is meant, and what to say where that is not plain (as kubectl does).
+fn container(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<(String, Option<String>), CliError> {
     let spec = pod.spec.as_ref();
     let mains: Vec<&str> = spec.into_iter().flat_map(|spec| &spec.containers).map(|one| one.name.as_str()).collect();
     let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
-    let all: Vec<&str> = inits.map(|one| one.name.as_str()).chain(mains.iter().copied()).collect();
-    let default = pod.metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT_CONTAINER)).map(String::as_str);
-    let chosen = asked.or(default).or(mains.first().copied()).unwrap_or_default();
-    if !all.contains(&chosen) {
+    let inits: Vec<&str> = inits.map(|one| one.name.as_str()).collect();
+    let has = |wanted: &str| mains.contains(&wanted) || inits.contains(&wanted);
+    if let Some(asked) = asked {
+        if has(asked) {
+            return Ok((asked.to_owned(), None));
+        }
+        let known: Vec<&str> = inits.iter().chain(&mains).copied().collect();
         return Err(CliError::NoContainer {
-            container: chosen.to_owned(),
+            container: asked.to_owned(),
             pod: name.to_owned(),
-            known: all.join(", "),
+            known: known.join(", "),
         });
     }
-    if asked.is_none() && default.is_none() && all.len() > 1 {
-        eprintln!("Defaulted container \"{chosen}\" out of: {}", all.join(", "));
+    let annotation = pod.metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT_CONTAINER));
+    if let Some(default) = annotation.filter(|default| has(default)) {
+        return Ok((default.clone(), None));
     }
-    Ok(chosen.to_owned())
+    let chosen = mains.first().copied().unwrap_or_default().to_owned();
+    let note = match annotation {
+        Some(absent) => Some(format!(
+            "warning: the pod has no container \"{}\", which {DEFAULT_CONTAINER} names; this is \"{chosen}\"",
+            sanitize(absent)
+        )),
+        None if mains.len() + inits.len() > 1 => {
+            let inits = inits.iter().map(|one| format!("{one} (init)"));
+            let all: Vec<String> = mains.iter().map(|one| (*one).to_owned()).chain(inits).collect();
+            Some(format!("Defaulted container \"{chosen}\" out of: {}", all.join(", ")))
+        }
+        None => None,
+    };
+    Ok((chosen, note))
+}
+
+/// The instance that `lastState` is about: the newest while its container waits to be restarted, else the one before.
+fn previous(pod: &v1::Pod, container: &str, newest: u32) -> Option<u32> {
+    let status = pod.status.as_ref()?;
+    let inits = status.init_container_statuses.iter().flatten();
+    let one = inits.chain(status.container_statuses.iter().flatten()).find(|one| one.name == container)?;
+    let last = one.last_state.as_ref().and_then(|last| last.terminated.as_ref())?;
+    if last.container_id.is_some() && last.container_id == one.container_id {
+        Some(newest)
+    } else {
+        newest.checked_sub(1)
+    }
 }
 
 /// The highest attempt that has a log.
 fn newest(folder: &std::path::Path) -> Option<u32> {
     let entries = std::fs::read_dir(folder).ok()?;
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".log")?.parse::<u32>().ok()).max()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn pod(annotation: &str, inits: &str, mains: &str) -> v1::Pod {
+        let text = format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","annotations":{annotation}}},
+            "spec":{{"initContainers":{inits},"containers":{mains}}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    const INITS: &str = r#"[{"name":"i"},{"name":"s","restartPolicy":"Always"}]"#;
+    const MAINS: &str = r#"[{"name":"a"},{"name":"b"}]"#;
+
+    #[test]
+    fn the_container_that_is_meant() {
+        let plain = pod("{}", INITS, MAINS);
+        assert_eq!(container(&plain, Some("s"), "p").unwrap(), ("s".to_owned(), None));
+        let note = "Defaulted container \"a\" out of: a, b, i (init), s (init)";
+        assert_eq!(container(&plain, None, "p").unwrap(), ("a".to_owned(), Some(note.to_owned())));
+        assert_eq!(container(&pod("{}", "[]", r#"[{"name":"a"}]"#), None, "p").unwrap(), ("a".to_owned(), None));
+        let named = pod(r#"{"kubectl.kubernetes.io/default-container":"b"}"#, INITS, MAINS);
+        assert_eq!(container(&named, None, "p").unwrap(), ("b".to_owned(), None));
+        let absent = pod(r#"{"kubectl.kubernetes.io/default-container":"x\u001b[2J"}"#, INITS, MAINS);
+        let (chosen, note) = container(&absent, None, "p").unwrap();
+        assert_eq!(chosen, "a");
+        assert!(note.unwrap().contains("no container \"x\\u{1b}[2J\""));
+        let error = container(&plain, Some("nginx"), "default/p").unwrap_err().to_string();
+        assert_eq!(error, "container \"nginx\" is not in pod \"default/p\"; it has: i, s, a, b");
+    }
+
+    /// `logs --previous` of a pod in CrashLoopBackOff is what people want it most for.
+    #[test]
+    fn the_instance_that_last_state_is_about() {
+        let with = |id: &str, last: &str| {
+            let mut pod = pod("{}", "[]", MAINS);
+            let text = format!(
+                r#"{{"containerStatuses":[{{"name":"a","image":"","imageID":"","ready":false,"restartCount":0,
+                "containerID":"{id}","lastState":{last}}}]}}"#
+            );
+            pod.status = Some(serde_json::from_str(&text).unwrap());
+            pod
+        };
+        let ended = |id: &str| format!(r#"{{"terminated":{{"exitCode":1,"containerID":"{id}"}}}}"#);
+        assert_eq!(previous(&with("x/0", "{}"), "a", 0), None);
+        assert_eq!(previous(&with("x/0", &ended("x/0")), "a", 0), Some(0));
+        assert_eq!(previous(&with("x/1", &ended("x/0")), "a", 1), Some(0));
+        assert_eq!(previous(&with("x/3", &ended("x/3")), "a", 3), Some(3));
+        assert_eq!(previous(&with("x/0", "{}"), "b", 4), None);
+    }
+
+    #[test]
+    fn the_newest_attempt_is_the_highest_number() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(newest(dir.path()), None);
+        for name in ["2.log", "10.log", "9.log", "11.log.20261123-120000.000000000", "x.log"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(newest(dir.path()), Some(10));
+    }
 }

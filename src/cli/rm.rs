@@ -4,32 +4,43 @@ use super::args::{Global, RmArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::recover;
-use crate::control::{Client, Request};
-use crate::store::PodStore;
-use crate::store::read::Life;
+use crate::control::{self, Request};
+use crate::store::layout::Layout;
+use crate::store::read::{Found, Life};
+use crate::store::{Error, PodStore};
 
 /// Removes an ended pod's state and logs; with `--force` ends a running one first.
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout();
-    let found = recover::find(&layout, &args.pod)?;
-    let name = format!("{}/{}", found.namespace, found.name);
-    if matches!(found.life()?, Life::Running) {
-        if !args.force {
-            return Err(CliError::StillRunning(name));
+    let name = match recover::find(&layout, &args.pod) {
+        Ok(found) => {
+            remove(&layout, &found, args.force)?;
+            recover::full_name(&found)
         }
-        let ended = Client::connect(&found.dir).and_then(|mut client| {
-            client.ask(Request::Kill)?;
-            client.wait_end()
-        });
-        // A supervisor that died instead is cleaned up after; one that ended meanwhile is what was wanted.
-        if let Err(error) = ended
-            && matches!(found.life()?, Life::Running)
-        {
-            return Err(error.into());
-        }
-        recover::find(&layout, &args.pod)?;
-    }
-    PodStore::take_over(&layout, &found.namespace, &found.name)?.remove()?;
+        // Looking for it removed it.
+        Err(CliError::CutOff(name)) => name,
+        Err(error) => return Err(error),
+    };
     eprintln!("pod {name} removed");
     Ok(Exit::Success)
+}
+
+fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
+    let name = recover::full_name(found);
+    if found.life()? == Life::Running {
+        if !force {
+            return Err(CliError::StillRunning(name));
+        }
+        let alive = || found.life().is_ok_and(|life| life == Life::Running);
+        if control::end(&found.dir, Request::Kill, alive)?.is_none() {
+            // It died instead: there is something to clean up after.
+            recover::clean_if_lost(layout, &found.namespace, &found.name)?;
+        }
+    }
+    match PodStore::take_over(layout, &found.namespace, &found.name).and_then(PodStore::remove) {
+        // Another rm was faster.
+        Ok(()) | Err(Error::NotFound(_)) => Ok(()),
+        Err(Error::NotCleanedUp { .. }) => Err(CliError::NotSwept(name)),
+        Err(error) => Err(error.into()),
+    }
 }

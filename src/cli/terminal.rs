@@ -1,5 +1,6 @@
 //! Colours and prefixes: how lines look to people.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
@@ -16,11 +17,21 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// What `stream` gets. See no-color.org.
+    /// What `stream` gets. See no-color.org and bixense.com/clicolors.
     pub fn of(stream: &impl IsTerminal) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if stream.is_terminal() && !refused && !dumb { Self::Yes } else { Self::No }
+        Self::choose(stream.is_terminal(), |name| std::env::var_os(name))
+    }
+
+    fn choose(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        if set("NO_COLOR").is_some() {
+            return Self::No;
+        }
+        if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+            return Self::Yes;
+        }
+        let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        if terminal && !dumb { Self::Yes } else { Self::No }
     }
 }
 
@@ -72,5 +83,31 @@ mod tests {
         assert_eq!(Prefix::new("db", 5, 0, Colour::No).as_bytes(), b"db    | ");
         let coloured = Prefix::new("db", 5, 0, Colour::Yes);
         assert!(coloured.as_bytes().starts_with(b"\x1b[36mdb    |"));
+    }
+
+    #[test]
+    fn who_gets_colours() {
+        type Case<'a> = (bool, &'a [(&'a str, &'a str)], Colour);
+        let cases: [Case<'_>; 9] = [
+            (true, &[], Colour::Yes),
+            (true, &[("TERM", "xterm-256color")], Colour::Yes),
+            (true, &[("TERM", "dumb")], Colour::No),
+            (true, &[("NO_COLOR", "1")], Colour::No),
+            (true, &[("NO_COLOR", "")], Colour::Yes),
+            (false, &[("TERM", "xterm-256color")], Colour::No),
+            (false, &[("CLICOLOR_FORCE", "1")], Colour::Yes),
+            (false, &[("CLICOLOR_FORCE", "0")], Colour::No),
+            (false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], Colour::No),
+        ];
+        for (terminal, variables, want) in cases {
+            let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+            assert_eq!(Colour::choose(terminal, variable), want, "{terminal} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn plain_text_stays_plain() {
+        assert_eq!((dim("x", Colour::No), warning("x", Colour::No)), ("x".to_owned(), "x".to_owned()));
+        assert_eq!(warning("x", Colour::Yes), "\x1b[31mx\x1b[0m");
     }
 }

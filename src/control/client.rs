@@ -3,8 +3,43 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{ControlError, Ended, Request, VERSION, WireAnswer, WireRequest, short_path};
+
+/// How long a supervisor may hold the pod's lock and not listen: at its start, and when it leaves.
+const DEAF_TRIES: u32 = 500;
+const DEAF_PAUSE: Duration = Duration::from_millis(10);
+
+/// Asks the supervisor of the pod whose state is in `dir` for its end, and waits for it. `None`: the pod ended before
+/// the supervisor could be asked, or the supervisor died. `alive` says whether somebody supervises the pod now.
+///
+/// # Errors
+/// Where a supervisor that lives doesn't listen or answer.
+pub fn end(dir: &Path, request: Request, mut alive: impl FnMut() -> bool) -> Result<Option<Ended>, ControlError> {
+    let mut tries = 0;
+    let ended = loop {
+        match Client::connect(dir) {
+            Ok(mut client) => break client.ask(request).and_then(|()| client.wait_end()),
+            Err(_) if !alive() => return Ok(None),
+            Err(error) if tries == DEAF_TRIES => return Err(error),
+            Err(_) => {
+                tries += 1;
+                pause();
+            }
+        }
+    };
+    match ended {
+        Err(_) if !alive() => Ok(None),
+        Err(error) => Err(error),
+        Ok(ended) => Ok(Some(ended)),
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a command that waits for a socket to appear has nothing else to do")]
+fn pause() {
+    std::thread::sleep(DEAF_PAUSE);
+}
 
 /// A connection to a pod's supervisor.
 pub struct Client {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-pub use client::Client;
+pub use client::{Client, end};
 pub use server::Server;
 
 /// Name of the socket in the state folder.
@@ -158,6 +158,80 @@ mod tests {
         client.ask(Request::Kill).unwrap();
         drop(server);
         assert!(matches!(client.wait_end(), Err(ControlError::Lost)));
+    }
+
+    /// `stop` right after `run`: the lock is held, the socket is not there yet.
+    #[test]
+    fn a_supervisor_that_is_about_to_listen_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut asked = 0;
+        let ended = end(dir.path(), Request::Kill, || {
+            asked += 1;
+            let server = Server::bind(dir.path()).unwrap();
+            #[allow(clippy::disallowed_methods, reason = "the supervisor's process, as a thread")]
+            std::thread::spawn(move || supervise(server));
+            true
+        });
+        assert_eq!(ended.unwrap(), Some(Ended { exit_code: 137, phase: "Failed".to_owned() }));
+        assert_eq!(asked, 1);
+    }
+
+    /// Ends its pod when it is asked to.
+    fn supervise(mut server: Server) {
+        wait(server.listener());
+        let connection = server.accept()[0];
+        wait(server.connection(connection).unwrap());
+        assert_eq!(server.read(connection), [Request::Kill]);
+        server.close();
+        server.finish(137, barepod_engine::status::Phase::Failed);
+    }
+
+    fn wait(fd: std::os::fd::BorrowedFd<'_>) {
+        use rustix::event::{PollFd, PollFlags, poll};
+        poll(&mut [PollFd::new(&fd, PollFlags::IN)], None).unwrap();
+    }
+
+    #[test]
+    fn a_pod_that_nobody_supervises_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(end(dir.path(), Request::Kill, || false).unwrap(), None);
+        // What a supervisor that was killed leaves: a socket that nobody listens to.
+        drop(Server::bind(dir.path()).unwrap());
+        assert!(dir.path().join(SOCKET).exists());
+        assert_eq!(end(dir.path(), Request::Kill, || false).unwrap(), None);
+        Server::bind(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_request_in_pieces_is_one_and_more_clients_than_room_hurt_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = Server::bind(dir.path()).unwrap();
+        let mut first = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
+        let first_index = server.accept()[0];
+        let crowd: Vec<_> = (0..70).map(|_| UnixStream::connect(dir.path().join(SOCKET)).unwrap()).collect();
+        assert_eq!(server.accept().len(), 63);
+        first.write_all(b"{\"version\":1,\"verb\":\"st").unwrap();
+        assert_eq!(server.read(first_index), []);
+        first.write_all(b"op\"}\n{\"version\":1,\"verb\":\"kill\",\"later\":[]}\n").unwrap();
+        assert_eq!(server.read(first_index), [Request::Stop { grace_period: None }, Request::Kill]);
+        drop(crowd);
+        // Places of clients that left are free again.
+        for index in 1..64 {
+            assert_eq!(server.read(index), []);
+        }
+        let _next = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
+        assert_eq!(server.accept(), [1]);
+        assert_eq!(server.read(u16::MAX), []);
+    }
+
+    #[test]
+    fn only_the_owner_may_connect() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let dir = tempfile::tempdir().unwrap();
+        let _server = Server::bind(dir.path()).unwrap();
+        let meta = std::fs::metadata(dir.path().join(SOCKET)).unwrap();
+        assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+        assert_eq!(meta.uid(), rustix::process::geteuid().as_raw());
     }
 
     #[test]

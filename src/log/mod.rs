@@ -3,6 +3,7 @@
 //! It neither waits nor polls: the supervisor calls [`ContainerLog::pump`] when a pipe is readable. Start there.
 mod file;
 mod read;
+mod shown;
 mod split;
 
 pub use read::{Options as ReadOptions, copy, tail};
@@ -13,6 +14,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use file::RotatingFile;
+use shown::Shown;
 use split::Splitter;
 
 /// Bytes read from a pipe per pump: a flood is served in turns with everything else.
@@ -73,8 +75,18 @@ pub struct Pump {
 #[derive(Debug)]
 pub struct ContainerLog {
     file: RotatingFile,
-    stdout: Splitter,
-    stderr: Splitter,
+    stdout: Half,
+    stderr: Half,
+    /// What was read last and what became of it: here so that a busy log makes no new memory.
+    buffer: Vec<u8>,
+    entries: Vec<u8>,
+}
+
+/// One of the two streams.
+#[derive(Debug, Default)]
+struct Half {
+    splitter: Splitter,
+    shown: Shown,
 }
 
 impl ContainerLog {
@@ -82,7 +94,9 @@ impl ContainerLog {
     pub fn create(pod_logs: &Path, container: &str, attempt: u32) -> Result<Self, Error> {
         let path = pod_logs.join(container).join(format!("{attempt}.log"));
         let file = RotatingFile::open(&path)?;
-        Ok(Self { file, stdout: Splitter::default(), stderr: Splitter::default() })
+        // Zeroed memory costs nothing until it is read into.
+        let buffer = vec![0; BUDGET];
+        Ok(Self { file, stdout: Half::default(), stderr: Half::default(), buffer, entries: Vec::new() })
     }
 
     /// The file that is written now.
@@ -90,8 +104,8 @@ impl ContainerLog {
         self.file.path()
     }
 
-    /// Reads what is in the (non-blocking) pipe, at most 64 KiB, and writes it to the file in one write. Each whole
-    /// line, or part of one above 16 KiB, goes to `line` without its newline. All carry the time `now`.
+    /// Reads what is in the (non-blocking) pipe, at most 64 KiB, and writes it to the file in one write. Each line goes to
+    /// `line` whole, without its newline; one above 256 KiB in pieces of that size. All carry the time `now`.
     ///
     /// # Errors
     /// [`Error::Pipe`]. A full or failing disk is no error: see [`ContainerLog::dropped`].
@@ -102,55 +116,67 @@ impl ContainerLog {
         now: jiff::Timestamp,
         line: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Pump, Error> {
-        let mut buffer = vec![0; BUDGET];
-        let mut bytes = 0;
-        let mut eof = false;
-        while bytes < BUDGET {
-            match nix::unistd::read(pipe, &mut buffer[bytes..]) {
-                Ok(0) => {
-                    eof = true;
-                    break;
-                }
-                Ok(read) => bytes += read,
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => break,
-                Err(errno) => return Err(Error::Pipe { stream, errno }),
-            }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = fill(stream, pipe, &mut buffer);
+        if let Ok(pump) = read {
+            self.take(stream, &buffer[..pump.bytes], now, line);
         }
-        self.take(stream, &buffer[..bytes], now, line);
-        if eof {
+        self.buffer = buffer;
+        let pump = read?;
+        if pump.eof {
             self.end(stream, now, line);
         }
-        Ok(Pump { bytes, eof })
+        Ok(pump)
     }
 
     fn take(&mut self, stream: Stream, bytes: &[u8], now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8])) {
-        let Self { file, stdout, stderr } = self;
-        let splitter = if stream == Stream::Stdout { stdout } else { stderr };
-        let mut out = Vec::new();
-        splitter.push(bytes, &mut |text, tag| {
-            split::encode(&mut out, now, stream, tag, text);
-            line(stream, text);
-        });
-        file.append(&out, now);
+        self.write(stream, now, line, |splitter, emit| splitter.push(bytes, emit));
     }
 
     /// Writes what stands without a newline, when its stream has ended or is given up.
     pub fn end(&mut self, stream: Stream, now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8])) {
-        let Self { file, stdout, stderr } = self;
-        let splitter = if stream == Stream::Stdout { stdout } else { stderr };
-        let mut out = Vec::new();
-        splitter.finish(&mut |text, tag| {
-            split::encode(&mut out, now, stream, tag, text);
-            line(stream, text);
+        self.write(stream, now, line, |splitter, emit| splitter.finish(emit));
+    }
+
+    fn write(
+        &mut self,
+        stream: Stream,
+        now: jiff::Timestamp,
+        line: &mut dyn FnMut(Stream, &[u8]),
+        split: impl FnOnce(&mut Splitter, &mut dyn FnMut(&[u8], split::Tag)),
+    ) {
+        let Self { file, stdout, stderr, entries, .. } = self;
+        let Half { splitter, shown } = if stream == Stream::Stdout { stdout } else { stderr };
+        entries.clear();
+        split(splitter, &mut |text, tag| {
+            split::encode(entries, now, stream, tag, text);
+            shown.push(text, tag, &mut |whole| line(stream, whole));
         });
-        file.append(&out, now);
+        file.append(entries, now);
+        // A pipe full of empty lines makes forty times as much of itself.
+        entries.shrink_to(2 * BUDGET);
     }
 
     /// Bytes of log file that could not be written (full or failing disk). The container is not told.
     pub fn dropped(&self) -> u64 {
         self.file.dropped()
     }
+}
+
+/// Reads what there is, as far as `buffer` goes. An error after some bytes were read comes again with the next read.
+fn fill(stream: Stream, pipe: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Pump, Error> {
+    let mut bytes = 0;
+    while bytes < buffer.len() {
+        match nix::unistd::read(pipe, &mut buffer[bytes..]) {
+            Ok(0) => return Ok(Pump { bytes, eof: true }),
+            Ok(read) => bytes += read,
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => break,
+            Err(_) if bytes > 0 => break,
+            Err(errno) => return Err(Error::Pipe { stream, errno }),
+        }
+    }
+    Ok(Pump { bytes, eof: false })
 }
 
 #[cfg(test)]

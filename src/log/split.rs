@@ -1,4 +1,6 @@
 //! Bytes to CRI lines.
+use std::io::Write;
+
 use super::Stream;
 
 /// Longest line in a file; what is longer is split (R10.9).
@@ -58,7 +60,8 @@ pub fn encode(out: &mut Vec<u8>, now: jiff::Timestamp, stream: Stream, tag: Tag,
         Tag::Partial => 'P',
         Tag::Full => 'F',
     };
-    out.extend_from_slice(format!("{now:.9} {} {tag} ", stream.name()).as_bytes());
+    // Writing to memory can't fail.
+    let _ = write!(out, "{now:.9} {} {tag} ", stream.name());
     out.extend_from_slice(text);
     out.push(b'\n');
 }

@@ -74,3 +74,54 @@ fn a_long_log_keeps_five_files() {
     assert_eq!(fs::read_dir(tmp.path().join("web")).unwrap().count(), 5);
     assert_eq!(log.dropped(), 0);
 }
+
+/// R10.9: the file has it in entries of 16 KiB, people see the line whole, and what comes between on the other stream
+/// doesn't tear it.
+#[test]
+fn a_long_line_is_shown_whole() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0).unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let mut seen = Vec::new();
+    let mut see = |stream: Stream, line: &[u8]| seen.push((stream, line.len()));
+    log.take(Stream::Stdout, &vec![b'x'; 40_000], now, &mut see);
+    log.take(Stream::Stderr, b"between\n", now, &mut see);
+    log.take(Stream::Stdout, b"yz\n\n", now, &mut see);
+    assert_eq!(seen, [(Stream::Stderr, 7), (Stream::Stdout, 40_002), (Stream::Stdout, 0)]);
+    let text = fs::read_to_string(log.path()).unwrap();
+    let tags: Vec<_> = text.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    assert_eq!(tags, ["P", "P", "F", "F", "F"]);
+}
+
+#[test]
+fn a_line_that_never_ends_takes_no_more_memory_than_its_bound() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0).unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let mut seen = Vec::new();
+    for _ in 0..16 {
+        log.take(Stream::Stdout, &[b'x'; BUDGET], now, &mut |_, line| seen.push(line.len()));
+    }
+    log.end(Stream::Stdout, now, &mut |_, line| seen.push(line.len()));
+    assert_eq!(seen.iter().sum::<usize>(), 16 * BUDGET);
+    assert_eq!(seen.iter().max(), Some(&shown::MAX_SHOWN));
+}
+
+#[test]
+fn logs_written_and_rotated_read_back_as_they_were() {
+    // R10.9
+    let tmp = tempfile::tempdir().unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0).unwrap();
+    let mut want = String::new();
+    for second in 0..3 {
+        let text: String = (0..70_000).map(|n| format!("{second} {n}\n")).collect();
+        log.take(Stream::Stdout, text.as_bytes(), jiff::Timestamp::from_second(second).unwrap(), &mut |_, _| {});
+        log.take(Stream::Stdout, text.as_bytes(), jiff::Timestamp::from_second(second).unwrap(), &mut |_, _| {});
+        want += &text;
+        want += &text;
+    }
+    assert!(fs::read_dir(tmp.path().join("web")).unwrap().count() > 1);
+    let mut out = Vec::new();
+    copy(log.path(), ReadOptions::default(), &mut out).unwrap();
+    assert!(String::from_utf8(out).unwrap() == want);
+}

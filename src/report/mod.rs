@@ -1,6 +1,7 @@
 //! What the engine knows, as Kubernetes shows it: v1 status, event lines, tables. A brain: values in, values or text
 //! out; it invents no state that the engine doesn't have.
 
+mod lost;
 pub mod status;
 pub mod table;
 
@@ -8,6 +9,7 @@ use barepod_engine::action::{EventRecord, Severity};
 
 use crate::store::events::EventLine;
 
+pub use lost::lost;
 pub use status::StatusFacts;
 pub use table::sanitize;
 

@@ -132,3 +132,6 @@ fn time(wall: WallTime) -> Time {
     let seconds = wall.as_unix_nanos().div_euclid(1_000_000_000);
     Time(k8s_openapi::jiff::Timestamp::from_second(seconds).unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH))
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,9 +100,12 @@ fn is_sidecar(pod: &v1::Pod, name: &str) -> bool {
 
 /// Ready mains and sidecars over all of them.
 fn ready(pod: &v1::Pod) -> String {
-    let counted: Vec<_> =
-        inits(pod).iter().filter(|one| is_sidecar(pod, &one.name)).chain(mains(pod)).map(|one| one.ready).collect();
-    format!("{}/{}", counted.iter().filter(|&&ready| ready).count(), counted.len())
+    let sidecars = inits(pod).iter().filter(|one| is_sidecar(pod, &one.name));
+    let ready = sidecars.chain(mains(pod)).filter(|one| one.ready).count();
+    let spec = pod.spec.as_ref();
+    let declared = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
+    let all = declared.filter(|one| is_sidecar(pod, &one.name)).count() + spec.map_or(0, |spec| spec.containers.len());
+    format!("{ready}/{all}")
 }
 
 /// The STATUS column.
@@ -119,27 +122,27 @@ pub fn status(pod: &v1::Pod) -> String {
     if pod.metadata.deletion_timestamp.is_some() && !ended { "Terminating".to_owned() } else { shown }
 }
 
-/// What the first entry of initContainers that isn't done is at.
+fn has_condition(pod: &v1::Pod, kind: &str) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|one| one.type_ == kind && one.status == "True")
+}
+
+/// What the first entry of initContainers that isn't done is at; `None` in a pod that was initialized once.
 fn initializing(pod: &v1::Pod) -> Option<String> {
-    let started_main = mains(pod).iter().any(|main| {
-        main.state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
-            || main.last_state.is_some()
-    });
+    if has_condition(pod, "Initialized") {
+        return None;
+    }
     let statuses = inits(pod);
     for (index, one) in statuses.iter().enumerate() {
         let state = one.state.clone().unwrap_or_default();
-        if is_sidecar(pod, &one.name) && (one.started == Some(true) || started_main) {
+        if is_sidecar(pod, &one.name) && one.started == Some(true) {
             continue;
         }
         if let Some(ended) = &state.terminated {
             if ended.exit_code == 0 {
                 continue;
             }
-            return Some(match (&ended.reason, ended.signal) {
-                (Some(reason), _) if !reason.is_empty() => format!("Init:{reason}"),
-                (_, Some(signal)) => format!("Init:Signal:{signal}"),
-                (_, None) => format!("Init:ExitCode:{}", ended.exit_code),
-            });
+            return Some(format!("Init:{}", end_of(ended)));
         }
         if let Some(reason) = state.waiting.and_then(|waiting| waiting.reason)
             && reason != "PodInitializing"
@@ -152,42 +155,55 @@ fn initializing(pod: &v1::Pod) -> Option<String> {
     None
 }
 
-fn main_status(pod: &v1::Pod, fallback: String) -> String {
-    let mut shown = fallback;
-    let mut running = false;
-    for main in mains(pod).iter().rev() {
-        let state = main.state.clone().unwrap_or_default();
-        let waiting = state.waiting.and_then(|waiting| waiting.reason).filter(|reason| !reason.is_empty());
-        if let Some(reason) = waiting {
-            shown = reason;
-        } else if let Some(ended) = state.terminated {
-            shown = match (ended.reason, ended.signal) {
-                (Some(reason), _) if !reason.is_empty() => reason,
-                (_, Some(signal)) => format!("Signal:{signal}"),
-                (_, None) => format!("ExitCode:{}", ended.exit_code),
-            };
-        } else if main.ready && state.running.is_some() {
-            running = true;
-        }
-    }
-    // One main that is done doesn't make the pod look done.
-    if shown == "Completed" && running {
-        let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-        let ready = conditions.into_iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
-        shown = if ready { "Running" } else { "NotReady" }.to_owned();
-    }
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    match (shown.as_str(), phase) {
-        // Reasons of the pod itself go before those of its containers.
-        (_, Some("Failed")) => pod.status.as_ref().and_then(|status| status.reason.clone()).unwrap_or(shown),
-        (_, _) => shown,
+fn end_of(ended: &v1::ContainerStateTerminated) -> String {
+    match (&ended.reason, ended.signal) {
+        (Some(reason), _) if !reason.is_empty() => reason.clone(),
+        (_, Some(signal)) if signal != 0 => format!("Signal:{signal}"),
+        (_, Some(_) | None) => format!("ExitCode:{}", ended.exit_code),
     }
 }
 
+/// The worst reason of the mains (R8.9): the first in the spec's order that isn't `Completed`, where there is one.
+fn main_status(pod: &v1::Pod, fallback: String) -> String {
+    let status = pod.status.as_ref();
+    // Reasons of the pod itself go before those of its containers.
+    if let Some(reason) = status.and_then(|status| status.reason.clone())
+        && status.and_then(|status| status.phase.as_deref()) == Some("Failed")
+    {
+        return reason;
+    }
+    let reasons: Vec<String> = mains(pod).iter().filter_map(reason_of).collect();
+    if let Some(worst) = reasons.iter().find(|reason| *reason != COMPLETED) {
+        return worst.clone();
+    }
+    let running = mains(pod).iter().any(|main| main.ready && main.state.as_ref().is_some_and(|s| s.running.is_some()));
+    match (reasons.is_empty(), running) {
+        (true, _) => fallback,
+        (false, false) => COMPLETED.to_owned(),
+        // One main that is done doesn't make the pod look done.
+        (false, true) => if has_condition(pod, "Ready") { "Running" } else { "NotReady" }.to_owned(),
+    }
+}
+
+const COMPLETED: &str = "Completed";
+
+/// Why a container doesn't run.
+fn reason_of(container: &v1::ContainerStatus) -> Option<String> {
+    let state = container.state.as_ref()?;
+    let waiting = state.waiting.as_ref().and_then(|waiting| waiting.reason.clone()).filter(|reason| !reason.is_empty());
+    waiting.or_else(|| state.terminated.as_ref().map(end_of))
+}
+
+/// While the pod initializes those of its initContainers, from then on those of sidecars and mains (as kubectl).
 fn restarts(pod: &v1::Pod, now: jiff::Timestamp) -> String {
-    let all = || inits(pod).iter().chain(mains(pod));
-    let count: i32 = all().map(|one| one.restart_count).sum();
-    let last = all()
+    let counted: Vec<&v1::ContainerStatus> = if initializing(pod).is_some() {
+        inits(pod).iter().collect()
+    } else {
+        inits(pod).iter().filter(|one| is_sidecar(pod, &one.name)).chain(mains(pod)).collect()
+    };
+    let count: i32 = counted.iter().map(|one| one.restart_count).sum();
+    let last = counted
+        .iter()
         .filter_map(|one| one.last_state.as_ref()?.terminated.as_ref()?.finished_at.as_ref())
         .map(|time| time.0.as_second())
         .max();
@@ -217,103 +233,24 @@ fn ago(now: jiff::Timestamp, then: jiff::Timestamp) -> String {
         28_800..172_800 => format!("{hours}h"),
         172_800..691_200 => two(days, 'd', hours % 24, 'h'),
         691_200..63_072_000 => format!("{days}d"),
-        _ => two(days / 365, 'y', days % 365, 'd'),
+        63_072_000..252_288_000 => two(days / 365, 'y', days % 365, 'd'),
+        _ => format!("{}y", days / 365),
     }
 }
 
-/// Text from containers and files, fit for a terminal: control characters are escaped.
+/// Text from containers and files, fit for a terminal: control characters are escaped, and those that turn text around.
 pub fn sanitize(text: &str) -> String {
-    text.chars()
-        .flat_map(|one| {
-            let escaped: Box<dyn Iterator<Item = char>> =
-                if one.is_control() { Box::new(one.escape_default()) } else { Box::new(std::iter::once(one)) };
-            escaped
-        })
-        .collect()
+    let mut safe = String::with_capacity(text.len());
+    for one in text.chars() {
+        let turns = matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if one.is_control() || turns {
+            safe.extend(one.escape_default());
+        } else {
+            safe.push(one);
+        }
+    }
+    safe
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn pod(json: &str) -> v1::Pod {
-        serde_json::from_str(json).unwrap()
-    }
-
-    fn with(status: &str) -> v1::Pod {
-        pod(&format!(
-            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p"}},"spec":{{"initContainers":[{{"name":"i"}},{{"name":"s","restartPolicy":"Always"}}],"containers":[{{"name":"m"}}]}},"status":{status}}}"#
-        ))
-    }
-
-    fn one(name: &str, state: &str, more: &str) -> String {
-        format!(r#"{{"name":"{name}","image":"","imageID":"","ready":false,"restartCount":0,"state":{state}{more}}}"#)
-    }
-
-    /// R8.9
-    #[test]
-    fn the_status_column_says_what_kubectl_says() {
-        let waiting = |reason: &str| format!(r#"{{"waiting":{{"reason":"{reason}"}}}}"#);
-        let ended = |code: i32, reason: &str| format!(r#"{{"terminated":{{"exitCode":{code},"reason":"{reason}"}}}}"#);
-        let running = r#"{"running":{}}"#.to_owned();
-        let idle = waiting("PodInitializing");
-        let cases = [
-            ("Init:0/2", running.clone(), idle.clone(), "", idle.clone(), "Pending"),
-            ("Init:CrashLoopBackOff", waiting("CrashLoopBackOff"), idle.clone(), "", idle.clone(), "Pending"),
-            ("Init:Error", ended(1, "Error"), idle.clone(), "", idle.clone(), "Failed"),
-            ("Init:1/2", ended(0, "Completed"), running.clone(), r#","started":false"#, idle.clone(), "Pending"),
-            ("PodInitializing", ended(0, "Completed"), running.clone(), r#","started":true"#, idle.clone(), "Pending"),
-            ("Running", ended(0, "Completed"), running.clone(), r#","started":true"#, running.clone(), "Running"),
-            (
-                "CrashLoopBackOff",
-                ended(0, "Completed"),
-                running.clone(),
-                r#","started":true"#,
-                waiting("CrashLoopBackOff"),
-                "Running",
-            ),
-            ("Completed", ended(0, "Completed"), ended(143, "Error"), "", ended(0, "Completed"), "Succeeded"),
-            ("OOMKilled", ended(0, "Completed"), ended(0, "Completed"), "", ended(137, "OOMKilled"), "Failed"),
-        ];
-        for (want, init, sidecar, more, main, phase) in cases {
-            let pod = with(&format!(
-                r#"{{"phase":"{phase}","initContainerStatuses":[{},{}],"containerStatuses":[{}]}}"#,
-                one("i", &init, ""),
-                one("s", &sidecar, more),
-                one("m", &main, "")
-            ));
-            assert_eq!(status(&pod), want);
-        }
-    }
-
-    #[test]
-    fn deletion_and_the_pods_own_reason_show() {
-        let mut pod = with(r#"{"phase":"Running","containerStatuses":[]}"#);
-        pod.metadata.deletion_timestamp =
-            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
-        assert_eq!(status(&pod), "Terminating");
-        assert_eq!(status(&with(r#"{"phase":"Failed","reason":"DeadlineExceeded"}"#)), "DeadlineExceeded");
-    }
-
-    #[test]
-    fn spans_are_kubectls() {
-        let now = jiff::Timestamp::from_second(100_000_000).unwrap();
-        for (seconds, text) in [
-            (5, "5s"),
-            (119, "119s"),
-            (125, "2m5s"),
-            (600, "10m"),
-            (11_000, "3h3m"),
-            (90_000, "25h"),
-            (200_000, "2d7h"),
-        ] {
-            assert_eq!(ago(now, jiff::Timestamp::from_second(100_000_000 - seconds).unwrap()), text);
-        }
-    }
-
-    #[test]
-    fn control_characters_never_reach_a_terminal() {
-        assert_eq!(sanitize("a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\n");
-    }
-}
+mod tests;

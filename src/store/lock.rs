@@ -25,32 +25,45 @@ fn whole_file() -> libc::flock {
     libc::flock { l_type: libc::F_WRLCK as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
+/// What came of taking the lock.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is held from now on.
+    Mine(PodLock),
+    /// Somebody else has it: the holder's pid, where known.
+    Held(Option<u32>),
+    /// The folder was taken away meanwhile: there is nothing to lock.
+    Gone,
+}
+
 impl PodLock {
-    /// Takes the lock in `dir`; the inner error is the holder's pid, where known.
-    pub fn take(dir: &Path) -> Result<Result<Self, Option<u32>>, Error> {
+    /// Takes the lock in `dir`.
+    pub fn take(dir: &Path) -> Result<Taken, Error> {
         let path = dir.join(FILE);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(io_error(&path, "open"))?;
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Gone),
+            Err(error) => return Err(io_error(&path, "open")(error)),
+        };
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
             Ok(_) => {}
-            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(Err(pid_in(&mut file))),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(Taken::Held(pid_in(&mut file))),
             Err(errno) => return Err(io_error(&path, "lock")(errno.into())),
         }
-        // An `rm` may have removed the folder between open and lock: then this locks nothing that others see.
+        // An `rm` may have taken the folder away between open and lock: then this locks nothing that others see.
         let mine = file.metadata().map_err(io_error(&path, "stat"))?;
-        let named = path.metadata().map_err(io_error(&path, "stat"))?;
+        let named = match path.metadata() {
+            Ok(named) => named,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Taken::Gone),
+            Err(error) => return Err(io_error(&path, "stat")(error)),
+        };
         if (mine.dev(), mine.ino()) != (named.dev(), named.ino()) {
-            return Ok(Err(None));
+            return Ok(Taken::Gone);
         }
         file.set_len(0).map_err(io_error(&path, "truncate"))?;
         writeln!(file, "{}", std::process::id()).map_err(io_error(&path, "write"))?;
-        Ok(Ok(Self { _file: file }))
+        Ok(Taken::Mine(Self { _file: file }))
     }
 
     /// Whether somebody holds the lock in `dir`; takes nothing.

@@ -22,7 +22,10 @@ use serde::Serialize;
 use events::{EventLine, EventLog};
 use layout::Layout;
 use ledger::{Ledger, Stage};
-use lock::PodLock;
+use lock::{PodLock, Taken};
+
+/// How often the folder may be taken away between its making and its locking: each time somebody removed the pod.
+const LOCK_TRIES: usize = 16;
 
 /// What can go wrong in the state folder.
 #[derive(Debug, thiserror::Error)]
@@ -179,13 +182,52 @@ impl PodStore {
             return Err(Error::NotCleanedUp { namespace: self.ledger.namespace, name: self.ledger.name });
         }
         remove_tree(&self.ledger.log_dir)?;
-        remove_tree(&self.dir)
+        bury(&self.dir, &self.ledger.namespace, &self.ledger.name)
     }
 }
 
+/// Removes the folder of a pod whose `run` died before it wrote a ledger, and so before it made anything. Gives whether
+/// it did: not where the folder is gone, or has a ledger after all.
+///
+/// # Errors
+/// [`Error::Running`] where somebody holds the lock.
+pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<bool, Error> {
+    let dir = layout.pod_dir(namespace, name);
+    if !dir.is_dir() {
+        return Ok(false);
+    }
+    let _lock = lock_pod(&dir, namespace, name)?;
+    if Ledger::load(&dir)?.is_some() {
+        return Ok(false);
+    }
+    bury(&dir, namespace, name)?;
+    Ok(true)
+}
+
+/// Takes a pod's folder away whole, then removes it. Under its lock: a `run` of the same name that comes meanwhile finds
+/// either the locked folder or none, never one that is being emptied under its hands.
+fn bury(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
+    // No `_` in it, so that it reads as no pod; and no two pods have the same, as a namespace has no dot.
+    let grave = dir.with_file_name(format!(".{namespace}.{name}"));
+    // What an earlier one left that died halfway.
+    remove_tree(&grave)?;
+    match fs::rename(dir, &grave) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(dir, "rename")(error)),
+        Ok(()) | Err(_) => remove_tree(&grave),
+    }
+}
+
+/// Takes the lock of a pod, whose folder is made where there is none.
 fn lock_pod(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
-    make_dir(dir, 0o700)?;
-    PodLock::take(dir)?.map_err(|pid| Error::Running { namespace: namespace.into(), name: name.into(), pid })
+    for _ in 0..LOCK_TRIES {
+        make_dir(dir, 0o700)?;
+        match PodLock::take(dir)? {
+            Taken::Mine(lock) => return Ok(lock),
+            Taken::Held(pid) => return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid }),
+            Taken::Gone => {}
+        }
+    }
+    Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: None })
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {

@@ -98,3 +98,70 @@ fn equal_events_aggregate_and_a_torn_line_is_skipped() {
     let events = find(&layout, "web").unwrap().events().unwrap();
     assert_eq!(events, [EventLine { count: 2, ..event }]);
 }
+
+#[test]
+fn a_folder_with_nothing_but_a_lock_is_no_obstacle() {
+    // What a `run` leaves that was killed between taking the lock and writing the ledger.
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let dir = layout.pod_dir("default", "web");
+    let cut_off = || {
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(lock::FILE), "4711\n").unwrap();
+    };
+    cut_off();
+    drop(PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap());
+    assert!(!forget_unborn(&layout, "default", "web").unwrap(), "it has a ledger");
+    fs::remove_dir_all(&dir).unwrap();
+    cut_off();
+    assert!(forget_unborn(&layout, "default", "web").unwrap());
+    assert!(!forget_unborn(&layout, "default", "web").unwrap(), "it is gone");
+    assert_eq!(fs::read_dir(layout.pods_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_removal_that_died_halfway_is_no_pod_and_goes_with_the_next() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    fs::create_dir_all(layout.pods_dir().join(".default.web/containers")).unwrap();
+    assert_eq!(list(&layout).unwrap(), []);
+    let mut store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
+    store.finish().unwrap();
+    store.remove().unwrap();
+    assert_eq!(fs::read_dir(layout.pods_dir()).unwrap().count(), 0);
+}
+
+/// Whoever wins, nobody fails otherwise than by being told that the pod is running, and what was made whole stays whole.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "processes that race, as threads")]
+fn rm_and_run_of_one_name_can_race() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let runs = |rounds: usize| {
+        for _ in 0..rounds {
+            match PodStore::create(&layout, ledger(&layout, "default", "web")) {
+                Ok(mut store) => {
+                    assert!(store.dir().join("ledger.json").exists());
+                    store.finish().unwrap();
+                    assert!(store.dir().join("ledger.json").exists());
+                }
+                Err(Error::Running { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let removes = |rounds: usize| {
+        for _ in 0..rounds {
+            match PodStore::take_over(&layout, "default", "web").and_then(PodStore::remove) {
+                Ok(()) | Err(Error::Running { .. } | Error::NotFound(_) | Error::NotCleanedUp { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| runs(400));
+        scope.spawn(|| runs(400));
+        scope.spawn(|| removes(400));
+        scope.spawn(|| removes(400));
+    });
+}

@@ -55,6 +55,8 @@ pub(crate) enum Done {
 }
 
 /// Where a container's attempt stands.
+// A pod has a handful of containers, and most of them run: boxing the large variant would only cost.
+#[expect(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Life {
     /// Nothing is there; started when it is its turn.
@@ -95,6 +97,8 @@ pub(crate) enum After {
     Restart { at: Instant, delay: Duration },
     /// It is created again as the same attempt: it was never started.
     Again,
+    /// Likewise, after a while: its process died before it was started.
+    Retry { at: Instant },
     /// Nothing.
     Over,
 }
@@ -130,6 +134,8 @@ pub(crate) enum StopWhy {
     Probe,
     /// Its postStart hook failed (R7.1).
     PostStart,
+    /// All containers are restarted (R3.7).
+    RestartAll,
 }
 
 /// Whether the preStop hook of a container that is stopped is still to be run.

@@ -1,8 +1,10 @@
 //! What users see (R8), worked out from the state.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use alloc::{format, vec};
+
+use serde::{Deserialize, Serialize};
 
 use crate::container::{Container, Done, Life, Made};
 use crate::pod::{Engine, Initialized, PodLife, RestartingAll};
@@ -12,6 +14,37 @@ use crate::status::{
 };
 use crate::time::WallTime;
 
+/// When each condition last changed (R8.2): all of a condition that can't be worked out anew.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Transitions {
+    sandbox: Transition,
+    initialized: Transition,
+    ready: Transition,
+    containers_ready: Transition,
+    scheduled: Transition,
+    restarting: Transition,
+}
+
+/// What a condition has been, and since when; `None`: never noted.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Transition(Option<(bool, WallTime)>);
+
+impl Transition {
+    fn note(&mut self, status: bool, now: WallTime) {
+        if self.0.is_none_or(|(before, _)| before != status) {
+            self.0 = Some((status, now));
+        }
+    }
+
+    fn known(self) -> bool {
+        self.0.is_some()
+    }
+
+    fn holds(self) -> bool {
+        self.0.is_some_and(|(status, _)| status)
+    }
+}
+
 impl Engine {
     /// The pod's status. A function of what was told so far (I7).
     pub fn status(&self) -> PodStatus {
@@ -19,7 +52,7 @@ impl Engine {
             phase: self.phase(),
             reason: self.reason,
             message: self.message.clone(),
-            conditions: self.conditions.clone(),
+            conditions: self.conditions(),
             start_time: self.start_time,
             deletion: self.deletion,
             containers: self.indices().map(|index| self.container_status(index)).collect(),
@@ -32,11 +65,8 @@ impl Engine {
         if let Some(phase) = self.terminal {
             return phase;
         }
-        let waits = self.indices().any(|index| {
-            self.kind(index) == Kind::Main
-                && self.container(index).done == Done::No
-                && self.container(index).last.is_none()
-        });
+        let waits =
+            self.indices().any(|index| self.kind(index) == Kind::Main && self.container(index).done == Done::No);
         // Deletion doesn't take a pod back to Pending: what never ran is not waited for any more.
         let ran = self.indices().any(|index| self.kind(index) == Kind::Main && self.container(index).done == Done::Yes);
         if ran && (!waits || self.ending.is_some()) || !waits && self.inits_are_done() {
@@ -106,77 +136,105 @@ impl Engine {
         self.indices().all(|index| self.kind(index) == Kind::Main || self.container(index).done == Done::Yes)
     }
 
-    /// R8.2: writes down the conditions, keeping the time of the last change of each.
+    /// R8.2: notes which conditions changed, and when. Their words are found when somebody asks.
     pub(crate) fn note_conditions(&mut self, now: WallTime) {
-        let mut conditions: Vec<Condition> = Vec::with_capacity(6);
-        for (kind, status, reason, message) in self.current_conditions() {
-            let before = self.conditions.iter().find(|condition| condition.kind == kind);
-            let last_transition = match before {
-                Some(before) if before.status == status => before.last_transition,
-                Some(_) | None => now,
-            };
-            conditions.push(Condition { kind, status, reason, message, last_transition });
-        }
-        self.conditions = conditions;
-    }
-
-    fn current_conditions(&self) -> Vec<(ConditionKind, bool, Option<String>, String)> {
-        let sandbox = matches!(self.life, PodLife::Up);
-        let unready: Vec<&str> = self
-            .indices()
-            .filter(|&index| self.kind(index) != Kind::Init && !self.is_ready(index))
-            .map(|index| self.container_spec(index).name.as_str())
-            .collect();
-        let (ready_reason, ready_message) = match self.terminal {
-            Some(Phase::Succeeded) => (Some("PodCompleted".to_string()), String::new()),
-            Some(Phase::Failed | Phase::Pending | Phase::Running) => (Some("PodFailed".to_string()), String::new()),
-            None if unready.is_empty() => (None, String::new()),
-            None => (
-                Some("ContainersNotReady".to_string()),
-                format!("containers with unready status: [{}]", unready.join(" ")),
-            ),
-        };
-        let containers_ready = self.terminal.is_none() && unready.is_empty();
-        let gates = &self.spec().readiness_gates;
-        let ready = containers_ready && gates.is_empty();
-        let gate = (containers_ready && !gates.is_empty()).then(|| {
-            let unmet: Vec<String> = gates
-                .iter()
-                .map(|gate| format!("corresponding condition of pod readiness gate \"{gate}\" does not exist."))
-                .collect();
-            (Some("ReadinessGatesNotReady".to_string()), unmet.join(", "))
-        });
-        let (gate_reason, gate_message) = gate.unwrap_or((ready_reason.clone(), ready_message.clone()));
-        let (initialized, init_reason, init_message) = self.initialized_condition();
-        let mut conditions = vec![
-            (ConditionKind::PodReadyToStartContainers, sandbox, None, String::new()),
-            (ConditionKind::Initialized, initialized, init_reason, init_message),
-            (ConditionKind::Ready, ready, gate_reason, gate_message),
-            (ConditionKind::ContainersReady, containers_ready, ready_reason, ready_message),
-            (ConditionKind::PodScheduled, true, None, String::new()),
-        ];
-        let known = self.conditions.iter().any(|condition| condition.kind == ConditionKind::AllContainersRestarting);
+        let ready = self.terminal.is_none() && self.indices().all(|index| !self.is_unready(index));
         let restarting = self.restarting_all == RestartingAll::Yes;
-        if known || restarting {
-            conditions.push((ConditionKind::AllContainersRestarting, restarting, None, String::new()));
+        let initialized = self.is_initialized();
+        let sandbox = self.life == PodLife::Up;
+        let gated = !self.spec().readiness_gates.is_empty();
+        let transitions = &mut self.transitions;
+        transitions.sandbox.note(sandbox, now);
+        transitions.initialized.note(initialized, now);
+        transitions.ready.note(ready && !gated, now);
+        transitions.containers_ready.note(ready, now);
+        transitions.scheduled.note(true, now);
+        if restarting || transitions.restarting.known() {
+            transitions.restarting.note(restarting, now);
         }
-        conditions
     }
 
-    fn initialized_condition(&self) -> (bool, Option<String>, String) {
-        let incomplete: Vec<&str> = self
+    /// R8.2, in Kubernetes' order.
+    fn conditions(&self) -> Vec<Condition> {
+        let transitions = &self.transitions;
+        let (initialized_reason, initialized_message) = self.why_initialized();
+        let (containers_reason, containers_message) = self.why_ready();
+        let (reason, message) = match self.unmet_gates() {
+            Some(unmet) if transitions.containers_ready.holds() => (Some("ReadinessGatesNotReady"), unmet),
+            Some(_) | None => (containers_reason, containers_message.clone()),
+        };
+        let none = || (None, String::new());
+        [
+            (ConditionKind::PodReadyToStartContainers, transitions.sandbox, none()),
+            (ConditionKind::Initialized, transitions.initialized, (initialized_reason, initialized_message)),
+            (ConditionKind::Ready, transitions.ready, (reason, message)),
+            (ConditionKind::ContainersReady, transitions.containers_ready, (containers_reason, containers_message)),
+            (ConditionKind::PodScheduled, transitions.scheduled, none()),
+            (ConditionKind::AllContainersRestarting, transitions.restarting, none()),
+        ]
+        .into_iter()
+        .filter_map(|(kind, Transition(noted), (reason, message))| {
+            let (status, last_transition) = noted?;
+            Some(Condition { kind, status, reason: reason.map(ToString::to_string), message, last_transition })
+        })
+        .collect()
+    }
+
+    fn is_unready(&self, index: ContainerIndex) -> bool {
+        self.kind(index) != Kind::Init && !self.is_ready(index)
+    }
+
+    /// Reason and message of `ContainersReady`.
+    fn why_ready(&self) -> (Option<&'static str>, String) {
+        match self.terminal {
+            Some(Phase::Succeeded) => (Some("PodCompleted"), String::new()),
+            Some(Phase::Failed | Phase::Pending | Phase::Running) => (Some("PodFailed"), String::new()),
+            None => match self.names(|index| self.is_unready(index)) {
+                None => (None, String::new()),
+                Some(names) => (Some("ContainersNotReady"), format!("containers with unready status: [{names}]")),
+            },
+        }
+    }
+
+    /// What `Ready` says where only the readiness gates are missing: nobody sets their conditions here.
+    fn unmet_gates(&self) -> Option<String> {
+        let gates = &self.spec().readiness_gates;
+        let unmet = gates
+            .iter()
+            .map(|gate| format!("corresponding condition of pod readiness gate \"{gate}\" does not exist."))
+            .collect::<Vec<_>>();
+        (!unmet.is_empty()).then(|| unmet.join(", "))
+    }
+
+    fn is_incomplete(&self, index: ContainerIndex) -> bool {
+        self.kind(index) != Kind::Main && self.container(index).done == Done::No
+    }
+
+    fn is_initialized(&self) -> bool {
+        self.initialized == Initialized::Yes
+            || self.terminal == Some(Phase::Succeeded)
+            || self.indices().all(|index| !self.is_incomplete(index))
+    }
+
+    /// Reason and message of `Initialized`.
+    fn why_initialized(&self) -> (Option<&'static str>, String) {
+        if self.terminal == Some(Phase::Succeeded) {
+            return (Some("PodCompleted"), String::new());
+        }
+        if self.is_initialized() {
+            return (None, String::new());
+        }
+        let names = self.names(|index| self.is_incomplete(index)).unwrap_or_default();
+        (Some("ContainersNotInitialized"), format!("containers with incomplete status: [{names}]"))
+    }
+
+    /// The names of the containers of which this is true, as Go prints a list; `None` where it is true of none.
+    fn names(&self, is_one: impl Fn(ContainerIndex) -> bool) -> Option<String> {
+        let names: Vec<&str> = self
             .indices()
-            .filter(|&index| self.kind(index) != Kind::Main && self.container(index).done == Done::No)
+            .filter(|&index| is_one(index))
             .map(|index| self.container_spec(index).name.as_str())
             .collect();
-        let done = self.initialized == Initialized::Yes || incomplete.is_empty();
-        if self.terminal == Some(Phase::Succeeded) {
-            return (true, Some("PodCompleted".to_string()), String::new());
-        }
-        if done {
-            return (true, None, String::new());
-        }
-        let message = format!("containers with incomplete status: [{}]", incomplete.join(" "));
-        (false, Some("ContainersNotInitialized".to_string()), message)
+        (!names.is_empty()).then(|| names.join(" "))
     }
 }

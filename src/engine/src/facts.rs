@@ -152,7 +152,8 @@ impl Engine {
         if self.ending.is_some() {
             self.join_ending(turn, index);
         } else if self.restarting_all == RestartingAll::Yes {
-            turn.act(index, self.container(index).attempt, ContainerAction::Kill);
+            self.kill_now(turn, index);
+            self.mark_killed(turn.now.monotonic, index, StopWhy::RestartAll);
         }
         if self.is_wanted(index) {
             let post_start = self.begin_hook(turn, index, Hook::PostStart, hook);
@@ -188,14 +189,18 @@ impl Engine {
         oom_killed: OomKilled,
         message: String,
     ) {
-        let container = self.container(index);
-        let (started_at, ended_by) = match &container.life {
+        let (started_at, ended_by) = match &self.container(index).life {
             Life::Running(running) => {
                 let probe = running.stop.as_ref().is_some_and(|stop| stop.why == StopWhy::Probe);
                 (Some(running.since_wall), if probe { EndedBy::Probe } else { EndedBy::Anything })
             }
             // Its end overtook the answer to its start.
-            Life::Starting => (Some(turn.now.wall), EndedBy::Anything),
+            Life::Starting => {
+                if self.kind(index) == Kind::Main {
+                    self.initialized = Initialized::Yes;
+                }
+                (Some(turn.now.wall), EndedBy::Anything)
+            }
             Life::Created | Life::Discarded => return self.discarded(turn, index),
             Life::Waiting
             | Life::Retry { .. }
@@ -223,7 +228,7 @@ impl Engine {
             message,
             started_at,
             finished_at: Some(turn.now.wall),
-            container_id: container.container_id.clone(),
+            container_id: self.container(index).container_id.clone(),
         };
         self.note_grace_use(turn, index);
         self.ended(turn, index, terminated, ended_by);
@@ -231,9 +236,14 @@ impl Engine {
 
     /// It existed, but its program was never executed: as if it had not been.
     fn discarded(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
-        let wanted = self.is_wanted(index);
+        let at = turn.now.monotonic.after(self.retry_delay());
+        let after = match (self.is_wanted(index), self.restarting_all) {
+            (true, _) => After::Retry { at },
+            (false, RestartingAll::Yes) => After::Again,
+            (false, RestartingAll::No) => After::Over,
+        };
         let container = self.container_mut(index);
-        container.life = Life::Removing(if wanted { After::Again } else { After::Over });
+        container.life = Life::Removing(after);
         turn.act(index, container.attempt, ContainerAction::Remove);
     }
 
@@ -259,7 +269,8 @@ impl Engine {
         } else {
             After::Over
         };
-        if kind == Kind::Init && exit_code == 0 && verdict == Verdict::Stay {
+        // R2.1; a main that ended has run (R8.1), also where that overtook the answer to its start.
+        if kind == Kind::Main || kind == Kind::Init && verdict == Verdict::Stay {
             container.done = Done::Yes;
         }
         container.life = Life::Removing(after);
@@ -307,7 +318,11 @@ impl Engine {
                 Life::BackOff { at, message: waits.then(|| self.back_off_message(index, delay)) }
             }
             After::Again if self.ending.is_none() => Life::Waiting,
-            After::Restart { .. } | After::Again | After::Over => Life::Over,
+            After::Retry { at } if restarts => {
+                let message = "the container's process ended before it was started".into();
+                Life::Retry { at, reason: WaitingReason::RunContainerError, message }
+            }
+            After::Restart { .. } | After::Again | After::Retry { .. } | After::Over => Life::Over,
         };
         self.container_mut(index).life = life;
     }

@@ -50,26 +50,35 @@ impl Engine {
         match hook {
             Hook::PostStart => self.post_start_done(turn, index, failure),
             Hook::PreStop => {
-                if let Some(message) = failure {
-                    turn.record(Severity::Warning, EventReason::FailedPreStopHook, Some(index), message);
-                }
+                // One that was given up died with its container (R5.6): nobody waits for it, and that it ends isn't news.
                 if let Some(running) = self.container_mut(index).running_mut()
                     && let Some(stop) = &mut running.stop
                     && let StopStage::Hook { run, .. } = &mut stop.stage
+                    && *run == HookRun::Handler
                 {
                     *run = HookRun::Over;
+                    if let Some(message) = failure {
+                        turn.record(Severity::Warning, EventReason::FailedPreStopHook, Some(index), message);
+                    }
                 }
             }
         }
     }
 
     fn post_start_done(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: Option<String>) {
-        let Some(running) = self.container_mut(index).running_mut() else { return };
+        let Some(running) = self.container(index).running() else { return };
         if running.post_start == HookRun::Over {
             return;
         }
-        running.post_start = HookRun::Over;
-        // R7.1: it is killed, unless it is being stopped already.
+        let stopping = running.stop.is_some();
+        if stopping && failure.is_some() && !self.restarts_while_ending(index) {
+            // It died with the container that is being stopped: it isn't started for that.
+            return;
+        }
+        if let Some(running) = self.container_mut(index).running_mut() {
+            running.post_start = HookRun::Over;
+        }
+        // R7.1: it is killed.
         if let Some(message) = failure {
             turn.record(Severity::Warning, EventReason::FailedPostStartHook, Some(index), message);
             let grace = self.spec().grace_period;

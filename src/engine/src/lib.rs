@@ -24,7 +24,9 @@ mod restart;
 pub mod spec;
 mod startup;
 pub mod status;
+mod stop;
 mod termination;
 pub mod time;
+pub mod world;
 
 pub use pod::Engine;

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ContainerAction, EventReason, EventRecord, Severity};
 use crate::container::{Container, Life};
+use crate::derive::Transitions;
 use crate::event::{Event, SandboxFailure};
 use crate::spec::{Attempt, ContainerIndex, ContainerSpec, Kind, PodSpec};
-use crate::status::{Condition, Deletion, Phase, PodReason};
+use crate::status::{Deletion, Phase, PodReason};
 use crate::termination::{Cause, Ending};
 use crate::time::{Instant, Now, WallTime};
 
@@ -21,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(10);
 /// The lifecycle of one pod. Can be saved and loaded at any time between two steps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Engine {
-    spec: PodSpec,
+    pub(crate) spec: PodSpec,
     pub(crate) life: PodLife,
     pub(crate) containers: Vec<Container>,
     pub(crate) began: Option<Instant>,
@@ -35,7 +36,7 @@ pub struct Engine {
     pub(crate) terminal: Option<Phase>,
     pub(crate) reason: Option<PodReason>,
     pub(crate) message: String,
-    pub(crate) conditions: Vec<Condition>,
+    pub(crate) transitions: Transitions,
 }
 
 /// Where the pod as a whole stands.
@@ -132,7 +133,7 @@ impl Engine {
             terminal: None,
             reason: None,
             message: String::new(),
-            conditions: Vec::new(),
+            transitions: Transitions::default(),
         }
     }
 
@@ -298,7 +299,8 @@ impl Engine {
     fn container_deadline(&self, index: ContainerIndex) -> Option<Instant> {
         let container = self.container(index);
         match &container.life {
-            Life::Retry { at, .. } | Life::BackOff { at, .. } => Some(*at),
+            // A gate that is closed opens by an event, not by time.
+            Life::Retry { at, .. } | Life::BackOff { at, .. } => self.may_begin(index).then_some(*at),
             Life::Creating { kill_at, .. } => *kill_at,
             Life::Running(running) => running.next_deadline(self.probing(index)),
             Life::Waiting

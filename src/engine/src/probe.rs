@@ -9,8 +9,8 @@ use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::{StopStage, StopWhy};
 use crate::event::{Probe, ProbeResult};
 use crate::hook::HookRun;
-use crate::pod::{Engine, Turn};
-use crate::spec::{ContainerIndex, ContainerSpec, Kind, ProbeSpec};
+use crate::pod::{Engine, RestartingAll, Turn};
+use crate::spec::{ContainerIndex, ContainerSpec, Kind, ProbeSpec, RestartPolicy};
 use crate::time::Instant;
 
 /// R6.11: a probe's output in an event is cut to this many bytes.
@@ -157,18 +157,19 @@ impl Engine {
         let guarded = match &running.stop {
             None => true,
             Some(stop) => match (stop.why, &stop.stage) {
-                // R5.10, R6.9: a sidecar's until its turn, a main's no longer.
+                // R5.10, R6.9: a sidecar's as long as it would be restarted, a main's no longer.
                 (StopWhy::PodEnds, StopStage::Hook { .. } | StopStage::Turn { .. }) => {
-                    self.kind(index) == Kind::Sidecar && self.ending.is_some()
+                    self.restarts_while_ending(index)
                 }
                 (StopWhy::PodEnds, StopStage::Signaled { .. } | StopStage::Killed { .. })
-                | (StopWhy::Probe | StopWhy::PostStart, _) => false,
+                | (StopWhy::Probe | StopWhy::PostStart | StopWhy::RestartAll, _) => false,
             },
         };
         Probing {
             startup: Activity::when(hooked && !startup_passed && guarded),
             liveness: Activity::when(hooked && startup_passed && guarded),
-            readiness: Activity::when(hooked && startup_passed),
+            // R3.7: there nothing is asked any more.
+            readiness: Activity::when(hooked && startup_passed && self.restarting_all == RestartingAll::No),
         }
     }
 
@@ -240,11 +241,16 @@ impl Engine {
     /// R6.6: at its threshold; readiness only shows (R6.8).
     fn probe_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, probe: Probe) {
         let spec = self.container_spec(index);
-        let what = match probe {
+        let which = match probe {
             Probe::Readiness => return,
-            Probe::Liveness => format!("Container {} failed liveness probe, will be restarted", spec.name),
-            Probe::Startup => format!("Container {} failed startup probe", spec.name),
+            Probe::Liveness => "liveness",
+            Probe::Startup => "startup",
         };
+        // The kubelet's words (computePodActions, computeInitContainerActions).
+        let who = if spec.kind == Kind::Main { "Container" } else { "Init container" };
+        let policy = spec.restart_policy.unwrap_or(self.spec().restart_policy);
+        let then = if spec.kind == Kind::Main && policy != RestartPolicy::Never { ", will be restarted" } else { "" };
+        let what = format!("{who} {} failed {which} probe{then}", spec.name);
         let grace = spec.probe(probe).and_then(|spec| spec.grace_period).unwrap_or(self.spec().grace_period);
         turn.record(Severity::Normal, EventReason::Killing, Some(index), what);
         self.begin_stop(turn, index, StopWhy::Probe, grace);

@@ -69,6 +69,7 @@ pub(crate) fn verdict(
 ) -> Verdict {
     let policy = container.restart_policy.unwrap_or(pod_policy);
     match container.kind {
+        Kind::Sidecar if ended_by == EndedBy::Probe => Verdict::Restart,
         Kind::Sidecar => match matching_rule(container, exit_code) {
             Some(RestartRuleAction::RestartAllContainers) => Verdict::RestartAll,
             Some(RestartRuleAction::Restart) | None => Verdict::Restart,

@@ -2,7 +2,7 @@
 //! the restart of all containers (R3.7).
 
 use crate::action::ContainerAction;
-use crate::container::{Container, Done, Killed, Life, Made};
+use crate::container::{Container, Done, Killed, Life, Made, Running, Stop, StopStage, StopWhy};
 use crate::hook::HookRun;
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
 use crate::spec::{Attempt, ContainerIndex, Kind};
@@ -37,7 +37,9 @@ impl Engine {
         let held = self.indices().take_while(|&other| other < index).any(|other| {
             self.kind(other) == Kind::Main
                 && match &self.container(other).life {
-                    Life::Preparing | Life::Creating { .. } | Life::Created | Life::Starting => true,
+                    // An OCI hook that hangs in a restart hangs that container only.
+                    Life::Preparing | Life::Creating { .. } => self.container(other).done == Done::No,
+                    Life::Created | Life::Starting => true,
                     Life::Running(running) => running.post_start != HookRun::Over && running.stop.is_none(),
                     Life::Waiting
                     | Life::Retry { .. }
@@ -50,6 +52,19 @@ impl Engine {
         if !held {
             self.start_if_created(turn, index);
         }
+    }
+
+    /// Whether nothing but time holds up the next attempt (R2.1, R2.2, R2.8, R5.10).
+    pub(crate) fn may_begin(&self, index: ContainerIndex) -> bool {
+        if self.ending.is_some() {
+            return self.restarts_while_ending(index);
+        }
+        self.life == PodLife::Up
+            && self.restarting_all == RestartingAll::No
+            && self
+                .indices()
+                .take_while(|&other| other < index)
+                .all(|other| self.kind(other) == Kind::Main || self.container(other).done == Done::Yes)
     }
 
     /// Begins an attempt where it waits for nothing any more.
@@ -99,6 +114,7 @@ impl Engine {
         self.restarting_all = RestartingAll::Yes;
         for index in self.indices() {
             self.kill_now(turn, index);
+            self.mark_killed(turn.now.monotonic, index, StopWhy::RestartAll);
         }
     }
 
@@ -109,7 +125,6 @@ impl Engine {
         }
         self.restarting_all = RestartingAll::No;
         turn.changed();
-        let now = turn.now.monotonic;
         let backoff = self.spec().backoff;
         for container in &mut self.containers {
             container.done = Done::No;
@@ -117,7 +132,7 @@ impl Engine {
                 Life::Over => {
                     container.life = match container.ended_at {
                         Some(ended) => {
-                            let at = ended.after(container.backoff.delay_after(now, &backoff));
+                            let at = ended.after(container.backoff.delay_after(ended, &backoff));
                             Life::BackOff { at, message: None }
                         }
                         None => Life::Waiting,
@@ -149,6 +164,8 @@ impl Engine {
                 *killed = Killed::Yes;
             }
             Life::Created => container.life = Life::Discarded,
+            // Once is enough.
+            Life::Running(Running { stop: Some(Stop { stage: StopStage::Killed { .. }, .. }), .. }) => return,
             Life::Starting | Life::Running(_) => {}
             Life::Waiting
             | Life::Retry { .. }

@@ -2,25 +2,18 @@
 
 use core::time::Duration;
 
-use alloc::format;
 use alloc::string::ToString;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{ContainerAction, EventReason, Severity};
+use crate::action::{EventReason, Severity};
 use crate::container::{After, Done, Killed, Life, PreStop, Running, Stop, StopStage, StopWhy};
-use crate::event::Hook;
-use crate::hook::HookRun;
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
-use crate::probe::Probing;
-use crate::spec::{ContainerIndex, Kind, SidecarPreStop};
+use crate::spec::{ContainerIndex, Kind};
 use crate::status::{Deletion, GraceUse, Phase, PodReason, Terminated, TerminatedReason};
 use crate::time::Instant;
 
-/// R5.2 (c): the least time between the stop signal and SIGKILL.
-const MINIMUM_GRACE: Duration = Duration::from_secs(2);
 /// R5.10: with a grace of this or less sidecars aren't restarted.
 const NO_RESTARTS_BELOW: Duration = Duration::from_secs(1);
-const SIGTERM: i32 = 15;
 
 /// The end of the pod, from the moment it is bound to come.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -57,6 +50,16 @@ pub(crate) enum Restarts {
     No,
 }
 
+impl Ending {
+    /// When the grace of a container of this kind runs out (R5.17).
+    pub fn deadline_of(&self, kind: Kind) -> Instant {
+        match kind {
+            Kind::Sidecar => self.deadline,
+            Kind::Init | Kind::Main => self.mains_deadline,
+        }
+    }
+}
+
 impl Engine {
     /// A stop request: deletion, or R5.8.
     pub(crate) fn deletion_requested(&mut self, turn: &mut Turn<'_>, grace: Duration) {
@@ -69,16 +72,18 @@ impl Engine {
             return self.begin_ending(turn, Cause::Deletion, grace);
         }
         let deadline = turn.now.monotonic.after(grace);
+        let reserved = self.spec.sidecar_grace.unwrap_or(Duration::ZERO);
         let Some(ending) = &mut self.ending else { return };
         ending.deadline = ending.deadline.min(deadline);
-        ending.mains_deadline = ending.mains_deadline.min(deadline);
+        ending.mains_deadline = ending.mains_deadline.min(turn.now.monotonic.after(grace.saturating_sub(reserved)));
         if grace <= NO_RESTARTS_BELOW {
             ending.restarts = Restarts::No;
         }
-        for container in &mut self.containers {
+        let ending = *ending;
+        for (container, spec) in self.containers.iter_mut().zip(&self.spec.containers) {
             match &mut container.life {
                 Life::Creating { kill_at: Some(at), .. } => *at = (*at).min(deadline),
-                Life::Running(Running { stop: Some(stop), .. }) => stop.shorten(deadline),
+                Life::Running(Running { stop: Some(stop), .. }) => stop.shorten(ending.deadline_of(spec.kind)),
                 Life::Creating { kill_at: None, .. }
                 | Life::Running(Running { stop: None, .. })
                 | Life::Waiting
@@ -102,11 +107,7 @@ impl Engine {
         }
         for index in self.indices() {
             self.kill_now(turn, index);
-            let now = turn.now.monotonic;
-            if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut()) {
-                stop.leave_stage(now);
-                stop.stage = StopStage::Killed { signaled: now };
-            }
+            self.mark_killed(turn.now.monotonic, index, StopWhy::PodEnds);
         }
     }
 
@@ -141,51 +142,12 @@ impl Engine {
         }
     }
 
-    /// Tells a running container to stop, by R5.2.
-    pub(crate) fn begin_stop(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, why: StopWhy, grace: Duration) {
-        let now = turn.now.monotonic;
-        let deadline = match &self.ending {
-            // R5.13: the deletion's grace wins.
-            Some(ending) if self.kind(index) == Kind::Sidecar => ending.deadline,
-            Some(ending) => ending.mains_deadline,
-            None => now.after(grace),
-        };
-        let spec = self.container_spec(index);
-        let (hook, name) = (spec.pre_stop, spec.name.clone());
-        let at_turn = spec.kind == Kind::Sidecar
-            && why == StopWhy::PodEnds
-            && self.spec().sidecar_pre_stop == SidecarPreStop::AtTurn;
-        let Some(running) = self.container_mut(index).running_mut() else { return };
-        if let Some(stop) = &mut running.stop {
-            stop.why = why;
-            stop.join(deadline);
-            return;
-        }
-        if why != StopWhy::Probe {
-            turn.record(Severity::Normal, EventReason::Killing, Some(index), format!("Stopping container {name}"));
-        }
-        let (stage, pre_stop) = if at_turn {
-            (StopStage::Turn { since: now }, PreStop::Due)
-        } else {
-            let due = if deadline > now { hook } else { None };
-            (StopStage::Hook { since: now, run: self.begin_hook(turn, index, Hook::PreStop, due) }, PreStop::Past)
-        };
-        let stop = Stop { why, began: now, deadline, stage, pre_stop, used: GraceUse::default() };
-        if let Some(running) = self.container_mut(index).running_mut() {
-            running.stop = Some(stop);
-        }
-        turn.changed();
-    }
-
     /// A container that came up while the pod ends: a sidecar by R5.10, or one whose start was under way.
     pub(crate) fn join_ending(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let Some(ending) = self.ending else { return };
         if ending.killed == Killed::Yes {
-            self.begin_stop(turn, index, StopWhy::PodEnds, Duration::ZERO);
-            if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut()) {
-                stop.stage = StopStage::Killed { signaled: turn.now.monotonic };
-            }
             self.kill_now(turn, index);
+            self.mark_killed(turn.now.monotonic, index, StopWhy::PodEnds);
         } else if self.restarts_while_ending(index) {
             let now = turn.now.monotonic;
             let stop = Stop {
@@ -221,7 +183,7 @@ impl Engine {
     }
 
     /// R5.3.
-    fn turn_has_come(&self, index: ContainerIndex) -> bool {
+    pub(crate) fn turn_has_come(&self, index: ContainerIndex) -> bool {
         !self.mains_run()
             && !self
                 .indices()
@@ -281,6 +243,7 @@ impl Engine {
             return;
         }
         let now = turn.now.monotonic;
+        let deadline = self.ending.map(|ending| ending.deadline);
         let container = self.container_mut(index);
         match container.life {
             Life::BackOff { .. } | Life::Retry { .. } => {
@@ -289,11 +252,10 @@ impl Engine {
             }
             Life::Created => self.kill_now(turn, index),
             Life::Creating { kill_at: Some(at), .. } if at <= now => self.kill_now(turn, index),
-            Life::Creating { ref mut kill_at, killed: Killed::No } if kill_at.is_none() => {
-                let deadline = self.ending.map_or(now, |ending| ending.deadline);
-                if let Life::Creating { kill_at, .. } = &mut self.container_mut(index).life {
-                    *kill_at = Some(deadline);
-                }
+            // Begun while it was still wanted (R5.10).
+            Life::Creating { kill_at: ref mut kill_at @ None, killed: Killed::No } => {
+                *kill_at = deadline;
+                turn.changed();
             }
             Life::Creating { .. }
             | Life::Waiting
@@ -310,74 +272,6 @@ impl Engine {
         // `Waiting` was never started, and nothing new is (R2.8).
         if !matches!(self.container(index).life, Life::Waiting) {
             self.begin_if_due(turn, index);
-        }
-    }
-
-    /// One step of R5.2 where it is due.
-    fn advance_stop(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
-        let now = turn.now.monotonic;
-        let Some(stop) = self.container(index).running().and_then(|running| running.stop.as_ref()) else { return };
-        let expired = stop.deadline <= now;
-        let waits = stop.why == StopWhy::PodEnds && self.kind(index) == Kind::Sidecar && !self.turn_has_come(index);
-        match stop.stage {
-            StopStage::Hook { run, .. } => {
-                if run != HookRun::Over && !expired {
-                    return;
-                }
-                if waits && !expired {
-                    self.set_stage(turn, index, StopStage::Turn { since: now });
-                } else {
-                    self.signal_stop(turn, index);
-                }
-            }
-            StopStage::Turn { .. } => {
-                if waits && !expired {
-                    return;
-                }
-                let hook = self.container_spec(index).pre_stop;
-                if stop.pre_stop == PreStop::Due && hook.is_some() && !expired {
-                    let run = self.begin_hook(turn, index, Hook::PreStop, hook);
-                    self.set_stage(turn, index, StopStage::Hook { since: now, run });
-                    if let Some(stop) =
-                        self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut())
-                    {
-                        stop.pre_stop = PreStop::Past;
-                    }
-                } else {
-                    self.signal_stop(turn, index);
-                }
-            }
-            StopStage::Signaled { at, kill_at } => {
-                if kill_at <= now {
-                    self.set_stage(turn, index, StopStage::Killed { signaled: at });
-                    let attempt = self.container(index).attempt;
-                    turn.act(index, attempt, ContainerAction::Kill);
-                }
-            }
-            StopStage::Killed { .. } => {}
-        }
-    }
-
-    fn signal_stop(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
-        let now = turn.now.monotonic;
-        let spec = self.container_spec(index);
-        let signal = spec.stop_signal.or(self.container(index).image_stop_signal).unwrap_or(SIGTERM);
-        let container = self.container_mut(index);
-        let attempt = container.attempt;
-        let Some(stop) = container.running_mut().and_then(|running| running.stop.as_mut()) else { return };
-        // R5.2 (c).
-        let kill_at = stop.deadline.max(now.after(MINIMUM_GRACE));
-        stop.leave_stage(now);
-        stop.stage = StopStage::Signaled { at: now, kill_at };
-        turn.act(index, attempt, ContainerAction::Signal(signal));
-    }
-
-    fn set_stage(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, stage: StopStage) {
-        let now = turn.now.monotonic;
-        if let Some(stop) = self.container_mut(index).running_mut().and_then(|running| running.stop.as_mut()) {
-            stop.leave_stage(now);
-            stop.stage = stage;
-            turn.changed();
         }
     }
 
@@ -405,7 +299,12 @@ impl Engine {
                 (code != 0).then(|| u8::try_from(code).unwrap_or(1))
             })
         };
-        failed(Kind::Main).or_else(|| failed(Kind::Init)).unwrap_or(1)
+        // At its deadline the pod fails, whatever its init was at.
+        let init = match self.ending.map(|ending| ending.cause) {
+            Some(Cause::Deadline) => None,
+            Some(Cause::Natural | Cause::InitFailed | Cause::Deletion) | None => failed(Kind::Init),
+        };
+        failed(Kind::Main).or(init).unwrap_or(1)
     }
 
     /// R8.6: the supervisor is gone, and so is all it had started.
@@ -448,57 +347,5 @@ impl Engine {
             turn.record(Severity::Warning, EventReason::SupervisorLost, None, message);
         }
         self.life = PodLife::Finished;
-    }
-}
-
-impl Stop {
-    /// R5.8: a shorter grace.
-    fn shorten(&mut self, deadline: Instant) {
-        self.deadline = self.deadline.min(deadline);
-        if let StopStage::Signaled { at, kill_at } = &mut self.stage {
-            *kill_at = (*kill_at).min(self.deadline.max(at.after(MINIMUM_GRACE)));
-        }
-    }
-
-    /// The pod ends while this container is stopped for itself: the pod's grace wins (R5.13).
-    fn join(&mut self, deadline: Instant) {
-        match &mut self.stage {
-            StopStage::Hook { .. } | StopStage::Turn { .. } => self.deadline = deadline,
-            StopStage::Signaled { at, kill_at } => {
-                self.deadline = deadline;
-                *kill_at = (*kill_at).min(deadline.max(at.after(MINIMUM_GRACE)));
-            }
-            StopStage::Killed { .. } => {}
-        }
-    }
-
-    /// Adds up the time spent in the stage that ends (R5.18).
-    fn leave_stage(&mut self, now: Instant) {
-        match self.stage {
-            StopStage::Hook { since, .. } => self.used.hook += now.since(since),
-            StopStage::Turn { since } => self.used.turn += now.since(since),
-            StopStage::Signaled { .. } | StopStage::Killed { .. } => {}
-        }
-    }
-}
-
-impl Running {
-    /// When this instance needs attention though nothing happens.
-    pub(crate) fn next_deadline(&self, probing: Probing) -> Option<Instant> {
-        let hook = sleep_end(self.post_start);
-        let stop = self.stop.as_ref().and_then(|stop| match stop.stage {
-            StopStage::Hook { run, .. } => Some(sleep_end(run).map_or(stop.deadline, |end| end.min(stop.deadline))),
-            StopStage::Turn { .. } => Some(stop.deadline),
-            StopStage::Signaled { kill_at, .. } => Some(kill_at),
-            StopStage::Killed { .. } => None,
-        });
-        [hook, stop, self.probes.next(probing)].into_iter().flatten().min()
-    }
-}
-
-fn sleep_end(run: HookRun) -> Option<Instant> {
-    match run {
-        HookRun::Sleep { until } => Some(until),
-        HookRun::Handler | HookRun::Over => None,
     }
 }

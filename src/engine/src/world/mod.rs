@@ -1,0 +1,317 @@
+//! A box in virtual time that follows a script instead of running anything: what the engine is tried on, forecast with
+//! and simulated by. It answers every action with exactly one event, as the shell does, and decides nothing.
+//!
+//! Start at [`Simulation`], which runs an engine on a [`World`]; [`script`] says what a box can be told to do.
+
+pub mod script;
+mod simulation;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::action::{Action, ContainerAction};
+use crate::event::{
+    ContainerEvent, CreateFailure, Event, Exit, Hook, HookResult, OomKilled, Probe, ProbeResult, SandboxFailure,
+};
+use crate::spec::{Attempt, ContainerIndex};
+use crate::time::Instant;
+use script::{AttemptScript, HookScript, ProbeScript, Script, StartScript, StopScript};
+
+pub use simulation::{Moment, Simulation};
+
+const SIGKILL: u8 = 9;
+/// Of a hook that lasts until its container ends.
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
+/// A box that follows a [`Script`].
+#[derive(Clone, Debug)]
+pub struct World {
+    script: Script,
+    /// What will happen, unordered: it is never much.
+    agenda: Vec<Appointment>,
+    /// Breaks ties: first agreed, first done.
+    agreed: u64,
+    sandbox_failures: u32,
+    containers: Vec<Process>,
+}
+
+#[derive(Clone, Debug)]
+struct Appointment {
+    at: Instant,
+    agreed: u64,
+    event: Event,
+}
+
+/// One container of the box.
+#[derive(Clone, Copy, Debug, Default)]
+struct Process {
+    attempt: Attempt,
+    /// How often this attempt failed to get its image and to be created.
+    image_failures: u32,
+    create_failures: u32,
+    /// When it was started.
+    started: Option<Instant>,
+    exited: bool,
+}
+
+impl World {
+    /// A box on which nothing has happened yet.
+    pub fn new(script: Script) -> Self {
+        let containers = script.containers.iter().map(|_| Process::default()).collect();
+        let sandbox_failures = script.sandbox_failures;
+        Self { script, agenda: Vec::new(), agreed: 0, sandbox_failures, containers }
+    }
+
+    /// When something happens next.
+    pub fn next(&self) -> Option<Instant> {
+        self.agenda.iter().map(|appointment| appointment.at).filter(|&at| at < NEVER).min()
+    }
+
+    /// What happens next, and when.
+    pub fn pop(&mut self) -> Option<(Instant, Event)> {
+        let (index, first) =
+            self.agenda.iter().enumerate().min_by_key(|(_, appointment)| (appointment.at, appointment.agreed))?;
+        if first.at == NEVER {
+            return None;
+        }
+        let Appointment { at, event, .. } = self.agenda.swap_remove(index);
+        if let Event::Container { container, attempt, event: ContainerEvent::Exited { .. } } = event {
+            self.containers[usize::from(container.0)].exited = true;
+            self.end_with(at, container, attempt);
+        }
+        Some((at, event))
+    }
+
+    /// Takes in an action; its answer comes in its time.
+    pub fn carry(&mut self, now: Instant, action: &Action) {
+        let latencies = self.script.latencies;
+        match action {
+            Action::CreateSandbox => {
+                let event = if self.sandbox_failures == 0 {
+                    Event::SandboxReady
+                } else {
+                    self.sandbox_failures -= 1;
+                    Event::SandboxFailed { failure: SandboxFailure::Sandbox, message: "scripted".to_string() }
+                };
+                self.agree(now.after(latencies.sandbox), event);
+            }
+            Action::RemoveSandbox => self.agree(now.after(latencies.remove_sandbox), Event::SandboxRemoved),
+            Action::Container { container, attempt, action } => {
+                self.carry_container(now, *container, *attempt, *action)
+            }
+            Action::Record(_) | Action::Finish { .. } => {}
+        }
+    }
+
+    fn carry_container(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt, action: ContainerAction) {
+        let latencies = self.script.latencies;
+        let script = self.script.containers[usize::from(container.0)].attempt(attempt);
+        let process = &mut self.containers[usize::from(container.0)];
+        if process.attempt != attempt {
+            *process = Process { attempt, ..Process::default() };
+        }
+        let started = process.started.unwrap_or(now);
+        let (at, event) = match action {
+            ContainerAction::PrepareImage => (now.after(latencies.image), process.image(&script)),
+            ContainerAction::Create => return self.create(now, container, attempt, &script),
+            ContainerAction::Start => return self.start(now, container, attempt, &script),
+            ContainerAction::Signal(_) => {
+                match script.on_stop {
+                    StopScript::Ends(after, exit) => {
+                        self.exit(now.after(after), container, attempt, exit, OomKilled::No);
+                    }
+                    StopScript::Ignores => {}
+                }
+                (now, ContainerEvent::Signaled)
+            }
+            ContainerAction::Kill => {
+                self.kill(now.after(latencies.kill), container, attempt);
+                (now, ContainerEvent::Signaled)
+            }
+            ContainerAction::Remove => {
+                // The next try of this attempt, where there is one, is another process.
+                process.started = None;
+                process.exited = false;
+                (now.after(latencies.remove), ContainerEvent::Removed)
+            }
+            ContainerAction::RunHook(hook) => script.hook(hook).run(now, hook),
+            ContainerAction::Probe(probe) => script.probe(probe).run(now, started, probe),
+        };
+        self.agree(at, Event::Container { container, attempt, event });
+    }
+
+    fn create(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt, script: &AttemptScript) {
+        let process = &mut self.containers[usize::from(container.0)];
+        process.exited = false;
+        process.started = None;
+        let event = if process.create_failures < script.create_fails.0 {
+            process.create_failures += 1;
+            ContainerEvent::CreateFailed { failure: script.create_fails.1, message: "scripted".to_string() }
+        } else {
+            ContainerEvent::Created { container_id: "world://container".to_string() }
+        };
+        let at = if script.create_hangs { NEVER } else { now.after(self.script.latencies.create) };
+        let created = matches!(event, ContainerEvent::Created { .. });
+        self.agree(at, Event::Container { container, attempt, event });
+        if created && let (Some(after), false) = (script.dies_unstarted, script.create_hangs) {
+            self.exit(at.after(after), container, attempt, Exit::Code(1), OomKilled::No);
+        }
+    }
+
+    fn start(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt, script: &AttemptScript) {
+        // It was started in time after all.
+        self.forget(|event| matches!(event, ContainerEvent::Exited { .. }), container, attempt);
+        let answered = now.after(self.script.latencies.start);
+        let since = if script.start == StartScript::Overtaken { now } else { answered };
+        self.containers[usize::from(container.0)].started = Some(since);
+        let event = match script.start {
+            StartScript::Works | StartScript::Overtaken => ContainerEvent::Started,
+            StartScript::Fails => ContainerEvent::StartFailed { message: "scripted".to_string() },
+        };
+        if script.start == StartScript::Overtaken
+            && let Some((after, exit)) = script.ends
+        {
+            self.exit(since.after(after), container, attempt, exit, script.oom_killed);
+        }
+        self.agree(answered, Event::Container { container, attempt, event });
+        if script.start == StartScript::Works
+            && let Some((after, exit)) = script.ends
+        {
+            self.exit(since.after(after), container, attempt, exit, script.oom_killed);
+        }
+        if script.start == StartScript::Fails {
+            self.containers[usize::from(container.0)].exited = true;
+        }
+    }
+
+    /// Its process ends then, unless it ends before.
+    fn exit(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt, exit: Exit, oom_killed: OomKilled) {
+        let index = usize::from(container.0);
+        if self.containers[index].exited {
+            return;
+        }
+        let before = self.agenda.iter().find(|appointment| {
+            matches!(&appointment.event, Event::Container { container: of, event: ContainerEvent::Exited { .. }, .. }
+                if *of == container)
+        });
+        if before.is_some_and(|appointment| appointment.at <= at) {
+            return;
+        }
+        self.forget(|event| matches!(event, ContainerEvent::Exited { .. }), container, attempt);
+        let event = ContainerEvent::Exited { exit, oom_killed, message: String::new() };
+        self.agree(at, Event::Container { container, attempt, event });
+    }
+
+    /// SIGKILL: to the process, or to what creates it.
+    fn kill(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt) {
+        let creation = self.agenda.iter_mut().find(|appointment| {
+            matches!(&appointment.event, Event::Container { container: of, event, .. }
+                if *of == container && is_creation(event))
+        });
+        match creation {
+            Some(appointment) if appointment.at == NEVER => {
+                let message = "killed".to_string();
+                let event = ContainerEvent::CreateFailed { failure: CreateFailure::Create, message };
+                appointment.at = at;
+                appointment.event = Event::Container { container, attempt, event };
+            }
+            // It is made all the same, a moment later.
+            Some(_) => {}
+            None => self.exit(at, container, attempt, Exit::Signal(SIGKILL), OomKilled::No),
+        }
+    }
+
+    /// What runs in a container ends with it.
+    fn end_with(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt) {
+        for appointment in &mut self.agenda {
+            let Event::Container { container: of, attempt: then, event } = &mut appointment.event else { continue };
+            if *of != container || *then != attempt {
+                continue;
+            }
+            let message = || "it ended with its container".to_string();
+            match event {
+                ContainerEvent::HookDone { result, .. } => *result = HookResult::Failure { message: message() },
+                ContainerEvent::ProbeDone { result, .. } => *result = ProbeResult::Failure { message: message() },
+                ContainerEvent::ImageReady { .. }
+                | ContainerEvent::ImageFailed { .. }
+                | ContainerEvent::Created { .. }
+                | ContainerEvent::CreateFailed { .. }
+                | ContainerEvent::Started
+                | ContainerEvent::StartFailed { .. }
+                | ContainerEvent::Exited { .. }
+                | ContainerEvent::Signaled
+                | ContainerEvent::Removed => continue,
+            }
+            appointment.at = appointment.at.min(now);
+        }
+    }
+
+    fn forget(&mut self, which: impl Fn(&ContainerEvent) -> bool, container: ContainerIndex, attempt: Attempt) {
+        self.agenda.retain(|appointment| {
+            !matches!(&appointment.event, Event::Container { container: of, attempt: then, event }
+                if *of == container && *then == attempt && which(event))
+        });
+    }
+
+    fn agree(&mut self, at: Instant, event: Event) {
+        self.agreed += 1;
+        self.agenda.push(Appointment { at, agreed: self.agreed, event });
+    }
+}
+
+fn is_creation(event: &ContainerEvent) -> bool {
+    matches!(event, ContainerEvent::Created { .. } | ContainerEvent::CreateFailed { .. })
+}
+
+impl Process {
+    fn image(&mut self, script: &AttemptScript) -> ContainerEvent {
+        if self.image_failures < script.image_fails.0 {
+            self.image_failures += 1;
+            return ContainerEvent::ImageFailed { failure: script.image_fails.1, message: "scripted".to_string() };
+        }
+        ContainerEvent::ImageReady { image_id: "world".to_string(), stop_signal: None }
+    }
+}
+
+impl AttemptScript {
+    fn hook(&self, hook: Hook) -> HookScript {
+        match hook {
+            Hook::PostStart => self.post_start,
+            Hook::PreStop => self.pre_stop,
+        }
+    }
+
+    fn probe(&self, probe: Probe) -> ProbeScript {
+        match probe {
+            Probe::Startup => self.startup,
+            Probe::Liveness => self.liveness,
+            Probe::Readiness => self.readiness,
+        }
+    }
+}
+
+impl HookScript {
+    fn run(self, now: Instant, hook: Hook) -> (Instant, ContainerEvent) {
+        let at = self.takes.map_or(NEVER, |takes| now.after(takes));
+        let result = match self.fails {
+            true => HookResult::Failure { message: "scripted".to_string() },
+            false => HookResult::Success,
+        };
+        (at, ContainerEvent::HookDone { hook, result })
+    }
+}
+
+impl ProbeScript {
+    fn run(self, now: Instant, started: Instant, probe: Probe) -> (Instant, ContainerEvent) {
+        let at = now.after(self.takes);
+        let age = at.since(started);
+        let good = age >= self.good_from && self.good_until.is_none_or(|until| age < until);
+        let message = || "scripted".to_string();
+        let result = match (good, self.errs) {
+            (true, _) => ProbeResult::Success,
+            (false, true) => ProbeResult::Error { message: message() },
+            (false, false) => ProbeResult::Failure { message: message() },
+        };
+        (at, ContainerEvent::ProbeDone { probe, result })
+    }
+}

@@ -1,0 +1,14 @@
+//! The engine against the rules of lifecycle.md: tables by hand (one file per section) and random pods on random boxes
+//! (`property`). All in virtual time.
+#![allow(clippy::unwrap_used)]
+
+mod hooks;
+mod pods;
+mod probes;
+mod property;
+mod restart;
+mod saved;
+mod startup;
+mod status;
+mod termination;
+mod timeline;

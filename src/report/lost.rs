@@ -1,0 +1,59 @@
+//! The status of a pod whose supervisor died and left no engine to ask: from the status that was written last, what a
+//! kubelet says of containers it can't find (R8.6).
+
+use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// As the engine says it.
+const MESSAGE: &str = "The supervisor ended without finishing the pod; what was left of it has been removed";
+
+/// `pod` as Failed with reason SupervisorLost; a pod that had ended stays as it is.
+pub fn lost(pod: &v1::Pod, now: jiff::Timestamp) -> v1::Pod {
+    let now = Time(
+        k8s_openapi::jiff::Timestamp::from_second(now.as_second()).unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+    );
+    let mut pod = pod.clone();
+    let status = pod.status.get_or_insert_default();
+    // R8.1: terminal phases never change.
+    if matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+        return pod;
+    }
+    status.phase = Some("Failed".to_owned());
+    status.reason = Some("SupervisorLost".to_owned());
+    status.message = Some(MESSAGE.to_owned());
+    let inits = status.init_container_statuses.iter_mut().flatten();
+    for container in inits.chain(status.container_statuses.iter_mut().flatten()) {
+        end(container, &now);
+    }
+    for condition in status.conditions.iter_mut().flatten() {
+        let reason = match condition.type_.as_str() {
+            "Ready" | "ContainersReady" => Some("PodFailed".to_owned()),
+            "PodReadyToStartContainers" | "AllContainersRestarting" => None,
+            _ => continue,
+        };
+        if condition.status != "False" {
+            condition.status = "False".to_owned();
+            condition.last_transition_time = Some(now.clone());
+        }
+        condition.reason = reason;
+        condition.message = None;
+    }
+    pod
+}
+
+/// What ran has ended, nobody knows how; what never ran stays waiting (R8.6).
+fn end(container: &mut v1::ContainerStatus, now: &Time) {
+    let Some(running) = container.state.as_ref().and_then(|state| state.running.clone()) else { return };
+    container.ready = false;
+    container.started = Some(false);
+    let terminated = v1::ContainerStateTerminated {
+        exit_code: 137,
+        reason: Some("ContainerStatusUnknown".to_owned()),
+        message: Some("The container could not be located when the pod was terminated".to_owned()),
+        started_at: running.started_at,
+        finished_at: Some(now.clone()),
+        container_id: container.container_id.clone(),
+        ..v1::ContainerStateTerminated::default()
+    };
+    container.state = Some(v1::ContainerState { terminated: Some(terminated), ..v1::ContainerState::default() });
+}
