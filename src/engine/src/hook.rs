@@ -20,6 +20,8 @@ pub(crate) enum HookRun {
     Sleep { until: Instant },
     /// It is over, or there is none.
     Over,
+    /// It failed: as a postStart its container is never started (R2.3) but ended (R7.1).
+    Failed,
 }
 
 impl Engine {
@@ -67,7 +69,7 @@ impl Engine {
 
     fn post_start_done(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: Option<String>) {
         let Some(running) = self.container(index).running() else { return };
-        if running.post_start == HookRun::Over {
+        if running.post_start != HookRun::Handler {
             return;
         }
         let stopping = running.stop.is_some();
@@ -76,7 +78,7 @@ impl Engine {
             return;
         }
         if let Some(running) = self.container_mut(index).running_mut() {
-            running.post_start = HookRun::Over;
+            running.post_start = if failure.is_some() { HookRun::Failed } else { HookRun::Over };
         }
         // R7.1: it is killed.
         if let Some(message) = failure {

@@ -201,6 +201,6 @@ impl Running {
 fn sleep_end(run: HookRun) -> Option<Instant> {
     match run {
         HookRun::Sleep { until } => Some(until),
-        HookRun::Handler | HookRun::Over => None,
+        HookRun::Handler | HookRun::Over | HookRun::Failed => None,
     }
 }

@@ -60,3 +60,18 @@ fn sleeps() {
     run.until(3.0);
     assert!(run.container("m1").started);
 }
+
+/// R2.3, R7.1: a sidecar whose postStart failed was never started: nothing behind it starts.
+#[test]
+fn a_failed_post_start_opens_no_gate() {
+    let fails = AttemptScript { post_start: hook_fails(1.0), ..obeys(5.0) };
+    let case = never()
+        .sidecar("s1", &[fails, obeys(0.0)])
+        .with(|s| s.post_start = Some(HookSpec::Handler))
+        .main("m1", &[ends(1.0, 0)]);
+    let mut run = begin(case);
+    run.until(3.0);
+    assert!(!run.container("s1").started);
+    run.until(60.0);
+    assert_eq!(run.times("m1 start"), [6.0]);
+}

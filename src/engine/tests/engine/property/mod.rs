@@ -1,0 +1,196 @@
+//! Random pods on random boxes with random interference, held against the invariants and a plain reference.
+//!
+//! `BAREPOD_PROPERTY_EVENTS` says how many events (1,000,000), `BAREPOD_PROPERTY_SEED` where to begin. A failure names
+//! the seed of its case: run with that seed and 1 event to see it alone.
+
+mod invariants;
+mod random;
+mod reference;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use barepod_engine::action::Action;
+use barepod_engine::event::{ContainerEvent, Event};
+use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::time::Instant;
+use barepod_engine::world::{Moment, Simulation};
+
+use invariants::Invariants;
+use random::Random;
+use reference::Reference;
+
+/// Pods that run for ever are left after so many events.
+const LONGEST: u64 = 400;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: not a number")))
+}
+
+/// I1 to I8, and every single action.
+#[test]
+fn random_pods_keep_the_rules() {
+    let wanted = number("BAREPOD_PROPERTY_EVENTS", 1_000_000);
+    let first = number("BAREPOD_PROPERTY_SEED", 2026);
+    let (mut events, mut cases, mut finished) = (0, 0, 0);
+    while events < wanted {
+        let seed = first + cases;
+        let mut run = Judged::new(seed);
+        if let Err(problem) = run.run() {
+            // Once more, with everything written down.
+            let mut again = Judged::new(seed);
+            again.log = Some(String::new());
+            let _ = again.run();
+            panic!(
+                "{problem}\nBAREPOD_PROPERTY_SEED={seed} BAREPOD_PROPERTY_EVENTS=1\n{:#?}\n{}",
+                again.simulation.engine.spec(),
+                again.log.unwrap_or_default()
+            );
+        }
+        events += run.events;
+        cases += 1;
+        finished += u64::from(run.finished);
+    }
+    println!("seeds {first}..{}: {cases} pods, {finished} of them to their end, {events} events", first + cases);
+    assert!(finished * 2 > cases || cases < 20, "too few pods end for this to mean much");
+}
+
+/// A case that is being judged.
+struct Judged {
+    simulation: Simulation,
+    random: Random,
+    outside: random::Outside,
+    judges: Judges,
+    events: u64,
+    finished: bool,
+    log: Option<String>,
+}
+
+struct Judges {
+    invariants: Invariants,
+    reference: Reference,
+}
+
+impl Judges {
+    fn judge(&mut self, engine: &barepod_engine::Engine, moment: Moment<'_>, look: bool) -> Result<(), String> {
+        self.invariants.witness(engine, moment)?;
+        let expected = self.reference.step(moment.at, moment.event);
+        for action in moment.actions.iter().filter(|action| !matches!(action, Action::Record(_))) {
+            match expected.iter().position(|other| other == action) {
+                Some(at) => drop(expected.swap_remove(at)),
+                None => return Err(format!("not expected: {action:?}")),
+            }
+        }
+        if let Some(missing) = expected.first() {
+            return Err(format!("missing: {missing:?}"));
+        }
+        if look { self.reference.agrees(&engine.status()) } else { Ok(()) }
+    }
+}
+
+impl Judged {
+    fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let (case, outside) = random::case(&mut random);
+        let judges = Judges {
+            invariants: Invariants::new(&case.spec, &case.script.latencies),
+            reference: Reference::new(&case.spec),
+        };
+        let simulation = Simulation::new(case.spec, case.script);
+        Self { simulation, random, outside, judges, events: 0, finished: false, log: None }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        self.outside.reverse();
+        // Now and then something comes before the beginning.
+        if !self.random.percent(2) {
+            self.tell(&Event::Begin)?;
+        }
+        while !self.finished && self.events < LONGEST {
+            let next = self.simulation.next();
+            let outside = self.outside.last().map(|(at, _)| *at);
+            match (next, outside) {
+                (_, Some(at)) if next.is_none_or(|next| at <= next) => {
+                    self.simulation.now = self.simulation.now.max(at);
+                    let (_, event) = self.outside.pop().unwrap();
+                    self.tell(&event)?;
+                }
+                (Some(next), _) => self.go_on(next)?,
+                (None, _) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, next: Instant) -> Result<(), String> {
+        if self.random.percent(3) {
+            self.interfere(next)?;
+        }
+        // The shell wakes up late sometimes, and may see a deadline before a fact of the same moment.
+        let late = if self.random.percent(10) { Duration::from_millis(self.random.below(50)) } else { Duration::ZERO };
+        self.simulation.now = self.simulation.now.max(next.after(late));
+        let due = self.simulation.engine.next_deadline().is_some_and(|at| at <= self.simulation.now);
+        let fact = self.simulation.world.next().is_some_and(|at| at <= self.simulation.now);
+        let event = match (due, fact) {
+            (true, true) if self.random.percent(30) => Event::Tick,
+            (_, true) => self.simulation.world.pop().map_or(Event::Tick, |(_, event)| event),
+            (_, false) => Event::Tick,
+        };
+        self.tell(&event)
+    }
+
+    /// What does no harm: a tick too many, an answer too late, a repetition; and saving and loading.
+    fn interfere(&mut self, next: Instant) -> Result<(), String> {
+        let now = self.simulation.now;
+        match self.random.below(4) {
+            0 => {
+                let between = next.since(now) / 2;
+                self.simulation.now = now.after(between);
+                self.tell(&Event::Tick)
+            }
+            1 => {
+                let count = self.simulation.engine.spec().containers.len() as u64;
+                let container = ContainerIndex(u16::try_from(self.random.below(count)).unwrap());
+                let event = self.random.pick(&[
+                    ContainerEvent::Removed,
+                    ContainerEvent::Signaled,
+                    ContainerEvent::Started,
+                    ContainerEvent::Created { container_id: String::new() },
+                ]);
+                self.tell(&Event::Container { container, attempt: Attempt(u32::MAX), event })
+            }
+            2 => self.tell(&Event::Begin),
+            _ => {
+                if self.events % 8 == 0 {
+                    let text = serde_json::to_string(&self.simulation.engine).map_err(|error| error.to_string())?;
+                    self.simulation.engine = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&mut self, event: &Event) -> Result<(), String> {
+        self.events += 1;
+        let look = self.log.is_some() || self.events % 4 == 0;
+        let (judges, log, finished) = (&mut self.judges, &mut self.log, &mut self.finished);
+        let mut verdict = Ok(());
+        self.simulation.tell(event, |engine, moment| {
+            if let Some(log) = log {
+                let _ = writeln!(log, "{:>14} {:?}", moment.at.as_nanos() / 1_000_000, moment.event);
+                for action in moment.actions.iter().filter(|action| !matches!(action, Action::Record(_))) {
+                    let _ = writeln!(log, "{:>20} {action:?}", "");
+                }
+            }
+            verdict = judges.judge(engine, moment, look);
+            *finished |= moment.actions.iter().any(|action| matches!(action, Action::Finish { .. }))
+                || matches!(moment.event, Event::SupervisorLost);
+        });
+        if self.finished && verdict.is_ok() {
+            // After the end nothing moves any more.
+            self.simulation.now = self.simulation.now.after(Duration::from_secs(1));
+            self.simulation.tell(&Event::Tick, |engine, moment| verdict = judges.judge(engine, moment, true));
+        }
+        verdict
+    }
+}
