@@ -88,8 +88,7 @@ pub(super) fn apply(instructions: &[libc::sock_filter], profile: &LinuxSeccomp) 
     let program = libc::sock_fprog { len: length, filter: instructions.as_ptr().cast_mut() };
     // SAFETY: the kernel copies the instructions, which live through the call, and checks them. libseccomp can only
     // load what it has itself compiled in this process.
-    let result =
-        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
     if result == 0 { Ok(()) } else { Err(step("seccomp")(io::Error::last_os_error())) }
 }
 
@@ -139,10 +138,8 @@ fn add_rule(
     call: ScmpSyscall,
     arguments: &[LinuxSeccompArg],
 ) -> Result<(), libseccomp::error::SeccompError> {
-    let comparators: Vec<ScmpArgCompare> = arguments
-        .iter()
-        .map(|one| ScmpArgCompare::new(one.index() as u32, operator(one), datum(one)))
-        .collect();
+    let comparators: Vec<ScmpArgCompare> =
+        arguments.iter().map(|one| ScmpArgCompare::new(one.index() as u32, operator(one), datum(one))).collect();
     let mut indices: Vec<usize> = arguments.iter().map(|one| one.index()).collect();
     indices.sort_unstable();
     indices.dedup();

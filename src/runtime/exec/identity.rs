@@ -28,8 +28,7 @@ pub(super) fn raise_limits(process: &Process) -> Result<(), Failure> {
 pub(super) fn set_limits(process: &Process) -> Result<(), Failure> {
     process.rlimits().iter().flatten().try_for_each(|wanted: &PosixRlimit| {
         let limits = Rlimit { current: limit(wanted.soft()), maximum: limit(wanted.hard()) };
-        rustix::process::setrlimit(resource(wanted.typ()), limits)
-            .map_err(step(&format!("setrlimit {}", wanted.typ())))
+        rustix::process::setrlimit(resource(wanted.typ()), limits).map_err(step(&format!("setrlimit {}", wanted.typ())))
     })
 }
 

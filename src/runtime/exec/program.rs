@@ -145,9 +145,8 @@ fn nothing() -> Result<OwnedFd, Failure> {
         })
     };
     // Looked at before it is opened: opening a FIFO or a device can do things.
-    let open = |flags: OFlags| {
-        rustix::fs::openat(CWD, "/dev/null", flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-    };
+    let open =
+        |flags: OFlags| rustix::fs::openat(CWD, "/dev/null", flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
     if open(OFlags::PATH).is_ok_and(|fd| is_null(&fd))
         && let Ok(fd) = open(OFlags::RDWR | OFlags::NONBLOCK)
         && is_null(&fd)
@@ -186,7 +185,9 @@ impl Program {
             vec![name.clone()]
         } else {
             let folders = path.unwrap_or(DEFAULT_PATH).split(':');
-            folders.map(|folder| if folder.is_empty() { format!("./{name}") } else { format!("{folder}/{name}") }).collect()
+            folders
+                .map(|folder| if folder.is_empty() { format!("./{name}") } else { format!("{folder}/{name}") })
+                .collect()
         };
         Ok(Self {
             arguments: texts(process.args()).map_err(has_nul)?,

@@ -92,7 +92,8 @@ impl Exec {
             stdout: stdout.as_raw_fd(),
             stderr: stderr.as_raw_fd(),
         };
-        let poll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| io_error("epoll_create", "")(errno.into()))?;
+        let poll =
+            epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| io_error("epoll_create", "")(errno.into()))?;
         watch(&poll, report.as_fd())?;
         if let Some(capture) = &capture {
             watch(&poll, capture.as_fd())?;
@@ -224,7 +225,9 @@ impl Exec {
                 Ok(Report::Forked { pid }) => self.adopt(pid),
                 Ok(Report::AboutToExec) => self.about_to_exec = true,
                 Ok(Report::Failed(failure)) => self.failure = Some(failure),
-                Err(_) => self.failure = Some(Failure::Step { step: "the helper's report is garbled".into(), errno: None }),
+                Err(_) => {
+                    self.failure = Some(Failure::Step { step: "the helper's report is garbled".into(), errno: None })
+                }
             }
         }
     }
