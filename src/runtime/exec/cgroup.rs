@@ -231,6 +231,7 @@ pub(super) fn join(procs: &mut [File], pid: i32) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
