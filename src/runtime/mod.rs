@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod container;
 pub mod exec;
 mod files;
+pub mod handler;
 pub mod image;
 pub mod node;
 pub mod sandbox;
