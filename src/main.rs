@@ -4,6 +4,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // A helper process is this same binary: before anything else looks at arguments or makes a thread.
-    barepod::runtime::container::helper_main_if_asked();
+    barepod::runtime::helper_main_if_asked();
     barepod::cli::main()
 }

@@ -10,6 +10,7 @@ mod container;
 mod env;
 mod error;
 mod expansion;
+mod handler;
 mod image;
 mod lifecycle;
 mod mounts;
@@ -27,5 +28,6 @@ mod tests;
 
 pub use container::container;
 pub use error::{ConfigCause, ConfigError, PlanError};
+pub use handler::{Asker, Call, Handler, HandlerError, HookName, HttpGet, ProbeName, Wanted, handler};
 pub use pod::{PodOptions, pod};
 pub use types::*;

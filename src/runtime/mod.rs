@@ -6,10 +6,20 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod exec;
 mod files;
+pub mod handler;
 pub mod image;
 pub mod node;
 pub mod sandbox;
 mod spawn;
 pub mod sweep;
 pub mod volume;
+
+/// To be called first thing in `main`: in a helper, which is this same binary under another `argv[0]`, it does the
+/// helper's work and doesn't return.
+pub fn helper_main_if_asked() {
+    container::helper_main_if_asked();
+    exec::helper_main_if_asked();
+    handler::helper_main_if_asked();
+}

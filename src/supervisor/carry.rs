@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::event::{
-    ContainerEvent, CreateFailure, Event, Hook, HookResult, ImageFailure, Probe, ProbeResult, SandboxFailure,
-};
+use barepod_engine::event::{ContainerEvent, CreateFailure, Event, ImageFailure, SandboxFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::slot::Stage;
@@ -14,6 +12,7 @@ use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
 use crate::plan::{self, ContainerPlan, ImageSource};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
+use crate::runtime::exec::Filter;
 use crate::runtime::image::{self, Trouble};
 use crate::runtime::sandbox::{Sandbox, Which};
 
@@ -50,8 +49,8 @@ impl Supervisor<'_> {
             }
             ContainerAction::Kill => self.kill(container, attempt),
             ContainerAction::Remove => self.remove(container, attempt),
-            ContainerAction::RunHook(hook) => self.run_hook(container, attempt, hook),
-            ContainerAction::Probe(probe) => self.probe(container, attempt, probe),
+            ContainerAction::RunHook(hook) => self.begin_handler(container, attempt, hook.into()),
+            ContainerAction::Probe(probe) => self.begin_handler(container, attempt, probe.into()),
         }
     }
 
@@ -117,6 +116,8 @@ impl Supervisor<'_> {
         let plan = self.plan_container(container, attempt, &dirs)?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let fail = |cause: String| (CreateFailure::Create, cause);
+        let profile = plan.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone());
+        let filter = profile.map(Filter::new).transpose().map_err(|error| fail(error.to_string()))?;
         let creation = Creation::begin(&plan, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
         let added = self
             .sources
@@ -132,6 +133,8 @@ impl Supervisor<'_> {
         slot.start_told = false;
         slot.ran = None;
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
+        slot.process = plan.spec.process().clone();
+        slot.filter = filter;
         slot.stage = Stage::Creating(Box::new(creation));
         Ok(())
     }
@@ -245,18 +248,6 @@ impl Supervisor<'_> {
             }
         }
         self.answer(container, attempt, ContainerEvent::Removed);
-    }
-
-    fn run_hook(&mut self, container: ContainerIndex, attempt: Attempt, hook: Hook) {
-        // The manifest refuses hooks as long as there is no exec.
-        let result = HookResult::Failure { message: "lifecycle hooks are not supported yet".to_owned() };
-        self.answer(container, attempt, ContainerEvent::HookDone { hook, result });
-    }
-
-    fn probe(&mut self, container: ContainerIndex, attempt: Attempt, probe: Probe) {
-        // The manifest refuses probes as long as there is no exec.
-        let result = ProbeResult::Error { message: "probes are not supported yet".to_owned() };
-        self.answer(container, attempt, ContainerEvent::ProbeDone { probe, result });
     }
 }
 

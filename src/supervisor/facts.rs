@@ -38,6 +38,8 @@ impl Supervisor<'_> {
                 self.pump(container, stream);
             }
             Token::Removal(container) => self.removal_moved(container),
+            Token::Handler(container, asker) => self.handler_moved(container, asker),
+            Token::HandlerAlarm(container, asker) => self.handler_late(container, asker),
             Token::Audience(_) => self.audience.flush(),
         }
     }
@@ -165,6 +167,7 @@ impl Supervisor<'_> {
         self.drain(container);
         let message = self.termination_message(container, exit);
         self.answer(container, attempt, ContainerEvent::Exited { exit, oom_killed, message });
+        self.end_handlers(container);
     }
 
     fn termination_message(&self, container: ContainerIndex, exit: Exit) -> String {

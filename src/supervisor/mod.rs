@@ -8,6 +8,7 @@ mod audience;
 mod carry;
 mod clock;
 mod facts;
+mod handlers;
 mod persist;
 mod slot;
 mod sources;
@@ -31,6 +32,7 @@ use crate::plan::{NodeFacts, PodPlan};
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
+use handlers::Handlers;
 use slot::Slot;
 use sources::{Interest, Signals, Sources, Token};
 
@@ -48,6 +50,9 @@ pub enum SupervisorError {
     /// The mount namespace.
     #[error("can't isolate the supervisor's mounts: {0}")]
     Mounts(#[source] SandboxError),
+    /// A copy of this binary for helpers to run.
+    #[error("can't keep this binary from containers: {0}")]
+    Exe(#[source] crate::runtime::exec::ExecError),
     /// The sandbox's making left this process in a state it can't go on in.
     #[error("{0}")]
     Sandbox(SandboxError),
@@ -80,6 +85,7 @@ pub struct Supervisor<'a> {
     control: control::Server,
     sandbox: Option<Sandbox>,
     slots: Vec<Slot>,
+    handlers: Handlers,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
     /// Kubernetes Events that are not on disk yet.
@@ -102,6 +108,7 @@ impl<'a> Supervisor<'a> {
     /// Where the loop's descriptors, the mount namespace or the control socket can't be had.
     pub fn new(pod: Pod, store: PodStore, audience: &'a mut dyn Audience) -> Result<Self, SupervisorError> {
         crate::runtime::sandbox::isolate_mounts().map_err(SupervisorError::Mounts)?;
+        crate::runtime::exec::protect_exe().map_err(SupervisorError::Exe)?;
         let sources = Sources::new().map_err(|errno| SupervisorError::of("epoll_create1", errno.into()))?;
         let signals = Signals::catch(&sources).map_err(|error| SupervisorError::of("sigaction", error))?;
         let alarm = Alarm::new().map_err(|errno| SupervisorError::of("timerfd_create", errno.into()))?;
@@ -125,6 +132,7 @@ impl<'a> Supervisor<'a> {
             control,
             sandbox: None,
             slots,
+            handlers: Handlers::new(),
             facts: VecDeque::new(),
             records: Vec::new(),
             listening: true,

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use barepod_engine::spec::Attempt;
 use barepod_engine::time::Instant;
+use oci_spec::runtime::Process;
 
 use crate::log::ContainerLog;
 use crate::plan::ImageFacts;
 use crate::runtime::container::{Container, Creation, Removal};
+use crate::runtime::exec::Filter;
 use crate::runtime::image::ImageError;
 
 /// One container's place.
@@ -31,6 +33,10 @@ pub struct Slot {
     pub start_asked: Option<Instant>,
     /// Whether the outcome of its start was told.
     pub start_told: bool,
+    /// The process of the attempt's config, for programs that are run beside it.
+    pub process: Option<Process>,
+    /// Its seccomp filter.
+    pub filter: Option<Filter>,
     /// How long its program ran, once it has ended; `None` also where it never ran.
     pub ran: Option<Duration>,
     /// The file that is mounted at its terminationMessagePath.

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::log::Stream;
+use crate::plan::{Asker, HookName, ProbeName};
 
 /// What a descriptor that became ready is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,25 @@ pub enum Token {
     Output(ContainerIndex, Stream),
     /// The helper that removes a container ended.
     Removal(ContainerIndex),
+    /// A probe or hook has got further.
+    Handler(ContainerIndex, Asker),
+    /// A probe's time is up.
+    HandlerAlarm(ContainerIndex, Asker),
     /// A terminal or pipe takes output again.
     Audience(u16),
+}
+
+/// All askers, for their numbers.
+const ASKERS: [Asker; 5] = [
+    Asker::Probe(ProbeName::Startup),
+    Asker::Probe(ProbeName::Liveness),
+    Asker::Probe(ProbeName::Readiness),
+    Asker::Hook(HookName::PostStart),
+    Asker::Hook(HookName::PreStop),
+];
+
+fn asker_number(asker: Asker) -> u64 {
+    ASKERS.iter().position(|one| *one == asker).map_or(0, |at| at as u64)
 }
 
 impl Token {
@@ -53,6 +71,8 @@ impl Token {
             Self::Output(container, Stream::Stderr) => (9, container.0),
             Self::Removal(container) => (10, container.0),
             Self::Audience(index) => (11, index),
+            Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
+            Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
         };
         kind << 16 | u64::from(index)
     }
@@ -73,6 +93,8 @@ impl Token {
             9 => Self::Output(container, Stream::Stderr),
             10 => Self::Removal(container),
             11 => Self::Audience(index),
+            kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
+            kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
         }
     }
@@ -83,7 +105,10 @@ impl Token {
             Self::Exit(_) => 0,
             Self::Start(_) | Self::Creation(_) | Self::Removal(_) => 1,
             Self::Alarm | Self::Terminate | Self::Interrupt | Self::Listener | Self::Connection(_) => 2,
-            Self::Output(..) | Self::Audience(_) => 3,
+            Self::Handler(..) => 3,
+            // A result that is there counts, late as it may be looked at.
+            Self::HandlerAlarm(..) => 4,
+            Self::Output(..) | Self::Audience(_) => 5,
         }
     }
 }

@@ -1,19 +1,13 @@
-//! Fates of probes, hooks and what both do. Probes and hooks as a whole are switched in `container` and, for hooks,
-//! in `Lifecycle` here; their parts have their fates already.
+//! Fates of probes, hooks and what both do.
 
-use super::Fate::Honoured;
+use super::Fate::{self, Honoured, Partly};
 use super::{Table, later};
+
+const HOST: Fate = Partly("an IP address or localhost; names are not looked up");
 
 /// See [`super::TABLES`].
 pub(super) const TABLES: &[Table] = &[
-    (
-        "Lifecycle",
-        &[
-            ("postStart", later("postStart hooks are not supported yet")),
-            ("preStop", later("preStop hooks are not supported yet")),
-            ("stopSignal", Honoured),
-        ],
-    ),
+    ("Lifecycle", &[("postStart", Honoured), ("preStop", Honoured), ("stopSignal", Honoured)]),
     ("LifecycleHandler", &[("exec", Honoured), ("httpGet", Honoured), ("sleep", Honoured), ("tcpSocket", Honoured)]),
     (
         "Probe",
@@ -38,7 +32,7 @@ pub(super) const TABLES: &[Table] = &[
     (
         "HTTPGetAction",
         &[
-            ("host", Honoured),
+            ("host", HOST),
             ("httpHeaders", Honoured),
             ("path", Honoured),
             ("port", Honoured),
@@ -48,5 +42,5 @@ pub(super) const TABLES: &[Table] = &[
     ),
     ("HTTPHeader", &[("name", Honoured), ("value", Honoured)]),
     ("SleepAction", &[("seconds", Honoured)]),
-    ("TCPSocketAction", &[("host", Honoured), ("port", Honoured)]),
+    ("TCPSocketAction", &[("host", HOST), ("port", Honoured)]),
 ];

@@ -1,4 +1,4 @@
-//! Rules for probes and hooks (R1.2, R1.5, R1.6), whole although neither runs yet.
+//! Rules for probes and hooks (R1.2, R1.5, R1.6).
 
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -88,6 +88,7 @@ fn probe(probe: &v1::Probe, path: &FieldPath, check: &mut Check<'_>) {
         && let Some(path) = handlers.first("tcpSocket", check)
     {
         port(&socket.port, &path.child("port"), check);
+        host(socket.host.as_ref(), &path.child("host"), check);
     }
     if let Some(grpc) = &probe.grpc
         && let Some(path) = handlers.first("grpc", check)
@@ -123,6 +124,7 @@ fn hook(hook: &v1::LifecycleHandler, grace: i64, path: &FieldPath, check: &mut C
         && let Some(path) = handlers.first("tcpSocket", check)
     {
         port(&socket.port, &path.child("port"), check);
+        host(socket.host.as_ref(), &path.child("host"), check);
     }
     if let Some(sleep) = &hook.sleep
         && let Some(path) = handlers.first("sleep", check)
@@ -169,9 +171,19 @@ fn exec(exec: &v1::ExecAction, path: &FieldPath, check: &mut Check<'_>) {
 
 fn http(get: &v1::HTTPGetAction, path: &FieldPath, check: &mut Check<'_>) {
     port(&get.port, &path.child("port"), check);
+    host(get.host.as_ref(), &path.child("host"), check);
     check.one_of(&path.child("scheme"), get.scheme.as_ref(), &["HTTP", "HTTPS"]);
     for (path, header) in each(get.http_headers.as_ref(), &path.child("httpHeaders")) {
         check.invalid(&path.child("name"), &header.name, &names::header(&header.name));
+    }
+}
+
+/// Where a request goes, if not to the pod.
+fn host(host: Option<&String>, path: &FieldPath, check: &mut Check<'_>) {
+    let known = |host: &str| host.is_empty() || host == "localhost" || host.parse::<std::net::IpAddr>().is_ok();
+    if let Some(host) = host.filter(|host| !known(host)) {
+        let why = "names are not looked up; give an IP address or localhost";
+        check.report(Diagnostic::invalid(path, host, why));
     }
 }
 

@@ -110,6 +110,16 @@ impl Container {
         told.map_err(|cause| self.start_error(StartFailure::NotTold { errno: cause.raw_os_error() }))
     }
 
+    /// Whether the init is on its way out, although its pidfd may not say so yet: the kernel ends all other processes
+    /// of a pid namespace before its init is a zombie.
+    pub fn is_ending(&self) -> bool {
+        const PF_EXITING: u64 = 4;
+        let Ok(text) = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) else { return true };
+        // proc_pid_stat(5): the ninth field, the seventh behind the name, which may contain anything but the last `)`.
+        let flags = text.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
+        flags.is_none_or(|flags| flags & PF_EXITING != 0)
+    }
+
     /// To be polled for reading after `start`.
     pub fn start_fd(&self) -> BorrowedFd<'_> {
         self.start.as_fd()

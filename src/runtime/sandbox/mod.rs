@@ -10,6 +10,7 @@ mod pause;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -189,6 +190,11 @@ impl Sandbox {
             pod_ips: if self.host_ips.is_empty() { loopback() } else { self.host_ips.clone() },
             attempt_dir: PathBuf::new(),
         }
+    }
+
+    /// The pod's network namespace; `None`: the host's.
+    pub fn network(&self) -> Option<BorrowedFd<'_>> {
+        self.namespaces.network_fd()
     }
 
     /// The hierarchies the pod's cgroups are on.

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -23,6 +23,10 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn network(&self) -> Option<PathBuf> {
         self.network.as_ref().map(path)
+    }
+
+    pub(super) fn network_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.network.as_ref().map(AsFd::as_fd)
     }
 
     pub(super) fn ipc(&self) -> Option<PathBuf> {

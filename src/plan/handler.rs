@@ -1,0 +1,264 @@
+//! What a probe or hook does: v1 Pod to a request that names everything (addresses, ports, headers, words).
+
+use barepod_engine::event::{Hook, Probe};
+use barepod_engine::spec::ContainerIndex;
+use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::{Deserialize, Serialize};
+
+use super::{expansion, lifecycle};
+
+/// The Kubernetes release whose behaviour this is, for User-Agent headers.
+const RELEASE: &str = "1.37";
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Asker {
+    /// A probe.
+    Probe(ProbeName),
+    /// A hook.
+    Hook(HookName),
+}
+
+/// [`Probe`], in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ProbeName {
+    Startup,
+    Liveness,
+    Readiness,
+}
+
+/// [`Hook`], in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum HookName {
+    PostStart,
+    PreStop,
+}
+
+impl From<Probe> for Asker {
+    fn from(probe: Probe) -> Self {
+        Self::Probe(match probe {
+            Probe::Startup => ProbeName::Startup,
+            Probe::Liveness => ProbeName::Liveness,
+            Probe::Readiness => ProbeName::Readiness,
+        })
+    }
+}
+
+impl From<Hook> for Asker {
+    fn from(hook: Hook) -> Self {
+        Self::Hook(match hook {
+            Hook::PostStart => HookName::PostStart,
+            Hook::PreStop => HookName::PreStop,
+        })
+    }
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Handler {
+    /// A program in the container; exit code 0 is success.
+    Exec {
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+    /// A request from inside the pod's network namespace.
+    Network(Call),
+}
+
+/// A request over the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Call {
+    /// `httpGet`.
+    Http(HttpGet),
+    /// `tcpSocket`: connect, nothing more.
+    Tcp {
+        /// An address or `localhost`.
+        host: String,
+        /// 1..=65535.
+        port: u16,
+    },
+    /// `grpc`: grpc.health.v1.Health/Check, without TLS.
+    Grpc {
+        /// The pod's address.
+        host: String,
+        /// 1..=65535.
+        port: u16,
+        /// Which service's health; empty: the server's.
+        service: String,
+    },
+}
+
+/// An HTTP GET.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpGet {
+    /// `http://10.0.0.1:80/healthz?full`
+    pub url: String,
+    /// In the order of the manifest, with the defaults that were not given.
+    pub headers: Vec<(String, String)>,
+    /// Which answers are good.
+    pub wanted: Wanted,
+}
+
+/// Which answers are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// R6.10: 200..=399.
+    Success,
+    /// R7.4: any.
+    Any,
+}
+
+/// Why a handler can't be tried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum HandlerError {
+    #[error("there is no port named {name:?}; name one under ports, or give its number")]
+    NoSuchPort { name: String },
+    #[error("there is nothing to do; give it exec, httpGet, tcpSocket or grpc")]
+    Nothing,
+    #[error("tcpSocket is not a handler of hooks; use exec, httpGet or sleep")]
+    TcpHook,
+}
+
+/// What `asker` of a container does; `None` where the container has no such probe or hook.
+///
+/// # Errors
+/// Where the kubelet, too, could only find out when it comes to it.
+pub fn handler(
+    pod: &v1::Pod,
+    container: ContainerIndex,
+    asker: Asker,
+    pod_ip: &str,
+) -> Option<Result<Handler, HandlerError>> {
+    let spec = pod.spec.as_ref()?;
+    let (_, _, container) = lifecycle::containers(spec).nth(container.0.into())?;
+    let of = Of { container, pod_ip };
+    match asker {
+        Asker::Probe(name) => {
+            let probe = match name {
+                ProbeName::Startup => container.startup_probe.as_ref(),
+                ProbeName::Liveness => container.liveness_probe.as_ref(),
+                ProbeName::Readiness => container.readiness_probe.as_ref(),
+            };
+            Some(of.probe(probe?))
+        }
+        Asker::Hook(name) => {
+            let lifecycle = container.lifecycle.as_ref()?;
+            let hook = match name {
+                HookName::PostStart => lifecycle.post_start.as_ref(),
+                HookName::PreStop => lifecycle.pre_stop.as_ref(),
+            };
+            Some(of.hook(hook?))
+        }
+    }
+}
+
+struct Of<'a> {
+    container: &'a v1::Container,
+    pod_ip: &'a str,
+}
+
+impl Of<'_> {
+    fn probe(&self, probe: &v1::Probe) -> Result<Handler, HandlerError> {
+        if let Some(exec) = &probe.exec {
+            let command = exec.command.iter().flatten();
+            let command = command.map(|text| expansion::expand(text, |name| self.literal(name))).collect();
+            return Ok(Handler::Exec { command });
+        }
+        if let Some(get) = &probe.http_get {
+            return Ok(Handler::Network(Call::Http(self.http(get, "kube-probe", Wanted::Success)?)));
+        }
+        if let Some(socket) = &probe.tcp_socket {
+            let host = given(socket.host.as_ref()).unwrap_or(self.pod_ip).to_owned();
+            return Ok(Handler::Network(Call::Tcp { host, port: self.port(&socket.port)? }));
+        }
+        if let Some(grpc) = &probe.grpc {
+            let service = grpc.service.clone().unwrap_or_default();
+            let port = self.port(&IntOrString::Int(grpc.port))?;
+            return Ok(Handler::Network(Call::Grpc { host: self.pod_ip.to_owned(), port, service }));
+        }
+        Err(HandlerError::Nothing)
+    }
+
+    fn hook(&self, hook: &v1::LifecycleHandler) -> Result<Handler, HandlerError> {
+        if let Some(exec) = &hook.exec {
+            return Ok(Handler::Exec { command: exec.command.clone().unwrap_or_default() });
+        }
+        if let Some(get) = &hook.http_get {
+            return Ok(Handler::Network(Call::Http(self.http(get, "kube-lifecycle", Wanted::Any)?)));
+        }
+        Err(if hook.tcp_socket.is_some() { HandlerError::TcpHook } else { HandlerError::Nothing })
+    }
+
+    /// R6.10: only literal values are seen by a probe's command.
+    fn literal(&self, name: &str) -> Option<String> {
+        self.container.env.iter().flatten().rev().find(|var| var.name == name).and_then(|var| var.value.clone())
+    }
+
+    fn http(&self, get: &v1::HTTPGetAction, agent: &str, wanted: Wanted) -> Result<HttpGet, HandlerError> {
+        let scheme = if get.scheme.as_deref() == Some("HTTPS") { "https" } else { "http" };
+        let host = given(get.host.as_ref()).unwrap_or(self.pod_ip);
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let path = get.path.as_deref().unwrap_or_default();
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let mut headers: Vec<(String, String)> =
+            get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone())).collect();
+        for (name, value) in [("User-Agent", format!("{agent}/{RELEASE}")), ("Accept", "*/*".to_owned())] {
+            if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+                headers.push((name.to_owned(), value));
+            }
+        }
+        // As the kubelet: an empty Accept is none at all.
+        headers.retain(|(name, value)| !(name.eq_ignore_ascii_case("Accept") && value.is_empty()));
+        Ok(HttpGet { url: format!("{scheme}://{host}:{}{slash}{path}", self.port(&get.port)?), headers, wanted })
+    }
+
+    fn port(&self, port: &IntOrString) -> Result<u16, HandlerError> {
+        let by_name = |name: &str| {
+            let named = self.container.ports.iter().flatten().find(|port| port.name.as_deref() == Some(name));
+            named.map(|port| port.container_port)
+        };
+        let number = match port {
+            IntOrString::Int(number) => Some(*number),
+            // The kubelet takes a number in quotes as well.
+            IntOrString::String(name) => by_name(name).or_else(|| name.parse().ok()),
+        };
+        number
+            .and_then(|number| u16::try_from(number).ok())
+            .filter(|number| *number > 0)
+            .ok_or_else(|| HandlerError::NoSuchPort { name: port_text(port) })
+    }
+}
+
+fn port_text(port: &IntOrString) -> String {
+    match port {
+        IntOrString::Int(number) => number.to_string(),
+        IntOrString::String(name) => name.clone(),
+    }
+}
+
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+impl Handler {
+    /// The kubelet's words for one that took longer than it may.
+    #[must_use]
+    pub fn timed_out(&self, seconds: u64) -> String {
+        match self {
+            Self::Exec { command } => {
+                format!("command timed out: {:?} timed out after {seconds}s", command.join(" "))
+            }
+            Self::Network(Call::Http(get)) => {
+                format!("Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", get.url)
+            }
+            Self::Network(Call::Tcp { host, port }) => format!("dial tcp {host}:{port}: i/o timeout"),
+            Self::Network(Call::Grpc { host, port, .. }) => {
+                format!("timeout: health rpc to {:?} did not complete within {seconds}s", format!("{host}:{port}"))
+            }
+        }
+    }
+}

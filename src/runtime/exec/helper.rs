@@ -1,0 +1,282 @@
+//! The helper: what needs the host's view and privileges, then into the container's namespaces, then one fork.
+#![allow(unsafe_code)]
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::{LinuxSeccomp, Process};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::process::DumpableBehavior;
+use rustix::thread::ThreadNameSpaceType as Namespaces;
+use serde::{Deserialize, Serialize};
+
+use super::failure::{Failure, step};
+use super::{cgroup, filter, identity, program};
+use crate::runtime::spawn;
+
+/// `argv[0]` of the helper.
+pub(super) const NAME: &str = "barepod-exec";
+/// How many descriptors it gets.
+const FDS: i32 = 8;
+
+/// What the supervisor asks for. Travels through a memfd.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) pid: i32,
+    pub(super) process: Process,
+    pub(super) seccomp: Option<LinuxSeccomp>,
+    /// `cgroup.procs` files to write the new process' pid to.
+    pub(super) joins: Vec<PathBuf>,
+    /// Whether it is to be born in the cgroup whose folder comes along.
+    pub(super) birth: Birth,
+    pub(super) stdin: Stdin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Birth {
+    InCgroup,
+    Here,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stdin {
+    Null,
+    Given,
+}
+
+/// The helper's descriptors in the order of their numbers. What a request doesn't need is a descriptor of no meaning.
+pub(super) struct Descriptors<T> {
+    pub(super) request: T,
+    pub(super) report: T,
+    pub(super) init: T,
+    pub(super) cgroup: T,
+    pub(super) filter: T,
+    pub(super) stdin: T,
+    pub(super) stdout: T,
+    pub(super) stderr: T,
+}
+
+impl<T> Descriptors<T> {
+    pub(super) fn into_array(self) -> [T; FDS as usize] {
+        [self.request, self.report, self.init, self.cgroup, self.filter, self.stdin, self.stdout, self.stderr]
+    }
+
+    fn from_array(array: [T; FDS as usize]) -> Self {
+        let [request, report, init, cgroup, filter, stdin, stdout, stderr] = array;
+        Self { request, report, init, cgroup, filter, stdin, stdout, stderr }
+    }
+}
+
+/// What comes through the report pipe, one JSON value a line, before it closes because the program runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// The process that becomes the program; in the supervisor's pid namespace.
+    Forked { pid: i32 },
+    /// All steps before the execve have succeeded.
+    AboutToExec,
+    /// It didn't work. Nothing follows.
+    Failed(Failure),
+}
+
+/// Writes a line of the report. A supervisor that is gone hears nothing.
+pub(super) fn tell(pipe: &mut File, report: &Report) {
+    let mut line = serde_json::to_vec(report).unwrap_or_default();
+    line.push(b'\n');
+    let _ = pipe.write_all(&line);
+}
+
+pub(super) fn run() -> ! {
+    spawn::settle(NAME, FDS);
+    let fds = Descriptors::from_array(std::array::from_fn(|index| spawn::inherited(index as i32)));
+    let mut report = File::from(fds.report);
+    let fds = Entrance {
+        request: fds.request.into(),
+        init: fds.init,
+        cgroup: fds.cgroup,
+        filter: fds.filter.into(),
+        stdio: program::Stdio { stdin: fds.stdin, stdout: fds.stdout, stderr: fds.stderr },
+    };
+    let code = match enter(fds, &mut report) {
+        Ok(()) => 0,
+        Err(failure) => {
+            tell(&mut report, &Report::Failed(failure));
+            1
+        }
+    };
+    // No destructors: nothing here needs them.
+    std::process::exit(code)
+}
+
+struct Entrance {
+    request: File,
+    init: OwnedFd,
+    cgroup: OwnedFd,
+    filter: File,
+    stdio: program::Stdio,
+}
+
+fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
+    // First of all: from the moment this process is in the container's namespaces, its processes could look into it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("prctl PR_SET_DUMPABLE"))?;
+    let request = read(&mut fds.request)?;
+    let instructions =
+        request.seccomp.as_ref().map(|profile| filter::instructions(profile, &fds.filter)).transpose()?;
+    adopt_oom_score(&request)?;
+    identity::raise_limits(&request.process)?;
+    own_output(&request, &fds.stdio)?;
+    let mut joins = request
+        .joins
+        .iter()
+        .map(|path| File::options().write(true).open(path).map_err(step(&path.display().to_string())))
+        .collect::<Result<Vec<File>, Failure>>()?;
+    let namespaces = namespaces_to_join(request.pid)?;
+    // Without a mount namespace of its own the container's root is only its init's.
+    let root = if namespaces.contains(Namespaces::MOUNT) { None } else { Some(open_root(request.pid)?) };
+    let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("pipe"))?;
+    if spawn::has_ended(&fds.init) {
+        return Err(Failure::Gone);
+    }
+    set_namespaces(fds.init.as_fd(), namespaces)?;
+    let birth = (request.birth == Birth::InCgroup).then(|| fds.cgroup.as_fd());
+    let Some(pid) = fork(birth).map_err(step("clone3"))? else {
+        drop(opener);
+        let task = program::Task { request, instructions, stdio: fds.stdio, root, gate: gate.into() };
+        program::become_program(task, report)
+    };
+    // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.
+    tell(report, &Report::Forked { pid });
+    cgroup::join(&mut joins, pid).map_err(step("write cgroup.procs"))?;
+    File::from(opener).write_all(b"!").map_err(step("write"))
+}
+
+fn read(request: &mut File) -> Result<Request, Failure> {
+    let mut text = Vec::new();
+    request.rewind().and_then(|()| request.read_to_end(&mut text)).map_err(step("read the request"))?;
+    serde_json::from_slice(&text).map_err(step("read the request"))
+}
+
+/// The process' own, else the init's. Lowering it needs CAP_SYS_RESOURCE on the host: where we lack that, the init
+/// was left where we are too.
+fn adopt_oom_score(request: &Request) -> Result<(), Failure> {
+    let path = format!("/proc/{}/oom_score_adj", request.pid);
+    let inits = fs::read_to_string(&path).map_err(step(&path))?;
+    let score = request.process.oom_score_adj().map_or_else(|| inits.trim().to_owned(), |score| score.to_string());
+    let adopted = fs::write("/proc/self/oom_score_adj", &score);
+    adopted.or_else(|_| fs::write("/proc/self/oom_score_adj", inits.trim())).map_err(step("oom_score_adj"))
+}
+
+/// Makes the program's stdout and stderr its user's, so that it can open /dev/stdout anew. Best effort, as in runc:
+/// it may be a terminal or file that isn't ours.
+fn own_output(request: &Request, stdio: &program::Stdio) -> Result<(), Failure> {
+    let path = format!("/proc/{}/uid_map", request.pid);
+    let map = fs::read_to_string(&path).map_err(step(&path))?;
+    if let Some(uid) = host_id(&map, request.process.user().uid()) {
+        for fd in [&stdio.stdout, &stdio.stderr] {
+            let is_pipe = rustix::fs::fstat(fd)
+                .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo);
+            if is_pipe {
+                let _ = std::os::unix::fs::fchown(fd, Some(uid), None);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a user id in a user namespace is outside, by the text of its uid_map.
+fn host_id(map: &str, id: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut numbers = line.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
+        let (inside, outside, length) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        let offset = id.checked_sub(inside).filter(|offset| *offset < length)?;
+        outside.checked_add(offset)
+    })
+}
+
+/// The container's namespaces that aren't ours: joining one's own user namespace is an error (EINVAL), joining
+/// others of one's own is useless.
+fn namespaces_to_join(pid: i32) -> Result<Namespaces, Failure> {
+    const ALL: [(&str, Namespaces); 8] = [
+        ("user", Namespaces::USER),
+        ("mnt", Namespaces::MOUNT),
+        ("pid", Namespaces::PROCESS_ID),
+        ("net", Namespaces::NETWORK),
+        ("ipc", Namespaces::INTER_PROCESS_COMMUNICATION),
+        ("uts", Namespaces::HOST_NAME_AND_NIS_DOMAIN_NAME),
+        ("cgroup", Namespaces::CONTROL_GROUP),
+        ("time", Namespaces::TIME),
+    ];
+    let mut namespaces = Namespaces::empty();
+    for (name, flag) in ALL {
+        // A kind that this kernel doesn't have has no file, in neither place.
+        let Ok(ours) = fs::metadata(format!("/proc/self/ns/{name}")) else { continue };
+        let path = format!("/proc/{pid}/ns/{name}");
+        match fs::metadata(&path) {
+            Ok(theirs) if (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()) => {}
+            Ok(_) => namespaces |= flag,
+            Err(cause) if matches!(cause.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+                return Err(Failure::Gone);
+            }
+            Err(cause) => return Err(step(&path)(cause)),
+        }
+    }
+    Ok(namespaces)
+}
+
+fn open_root(pid: i32) -> Result<OwnedFd, Failure> {
+    let path = format!("/proc/{pid}/root");
+    rustix::fs::openat(CWD, Path::new(&path), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(step(&path))
+}
+
+/// All at once: the kernel checks our privileges over each namespace with the credentials from before, and takes the
+/// user namespace's credentials for all of them (Linux 5.8).
+fn set_namespaces(init: BorrowedFd<'_>, namespaces: Namespaces) -> Result<(), Failure> {
+    if namespaces.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: a system call on numbers. rustix has no setns with a pidfd that takes a set with the user namespace.
+    let result = unsafe { libc::setns(init.as_raw_fd(), namespaces.bits() as i32) };
+    match io::Error::last_os_error() {
+        _ if result == 0 => Ok(()),
+        cause if cause.raw_os_error() == Some(libc::ESRCH) => Err(Failure::Gone),
+        cause => Err(step("setns")(cause)),
+    }
+}
+
+/// Forks a sibling: a child of the supervisor. `None`: this is it.
+fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<Option<i32>> {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    // The kernel's struct clone_args up to `cgroup`; a sibling's exit signal is its parent's and must be 0 here.
+    let mut arguments = [0_u64; 11];
+    arguments[0] = libc::CLONE_PARENT as u64;
+    if let Some(folder) = cgroup {
+        arguments[0] |= CLONE_INTO_CGROUP;
+        arguments[10] = folder.as_raw_fd() as u64;
+    }
+    // SAFETY: without CLONE_VM the child has its own copy of memory and goes on here, like fork; this process has one
+    // thread, so that all of std works in the child. No safe wrapper knows CLONE_PARENT and CLONE_INTO_CGROUP.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid as i32)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_mapped_by_the_uid_map() {
+        let map = "         0     100000       1000\n      2000     300000          1\n";
+        let cases = [(0, Some(100_000)), (999, Some(100_999)), (1000, None), (2000, Some(300_000)), (2001, None)];
+        for (inside, outside) in cases {
+            assert_eq!(host_id(map, inside), outside, "{inside}");
+        }
+        assert_eq!(host_id("0 0 4294967295", 65534), Some(65534));
+    }
+}

@@ -1,0 +1,233 @@
+//! The forked process on its way from the container's door to its program. Runs in the container's namespaces: every
+//! path here is the container's, and hostile.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags};
+
+use super::failure::{Failure, Found, step};
+use super::helper::{Report, Request, Stdin, tell};
+use super::{filter, identity};
+
+/// Where programs are looked for when the process has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub(super) struct Stdio {
+    pub(super) stdin: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// What the process takes along.
+pub(super) struct Task {
+    pub(super) request: Request,
+    pub(super) instructions: Option<Vec<libc::sock_filter>>,
+    pub(super) stdio: Stdio,
+    /// To be this process' root, where that doesn't come with the mount namespace.
+    pub(super) root: Option<OwnedFd>,
+    /// A byte comes once the process is in all its cgroups; nothing, if that failed.
+    pub(super) gate: File,
+}
+
+/// Becomes the program, or says why not.
+pub(super) fn become_program(mut task: Task, report: &mut File) -> ! {
+    let mut byte = [0];
+    if !matches!(task.gate.read(&mut byte), Ok(1)) {
+        std::process::exit(1);
+    }
+    let failure = match prepare(&task, report) {
+        Ok(program) => program.execute(),
+        Err(failure) => failure,
+    };
+    tell(report, &Report::Failed(failure));
+    std::process::exit(1)
+}
+
+/// Everything but the execve.
+fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
+    let process = &task.request.process;
+    rustix::process::setsid().map_err(step("setsid"))?;
+    leave_keyring()?;
+    if let Some(root) = &task.root {
+        rustix::process::fchdir(root).map_err(step("fchdir"))?;
+        rustix::process::chroot(".").map_err(step("chroot"))?;
+    }
+    let early = rustix::process::chdir(process.cwd());
+    set_stdio(task)?;
+    rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
+    let sets = identity::Sets::new(process.capabilities().as_ref())?;
+    sets.drop_bounding()?;
+    identity::set_user(process.user())?;
+    identity::Sets::regain()?;
+    // A directory that only the user may enter (on NFS), or that root may and the user may not: both are allowed.
+    if early.is_err() {
+        enter(process.cwd())?;
+    }
+    check_directory(process.cwd())?;
+    let program = Program::new(process)?;
+    identity::set_limits(process)?;
+    close_on_exec()?;
+    let filter = || match (&task.instructions, &task.request.seccomp) {
+        (Some(instructions), Some(profile)) => filter::apply(instructions, profile),
+        _ => Ok(()),
+    };
+    tell(report, &Report::AboutToExec);
+    // Each with as few system calls as can be after the filter, which may forbid them.
+    if process.no_new_privileges() == Some(true) {
+        rustix::thread::set_no_new_privs(true).map_err(step("prctl PR_SET_NO_NEW_PRIVS"))?;
+        sets.apply()?;
+        filter()?;
+    } else {
+        filter()?;
+        sets.apply()?;
+    }
+    Ok(program)
+}
+
+/// The supervisor's session keyring must not come along: its keys could be read.
+fn leave_keyring() -> Result<(), Failure> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: with a null name the kernel makes an anonymous keyring; nothing is read from memory.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) };
+    match io::Error::last_os_error() {
+        _ if result >= 0 => Ok(()),
+        // A kernel without keys, or a box that lets nobody use them: there is nothing to protect.
+        cause if matches!(cause.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => Ok(()),
+        cause => Err(step("keyctl KEYCTL_JOIN_SESSION_KEYRING")(cause)),
+    }
+}
+
+fn enter(directory: &Path) -> Result<(), Failure> {
+    rustix::process::chdir(directory)
+        .map_err(|errno| Failure::WorkingDirectory { path: directory.to_owned(), errno: errno.raw_os_error() })
+}
+
+/// A directory that can't be named from the root is outside (CVE-2024-21626). The kernel then says `(unreachable)`.
+fn check_directory(wanted: &Path) -> Result<(), Failure> {
+    let outside = Failure::WorkingDirectory { path: wanted.to_owned(), errno: libc::EPERM };
+    match rustix::process::getcwd(Vec::new()) {
+        Ok(path) if path.as_bytes().first() == Some(&b'/') => Ok(()),
+        _ => Err(outside),
+    }
+}
+
+fn set_stdio(task: &Task) -> Result<(), Failure> {
+    let stdio = &task.stdio;
+    let null;
+    let stdin = match task.request.stdin {
+        Stdin::Given => stdio.stdin.as_fd(),
+        Stdin::Null => {
+            null = nothing()?;
+            null.as_fd()
+        }
+    };
+    for (from, to) in [(stdin, 0), (stdio.stdout.as_fd(), 1), (stdio.stderr.as_fd(), 2)] {
+        // SAFETY: 0, 1 and 2 are /dev/null since the helper's start and owned by nobody; all of ours lie above.
+        if unsafe { libc::dup2(from.as_raw_fd(), to) } < 0 {
+            return Err(step("dup2")(io::Error::last_os_error()));
+        }
+    }
+    Ok(())
+}
+
+/// The container's /dev/null (through the host's, a container could change the host's mode and owner), or a pipe that
+/// has ended, where the container has put something else there.
+fn nothing() -> Result<OwnedFd, Failure> {
+    let is_null = |fd: &OwnedFd| {
+        rustix::fs::fstat(fd).is_ok_and(|stat| {
+            rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::CharacterDevice
+                && stat.st_rdev == rustix::fs::makedev(1, 3)
+        })
+    };
+    // Looked at before it is opened: opening a FIFO or a device can do things.
+    let open =
+        |flags: OFlags| rustix::fs::openat(CWD, "/dev/null", flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    if open(OFlags::PATH).is_ok_and(|fd| is_null(&fd))
+        && let Ok(fd) = open(OFlags::RDWR | OFlags::NONBLOCK)
+        && is_null(&fd)
+    {
+        let _ = rustix::fs::fcntl_setfl(&fd, OFlags::empty());
+        return Ok(fd);
+    }
+    let (read, _write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("pipe"))?;
+    Ok(read)
+}
+
+fn close_on_exec() -> Result<(), Failure> {
+    // SAFETY: only sets a flag; nothing is closed now.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(step("close_range")(io::Error::last_os_error())) }
+}
+
+/// What is executed, ready for the kernel.
+struct Program {
+    name: String,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    /// Where it may be, in this order.
+    candidates: Vec<String>,
+}
+
+impl Program {
+    fn new(process: &oci_spec::runtime::Process) -> Result<Self, Failure> {
+        let texts = |list: &Option<Vec<String>>| {
+            list.iter().flatten().map(|text| CString::new(text.as_bytes())).collect::<Result<Vec<_>, _>>()
+        };
+        let has_nul = |_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None };
+        let name = process.args().as_ref().and_then(|args| args.first()).cloned().unwrap_or_default();
+        let path = process.env().iter().flatten().rev().find_map(|variable| variable.strip_prefix("PATH="));
+        let candidates = if name.contains('/') {
+            vec![name.clone()]
+        } else {
+            let folders = path.unwrap_or(DEFAULT_PATH).split(':');
+            folders
+                .map(|folder| if folder.is_empty() { format!("./{name}") } else { format!("{folder}/{name}") })
+                .collect()
+        };
+        Ok(Self {
+            arguments: texts(process.args()).map_err(has_nul)?,
+            environment: texts(process.env()).map_err(has_nul)?,
+            candidates,
+            name,
+        })
+    }
+
+    /// As execvpe(3), but for text files without a #! line, which are an error. Returns only when it fails.
+    fn execute(self) -> Failure {
+        let mut best = Failure::NotInPath { program: self.name.clone() };
+        if self.name.is_empty() {
+            return best;
+        }
+        for path in &self.candidates {
+            match self.try_one(path) {
+                Failure::Refused { errno: libc::ENOENT | libc::ENOTDIR, found: Found::Nothing, .. }
+                    if !self.name.contains('/') => {}
+                // Like a shell: something unusable is remembered, the search goes on.
+                refused @ Failure::Refused { errno: libc::EACCES, .. } => best = refused,
+                refused => return refused,
+            }
+        }
+        best
+    }
+
+    fn try_one(&self, path: &str) -> Failure {
+        let errno = match CString::new(path) {
+            Err(_) => libc::EINVAL,
+            Ok(c_path) => match nix::unistd::execve(&c_path, &self.arguments, &self.environment) {
+                Err(errno) => errno as i32,
+                Ok(never) => match never {},
+            },
+        };
+        let found = match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => Found::Folder,
+            Ok(_) => Found::File,
+            Err(_) => Found::Nothing,
+        };
+        Failure::Refused { program: path.to_owned(), errno, found }
+    }
+}

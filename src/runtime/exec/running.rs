@@ -1,0 +1,338 @@
+//! The supervisor's end of an exec: begun, watched, ended. Nothing here waits.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use oci_spec::runtime::Process;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::fs::MemfdFlags;
+use rustix::pipe::PipeFlags;
+
+use super::cgroup::Place;
+use super::failure::{ExecError, Failure, io_error};
+use super::filter::Filter;
+use super::helper::{self, Birth, Descriptors, Report, Request, Stdin};
+use super::{ExecRequest, ExitStatus, Stdio, exe};
+use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+
+/// How much of a program's output is read in one go, in bytes: a program that floods its output must not keep the
+/// supervisor from others.
+const GO: usize = 64 * 1024;
+/// How much is read at most once the program has ended.
+const LAST_GO: usize = 1024 * 1024;
+
+/// How far an exec is.
+#[derive(Debug)]
+pub enum Progress {
+    /// Nothing final; poll again.
+    Pending,
+    /// The program has ended, or never ran. The exec is over; [`Exec::output`] is complete.
+    Ended(Result<ExitStatus, ExecError>),
+}
+
+/// A program run in a container. Dropping it before its end kills it as [`kill_tree`](Self::kill_tree) does.
+#[derive(Debug)]
+pub struct Exec {
+    /// Holds the descriptors below, so that the caller has one that stays the same. Closed first.
+    poll: OwnedFd,
+    helper: Option<Child>,
+    /// The helper's process group, in which a process is until it has got into the container.
+    group: i32,
+    report: Option<File>,
+    line: Vec<u8>,
+    program: Option<(i32, OwnedFd)>,
+    about_to_exec: bool,
+    failure: Option<Failure>,
+    killed: bool,
+    exit: Option<ExitStatus>,
+    capture: Option<File>,
+    limit: usize,
+    output: Vec<u8>,
+    over: bool,
+    place: Place,
+}
+
+impl Exec {
+    /// Starts running a program in a container. Returns as soon as the helper runs, well under a millisecond.
+    pub fn begin(request: ExecRequest<'_>) -> Result<Self, ExecError> {
+        check(request.process)?;
+        exe::protect_exe()?;
+        let place = Place::make(request.pid)?;
+        if spawn::has_ended(&request.init.try_clone_to_owned().map_err(io_error("dup", ""))?) {
+            return Err(ExecError::NotRunning);
+        }
+        let (report, report_end) = pipe().map_err(io_error("pipe", ""))?;
+        let (capture, limit, stdin, stdout, stderr) = match request.stdio {
+            Stdio::Capture { limit } => {
+                let (read, write) = pipe().map_err(io_error("pipe", ""))?;
+                let again = write.try_clone().map_err(io_error("dup", ""))?;
+                (Some(read), limit, None, write, again)
+            }
+            Stdio::Given { stdin, stdout, stderr } => (None, 0, stdin, stdout, stderr),
+        };
+        let text = Request {
+            pid: request.pid,
+            process: request.process.clone(),
+            seccomp: request.filter.map(Filter::to_send),
+            joins: place.joins().to_vec(),
+            birth: if place.birth().is_some() { Birth::InCgroup } else { Birth::Here },
+            stdin: if stdin.is_some() { Stdin::Given } else { Stdin::Null },
+        };
+        let text = memfd(&text).map_err(io_error("memfd_create", ""))?;
+        let birth = place.birth().map(|path| File::open(path).map_err(io_error("open", path))).transpose()?;
+        let unused = text.as_raw_fd();
+        let fds = Descriptors {
+            request: text.as_raw_fd(),
+            report: report_end.as_raw_fd(),
+            init: request.init.as_raw_fd(),
+            cgroup: birth.as_ref().map_or(unused, AsRawFd::as_raw_fd),
+            filter: request.filter.map_or(unused, |filter| filter.cache.as_raw_fd()),
+            stdin: stdin.as_ref().map_or(unused, AsRawFd::as_raw_fd),
+            stdout: stdout.as_raw_fd(),
+            stderr: stderr.as_raw_fd(),
+        };
+        let poll =
+            epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| io_error("epoll_create", "")(errno.into()))?;
+        watch(&poll, report.as_fd())?;
+        if let Some(capture) = &capture {
+            watch(&poll, capture.as_fd())?;
+        }
+        let what = Spawn {
+            name: helper::NAME,
+            cgroup: None,
+            fds: &fds.into_array(),
+            pid_namespace: PidNamespace::Same,
+            tie: Tie::DiesWithParent,
+        };
+        let helper = spawn::spawn(&what).map_err(io_error("start", "the helper"))?;
+        let exec = Self {
+            poll,
+            group: helper.pid,
+            helper: Some(helper),
+            report: Some(report),
+            line: Vec::new(),
+            program: None,
+            about_to_exec: false,
+            failure: None,
+            killed: false,
+            exit: None,
+            capture,
+            limit,
+            output: Vec::new(),
+            over: false,
+            place,
+        };
+        // On failure the drop ends the helper.
+        if let Some(helper) = &exec.helper {
+            watch(&exec.poll, helper.pidfd.as_fd())?;
+        }
+        Ok(exec)
+    }
+
+    /// To be polled for reading; the same from beginning to end. Readable when [`advance`](Self::advance) has
+    /// something to do.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.poll.as_fd()
+    }
+
+    /// Of the program, once it is known; for showing only.
+    pub fn pid(&self) -> Option<i32> {
+        self.program.as_ref().map(|(pid, _)| *pid)
+    }
+
+    /// Whether the program has been executed (it may have ended since).
+    pub fn is_executed(&self) -> bool {
+        self.report.is_none() && self.about_to_exec && self.failure.is_none()
+    }
+
+    /// What the program has written so far, cut at the limit asked for.
+    pub fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// Takes in what there is. Never waits.
+    pub fn advance(&mut self) -> Progress {
+        if self.over {
+            return Progress::Pending;
+        }
+        self.read_output(GO);
+        self.read_report();
+        self.reap_helper();
+        self.reap_program();
+        match self.outcome() {
+            None => Progress::Pending,
+            Some(outcome) => {
+                // What it wrote before its end is in the pipe by now. Not until the pipe's end: a daemon that the
+                // program has left may hold it open for ever.
+                self.read_output(LAST_GO);
+                self.over = true;
+                Progress::Ended(outcome)
+            }
+        }
+    }
+
+    /// Kills the program and all that it has started, daemonised or not. Its end comes through
+    /// [`advance`](Self::advance) like any other. Something that has ended already is no error.
+    pub fn kill_tree(&mut self) -> Result<(), ExecError> {
+        self.killed = true;
+        // The helper first: a process that it is forking is either there for the kill that follows, or never.
+        let helper = self.helper.as_ref().map_or(Ok(()), |helper| spawn::signal(&helper.pidfd, libc::SIGKILL));
+        let tree = self.place.kill();
+        let program = self.program.as_ref().map_or(Ok(()), |(_, pidfd)| spawn::signal(pidfd, libc::SIGKILL));
+        helper.and(program).map_err(io_error("pidfd_send_signal", "")).and(tree)
+    }
+
+    /// Reads until there is nothing or enough.
+    fn read_output(&mut self, most: usize) {
+        let Some(capture) = &mut self.capture else { return };
+        let mut buffer = [0; 4096];
+        let mut total = 0;
+        while total < most {
+            match capture.read(&mut buffer) {
+                Ok(0) => {
+                    self.capture = None;
+                    return;
+                }
+                Ok(number) => {
+                    total += number;
+                    let room = self.limit.saturating_sub(self.output.len()).min(number);
+                    self.output.extend_from_slice(&buffer[..room]);
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn read_report(&mut self) {
+        let Some(report) = &mut self.report else { return };
+        let mut buffer = [0; 1024];
+        let ended = loop {
+            match report.read(&mut buffer) {
+                Ok(0) => break true,
+                Ok(number) => self.line.extend_from_slice(&buffer[..number]),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => break cause.kind() != io::ErrorKind::WouldBlock,
+            }
+        };
+        if ended {
+            self.report = None;
+        }
+        while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.line.drain(..=end).collect();
+            match serde_json::from_slice(&line) {
+                Ok(Report::Forked { pid }) => self.adopt(pid),
+                Ok(Report::AboutToExec) => self.about_to_exec = true,
+                Ok(Report::Failed(failure)) => self.failure = Some(failure),
+                Err(_) => {
+                    self.failure = Some(Failure::Step { step: "the helper's report is garbled".into(), errno: None })
+                }
+            }
+        }
+    }
+
+    /// The process is our child and nobody but us reaps it, so that its pid is sure to be it.
+    fn adopt(&mut self, pid: i32) {
+        let adopted = spawn::open_pidfd(pid).and_then(|pidfd| {
+            epoll::add(&self.poll, &pidfd, EventData::new_u64(0), EventFlags::IN)?;
+            Ok(pidfd)
+        });
+        match adopted {
+            Ok(pidfd) => self.program = Some((pid, pidfd)),
+            Err(cause) => {
+                let _ = self.place.kill();
+                self.leave_strays(Some(pid));
+                self.failure = Some(Failure::Step { step: "pidfd_open".into(), errno: cause.raw_os_error() });
+            }
+        }
+    }
+
+    fn reap_helper(&mut self) {
+        if let Some(helper) = &self.helper
+            && !matches!(spawn::reap(&helper.pidfd), Ok(None))
+        {
+            // A process that it forked and didn't live to tell of has never left its process group.
+            self.helper = None;
+            if self.program.is_none() {
+                self.leave_strays(None);
+            }
+        }
+    }
+
+    /// For `reap_strays`: our children by their process groups.
+    fn leave_strays(&self, program: Option<i32>) {
+        for group in program.into_iter().chain([self.group]) {
+            spawn::leave_stray(group);
+        }
+    }
+
+    fn reap_program(&mut self) {
+        if let (None, Some((_, pidfd))) = (self.exit, &self.program) {
+            self.exit = match spawn::reap(pidfd) {
+                Ok(status) => status,
+                Err(_) => Some(ExitStatus::Unknown),
+            };
+        }
+    }
+
+    /// Final once everything of ours has ended.
+    fn outcome(&mut self) -> Option<Result<ExitStatus, ExecError>> {
+        if self.helper.is_some() || (self.program.is_some() && self.exit.is_none()) {
+            return None;
+        }
+        // Whoever could have written to it has ended or executed the program: nothing is on its way.
+        self.read_report();
+        if self.program.is_some() && self.exit.is_none() {
+            return None;
+        }
+        Some(match (self.failure.take(), self.exit) {
+            (_, exit) if self.killed => Ok(exit.unwrap_or(ExitStatus::Signal(libc::SIGKILL))),
+            (Some(Failure::Gone), _) => Err(ExecError::NotRunning),
+            (Some(failure), _) => Err(ExecError::Failed(failure)),
+            (None, None) => Err(ExecError::HelperDied),
+            (None, Some(exit)) if self.about_to_exec => Ok(exit),
+            (None, Some(exit)) => Err(ExecError::Died(exit)),
+        })
+    }
+}
+
+impl Drop for Exec {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let _ = self.kill_tree();
+        self.leave_strays(self.program.as_ref().filter(|_| self.exit.is_none()).map(|(pid, _)| *pid));
+    }
+}
+
+/// Refuses what can't be had: a program that runs with less protection than its container is worse than none.
+fn check(process: &Process) -> Result<(), ExecError> {
+    let is_text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let unsupported = [
+        ("terminal", process.terminal() == Some(true)),
+        ("apparmorProfile", is_text(process.apparmor_profile())),
+        ("selinuxLabel", is_text(process.selinux_label())),
+        ("ioPriority", process.io_priority().is_some()),
+        ("scheduler", process.scheduler().is_some()),
+        ("execCPUAffinity", process.exec_cpu_affinity().is_some()),
+    ];
+    unsupported.into_iter().find(|(_, asked)| *asked).map_or(Ok(()), |(field, _)| Err(ExecError::Unsupported { field }))
+}
+
+fn watch(poll: &OwnedFd, fd: BorrowedFd<'_>) -> Result<(), ExecError> {
+    epoll::add(poll, fd, EventData::new_u64(0), EventFlags::IN).map_err(|errno| io_error("epoll_ctl", "")(errno.into()))
+}
+
+fn pipe() -> io::Result<(File, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((read.into(), write))
+}
+
+fn memfd(request: &Request) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)?);
+    file.write_all(&serde_json::to_vec(request).map_err(io::Error::other)?)?;
+    Ok(file)
+}

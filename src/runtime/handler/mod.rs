@@ -1,0 +1,177 @@
+//! Network probes and hooks: HTTP, TCP and gRPC requests from inside the pod's network namespace.
+//!
+//! Each runs in a helper process of its own, so that none can hold up the supervisor, whatever the other side does;
+//! it has no idea of time: whoever began it drops it when it takes too long. What to ask is plan's business
+//! ([`Call`]), when is the engine's.
+
+mod grpc;
+mod http;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::MemfdFlags;
+use rustix::pipe::PipeFlags;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Call;
+use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+
+/// `argv[0]` of the helper.
+const NAME: &str = "barepod:request";
+/// Descriptors it is given, in order: request, report, network namespace.
+const DESCRIPTORS: i32 = 3;
+/// How much is read of an answer's body and shown of it, in bytes (R6.10, R6.11).
+const BODY: u64 = 10 * 1024;
+/// See [`BODY`].
+const SHOWN: usize = 1024;
+
+/// How a request went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Well.
+    Success,
+    /// Well, but oddly.
+    Warning(String),
+    /// Not as wanted; also: no connection.
+    Failure(String),
+    /// It could not be tried.
+    Error(String),
+}
+
+/// A request under way. Dropping it ends it.
+#[derive(Debug)]
+pub struct Request {
+    child: Option<Child>,
+    report: File,
+    text: Vec<u8>,
+}
+
+impl Request {
+    /// Begins one. `namespace`: the network namespace to ask from; `None`: this one.
+    ///
+    /// # Errors
+    /// Where there is no helper process to be had.
+    pub fn begin(call: &Call, namespace: Option<BorrowedFd<'_>>) -> io::Result<Self> {
+        let mut request = File::from(rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)?);
+        request.write_all(&serde_json::to_vec(&(call, namespace.is_some())).map_err(io::Error::other)?)?;
+        let (report, end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&report, true)?;
+        let namespace = namespace.map_or(request.as_raw_fd(), |namespace| namespace.as_raw_fd());
+        let what = Spawn {
+            name: NAME,
+            cgroup: None,
+            fds: &[request.as_raw_fd(), end.as_raw_fd(), namespace],
+            pid_namespace: PidNamespace::Same,
+            tie: Tie::DiesWithParent,
+        };
+        let child = spawn::spawn(&what)?;
+        Ok(Self { child: Some(child), report: report.into(), text: Vec::new() })
+    }
+
+    /// Readable when [`outcome`](Self::outcome) may have something.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+
+    /// How it went; `None`: not known yet.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.report.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(_) => break,
+            }
+        }
+        let died = || Outcome::Error("the helper process died".to_owned());
+        Some(serde_json::from_slice(&self.text).unwrap_or_else(|_| died()))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            // It has ended or is about to; its process group is reaped with the next strays.
+            let _ = spawn::signal(&child.pidfd, libc::SIGKILL);
+            spawn::leave_stray(child.pid);
+        }
+    }
+}
+
+/// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
+pub fn helper_main_if_asked() {
+    if std::env::args_os().next().is_some_and(|name| name == NAME) {
+        run()
+    }
+}
+
+fn run() -> ! {
+    spawn::settle(NAME, DESCRIPTORS);
+    let [request, report, namespace] = std::array::from_fn(|index| spawn::inherited(index as i32));
+    let outcome = ask(File::from(request), &namespace).unwrap_or_else(Outcome::Error);
+    let written = File::from(report).write_all(&serde_json::to_vec(&outcome).unwrap_or_default());
+    std::process::exit(i32::from(written.is_err()))
+}
+
+fn ask(mut request: File, namespace: &OwnedFd) -> Result<Outcome, String> {
+    let mut text = Vec::new();
+    let read = request.rewind().and_then(|()| request.read_to_end(&mut text));
+    read.map_err(|cause| format!("read the request: {cause}"))?;
+    let (call, visits): (Call, bool) =
+        serde_json::from_slice(&text).map_err(|cause| format!("read the request: {cause}"))?;
+    if visits {
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(|errno| format!("setns: {errno}"))?;
+    }
+    Ok(match &call {
+        Call::Http(get) => http::get(get),
+        Call::Tcp { host, port } => tcp(host, *port),
+        Call::Grpc { host, port, service } => grpc::check(host, *port, service),
+    })
+}
+
+fn tcp(host: &str, port: u16) -> Outcome {
+    match address(host, port).map(TcpStream::connect) {
+        None => Outcome::Error(unknown(host)),
+        Some(Ok(_)) => Outcome::Success,
+        Some(Err(cause)) => Outcome::Failure(refused(host, port, &cause)),
+    }
+}
+
+/// Go's words, which people search for.
+fn refused(host: &str, port: u16, cause: &io::Error) -> String {
+    let text = match cause.raw_os_error() {
+        Some(errno) => io::Error::from_raw_os_error(errno).to_string().to_lowercase(),
+        None => cause.to_string(),
+    };
+    let text = text.split(" (os error").next().unwrap_or_default();
+    format!("dial tcp {host}:{port}: connect: {text}")
+}
+
+/// A static program has no resolver: addresses are what they say, and `localhost` is known.
+fn address(host: &str, port: u16) -> Option<SocketAddr> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = match host {
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        other => other.parse().ok()?,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+fn unknown(host: &str) -> String {
+    format!("lookup {host}: names are not looked up; give an IP address or localhost")
+}
+
+/// What of an answer's body is shown.
+fn shown(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

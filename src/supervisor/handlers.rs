@@ -1,0 +1,284 @@
+//! Probes and hooks under way: begun when the engine asks, watched with everything else, answered exactly once.
+//!
+//! What counts as success is written here and nowhere else; what a result means for the pod is the engine's.
+
+use std::collections::BTreeMap;
+
+use barepod_engine::event::{ContainerEvent, Hook, HookResult, Probe, ProbeResult};
+use barepod_engine::spec::{Attempt, ContainerIndex};
+
+use super::clock::Alarm;
+use super::slot::Stage;
+use super::sources::{Interest, Token};
+use super::{Supervisor, now};
+use crate::plan::{self, Asker, Handler, HookName, ProbeName};
+use crate::runtime::container::reap_strays;
+use crate::runtime::exec::{Exec, ExecError, ExecRequest, ExitStatus, Progress, Stdio};
+use crate::runtime::handler::{Outcome, Request};
+
+/// R6.5: how often what can't be carried out is tried.
+const TRIES: u8 = 3;
+/// Bytes of a program's output that are shown (R6.11).
+const OUTPUT: usize = 1024;
+
+/// All that run.
+pub type Handlers = BTreeMap<(ContainerIndex, Asker), Running>;
+
+/// One probe or hook.
+pub struct Running {
+    attempt: Attempt,
+    handler: Handler,
+    work: Work,
+    tries: u8,
+    limit: Option<Limit>,
+}
+
+enum Work {
+    Exec(Box<Exec>),
+    Request(Request),
+    /// Its container ends: the answer waits until that is known, so that a probe isn't blamed for it.
+    Held,
+}
+
+/// A probe's `timeoutSeconds`.
+struct Limit {
+    alarm: Alarm,
+    seconds: u64,
+    passed: bool,
+}
+
+/// How a try went.
+enum Try {
+    Good,
+    Odd(String),
+    Bad(String),
+    /// It could not be carried out.
+    Impossible(String),
+    /// The container isn't there any more.
+    Gone,
+}
+
+impl Supervisor<'_> {
+    pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker) {
+        let pod_ips = self.sandbox.as_ref().map(|sandbox| sandbox.facts().pod_ips).unwrap_or_default();
+        let pod_ip = pod_ips.first().map_or("127.0.0.1", String::as_str);
+        let handler = match plan::handler(&self.pod.manifest, container, asker, pod_ip) {
+            Some(Ok(handler)) => handler,
+            Some(Err(error)) => {
+                return self.answer_handler(container, attempt, asker, Try::Impossible(error.to_string()));
+            }
+            None => return self.answer_handler(container, attempt, asker, Try::Good),
+        };
+        self.try_handler(container, attempt, asker, handler, 1);
+    }
+
+    /// Begins a try; where that fails, the next.
+    fn try_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker, handler: Handler, first: u8) {
+        let mut why = String::new();
+        for tries in first..=TRIES {
+            match self.begin_work(container, asker, &handler) {
+                Ok((work, limit)) => {
+                    self.handlers.insert((container, asker), Running { attempt, handler, work, tries, limit });
+                    return;
+                }
+                Err(Try::Impossible(cause)) => why = cause,
+                Err(_) => {
+                    let running = Running { attempt, handler, work: Work::Held, tries, limit: None };
+                    self.handlers.insert((container, asker), running);
+                    return;
+                }
+            }
+        }
+        self.answer_handler(container, attempt, asker, Try::Impossible(why));
+    }
+
+    fn begin_work(
+        &self,
+        container: ContainerIndex,
+        asker: Asker,
+        handler: &Handler,
+    ) -> Result<(Work, Option<Limit>), Try> {
+        let fail = |cause: &dyn std::fmt::Display| Try::Impossible(cause.to_string());
+        let limit = self.limit(container, asker).map_err(|errno| fail(&errno))?;
+        let token = Token::Handler(container, asker);
+        let work = match handler {
+            Handler::Exec { command } => {
+                let exec = self.begin_exec(container, command)?;
+                self.sources.add(exec.fd(), token, Interest::Readable).map_err(|errno| fail(&errno))?;
+                Work::Exec(Box::new(exec))
+            }
+            Handler::Network(call) => {
+                let namespace = self.sandbox.as_ref().and_then(|sandbox| sandbox.network());
+                let request = Request::begin(call, namespace).map_err(|cause| fail(&cause))?;
+                self.sources.add(request.fd(), token, Interest::Readable).map_err(|errno| fail(&errno))?;
+                Work::Request(request)
+            }
+        };
+        Ok((work, limit))
+    }
+
+    fn begin_exec(&self, container: ContainerIndex, command: &[String]) -> Result<Exec, Try> {
+        let slot = &self.slots[usize::from(container.0)];
+        let (Stage::Present(present), Some(process)) = (&slot.stage, &slot.process) else { return Err(Try::Gone) };
+        let mut process = process.clone();
+        process.set_args(Some(command.to_vec()));
+        let request = ExecRequest {
+            pid: present.pid(),
+            init: present.pidfd(),
+            process: &process,
+            filter: slot.filter.as_ref(),
+            stdio: Stdio::Capture { limit: OUTPUT },
+        };
+        Exec::begin(request).map_err(|error| match error {
+            ExecError::NotRunning => Try::Gone,
+            other => Try::Impossible(other.to_string()),
+        })
+    }
+
+    /// Hooks have no limit of their own: they end with their container.
+    fn limit(&self, container: ContainerIndex, asker: Asker) -> rustix::io::Result<Option<Limit>> {
+        let Asker::Probe(name) = asker else { return Ok(None) };
+        let spec = &self.pod.plan.lifecycle.containers[usize::from(container.0)];
+        let probe = match name {
+            ProbeName::Startup => &spec.startup_probe,
+            ProbeName::Liveness => &spec.liveness_probe,
+            ProbeName::Readiness => &spec.readiness_probe,
+        };
+        let Some(timeout) = probe.as_ref().map(|probe| probe.timeout) else { return Ok(None) };
+        let mut alarm = Alarm::new()?;
+        alarm.set(Some(now().monotonic.after(timeout)))?;
+        self.sources.add(&alarm, Token::HandlerAlarm(container, asker), Interest::Readable)?;
+        Ok(Some(Limit { alarm, seconds: timeout.as_secs(), passed: false }))
+    }
+
+    /// Its descriptor is readable.
+    pub(super) fn handler_moved(&mut self, container: ContainerIndex, asker: Asker) {
+        let Some(running) = self.handlers.get_mut(&(container, asker)) else { return };
+        let how = match &mut running.work {
+            Work::Held => return,
+            Work::Exec(exec) => match exec.advance() {
+                Progress::Pending => return,
+                Progress::Ended(end) => judge(end, &running.handler, exec.output()),
+            },
+            Work::Request(request) => match request.outcome() {
+                None => return,
+                Some(Outcome::Success) => Try::Good,
+                Some(Outcome::Warning(text)) => Try::Odd(text),
+                Some(Outcome::Failure(text)) => Try::Bad(text),
+                Some(Outcome::Error(text)) => Try::Impossible(text),
+            },
+        };
+        reap_strays();
+        let how = match &running.limit {
+            Some(limit) if limit.passed => Try::Bad(running.handler.timed_out(limit.seconds)),
+            _ => how,
+        };
+        // A container's end takes the programs in it along, a moment before it can be seen itself.
+        let ends = matches!(how, Try::Gone)
+            || matches!(how, Try::Bad(_)) && matches!(running.work, Work::Exec(_)) && self.is_ending(container);
+        let Some(mut running) = self.handlers.remove(&(container, asker)) else { return };
+        match how {
+            _ if ends => {
+                running.work = Work::Held;
+                running.limit = None;
+                self.handlers.insert((container, asker), running);
+            }
+            Try::Impossible(_) if running.tries < TRIES => {
+                let Running { attempt, handler, tries, .. } = running;
+                self.try_handler(container, attempt, asker, handler, tries + 1);
+            }
+            how => self.answer_handler(container, running.attempt, asker, how),
+        }
+    }
+
+    fn is_ending(&self, container: ContainerIndex) -> bool {
+        match &self.slots[usize::from(container.0)].stage {
+            Stage::Present(present) => present.is_ending(),
+            Stage::Absent | Stage::Creating(_) | Stage::Removing(_) => true,
+        }
+    }
+
+    /// Its time is up.
+    pub(super) fn handler_late(&mut self, container: ContainerIndex, asker: Asker) {
+        let Some(running) = self.handlers.get_mut(&(container, asker)) else { return };
+        let Some(limit) = &mut running.limit else { return };
+        limit.alarm.acknowledge();
+        limit.passed = true;
+        let late = running.handler.timed_out(limit.seconds);
+        match &mut running.work {
+            // Its end is the answer: nothing of it is left then (R6.10).
+            Work::Exec(exec) => {
+                if let Err(error) = exec.kill_tree() {
+                    self.audience.warn(&error.to_string());
+                }
+            }
+            Work::Request(_) => {
+                let attempt = running.attempt;
+                self.handlers.remove(&(container, asker));
+                self.answer_handler(container, attempt, asker, Try::Bad(late));
+            }
+            Work::Held => {}
+        }
+    }
+
+    /// A container has ended: what still runs for it ends too (R5.6).
+    pub(super) fn end_handlers(&mut self, container: ContainerIndex) {
+        let mine: Vec<_> = self.handlers.keys().filter(|(one, _)| *one == container).copied().collect();
+        for key in mine {
+            if let Some(running) = self.handlers.remove(&key) {
+                self.answer_handler(container, running.attempt, key.1, Try::Gone);
+            }
+        }
+        reap_strays();
+    }
+
+    fn answer_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker, how: Try) {
+        const GONE: &str = "the container has ended";
+        let event = match asker {
+            Asker::Probe(name) => ContainerEvent::ProbeDone {
+                probe: match name {
+                    ProbeName::Startup => Probe::Startup,
+                    ProbeName::Liveness => Probe::Liveness,
+                    ProbeName::Readiness => Probe::Readiness,
+                },
+                result: match how {
+                    Try::Good => ProbeResult::Success,
+                    Try::Odd(message) => ProbeResult::Warning { message },
+                    Try::Bad(message) => ProbeResult::Failure { message },
+                    Try::Impossible(message) => ProbeResult::Error { message },
+                    Try::Gone => ProbeResult::Error { message: GONE.to_owned() },
+                },
+            },
+            Asker::Hook(name) => ContainerEvent::HookDone {
+                hook: match name {
+                    HookName::PostStart => Hook::PostStart,
+                    HookName::PreStop => Hook::PreStop,
+                },
+                result: match how {
+                    Try::Good | Try::Odd(_) => HookResult::Success,
+                    Try::Bad(message) | Try::Impossible(message) => HookResult::Failure { message },
+                    Try::Gone => HookResult::Failure { message: GONE.to_owned() },
+                },
+            },
+        };
+        self.answer(container, attempt, event);
+    }
+}
+
+/// R6.10: 0 is success. What a failed program printed says best why; where it printed nothing, its exit code does.
+fn judge(end: Result<ExitStatus, ExecError>, handler: &Handler, output: &[u8]) -> Try {
+    let command = match handler {
+        Handler::Exec { command } => command.join(" "),
+        Handler::Network(_) => String::new(),
+    };
+    let output = String::from_utf8_lossy(output).trim_end().to_owned();
+    match end {
+        Ok(ExitStatus::Code(0)) => Try::Good,
+        Ok(_) if !output.is_empty() => Try::Bad(output),
+        Ok(ExitStatus::Code(code)) => Try::Bad(format!("command {command:?} exited with {code}")),
+        Ok(ExitStatus::Signal(signal)) => Try::Bad(format!("command {command:?} was ended by signal {signal}")),
+        Ok(ExitStatus::Unknown) => Try::Bad(format!("command {command:?} ended, nobody knows how")),
+        Err(ExecError::NotRunning) => Try::Gone,
+        Err(error) => Try::Impossible(error.to_string()),
+    }
+}
