@@ -6,5 +6,6 @@ pub mod manifest;
 pub mod plan;
 pub mod report;
 pub mod runtime;
+pub mod simulate;
 pub mod store;
 pub mod supervisor;

@@ -54,6 +54,8 @@ pub enum Command {
     Stop(StopArgs),
     /// Forget a pod that has ended: its state and its logs
     Rm(RmArgs),
+    /// Show what a pod would do, in virtual time: nothing is run
+    Simulate(SimulateArgs),
 }
 
 /// `barepod run`.
@@ -68,12 +70,44 @@ pub struct RunArgs {
     /// No lifecycle lines, only what containers print and what goes wrong
     #[arg(short, long)]
     pub quiet: bool,
+    /// Restart back-off
+    #[command(flatten)]
+    pub backoff: BackoffArgs,
+}
+
+/// Restart back-off (R4.6).
+#[derive(Clone, Copy, Debug, Args)]
+pub struct BackoffArgs {
     /// Delay before the second restart of a container (300ms, 10s, 5m); the first is immediate
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub backoff_initial: Duration,
     /// Longest delay before a restart
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub backoff_max: Duration,
+}
+
+/// `barepod simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The manifest, YAML or JSON; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What its containers do and when somebody stops it (docs/simulate.md); without one all goes well
+    #[arg(long, value_name = "SCRIPT")]
+    pub script: Option<PathBuf>,
+    /// Other than a table: one JSON object a line
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<SimulateOutput>,
+    /// Restart back-off
+    #[command(flatten)]
+    pub backoff: BackoffArgs,
+}
+
+/// `simulate -o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum SimulateOutput {
+    Json,
 }
 
 /// `barepod get`.
@@ -204,6 +238,8 @@ mod tests {
             "barepod logs web --tail=0 -p",
             "barepod stop --grace-period 0 web",
             "barepod rm --force web",
+            "barepod simulate pod.yaml --script script.yaml -o json --backoff-max 1m",
+            "barepod simulate -",
         ] {
             assert!(parse(line).is_ok(), "{line}");
         }
@@ -228,6 +264,8 @@ mod tests {
             ("barepod stop --grace-period -1 web", "-1"),
             ("barepod stop --grace-period soon web", "invalid digit"),
             ("barepod rm", "<POD>"),
+            ("barepod simulate", "<FILE>"),
+            ("barepod simulate pod.yaml -o yaml", "possible values: json"),
             ("barepod rm --forse web", "'--force'"),
             ("barepod start web", "unrecognized subcommand"),
             ("barepod get --log-level loud", "possible values: error, warn, info, debug, trace"),

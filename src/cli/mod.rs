@@ -10,6 +10,7 @@ mod logs;
 mod recover;
 mod rm;
 mod run;
+mod simulate;
 mod stop;
 mod terminal;
 mod watch;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
         Command::Rm(args) => rm::rm(args, &cli.global),
+        Command::Simulate(args) => simulate::simulate(args),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use barepod_engine::spec::Backoff;
 use k8s_openapi::api::core::v1;
 
-use super::args::{Global, RunArgs};
+use super::args::{BackoffArgs, Global, RunArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::recover;
@@ -26,16 +26,18 @@ const DEFAULT_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(
 
 /// Runs the pod and gives its exit code.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
-    if args.backoff_initial > args.backoff_max {
-        return Err(CliError::Usage("--backoff-initial must not be longer than --backoff-max"));
+    let backoff = backoff(&args.backoff)?;
+    let mut manifest = read(&args.file, args.quiet)?;
+    if let Some(name) = &args.name {
+        manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
+        manifest.metadata.name = Some(name.clone());
     }
-    let mut manifest = read(args)?;
     if !rustix::process::geteuid().is_root() {
         return Err(CliError::NotRoot);
     }
     let node = node::facts()?;
     complete(&mut manifest, &node.hostname);
-    let options = PodOptions { manifest_dir: folder_of(&args.file)?, backoff: backoff(args) };
+    let options = PodOptions { manifest_dir: folder_of(&args.file)?, backoff };
     let plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let layout = global.layout();
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
@@ -53,32 +55,36 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
 }
 
-/// Reads and checks the manifest; prints what is accepted without effect.
-fn read(args: &RunArgs) -> Result<v1::Pod, CliError> {
-    let fail = |source| CliError::Read { path: args.file.clone(), source };
-    let (name, bytes) = if args.file == Path::new("-") {
+/// The text of a file, or of standard input, and what it is called in messages.
+pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
+    let fail = |source| CliError::Read { path: file.to_owned(), source };
+    if file == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map_err(fail)?;
-        ("<stdin>".to_owned(), bytes)
-    } else {
-        (args.file.display().to_string(), std::fs::read(&args.file).map_err(fail)?)
-    };
-    let colour = match Colour::of(&std::io::stderr()) {
-        Colour::Yes => manifest::Colour::Ansi,
-        Colour::No => manifest::Colour::Plain,
-    };
+        return Ok(("<stdin>".to_owned(), bytes));
+    }
+    Ok((file.display().to_string(), std::fs::read(file).map_err(fail)?))
+}
+
+/// Reads and checks the manifest; prints what is accepted without effect.
+pub(super) fn read(file: &Path, quiet: bool) -> Result<v1::Pod, CliError> {
+    let (name, bytes) = text_of(file)?;
+    let colour = manifest_colour();
     let decoded = manifest::decode(&name, &bytes).map_err(|report| CliError::Manifest(report.render(colour)))?;
-    if !decoded.warnings.is_empty() && !args.quiet {
+    if !decoded.warnings.is_empty() && !quiet {
         let text = String::from_utf8_lossy(&bytes);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         eprint!("{}", manifest::render(&name, text, &decoded.warnings, colour));
     }
-    let mut pod = decoded.pod;
-    if let Some(name) = &args.name {
-        manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
-        pod.metadata.name = Some(name.clone());
+    Ok(decoded.pod)
+}
+
+/// Of what is said about a text on standard error.
+pub(super) fn manifest_colour() -> manifest::Colour {
+    match Colour::of(&std::io::stderr()) {
+        Colour::Yes => manifest::Colour::Ansi,
+        Colour::No => manifest::Colour::Plain,
     }
-    Ok(pod)
 }
 
 /// What the API server and the scheduler would add.
@@ -97,9 +103,14 @@ fn folder_of(file: &Path) -> Result<PathBuf, CliError> {
     Ok(absolute.parent().unwrap_or(Path::new("/")).to_owned())
 }
 
-fn backoff(args: &RunArgs) -> Backoff {
-    let reset_after = if args.backoff_max == DEFAULT_BACKOFF_MAX { RESET } else { args.backoff_max * 2 };
-    Backoff { initial: args.backoff_initial, max: args.backoff_max, reset_after }
+/// R4.6.
+pub(super) fn backoff(args: &BackoffArgs) -> Result<Backoff, CliError> {
+    let (initial, max) = (args.backoff_initial, args.backoff_max);
+    if initial > max {
+        return Err(CliError::Usage("--backoff-initial must not be longer than --backoff-max"));
+    }
+    let reset_after = if max == DEFAULT_BACKOFF_MAX { RESET } else { max * 2 };
+    Ok(Backoff { initial, max, reset_after })
 }
 
 fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Path) -> Ledger {

@@ -4,6 +4,7 @@
 use k8s_openapi::api::core::v1;
 
 use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Report, Severity};
+use super::parse::Wording;
 use super::path::FieldPath;
 use super::tree::{Node, Value, place};
 use super::{Manifest, de, parse, validate};
@@ -15,13 +16,24 @@ use super::{Manifest, de, parse, validate};
 /// # Errors
 /// Everything that is wrong with the text, in order of position, with the warnings between.
 pub fn decode(name: &str, bytes: &[u8]) -> Result<Manifest, Report> {
-    let report = |text: &str, diagnostics| Report { name: name.to_owned(), text: text.to_owned(), diagnostics };
-    let text = parse::text_of(bytes).map_err(|failed| report(&failed.0, vec![failed.1]))?;
-    let tree = parse::parse(text).map_err(|diagnostic| report(text, vec![diagnostic]))?;
-    let (pod, mut diagnostics) = match wrong_kind(&tree) {
-        wrong if wrong.is_empty() => checked(&tree),
+    let (pod, warnings) = decode_text(name, bytes, parse::MANIFEST, |tree| match wrong_kind(tree) {
+        wrong if wrong.is_empty() => checked(tree),
         wrong => (v1::Pod::default(), wrong),
-    };
+    })?;
+    Ok(Manifest { pod, warnings })
+}
+
+/// Text to a value by way of a tree; what `read` finds gets its place, and duplicate keys are found here.
+pub(super) fn decode_text<T>(
+    name: &str,
+    bytes: &[u8],
+    wording: Wording,
+    read: impl FnOnce(&Node) -> (T, Vec<Diagnostic>),
+) -> Result<(T, Vec<Diagnostic>), Report> {
+    let report = |text: &str, diagnostics| Report { name: name.to_owned(), text: text.to_owned(), diagnostics };
+    let text = parse::text_of(bytes, wording).map_err(|failed| report(&failed.0, vec![failed.1]))?;
+    let tree = parse::parse(text, wording).map_err(|diagnostic| report(text, vec![diagnostic]))?;
+    let (value, mut diagnostics) = read(&tree);
     for diagnostic in &mut diagnostics {
         diagnostic.location = Some(place(text, &tree.locate(&diagnostic.field, diagnostic.aim)));
     }
@@ -40,7 +52,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Manifest, Report> {
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(report(text, diagnostics));
     }
-    Ok(Manifest { pod, warnings: diagnostics })
+    Ok((value, diagnostics))
 }
 
 /// Errors of a text that isn't a v1 Pod at all: then there is no use in naming all fields that a Pod doesn't have.

@@ -17,6 +17,7 @@ mod path;
 pub mod quantity;
 mod render;
 mod scalar;
+mod strict;
 mod tree;
 mod validate;
 
@@ -36,6 +37,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
 pub use diagnostic::{Diagnostic, Location, Report, Severity};
 pub use path::FieldPath;
 pub use render::{Colour, render};
+pub use strict::{Fault, Kind, decode_strictly, nearest};
 
 /// A Pod that passed every check.
 #[derive(Clone, Debug)]

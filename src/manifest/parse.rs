@@ -20,12 +20,34 @@ const MOST_DEPTH: usize = 64;
 /// Nodes of the tree, with what aliases and merge keys copy.
 const MOST_NODES: usize = 200_000;
 
+/// What a text is called in messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wording {
+    /// `manifest`.
+    pub noun: &'static str,
+    /// What one document holds.
+    pub second: &'static str,
+    /// What to do with a second one.
+    pub second_help: &'static str,
+    /// What an empty one lacks.
+    pub empty_help: &'static str,
+}
+
+/// Of a manifest.
+pub(super) const MANIFEST: Wording = Wording {
+    noun: "manifest",
+    second: "a second document: a manifest holds exactly one Pod",
+    second_help: "put each Pod into a file of its own",
+    empty_help: "it needs at least apiVersion: v1, kind: Pod, metadata.name and spec.containers",
+};
+
 /// Checks that bytes are text that YAML allows and gives it without a byte order mark. On failure: the
 /// text as far as it can be shown, and what is wrong with it.
-pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Box<(String, Diagnostic)>> {
+pub(super) fn text_of(bytes: &[u8], wording: Wording) -> Result<&str, Box<(String, Diagnostic)>> {
     let whole = |message: String| Diagnostic::error(&FieldPath::root(), message);
+    let noun = wording.noun;
     if bytes.len() > MOST_BYTES {
-        let message = format!("Too long: a manifest may have at most {MOST_BYTES} bytes, this one has {}", bytes.len());
+        let message = format!("Too long: a {noun} may have at most {MOST_BYTES} bytes, this one has {}", bytes.len());
         return Err(Box::new((String::new(), whole(message))));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -39,7 +61,7 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Box<(String, Diagnostic)>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let forbidden = |c: char| (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) || c == '\u{feff}';
     if let Some((at, c)) = text.char_indices().find(|(_, c)| forbidden(*c)) {
-        let mut diagnostic = whole(format!("the character U+{:04X} is not allowed in a manifest", u32::from(c)))
+        let mut diagnostic = whole(format!("the character U+{:04X} is not allowed in a {noun}", u32::from(c)))
             .help("in a string in double quotes it can be written as an escape, such as \"\\x07\"");
         diagnostic.location = Some(place(text, &(at..at + c.len_utf8())));
         return Err(Box::new((text.to_owned(), diagnostic)));
@@ -48,12 +70,12 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, Box<(String, Diagnostic)>> {
 }
 
 /// Parses the one document in the text.
-pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
+pub(super) fn parse(text: &str, wording: Wording) -> Result<Node, Diagnostic> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_unresolved_aliases = true;
-    let mut builder =
-        Builder { text, parser: Parser::new_from_str_with_options(text, options), anchors: HashMap::new(), nodes: 0 };
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder { text, wording, parser, anchors: HashMap::new(), nodes: 0 };
     let mut document = None;
     while let Some((event, span)) = builder.next()? {
         match event {
@@ -67,8 +89,8 @@ pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
                 if document.is_some() {
                     return Err(builder.error_at(
                         node.locate(&FieldPath::root(), Aim::Value),
-                        "a second document: a manifest holds exactly one Pod",
-                        "put each Pod into a file of its own",
+                        wording.second,
+                        wording.second_help,
                     ));
                 }
                 document = Some(node);
@@ -76,14 +98,14 @@ pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
         }
     }
     document.ok_or_else(|| {
-        Diagnostic::error(&FieldPath::root(), "the manifest is empty")
-            .help("it needs at least apiVersion: v1, kind: Pod, metadata.name and spec.containers")
+        Diagnostic::error(&FieldPath::root(), format!("the {} is empty", wording.noun)).help(wording.empty_help)
     })
 }
 
 /// Builds nodes from the parser's events.
 struct Builder<'t> {
     text: &'t str,
+    wording: Wording,
     parser: Parser<'t, StrInput<'t>>,
     /// What each anchor named, by the parser's number for it.
     anchors: HashMap<usize, Node>,
@@ -135,7 +157,7 @@ impl<'t> Builder<'t> {
         if self.nodes > MOST_NODES {
             return Err(self.error_at(
                 span.clone(),
-                &format!("Too many: the manifest has more than {MOST_NODES} values"),
+                &format!("Too many: the {} has more than {MOST_NODES} values", self.wording.noun),
                 "aliases count as what they stand for",
             ));
         }

@@ -34,7 +34,20 @@ fn init_kind(container: &v1::Container) -> Kind {
     }
 }
 
-/// The part of a pod that its lifecycle depends on.
+/// The part of a checked and defaulted pod that its lifecycle depends on: all that a simulation needs.
+///
+/// # Errors
+/// What checking the manifest didn't find, all at once.
+pub fn of(pod: &v1::Pod, backoff: Backoff) -> Result<PodSpec, Vec<PlanError>> {
+    let Some(pod_spec) = &pod.spec else {
+        return Err(vec![PlanError::Required { field: "spec".to_owned(), advice: "a pod has containers" }]);
+    };
+    let mut errors = Vec::new();
+    let lifecycle = spec(pod, pod_spec, backoff, &mut errors);
+    if errors.is_empty() { Ok(lifecycle) } else { Err(errors) }
+}
+
+/// See [`of`].
 pub(crate) fn spec(pod: &v1::Pod, spec: &v1::PodSpec, backoff: Backoff, errors: &mut Vec<PlanError>) -> PodSpec {
     let meta = &pod.metadata;
     let annotations = meta.annotations.as_ref();

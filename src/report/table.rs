@@ -54,7 +54,7 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
         }
         line
     });
-    render(&header, lines)
+    columns(&header, lines)
 }
 
 /// `kubectl events`.
@@ -65,10 +65,11 @@ pub fn events(lines: &[EventLine], now: jiff::Timestamp) -> String {
         let object = line.container.clone().unwrap_or_else(|| "pod".to_owned());
         vec![last, line.kind.clone(), line.reason.clone(), object, line.message.clone()]
     });
-    render(&["LAST SEEN", "TYPE", "REASON", "CONTAINER", "MESSAGE"], rows)
+    columns(&["LAST SEEN", "TYPE", "REASON", "CONTAINER", "MESSAGE"], rows)
 }
 
-fn render(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// Columns for a terminal: whatever is in a cell, it stays one line and speaks to nobody but the reader.
+pub fn columns(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());

@@ -16,7 +16,7 @@ use std::time::Instant;
 /// Events of the property test per mutant; enough, and quick.
 const EVENTS: &str = "100000";
 /// A mutant may loop for ever: that is noticed too. In seconds.
-const PATIENCE: &str = "120";
+const PATIENCE: &str = "60";
 /// What `timeout` exits with where it had to end its command.
 const TIMED_OUT: i32 = 124;
 

@@ -131,13 +131,18 @@ impl Engine {
         turn.changed();
         for index in self.indices() {
             let container = self.container_mut(index);
-            match &mut container.life {
+            match container.life {
                 // R4.7, R2.8.
                 Life::Waiting | Life::Retry { .. } | Life::BackOff { .. } => container.life = Life::Over,
-                Life::Creating { kill_at, .. } => *kill_at = Some(now.after(grace)),
                 Life::Created => self.kill_now(turn, index),
                 Life::Running(_) => self.begin_stop(turn, index, StopWhy::PodEnds, grace),
-                Life::Preparing | Life::Discarded | Life::Starting | Life::Removing(_) | Life::Over => {}
+                // A creation may hang: it has until the end of the grace (`advance_while_ending`).
+                Life::Preparing
+                | Life::Creating { .. }
+                | Life::Discarded
+                | Life::Starting
+                | Life::Removing(_)
+                | Life::Over => {}
             }
         }
     }
@@ -252,7 +257,6 @@ impl Engine {
             }
             Life::Created => self.kill_now(turn, index),
             Life::Creating { kill_at: Some(at), .. } if at <= now => self.kill_now(turn, index),
-            // Begun while it was still wanted (R5.10).
             Life::Creating { kill_at: ref mut kill_at @ None, killed: Killed::No } => {
                 *kill_at = deadline;
                 turn.changed();

@@ -1,0 +1,46 @@
+//! `barepod simulate`: what a manifest will do, in virtual time.
+
+use std::path::Path;
+
+use super::args::{SimulateArgs, SimulateOutput};
+use super::error::CliError;
+use super::exit_code::Exit;
+use super::{print, run};
+use crate::report::table::{PodRow, Width};
+use crate::report::{StatusFacts, status, table};
+use crate::{manifest, plan, simulate};
+
+/// In messages of a pod that brings none.
+const UID: &str = "simulated";
+
+/// Prints the timeline, and what `barepod get` would show in the end.
+pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
+    let backoff = run::backoff(&args.backoff)?;
+    let mut pod = run::read(&args.file, false)?;
+    manifest::apply_defaults(&mut pod);
+    pod.metadata.uid.get_or_insert_with(|| UID.to_owned());
+    let spec = plan::lifecycle_of(&pod, backoff).map_err(CliError::Plan)?;
+    let play = match &args.script {
+        Some(path) => script(path, &args.file, &spec)?,
+        None => simulate::Play::plain(&spec),
+    };
+    let outcome = simulate::run(spec, &play);
+    if args.output == Some(SimulateOutput::Json) {
+        let text = simulate::json(&outcome.entries);
+        return print(&text.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })?);
+    }
+    let facts = StatusFacts { qos_class: plan::resources::qos_class(&pod).to_owned(), ..StatusFacts::default() };
+    let row = PodRow { pod: status::v1(&pod, &outcome.status, &facts), lost: false };
+    let now = jiff::Timestamp::UNIX_EPOCH + outcome.at;
+    print(&format!("{}\n{}", simulate::table(&outcome.entries), table::pods(&[row], now, Width::Normal)))
+}
+
+fn script(path: &Path, manifest: &Path, spec: &barepod_engine::spec::PodSpec) -> Result<simulate::Play, CliError> {
+    let dash = Path::new("-");
+    if path == dash && manifest == dash {
+        return Err(CliError::Usage("FILE and --script can't both be standard input"));
+    }
+    let (name, bytes) = run::text_of(path)?;
+    let colour = run::manifest_colour();
+    simulate::decode(&name, &bytes, spec).map_err(|report| CliError::Manifest(report.render(colour)))
+}

@@ -1,0 +1,193 @@
+//! The script's text to the box it describes. Whatever is written must mean something: a probe's behaviour for a
+//! container without that probe is an error, as is a name that the pod doesn't have.
+
+mod check;
+mod text;
+
+use std::time::Duration;
+
+use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled};
+use barepod_engine::spec::{ContainerSpec, Kind, PodSpec, ProbeSpec};
+use barepod_engine::world::script::{
+    AttemptScript, ContainerScript, HookScript, Latencies, ProbeScript, Script, StartScript, StopScript,
+};
+
+use crate::manifest::{self, Report};
+use text::{AttemptText, ExitsText, HookText, LatenciesText, OnStopText, ProbeText, RequestText, ScriptText, TimeText};
+
+/// A script, ready to be played.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// The box.
+    pub script: Script,
+    /// What comes from outside, in order of time.
+    pub requests: Vec<Request>,
+    /// When the simulation ends at the latest.
+    pub until: Duration,
+}
+
+/// What somebody asks for at some time.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Counted from the beginning.
+    pub at: Duration,
+    /// `Stop` or `Kill`.
+    pub event: Event,
+}
+
+impl Play {
+    /// Without a script: everything goes well. Inits exit with 0 at once, all others run until they are told to stop.
+    pub fn plain(pod: &PodSpec) -> Self {
+        play(&ScriptText::default(), pod)
+    }
+}
+
+/// Decodes a script for this pod. `name` is what the text is called in messages.
+///
+/// # Errors
+/// Everything that is wrong with the text, in order of position.
+pub fn decode(name: &str, bytes: &[u8], pod: &PodSpec) -> Result<Play, Report> {
+    let kind = manifest::Kind {
+        noun: "script",
+        empty: "it says what containers do, such as containers: {web: [{exits: {after: 3s, code: 1}}]}",
+    };
+    let text: ScriptText = manifest::decode_strictly(name, bytes, kind, |text| check::faults(text, pod))?;
+    Ok(play(&text, pod))
+}
+
+fn play(text: &ScriptText, pod: &PodSpec) -> Play {
+    let containers = pod.containers.iter().map(|spec| {
+        let attempts = text.containers.get(&spec.name).map(Vec::as_slice).unwrap_or_default();
+        let default = [AttemptText::default()];
+        let attempts = if attempts.is_empty() { &default[..] } else { attempts };
+        ContainerScript { attempts: attempts.iter().map(|one| attempt(one, spec)).collect() }
+    });
+    let mut requests: Vec<Request> = text.requests.iter().map(request).collect();
+    requests.sort_by_key(|request| request.at);
+    Play {
+        script: Script {
+            latencies: latencies(&text.latencies),
+            sandbox_failures: text.sandbox.fails,
+            containers: containers.collect(),
+        },
+        requests,
+        until: text.until.as_ref().map_or(super::DEFAULT_UNTIL, time),
+    }
+}
+
+/// `check` has found all times to be good.
+fn time(text: &TimeText) -> Duration {
+    text.parse().unwrap_or_default()
+}
+
+fn time_or_none(text: &Option<TimeText>) -> Duration {
+    text.as_ref().map_or(Duration::ZERO, time)
+}
+
+fn latencies(text: &LatenciesText) -> Latencies {
+    Latencies {
+        sandbox: time_or_none(&text.sandbox),
+        remove_sandbox: time_or_none(&text.remove_sandbox),
+        image: time_or_none(&text.image),
+        create: time_or_none(&text.create),
+        start: time_or_none(&text.start),
+        kill: time_or_none(&text.kill),
+        remove: time_or_none(&text.remove),
+    }
+}
+
+fn request(text: &RequestText) -> Request {
+    let grace = text.grace_period_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let event = if text.force { Event::Kill } else { Event::Stop { grace } };
+    Request { at: time_or_none(&text.at), event }
+}
+
+fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
+    let default = AttemptScript::default();
+    let (ends, oom_killed) = match (&text.exits, spec.kind) {
+        (Some(exits), _) => ends(exits),
+        (None, Kind::Init) => (Some((Duration::ZERO, Exit::Code(0))), OomKilled::No),
+        (None, Kind::Sidecar | Kind::Main) => (None, OomKilled::No),
+    };
+    AttemptScript {
+        image_fails: text.image.as_ref().map_or(default.image_fails, |image| (image.fails, image_failure(&image.reason))),
+        create_fails: text
+            .create
+            .as_ref()
+            .map_or(default.create_fails, |create| (create.fails, create_failure(&create.reason))),
+        create_hangs: text.create.as_ref().is_some_and(|create| create.hangs),
+        dies_unstarted: None,
+        start: if text.start_fails { StartScript::Fails } else { StartScript::Works },
+        ends,
+        oom_killed,
+        on_stop: text.on_stop.as_ref().map_or(default.on_stop, on_stop),
+        post_start: text.post_start.as_ref().map_or(default.post_start, hook),
+        pre_stop: text.pre_stop.as_ref().map_or(default.pre_stop, hook),
+        startup: probe(&text.startup_probe, &spec.startup_probe, default.startup),
+        liveness: probe(&text.liveness_probe, &spec.liveness_probe, default.liveness),
+        readiness: probe(&text.readiness_probe, &spec.readiness_probe, default.readiness),
+    }
+}
+
+fn ends(text: &ExitsText) -> (Option<(Duration, Exit)>, OomKilled) {
+    if text.never {
+        return (None, OomKilled::No);
+    }
+    let (exit, oom_killed) = if text.oom_killed {
+        (Exit::Signal(9), OomKilled::Yes)
+    } else {
+        (exit(text.code, &text.signal).unwrap_or(Exit::Code(0)), OomKilled::No)
+    };
+    (Some((time_or_none(&text.after), exit)), oom_killed)
+}
+
+fn exit(code: Option<u8>, signal: &Option<String>) -> Option<Exit> {
+    match (code, signal) {
+        (Some(code), _) => Some(Exit::Code(code)),
+        (None, Some(name)) => check::signal(name).map(Exit::Signal),
+        (None, None) => None,
+    }
+}
+
+fn on_stop(text: &OnStopText) -> StopScript {
+    if text.ignores {
+        return StopScript::Ignores;
+    }
+    StopScript::Ends(time_or_none(&text.after), exit(text.code, &text.signal).unwrap_or(Exit::Code(143)))
+}
+
+fn hook(text: &HookText) -> HookScript {
+    HookScript { takes: (!text.hangs).then(|| time_or_none(&text.takes)), fails: text.fails }
+}
+
+/// R6.5: one that overruns its timeout fails then.
+fn probe(text: &Option<ProbeText>, spec: &Option<ProbeSpec>, default: ProbeScript) -> ProbeScript {
+    let Some(text) = text else { return default };
+    let takes = time_or_none(&text.takes);
+    let timeout = spec.as_ref().map_or(Duration::MAX, |spec| spec.timeout);
+    if takes > timeout {
+        return ProbeScript { takes: timeout, good_from: Duration::MAX, good_until: None, errs: false };
+    }
+    ProbeScript {
+        takes,
+        good_from: if text.fails { Duration::MAX } else { time_or_none(&text.succeeds_after) },
+        good_until: text.fails_after.as_ref().map(time),
+        errs: text.errors,
+    }
+}
+
+fn image_failure(reason: &str) -> ImageFailure {
+    match reason {
+        "ErrImageNeverPull" => ImageFailure::NeverPull,
+        "InvalidImageName" => ImageFailure::InvalidName,
+        _ => ImageFailure::Pull,
+    }
+}
+
+fn create_failure(reason: &str) -> CreateFailure {
+    match reason {
+        "CreateContainerConfigError" => CreateFailure::Config,
+        "RunContainerError" => CreateFailure::Run,
+        _ => CreateFailure::Create,
+    }
+}

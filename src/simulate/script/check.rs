@@ -1,0 +1,218 @@
+//! What a script's types allow and its meaning doesn't.
+
+use barepod_engine::spec::{ContainerSpec, HookSpec, PodSpec, ProbeSpec};
+
+use super::text::{
+    AttemptText, CreateText, ExitsText, HookText, ImageText, OnStopText, ProbeText, ScriptText, TimeText,
+};
+use crate::manifest::{Fault, FieldPath, nearest};
+
+const IMAGE_REASONS: [&str; 3] = ["ErrImagePull", "ErrImageNeverPull", "InvalidImageName"];
+const CREATE_REASONS: [&str; 3] = ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"];
+
+/// The number of a signal by its name; only those that can end a process by themselves.
+pub fn signal(name: &str) -> Option<u8> {
+    let signal: nix::sys::signal::Signal = name.parse().ok()?;
+    u8::try_from(signal as i32).ok()
+}
+
+/// All that is wrong.
+pub fn faults(text: &ScriptText, pod: &PodSpec) -> Vec<Fault> {
+    let mut faults = Faults(Vec::new());
+    let root = FieldPath::root();
+    let latencies = &text.latencies;
+    for (name, time) in [
+        ("sandbox", &latencies.sandbox),
+        ("removeSandbox", &latencies.remove_sandbox),
+        ("image", &latencies.image),
+        ("create", &latencies.create),
+        ("start", &latencies.start),
+        ("kill", &latencies.kill),
+        ("remove", &latencies.remove),
+    ] {
+        faults.time(&root.child("latencies").child(name), time);
+    }
+    faults.time(&root.child("until"), &text.until);
+    for (at, request) in text.requests.iter().enumerate() {
+        let field = root.child("requests").index(at);
+        faults.time(&field.child("at"), &request.at);
+        if request.at.is_none() {
+            faults.add(&field, "Required value: at", "say when, such as at: 30s");
+        }
+        if request.force && request.grace_period_seconds.is_some() {
+            let help = "force: true sends SIGKILL at once; leave one of the two out";
+            faults.add(&field.child("gracePeriodSeconds"), "Forbidden: may not be set with `force`", help);
+        }
+    }
+    let names: Vec<&str> = pod.containers.iter().map(|one| one.name.as_str()).collect();
+    for (name, attempts) in &text.containers {
+        let field = root.child("containers").key(name);
+        let Some(spec) = pod.containers.iter().find(|one| one.name == *name) else {
+            let help = match nearest(name, &names) {
+                Some(known) => format!("did you mean {known}?"),
+                None => format!("the pod has {}", names.join(", ")),
+            };
+            faults.add(&field, format!("Not found: {name:?}"), help);
+            continue;
+        };
+        if attempts.is_empty() {
+            faults.add(&field, "Required value: at least one attempt", "the last one is repeated for ever");
+        }
+        for (at, attempt) in attempts.iter().enumerate() {
+            faults.attempt(&field.index(at), attempt, spec);
+        }
+    }
+    faults.0
+}
+
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, field: &FieldPath, message: impl Into<String>, help: impl Into<String>) {
+        self.0.push(Fault { field: field.clone(), message: message.into(), help: help.into() });
+    }
+
+    fn time(&mut self, field: &FieldPath, time: &Option<TimeText>) {
+        if let Some(Err((message, help))) = time.as_ref().map(TimeText::parse) {
+            self.add(field, message, help);
+        }
+    }
+
+    /// `one` and what `others` are may not both be written.
+    fn excludes(&mut self, field: &FieldPath, one: (&str, bool), others: &[(&str, bool)]) {
+        if one.1 {
+            for (name, _) in others.iter().filter(|(_, written)| *written) {
+                let message = format!("Forbidden: may not be set with `{}`", one.0);
+                self.add(&field.child(name), message, "leave one of the two out");
+            }
+        }
+    }
+
+    fn attempt(&mut self, field: &FieldPath, attempt: &AttemptText, spec: &ContainerSpec) {
+        if let Some(image) = &attempt.image {
+            self.image(&field.child("image"), image);
+        }
+        if let Some(create) = &attempt.create {
+            self.create(&field.child("create"), create);
+        }
+        if let Some(exits) = &attempt.exits {
+            self.exits(&field.child("exits"), exits);
+            let written = ("exits", true);
+            self.excludes(field, ("startFails", attempt.start_fails), &[written]);
+        }
+        if let Some(on_stop) = &attempt.on_stop {
+            self.on_stop(&field.child("onStop"), on_stop);
+        }
+        for (name, text, hook) in
+            [("postStart", &attempt.post_start, spec.post_start), ("preStop", &attempt.pre_stop, spec.pre_stop)]
+        {
+            if let Some(text) = text {
+                self.hook(&field.child(name), name, text, hook, spec);
+            }
+        }
+        for (name, text, probe) in [
+            ("startupProbe", &attempt.startup_probe, &spec.startup_probe),
+            ("livenessProbe", &attempt.liveness_probe, &spec.liveness_probe),
+            ("readinessProbe", &attempt.readiness_probe, &spec.readiness_probe),
+        ] {
+            if let Some(text) = text {
+                self.probe(&field.child(name), name, text, probe, spec);
+            }
+        }
+    }
+
+    fn reason(&mut self, field: &FieldPath, reason: &str, known: [&str; 3]) {
+        if !reason.is_empty() && !known.contains(&reason) {
+            let list = known.map(|one| format!("{one:?}")).join(", ");
+            let help = nearest(reason, &known).map(|near| format!("did you mean {near}?")).unwrap_or_default();
+            self.add(field, format!("Unsupported value: {reason:?}: supported values: {list}"), help);
+        }
+    }
+
+    fn image(&mut self, field: &FieldPath, text: &ImageText) {
+        self.reason(&field.child("reason"), &text.reason, IMAGE_REASONS);
+        self.pointless(field, text.fails, &text.reason);
+    }
+
+    fn create(&mut self, field: &FieldPath, text: &CreateText) {
+        self.reason(&field.child("reason"), &text.reason, CREATE_REASONS);
+        self.pointless(field, text.fails, &text.reason);
+    }
+
+    fn pointless(&mut self, field: &FieldPath, fails: u32, reason: &str) {
+        if fails == 0 && !reason.is_empty() {
+            self.add(field, "Required value: fails", "say how often it fails, such as fails: 2");
+        }
+    }
+
+    fn exits(&mut self, field: &FieldPath, text: &ExitsText) {
+        self.time(&field.child("after"), &text.after);
+        self.signal(&field.child("signal"), &text.signal);
+        let code = ("code", text.code.is_some());
+        let signal = ("signal", text.signal.is_some());
+        let oom_killed = ("oomKilled", text.oom_killed);
+        self.excludes(field, code, &[signal]);
+        self.excludes(field, oom_killed, &[code, signal]);
+        self.excludes(field, ("never", text.never), &[("after", text.after.is_some()), code, signal, oom_killed]);
+    }
+
+    fn on_stop(&mut self, field: &FieldPath, text: &OnStopText) {
+        self.time(&field.child("after"), &text.after);
+        self.signal(&field.child("signal"), &text.signal);
+        let code = ("code", text.code.is_some());
+        let signal = ("signal", text.signal.is_some());
+        self.excludes(field, code, &[signal]);
+        self.excludes(field, ("ignores", text.ignores), &[("after", text.after.is_some()), code, signal]);
+    }
+
+    fn signal(&mut self, field: &FieldPath, name: &Option<String>) {
+        if let Some(name) = name
+            && signal(name).is_none()
+        {
+            self.add(field, format!("Invalid value: {name:?}: no such signal"), "write it like SIGSEGV");
+        }
+    }
+
+    fn hook(
+        &mut self,
+        field: &FieldPath,
+        name: &str,
+        text: &HookText,
+        hook: Option<HookSpec>,
+        spec: &ContainerSpec,
+    ) {
+        self.time(&field.child("takes"), &text.takes);
+        let (takes, fails) = (("takes", text.takes.is_some()), ("fails", text.fails));
+        self.excludes(field, ("hangs", text.hangs), &[takes, fails]);
+        match hook {
+            Some(HookSpec::Handler) => {}
+            Some(HookSpec::Sleep(_)) => {
+                let message = format!("Forbidden: the {name} hook of {:?} is a sleep", spec.name);
+                self.add(field, message, "the manifest says how long it takes");
+            }
+            None => {
+                let message = format!("Not found: {:?} has no lifecycle.{name}", spec.name);
+                self.add(field, message, "leave it out, or add the hook to the manifest");
+            }
+        }
+    }
+
+    fn probe(
+        &mut self,
+        field: &FieldPath,
+        name: &str,
+        text: &ProbeText,
+        probe: &Option<ProbeSpec>,
+        spec: &ContainerSpec,
+    ) {
+        self.time(&field.child("takes"), &text.takes);
+        self.time(&field.child("succeedsAfter"), &text.succeeds_after);
+        self.time(&field.child("failsAfter"), &text.fails_after);
+        let after = [("succeedsAfter", text.succeeds_after.is_some()), ("failsAfter", text.fails_after.is_some())];
+        self.excludes(field, ("fails", text.fails), &after);
+        if probe.is_none() {
+            let message = format!("Not found: {:?} has no {name}", spec.name);
+            self.add(field, message, "leave it out, or add the probe to the manifest");
+        }
+    }
+}
