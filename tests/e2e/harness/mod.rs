@@ -176,9 +176,10 @@ impl Case {
         pod["status"]["phase"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// A container's entry in the status.
+    /// A container's entry in the status; null while the pod has none.
     pub fn container(&self, name: &str) -> Value {
-        let pod = self.get();
+        let output = self.barepod(&["get", &self.name, "-o", "json"]);
+        let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let lists = ["initContainerStatuses", "containerStatuses"];
         let mut all = lists.iter().filter_map(|list| pod["status"][list].as_array()).flatten();
         all.find(|one| one["name"] == name).cloned().unwrap_or_default()
