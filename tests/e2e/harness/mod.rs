@@ -63,6 +63,11 @@ impl Case {
         &self.name
     }
 
+    /// The pod's uid.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
     /// The case's folder.
     pub fn dir(&self) -> &Path {
         self.dir.path()
