@@ -128,9 +128,9 @@ impl Supervisor<'_> {
         }
         let slot = self.slot(container);
         slot.attempt = attempt;
-        slot.started = None;
-        slot.start_asked = false;
+        slot.start_asked = None;
         slot.start_told = false;
+        slot.ran = None;
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
         slot.stage = Stage::Creating(Box::new(creation));
         Ok(())
@@ -164,7 +164,7 @@ impl Supervisor<'_> {
     fn start(&mut self, container: ContainerIndex, attempt: Attempt) {
         let slot = &mut self.slots[usize::from(container.0)];
         let Stage::Present(present) = &mut slot.stage else { return };
-        slot.start_asked = true;
+        slot.start_asked = Some(now().monotonic);
         let begun = present.start().map_err(|error| error.to_string()).and_then(|()| {
             self.sources
                 .add(present.start_fd(), Token::Start(container), Interest::Readable)

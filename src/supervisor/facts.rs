@@ -135,11 +135,11 @@ impl Supervisor<'_> {
         slot.start_told = true;
         self.sources.remove(present.start_fd());
         let event = match outcome {
-            Ok(()) => {
-                slot.started = Some(now().monotonic);
-                ContainerEvent::Started
+            Ok(()) => ContainerEvent::Started,
+            Err(error) => {
+                slot.start_asked = None;
+                ContainerEvent::StartFailed { message: error.to_string() }
             }
-            Err(error) => ContainerEvent::StartFailed { message: error.to_string() },
         };
         reap_strays();
         self.answer(container, attempt, event);
@@ -147,7 +147,7 @@ impl Supervisor<'_> {
 
     fn exited(&mut self, container: ContainerIndex) {
         // Whether the program ran at all is known by now, and is to be told first.
-        if self.slot(container).start_asked {
+        if self.slot(container).start_asked.is_some() {
             self.start_moved(container);
         }
         let slot = &mut self.slots[usize::from(container.0)];
@@ -161,10 +161,9 @@ impl Supervisor<'_> {
             ExitStatus::Signal(signal) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
             ExitStatus::Unknown => Exit::Unknown,
         };
-        let ran = slot.started.map(|started| now().monotonic.since(started));
+        slot.ran = slot.start_asked.map(|asked| now().monotonic.since(asked));
         self.drain(container);
         let message = self.termination_message(container, exit);
-        self.audience.exited(container, exit, oom_killed, ran);
         self.answer(container, attempt, ContainerEvent::Exited { exit, oom_killed, message });
     }
 

@@ -173,6 +173,7 @@ impl<'a> Supervisor<'a> {
     fn settle(&mut self) -> Result<(), SupervisorError> {
         let mut actions: Vec<Action> = Vec::new();
         while let Some(event) = self.facts.pop_front() {
+            self.announce(&event);
             self.engine.step(now(), event, &mut actions);
             for action in actions.drain(..) {
                 self.carry(action);
@@ -183,6 +184,14 @@ impl<'a> Supervisor<'a> {
         }
         let deadline = self.engine.next_deadline();
         self.alarm.set(deadline).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
+    }
+
+    /// Tells of an exit when its turn among the facts has come: behind the start that the engine records first.
+    fn announce(&mut self, event: &Event) {
+        if let Event::Container { container, event: ContainerEvent::Exited { exit, oom_killed, .. }, .. } = event {
+            let ran = self.slots[usize::from(container.0)].ran;
+            self.audience.exited(*container, *exit, *oom_killed, ran);
+        }
     }
 
     fn answer(&mut self, container: ContainerIndex, attempt: Attempt, event: ContainerEvent) {

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use barepod_engine::spec::Attempt;
 use barepod_engine::time::Instant;
@@ -26,12 +27,12 @@ pub struct Slot {
     pub stdout: Option<OwnedFd>,
     /// Read end of its standard error, until that ends.
     pub stderr: Option<OwnedFd>,
-    /// When its program was executed.
-    pub started: Option<Instant>,
-    /// Whether its start was asked for, and whether the outcome was told.
-    pub start_asked: bool,
-    /// See `start_asked`.
+    /// When its start was asked for.
+    pub start_asked: Option<Instant>,
+    /// Whether the outcome of its start was told.
     pub start_told: bool,
+    /// How long its program ran, once it has ended; `None` also where it never ran.
+    pub ran: Option<Duration>,
     /// The file that is mounted at its terminationMessagePath.
     pub termination_log: Option<PathBuf>,
 }

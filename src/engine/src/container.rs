@@ -190,6 +190,11 @@ impl Container {
         }
     }
 
+    /// Its program runs, or is about to.
+    pub fn is_executing(&self) -> bool {
+        matches!(self.life, Life::Starting | Life::Running(_))
+    }
+
     /// Nothing of it is left and nothing is under way.
     pub fn is_settled(&self) -> bool {
         !self.is_live() && !matches!(self.life, Life::Removing(_))

@@ -138,6 +138,7 @@ impl Engine {
         if !matches!(self.container(index).life, Life::Starting) {
             return;
         }
+        self.assert_order(index);
         let name = &self.container_spec(index).name;
         turn.record(Severity::Normal, EventReason::Started, Some(index), format!("Started container {name}"));
         let probes = Probes::new(self.container_spec(index), turn.now.monotonic);

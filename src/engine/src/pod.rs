@@ -156,6 +156,10 @@ impl Engine {
                 }
             }
             self.note_conditions(now.wall);
+            debug_assert!(
+                self.next_deadline().is_none_or(|deadline| deadline > now.monotonic),
+                "what was due has been done"
+            );
         }
         let later = core::mem::take(&mut turn.later);
         // `Finish` is the last word.
@@ -269,6 +273,7 @@ impl Engine {
     }
 
     fn finish(&mut self, turn: &mut Turn<'_>) {
+        debug_assert!(self.containers.iter().all(Container::is_settled), "R5.16: the sandbox goes last");
         self.life = PodLife::Finished;
         turn.actions.push(Action::Finish { exit_code: self.exit_code() });
     }

@@ -97,11 +97,29 @@ impl Engine {
     }
 
     pub(crate) fn start_if_created(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
-        let container = self.container_mut(index);
-        if matches!(container.life, Life::Created) {
+        if matches!(self.container(index).life, Life::Created) {
+            self.assert_order(index);
+            let container = self.container_mut(index);
             container.life = Life::Starting;
             turn.act(index, container.attempt, ContainerAction::Start);
         }
+    }
+
+    /// I1, I2: holds when a start is asked for, and still when it is answered.
+    pub(crate) fn assert_order(&self, index: ContainerIndex) {
+        let in_front = || self.indices().take_while(move |&other| other < index);
+        debug_assert!(
+            self.ending.is_some()
+                || in_front().all(|other| self.kind(other) == Kind::Main || self.container(other).done == Done::Yes),
+            "I1: what is in front is done"
+        );
+        debug_assert!(
+            self.kind(index) != Kind::Init
+                || self.indices().all(|other| {
+                    other == index || self.kind(other) != Kind::Init || !self.container(other).is_executing()
+                }),
+            "I2: one init at a time"
+        );
     }
 
     /// Whether an attempt that is being made shall go on.

@@ -112,6 +112,7 @@ impl Engine {
         let container = self.container_mut(index);
         let attempt = container.attempt;
         let Some(stop) = container.running_mut().and_then(|running| running.stop.as_mut()) else { return };
+        debug_assert!(stop.signaled_at().is_none(), "I8: one stop signal");
         // R5.2 (c).
         let kill_at = stop.deadline.max(now.after(MINIMUM_GRACE));
         stop.leave_stage(now);

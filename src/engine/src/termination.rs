@@ -179,7 +179,7 @@ impl Engine {
 
     /// R5.3, R5.4: only what runs is waited for.
     fn holds_turns(&self, index: ContainerIndex) -> bool {
-        matches!(self.container(index).life, Life::Starting | Life::Running(_))
+        self.container(index).is_executing()
     }
 
     /// R5.3.

@@ -161,7 +161,7 @@ impl Judged {
             }
             2 => self.tell(&Event::Begin),
             _ => {
-                if self.events % 8 == 0 {
+                if self.events.is_multiple_of(8) {
                     let text = serde_json::to_string(&self.simulation.engine).map_err(|error| error.to_string())?;
                     self.simulation.engine = serde_json::from_str(&text).map_err(|error| error.to_string())?;
                 }
@@ -172,7 +172,7 @@ impl Judged {
 
     fn tell(&mut self, event: &Event) -> Result<(), String> {
         self.events += 1;
-        let look = self.log.is_some() || self.events % 4 == 0;
+        let look = self.log.is_some() || self.events.is_multiple_of(4);
         let (judges, log, finished) = (&mut self.judges, &mut self.log, &mut self.finished);
         let mut verdict = Ok(());
         self.simulation.tell(event, |engine, moment| {

@@ -444,7 +444,7 @@ impl Reference {
             .restart_rules
             .iter()
             .find(|rule| rule.exit_codes.contains(&code) == (rule.operator == ExitCodeOperator::In));
-        let rule = rule.map(|rule| rule.action).filter(|_| !probe && !(spec.kind == Kind::Init && code == 0));
+        let rule = rule.map(|rule| rule.action).filter(|_| !probe && (spec.kind != Kind::Init || code != 0));
         match rule {
             Some(RestartRuleAction::Restart) => return (true, false),
             Some(RestartRuleAction::RestartAllContainers) => return (true, true),
@@ -575,6 +575,13 @@ impl Reference {
         for i in (0..self.ones.len()).rev() {
             moved |= self.settle_one(now, i);
         }
+        for i in 0..self.ones.len() {
+            moved |= match self.ones[i].stage {
+                Stage::Gone => self.settle_gone(now, i),
+                Stage::Created => self.settle_created(i),
+                _ => false,
+            };
+        }
         moved |= self.settle_restart();
         moved | self.settle_pod(now)
     }
@@ -621,13 +628,13 @@ impl Reference {
             return true;
         }
         match self.ones[i].stage {
-            Stage::Gone => self.settle_gone(now, i),
-            Stage::Created => self.settle_created(i),
             Stage::Running => {
                 let stopped = !self.ones[i].killed && self.settle_stop(now, i);
                 stopped | self.settle_probes(now, i)
             }
-            Stage::Imaging | Stage::Creating | Stage::Starting | Stage::Removing => false,
+            Stage::Gone | Stage::Imaging | Stage::Creating | Stage::Created | Stage::Starting | Stage::Removing => {
+                false
+            }
         }
     }
 
@@ -722,7 +729,7 @@ impl Reference {
 
     fn settle_probes(&mut self, now: Instant, i: usize) -> bool {
         let mut moved = false;
-        for p in 0..3 {
+        for (p, probe) in PROBES.into_iter().enumerate() {
             let Some(spec) = spec_of(&self.spec.containers[i], p) else { continue };
             let (from, period) = (self.ones[i].started.after(spec.initial_delay), spec.period);
             let active = self.active(i, p);
@@ -738,7 +745,7 @@ impl Reference {
             if due <= now {
                 prober.due = Some(due.after(period).max(now));
                 prober.open = true;
-                self.ask(i, ContainerAction::Probe(PROBES[p]));
+                self.ask(i, ContainerAction::Probe(probe));
                 moved = true;
             }
         }
