@@ -81,7 +81,10 @@ fn events() {
 #[test]
 fn logs() {
     let Some(case) = Case::new("logs") else { return };
-    let pod = case.pod().sidecar("web", "echo web; exec serve web").main("main", "echo one; await web up; say up; hold go; echo two");
+    let pod = case
+        .pod()
+        .sidecar("web", "echo web; exec serve web")
+        .main("main", "echo one; await web up; say up; hold go; echo two");
     let mut run = case.start(&pod);
     case.wait_for("up");
     wait("the first line", || case.logs("main", &[]) == "one\n");
@@ -90,7 +93,10 @@ fn logs() {
     assert_eq!(out(&case.barepod(&["logs", "logs"])), "one\ntwo\n");
     assert_eq!(case.logs("web", &[]), "web\n");
     let stamped = case.logs("main", &["--timestamps"]);
-    assert!(stamped.lines().all(|line| line.split(' ').next().unwrap().parse::<jiff::Timestamp>().is_ok()), "{stamped}");
+    assert!(
+        stamped.lines().all(|line| line.split(' ').next().unwrap().parse::<jiff::Timestamp>().is_ok()),
+        "{stamped}"
+    );
     assert!(err(&case.barepod(&["logs", "logs", "-c", "nobody"])).contains("web, main"));
     assert_eq!(case.barepod(&["logs", "logs", "--previous"]).status.code(), Some(1));
 }
@@ -156,7 +162,9 @@ fn two_runs_at_the_same_moment() {
     };
     let mut both = [start(), start()];
     case.wait_for("main up");
-    wait("one is refused", || both.iter_mut().any(|run| run.try_wait().unwrap().is_some_and(|end| end.code() == Some(1))));
+    wait("one is refused", || {
+        both.iter_mut().any(|run| run.try_wait().unwrap().is_some_and(|end| end.code() == Some(1)))
+    });
     assert!(case.barepod(&["stop", "race"]).status.success());
     let mut codes = both.map(|mut run| run.wait().unwrap().code());
     codes.sort_unstable();

@@ -87,10 +87,10 @@ fn the_host_name() {
 #[test]
 fn the_loopback_is_the_pods() {
     let Some(case) = Case::new("loopback") else { return };
-    let pod = case
-        .pod()
-        .sidecar("web", "say web up; echo hello | nc -l -p 7001; serve idle")
-        .main("main", "await web up; until r=$(nc 127.0.0.1 7001 </dev/null) && [ -n \"$r\" ]; do usleep 20000; done; say $r");
+    let pod = case.pod().sidecar("web", "say web up; echo hello | nc -l -p 7001; serve idle").main(
+        "main",
+        "await web up; until r=$(nc 127.0.0.1 7001 </dev/null) && [ -n \"$r\" ]; do usleep 20000; done; say $r",
+    );
     assert_eq!(case.run(&pod), 0);
     assert!(case.said("hello"));
 }
@@ -133,7 +133,8 @@ fn environment_and_expansion() {
 /// The file of a limit in the pod's or a container's cgroup, on either version.
 fn limit(uid: &str, container: &str, v1: &str, v2: &str) -> String {
     let controller = v1.split('.').next().unwrap();
-    let parents = ["/sys/fs/cgroup".to_owned(), format!("/sys/fs/cgroup/{controller}"), "/sys/fs/cgroup/cpu,cpuacct".into()];
+    let parents =
+        ["/sys/fs/cgroup".to_owned(), format!("/sys/fs/cgroup/{controller}"), "/sys/fs/cgroup/cpu,cpuacct".into()];
     let places = parents.iter().flat_map(|parent| [(parent, v1), (parent, v2)]);
     let found: Vec<PathBuf> = places
         .map(|(parent, file)| Path::new(parent).join(format!("barepod/pod{uid}")).join(container).join(file))
@@ -167,7 +168,11 @@ fn limits_are_in_the_cgroups() {
 fn out_of_memory() {
     let Some(case) = Case::new("oom") else { return };
     let script = "dd if=/dev/zero of=/dev/null bs=200M count=1; exit 3";
-    let pod = case.pod().container(main("main", &format!("exec {script}"), json!({"resources": {"limits": {"memory": "32Mi"}}})));
+    let pod = case.pod().container(main(
+        "main",
+        &format!("exec {script}"),
+        json!({"resources": {"limits": {"memory": "32Mi"}}}),
+    ));
     let code = case.run(&pod);
     assert_eq!(case.ended("main"), (137, "OOMKilled".into()));
     assert_eq!(code, 137);

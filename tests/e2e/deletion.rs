@@ -8,10 +8,7 @@ use serde_json::json;
 use crate::harness::{Case, Manifest, wait, worker};
 
 fn two_sidecars(case: &Case) -> Manifest {
-    case.pod()
-        .sidecar("a", "serve a")
-        .sidecar("b", "serve b")
-        .main("main", "await a up; await b up; exec serve main 3")
+    case.pod().sidecar("a", "serve a").sidecar("b", "serve b").main("main", "await a up; await b up; exec serve main 3")
 }
 
 /// R5.3, R5.4: the main first, then the sidecars in reverse order. Whichever way deletion is asked for.

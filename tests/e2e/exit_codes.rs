@@ -29,11 +29,7 @@ fn a_main_that_a_signal_ends() {
 #[test]
 fn the_first_failed_main_in_the_manifest() {
     let Some(case) = Case::new("several") else { return };
-    let pod = case
-        .pod()
-        .main("good", "exit 0")
-        .main("slow", "await fast; exit 4")
-        .main("fast", "say fast; exit 6");
+    let pod = case.pod().main("good", "exit 0").main("slow", "await fast; exit 4").main("fast", "say fast; exit 6");
     assert_eq!(case.run(&pod), 4);
 }
 

@@ -5,7 +5,7 @@
 //! at points spread evenly with a random share over a pod's whole life. `$BAREPOD_TEST_SEED` repeats a run.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -98,8 +98,21 @@ fn at_each_lifecycle_line() {
 fn as_things_come_to_be() {
     let Some(case) = Case::new("killed-file") else { return };
     let files = [
-        "", "lock", "ledger.json", "events.jsonl", "control.sock", "sandbox", "sandbox/hosts", "pod.json", "state.json",
-        "containers", "containers/init", "containers/init/0", "containers/web/0", "containers/main/0", "containers/other/0",
+        "",
+        "lock",
+        "ledger.json",
+        "events.jsonl",
+        "control.sock",
+        "sandbox",
+        "sandbox/hosts",
+        "pod.json",
+        "state.json",
+        "containers",
+        "containers/init",
+        "containers/init/0",
+        "containers/web/0",
+        "containers/main/0",
+        "containers/other/0",
     ];
     for (number, file) in files.iter().enumerate() {
         fs::write(case.shared("log"), "").unwrap();
@@ -157,17 +170,24 @@ fn while_it_is_being_stopped() {
 fn while_a_command_waits_for_it() {
     for command in [&["stop"][..], &["rm", "--force"]] {
         let Some(case) = Case::new("killed-waiting") else { return };
-        let mut run = case.start(&case.pod().spec(json!({"terminationGracePeriodSeconds": 600})).main("main", "defy main"));
+        let mut run =
+            case.start(&case.pod().spec(json!({"terminationGracePeriodSeconds": 600})).main("main", "defy main"));
         case.wait_for("main up");
         // Stopped, it takes no request: the command waits until it dies.
         run.signal(Signal::STOP);
         let mut waiting = case.command(command).arg("killed-waiting").spawn().unwrap();
-        wait("the request", || Duration::from_millis(1) > Duration::ZERO && !waiting.try_wait().unwrap().is_some_and(|_| true));
+        wait("the request is on its way", || connecting(waiting.id()));
         run.kill();
         let status = wait_for("the end of the command", || waiting.try_wait().unwrap());
         assert!(status.success(), "{command:?}: {status}");
         case.barepod(&["get", "killed-waiting"]);
     }
+}
+
+/// Whether this process has a socket: then it has asked.
+fn connecting(pid: u32) -> bool {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|to| to.to_string_lossy().starts_with("socket:"))
 }
 
 /// A new `run` of a lost pod under the same name is a whole new life: nothing of the old one shows.

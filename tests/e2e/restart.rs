@@ -92,7 +92,8 @@ fn sidecars_restart_under_never() {
 #[test]
 fn a_restarted_container_sees_its_image_again() {
     let Some(case) = Case::new("fresh") else { return };
-    let script = "[ -e /root/mark ] && say stale; echo x > /root/mark; echo x >> /v/count; [ $(wc -l < /v/count) -ge 3 ]";
+    let script =
+        "[ -e /root/mark ] && say stale; echo x > /root/mark; echo x >> /v/count; [ $(wc -l < /v/count) -ge 3 ]";
     let pod = case
         .pod()
         .spec(json!({"restartPolicy": "OnFailure", "volumes": [{"name": "v", "emptyDir": {}}]}))

@@ -7,10 +7,11 @@ use crate::harness::{Case, main};
 /// Runs one main with this securityContext of its own and one of the pod's; what it said.
 fn told(name: &str, script: &str, container: Value, pod: Value) -> Option<Vec<String>> {
     let case = Case::new(name)?;
-    let manifest = case
-        .pod()
-        .spec(json!({"securityContext": pod}))
-        .container(main("main", script, json!({"securityContext": container})));
+    let manifest = case.pod().spec(json!({"securityContext": pod})).container(main(
+        "main",
+        script,
+        json!({"securityContext": container}),
+    ));
     assert_eq!(case.run(&manifest), 0);
     Some(case.trace())
 }
@@ -23,7 +24,12 @@ fn users_and_groups() {
         ("user-default", json!({}), json!({}), "0 0 0"),
         ("user-container", json!({"runAsUser": 1000}), json!({"runAsUser": 5}), "1000 1000 1000 2000"),
         ("user-pod", json!({}), json!({"runAsUser": 1234, "runAsGroup": 77}), "1234 77 77"),
-        ("user-groups", json!({}), json!({"runAsUser": 9, "runAsGroup": 9, "supplementalGroups": [40, 50]}), "9 9 9 40 50"),
+        (
+            "user-groups",
+            json!({}),
+            json!({"runAsUser": 9, "runAsGroup": 9, "supplementalGroups": [40, 50]}),
+            "9 9 9 40 50",
+        ),
         ("user-fsgroup", json!({}), json!({"runAsUser": 9, "runAsGroup": 9, "fsGroup": 60}), "9 9 9 60"),
     ];
     for (name, container, pod, expected) in all {

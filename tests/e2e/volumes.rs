@@ -72,7 +72,11 @@ fn read_only_for_one() {
         .pod()
         .spec(volume(json!({"emptyDir": {}})))
         .init(main("init", "echo data > /v/f", mount("/v", json!({}))))
-        .container(main("main", "(echo x > /v/f) 2>/dev/null || say $(cat /v/f)", mount("/v", json!({"readOnly": true}))));
+        .container(main(
+            "main",
+            "(echo x > /v/f) 2>/dev/null || say $(cat /v/f)",
+            mount("/v", json!({"readOnly": true})),
+        ));
     assert_eq!(case.run(&pod), 0);
     assert_eq!(case.trace(), ["data"]);
 }
@@ -99,8 +103,11 @@ fn a_sub_path_never_leaves_its_volume() {
     fs::create_dir(case.shared("volume")).unwrap();
     symlink("/etc", case.shared("volume/link")).unwrap();
     let source = json!({"hostPath": {"path": case.shared("volume"), "type": "Directory"}});
-    let pod =
-        case.pod().spec(volume(source)).container(main("main", "say $(ls /v)", mount("/v", json!({"subPath": "link"}))));
+    let pod = case.pod().spec(volume(source)).container(main(
+        "main",
+        "say $(ls /v)",
+        mount("/v", json!({"subPath": "link"})),
+    ));
     let mut run = case.start(&pod);
     wait("an end or a reason", || run.has_ended() || case.container("main")["state"]["waiting"]["message"].is_string());
     run.signal(Signal::TERM);
@@ -134,7 +141,9 @@ fn a_host_path_is_made() {
 #[test]
 fn a_host_path_of_the_wrong_type() {
     for (number, (kind, have)) in
-        [("Directory", "file"), ("File", "folder"), ("Directory", "nothing"), ("Socket", "file")].into_iter().enumerate()
+        [("Directory", "file"), ("File", "folder"), ("Directory", "nothing"), ("Socket", "file")]
+            .into_iter()
+            .enumerate()
     {
         let Some(case) = Case::new(&format!("host-wrong-{number}")) else { return };
         fs::create_dir(case.shared("folder")).unwrap();

@@ -72,6 +72,9 @@ fn processes(case: &Case) -> Vec<String> {
             ("root", holds("root")),
             ("open file", open().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.starts_with(&dir)))),
         ];
+        if why.iter().any(|(_, is)| *is) && is_dying(&path) {
+            continue;
+        }
         let command = text(&path.join("cmdline")).replace('\0', " ");
         left.extend(why.iter().filter(|(_, is)| *is).map(|(what, _)| format!("{what}: process {pid} {command}")));
     }
@@ -79,6 +82,17 @@ fn processes(case: &Case) -> Vec<String> {
         left.push("a mount in the machine's own namespace".to_owned());
     }
     left
+}
+
+/// A process in the midst of its exit has left its cgroup and given back its memory, files and namespaces, and still is
+/// in the table until those of its pid namespace are reaped: waits until it has gone. False: it lives.
+fn is_dying(process: &Path) -> bool {
+    if fs::read_link(process.join("exe")).is_ok() {
+        return false;
+    }
+    let stat = || text(&process.join("stat"));
+    super::wait(&format!("the end of {}", process.display()), || stat().is_empty() || stat().contains(") Z "));
+    true
 }
 
 fn text(path: &Path) -> String {

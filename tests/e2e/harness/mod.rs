@@ -131,7 +131,8 @@ impl Case {
     pub fn write(&self, text: &str) -> PathBuf {
         let path = self.dir().join("pod.yaml");
         let image = format!("rootfs:{}", self.rootfs().display());
-        fs::write(&path, text.replace("IMAGE", &image).replace("TRACE", &self.shared("").display().to_string())).unwrap();
+        fs::write(&path, text.replace("IMAGE", &image).replace("TRACE", &self.shared("").display().to_string()))
+            .unwrap();
         path
     }
 

@@ -5,9 +5,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 const APPLETS: [&str; 46] = [
-    "sh", "cat", "ls", "echo", "sleep", "true", "false", "kill", "touch", "id", "hostname", "readlink", "dd", "ps", "grep",
-    "stat", "mkdir", "ln", "rm", "head", "tail", "wc", "env", "pwd", "usleep", "printf", "seq", "yes", "mount", "umount",
-    "cp", "mknod", "chmod", "chown", "ip", "df", "nc", "cut", "sed", "find", "test", "tr", "mv", "sync", "timeout", "ipcs",
+    "sh", "cat", "ls", "echo", "sleep", "true", "false", "kill", "touch", "id", "hostname", "readlink", "dd", "ps",
+    "grep", "stat", "mkdir", "ln", "rm", "head", "tail", "wc", "env", "pwd", "usleep", "printf", "seq", "yes", "mount",
+    "umount", "cp", "mknod", "chmod", "chown", "ip", "df", "nc", "cut", "sed", "find", "test", "tr", "mv", "sync",
+    "timeout", "ipcs",
 ];
 
 /// `say WORDS` appends a line to the trace, by one write: the order of lines is the order of events.
@@ -20,7 +21,8 @@ const HOLD: &str = "#!/bin/sh\nuntil [ -e /t/$1 ]; do usleep 5000; done\n";
 const AWAIT: &str = "#!/bin/sh\nuntil grep -qxF \"$*\" /t/log; do usleep 5000; done\n";
 
 /// `serve NAME [CODE]` says NAME up, and on SIGTERM NAME term, and exits CODE.
-const SERVE: &str = "#!/bin/sh\ntrap 'say \"$1 term\"; exit ${2:-0}' TERM\nsay \"$1 up\"\nwhile :; do sleep 1000 & wait $!; done\n";
+const SERVE: &str =
+    "#!/bin/sh\ntrap 'say \"$1 term\"; exit ${2:-0}' TERM\nsay \"$1 up\"\nwhile :; do sleep 1000 & wait $!; done\n";
 
 /// `defy NAME` takes no notice of SIGTERM.
 const DEFY: &str = "#!/bin/sh\ntrap 'say \"$1 term\"' TERM\nsay \"$1 up\"\nwhile :; do sleep 1000 & wait $!; done\n";
