@@ -152,6 +152,17 @@ pub(crate) fn bind(source: &OwnedFd, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes the folders in `folder`, and itself, that hold nothing but such folders; what holds a file stays.
+pub fn remove_empty(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_empty(&entry.path());
+        }
+    }
+    // Not empty, not there, a mount: then it isn't for us to take away.
+    let _ = std::fs::remove_dir(folder);
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

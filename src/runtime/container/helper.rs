@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
-use oci_spec::runtime::{RootBuilder, Spec};
+use oci_spec::runtime::{Mount, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::AttemptDirs;
@@ -159,5 +159,26 @@ fn explain(error: &dyn std::error::Error, spec: &Spec) -> Failure {
     if cause.contains("failed to unix syscall") && rootfs::is_below_mount(spec, &cwd) {
         cause = format!("{cause}; does the working directory {} exist in the volume?", cwd.display());
     }
+    if cause.contains("failed to prepare rootfs")
+        && let Some(mount) = unknown_file_system(spec)
+    {
+        cause = format!("{cause}: {mount}");
+    }
     Failure::new(Stage::Oci, "", cause)
+}
+
+/// The first mount of a type that the kernel doesn't know, also not after the attempt to mount it (which loads the
+/// file system's module, if there is one): libcontainer doesn't say which of the mounts failed.
+fn unknown_file_system(spec: &Spec) -> Option<String> {
+    let known = fs::read_to_string("/proc/filesystems").ok()?;
+    let is_known = |kind: &str| known.lines().any(|line| line.rsplit('\t').next() == Some(kind));
+    // What is a bind mount needs no type; libcontainer makes "cgroup" what the box has.
+    let is_bind = |mount: &Mount| mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
+    let unknown = |mount: &&Mount| {
+        let kind = mount.typ().as_deref().unwrap_or_default();
+        !kind.is_empty() && !["bind", "none", "cgroup"].contains(&kind) && !is_bind(mount) && !is_known(kind)
+    };
+    let mount = spec.mounts().iter().flatten().find(unknown)?;
+    let kind = mount.typ().as_deref().unwrap_or_default();
+    Some(format!("mounts: {}: unknown file system type {kind:?}", mount.destination().display()))
 }

@@ -231,7 +231,8 @@ impl Sandbox {
                 errors.push(error.into());
             }
         }
-        let _ = fs::remove_dir(self.volume_folder());
+        // Containers and volumes have taken their own folders away: what held these goes too, where nothing is in it.
+        crate::runtime::files::remove_empty(&self.dirs.data);
         if let Some(shm) = self.shm.take()
             && let Err(errno) = umount2(&shm, MntFlags::MNT_DETACH)
         {

@@ -1,0 +1,217 @@
+//! The other commands, while a pod runs and after (design.md, section 3).
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Case, wait, worker};
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// `get` as a table and as the object; the status is true at every moment.
+#[test]
+fn get() {
+    let Some(case) = Case::new("get") else { return };
+    let pod = case
+        .pod()
+        .sidecar("web", "serve web")
+        .init(worker("init", "hold init; say init"))
+        .main("main", "await web up; say main; hold main; exit 4");
+    let mut run = case.start(&pod);
+    run.wait_for_line("init started");
+    wait("Init:1/2", || out(&case.barepod(&["get"])).contains("Init:1/2"));
+    assert_eq!(case.phase(), "Pending");
+    case.release("init");
+    case.wait_for("main");
+    wait("Running", || case.phase() == "Running" && !case.container("main")["state"]["running"].is_null());
+    let status = case.get()["status"].clone();
+    let conditions: Vec<(&str, &str)> = status["conditions"].as_array().unwrap().iter().map(condition).collect();
+    for kind in ["PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"] {
+        assert!(conditions.contains(&(kind, "True")), "{kind}: {conditions:?}");
+    }
+    assert!(out(&case.barepod(&["get", "default/get"])).contains("2/2"), "READY counts sidecars (R8.9)");
+    case.release("main");
+    assert_eq!(run.end(), 4);
+    let table = out(&case.barepod(&["get"]));
+    assert!(table.contains("0/2") && table.contains("Error"), "{table}");
+    assert_eq!(case.get()["kind"], "Pod");
+    let list: Value = serde_json::from_slice(&case.barepod(&["get", "-o", "json"]).stdout).unwrap();
+    assert_eq!((&list["kind"], list["items"].as_array().unwrap().len()), (&json!("List"), 1));
+    assert!(out(&case.barepod(&["get", "get", "-o", "yaml"])).contains("kind: Pod"));
+}
+
+fn condition(condition: &Value) -> (&str, &str) {
+    (condition["type"].as_str().unwrap(), condition["status"].as_str().unwrap())
+}
+
+/// `events`: what happened, in order, as objects and as a table; the same after the end.
+#[test]
+fn events() {
+    let Some(case) = Case::new("events") else { return };
+    let pod = case.pod().init(worker("init", "true")).sidecar("web", "serve web").main("main", "await web up; hold go");
+    let mut run = case.start(&pod);
+    case.wait_for("web up");
+    let of = |reason: &str| {
+        let events = case.events();
+        let of_reason = events.iter().filter(|event| event["reason"] == reason);
+        of_reason.map(|event| event["container"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    wait("main has started", || of("Started").len() == 3);
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    assert_eq!(of("Started"), ["init", "web", "main"]);
+    assert_eq!(of("Created"), ["init", "web", "main"]);
+    assert_eq!(of("Killing"), ["web"]);
+    let event = case.events().into_iter().next().unwrap();
+    for key in ["time", "type", "reason", "message", "count"] {
+        assert!(!event[key].is_null(), "{key}: {event}");
+    }
+    let table = out(&case.barepod(&["events", "events"]));
+    assert!(table.contains("Started") && table.lines().next().unwrap().contains("REASON"), "{table}");
+}
+
+/// `logs` while a container runs and after; `-c` may be left out for the first main.
+#[test]
+fn logs() {
+    let Some(case) = Case::new("logs") else { return };
+    let pod = case
+        .pod()
+        .sidecar("web", "echo web; exec serve web")
+        .main("main", "echo one; await web up; say up; hold go; echo two");
+    let mut run = case.start(&pod);
+    case.wait_for("up");
+    wait("the first line", || case.logs("main", &[]) == "one\n");
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    assert_eq!(out(&case.barepod(&["logs", "logs"])), "one\ntwo\n");
+    assert_eq!(case.logs("web", &[]), "web\n");
+    let stamped = case.logs("main", &["--timestamps"]);
+    assert!(
+        stamped.lines().all(|line| line.split(' ').next().unwrap().parse::<jiff::Timestamp>().is_ok()),
+        "{stamped}"
+    );
+    assert!(err(&case.barepod(&["logs", "logs", "-c", "nobody"])).contains("web, main"));
+    assert_eq!(case.barepod(&["logs", "logs", "--previous"]).status.code(), Some(1));
+}
+
+/// `stop` waits for the end and says what became of the pod; of an ended pod it is no error.
+#[test]
+fn stop() {
+    let Some(case) = Case::new("stop") else { return };
+    let mut run = case.start(&case.pod().main("main", "exec serve main"));
+    case.wait_for("main up");
+    let stopped = case.barepod(&["stop", "stop"]);
+    assert!(stopped.status.success() && err(&stopped).contains("Succeeded"), "{}", err(&stopped));
+    assert_eq!(case.phase(), "Succeeded");
+    assert_eq!(run.end(), 0);
+    let again = case.barepod(&["stop", "stop"]);
+    assert!(again.status.success() && err(&again).contains("has ended already"), "{}", err(&again));
+}
+
+/// `rm`: refused while the pod runs; forgets it when it has ended; `--force` ends it.
+#[test]
+fn rm() {
+    let Some(case) = Case::new("rm") else { return };
+    let mut run = case.start(&case.pod().main("main", "exec defy main"));
+    case.wait_for("main up");
+    let refused = case.barepod(&["rm", "rm"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("is running; stop it first"), "{}", err(&refused));
+    assert!(!run.has_ended());
+    let forced = case.barepod(&["rm", "--force", "rm"]);
+    assert!(forced.status.success(), "{}", err(&forced));
+    assert_eq!(run.end(), 137);
+    assert_eq!(case.barepod(&["get", "rm"]).status.code(), Some(1));
+    assert!(err(&case.barepod(&["rm", "rm"])).contains("not found"));
+}
+
+/// A second `run` of a pod that runs is refused and disturbs nothing; of one that ended it starts anew.
+#[test]
+fn two_runs_of_one_pod() {
+    let Some(case) = Case::new("twice") else { return };
+    let pod = case.pod().main("main", "say main; hold go");
+    let mut run = case.start(&pod);
+    case.wait_for("main");
+    let second = case.barepod(&["run", "pod.yaml"]);
+    assert_eq!(second.status.code(), Some(1), "{}", err(&second));
+    let pid = run.pid().as_raw_nonzero().to_string();
+    assert!(err(&second).contains("is already running") && err(&second).contains(&pid), "{}", err(&second));
+    assert_eq!(case.phase(), "Running");
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["main", "main"]);
+    assert_eq!(case.container("main")["restartCount"], 0);
+}
+
+/// Two `run`s of one pod at the same moment: one runs, the other is refused.
+#[test]
+fn two_runs_at_the_same_moment() {
+    let Some(case) = Case::new("race") else { return };
+    let file = case.write(&case.pod().main("main", "say main; exec serve main").text());
+    let start = || {
+        let mut command = case.command(&["run"]);
+        command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut both = [start(), start()];
+    case.wait_for("main up");
+    wait("one is refused", || {
+        both.iter_mut().any(|run| run.try_wait().unwrap().is_some_and(|end| end.code() == Some(1)))
+    });
+    assert!(case.barepod(&["stop", "race"]).status.success());
+    let mut codes = both.map(|mut run| run.wait().unwrap().code());
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(1)]);
+    assert_eq!(case.times_said("main"), 1);
+}
+
+/// A manifest from standard input; `--name`.
+#[test]
+fn from_standard_input_under_another_name() {
+    let Some(case) = Case::new("renamed") else { return };
+    let pod = case.pod().metadata(json!({"name": "original"})).main("main", "say $(hostname)");
+    let text = std::fs::read_to_string(case.write(&pod.text())).unwrap();
+    let mut command = case.command(&["run", "--name", "renamed", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(case.trace(), ["renamed"]);
+}
+
+/// Names that aren't there, and nothing to show.
+#[test]
+fn unknown_pods() {
+    let Some(case) = Case::new("unknown") else { return };
+    for command in ["get", "events", "logs", "stop", "rm"] {
+        let output = case.barepod(&[command, "nobody"]);
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        assert!(err(&output).contains("\"nobody\" not found"), "{command}: {}", err(&output));
+    }
+    let none = case.barepod(&["get"]);
+    assert!(none.status.success() && out(&none).is_empty() && err(&none).contains("no pods found"));
+}
+
+/// All errors of a manifest at once, each with its place; fields that do nothing here only warn.
+#[test]
+fn diagnostics() {
+    let Some(case) = Case::new("diagnostics") else { return };
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: diagnostics}\nspec:\n  restartPolcy: Never\n  containers:\n  - {name: B_B, image: IMAGE, ports: [{containerPort: 99999}]}\n";
+    case.write(text);
+    let output = case.barepod(&["run", "pod.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = err(&output);
+    for part in ["pod.yaml:5:3", "restartPolicy", "B_B", "99999", "spec.containers[0].ports[0].containerPort"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let pod = case.pod().spec(json!({"priorityClassName": "high"})).main("main", "say main");
+    let mut run = case.start(&pod);
+    assert_eq!(run.end(), 0);
+    assert!(run.stderr().contains("priorityClassName"), "{}", run.stderr());
+}

@@ -1,0 +1,136 @@
+//! How a pod is ended from outside: signals to `barepod run`, `barepod stop` (R5).
+
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::{Case, Manifest, wait, worker};
+
+fn two_sidecars(case: &Case) -> Manifest {
+    case.pod().sidecar("a", "serve a").sidecar("b", "serve b").main("main", "await a up; await b up; exec serve main 3")
+}
+
+/// R5.3, R5.4: the main first, then the sidecars in reverse order. Whichever way deletion is asked for.
+#[test]
+fn mains_first_then_sidecars_in_reverse() {
+    for (name, signal) in [("by-sigterm", Some(Signal::TERM)), ("by-sigint", Some(Signal::INT)), ("by-stop", None)] {
+        let Some(case) = Case::new(name) else { return };
+        let mut run = case.start(&two_sidecars(&case));
+        case.wait_for("main up");
+        match signal {
+            Some(signal) => run.signal(signal),
+            None => assert!(case.barepod(&["stop", name]).status.success()),
+        }
+        assert_eq!(run.end(), 3);
+        assert_eq!(case.trace()[3..], ["main term", "b term", "a term"]);
+        assert_eq!(case.ended("main"), (3, "Error".into()));
+        assert!(run.stderr().contains("stopped on request"), "{}", run.stderr());
+    }
+}
+
+/// R5.2: SIGKILL after the grace period.
+#[test]
+fn sigkill_after_the_grace_period() {
+    let Some(case) = Case::new("grace") else { return };
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 3})).main("main", "defy main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    let began = Instant::now();
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 137);
+    assert!(began.elapsed().as_secs_f64() >= 3.0, "{:?}", began.elapsed());
+    assert_eq!(case.trace(), ["main up", "main term"]);
+}
+
+/// A second SIGINT ends everything at once, whatever grace remains.
+#[test]
+fn a_second_sigint_is_at_once() {
+    let Some(case) = Case::new("sigint-twice") else { return };
+    let pod = case
+        .pod()
+        .spec(json!({"terminationGracePeriodSeconds": 3600}))
+        .sidecar("web", "defy web")
+        .main("main", "await web up; exec defy main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    run.signal(Signal::INT);
+    case.wait_for("main term");
+    run.signal(Signal::INT);
+    assert_eq!(run.end(), 137);
+    assert!(!case.said("web term"));
+}
+
+/// R5.8: a second stop with a shorter grace shortens what remains.
+#[test]
+fn a_second_stop_with_a_shorter_grace() {
+    let Some(case) = Case::new("stop-twice") else { return };
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 3600})).main("main", "defy main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    run.signal(Signal::TERM);
+    case.wait_for("main term");
+    let stop = case.barepod(&["stop", "--grace-period", "0", "stop-twice"]);
+    assert!(stop.status.success());
+    assert_eq!(run.end(), 137);
+}
+
+/// R5.7: with grace 0 there are no turns: SIGTERM to all, 2 s, SIGKILL.
+#[test]
+fn grace_zero_has_no_turns() {
+    let Some(case) = Case::new("grace-zero") else { return };
+    let pod = case.pod().sidecar("web", "serve web").main("main", "await web up; exec defy main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    assert!(case.barepod(&["stop", "--grace-period", "0", "grace-zero"]).status.success());
+    assert_eq!(run.end(), 137);
+    assert!(case.said("web term") && case.said("main term"));
+}
+
+/// R5.9: deletion during init ends with what runs; mains never start, later sidecars neither.
+#[test]
+fn during_init() {
+    let Some(case) = Case::new("during-init") else { return };
+    let pod = case
+        .pod()
+        .sidecar("web", "serve web")
+        .init(worker("init", "await web up; exec serve init"))
+        .sidecar("late", "serve late")
+        .main("main", "say main");
+    let mut run = case.start(&pod);
+    case.wait_for("init up");
+    run.signal(Signal::TERM);
+    let code = run.end();
+    assert_eq!(case.phase(), "Failed");
+    assert_ne!(code, 0);
+    assert!(case.said("init term") && case.said("web term"));
+    assert!(!case.said("late up") && !case.said("main"));
+}
+
+/// At the very beginning, before any container runs.
+#[test]
+fn before_anything_runs() {
+    let Some(case) = Case::new("at-once") else { return };
+    let mut run = case.start(&two_sidecars(&case));
+    wait("the state folder", || case.state().join("lock").exists());
+    run.signal(Signal::TERM);
+    assert_ne!(run.end(), 0);
+    // Where handlers weren't in place yet it was killed: the next command cleans up.
+    case.barepod(&["get", "at-once"]);
+}
+
+/// R5.10: a sidecar that crashes while mains are stopping is restarted, and stopped at its turn.
+#[test]
+fn a_sidecar_that_crashes_while_mains_stop_comes_back() {
+    let Some(case) = Case::new("crash-in-stop") else { return };
+    let main = "trap 'say main term; touch /t/crash; await web again; say main exits; exit 0' TERM; say main up; while :; do sleep 99 & wait $!; done";
+    let web = "[ -e /t/crash ] && { say web again; exec serve web2; }; say web up; hold crash; exit 1";
+    let pod = case.pod().sidecar("web", web).main("main", &format!("await web up; {main}"));
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 0);
+    assert_eq!(case.times_said("web again"), 1);
+    let trace = case.trace();
+    assert_eq!(trace.last().unwrap(), "web2 term", "{trace:?}");
+}

@@ -1,0 +1,249 @@
+//! A pod under test: its manifest, its run, what its containers wrote, and the search for what it left behind.
+
+mod leftovers;
+mod manifest;
+mod rootfs;
+mod run;
+mod wait;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub use manifest::{Manifest, main, sidecar, worker};
+pub use run::Run;
+use serde_json::Value;
+pub use wait::{patience, wait, wait_for};
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    std::env::var_os("BAREPOD").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_barepod")), PathBuf::from)
+}
+
+/// The environment variable that marks every process of a case, helpers included.
+const MARK: &str = "BAREPOD_E2E";
+
+/// One test's own world: a folder with a root file system, a state root and a trace; one pod name.
+pub struct Case {
+    dir: tempfile::TempDir,
+    name: String,
+    uid: String,
+    rootfs: Vec<String>,
+}
+
+impl Case {
+    /// A world for the pod `name`. `None`, said aloud, where the test can't run here.
+    pub fn new(name: &str) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: {name}: running pods needs root");
+            return None;
+        }
+        let dir = tempfile::Builder::new().prefix("barepod-e2e-").tempdir().unwrap();
+        rootfs::make(&dir.path().join("rootfs"));
+        for folder in ["trace", "tmp"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        // Containers run as various users.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+        fs::set_permissions(dir.path().join("trace"), open).unwrap();
+        fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let uid = format!("e2e{:05x}-{:04x}-4000-8000-{:012x}", std::process::id(), number, clock());
+        let rootfs = rootfs::listing(&dir.path().join("rootfs"));
+        let case = Self { dir, name: name.to_owned(), uid, rootfs };
+        fs::write(case.trace_file(), "").unwrap();
+        fs::set_permissions(case.trace_file(), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        Some(case)
+    }
+
+    /// The pod's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The pod's uid.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// The case's folder.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `--root`.
+    pub fn root(&self) -> PathBuf {
+        self.dir().join("root")
+    }
+
+    /// The pod's folder below `--root`.
+    pub fn state(&self) -> PathBuf {
+        self.root().join(format!("pods/default_{}", self.name))
+    }
+
+    /// The root file system that `image: IMAGE` names.
+    pub fn rootfs(&self) -> PathBuf {
+        self.dir().join("rootfs")
+    }
+
+    /// A file in the folder that containers see as /t.
+    pub fn shared(&self, name: &str) -> PathBuf {
+        self.dir().join("trace").join(name)
+    }
+
+    fn trace_file(&self) -> PathBuf {
+        self.shared("log")
+    }
+
+    /// What containers said, in order.
+    pub fn trace(&self) -> Vec<String> {
+        fs::read_to_string(self.trace_file()).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// Whether somebody said this.
+    pub fn said(&self, line: &str) -> bool {
+        self.trace().iter().any(|one| one == line)
+    }
+
+    /// How often that was said.
+    pub fn times_said(&self, line: &str) -> usize {
+        self.trace().iter().filter(|one| *one == line).count()
+    }
+
+    /// Waits until a container has said `line`.
+    pub fn wait_for(&self, line: &str) {
+        wait(&format!("{line:?} in the trace {:?}", self.trace_file()), || self.said(line));
+    }
+
+    /// Lets containers that `hold NAME` go on.
+    pub fn release(&self, name: &str) {
+        fs::write(self.shared(name), "").unwrap();
+    }
+
+    /// An empty pod with this case's name.
+    pub fn pod(&self) -> Manifest {
+        Manifest::new(&self.name, &self.uid)
+    }
+
+    /// Writes a manifest and gives its path. `IMAGE` in it becomes the root file system.
+    pub fn write(&self, text: &str) -> PathBuf {
+        let path = self.dir().join("pod.yaml");
+        let image = format!("rootfs:{}", self.rootfs().display());
+        fs::write(&path, text.replace("IMAGE", &image).replace("TRACE", &self.shared("").display().to_string()))
+            .unwrap();
+        path
+    }
+
+    /// `barepod --root ROOT ARGS...`, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("--root").arg(self.root()).args(args);
+        command.env(MARK, &self.uid).env("TMPDIR", self.dir().join("tmp")).current_dir(self.dir());
+        for name in ["NO_COLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs one command to its end.
+    pub fn barepod(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Starts the pod.
+    pub fn start(&self, pod: &Manifest) -> Run<'_> {
+        self.start_with(pod, &["--backoff-initial", "300ms", "--backoff-max", "1200ms"])
+    }
+
+    /// Starts the pod with other options of `run`.
+    pub fn start_with(&self, pod: &Manifest, options: &[&str]) -> Run<'_> {
+        Run::start(self, &self.write(&pod.text()), options)
+    }
+
+    /// Runs the pod to its end and gives its exit code.
+    pub fn run(&self, pod: &Manifest) -> i32 {
+        self.start(pod).end()
+    }
+
+    /// `get POD -o json`.
+    pub fn get(&self) -> Value {
+        let output = self.barepod(&["get", &self.name, "-o", "json"]);
+        assert!(output.status.success(), "get: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// `.status.phase`, once there is one.
+    pub fn phase(&self) -> String {
+        let output = self.barepod(&["get", &self.name, "-o", "json"]);
+        let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        pod["status"]["phase"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A container's entry in the status; null while the pod has none.
+    pub fn container(&self, name: &str) -> Value {
+        let output = self.barepod(&["get", &self.name, "-o", "json"]);
+        let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let lists = ["initContainerStatuses", "containerStatuses"];
+        let mut all = lists.iter().filter_map(|list| pod["status"][list].as_array()).flatten();
+        all.find(|one| one["name"] == name).cloned().unwrap_or_default()
+    }
+
+    /// `(exitCode, reason)` of a container that ended.
+    pub fn ended(&self, name: &str) -> (i64, String) {
+        let state = &self.container(name)["state"]["terminated"];
+        (state["exitCode"].as_i64().unwrap_or(-1), state["reason"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// `events POD -o json`.
+    pub fn events(&self) -> Vec<Value> {
+        let output = self.barepod(&["events", &self.name, "-o", "json"]);
+        assert!(output.status.success(), "events: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Messages of the events of this reason.
+    pub fn messages(&self, reason: &str) -> Vec<String> {
+        let of_reason = self.events().into_iter().filter(|event| event["reason"] == reason);
+        of_reason.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// `logs POD -c CONTAINER`.
+    pub fn logs(&self, container: &str, options: &[&str]) -> String {
+        let output = self.barepod(&[&["logs", &self.name, "-c", container], options].concat());
+        assert!(output.status.success(), "logs: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a pod that has ended may leave is its status, its events and its logs; after `rm` not even those.
+    pub fn nothing_left(&self) {
+        let left = leftovers::of_an_ended_pod(self);
+        assert!(left.is_empty(), "{}: the pod left behind:\n  {}", self.name, left.join("\n  "));
+        self.barepod(&["rm", "--force", &self.name]);
+        let left = leftovers::of_a_removed_pod(self);
+        assert!(left.is_empty(), "{}: rm left behind:\n  {}", self.name, left.join("\n  "));
+    }
+}
+
+/// Every test ends with the search, whether it asks for it or not.
+impl Drop for Case {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // For the one who reads the failure; then the machine is left as it was.
+            eprintln!("trace of {}:\n  {}", self.name, self.trace().join("\n  "));
+            for file in ["err.txt", "out.txt"] {
+                eprintln!("{file}:\n{}", fs::read_to_string(self.dir().join(file)).unwrap_or_default());
+            }
+            self.barepod(&["rm", "--force", &self.name]);
+        } else {
+            self.nothing_left();
+        }
+    }
+}
+
+fn clock() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    (time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000) & 0xffff_ffff_ffff
+}

@@ -1,0 +1,32 @@
+//! Waiting for a condition, never for time to pass.
+
+use std::time::{Duration, Instant};
+
+/// How long a condition may take to come true. Grows with `$BAREPOD_TEST_PATIENCE` (a factor, for slow machines).
+pub fn patience() -> Duration {
+    let factor = std::env::var("BAREPOD_TEST_PATIENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    Duration::from_secs(20) * factor
+}
+
+/// Looks at `condition` every 2 ms until it holds.
+///
+/// # Panics
+/// Where it doesn't within [`patience`]; says `what` it was.
+#[track_caller]
+pub fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// Like [`wait`], and gives what was found.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience();
+    loop {
+        if let Some(found) = find() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came true: {what}");
+        // Bounded polling of a condition, not synchronisation by time.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,22 @@
+//! End to end: real pods, by the command line alone, on whatever this machine's cgroups are (and again in a VM with pure
+//! cgroup v2, scripts/vm-test). One file per thing a user does.
+//!
+//! Order is proven by what containers append to one file, never by times. Nothing here sleeps to let something happen:
+//! tests wait for a condition, with a deadline ([`harness::wait`]). At the end of each test everything that its pod may
+//! have left is looked for (`harness::leftovers`).
+//!
+//! `$BAREPOD` names the binary under test; by default it is the one cargo built.
+#![allow(clippy::unwrap_used)]
+
+mod bundles;
+mod commands;
+mod config;
+mod deletion;
+mod exit_codes;
+mod harness;
+mod killed;
+mod order;
+mod output;
+mod restart;
+mod security;
+mod volumes;

@@ -1,0 +1,176 @@
+//! What people see of a run, and what its log files hold (design.md, sections 3 and 4).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use crate::harness::{Case, Run, worker};
+
+fn log_file(case: &Case, container: &str, attempt: u32) -> PathBuf {
+    case.root().join(format!("logs/default_{}_{}/{container}/{attempt}.log", case.name(), case.uid()))
+}
+
+/// Output goes to standard output, with the container's name before each line; lifecycle lines to standard error.
+#[test]
+fn prefixes_and_lifecycle_lines() {
+    let Some(case) = Case::new("prefix") else { return };
+    let pod = case
+        .pod()
+        .init(worker("init", "echo from init"))
+        .sidecar("web", "say web up; exec serve web")
+        .main("main", "await web up; echo to stdout; echo to stderr >&2; printf 'no end'");
+    let mut run = case.start(&pod);
+    assert_eq!(run.end(), 0);
+    let out = run.stdout();
+    let mut lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.remove(0), "init | from init");
+    lines.sort_unstable();
+    assert_eq!(lines, ["main | no end", "main | to stderr", "main | to stdout"]);
+    let told: Vec<String> = run.stderr().lines().map(|line| line.split(" (").next().unwrap().to_owned()).collect();
+    let expected = [
+        "init started",
+        "init exited 0",
+        "web started",
+        "main started",
+        "main exited 0",
+        "web is being stopped",
+        "web exited 0, stopped on request",
+        "default/prefix Succeeded",
+    ];
+    assert_eq!(told, expected);
+}
+
+/// No colour in files and pipes; CLICOLOR_FORCE wants it, NO_COLOR wins over that.
+#[test]
+fn colour() {
+    for (name, variables, coloured) in [
+        ("plain", vec![], false),
+        ("forced", vec![("CLICOLOR_FORCE", "1")], true),
+        ("no-color", vec![("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+    ] {
+        let Some(case) = Case::new(name) else { return };
+        let file = case.write(&case.pod().main("main", "echo hello").text());
+        let mut command = case.command(&["run"]);
+        command.arg(file).envs(variables);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        for (stream, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
+            assert_eq!(bytes.contains(&0x1b), coloured, "{name}: {stream}: {}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+/// `--quiet`: no lifecycle lines; what containers print, and what goes wrong.
+#[test]
+fn quiet() {
+    let Some(case) = Case::new("quiet") else { return };
+    let mut run = case.start_with(&case.pod().main("main", "echo hello; exit 3"), &["--quiet"]);
+    assert_eq!(run.end(), 3);
+    assert_eq!((run.stdout().as_str(), run.stderr().as_str()), ("main | hello\n", ""));
+}
+
+/// Lines of several containers are never torn, whatever sizes they are written in, and each container's are in order.
+#[test]
+fn lines_are_never_torn() {
+    let Some(case) = Case::new("torn") else { return };
+    // In pieces: the line's end comes with a write of its own.
+    let script = "i=0; while [ $i -lt 1500 ]; do printf 'line %s ' $i; echo of NAME; i=$((i + 1)); done";
+    let names = ["one", "two", "three"];
+    let pod = names.iter().fold(case.pod(), |pod, name| pod.main(name, &script.replace("NAME", name)));
+    let file = case.write(&pod.text());
+    let mut command = case.command(&["run", "-q"]);
+    command.arg(file).stdout(Stdio::piped()).stderr(Stdio::null());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let mut next: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in str::from_utf8(&output.stdout).unwrap().lines() {
+        let (name, text) = line.split_once('|').unwrap();
+        let count = next.entry(name.trim()).or_default();
+        assert_eq!(text, format!(" line {count} of {}", name.trim()));
+        *count += 1;
+    }
+    assert_eq!(next, names.into_iter().map(|name| (name, 1500)).collect());
+}
+
+/// R10.9: each line with its time, stream and tag; a line without an end too, above 16 KiB in parts.
+#[test]
+fn log_files_are_in_cri_format() {
+    let Some(case) = Case::new("cri") else { return };
+    let script = "echo one; echo two >&2; head -c 40000 /dev/zero | tr '\\0' x; echo; printf tail";
+    assert_eq!(case.run(&case.pod().main("main", script)), 0);
+    let text = fs::read_to_string(log_file(&case, "main", 0)).unwrap();
+    let fields: Vec<(&str, &str, &str)> = text
+        .lines()
+        .map(|line| {
+            let (time, rest) = line.split_once(' ').unwrap();
+            assert!(time.parse::<jiff::Timestamp>().is_ok() && time.len() == 30 && time.ends_with('Z'), "{time}");
+            let (stream, rest) = rest.split_once(' ').unwrap();
+            let (tag, text) = rest.split_once(' ').unwrap();
+            (stream, tag, text)
+        })
+        .collect();
+    let stdout: Vec<_> = fields.iter().filter(|field| field.0 == "stdout").collect();
+    let long: Vec<_> = stdout[1..stdout.len() - 1].iter().map(|field| (field.1, field.2.len())).collect();
+    assert_eq!(*stdout[0], ("stdout", "F", "one"));
+    assert_eq!(long, [("P", 16384), ("P", 16384), ("F", 40000 - 2 * 16384)]);
+    assert_eq!(stdout[stdout.len() - 1].2, "tail");
+    assert!(fields.contains(&("stderr", "F", "two")));
+    // And `logs` puts it together again.
+    let logs = case.logs("main", &[]);
+    assert!(logs.lines().any(|line| line.len() == 40000));
+    assert_eq!(case.logs("main", &["--tail", "1"]).trim_end(), "tail");
+}
+
+/// Every attempt has a log of its own; `--previous` is the one before the last.
+#[test]
+fn a_log_for_each_attempt() {
+    let Some(case) = Case::new("attempts") else { return };
+    let script = "say x; n=$(wc -l < /t/log); echo attempt $n; [ $n -ge 2 ]";
+    let pod = case.pod().spec(serde_json::json!({"restartPolicy": "OnFailure"})).main("main", script);
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.logs("main", &[]), "attempt 2\n");
+    assert_eq!(case.logs("main", &["--previous"]), "attempt 1\n");
+    assert!(log_file(&case, "main", 0).exists() && log_file(&case, "main", 1).exists());
+}
+
+/// Nothing that was written is lost, and the last bytes are there when the run is over.
+#[test]
+fn nothing_is_lost() {
+    let Some(case) = Case::new("lost") else { return };
+    let mut run = case.start_with(&case.pod().main("main", "seq 1 60000; printf end"), &["-q"]);
+    assert_eq!(run.end(), 0);
+    let numbers: Vec<String> = (1..=60000).map(|n| n.to_string()).chain(["end".to_owned()]).collect();
+    assert_eq!(case.logs("main", &[]).lines().collect::<Vec<_>>(), numbers);
+    let out = run.stdout();
+    assert_eq!(out.lines().map(|line| line.strip_prefix("main | ").unwrap()).collect::<Vec<_>>(), numbers);
+}
+
+/// A reader of our output that doesn't read holds nothing up but the output: the pod goes on, and can be stopped.
+#[test]
+fn a_reader_that_does_not_read() {
+    let Some(case) = Case::new("held") else { return };
+    let pod = case.pod().main("flood", "exec yes").main("other", "say other; exec serve other");
+    let file = case.write(&pod.text());
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = case.command(&["run", "-q"]);
+    command.arg(file).stdout(writer).stderr(Stdio::null());
+    let mut run = Run::of(&case, &mut command);
+    // The command holds the writing end too.
+    drop(command);
+    case.wait_for("other up");
+    let stop = case.barepod(&["stop", "--grace-period", "1", "held"]);
+    assert!(stop.status.success());
+    assert!(case.said("other term"));
+    let drain = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        all
+    });
+    assert_ne!(run.end(), 0);
+    let all = String::from_utf8(drain.join().unwrap()).unwrap();
+    // The run waits for its reader, but not for ever: the very last line may be cut off.
+    let (whole, _) = all.rsplit_once('\n').unwrap();
+    assert!(whole.lines().all(|line| line == "flood | y"), "torn");
+}

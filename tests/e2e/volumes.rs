@@ -1,0 +1,161 @@
+//! Volumes (R10.5): emptyDir, hostPath, subPath.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Case, main, wait};
+
+fn mount(path: &str, more: Value) -> Value {
+    let mut mount = json!({"name": "v", "mountPath": path});
+    mount.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"volumeMounts": [mount]})
+}
+
+fn volume(source: Value) -> Value {
+    let mut volume = json!({"name": "v"});
+    volume.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+    json!({"volumes": [volume]})
+}
+
+/// An emptyDir is 0777, shared by the pod's containers, and gone with the pod (as the end of every test checks).
+#[test]
+fn an_empty_dir_is_shared() {
+    for (name, source) in [("disk", json!({"emptyDir": {}})), ("memory", json!({"emptyDir": {"medium": "Memory"}}))] {
+        let Some(case) = Case::new(&format!("empty-{name}")) else { return };
+        let pod = case
+            .pod()
+            .spec(volume(source))
+            .init(main("init", "echo data > /a/f; mkdir /a/sub", mount("/a", json!({}))))
+            .container(main("main", "say $(stat -c %a /b) $(cat /b/f)", mount("/b", json!({}))));
+        assert_eq!(case.run(&pod), 0);
+        assert_eq!(case.trace(), ["777 data"]);
+    }
+}
+
+/// `medium: Memory` is a tmpfs that holds sizeLimit and not more.
+#[test]
+fn memory_has_a_size() {
+    let Some(case) = Case::new("size") else { return };
+    let pod = case
+        .pod()
+        .spec(volume(json!({"emptyDir": {"medium": "Memory", "sizeLimit": "4Mi"}})))
+        .container(main(
+            "main",
+            "grep -q ' /v tmpfs ' /proc/mounts && say tmpfs; dd if=/dev/zero of=/v/a bs=1M count=3 && say fits; dd if=/dev/zero of=/v/b bs=1M count=2 || say full",
+            mount("/v", json!({})),
+        ));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["tmpfs", "fits", "full"]);
+}
+
+/// fsGroup: the volume is that group's, and what is made in it too.
+#[test]
+fn a_volume_of_a_group() {
+    let Some(case) = Case::new("fs-group") else { return };
+    let pod = case
+        .pod()
+        .spec(volume(json!({"emptyDir": {}})))
+        .spec(json!({"securityContext": {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 4000}}))
+        .container(main("main", "touch /v/f; say $(stat -c %g:%a /v) $(stat -c %g /v/f)", mount("/v", json!({}))));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["4000:2777 4000"]);
+}
+
+/// A read-only mount of a volume that others write to.
+#[test]
+fn read_only_for_one() {
+    let Some(case) = Case::new("ro-mount") else { return };
+    let pod = case
+        .pod()
+        .spec(volume(json!({"emptyDir": {}})))
+        .init(main("init", "echo data > /v/f", mount("/v", json!({}))))
+        .container(main(
+            "main",
+            "(echo x > /v/f) 2>/dev/null || say $(cat /v/f)",
+            mount("/v", json!({"readOnly": true})),
+        ));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["data"]);
+}
+
+/// subPath: a folder of the volume, made where it isn't there; a file of it.
+#[test]
+fn a_sub_path() {
+    let Some(case) = Case::new("sub-path") else { return };
+    let pod = case
+        .pod()
+        .spec(volume(json!({"emptyDir": {}})))
+        .init(main("init", "mkdir -p /v/a/b; echo deep > /v/a/b/f", mount("/v", json!({}))))
+        .init(main("file", "say $(cat /file)", mount("/file", json!({"subPath": "a/b/f"}))))
+        .init(main("new", "touch /new/x", mount("/new", json!({"subPath": "new/one"}))))
+        .container(main("main", "say $(ls /v) $(ls /v/new/one)", mount("/v", json!({}))));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["deep", "a new x"]);
+}
+
+/// A subPath that a link leads out of its volume gives no container (CVE-2017-1002101), and says so.
+#[test]
+fn a_sub_path_never_leaves_its_volume() {
+    let Some(case) = Case::new("escape") else { return };
+    fs::create_dir(case.shared("volume")).unwrap();
+    symlink("/etc", case.shared("volume/link")).unwrap();
+    let source = json!({"hostPath": {"path": case.shared("volume"), "type": "Directory"}});
+    let pod = case.pod().spec(volume(source)).container(main(
+        "main",
+        "say $(ls /v)",
+        mount("/v", json!({"subPath": "link"})),
+    ));
+    let mut run = case.start(&pod);
+    wait("an end or a reason", || run.has_ended() || case.container("main")["state"]["waiting"]["message"].is_string());
+    run.signal(Signal::TERM);
+    assert_ne!(run.end(), 0);
+    assert!(case.trace().is_empty(), "{:?}", case.trace());
+    assert!(run.stderr().contains("link"), "{}", run.stderr());
+}
+
+/// hostPath: what is to be made is made, with the kubelet's modes.
+#[test]
+fn a_host_path_is_made() {
+    let Some(case) = Case::new("host-made") else { return };
+    let (folder, file) = (case.shared("made/deep"), case.shared("file"));
+    let pod = case
+        .pod()
+        .spec(volume(json!({"hostPath": {"path": folder, "type": "DirectoryOrCreate"}})))
+        .spec(json!({"volumes": [{"name": "f", "hostPath": {"path": file, "type": "FileOrCreate"}}]}))
+        .container(main(
+            "main",
+            "echo 1 > /v/x; echo 2 > /f",
+            json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}, {"name": "f", "mountPath": "/f"}]}),
+        ));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(fs::read_to_string(folder.join("x")).unwrap(), "1\n");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "2\n");
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o7777, 0o755);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
+}
+
+/// hostPath: what isn't of the wanted type is FailedMount; the container isn't created until it is.
+#[test]
+fn a_host_path_of_the_wrong_type() {
+    for (number, (kind, have)) in
+        [("Directory", "file"), ("File", "folder"), ("Directory", "nothing"), ("Socket", "file")]
+            .into_iter()
+            .enumerate()
+    {
+        let Some(case) = Case::new(&format!("host-wrong-{number}")) else { return };
+        fs::create_dir(case.shared("folder")).unwrap();
+        fs::write(case.shared("file"), "").unwrap();
+        let source = json!({"hostPath": {"path": case.shared(have), "type": kind}});
+        let pod = case.pod().spec(volume(source)).container(main("main", "say main", mount("/v", json!({}))));
+        let mut run = case.start(&pod);
+        wait("FailedMount", || case.barepod(&["events", case.name()]).stdout.windows(11).any(|w| w == b"FailedMount"));
+        let message = case.messages("FailedMount").join(" ");
+        assert!(message.contains("hostPath type check failed") && message.contains(have), "{message}");
+        run.signal(Signal::TERM);
+        assert_ne!(run.end(), 0);
+        assert!(case.trace().is_empty());
+    }
+}
