@@ -110,7 +110,10 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
         (None, Kind::Sidecar | Kind::Main) => (None, OomKilled::No),
     };
     AttemptScript {
-        image_fails: text.image.as_ref().map_or(default.image_fails, |image| (image.fails, image_failure(&image.reason))),
+        image_fails: text
+            .image
+            .as_ref()
+            .map_or(default.image_fails, |image| (image.fails, image_failure(&image.reason))),
         create_fails: text
             .create
             .as_ref()

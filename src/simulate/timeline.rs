@@ -215,7 +215,8 @@ impl Recorder {
         let (said, reason, message, exit_code) = match &status.state {
             // Nothing is there and nothing is wrong.
             ContainerState::Waiting {
-                reason: WaitingReason::PodInitializing | WaitingReason::ContainerCreating, ..
+                reason: WaitingReason::PodInitializing | WaitingReason::ContainerCreating,
+                ..
             } => return,
             ContainerState::Waiting { reason, message } => {
                 (Said::Waiting(*reason, restarts), format!("{reason:?}"), message.clone(), None)
@@ -271,9 +272,9 @@ impl Recorder {
     fn condition(&mut self, at: Instant, condition: &Condition) {
         match condition.kind {
             // They say nothing that isn't said already.
-            ConditionKind::PodScheduled
-            | ConditionKind::PodReadyToStartContainers
-            | ConditionKind::ContainersReady => return,
+            ConditionKind::PodScheduled | ConditionKind::PodReadyToStartContainers | ConditionKind::ContainersReady => {
+                return;
+            }
             ConditionKind::Initialized | ConditionKind::Ready | ConditionKind::AllContainersRestarting => {}
         }
         let known = self.conditions.iter_mut().find(|(kind, _)| *kind == condition.kind);

@@ -73,7 +73,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
     ),
     (
         "bad-metadata",
-        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: My_Pod\n  namespace: a.b\n  uid: ../../etc\n  labels: {-a: b, ok: not ok}\n  annotations: {a/b/c: d, barepod.dev/sidecar-prestop: at-turn}\nspec:\n  containers: [{name: b, image: \"bundle:b\"}]\n",
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: My_Pod\n  namespace: a.b\n  uid: ../../etc\n  labels: {-a: b, ok: not ok}\n  annotations: {a/b/c: d, barepod.dev/sidecar-prestop: at-trun, barepod.dev/sidecar-grace-seconds: 1m, barepod.dev/sidecars: b}\nspec:\n  containers: [{name: b, image: \"bundle:b\"}]\n",
     ),
     ("no-spec", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n"),
     ("no-containers", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: []}\n"),

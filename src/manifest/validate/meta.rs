@@ -62,15 +62,22 @@ fn annotations(meta: &ObjectMeta, path: &FieldPath, check: &mut Check<'_>) {
     }
 }
 
-/// barepod's own annotations (R5.17): none takes effect yet, so none may seem to.
-fn own_annotation(key: &str, _value: &str, path: &FieldPath, check: &mut Check<'_>) {
-    const COMING: &[&str] = &["barepod.dev/sidecar-grace-seconds", "barepod.dev/sidecar-prestop"];
-    if COMING.contains(&key) {
-        check.report(
-            Diagnostic::forbidden(path, format!("the annotation {key} is not supported yet"))
-                .help("leave it out for now"),
-        );
-    } else if key.starts_with("barepod.dev/") {
-        check.report(Diagnostic::forbidden(path, format!("barepod knows no annotation {key}")).help("leave it out"));
+/// barepod's own annotations (R5.17). How the seconds go with the grace period is seen where the pod is planned.
+fn own_annotation(key: &str, value: &str, path: &FieldPath, check: &mut Check<'_>) {
+    const KNOWN: &[&str] = &["barepod.dev/sidecar-grace-seconds", "barepod.dev/sidecar-prestop"];
+    match key {
+        "barepod.dev/sidecar-grace-seconds" if value.parse::<u32>().is_err() => {
+            let help = "the last seconds of the grace period that are the sidecars' alone, such as \"5\"";
+            check.report(Diagnostic::invalid(path, value, "must be whole seconds").help(help));
+        }
+        "barepod.dev/sidecar-prestop" if value != "at-turn" => {
+            let help = "leave it out for Kubernetes' way: all preStop hooks at the very beginning";
+            check.report(Diagnostic::unsupported(path, value, &["at-turn"]).help(help));
+        }
+        key if key.starts_with("barepod.dev/") && !KNOWN.contains(&key) => {
+            let help = format!("there are {}", KNOWN.join(" and "));
+            check.report(Diagnostic::forbidden(path, format!("barepod knows no annotation {key}")).help(help));
+        }
+        _ => {}
     }
 }

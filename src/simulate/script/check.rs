@@ -173,14 +173,7 @@ impl Faults {
         }
     }
 
-    fn hook(
-        &mut self,
-        field: &FieldPath,
-        name: &str,
-        text: &HookText,
-        hook: Option<HookSpec>,
-        spec: &ContainerSpec,
-    ) {
+    fn hook(&mut self, field: &FieldPath, name: &str, text: &HookText, hook: Option<HookSpec>, spec: &ContainerSpec) {
         self.time(&field.child("takes"), &text.takes);
         let (takes, fails) = (("takes", text.takes.is_some()), ("fails", text.fails));
         self.excludes(field, ("hangs", text.hangs), &[takes, fails]);

@@ -1,0 +1,131 @@
+//! What barepod will do, as documentation: each folder of tests/simulate/ has a manifest (whose first line cites the rules
+//! it shows), a script, and the timeline that `barepod simulate` prints for the two. To see one yourself:
+//! `barepod simulate tests/simulate/NAME/pod.yaml --script tests/simulate/NAME/script.yaml`.
+//!
+//! `BAREPOD_UPDATE=1 cargo test --test simulate` writes the timelines anew; read them against the rules then.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+fn simulate(arguments: &[&str], dir: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_barepod"));
+    command.arg("simulate").args(arguments).current_dir(dir).env("NO_COLOR", "1").output().unwrap()
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulate");
+    let mut all: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+/// At least 60 of them, each about a rule that is named.
+#[test]
+fn every_scenario_goes_as_written() {
+    let update = std::env::var_os("BAREPOD_UPDATE").is_some();
+    let all = scenarios();
+    assert!(all.len() >= 60, "{} scenarios", all.len());
+    let mut wrong = Vec::new();
+    for dir in &all {
+        let name = dir.file_name().unwrap().to_str().unwrap();
+        let output = simulate(&["pod.yaml", "--script", "script.yaml"], dir);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && errors.is_empty(), "{name}: {}\n{errors}", output.status);
+        let timeline = String::from_utf8(output.stdout).unwrap();
+        let file = dir.join("timeline.txt");
+        if update {
+            fs::write(&file, &timeline).unwrap();
+        } else if fs::read_to_string(&file).unwrap_or_default() != timeline {
+            wrong.push(format!("{name} goes like this now:\n{timeline}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nBAREPOD_UPDATE=1 writes them anew", wrong.join("\n"));
+}
+
+#[test]
+fn every_scenario_cites_a_rule() {
+    for dir in scenarios() {
+        let text = fs::read_to_string(dir.join("pod.yaml")).unwrap();
+        let first = text.lines().next().unwrap();
+        let cites = first.strip_prefix("# R").and_then(|rest| rest.split_once('.'));
+        assert!(cites.is_some_and(|(section, _)| section.parse::<u8>().is_ok()), "{}: {first}", dir.display());
+    }
+}
+
+/// A day of crash loops takes no time: 300 restarts and some.
+#[test]
+fn a_day_of_crash_loops() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers: [{name: a, image: \"bundle:a\"}]\n";
+    fs::write(dir.path().join("pod.yaml"), manifest).unwrap();
+    fs::write(dir.path().join("script.yaml"), "containers: {a: [{exits: {after: 1s, code: 1}}]}\n").unwrap();
+    let began = Instant::now();
+    let output = simulate(&["pod.yaml", "--script", "script.yaml"], dir.path());
+    let took = began.elapsed();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("24h ") && text.contains("restart 288"), "{text}");
+    // A generous bar for a debug build on a busy machine: alone it is a few hundredths of that.
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// Exit code 2, everything at once, with places; nothing on standard output.
+#[test]
+fn a_bad_script_is_refused() {
+    let dir = scenarios().into_iter().find(|dir| dir.ends_with("who-used-the-grace")).unwrap();
+    for (script, says) in [
+        ("container: {}\n", "did you mean containers?"),
+        ("until: 5\n", "a time needs a unit"),
+        ("until: soon\n", "not a time"),
+        ("until: -3s\n", "can't be negative"),
+        ("requests: [{force: true, gracePeriodSeconds: 3, at: 1s}]\n", "may not be set with `force`"),
+        ("requests: [{}]\n", "Required value: at"),
+        ("containers: {wbe: [{}]}\n", "did you mean web?"),
+        ("containers: {web: []}\n", "at least one attempt"),
+        ("containers: {web: {}}\n", "must be a list"),
+        ("containers: {web: [{exits: {code: 300}}]}\n", "must be between 0 and 255"),
+        ("containers: {web: [{exits: {signal: SIGFOO}}]}\n", "no such signal"),
+        ("containers: {web: [{exits: {never: true, code: 1}}]}\n", "may not be set with `never`"),
+        ("containers: {web: [{exits: {}, exits: {}}]}\n", "duplicate field"),
+        ("containers: {web: [{startFails: true, exits: {}}]}\n", "may not be set with `startFails`"),
+        ("containers: {web: [{onStop: {ignores: true, after: 1s}}]}\n", "may not be set with `ignores`"),
+        ("containers: {web: [{preStop: {hangs: true, takes: 1s}}]}\n", "may not be set with `hangs`"),
+        ("containers: {web: [{postStart: {}}]}\n", "has no lifecycle.postStart"),
+        ("containers: {web: [{livenessProbe: {}}]}\n", "has no livenessProbe"),
+        ("containers: {web: [{image: {fails: 1, reason: ErrImage}}]}\n", "ErrImageNeverPull"),
+        ("containers: {web: [{create: {reason: CreateContainerError}}]}\n", "Required value: fails"),
+        ("a: b\n---\nc: d\n", "a second document"),
+        ("", "the script is empty"),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), script).unwrap();
+        let output = simulate(&["pod.yaml", "--script", file.path().to_str().unwrap()], &dir);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{script}{errors}");
+        assert!(output.stdout.is_empty() && errors.contains(says), "{script}{errors}");
+        assert!(errors.starts_with("error: ") && errors.contains(" --> "), "{errors}");
+    }
+}
+
+/// The keys of `barepod events -o json`, and times that never go back.
+#[test]
+fn json_has_one_object_a_line() {
+    for dir in scenarios() {
+        let output = simulate(&["pod.yaml", "--script", "script.yaml", "-o", "json"], &dir);
+        assert!(output.status.success());
+        let mut last = String::new();
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            for key in ["time", "type", "reason", "container", "message", "count"] {
+                assert!(object.get(key).is_some(), "{key}: {line}");
+            }
+            let time: jiff::Timestamp = object["time"].as_str().unwrap().parse().unwrap();
+            let time = format!("{:020}", time.as_nanosecond());
+            assert!(time >= last, "{}: {line}", dir.display());
+            last = time;
+        }
+    }
+}
