@@ -138,6 +138,7 @@ impl PodStore {
         }
         let lock = lock_pod(&dir, namespace, name)?;
         let ledger = Ledger::load(&dir)?.ok_or_else(|| Error::NotFound(format!("{namespace}/{name}")))?;
+        atomic::forget_halves(&dir)?;
         let events = EventLog::open(&dir)?;
         Ok(Self { dir, ledger, events, _lock: lock })
     }

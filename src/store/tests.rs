@@ -52,6 +52,18 @@ fn life_is_running_then_lost_then_ended_then_replaced() {
     assert_eq!(list(&layout).unwrap(), []);
 }
 
+/// A writer that died before its rename: whoever takes the pod over leaves nothing of it.
+#[test]
+fn half_a_file_goes_with_the_takeover() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    drop(PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap());
+    let half = layout.pod_dir("default", "web").join(".state.json.tmp");
+    fs::write(&half, "{\"half").unwrap();
+    let _store = PodStore::take_over(&layout, "default", "web").unwrap();
+    assert!(!half.exists());
+}
+
 #[test]
 fn a_name_in_two_namespaces_is_ambiguous() {
     let tmp = tempfile::tempdir().unwrap();
