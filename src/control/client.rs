@@ -30,10 +30,22 @@ pub fn end(dir: &Path, request: Request, mut alive: impl FnMut() -> bool) -> Res
         }
     };
     match ended {
-        Err(_) if !alive() => Ok(None),
+        Err(_) if dies(alive) => Ok(None),
         Err(error) => Err(error),
         Ok(ended) => Ok(Some(ended)),
     }
+}
+
+/// Whether a supervisor that has hung up is dead, or about to be: the kernel closes the socket of a killed process and
+/// gives back its lock one after the other.
+fn dies(mut alive: impl FnMut() -> bool) -> bool {
+    for _ in 0..DEAF_TRIES {
+        if !alive() {
+            return true;
+        }
+        pause();
+    }
+    false
 }
 
 #[allow(clippy::disallowed_methods, reason = "a command that waits for a socket to appear has nothing else to do")]

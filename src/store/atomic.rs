@@ -33,6 +33,19 @@ pub fn replace_bytes(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> 
     fs::rename(&tmp, &path).map_err(io_error(&path, "rename"))
 }
 
+/// Removes what a writer left who died halfway. For the lock's holder only: of a writer that lives it is the file.
+pub fn forget_halves(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(io_error(dir, "read"))? {
+        let entry = entry.map_err(io_error(dir, "read"))?;
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(b".") && name.ends_with(b".tmp") {
+            fs::remove_file(entry.path()).map_err(io_error(dir, "remove"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Reads `dir/name`; `None` where there is none.
 pub fn load<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<Option<T>, Error> {
     let path = dir.join(name);

@@ -15,6 +15,8 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1;
 use serde::Serialize;
@@ -26,6 +28,10 @@ use lock::{PodLock, Taken};
 
 /// How often the folder may be taken away between its making and its locking: each time somebody removed the pod.
 const LOCK_TRIES: usize = 16;
+
+/// How often, and how long apart, a `run` tries to get a lock that another command holds for a moment: two seconds.
+const COMMAND_TRIES: usize = 400;
+const COMMAND_PAUSE: Duration = Duration::from_millis(5);
 
 /// What can go wrong in the state folder.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +120,7 @@ impl PodStore {
     pub fn create(layout: &Layout, ledger: Ledger) -> Result<Self, Error> {
         let dir = layout.pod_dir(&ledger.namespace, &ledger.name);
         make_dir(&layout.pods_dir(), 0o711)?;
-        let lock = lock_pod(&dir, &ledger.namespace, &ledger.name)?;
+        let lock = lock_to_run(&dir, &ledger.namespace, &ledger.name)?;
         if let Some(old) = Ledger::load(&dir)? {
             if old.stage != Stage::Ended {
                 return Err(Error::NotCleanedUp { namespace: old.namespace, name: old.name });
@@ -138,6 +144,7 @@ impl PodStore {
         }
         let lock = lock_pod(&dir, namespace, name)?;
         let ledger = Ledger::load(&dir)?.ok_or_else(|| Error::NotFound(format!("{namespace}/{name}")))?;
+        atomic::forget_halves(&dir)?;
         let events = EventLog::open(&dir)?;
         Ok(Self { dir, ledger, events, _lock: lock })
     }
@@ -207,14 +214,22 @@ pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<boo
 /// Takes a pod's folder away whole, then removes it. Under its lock: a `run` of the same name that comes meanwhile finds
 /// either the locked folder or none, never one that is being emptied under its hands.
 fn bury(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
-    // No `_` in it, so that it reads as no pod; and no two pods have the same, as a namespace has no dot.
-    let grave = dir.with_file_name(format!(".{namespace}.{name}"));
-    // What an earlier one left that died halfway.
-    remove_tree(&grave)?;
-    match fs::rename(dir, &grave) {
+    static BURIED: AtomicU32 = AtomicU32::new(0);
+    // No `_` in it, so that it reads as no pod. One of its own for each burial: several may be under way at once.
+    let graves = format!(".{namespace}.{name}.");
+    let number = BURIED.fetch_add(1, Ordering::Relaxed);
+    let grave = dir.with_file_name(format!("{graves}{}-{number}", std::process::id()));
+    let buried = match fs::rename(dir, &grave) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(dir, "rename")(error)),
         Ok(()) | Err(_) => remove_tree(&grave),
+    };
+    // What an earlier one left that died halfway. Another's that is under way loses nothing by it.
+    for entry in dir.parent().into_iter().filter_map(|pods| fs::read_dir(pods).ok()).flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(graves.as_bytes()) {
+            let _ = remove_tree(&entry.path());
+        }
     }
+    buried
 }
 
 /// Takes the lock of a pod, whose folder is made where there is none.
@@ -228,6 +243,29 @@ fn lock_pod(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
         }
     }
     Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: None })
+}
+
+/// As [`lock_pod`], for a supervisor: it is refused by another supervisor only. Commands take the lock too, for as long
+/// as they look after a pod that is lost, and a folder without a ledger looks like one to whoever comes at that moment.
+fn lock_to_run(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
+    for _ in 0..COMMAND_TRIES {
+        match lock_pod(dir, namespace, name) {
+            Err(Error::Running { pid, .. }) if !supervises(dir, pid) => pause(),
+            taken => return taken,
+        }
+    }
+    lock_pod(dir, namespace, name)
+}
+
+/// Whether the process that holds the lock is the one that the ledger calls the supervisor.
+fn supervises(dir: &Path, holder: Option<u32>) -> bool {
+    let ledger = Ledger::load(dir).ok().flatten();
+    ledger.is_some_and(|ledger| ledger.stage == Stage::Live && Some(ledger.supervisor_pid) == holder)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a lock that is another command's: nothing else is to be done meanwhile")]
+fn pause() {
+    std::thread::sleep(COMMAND_PAUSE);
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {

@@ -22,7 +22,8 @@ fn ledger(layout: &Layout, namespace: &str, name: &str) -> Ledger {
 fn a_second_supervisor_is_refused_and_names_the_first() {
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
-    let _first = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
+    let supervisor = Ledger { supervisor_pid: std::process::id(), ..ledger(&layout, "default", "web") };
+    let _first = PodStore::create(&layout, supervisor).unwrap();
     let error = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap_err().to_string();
     let pid = std::process::id();
     assert_eq!(error, format!("pod \"default/web\" is already running (supervisor is process {pid})"));
@@ -50,6 +51,18 @@ fn life_is_running_then_lost_then_ended_then_replaced() {
     store.finish().unwrap();
     store.remove().unwrap();
     assert_eq!(list(&layout).unwrap(), []);
+}
+
+/// A writer that died before its rename: whoever takes the pod over leaves nothing of it.
+#[test]
+fn half_a_file_goes_with_the_takeover() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    drop(PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap());
+    let half = layout.pod_dir("default", "web").join(".state.json.tmp");
+    fs::write(&half, "{\"half").unwrap();
+    let _store = PodStore::take_over(&layout, "default", "web").unwrap();
+    assert!(!half.exists());
 }
 
 #[test]
@@ -123,7 +136,7 @@ fn a_folder_with_nothing_but_a_lock_is_no_obstacle() {
 fn a_removal_that_died_halfway_is_no_pod_and_goes_with_the_next() {
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
-    fs::create_dir_all(layout.pods_dir().join(".default.web/containers")).unwrap();
+    fs::create_dir_all(layout.pods_dir().join(".default.web.77-0/containers")).unwrap();
     assert_eq!(list(&layout).unwrap(), []);
     let mut store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
     store.finish().unwrap();
@@ -163,5 +176,38 @@ fn rm_and_run_of_one_name_can_race() {
         scope.spawn(|| runs(400));
         scope.spawn(|| removes(400));
         scope.spawn(|| removes(400));
+    });
+}
+
+/// Whoever looks at a pod at the moment of its start takes its lock, to see whether that died: the start waits for it.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "processes that race, as threads")]
+fn looking_at_a_pod_does_not_keep_it_from_starting() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let over = AtomicBool::new(false);
+    let look = || {
+        while !over.load(Ordering::Relaxed) {
+            let looked = forget_unborn(&layout, "default", "web");
+            assert!(matches!(looked, Ok(_) | Err(Error::Running { .. } | Error::Io { .. })), "{looked:?}");
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(look);
+        }
+        let created: Vec<_> = (0..100)
+            .map(|_| {
+                let supervisor = Ledger { supervisor_pid: std::process::id(), ..ledger(&layout, "default", "web") };
+                let mut store = PodStore::create(&layout, supervisor)?;
+                store.finish()?;
+                store.remove()
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        for one in created {
+            one.unwrap();
+        }
     });
 }

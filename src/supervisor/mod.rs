@@ -154,11 +154,13 @@ impl<'a> Supervisor<'a> {
             self.listen_as_there_is_room();
             if let Some(exit_code) = self.finished {
                 let status = self.engine.status();
-                if let Err(error) = self.store.finish() {
-                    self.audience.warn(&error.to_string());
-                }
                 self.audience.ended(&status);
                 self.control.close();
+                // Last: once the ledger says that it ended, nobody looks after this pod again.
+                if let Err(error) = self.store.finish() {
+                    self.audience.warn(&error.to_string());
+                    self.audience.flush();
+                }
                 // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
                 drop(self.store);
                 self.control.finish(exit_code, status.phase);

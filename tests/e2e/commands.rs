@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Case, wait, worker};
+use crate::harness::{Case, slow, wait, worker};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -143,7 +143,7 @@ fn two_runs_of_one_pod() {
     assert_eq!(second.status.code(), Some(1), "{}", err(&second));
     let pid = run.pid().as_raw_nonzero().to_string();
     assert!(err(&second).contains("is already running") && err(&second).contains(&pid), "{}", err(&second));
-    assert_eq!(case.phase(), "Running");
+    wait("Running", || case.phase() == "Running");
     case.release("go");
     assert_eq!(run.end(), 0);
     assert_eq!(case.run(&pod), 0);
@@ -170,6 +170,21 @@ fn two_runs_at_the_same_moment() {
     codes.sort_unstable();
     assert_eq!(codes, [Some(0), Some(1)]);
     assert_eq!(case.times_said("main"), 1);
+}
+
+/// Commands that name a pod at the very moment it starts neither disturb it nor keep it from starting.
+#[test]
+fn a_look_at_a_pod_that_starts() {
+    let Some(case) = Case::new("looked-at") else { return };
+    let pod = case.pod().main("main", "true");
+    for _ in 0..if slow() { 5 } else { 20 } {
+        let mut run = case.start(&pod);
+        while !run.has_ended() {
+            case.barepod(&["get", "looked-at"]);
+        }
+        assert_eq!(run.end(), 0, "{}", run.stderr());
+        case.barepod(&["rm", "looked-at"]);
+    }
 }
 
 /// A manifest from standard input; `--name`.

@@ -19,4 +19,5 @@ mod order;
 mod output;
 mod restart;
 mod security;
+mod terminal;
 mod volumes;

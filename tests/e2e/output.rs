@@ -120,7 +120,7 @@ fn log_files_are_in_cri_format() {
     // And `logs` puts it together again.
     let logs = case.logs("main", &[]);
     assert!(logs.lines().any(|line| line.len() == 40000));
-    assert_eq!(case.logs("main", &["--tail", "1"]).trim_end(), "tail");
+    assert!(logs.lines().any(|line| line == "tail"));
 }
 
 /// Every attempt has a log of its own; `--previous` is the one before the last.

@@ -113,3 +113,23 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 fn entries_below(folder: &Path) -> Vec<PathBuf> {
     walkdir::WalkDir::new(folder).min_depth(1).into_iter().flatten().map(walkdir::DirEntry::into_path).collect()
 }
+
+/// A search that finds nothing proves nothing until it has found something: of a pod that runs it must see it all.
+#[test]
+fn the_search_finds_a_pod_that_runs() {
+    let Some(case) = Case::new("search") else { return };
+    let memory = serde_json::json!({"volumes": [{"name": "m", "emptyDir": {"medium": "Memory"}}]});
+    let mut run = case.start(&case.pod().spec(memory).main("main", "echo x > /root/f; say up; hold go"));
+    case.wait_for("up");
+    let found = of_an_ended_pod(&case).join("\n");
+    for what in
+        ["in the pod's cgroup", "a process of barepod", "a mount", "cgroup /sys", "data /", "control.sock", "open file"]
+    {
+        assert!(found.contains(what), "{what} is not among\n{found}");
+    }
+    fs::write(case.rootfs().join("etc/new"), "").unwrap();
+    assert!(of_an_ended_pod(&case).contains(&"changes in the root file system".to_owned()));
+    fs::remove_file(case.rootfs().join("etc/new")).unwrap();
+    case.release("go");
+    assert_eq!(run.end(), 0);
+}

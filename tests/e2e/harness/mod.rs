@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use manifest::{Manifest, main, sidecar, worker};
 pub use run::Run;
 use serde_json::Value;
-pub use wait::{patience, wait, wait_for};
+pub use wait::{patience, slow, wait, wait_for};
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
@@ -234,7 +234,9 @@ impl Drop for Case {
             // For the one who reads the failure; then the machine is left as it was.
             eprintln!("trace of {}:\n  {}", self.name, self.trace().join("\n  "));
             for file in ["err.txt", "out.txt"] {
-                eprintln!("{file}:\n{}", fs::read_to_string(self.dir().join(file)).unwrap_or_default());
+                let text = fs::read(self.dir().join(file)).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text).chars().take(4000).collect::<String>();
+                eprintln!("{file}:\n{text}");
             }
             self.barepod(&["rm", "--force", &self.name]);
         } else {

@@ -28,6 +28,14 @@ impl<'a> Run<'a> {
         Self { case, child: command.stdin(Stdio::null()).spawn().unwrap() }
     }
 
+    /// As [`Run::of`], with the standard input that the command has.
+    pub fn on_terminal(case: &'a Case, command: &mut std::process::Command) -> Self {
+        let child = command.spawn().unwrap();
+        // The command holds the terminal open.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { case, child }
+    }
+
     /// Waits for its end; the exit code. 128+n where a signal ended it.
     #[track_caller]
     pub fn end(&mut self) -> i32 {

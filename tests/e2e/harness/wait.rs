@@ -4,8 +4,16 @@ use std::time::{Duration, Instant};
 
 /// How long a condition may take to come true. Grows with `$BAREPOD_TEST_PATIENCE` (a factor, for slow machines).
 pub fn patience() -> Duration {
-    let factor = std::env::var("BAREPOD_TEST_PATIENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    Duration::from_secs(20) * factor
+    Duration::from_secs(20) * factor()
+}
+
+/// Whether this machine is a slow one: tests that repeat themselves do it less often.
+pub fn slow() -> bool {
+    factor() > 1
+}
+
+fn factor() -> u32 {
+    std::env::var("BAREPOD_TEST_PATIENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// Looks at `condition` every 2 ms until it holds.
