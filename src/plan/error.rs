@@ -134,11 +134,6 @@ pub enum ConfigCause {
         /// `CAP_NET_ADMIN`
         name: String,
     },
-    /// CAP_MKNOD where nothing holds a container back from the nodes it makes.
-    #[error(
-        "CAP_MKNOD needs device rules, which are not supported on cgroup v2 yet; leave it out, or make the container privileged"
-    )]
-    Mknod,
     /// `subPathExpr` with a variable that isn't set: the kubelet's words.
     #[error("missing value for {expression:?}; each $(NAME) in it must be a variable of the container's env")]
     SubPathVariable {

@@ -193,11 +193,7 @@ pub(crate) fn capabilities(ask: &Ask) -> Result<LinuxCapabilities, ConfigError> 
         && drop.is_empty()
         && let Some(bundle) = bundle
     {
-        let lawless = ask.node.cgroups == CgroupVersion::V2;
-        let kept = |set: &Option<Capabilities>| -> Capabilities {
-            // See below: device rules hold on cgroup v1 only.
-            set.iter().flatten().filter(|one| !(lawless && **one == Capability::Mknod)).copied().collect()
-        };
+        let kept = |set: &Option<Capabilities>| set.clone().unwrap_or_default();
         return Ok(LinuxCapabilitiesBuilder::default()
             .bounding(kept(bundle.bounding()))
             .effective(kept(bundle.effective()))
@@ -231,18 +227,10 @@ pub(crate) fn capabilities(ask: &Ask) -> Result<LinuxCapabilities, ConfigError> 
             })
             .collect()
     };
-    // Without device rules a node that a container makes would be as good as the disk itself.
-    let lawless = ask.node.cgroups == CgroupVersion::V2;
-    if lawless {
-        set.remove(&Capability::Mknod);
-    }
     for one in named(&add, "add")? {
-        let refuse = |cause| Err(ask.config("securityContext.capabilities.add", cause));
-        if lawless && one == Capability::Mknod {
-            return refuse(ConfigCause::Mknod);
-        }
         if !mine.contains(&one) {
-            return refuse(ConfigCause::CapabilityNotHeld { name: format!("CAP_{one}") });
+            let cause = ConfigCause::CapabilityNotHeld { name: format!("CAP_{one}") };
+            return Err(ask.config("securityContext.capabilities.add", cause));
         }
         set.insert(one);
     }
@@ -303,7 +291,7 @@ pub(crate) fn read_only_paths(ask: &Ask) -> Vec<String> {
 }
 
 /// Rules of the device cgroup: nothing, then what containerd allows everywhere; then what the bundle asks for.
-/// libcontainer adds the devices that every container has.
+/// The runtime adds the devices that every container has.
 pub(crate) fn device_rules(ask: &Ask) -> Vec<LinuxDeviceCgroup> {
     let rule = |allow: bool, typ: Option<LinuxDeviceType>, numbers: (Option<i64>, Option<i64>), access: &str| {
         let mut rule = LinuxDeviceCgroupBuilder::default().allow(allow).access(access);

@@ -103,7 +103,6 @@ fn mask(security: Value, node: &NodeFacts) -> u64 {
 #[test]
 fn capabilities_are_containerds() {
     const DEFAULT: u64 = 0xa804_25fb;
-    const MKNOD: u64 = 1 << 27;
     let v1 = NodeFacts { cgroups: CgroupVersion::V1, ..node() };
     for (security, expected) in [
         (json!({}), DEFAULT),
@@ -114,8 +113,7 @@ fn capabilities_are_containerds() {
         (json!({"capabilities": {"add": ["ALL"]}}), DEFAULT | 1 << 12 | 1 << 21),
     ] {
         assert_eq!(mask(security.clone(), &v1), expected, "{security}");
-        // Without device rules a node is as good as the disk: on cgroup v2 none can be made.
-        assert_eq!(mask(security.clone(), &node()), expected & !MKNOD, "{security}");
+        assert_eq!(mask(security.clone(), &node()), expected, "{security}");
     }
     assert_eq!(mask(json!({"privileged": true}), &node()), DEFAULT | 1 << 12 | 1 << 21);
 }
@@ -123,13 +121,12 @@ fn capabilities_are_containerds() {
 #[test]
 fn capabilities_that_cannot_be_given_are_refused() {
     let v1 = NodeFacts { cgroups: CgroupVersion::V1, ..node() };
-    for (node, name, message) in [
-        (&v1, "FLY", "securityContext.capabilities.add: unknown capability \"FLY\""),
-        (&v1, "SYS_BOOT", "securityContext.capabilities.add: barepod may not hand on CAP_SYS_BOOT"),
-        (&node(), "MKNOD", "securityContext.capabilities.add: CAP_MKNOD needs device rules"),
+    for (name, message) in [
+        ("FLY", "securityContext.capabilities.add: unknown capability \"FLY\""),
+        ("SYS_BOOT", "securityContext.capabilities.add: barepod may not hand on CAP_SYS_BOOT"),
     ] {
         let pod = one(json!({"securityContext": {"capabilities": {"add": [name]}}}));
-        let error = try_container(&pod, &plain(), node).unwrap_err();
+        let error = try_container(&pod, &plain(), &v1).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
     let poor = NodeFacts { capabilities: vec!["CAP_KILL".to_owned()], ..v1 };

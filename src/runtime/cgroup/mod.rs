@@ -6,6 +6,7 @@
 //! on pure v1 it is `freezer`, where a
 //! helper that is still there counts towards no limit.
 
+mod devices;
 mod limits;
 
 use std::fs::{self, File};
@@ -30,6 +31,14 @@ pub enum CgroupError {
     Limit { what: &'static str, path: PathBuf, cause: String },
     #[error("the cgroup at {path} has no {what} controller")]
     MissingController { what: &'static str, path: PathBuf },
+    #[error(
+        "device rules: {call} the program for cgroup {path}: {cause}; it needs CAP_BPF and CAP_NET_ADMIN and a kernel with CONFIG_CGROUP_BPF, unless the container is privileged"
+    )]
+    DeviceRules { call: &'static str, path: PathBuf, cause: io::Error },
+    #[error(
+        "device rules: no cgroup hierarchy can hold the container to them; mount cgroup2 or the devices controller, or make it privileged"
+    )]
+    NoDeviceRules,
     #[error("processes in cgroup {path} are still there {waited:?} after SIGKILL: {pids:?}")]
     StillPopulated { path: PathBuf, waited: Duration, pids: Vec<i32> },
 }

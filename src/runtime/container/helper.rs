@@ -17,6 +17,7 @@ use super::executor::Program;
 use super::failure::{Failure, Stage};
 use super::rootfs;
 use crate::plan::ContainerPlan;
+use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::spawn;
 
 /// Its `argv[0]`.
@@ -80,8 +81,19 @@ fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
     let config = dirs.state.join("config.json");
     let written = serde_json::to_vec(&spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
     written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;
+    hold_to_device_rules(&spec)?;
     let pid = build(&plan, &spec, &dirs, start)?;
     Ok(Report::Created { pid, warnings })
+}
+
+/// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits it.
+fn hold_to_device_rules(spec: &Spec) -> Result<(), Failure> {
+    let Some(linux) = spec.linux() else { return Ok(()) };
+    let Some(cgroup) = linux.cgroups_path() else { return Ok(()) };
+    let rules = linux.resources().as_ref().and_then(|all| all.devices().clone()).unwrap_or_default();
+    Hierarchies::discover()
+        .and_then(|hierarchies| hierarchies.hold_to_device_rules(cgroup, &rules))
+        .map_err(|cause| Failure::new(Stage::Prepare, "", cause))
 }
 
 fn make_file(path: &Path, mode: u32) -> Result<(), Failure> {
