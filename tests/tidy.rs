@@ -1,0 +1,218 @@
+//! The house rules that a compiler doesn't know: walls between rooms, sizes, where `unsafe` may be, what may not be
+//! written at all. The walls are those of ARCHITECTURE.md's table.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which rooms of this crate a room may use. `runtime/*` are rooms of their own.
+const WALLS: &[(&str, &[&str])] = &[
+    ("manifest", &[]),
+    ("plan", &["manifest"]),
+    // `store::events` is the format that events have on disk.
+    ("report", &["store"]),
+    ("simulate", &["manifest", "plan", "report"]),
+    ("log", &[]),
+    ("store", &[]),
+    ("control", &[]),
+    ("runtime/cgroup", &["plan", "runtime/spawn"]),
+    // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
+    ("runtime/container", &["plan", "runtime/cgroup", "runtime/files", "runtime/sandbox", "runtime/spawn"]),
+    ("runtime/exec", &["runtime/spawn"]),
+    ("runtime/handler", &["plan", "runtime/spawn"]),
+    ("runtime/image", &["plan"]),
+    ("runtime/node", &["plan", "runtime/cgroup"]),
+    ("runtime/sandbox", &["plan", "runtime/cgroup", "runtime/files", "runtime/spawn", "runtime/volume"]),
+    ("runtime/volume", &["plan", "runtime/files"]),
+    ("runtime/files", &[]),
+    ("runtime/spawn", &[]),
+    ("runtime/sweep", &["runtime/cgroup", "runtime/files"]),
+    ("runtime/mod", &["runtime/container", "runtime/exec", "runtime/handler"]),
+    ("supervisor", &["control", "log", "plan", "report", "runtime", "store"]),
+    ("cli", &["control", "log", "manifest", "plan", "report", "runtime", "simulate", "store", "supervisor"]),
+];
+
+/// Crates that only these rooms may name.
+const CRATES: &[(&str, &[&str])] = &[
+    ("libcontainer", &["runtime/container"]),
+    ("cgroups_rs", &["runtime/cgroup"]),
+    ("clap", &["cli"]),
+    ("ureq", &["runtime/handler"]),
+    ("signal_hook", &["supervisor"]),
+    ("k8s_openapi", &["manifest", "plan", "report", "supervisor", "store", "cli", "simulate"]),
+    ("barepod_engine", &["plan", "report", "supervisor", "store", "control", "cli", "simulate", "runtime/container"]),
+];
+
+/// Lines in a source file, tests apart; one that is longer has more than one subject.
+const LONGEST: usize = 450;
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files below a folder, with paths relative to it.
+fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
+    let base = top().join(folder);
+    let files = walkdir::WalkDir::new(&base).into_iter().map(Result::unwrap);
+    files
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
+        .map(|entry| (entry.path().strip_prefix(&base).unwrap().to_owned(), fs::read_to_string(entry.path()).unwrap()))
+        .collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    let text = path.display().to_string();
+    text.split(['/', '_', '.']).any(|part| part == "tests")
+}
+
+/// `runtime/exec` of `runtime/exec/cgroup.rs`, `cli` of `cli/run.rs`.
+fn room(path: &Path) -> String {
+    let text = path.with_extension("").display().to_string();
+    let mut parts = text.split('/');
+    match (parts.next().unwrap(), parts.next()) {
+        ("runtime", Some(hand)) => format!("runtime/{hand}"),
+        (room, _) => room.to_owned(),
+    }
+}
+
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
+}
+
+/// What follows each `prefix` in code, also in braces.
+fn names<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = String> + 'a {
+    let word = |text: &str| -> String {
+        text.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+    };
+    text.lines().flat_map(move |line| {
+        code(line).match_indices(prefix).flat_map(move |(at, _)| {
+            let rest = &code(line)[at + prefix.len()..];
+            match rest.strip_prefix('{') {
+                Some(list) => list.split(',').map(word).collect(),
+                None => vec![word(rest)],
+            }
+        })
+    })
+}
+
+#[test]
+fn rooms_keep_to_their_walls() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let room = room(&path);
+        if room.starts_with("engine") || matches!(room.as_str(), "lib" | "main") {
+            continue;
+        }
+        let allowed = WALLS.iter().find(|(name, _)| *name == room);
+        let Some((_, allowed)) = allowed else {
+            wrong.push(format!("{room} is a room that WALLS doesn't know"));
+            continue;
+        };
+        let hands = names(&text, "crate::runtime::").map(|name| format!("runtime/{name}"));
+        let used = names(&text, "crate::").filter(|name| name != "runtime" || !room.starts_with("runtime/")).chain(
+            // Only between hands: for others the runtime is one room.
+            hands.filter(|_| room.starts_with("runtime/")),
+        );
+        for other in used.collect::<BTreeSet<_>>() {
+            let is_room = other.starts_with("runtime/") || top().join("src").join(&other).exists();
+            if is_room && other != room && !allowed.contains(&other.as_str()) {
+                wrong.push(format!("src/{}: {room} may not use {other}", path.display()));
+            }
+        }
+        for (name, rooms) in CRATES {
+            let named = names(&text, &format!("{name}::")).next().is_some();
+            if named && !rooms.contains(&room.as_str()) {
+                wrong.push(format!("src/{}: {room} may not use the crate {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_engine_names_nothing_outside() {
+    for (path, text) in sources("src/engine/src") {
+        for word in ["std::", "println!", "libc", "nix::", "rustix"] {
+            let named = text.lines().any(|line| code(line).contains(word));
+            assert!(!named || is_test(&path), "src/engine/src/{}: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn files_say_what_they_are_and_stay_short() {
+    let mut wrong = Vec::new();
+    for folder in ["src", "tests"] {
+        for (path, text) in sources(folder) {
+            let name = format!("{folder}/{}", path.display());
+            if !text.starts_with("//!") && !text.starts_with("#!") {
+                wrong.push(format!("{name}: no module documentation in its first line"));
+            }
+            let length = text.lines().count();
+            let longest = if is_test(&path) || folder == "tests" { 2 * LONGEST } else { LONGEST };
+            if length > longest {
+                wrong.push(format!("{name}: {length} lines, at most {longest}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_is_the_runtimes_alone() {
+    for (path, text) in sources("src") {
+        let has = text.lines().any(|line| code(line).contains("unsafe {") || code(line).contains("allow(unsafe_code"));
+        assert!(!has || path.starts_with("runtime"), "src/{}: unsafe", path.display());
+        let comments = text.matches("SAFETY:").count();
+        let blocks = text.lines().filter(|line| code(line).contains("unsafe {")).count();
+        assert!(comments >= blocks, "src/{}: {blocks} unsafe blocks, {comments} SAFETY comments", path.display());
+    }
+}
+
+#[test]
+fn nobody_sleeps_or_leaves_notes() {
+    // Waits for something that has no descriptor, each with its end; and the moment of a test's kill -9.
+    let waits = ["src/control/client.rs", "src/store/mod.rs", "tests/e2e/harness/wait.rs", "tests/e2e/killed.rs"];
+    let words = ["thread::sleep", concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
+    for folder in ["src", "tests"] {
+        for (path, text) in sources(folder) {
+            for word in words {
+                let found = text.lines().position(|line| line.contains(word));
+                let name = format!("{folder}/{}", path.display());
+                let may = name == "tests/tidy.rs" || word == "thread::sleep" && waits.contains(&name.as_str());
+                assert!(may || found.is_none(), "{name}:{}: {word}", found.unwrap_or(0) + 1);
+            }
+        }
+    }
+}
+
+/// Rules that tests and comments cite are rules that there are.
+#[test]
+fn cited_rules_exist() {
+    let Ok(rules) = fs::read_to_string(top().join("../shared/lifecycle.md")) else {
+        println!("skipped: no lifecycle.md beside the project");
+        return;
+    };
+    let known: BTreeSet<&str> = rules.lines().filter_map(|line| line.strip_prefix("- R")?.split(' ').next()).collect();
+    for folder in ["src", "tests"] {
+        for (path, text) in sources(folder) {
+            for (at, line) in text.lines().enumerate() {
+                for cited in cited(line) {
+                    assert!(known.contains(cited), "{folder}/{}:{}: R{cited}", path.display(), at + 1);
+                }
+            }
+        }
+    }
+}
+
+/// `5.2` of `R5.2`.
+fn cited(line: &str) -> impl Iterator<Item = &str> {
+    line.match_indices('R').filter_map(move |(at, _)| {
+        let alone = !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+        let rest = &line[at + 1..];
+        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(rest.len());
+        let number = rest[..end].trim_end_matches('.');
+        (alone && number.split_once('.').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())).then_some(number)
+    })
+}
