@@ -354,6 +354,21 @@ fn a_failing_post_start_at_natural_end() {
 fn stop_signals() {
     let case = never().main("m1", &[obeys(0.0)]).with(|m| m.stop_signal = Some(3));
     assert_eq!(run(case, &[stop(1.0)]).times("m1 signal 3"), [1.0]);
+    // The image's, where the manifest names none.
+    let quits = AttemptScript { image_stop_signal: Some(10), ..obeys(0.0) };
+    assert_eq!(run(never().main("m1", &[quits]), &[stop(1.0)]).times("m1 signal 10"), [1.0]);
+    let case = never().main("m1", &[quits]).with(|m| m.stop_signal = Some(3));
+    assert_eq!(run(case, &[stop(1.0)]).times("m1 signal 3"), [1.0]);
+}
+
+/// R4.7, R5.4, R5.10: a sidecar that waits for its restart when deletion is requested counts as gone, also while mains
+/// take longer to stop than it would have waited.
+#[test]
+fn a_sidecar_in_back_off_at_deletion_is_gone() {
+    let case = never().sidecar("s1", &[ends(1.0, 1)]).main("m1", &[obeys(20.0)]);
+    let run = run(case, &[stop(5.0)]);
+    assert_eq!(run.times("s1 start"), [0.0, 1.0]);
+    assert_eq!(run.finish(), Some("25 finish 143"));
 }
 
 /// R5.15, R8.4: activeDeadlineSeconds.
