@@ -504,10 +504,12 @@ impl Reference {
             return false;
         }
         let started = self.startup_passed(i);
-        let guarded = match &one.stop {
-            None => !self.restarting,
-            Some(stop) => !stop.alone && stop.signaled.is_none() && self.kept(i),
-        };
+        // What has been sent SIGKILL is as good as gone (R3.7, R6.6): only a new instance is guarded again.
+        let guarded = !one.killed
+            && match &one.stop {
+                None => !self.restarting,
+                Some(stop) => !stop.alone && stop.signaled.is_none() && self.kept(i),
+            };
         match probe {
             0 => !started && guarded,
             1 => started && guarded,
