@@ -110,6 +110,58 @@ fn a_bad_script_is_refused() {
     }
 }
 
+/// The example of docs/simulate.md goes as it says.
+#[test]
+fn the_documented_example() {
+    let doc = documentation();
+    let block = |head: &str| {
+        let from = doc.find(head).unwrap() + head.len();
+        doc[from..].split("```").next().unwrap().to_owned()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("pod.yaml"), block("```yaml\n# pod.yaml\n")).unwrap();
+    fs::write(dir.path().join("script.yaml"), block("```yaml\n# script.yaml\n")).unwrap();
+    let output = simulate(&["pod.yaml", "--script", "script.yaml"], dir.path());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), block("```text\n"));
+}
+
+/// Every key that a script can have is in docs/simulate.md.
+#[test]
+fn every_key_is_documented() {
+    let doc = documentation();
+    let dir = scenarios().into_iter().find(|dir| dir.ends_with("startup-first")).unwrap();
+    let attempt = |inner: &str| format!("containers: {{web: [{inner}]}}\n");
+    let mut keys = 0;
+    for script in [
+        "zzzz: {}\n".to_owned(),
+        "latencies: {zzzz: 1}\n".to_owned(),
+        "sandbox: {zzzz: 1}\n".to_owned(),
+        "requests: [{zzzz: 1}]\n".to_owned(),
+        attempt("{zzzz: 1}"),
+        attempt("{image: {zzzz: 1}}"),
+        attempt("{create: {zzzz: 1}}"),
+        attempt("{exits: {zzzz: 1}}"),
+        attempt("{onStop: {zzzz: 1}}"),
+        attempt("{preStop: {zzzz: 1}}"),
+        attempt("{livenessProbe: {zzzz: 1}}"),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &script).unwrap();
+        let output = simulate(&["pod.yaml", "--script", file.path().to_str().unwrap()], &dir);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        let known = errors.split("known here: ").nth(1).and_then(|rest| rest.lines().next());
+        for key in known.unwrap_or_else(|| panic!("{script}{errors}")).split(", ") {
+            assert!(doc.contains(&format!("`{key}`")) || doc.contains(&format!("`{key}: ")), "{key}");
+            keys += 1;
+        }
+    }
+    assert!(keys > 35, "{keys}");
+}
+
+fn documentation() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/simulate.md")).unwrap()
+}
+
 /// The keys of `barepod events -o json`, and times that never go back.
 #[test]
 fn json_has_one_object_a_line() {

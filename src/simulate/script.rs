@@ -110,6 +110,11 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
         (None, Kind::Sidecar | Kind::Main) => (None, OomKilled::No),
     };
     AttemptScript {
+        image_stop_signal: text
+            .image
+            .as_ref()
+            .and_then(|image| check::signal(image.stop_signal.as_deref()?))
+            .map(i32::from),
         image_fails: text
             .image
             .as_ref()

@@ -74,7 +74,7 @@ pub(crate) enum Life {
     /// It exists and was killed before it was started.
     Discarded,
     /// `Start` is under way.
-    Starting,
+    Starting { killed: Killed },
     /// Its program was executed.
     Running(Running),
     /// It has ended; `Remove` is under way.
@@ -184,7 +184,7 @@ impl Container {
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded
-            | Life::Starting
+            | Life::Starting { .. }
             | Life::Running(_) => true,
             Life::Waiting | Life::Retry { .. } | Life::BackOff { .. } | Life::Removing(_) | Life::Over => false,
         }
@@ -192,7 +192,7 @@ impl Container {
 
     /// Its program runs, or is about to.
     pub fn is_executing(&self) -> bool {
-        matches!(self.life, Life::Starting | Life::Running(_))
+        matches!(self.life, Life::Starting { .. } | Life::Running(_))
     }
 
     /// Nothing of it is left and nothing is under way.
@@ -211,7 +211,7 @@ impl Container {
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded
-            | Life::Starting
+            | Life::Starting { .. }
             | Life::Removing(_)
             | Life::Over => None,
         }
@@ -228,7 +228,7 @@ impl Container {
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded
-            | Life::Starting
+            | Life::Starting { .. }
             | Life::Removing(_)
             | Life::Over => None,
         }

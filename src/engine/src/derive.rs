@@ -107,7 +107,7 @@ impl Engine {
         };
         let last = container.last.clone();
         match &container.life {
-            Life::Waiting | Life::Preparing | Life::Creating { .. } | Life::Created | Life::Starting => {
+            Life::Waiting | Life::Preparing | Life::Creating { .. } | Life::Created | Life::Starting { .. } => {
                 (waiting(default, ""), last)
             }
             Life::Retry { reason, message, .. } => (waiting(*reason, message), last),

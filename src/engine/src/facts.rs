@@ -135,7 +135,7 @@ impl Engine {
     }
 
     fn program_started(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
-        if !matches!(self.container(index).life, Life::Starting) {
+        if !matches!(self.container(index).life, Life::Starting { .. }) {
             return;
         }
         self.assert_order(index);
@@ -152,9 +152,6 @@ impl Engine {
         let hook = self.container_spec(index).post_start;
         if self.ending.is_some() {
             self.join_ending(turn, index);
-        } else if self.restarting_all == RestartingAll::Yes {
-            self.kill_now(turn, index);
-            self.mark_killed(turn.now.monotonic, index, StopWhy::RestartAll);
         }
         if self.is_wanted(index) {
             let post_start = self.begin_hook(turn, index, Hook::PostStart, hook);
@@ -165,7 +162,7 @@ impl Engine {
     }
 
     fn start_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, message: String) {
-        if !matches!(self.container(index).life, Life::Starting) {
+        if !matches!(self.container(index).life, Life::Starting { .. }) {
             return;
         }
         turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
@@ -196,7 +193,7 @@ impl Engine {
                 (Some(running.since_wall), if probe { EndedBy::Probe } else { EndedBy::Anything })
             }
             // Its end overtook the answer to its start.
-            Life::Starting => {
+            Life::Starting { .. } => {
                 if self.kind(index) == Kind::Main {
                     self.initialized = Initialized::Yes;
                 }
@@ -280,7 +277,7 @@ impl Engine {
             return;
         }
         match verdict {
-            Verdict::RestartAll => self.begin_restart_all(turn),
+            Verdict::RestartAll => self.restarting_all = RestartingAll::Yes,
             Verdict::PodFails => {
                 let grace = self.spec().grace_period;
                 self.begin_ending(turn, Cause::InitFailed, grace);

@@ -312,7 +312,7 @@ impl Engine {
             | Life::Preparing
             | Life::Created
             | Life::Discarded
-            | Life::Starting
+            | Life::Starting { .. }
             | Life::Removing(_)
             | Life::Over => None,
         }

@@ -39,7 +39,7 @@ impl Engine {
                 && match &self.container(other).life {
                     // An OCI hook that hangs in a restart hangs that container only.
                     Life::Preparing | Life::Creating { .. } => self.container(other).done == Done::No,
-                    Life::Created | Life::Starting => true,
+                    Life::Created | Life::Starting { .. } => true,
                     Life::Running(running) => running.post_start != HookRun::Over && running.stop.is_none(),
                     Life::Waiting
                     | Life::Retry { .. }
@@ -87,7 +87,7 @@ impl Engine {
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded
-            | Life::Starting
+            | Life::Starting { .. }
             | Life::Running(_)
             | Life::Removing(_)
             | Life::Over => return,
@@ -100,7 +100,7 @@ impl Engine {
         if matches!(self.container(index).life, Life::Created) {
             self.assert_order(index);
             let container = self.container_mut(index);
-            container.life = Life::Starting;
+            container.life = Life::Starting { killed: Killed::No };
             turn.act(index, container.attempt, ContainerAction::Start);
         }
     }
@@ -127,9 +127,12 @@ impl Engine {
         if self.ending.is_some() { self.restarts_while_ending(index) } else { self.restarting_all == RestartingAll::No }
     }
 
-    /// R3.7: all containers are killed at once.
-    pub(crate) fn begin_restart_all(&mut self, turn: &mut Turn<'_>) {
-        self.restarting_all = RestartingAll::Yes;
+    /// R3.7: all containers are killed at once, and what comes up meanwhile too. Not where the pod's end turned out to be
+    /// due at the same moment (R5.15): then it is that which stops them.
+    pub(crate) fn kill_for_restart(&mut self, turn: &mut Turn<'_>) {
+        if self.ending.is_some() || self.restarting_all == RestartingAll::No {
+            return;
+        }
         for index in self.indices() {
             self.kill_now(turn, index);
             self.mark_killed(turn.now.monotonic, index, StopWhy::RestartAll);
@@ -163,7 +166,7 @@ impl Engine {
                 | Life::Creating { .. }
                 | Life::Created
                 | Life::Discarded
-                | Life::Starting
+                | Life::Starting { .. }
                 | Life::Running(_)
                 | Life::Removing(_) => {}
             }
@@ -184,7 +187,14 @@ impl Engine {
             Life::Created => container.life = Life::Discarded,
             // Once is enough.
             Life::Running(Running { stop: Some(Stop { stage: StopStage::Killed { .. }, .. }), .. }) => return,
-            Life::Starting | Life::Running(_) => {}
+            Life::Starting { killed } => {
+                // Once more when the answer comes: it may have been sent before there was anything to kill.
+                if *killed == Killed::Yes {
+                    return;
+                }
+                *killed = Killed::Yes;
+            }
+            Life::Running(_) => {}
             Life::Waiting
             | Life::Retry { .. }
             | Life::BackOff { .. }

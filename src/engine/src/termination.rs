@@ -92,7 +92,7 @@ impl Engine {
                 | Life::Preparing
                 | Life::Created
                 | Life::Discarded
-                | Life::Starting
+                | Life::Starting { .. }
                 | Life::Removing(_)
                 | Life::Over => {}
             }
@@ -140,7 +140,7 @@ impl Engine {
                 Life::Preparing
                 | Life::Creating { .. }
                 | Life::Discarded
-                | Life::Starting
+                | Life::Starting { .. }
                 | Life::Removing(_)
                 | Life::Over => {}
             }
@@ -222,6 +222,7 @@ impl Engine {
         {
             ending.restarts = Restarts::No;
         }
+        self.kill_for_restart(turn);
         // Mains first: what follows from a step of theirs is seen by the sidecars in the same pass.
         for index in self.indices().collect::<alloc::vec::Vec<_>>().into_iter().rev() {
             self.advance_stop(turn, index);
@@ -265,7 +266,7 @@ impl Engine {
             | Life::Waiting
             | Life::Preparing
             | Life::Discarded
-            | Life::Starting
+            | Life::Starting { .. }
             | Life::Running(_)
             | Life::Removing(_)
             | Life::Over => {}
@@ -317,7 +318,7 @@ impl Engine {
         for container in &mut self.containers {
             let started_at = match &container.life {
                 Life::Running(running) => Some(running.since_wall),
-                Life::Starting => None,
+                Life::Starting { .. } => None,
                 Life::Waiting
                 | Life::Retry { .. }
                 | Life::BackOff { .. }

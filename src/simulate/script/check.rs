@@ -131,6 +131,7 @@ impl Faults {
 
     fn image(&mut self, field: &FieldPath, text: &ImageText) {
         self.reason(&field.child("reason"), &text.reason, IMAGE_REASONS);
+        self.signal(&field.child("stopSignal"), &text.stop_signal);
         self.pointless(field, text.fails, &text.reason);
     }
 

@@ -75,6 +75,7 @@ pub struct AttemptText {
 pub struct ImageText {
     pub fails: u32,
     pub reason: String,
+    pub stop_signal: Option<String>,
 }
 
 /// Its creation.

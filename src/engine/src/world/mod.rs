@@ -269,7 +269,7 @@ impl Process {
             self.image_failures += 1;
             return ContainerEvent::ImageFailed { failure: script.image_fails.1, message: "scripted".to_string() };
         }
-        ContainerEvent::ImageReady { image_id: "world".to_string(), stop_signal: None }
+        ContainerEvent::ImageReady { image_id: "world".to_string(), stop_signal: script.image_stop_signal }
     }
 }
 

@@ -62,6 +62,8 @@ impl ContainerScript {
 pub struct AttemptScript {
     /// How often its image can't be had before it can, and why.
     pub image_fails: (u32, ImageFailure),
+    /// The stop signal that its image asks for (R5.12).
+    pub image_stop_signal: Option<i32>,
     /// How often it can't be created before it can, and why.
     pub create_fails: (u32, CreateFailure),
     /// `Create` doesn't return until it is killed (a hanging OCI hook).
@@ -136,6 +138,7 @@ impl Default for AttemptScript {
         let probe = ProbeScript { takes: Duration::ZERO, good_from: Duration::ZERO, good_until: None, errs: false };
         Self {
             image_fails: (0, ImageFailure::Pull),
+            image_stop_signal: None,
             create_fails: (0, CreateFailure::Create),
             create_hangs: false,
             dies_unstarted: None,

@@ -140,6 +140,20 @@ fn back_off_is_shown() {
     );
 }
 
+/// R4.4: delays as Go prints them.
+#[test]
+fn back_off_is_shown_in_gos_words() {
+    for (seconds, words) in [(0.5, "500ms"), (1.5, "1.5s"), (80.0, "1m20s"), (300.0, "5m0s"), (3600.0, "1h0m0s")] {
+        let mut case = always().main("m1", &[ends(1.0, 1)]);
+        case.spec.backoff.initial = secs(seconds);
+        case.spec.backoff.max = secs(seconds);
+        let mut run = begin(case);
+        run.until(2.1);
+        let ContainerState::Waiting { message, .. } = run.container("m1").state else { panic!("{seconds}") };
+        assert!(message.starts_with(&format!("back-off {words} restarting")), "{message}");
+    }
+}
+
 /// R4.6: the knobs.
 #[test]
 fn back_off_can_be_set() {

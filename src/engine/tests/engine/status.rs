@@ -44,6 +44,33 @@ fn exit_codes() {
     let run = run(case, &[]);
     assert_eq!(run.finish(), Some("3 finish 7"));
     assert_eq!(run.status().phase, Phase::Failed);
+    // A main's goes before an init's, also where that one failed after it (R3.7).
+    let case = never()
+        .init("i1", &[ends(1.0, 0), ends(1.0, 5)])
+        .main("m1", &[ends(1.0, 88)])
+        .with(|m| m.restart_rules = vec![rule(barepod_engine::spec::RestartRuleAction::RestartAllContainers, &[88])]);
+    assert_eq!(crate::timeline::run(case, &[]).finish(), Some("3 finish 88"));
+}
+
+/// R8.3: `lastState` is the end before the one in `state`, or, while it runs or waits, the last one.
+#[test]
+fn last_states() {
+    let mut run = begin(on_failure().main("m1", &[ends(1.0, 3), ends(1.0, 4), ends(1.0, 0)]));
+    let codes = |run: &Run| {
+        let status = run.container("m1");
+        let now = match status.state {
+            ContainerState::Terminated(ended) => Some(ended.exit_code),
+            ContainerState::Running { .. } | ContainerState::Waiting { .. } => None,
+        };
+        (now, status.last_state.map(|last| last.exit_code))
+    };
+    for (at, expected) in [(0.5, (None, None)), (1.5, (None, Some(3))), (5.0, (None, Some(4))), (12.5, (None, Some(4)))]
+    {
+        run.until(at);
+        assert_eq!(codes(&run), expected, "{at}");
+    }
+    run.until(20.0);
+    assert_eq!(codes(&run), (Some(0), Some(4)));
 }
 
 /// R8.2: conditions, their words and times.

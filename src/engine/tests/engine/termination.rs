@@ -1,7 +1,7 @@
 //! R5: the end.
 
 use barepod_engine::event::{Event, Exit};
-use barepod_engine::spec::{HookSpec, SidecarPreStop};
+use barepod_engine::spec::{HookSpec, ProbeSpec, RestartRuleAction, SidecarPreStop};
 use barepod_engine::status::{ContainerState, Phase, PodReason, TerminatedReason};
 use barepod_engine::world::script::{AttemptScript, Latencies, ProbeScript, StopScript};
 
@@ -354,6 +354,21 @@ fn a_failing_post_start_at_natural_end() {
 fn stop_signals() {
     let case = never().main("m1", &[obeys(0.0)]).with(|m| m.stop_signal = Some(3));
     assert_eq!(run(case, &[stop(1.0)]).times("m1 signal 3"), [1.0]);
+    // The image's, where the manifest names none.
+    let quits = AttemptScript { image_stop_signal: Some(10), ..obeys(0.0) };
+    assert_eq!(run(never().main("m1", &[quits]), &[stop(1.0)]).times("m1 signal 10"), [1.0]);
+    let case = never().main("m1", &[quits]).with(|m| m.stop_signal = Some(3));
+    assert_eq!(run(case, &[stop(1.0)]).times("m1 signal 3"), [1.0]);
+}
+
+/// R4.7, R5.4, R5.10: a sidecar that waits for its restart when deletion is requested counts as gone, also while mains
+/// take longer to stop than it would have waited.
+#[test]
+fn a_sidecar_in_back_off_at_deletion_is_gone() {
+    let case = never().sidecar("s1", &[ends(1.0, 1)]).main("m1", &[obeys(20.0)]);
+    let run = run(case, &[stop(5.0)]);
+    assert_eq!(run.times("s1 start"), [0.0, 1.0]);
+    assert_eq!(run.finish(), Some("25 finish 143"));
 }
 
 /// R5.15, R8.4: activeDeadlineSeconds.
@@ -369,6 +384,44 @@ fn active_deadline() {
     let mut case = never().init("i1", &[obeys(0.0)]).main("m1", &[ends(1.0, 0)]);
     case.spec.active_deadline = Some(secs(5.0));
     assert_eq!(crate::timeline::run(case, &[]).finish(), Some("5 finish 1"));
+}
+
+/// R5.15, R3.7: where a main asks for a restart of all at the very moment of the deadline, or the shell wakes up late, the
+/// pod ends with its grace; nobody is killed.
+#[test]
+fn restart_all_at_the_deadline() {
+    let mut case = always()
+        .main("m1", &[obeys(1.0)])
+        .main("m2", &[ends(20.0, 88)])
+        .with(|m| m.restart_rules = vec![rule(RestartRuleAction::RestartAllContainers, &[88])]);
+    case.spec.active_deadline = Some(secs(20.0));
+    let run = run(case, &[]);
+    assert_eq!(run.main_lines()[2..], ["20 m2 exited 88", "20 m1 signal 15", "21 m1 exited 143", "21 finish 143"]);
+}
+
+/// R5.7, I8: one SIGKILL for a container that is being started, however often it is asked for, and one more when it has
+/// been: the first may have come too early.
+#[test]
+fn forced_twice_while_starting() {
+    let latencies = Latencies { start: secs(5.0), kill: secs(10.0), ..Latencies::default() };
+    let case = never().main("m1", &[stubborn()]).latencies(latencies);
+    let run = run(case, &[From::Kill(1.0), From::Kill(2.0)]);
+    assert_eq!(run.times("m1 kill"), [1.0, 5.0]);
+}
+
+/// R3.7, R6.6: what is being killed for a restart of all isn't probed, also where deletion comes meanwhile.
+#[test]
+fn no_probes_of_what_is_being_killed() {
+    let latencies = Latencies { kill: secs(5.0), ..Latencies::default() };
+    let case = never()
+        .sidecar("s1", &[stubborn()])
+        .with(|s| s.liveness_probe = Some(ProbeSpec { period: secs(1.0), ..probe() }))
+        .main("m1", &[stubborn()])
+        .main("m2", &[ends(2.5, 88)])
+        .with(|m| m.restart_rules = vec![rule(RestartRuleAction::RestartAllContainers, &[88])])
+        .latencies(latencies);
+    let run = run(case, &[stop(3.5)]);
+    assert_eq!(run.times("s1 probe liveness"), [0.0, 1.0, 2.0]);
 }
 
 /// R5.16, R3.6: the sandbox goes after the last removal, and `Finish` after it.

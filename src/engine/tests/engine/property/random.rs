@@ -190,6 +190,7 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
     };
     let ends_often = kind != Kind::Sidecar;
     AttemptScript {
+        image_stop_signal: random.percent(10).then(|| random.pick(&[2, 10])),
         image_fails: if random.percent(4) { (1, ImageFailure::Pull) } else { (0, ImageFailure::Pull) },
         create_fails: if random.percent(4) { (2, CreateFailure::Config) } else { (0, CreateFailure::Create) },
         create_hangs: random.percent(1),

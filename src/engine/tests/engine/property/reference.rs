@@ -80,6 +80,7 @@ struct One {
     delay: Duration,
     raised: Option<Instant>,
     pull: Option<Duration>,
+    image_signal: Option<i32>,
     started: Instant,
     post_start: PostStart,
     probes: [Prober; 3],
@@ -146,6 +147,7 @@ impl Reference {
             delay: Duration::ZERO,
             raised: None,
             pull: None,
+            image_signal: None,
             started: Instant::default(),
             post_start: PostStart::Past,
             probes: [Prober::default(); 3],
@@ -309,7 +311,8 @@ impl Reference {
         let wanted = self.wanted(i);
         let stage = self.ones[i].stage;
         match (event, stage) {
-            (ContainerEvent::ImageReady { .. }, Stage::Imaging) => {
+            (ContainerEvent::ImageReady { stop_signal, .. }, Stage::Imaging) => {
+                self.ones[i].image_signal = *stop_signal;
                 self.ones[i].pull = None;
                 if wanted {
                     self.ones[i].stage = Stage::Creating;
@@ -501,10 +504,12 @@ impl Reference {
             return false;
         }
         let started = self.startup_passed(i);
-        let guarded = match &one.stop {
-            None => !self.restarting,
-            Some(stop) => !stop.alone && stop.signaled.is_none() && self.kept(i),
-        };
+        // What has been sent SIGKILL is as good as gone (R3.7, R6.6): only a new instance is guarded again.
+        let guarded = !one.killed
+            && match &one.stop {
+                None => !self.restarting,
+                Some(stop) => !stop.alone && stop.signaled.is_none() && self.kept(i),
+            };
         match probe {
             0 => !started && guarded,
             1 => started && guarded,
@@ -720,8 +725,8 @@ impl Reference {
             PreStop::Sleeps(_) | PreStop::Open | PreStop::Past => {
                 stop.signaled = Some(now);
                 stop.kill_at = stop.deadline.max(now.after(2 * SECOND));
-                let signal = self.spec.containers[i].stop_signal.unwrap_or(15);
-                self.ask(i, ContainerAction::Signal(signal));
+                let signal = self.spec.containers[i].stop_signal.or(self.ones[i].image_signal);
+                self.ask(i, ContainerAction::Signal(signal.unwrap_or(15)));
             }
         }
         true
