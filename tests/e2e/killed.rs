@@ -64,8 +64,15 @@ fn clean_up(case: &Case, run: &mut Run<'_>, next: Next, when: &str) {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!text.contains("warning") && !text.contains("panicked"), "{when}, {next:?}: {text}");
     if has_status && !had_ended && !matches!(next, Next::Remove | Next::Run) {
-        assert_eq!(case.phase(), "Failed", "{when}, {next:?}");
-        assert_eq!(case.get()["status"]["reason"], "SupervisorLost", "{when}, {next:?}");
+        let status = case.get()["status"].clone();
+        // The engine is saved before the status is written: what it knew of the end isn't lost.
+        if status["phase"] != "Succeeded" || !case.said("over") {
+            assert_eq!(
+                (&status["phase"], &status["reason"]),
+                (&json!("Failed"), &json!("SupervisorLost")),
+                "{when}, {next:?}"
+            );
+        }
     }
     case.nothing_left();
 }
