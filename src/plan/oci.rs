@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Linux, LinuxBuilder, LinuxCpu, LinuxIdMapping, LinuxMemory, LinuxNamespace, LinuxNamespaceBuilder,
+    Hook, Linux, LinuxBuilder, LinuxCpu, LinuxIdMapping, LinuxMemory, LinuxNamespace, LinuxNamespaceBuilder,
     LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
@@ -40,6 +40,15 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         }
         if filled(process.selinux_label()) {
             return refuse("process.selinuxLabel", "SELinux", "the container runtime has none; take the label out");
+        }
+    }
+    if let Some(hooks) = base.hooks() {
+        // libcontainer runs these two where its own start and delete commands end; here nobody gives them.
+        let given = |list: &Option<Vec<Hook>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        for (field, list) in [("hooks.poststart", hooks.poststart()), ("hooks.poststop", hooks.poststop())] {
+            if given(list) {
+                return refuse(field, "a hook at this point", "use lifecycle hooks of the manifest, or take it out");
+            }
         }
     }
     if let Some(linux) = base.linux() {
