@@ -152,6 +152,7 @@ fn at_any_moment() {
         let share = f64::from(point) + random.share();
         let moment = life.mul_f64(share / f64::from(points));
         // Not to wait for something: this very moment is the test's input.
+        #[allow(clippy::disallowed_methods, reason = "the moment of the kill is the case")]
         std::thread::sleep(moment.saturating_sub(began.elapsed()));
         clean_up(&case, &mut run, NEXT[point as usize % NEXT.len()], &format!("{moment:?} of {life:?}"));
     }

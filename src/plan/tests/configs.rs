@@ -56,7 +56,7 @@ fn rich() -> ImageFacts {
             "capabilities": {"bounding": ["CAP_KILL"], "effective": ["CAP_KILL"], "permitted": ["CAP_KILL"]},
             "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 10, "soft": 9}],
         },
-        "hooks": {"poststop": [{"path": "/bin/true"}]},
+        "hooks": {"createRuntime": [{"path": "/bin/true"}]},
         "mounts": [
             {"destination": "/proc", "type": "proc", "source": "proc"},
             {"destination": "/dev/shm", "type": "tmpfs", "source": "shm"},

@@ -35,6 +35,7 @@ pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "never came true: {what}");
         // Bounded polling of a condition, not synchronisation by time.
+        #[allow(clippy::disallowed_methods, reason = "a bounded look at a condition that has no descriptor")]
         std::thread::sleep(Duration::from_millis(2));
     }
 }
