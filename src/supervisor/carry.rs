@@ -48,7 +48,7 @@ impl Supervisor<'_> {
                 self.answer(container, attempt, ContainerEvent::Signaled);
             }
             ContainerAction::Kill => self.kill(container, attempt),
-            ContainerAction::Remove => self.remove(container, attempt),
+            ContainerAction::Remove => self.removals.push_back((container, attempt)),
             ContainerAction::RunHook(hook) => self.begin_handler(container, attempt, hook.into()),
             ContainerAction::Probe(probe) => self.begin_handler(container, attempt, probe.into()),
         }
@@ -204,7 +204,7 @@ impl Supervisor<'_> {
         self.answer(container, attempt, ContainerEvent::Signaled);
     }
 
-    fn remove(&mut self, container: ContainerIndex, attempt: Attempt) {
+    pub(super) fn remove(&mut self, container: ContainerIndex, attempt: Attempt) {
         let Stage::Present(present) = std::mem::take(&mut self.slot(container).stage) else {
             return self.removed(container, attempt);
         };

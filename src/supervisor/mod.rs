@@ -88,6 +88,8 @@ pub struct Supervisor<'a> {
     handlers: Handlers,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
+    /// Attempts to be removed once there is nothing else to be carried out.
+    removals: VecDeque<(ContainerIndex, Attempt)>,
     /// Kubernetes Events that are not on disk yet.
     records: Vec<EventRecord>,
     /// Whether output is left in its pipes until the audience has room.
@@ -134,6 +136,7 @@ impl<'a> Supervisor<'a> {
             slots,
             handlers: Handlers::new(),
             facts: VecDeque::new(),
+            removals: VecDeque::new(),
             records: Vec::new(),
             listening: true,
             written: None,
@@ -182,14 +185,22 @@ impl<'a> Supervisor<'a> {
     /// Tells the engine all facts and carries out what it asks for, until there is nothing new.
     fn settle(&mut self) -> Result<(), SupervisorError> {
         let mut actions: Vec<Action> = Vec::new();
-        while let Some(event) = self.facts.pop_front() {
-            self.announce(&event);
-            self.engine.step(now(), event, &mut actions);
-            for action in actions.drain(..) {
-                self.carry(action);
+        loop {
+            while let Some(event) = self.facts.pop_front() {
+                self.announce(&event);
+                self.engine.step(now(), event, &mut actions);
+                for action in actions.drain(..) {
+                    self.carry(action);
+                }
+                if let Some(error) = self.broken.take() {
+                    return Err(SupervisorError::Sandbox(error));
+                }
             }
-            if let Some(error) = self.broken.take() {
-                return Err(SupervisorError::Sandbox(error));
+            // Nobody waits for a removal but the container itself: what others wait for (the next create, a signal)
+            // goes out before.
+            match self.removals.pop_front() {
+                Some((container, attempt)) => self.remove(container, attempt),
+                None => break,
             }
         }
         let deadline = self.engine.next_deadline();
