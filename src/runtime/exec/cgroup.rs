@@ -47,9 +47,9 @@ impl Place {
             return Err(io_error("find", "the container's cgroup")(io::ErrorKind::NotFound.into()));
         };
         let leaf = make_leaf(&found.parent)?;
-        let mut joins: Vec<PathBuf> = found.joins.iter().map(|folder| folder.join("cgroup.procs")).collect();
+        let mut joins: Vec<PathBuf> = found.joins.iter().map(|folder| folder.join("tasks")).collect();
         if found.kind == Leaf::Freezer {
-            joins.insert(0, leaf.join("cgroup.procs"));
+            joins.insert(0, leaf.join("tasks"));
         }
         Ok(Self { leaf, kind: found.kind, joins })
     }
@@ -59,7 +59,7 @@ impl Place {
         (self.kind == Leaf::Unified).then_some(self.leaf.as_path())
     }
 
-    /// The `cgroup.procs` files to be written to, in this order.
+    /// The v1 `tasks` files to be written to, in this order.
     pub(super) fn joins(&self) -> &[PathBuf] {
         &self.joins
     }
@@ -225,9 +225,10 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// Moves a process into the cgroups whose `cgroup.procs` these are.
-pub(super) fn join(procs: &mut [File], pid: i32) -> io::Result<()> {
-    procs.iter_mut().try_for_each(|file| file.write_all(pid.to_string().as_bytes()))
+/// Moves this process, which must have one thread, into the cgroups whose `tasks` these are. Another's pid, or
+/// `cgroup.procs`, would make the kernel stop all forks and exits and wait for an RCU grace period.
+pub(super) fn join(tasks: &mut [File]) -> io::Result<()> {
+    tasks.iter_mut().try_for_each(|file| file.write_all(b"0"))
 }
 
 #[cfg(test)]

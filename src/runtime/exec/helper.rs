@@ -28,7 +28,7 @@ pub(super) struct Request {
     pub(super) pid: i32,
     pub(super) process: Process,
     pub(super) seccomp: Option<LinuxSeccomp>,
-    /// `cgroup.procs` files to write the new process' pid to.
+    /// v1 `tasks` files that the new process moves itself with.
     pub(super) joins: Vec<PathBuf>,
     /// Whether it is to be born in the cgroup whose folder comes along.
     pub(super) birth: Birth,
@@ -143,12 +143,12 @@ fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
     let birth = (request.birth == Birth::InCgroup).then(|| fds.cgroup.as_fd());
     let Some(pid) = fork(birth).map_err(step("clone3"))? else {
         drop(opener);
+        cgroup::join(&mut joins).map_err(step("write tasks"))?;
         let task = program::Task { request, instructions, stdio: fds.stdio, root, gate: gate.into() };
         program::become_program(task, report)
     };
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.
     tell(report, &Report::Forked { pid });
-    cgroup::join(&mut joins, pid).map_err(step("write cgroup.procs"))?;
     File::from(opener).write_all(b"!").map_err(step("write"))
 }
 
