@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use barepod_engine::event::{ContainerEvent, Hook, HookResult, Probe, ProbeResult};
+use barepod_engine::event::{ContainerEvent, HookResult, Probe, ProbeResult};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::clock::Alarm;
 use super::slot::Stage;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, Asker, Handler, HookName, ProbeName};
+use crate::plan::{self, Asker, Handler};
 use crate::runtime::container::reap_strays;
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, ExitStatus, Progress, Stdio};
 use crate::runtime::handler::{Outcome, Request};
@@ -137,12 +137,12 @@ impl Supervisor<'_> {
 
     /// Hooks have no limit of their own: they end with their container.
     fn limit(&self, container: ContainerIndex, asker: Asker) -> rustix::io::Result<Option<Limit>> {
-        let Asker::Probe(name) = asker else { return Ok(None) };
+        let Asker::Probe(probe) = asker else { return Ok(None) };
         let spec = &self.pod.plan.lifecycle.containers[usize::from(container.0)];
-        let probe = match name {
-            ProbeName::Startup => &spec.startup_probe,
-            ProbeName::Liveness => &spec.liveness_probe,
-            ProbeName::Readiness => &spec.readiness_probe,
+        let probe = match probe {
+            Probe::Startup => &spec.startup_probe,
+            Probe::Liveness => &spec.liveness_probe,
+            Probe::Readiness => &spec.readiness_probe,
         };
         let Some(timeout) = probe.as_ref().map(|probe| probe.timeout) else { return Ok(None) };
         let mut alarm = Alarm::new()?;
@@ -235,12 +235,8 @@ impl Supervisor<'_> {
     fn answer_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker, how: Try) {
         const GONE: &str = "the container has ended";
         let event = match asker {
-            Asker::Probe(name) => ContainerEvent::ProbeDone {
-                probe: match name {
-                    ProbeName::Startup => Probe::Startup,
-                    ProbeName::Liveness => Probe::Liveness,
-                    ProbeName::Readiness => Probe::Readiness,
-                },
+            Asker::Probe(probe) => ContainerEvent::ProbeDone {
+                probe,
                 result: match how {
                     Try::Good => ProbeResult::Success,
                     Try::Odd(message) => ProbeResult::Warning { message },
@@ -249,11 +245,8 @@ impl Supervisor<'_> {
                     Try::Gone => ProbeResult::Error { message: GONE.to_owned() },
                 },
             },
-            Asker::Hook(name) => ContainerEvent::HookDone {
-                hook: match name {
-                    HookName::PostStart => Hook::PostStart,
-                    HookName::PreStop => Hook::PreStop,
-                },
+            Asker::Hook(hook) => ContainerEvent::HookDone {
+                hook,
                 result: match how {
                     Try::Good | Try::Odd(_) => HookResult::Success,
                     Try::Bad(message) | Try::Impossible(message) => HookResult::Failure { message },

@@ -4,13 +4,14 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use barepod_engine::event::{Hook, Probe};
 use barepod_engine::spec::ContainerIndex;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::log::Stream;
-use crate::plan::{Asker, HookName, ProbeName};
+use crate::plan::Asker;
 
 /// What a descriptor that became ready is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +46,11 @@ pub enum Token {
 
 /// All askers, for their numbers.
 const ASKERS: [Asker; 5] = [
-    Asker::Probe(ProbeName::Startup),
-    Asker::Probe(ProbeName::Liveness),
-    Asker::Probe(ProbeName::Readiness),
-    Asker::Hook(HookName::PostStart),
-    Asker::Hook(HookName::PreStop),
+    Asker::Probe(Probe::Startup),
+    Asker::Probe(Probe::Liveness),
+    Asker::Probe(Probe::Readiness),
+    Asker::Hook(Hook::PostStart),
+    Asker::Hook(Hook::PreStop),
 ];
 
 fn asker_number(asker: Asker) -> u64 {
