@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use barepod_engine::event::{ContainerEvent, HookResult, Probe, ProbeResult};
+use barepod_engine::event::{ContainerEvent, HookResult, ProbeResult};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::clock::Alarm;
@@ -60,8 +60,8 @@ enum Try {
 
 impl Supervisor<'_> {
     pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker) {
-        let pod_ips = self.sandbox.as_ref().map(|sandbox| sandbox.facts().pod_ips).unwrap_or_default();
-        let pod_ip = pod_ips.first().map_or("127.0.0.1", String::as_str);
+        let pod_ip = self.sandbox.as_ref().and_then(|sandbox| sandbox.pod_ips().first());
+        let pod_ip = pod_ip.map_or("127.0.0.1", String::as_str);
         let handler = match plan::handler(&self.pod.manifest, container, asker, pod_ip) {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
@@ -139,12 +139,7 @@ impl Supervisor<'_> {
     fn limit(&self, container: ContainerIndex, asker: Asker) -> rustix::io::Result<Option<Limit>> {
         let Asker::Probe(probe) = asker else { return Ok(None) };
         let spec = &self.pod.plan.lifecycle.containers[usize::from(container.0)];
-        let probe = match probe {
-            Probe::Startup => &spec.startup_probe,
-            Probe::Liveness => &spec.liveness_probe,
-            Probe::Readiness => &spec.readiness_probe,
-        };
-        let Some(timeout) = probe.as_ref().map(|probe| probe.timeout) else { return Ok(None) };
+        let Some(timeout) = spec.probe(probe).map(|probe| probe.timeout) else { return Ok(None) };
         let mut alarm = Alarm::new()?;
         alarm.set(Some(now().monotonic.after(timeout)))?;
         self.sources.add(&alarm, Token::HandlerAlarm(container, asker), Interest::Readable)?;
