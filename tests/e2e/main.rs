@@ -17,6 +17,7 @@ mod harness;
 mod killed;
 mod order;
 mod output;
+mod probes;
 mod restart;
 mod security;
 mod terminal;
