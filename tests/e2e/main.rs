@@ -15,6 +15,7 @@ mod deletion;
 mod exit_codes;
 mod harness;
 mod killed;
+mod network;
 mod order;
 mod output;
 mod probes;

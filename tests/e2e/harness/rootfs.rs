@@ -31,7 +31,7 @@ const DEFY: &str = "#!/bin/sh\ntrap 'say \"$1 term\"' TERM\nsay \"$1 up\"\nwhile
 const ANSWER: &str = "#!/bin/sh\nwhile read -r line && line=${line%?} && [ \"$line\" ]; do echo \"$line\"; done >> /t/$1.asked\ncat /t/$1\n";
 
 /// `web PORT FILE` is one for all connections, in the background of whoever calls it; ready when it returns.
-const WEB: &str = "#!/bin/sh\nnc -ll -p $1 -e answer $2 &\nuntil grep -q \"$(printf ':%04X 00000000:0000 0A' $1)\" /proc/net/tcp /proc/net/tcp6; do usleep 5000; done\n";
+const WEB: &str = "#!/bin/sh\nnc -ll -p $1 -e answer $2 &\nuntil grep -q \"$(printf ':%04X 0*:0000 0A' $1)\" /proc/net/tcp /proc/net/tcp6; do usleep 5000; done\n";
 
 pub fn make(root: &Path) {
     for folder in ["bin", "etc", "proc", "sys", "dev", "root", "var", "t"] {
