@@ -14,6 +14,7 @@ mod config;
 mod deletion;
 mod exit_codes;
 mod harness;
+mod hooks;
 mod killed;
 mod network;
 mod order;
