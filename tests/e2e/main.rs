@@ -12,6 +12,7 @@ mod bundles;
 mod commands;
 mod config;
 mod deletion;
+mod exec;
 mod exit_codes;
 mod harness;
 mod hooks;
