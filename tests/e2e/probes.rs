@@ -255,9 +255,9 @@ fn liveness_while_the_pod_ends() {
     let Some(case) = Case::new("ending") else { return };
     let watched =
         |name: &str, more: Value| with(json!({"livenessProbe": probe(&format!("test ! -e /t/sick-{name}"))}), more);
-    let main_script = "trap 'say main term; touch /t/sick-main /t/sick-web; await web again; say main exits; exit 0' TERM; \
+    let main_script = "trap 'say main term; touch /t/sick-main /t/sick-web; await web2 up; say main exits; exit 0' TERM; \
         say main up; while :; do sleep 99 & wait $!; done";
-    let web = "[ -e /t/sick-web ] && { rm /t/sick-web; say web again; }; exec serve web";
+    let web = "[ -e /t/sick-web ] && { rm /t/sick-web; exec serve web2; }; exec serve web";
     let pod = case.pod().init(main("web", web, watched("web", json!({"restartPolicy": "Always"})))).container(main(
         "main",
         main_script,
@@ -267,6 +267,6 @@ fn liveness_while_the_pod_ends() {
     case.wait_for("main up");
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
-    assert_eq!(case.trace()[2..], ["main term", "web term", "web again", "web up", "main exits", "web term"]);
+    assert_eq!(case.trace()[2..], ["main term", "web term", "web2 up", "main exits", "web2 term"]);
     assert!(case.messages_of("main", "Unhealthy").is_empty());
 }
