@@ -2,7 +2,7 @@
 //!
 //! What counts as success is written here and nowhere else; what a result means for the pod is the engine's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use barepod_engine::event::{ContainerEvent, HookResult, ProbeResult};
 use barepod_engine::spec::{Attempt, ContainerIndex};
@@ -218,6 +218,11 @@ impl Supervisor<'_> {
 
     /// A container has ended: what still runs for it ends too (R5.6).
     pub(super) fn end_handlers(&mut self, container: ContainerIndex) {
+        let (asked, others): (VecDeque<_>, _) = self.asked.drain(..).partition(|(one, ..)| *one == container);
+        self.asked = others;
+        for (_, attempt, asker) in asked {
+            self.answer_handler(container, attempt, asker, Try::Gone);
+        }
         let mine: Vec<_> = self.handlers.keys().filter(|(one, _)| *one == container).copied().collect();
         for key in mine {
             if let Some(running) = self.handlers.remove(&key) {
