@@ -41,10 +41,10 @@ enum Leaf {
 }
 
 impl Entry {
-    /// Makes the leaf; gives it where a process can be born in it (v2), and the `cgroup.procs` files to be written to, in
-    /// this order.
+    /// Makes the leaf; gives it where a process can be born in it (v2), and the `tasks` files of the v1 cgroups
+    /// to be joined, in this order.
     pub(super) fn open(&self) -> Result<(Option<File>, Vec<File>), (PathBuf, io::Error)> {
-        let procs = |path: PathBuf| File::options().write(true).open(&path).map_err(|cause| (path, cause));
+        let tasks = |path: PathBuf| File::options().write(true).open(&path).map_err(|cause| (path, cause));
         match fs::create_dir(&self.leaf) {
             // Left by a supervisor before this one.
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err((self.leaf.clone(), cause)),
@@ -55,7 +55,7 @@ impl Entry {
             Leaf::Freezer => None,
         };
         let own = (self.kind == Leaf::Freezer).then_some(&self.leaf);
-        let joins = own.into_iter().chain(&self.joins).map(|folder| procs(folder.join("cgroup.procs")));
+        let joins = own.into_iter().chain(&self.joins).map(|folder| tasks(folder.join("tasks")));
         Ok((birth, joins.collect::<Result<_, _>>()?))
     }
 }
@@ -236,9 +236,12 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// Moves a process into the cgroups whose `cgroup.procs` these are.
-pub(super) fn join(procs: &mut [File], pid: i32) -> io::Result<()> {
-    procs.iter_mut().try_for_each(|file| file.write_all(pid.to_string().as_bytes()))
+/// Moves this process, of one thread, into the cgroups whose `tasks` these are.
+///
+/// By thread, and by itself: the kernel then needn't keep all forks and exits of the box from happening meanwhile, for
+/// which it waits until each CPU has seen it, milliseconds a hierarchy (`cgroup_attach_lock`, Linux 5.17 and newer).
+pub(super) fn join(tasks: &mut [File]) -> io::Result<()> {
+    tasks.iter_mut().try_for_each(|file| file.write_all(b"0"))
 }
 
 #[cfg(test)]

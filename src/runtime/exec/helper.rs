@@ -117,7 +117,7 @@ fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
     identity::raise_limits(&request.process)?;
     own_output(&request, &fds.stdio)?;
     let cgroups = request.cgroups.open();
-    let (birth, mut joins) = cgroups.map_err(|(path, cause)| step(&path.display().to_string())(cause))?;
+    let (birth, joins) = cgroups.map_err(|(path, cause)| step(&path.display().to_string())(cause))?;
     let namespaces = namespaces_to_join(request.pid)?;
     // Without a mount namespace of its own the container's root is only its init's.
     let root = if namespaces.contains(Namespaces::MOUNT) { None } else { Some(open_root(request.pid)?) };
@@ -128,12 +128,11 @@ fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
     set_namespaces(fds.init.as_fd(), namespaces)?;
     let Some(pid) = fork(birth.as_ref().map(AsFd::as_fd)).map_err(step("clone3"))? else {
         drop(opener);
-        let task = program::Task { request, instructions, stdio: fds.stdio, root, gate: gate.into() };
+        let task = program::Task { request, instructions, stdio: fds.stdio, root, joins, gate: gate.into() };
         program::become_program(task, report)
     };
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.
     tell(report, &Report::Forked { pid });
-    cgroup::join(&mut joins, pid).map_err(step("write cgroup.procs"))?;
     File::from(opener).write_all(b"!").map_err(step("write"))
 }
 
