@@ -31,8 +31,7 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
         if !force {
             return Err(CliError::StillRunning(name));
         }
-        let alive = || found.life().is_ok_and(|life| life == Life::Running);
-        if control::end(&found.dir, Request::Kill, alive)?.is_none() {
+        if control::end(&found.dir, Request::Kill, || found.runs_on())?.is_none() {
             // It died instead: there is something to clean up after.
             recover::clean_if_lost(layout, &found.namespace, &found.name)?;
         }

@@ -20,8 +20,7 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     }
     let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let request = Request::Stop { grace_period };
-    let alive = || found.life().is_ok_and(|life| life == Life::Running);
-    match control::end(&found.dir, request, alive)? {
+    match control::end(&found.dir, request, || found.runs_on())? {
         Some(ended) => eprintln!("pod {name} stopped: {} (exit code {})", ended.phase, ended.exit_code),
         None => match recover::find(&layout, &name) {
             // Another command was as fast as to remove it.

@@ -3,34 +3,30 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{ControlError, Ended, Request, VERSION, WireAnswer, WireRequest, short_path};
 
-/// How long a supervisor may hold the pod's lock and not listen: at its start, and when it leaves.
-const DEAF_TRIES: u32 = 500;
-const DEAF_PAUSE: Duration = Duration::from_millis(10);
+/// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
+const DEAF_TRIES: u32 = 1000;
 
 /// Asks the supervisor of the pod whose state is in `dir` for its end, and waits for it. `None`: the pod ended before
-/// the supervisor could be asked, or the supervisor died. `alive` says whether somebody supervises the pod now.
+/// the supervisor could be asked, or the supervisor died. `lives` says whether somebody supervises the pod now; where somebody does, after a moment: it is
+/// asked again and again.
 ///
 /// # Errors
 /// Where a supervisor that lives doesn't listen or answer.
-pub fn end(dir: &Path, request: Request, mut alive: impl FnMut() -> bool) -> Result<Option<Ended>, ControlError> {
+pub fn end(dir: &Path, request: Request, mut lives: impl FnMut() -> bool) -> Result<Option<Ended>, ControlError> {
     let mut tries = 0;
     let ended = loop {
         match Client::connect(dir) {
             Ok(mut client) => break client.ask(request).and_then(|()| client.wait_end()),
-            Err(_) if !alive() => return Ok(None),
+            Err(_) if !lives() => return Ok(None),
             Err(error) if tries == DEAF_TRIES => return Err(error),
-            Err(_) => {
-                tries += 1;
-                pause();
-            }
+            Err(_) => tries += 1,
         }
     };
     match ended {
-        Err(_) if dies(alive) => Ok(None),
+        Err(_) if dies(lives) => Ok(None),
         Err(error) => Err(error),
         Ok(ended) => Ok(Some(ended)),
     }
@@ -38,19 +34,8 @@ pub fn end(dir: &Path, request: Request, mut alive: impl FnMut() -> bool) -> Res
 
 /// Whether a supervisor that has hung up is dead, or about to be: the kernel closes the socket of a killed process and
 /// gives back its lock one after the other.
-fn dies(mut alive: impl FnMut() -> bool) -> bool {
-    for _ in 0..DEAF_TRIES {
-        if !alive() {
-            return true;
-        }
-        pause();
-    }
-    false
-}
-
-#[allow(clippy::disallowed_methods, reason = "a command that waits for a socket to appear has nothing else to do")]
-fn pause() {
-    std::thread::sleep(DEAF_PAUSE);
+fn dies(mut lives: impl FnMut() -> bool) -> bool {
+    (0..DEAF_TRIES).any(|_| !lives())
 }
 
 /// A connection to a pod's supervisor.

@@ -15,44 +15,20 @@ const RELEASE: &str = "1.37";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Asker {
     /// A probe.
-    Probe(ProbeName),
+    Probe(Probe),
     /// A hook.
-    Hook(HookName),
-}
-
-/// [`Probe`], in an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum ProbeName {
-    Startup,
-    Liveness,
-    Readiness,
-}
-
-/// [`Hook`], in an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum HookName {
-    PostStart,
-    PreStop,
+    Hook(Hook),
 }
 
 impl From<Probe> for Asker {
     fn from(probe: Probe) -> Self {
-        Self::Probe(match probe {
-            Probe::Startup => ProbeName::Startup,
-            Probe::Liveness => ProbeName::Liveness,
-            Probe::Readiness => ProbeName::Readiness,
-        })
+        Self::Probe(probe)
     }
 }
 
 impl From<Hook> for Asker {
     fn from(hook: Hook) -> Self {
-        Self::Hook(match hook {
-            Hook::PostStart => HookName::PostStart,
-            Hook::PreStop => HookName::PreStop,
-        })
+        Self::Hook(hook)
     }
 }
 
@@ -137,19 +113,19 @@ pub fn handler(
     let (_, _, container) = lifecycle::containers(spec).nth(container.0.into())?;
     let of = Of { container, pod_ip };
     match asker {
-        Asker::Probe(name) => {
-            let probe = match name {
-                ProbeName::Startup => container.startup_probe.as_ref(),
-                ProbeName::Liveness => container.liveness_probe.as_ref(),
-                ProbeName::Readiness => container.readiness_probe.as_ref(),
+        Asker::Probe(probe) => {
+            let probe = match probe {
+                Probe::Startup => container.startup_probe.as_ref(),
+                Probe::Liveness => container.liveness_probe.as_ref(),
+                Probe::Readiness => container.readiness_probe.as_ref(),
             };
             Some(of.probe(probe?))
         }
-        Asker::Hook(name) => {
+        Asker::Hook(hook) => {
             let lifecycle = container.lifecycle.as_ref()?;
-            let hook = match name {
-                HookName::PostStart => lifecycle.post_start.as_ref(),
-                HookName::PreStop => lifecycle.pre_stop.as_ref(),
+            let hook = match hook {
+                Hook::PostStart => lifecycle.post_start.as_ref(),
+                Hook::PreStop => lifecycle.pre_stop.as_ref(),
             };
             Some(of.hook(hook?))
         }

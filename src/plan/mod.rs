@@ -28,7 +28,7 @@ mod tests;
 
 pub use container::container;
 pub use error::{ConfigCause, ConfigError, PlanError};
-pub use handler::{Asker, Call, Handler, HandlerError, HookName, HttpGet, ProbeName, Wanted, handler};
+pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Wanted, handler};
 pub use lifecycle::of as lifecycle_of;
 pub use pod::{PodOptions, pod};
 pub use types::*;

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -78,6 +79,17 @@ impl PodLock {
         fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(|errno| io_error(&path, "lock")(errno.into()))?;
         Ok(lock.l_type != libc::F_UNLCK as i16)
     }
+}
+
+/// A moment, for one who can only look at a lock again until its holder has let go.
+///
+/// It can't be waited for: the kernel has no time limit for F_OFD_SETLKW, and who waited without one would either miss
+/// that another supervisor has the lock now, or take it from a `run` that starts. The holder's pidfd says too little (a
+/// command lets go long before it ends) and a moment too early (a child of it that has yet to execute still has the
+/// file), and so does inotify: the file is told to be closed before it is unlocked.
+#[allow(clippy::disallowed_methods, reason = "what is waited for has no descriptor, and the caller nothing else to do")]
+pub fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
 }
 
 fn pid_in(file: &mut File) -> Option<u32> {

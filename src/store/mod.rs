@@ -16,7 +16,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1;
 use serde::Serialize;
@@ -29,9 +28,8 @@ use lock::{PodLock, Taken};
 /// How often the folder may be taken away between its making and its locking: each time somebody removed the pod.
 const LOCK_TRIES: usize = 16;
 
-/// How often, and how long apart, a `run` tries to get a lock that another command holds for a moment: two seconds.
+/// How often a `run` tries to get a lock that another command holds for a moment: for two seconds.
 const COMMAND_TRIES: usize = 400;
-const COMMAND_PAUSE: Duration = Duration::from_millis(5);
 
 /// What can go wrong in the state folder.
 #[derive(Debug, thiserror::Error)]
@@ -235,7 +233,11 @@ fn bury(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
 /// Takes the lock of a pod, whose folder is made where there is none.
 fn lock_pod(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
     for _ in 0..LOCK_TRIES {
-        make_dir(dir, 0o700)?;
+        match make_dir(dir, 0o700) {
+            // It was there, and was taken away before it could be seen that it is a folder.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => continue,
+            made => made?,
+        }
         match PodLock::take(dir)? {
             Taken::Mine(lock) => return Ok(lock),
             Taken::Held(pid) => return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid }),
@@ -250,7 +252,7 @@ fn lock_pod(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
 fn lock_to_run(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
     for _ in 0..COMMAND_TRIES {
         match lock_pod(dir, namespace, name) {
-            Err(Error::Running { pid, .. }) if !supervises(dir, pid) => pause(),
+            Err(Error::Running { pid, .. }) if !supervises(dir, pid) => lock::pause(),
             taken => return taken,
         }
     }
@@ -261,11 +263,6 @@ fn lock_to_run(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error
 fn supervises(dir: &Path, holder: Option<u32>) -> bool {
     let ledger = Ledger::load(dir).ok().flatten();
     ledger.is_some_and(|ledger| ledger.stage == Stage::Live && Some(ledger.supervisor_pid) == holder)
-}
-
-#[allow(clippy::disallowed_methods, reason = "a lock that is another command's: nothing else is to be done meanwhile")]
-fn pause() {
-    std::thread::sleep(COMMAND_PAUSE);
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
@@ -285,14 +282,19 @@ fn clear(dir: &Path) -> Result<(), Error> {
 
 /// Removes a file or a folder with all in it; it may be gone already. Symlinks are not followed.
 fn remove_tree(path: &Path) -> Result<(), Error> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(path, "remove")(error)),
-        _ => Ok(()),
+    let mut tries = 0;
+    loop {
+        let removed = match fs::symlink_metadata(path) {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+            Ok(_) => fs::remove_file(path),
+            Err(error) => Err(error),
+        };
+        match removed {
+            // Who was on the way into a pod's folder when that was buried makes a lock file in the grave.
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < LOCK_TRIES => tries += 1,
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(path, "remove")(error)),
+            _ => return Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::events::{self, EventLine};
 use super::layout::Layout;
 use super::ledger::{Ledger, Stage};
-use super::lock::PodLock;
+use super::lock::{self, PodLock};
 use super::{Error, atomic, io_error};
 
 pub(super) const POD: &str = "pod.json";
@@ -48,6 +48,15 @@ impl Found {
             Some(Ledger { stage: Stage::Ended, .. }) => Life::Ended,
             Some(Ledger { stage: Stage::Live, .. }) | None => Life::Lost,
         })
+    }
+
+    /// Whether it is looked after, for one who asks until it isn't: where it is, the answer takes a moment.
+    pub fn runs_on(&self) -> bool {
+        let runs = self.life().is_ok_and(|life| life == Life::Running);
+        if runs {
+            lock::pause();
+        }
+        runs
     }
 
     /// Its ledger; `None` where its `run` died before it wrote one, and so before it made anything.

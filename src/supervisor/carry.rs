@@ -49,8 +49,8 @@ impl Supervisor<'_> {
             }
             ContainerAction::Kill => self.kill(container, attempt),
             ContainerAction::Remove => self.removals.push_back((container, attempt)),
-            ContainerAction::RunHook(hook) => self.begin_handler(container, attempt, hook.into()),
-            ContainerAction::Probe(probe) => self.begin_handler(container, attempt, probe.into()),
+            ContainerAction::RunHook(hook) => self.asked.push_back((container, attempt, hook.into())),
+            ContainerAction::Probe(probe) => self.asked.push_back((container, attempt, probe.into())),
         }
     }
 

@@ -2,16 +2,16 @@
 //!
 //! What counts as success is written here and nowhere else; what a result means for the pod is the engine's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use barepod_engine::event::{ContainerEvent, Hook, HookResult, Probe, ProbeResult};
+use barepod_engine::event::{ContainerEvent, HookResult, ProbeResult};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::clock::Alarm;
 use super::slot::Stage;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, Asker, Handler, HookName, ProbeName};
+use crate::plan::{self, Asker, Handler};
 use crate::runtime::container::reap_strays;
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, ExitStatus, Progress, Stdio};
 use crate::runtime::handler::{Outcome, Request};
@@ -60,8 +60,8 @@ enum Try {
 
 impl Supervisor<'_> {
     pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker) {
-        let pod_ips = self.sandbox.as_ref().map(|sandbox| sandbox.facts().pod_ips).unwrap_or_default();
-        let pod_ip = pod_ips.first().map_or("127.0.0.1", String::as_str);
+        let pod_ip = self.sandbox.as_ref().and_then(|sandbox| sandbox.pod_ips().first());
+        let pod_ip = pod_ip.map_or("127.0.0.1", String::as_str);
         let handler = match plan::handler(&self.pod.manifest, container, asker, pod_ip) {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
@@ -137,14 +137,9 @@ impl Supervisor<'_> {
 
     /// Hooks have no limit of their own: they end with their container.
     fn limit(&self, container: ContainerIndex, asker: Asker) -> rustix::io::Result<Option<Limit>> {
-        let Asker::Probe(name) = asker else { return Ok(None) };
+        let Asker::Probe(probe) = asker else { return Ok(None) };
         let spec = &self.pod.plan.lifecycle.containers[usize::from(container.0)];
-        let probe = match name {
-            ProbeName::Startup => &spec.startup_probe,
-            ProbeName::Liveness => &spec.liveness_probe,
-            ProbeName::Readiness => &spec.readiness_probe,
-        };
-        let Some(timeout) = probe.as_ref().map(|probe| probe.timeout) else { return Ok(None) };
+        let Some(timeout) = spec.probe(probe).map(|probe| probe.timeout) else { return Ok(None) };
         let mut alarm = Alarm::new()?;
         alarm.set(Some(now().monotonic.after(timeout)))?;
         self.sources.add(&alarm, Token::HandlerAlarm(container, asker), Interest::Readable)?;
@@ -223,6 +218,11 @@ impl Supervisor<'_> {
 
     /// A container has ended: what still runs for it ends too (R5.6).
     pub(super) fn end_handlers(&mut self, container: ContainerIndex) {
+        let (asked, others): (VecDeque<_>, _) = self.asked.drain(..).partition(|(one, ..)| *one == container);
+        self.asked = others;
+        for (_, attempt, asker) in asked {
+            self.answer_handler(container, attempt, asker, Try::Gone);
+        }
         let mine: Vec<_> = self.handlers.keys().filter(|(one, _)| *one == container).copied().collect();
         for key in mine {
             if let Some(running) = self.handlers.remove(&key) {
@@ -235,12 +235,8 @@ impl Supervisor<'_> {
     fn answer_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker, how: Try) {
         const GONE: &str = "the container has ended";
         let event = match asker {
-            Asker::Probe(name) => ContainerEvent::ProbeDone {
-                probe: match name {
-                    ProbeName::Startup => Probe::Startup,
-                    ProbeName::Liveness => Probe::Liveness,
-                    ProbeName::Readiness => Probe::Readiness,
-                },
+            Asker::Probe(probe) => ContainerEvent::ProbeDone {
+                probe,
                 result: match how {
                     Try::Good => ProbeResult::Success,
                     Try::Odd(message) => ProbeResult::Warning { message },
@@ -249,11 +245,8 @@ impl Supervisor<'_> {
                     Try::Gone => ProbeResult::Error { message: GONE.to_owned() },
                 },
             },
-            Asker::Hook(name) => ContainerEvent::HookDone {
-                hook: match name {
-                    HookName::PostStart => Hook::PostStart,
-                    HookName::PreStop => Hook::PreStop,
-                },
+            Asker::Hook(hook) => ContainerEvent::HookDone {
+                hook,
                 result: match how {
                     Try::Good | Try::Odd(_) => HookResult::Success,
                     Try::Bad(message) | Try::Impossible(message) => HookResult::Failure { message },

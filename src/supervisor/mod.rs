@@ -15,6 +15,7 @@ mod sources;
 mod termination_message;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, EventRecord};
@@ -28,13 +29,16 @@ pub use audience::Audience;
 pub use clock::now;
 
 use crate::control;
-use crate::plan::{NodeFacts, PodPlan};
+use crate::plan::{Asker, NodeFacts, PodPlan};
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
 use handlers::Handlers;
 use slot::Slot;
-use sources::{Interest, Signals, Sources, Token};
+use sources::{Interest, Patience, Signals, Sources, Token};
+
+/// How long results of probes and containers' output are looked at before it is seen whether something urgent has come.
+const SLICE: Duration = Duration::from_millis(1);
 
 /// Why a supervisor could not go on. What goes wrong with a container is never one of these.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +92,12 @@ pub struct Supervisor<'a> {
     handlers: Handlers,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
-    /// Attempts to be removed once there is nothing else to be carried out.
+    /// Probes and hooks that are to be begun.
+    asked: VecDeque<(ContainerIndex, Attempt, Asker)>,
+    /// Attempts that are to be removed.
     removals: VecDeque<(ContainerIndex, Attempt)>,
+    /// Whether the engine was told something since what became of it was last written down.
+    unwritten: bool,
     /// Kubernetes Events that are not on disk yet.
     records: Vec<EventRecord>,
     /// Whether output is left in its pipes until the audience has room.
@@ -138,7 +146,9 @@ impl<'a> Supervisor<'a> {
             slots,
             handlers: Handlers::new(),
             facts: VecDeque::new(),
+            asked: VecDeque::new(),
             removals: VecDeque::new(),
+            unwritten: false,
             records: Vec::new(),
             listening: true,
             written: None,
@@ -155,28 +165,68 @@ impl<'a> Supervisor<'a> {
     pub fn run(mut self) -> Result<u8, SupervisorError> {
         self.tell(Event::Begin)?;
         loop {
-            self.persist();
-            self.listen_as_there_is_room();
             if let Some(exit_code) = self.finished {
-                let status = self.engine.status();
-                self.audience.ended(&status);
-                self.control.close();
-                // Last: once the ledger says that it ended, nobody looks after this pod again.
-                if let Err(error) = self.store.finish() {
-                    self.audience.warn(&error.to_string());
-                    self.audience.flush();
-                }
-                // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
-                drop(self.store);
-                self.control.finish(exit_code, status.phase);
-                return Ok(exit_code);
+                return Ok(self.end(exit_code));
             }
-            let tokens = self.sources.wait().map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
+            self.listen_as_there_is_room();
+            let patience = if self.has_chores() { Patience::None } else { Patience::Endless };
+            let tokens =
+                self.sources.wait(patience).map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
+            let urgent = tokens.partition_point(|token| token.is_urgent());
+            for token in &tokens[..urgent] {
+                self.look_at(*token);
+                self.settle()?;
+            }
+            // What takes its time is done piece by piece, and only where nothing has happened meanwhile.
+            if urgent > 0 || self.do_chore()? {
+                continue;
+            }
+            let began = now().monotonic;
             for token in tokens {
                 self.look_at(token);
                 self.settle()?;
+                if now().monotonic.since(began) > SLICE {
+                    break;
+                }
             }
         }
+    }
+
+    fn end(mut self, exit_code: u8) -> u8 {
+        self.persist();
+        self.listen_as_there_is_room();
+        let status = self.engine.status();
+        self.audience.ended(&status);
+        self.control.close();
+        // Last: once the ledger says that it ended, nobody looks after this pod again.
+        if let Err(error) = self.store.finish() {
+            self.audience.warn(&error.to_string());
+            self.audience.flush();
+        }
+        // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
+        drop(self.store);
+        self.control.finish(exit_code, status.phase);
+        exit_code
+    }
+
+    fn has_chores(&self) -> bool {
+        self.unwritten || !self.asked.is_empty() || !self.removals.is_empty()
+    }
+
+    /// Does one of the things that nobody else waits for and that take a millisecond or so each; `false`: there is none.
+    /// Probes and hooks first, as they have their time; writing last, as more may be to be written.
+    fn do_chore(&mut self) -> Result<bool, SupervisorError> {
+        if let Some((container, attempt, asker)) = self.asked.pop_front() {
+            self.begin_handler(container, attempt, asker);
+        } else if let Some((container, attempt)) = self.removals.pop_front() {
+            self.remove(container, attempt);
+        } else if self.unwritten {
+            self.unwritten = false;
+            self.persist();
+        } else {
+            return Ok(false);
+        }
+        self.settle().map(|()| true)
     }
 
     fn tell(&mut self, event: Event) -> Result<(), SupervisorError> {
@@ -187,22 +237,15 @@ impl<'a> Supervisor<'a> {
     /// Tells the engine all facts and carries out what it asks for, until there is nothing new.
     fn settle(&mut self) -> Result<(), SupervisorError> {
         let mut actions: Vec<Action> = Vec::new();
-        loop {
-            while let Some(event) = self.facts.pop_front() {
-                self.announce(&event);
-                self.engine.step(now(), event, &mut actions);
-                for action in actions.drain(..) {
-                    self.carry(action);
-                }
-                if let Some(error) = self.broken.take() {
-                    return Err(SupervisorError::Sandbox(error));
-                }
+        while let Some(event) = self.facts.pop_front() {
+            self.unwritten = true;
+            self.announce(&event);
+            self.engine.step(now(), event, &mut actions);
+            for action in actions.drain(..) {
+                self.carry(action);
             }
-            // Nobody waits for a removal but the container itself: what others wait for (the next create, a signal)
-            // goes out before.
-            match self.removals.pop_front() {
-                Some((container, attempt)) => self.remove(container, attempt),
-                None => break,
+            if let Some(error) = self.broken.take() {
+                return Err(SupervisorError::Sandbox(error));
             }
         }
         let deadline = self.engine.next_deadline();

@@ -32,7 +32,7 @@ impl Supervisor<'_> {
         self.store.write_state(&self.engine)?;
         let facts = report::StatusFacts {
             host_ips: self.pod.node.host_ips.clone(),
-            pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.facts().pod_ips).unwrap_or_default(),
+            pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.pod_ips().to_vec()).unwrap_or_default(),
             qos_class: crate::plan::resources::qos_class(&self.pod.manifest).to_owned(),
         };
         self.store.write_pod(&report::status::v1(&self.pod.manifest, status, &facts))

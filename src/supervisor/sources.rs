@@ -4,13 +4,15 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use barepod_engine::event::{Hook, Probe};
 use barepod_engine::spec::ContainerIndex;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
+use rustix::time::Timespec;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::log::Stream;
-use crate::plan::{Asker, HookName, ProbeName};
+use crate::plan::Asker;
 
 /// What a descriptor that became ready is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +47,11 @@ pub enum Token {
 
 /// All askers, for their numbers.
 const ASKERS: [Asker; 5] = [
-    Asker::Probe(ProbeName::Startup),
-    Asker::Probe(ProbeName::Liveness),
-    Asker::Probe(ProbeName::Readiness),
-    Asker::Hook(HookName::PostStart),
-    Asker::Hook(HookName::PreStop),
+    Asker::Probe(Probe::Startup),
+    Asker::Probe(Probe::Liveness),
+    Asker::Probe(Probe::Readiness),
+    Asker::Hook(Hook::PostStart),
+    Asker::Hook(Hook::PreStop),
 ];
 
 fn asker_number(asker: Asker) -> u64 {
@@ -99,6 +101,11 @@ impl Token {
         }
     }
 
+    /// Whether all that can be put off is put off for it.
+    pub fn is_urgent(self) -> bool {
+        self.urgency() <= 2
+    }
+
     /// Exits are looked at before all else, output after all else: the time from an exit to the reaction to it counts.
     fn urgency(self) -> u8 {
         match self {
@@ -120,6 +127,15 @@ pub enum Interest {
     Readable,
     /// That it can be written.
     Writable,
+}
+
+/// How long to wait for the first that is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all: what is ready now.
+    None,
+    /// For ever.
+    Endless,
 }
 
 /// The set of descriptors the loop waits for.
@@ -170,13 +186,17 @@ impl Sources {
         let _ = epoll::delete(&self.epoll, source);
     }
 
-    /// Waits until something is ready and gives it in order of urgency.
+    /// Waits until something is ready and gives it in order of urgency. What isn't dealt with is given again.
     ///
     /// # Errors
     /// As epoll_wait(2); an interrupted wait is none.
-    pub fn wait(&self) -> rustix::io::Result<Vec<Token>> {
+    pub fn wait(&self, patience: Patience) -> rustix::io::Result<Vec<Token>> {
+        let limit = match patience {
+            Patience::None => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
+            Patience::Endless => None,
+        };
         let mut ready = Vec::with_capacity(64);
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), None) {
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), limit.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Vec::new()),
             Err(errno) => return Err(errno),

@@ -166,7 +166,7 @@ pub enum CreateFailure {
 }
 
 /// The two lifecycle hooks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Hook {
     /// `lifecycle.postStart`.
     PostStart,
@@ -187,7 +187,7 @@ pub enum HookResult {
 }
 
 /// The three probes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Probe {
     /// `startupProbe`.
     Startup,

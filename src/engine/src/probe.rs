@@ -136,7 +136,8 @@ impl Probing {
 }
 
 impl ContainerSpec {
-    fn probe(&self, probe: Probe) -> Option<&ProbeSpec> {
+    /// Its `startupProbe`, `livenessProbe` or `readinessProbe`, if it has one.
+    pub fn probe(&self, probe: Probe) -> Option<&ProbeSpec> {
         match probe {
             Probe::Startup => self.startup_probe.as_ref(),
             Probe::Liveness => self.liveness_probe.as_ref(),

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::failure::{ExecError, io_error};
 use crate::runtime::spawn;
 
@@ -20,20 +22,47 @@ static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// One exec's place. Dropping it removes the leaf, now or later.
 #[derive(Debug)]
 pub(super) struct Place {
+    entry: Entry,
+}
+
+/// What the helper makes and joins. Making a cgroup waits for whoever changes cgroups at that moment, on a busy v1 box for
+/// tens of milliseconds: nothing for the supervisor to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Entry {
     leaf: PathBuf,
     kind: Leaf,
     joins: Vec<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Leaf {
     Unified,
     Freezer,
 }
 
+impl Entry {
+    /// Makes the leaf; gives it where a process can be born in it (v2), and the `tasks` files of the v1 cgroups
+    /// to be joined, in this order.
+    pub(super) fn open(&self) -> Result<(Option<File>, Vec<File>), (PathBuf, io::Error)> {
+        let tasks = |path: PathBuf| File::options().write(true).open(&path).map_err(|cause| (path, cause));
+        match fs::create_dir(&self.leaf) {
+            // Left by a supervisor before this one.
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err((self.leaf.clone(), cause)),
+            Ok(()) | Err(_) => {}
+        }
+        let birth = match self.kind {
+            Leaf::Unified => Some(File::open(&self.leaf).map_err(|cause| (self.leaf.clone(), cause))?),
+            Leaf::Freezer => None,
+        };
+        let own = (self.kind == Leaf::Freezer).then_some(&self.leaf);
+        let joins = own.into_iter().chain(&self.joins).map(|folder| tasks(folder.join("tasks")));
+        Ok((birth, joins.collect::<Result<_, _>>()?))
+    }
+}
+
 impl Place {
-    /// Makes the leaf for an exec into the container of this process.
-    pub(super) fn make(pid: i32) -> Result<Self, ExecError> {
+    /// For an exec into the container of this process.
+    pub(super) fn find(pid: i32) -> Result<Self, ExecError> {
         remove_left();
         let read = |path: String| fs::read_to_string(&path).map_err(io_error("read", path));
         let (own, mounts) = (read("/proc/self/cgroup".into())?, read("/proc/self/mountinfo".into())?);
@@ -46,40 +75,34 @@ impl Place {
         let Some(found) = find(&wanted, &own, &mounts) else {
             return Err(io_error("find", "the container's cgroup")(io::ErrorKind::NotFound.into()));
         };
-        let leaf = make_leaf(&found.parent)?;
-        let mut joins: Vec<PathBuf> = found.joins.iter().map(|folder| folder.join("tasks")).collect();
-        if found.kind == Leaf::Freezer {
-            joins.insert(0, leaf.join("tasks"));
-        }
-        Ok(Self { leaf, kind: found.kind, joins })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let leaf = found.parent.join(format!("{LEAF}{}-{number}", std::process::id()));
+        Ok(Self { entry: Entry { leaf, kind: found.kind, joins: found.joins } })
     }
 
-    /// The folder to be born in, where there is such a thing (v2).
-    pub(super) fn birth(&self) -> Option<&Path> {
-        (self.kind == Leaf::Unified).then_some(self.leaf.as_path())
-    }
-
-    /// The v1 `tasks` files to be written to, in this order.
-    pub(super) fn joins(&self) -> &[PathBuf] {
-        &self.joins
+    /// For the helper.
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     /// SIGKILL to everything in the leaf, and to what it is forking at this moment.
     pub(super) fn kill(&self) -> Result<(), ExecError> {
-        let switch = self.leaf.join("cgroup.kill");
+        let leaf = &self.entry.leaf;
+        let switch = leaf.join("cgroup.kill");
         match fs::write(&switch, "1") {
             Ok(()) => return Ok(()),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !self.leaf.exists() => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !leaf.exists() => return Ok(()),
             // v1, or a kernel before 5.14.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
             Err(cause) => return Err(io_error("write", switch)(cause)),
         }
         // What is frozen doesn't fork, so that one look at the list is enough.
         self.freeze(Freeze::Frozen);
-        for pid in members(&self.leaf) {
+        for pid in members(leaf) {
             // A pid may have been reused since it was read, but not once a pidfd of it is open.
             if let Ok(pidfd) = spawn::open_pidfd(pid)
-                && members(&self.leaf).contains(&pid)
+                && members(leaf).contains(&pid)
             {
                 let _ = spawn::signal(&pidfd, libc::SIGKILL);
             }
@@ -89,20 +112,21 @@ impl Place {
     }
 
     fn freeze(&self, state: Freeze) {
-        let (file, text) = match (self.kind, state) {
+        let (file, text) = match (self.entry.kind, state) {
             (Leaf::Unified, Freeze::Frozen) => ("cgroup.freeze", "1"),
             (Leaf::Unified, Freeze::Thawed) => ("cgroup.freeze", "0"),
             (Leaf::Freezer, Freeze::Frozen) => ("freezer.state", "FROZEN"),
             (Leaf::Freezer, Freeze::Thawed) => ("freezer.state", "THAWED"),
         };
-        let _ = fs::write(self.leaf.join(file), text);
+        let _ = fs::write(self.entry.leaf.join(file), text);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !is_removed(&self.leaf) {
-            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.leaf));
+        // One that isn't there may still come: a killed helper finishes the system call that it is in.
+        if fs::remove_dir(&self.entry.leaf).is_err() {
+            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.entry.leaf));
         }
     }
 }
@@ -128,19 +152,6 @@ fn is_removed(folder: &Path) -> bool {
 /// Removes the leaves of past execs in which nothing is any more. To be called now and then; cheap.
 pub(super) fn remove_left() {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner).retain(|folder| !is_removed(folder));
-}
-
-fn make_leaf(parent: &Path) -> Result<PathBuf, ExecError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    loop {
-        let leaf = parent.join(format!("{LEAF}{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-        match fs::create_dir(&leaf) {
-            Ok(()) => return Ok(leaf),
-            // Left by a supervisor before this one.
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(cause) => return Err(io_error("mkdir", leaf)(cause)),
-        }
-    }
 }
 
 /// What [`find`] finds: where the leaf goes and what else to join.
@@ -225,8 +236,10 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// Moves this process, which must have one thread, into the cgroups whose `tasks` these are. Another's pid, or
-/// `cgroup.procs`, would make the kernel stop all forks and exits and wait for an RCU grace period.
+/// Moves this process, of one thread, into the cgroups whose `tasks` these are.
+///
+/// By thread, and by itself: the kernel then needn't keep all forks and exits of the box from happening meanwhile, for
+/// which it waits until each CPU has seen it, milliseconds a hierarchy (`cgroup_attach_lock`, Linux 5.17 and newer).
 pub(super) fn join(tasks: &mut [File]) -> io::Result<()> {
     tasks.iter_mut().try_for_each(|file| file.write_all(b"0"))
 }

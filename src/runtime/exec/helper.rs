@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oci_spec::runtime::{LinuxSeccomp, Process};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -20,7 +20,7 @@ use crate::runtime::spawn;
 /// `argv[0]` of the helper.
 pub(super) const NAME: &str = "barepod-exec";
 /// How many descriptors it gets.
-const FDS: i32 = 8;
+const FDS: i32 = 7;
 
 /// What the supervisor asks for. Travels through a memfd.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,17 +28,9 @@ pub(super) struct Request {
     pub(super) pid: i32,
     pub(super) process: Process,
     pub(super) seccomp: Option<LinuxSeccomp>,
-    /// v1 `tasks` files that the new process moves itself with.
-    pub(super) joins: Vec<PathBuf>,
-    /// Whether it is to be born in the cgroup whose folder comes along.
-    pub(super) birth: Birth,
+    /// The cgroups of the new process.
+    pub(super) cgroups: cgroup::Entry,
     pub(super) stdin: Stdin,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Birth {
-    InCgroup,
-    Here,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +44,6 @@ pub(super) struct Descriptors<T> {
     pub(super) request: T,
     pub(super) report: T,
     pub(super) init: T,
-    pub(super) cgroup: T,
     pub(super) filter: T,
     pub(super) stdin: T,
     pub(super) stdout: T,
@@ -61,12 +52,12 @@ pub(super) struct Descriptors<T> {
 
 impl<T> Descriptors<T> {
     pub(super) fn into_array(self) -> [T; FDS as usize] {
-        [self.request, self.report, self.init, self.cgroup, self.filter, self.stdin, self.stdout, self.stderr]
+        [self.request, self.report, self.init, self.filter, self.stdin, self.stdout, self.stderr]
     }
 
     fn from_array(array: [T; FDS as usize]) -> Self {
-        let [request, report, init, cgroup, filter, stdin, stdout, stderr] = array;
-        Self { request, report, init, cgroup, filter, stdin, stdout, stderr }
+        let [request, report, init, filter, stdin, stdout, stderr] = array;
+        Self { request, report, init, filter, stdin, stdout, stderr }
     }
 }
 
@@ -95,7 +86,6 @@ pub(super) fn run() -> ! {
     let fds = Entrance {
         request: fds.request.into(),
         init: fds.init,
-        cgroup: fds.cgroup,
         filter: fds.filter.into(),
         stdio: program::Stdio { stdin: fds.stdin, stdout: fds.stdout, stderr: fds.stderr },
     };
@@ -113,7 +103,6 @@ pub(super) fn run() -> ! {
 struct Entrance {
     request: File,
     init: OwnedFd,
-    cgroup: OwnedFd,
     filter: File,
     stdio: program::Stdio,
 }
@@ -127,11 +116,8 @@ fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
     adopt_oom_score(&request)?;
     identity::raise_limits(&request.process)?;
     own_output(&request, &fds.stdio)?;
-    let mut joins = request
-        .joins
-        .iter()
-        .map(|path| File::options().write(true).open(path).map_err(step(&path.display().to_string())))
-        .collect::<Result<Vec<File>, Failure>>()?;
+    let cgroups = request.cgroups.open();
+    let (birth, joins) = cgroups.map_err(|(path, cause)| step(&path.display().to_string())(cause))?;
     let namespaces = namespaces_to_join(request.pid)?;
     // Without a mount namespace of its own the container's root is only its init's.
     let root = if namespaces.contains(Namespaces::MOUNT) { None } else { Some(open_root(request.pid)?) };
@@ -140,11 +126,9 @@ fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
         return Err(Failure::Gone);
     }
     set_namespaces(fds.init.as_fd(), namespaces)?;
-    let birth = (request.birth == Birth::InCgroup).then(|| fds.cgroup.as_fd());
-    let Some(pid) = fork(birth).map_err(step("clone3"))? else {
+    let Some(pid) = fork(birth.as_ref().map(AsFd::as_fd)).map_err(step("clone3"))? else {
         drop(opener);
-        cgroup::join(&mut joins).map_err(step("write tasks"))?;
-        let task = program::Task { request, instructions, stdio: fds.stdio, root, gate: gate.into() };
+        let task = program::Task { request, instructions, stdio: fds.stdio, root, joins, gate: gate.into() };
         program::become_program(task, report)
     };
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.

@@ -6,9 +6,9 @@
 //! [`Exec::kill_tree`].
 //!
 //! How a program gets in:
-//! 1. [`Exec::begin`] makes a cgroup for this one exec below the container's and starts a helper: this binary again,
-//!    with another `argv[0]`.
-//! 2. The helper does what needs the host's privileges (raise limits, OOM score, open cgroups), joins all namespaces
+//! 1. [`Exec::begin`] starts a helper: this binary again, with another `argv[0]`.
+//! 2. The helper makes a cgroup for this one exec below the container's, does what else needs the host's privileges (raise
+//!    limits, OOM score, open cgroups), joins all namespaces
 //!    in one `setns(2)` with the container's pidfd, and forks once (only a child is in a joined pid namespace). With
 //!    CLONE_PARENT that child is the supervisor's own, and with CLONE_INTO_CGROUP it is born in its cgroup.
 //! 3. The child becomes the container's user, with its capabilities and its filter, and executes the program.

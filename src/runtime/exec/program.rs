@@ -12,7 +12,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{Failure, Found, step};
 use super::helper::{Report, Request, Stdin, tell};
-use super::{filter, identity};
+use super::{cgroup, filter, identity};
 
 /// Where programs are looked for when the process has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -30,7 +30,9 @@ pub(super) struct Task {
     pub(super) stdio: Stdio,
     /// To be this process' root, where that doesn't come with the mount namespace.
     pub(super) root: Option<OwnedFd>,
-    /// A byte comes once the process is in all its cgroups; nothing, if that failed.
+    /// See [`cgroup::join`].
+    pub(super) joins: Vec<File>,
+    /// A byte comes once the supervisor has been told of this process; nothing, if that failed.
     pub(super) gate: File,
 }
 
@@ -40,7 +42,8 @@ pub(super) fn become_program(mut task: Task, report: &mut File) -> ! {
     if !matches!(task.gate.read(&mut byte), Ok(1)) {
         std::process::exit(1);
     }
-    let failure = match prepare(&task, report) {
+    let joined = cgroup::join(&mut task.joins).map_err(step("write to a cgroup's tasks"));
+    let failure = match joined.and_then(|()| prepare(&task, report)) {
         Ok(program) => program.execute(),
         Err(failure) => failure,
     };

@@ -12,7 +12,7 @@ use rustix::pipe::PipeFlags;
 use super::cgroup::Place;
 use super::failure::{ExecError, Failure, io_error};
 use super::filter::Filter;
-use super::helper::{self, Birth, Descriptors, Report, Request, Stdin};
+use super::helper::{self, Descriptors, Report, Request, Stdin};
 use super::{ExecRequest, ExitStatus, Stdio, exe};
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -58,7 +58,7 @@ impl Exec {
     pub fn begin(request: ExecRequest<'_>) -> Result<Self, ExecError> {
         check(request.process)?;
         exe::protect_exe()?;
-        let place = Place::make(request.pid)?;
+        let place = Place::find(request.pid)?;
         if spawn::has_ended(&request.init.try_clone_to_owned().map_err(io_error("dup", ""))?) {
             return Err(ExecError::NotRunning);
         }
@@ -75,18 +75,15 @@ impl Exec {
             pid: request.pid,
             process: request.process.clone(),
             seccomp: request.filter.map(Filter::to_send),
-            joins: place.joins().to_vec(),
-            birth: if place.birth().is_some() { Birth::InCgroup } else { Birth::Here },
+            cgroups: place.entry().clone(),
             stdin: if stdin.is_some() { Stdin::Given } else { Stdin::Null },
         };
         let text = memfd(&text).map_err(io_error("memfd_create", ""))?;
-        let birth = place.birth().map(|path| File::open(path).map_err(io_error("open", path))).transpose()?;
         let unused = text.as_raw_fd();
         let fds = Descriptors {
             request: text.as_raw_fd(),
             report: report_end.as_raw_fd(),
             init: request.init.as_raw_fd(),
-            cgroup: birth.as_ref().map_or(unused, AsRawFd::as_raw_fd),
             filter: request.filter.map_or(unused, |filter| filter.cache.as_raw_fd()),
             stdin: stdin.as_ref().map_or(unused, AsRawFd::as_raw_fd),
             stdout: stdout.as_raw_fd(),

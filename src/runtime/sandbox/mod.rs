@@ -84,6 +84,14 @@ pub struct SandboxDirs {
     pub data: PathBuf,
 }
 
+/// The host's addresses where its network is the pod's; the loopback's where there are none, or no others.
+fn pod_ips(network: Scope, node: &NodeFacts) -> Vec<String> {
+    match (network, &node.host_ips[..]) {
+        (Scope::Host, ips @ [_, ..]) => ips.to_vec(),
+        _ => vec!["127.0.0.1".to_owned()],
+    }
+}
+
 /// A pod's sandbox. Must be [`remove`](Self::remove)d; dropping it leaves cgroup and files to a sweep.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -94,7 +102,7 @@ pub struct Sandbox {
     shm: Option<PathBuf>,
     volumes: Vec<VolumePlan>,
     places: BTreeMap<String, PathBuf>,
-    host_ips: Vec<String>,
+    pod_ips: Vec<String>,
 }
 
 impl Sandbox {
@@ -123,7 +131,7 @@ impl Sandbox {
             shm: None,
             volumes: Vec::new(),
             places: BTreeMap::new(),
-            host_ips: if plan.network == Scope::Host { node.host_ips.clone() } else { Vec::new() },
+            pod_ips: pod_ips(plan.network, node),
         };
         match sandbox.fill(plan, volumes) {
             Ok(()) => Ok(sandbox),
@@ -176,7 +184,6 @@ impl Sandbox {
     /// What containers' configs need to know; without an attempt's folder.
     pub fn facts(&self) -> SandboxFacts {
         let files = self.files();
-        let loopback = || vec!["127.0.0.1".to_owned()];
         SandboxFacts {
             network_namespace: self.namespaces.network(),
             ipc_namespace: self.namespaces.ipc(),
@@ -187,9 +194,14 @@ impl Sandbox {
             hostname: files.join("hostname"),
             resolv_conf: files.join("resolv.conf"),
             volumes: self.places.clone(),
-            pod_ips: if self.host_ips.is_empty() { loopback() } else { self.host_ips.clone() },
+            pod_ips: self.pod_ips.clone(),
             attempt_dir: PathBuf::new(),
         }
+    }
+
+    /// The pod's addresses, at least one.
+    pub fn pod_ips(&self) -> &[String] {
+        &self.pod_ips
     }
 
     /// The pod's network namespace; `None`: the host's.

@@ -84,6 +84,13 @@ fn processes(case: &Case) -> Vec<String> {
     left
 }
 
+/// Command lines of all processes in the pod's cgroup.
+pub fn commands(case: &Case) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let ours = all.filter(|process| text(&process.join("cgroup")).contains(&case.uid));
+    ours.map(|process| text(&process.join("cmdline")).replace('\0', " ")).collect()
+}
+
 /// A process in the midst of its exit has left its cgroup and given back its memory, files and namespaces, and still is
 /// in the table until those of its pid namespace are reaped: waits until it has gone. False: it lives.
 fn is_dying(process: &Path) -> bool {

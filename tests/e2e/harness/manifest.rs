@@ -25,6 +25,17 @@ pub fn main(name: &str, script: &str, more: Value) -> Value {
     merged(worker(name, script), more)
 }
 
+/// A probe that runs `script` by a shell every second, and whose every result counts.
+pub fn probe(script: &str) -> Value {
+    let command = ["sh", "-c", &script.replace('$', "$$")];
+    json!({"exec": {"command": command}, "periodSeconds": 1, "failureThreshold": 1})
+}
+
+/// A hook that runs `script` by a shell. Nothing is expanded in it (R7.4).
+pub fn hook(script: &str) -> Value {
+    json!({"exec": {"command": ["sh", "-c", script]}})
+}
+
 impl Manifest {
     /// A pod with the trace folder as volume, restartPolicy Never and a short grace period.
     pub fn new(name: &str, uid: &str) -> Self {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use manifest::{Manifest, main, sidecar, worker};
+pub use manifest::{Manifest, hook, main, probe, sidecar, worker};
 pub use run::Run;
 use serde_json::Value;
 pub use wait::{patience, slow, wait, wait_for};
@@ -197,6 +197,19 @@ impl Case {
         (state["exitCode"].as_i64().unwrap_or(-1), state["reason"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// A condition of the pod; null while there is none.
+    pub fn condition(&self, kind: &str) -> Value {
+        let output = self.barepod(&["get", &self.name, "-o", "json"]);
+        let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let mut all = pod["status"]["conditions"].as_array().into_iter().flatten();
+        all.find(|one| one["type"] == kind).cloned().unwrap_or_default()
+    }
+
+    /// What of the pod runs now and has `word` in its command line.
+    pub fn processes(&self, word: &str) -> Vec<String> {
+        leftovers::commands(self).into_iter().filter(|command| command.contains(word)).collect()
+    }
+
     /// `events POD -o json`.
     pub fn events(&self) -> Vec<Value> {
         let output = self.barepod(&["events", &self.name, "-o", "json"]);
@@ -204,10 +217,21 @@ impl Case {
         String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Messages of the events of this reason.
+    /// Messages of the events of this reason; none as long as there is no pod.
     pub fn messages(&self, reason: &str) -> Vec<String> {
-        let of_reason = self.events().into_iter().filter(|event| event["reason"] == reason);
-        of_reason.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
+        self.messages_of(None, reason)
+    }
+
+    /// As [`Self::messages`], of one container.
+    pub fn messages_of<'a>(&self, container: impl Into<Option<&'a str>>, reason: &str) -> Vec<String> {
+        if !self.state().join("events.jsonl").exists() {
+            return Vec::new();
+        }
+        let container = container.into();
+        let of_it =
+            |event: &Value| event["reason"] == reason && container.is_none_or(|name| event["container"] == name);
+        let all = self.events().into_iter().filter(of_it);
+        all.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// `logs POD -c CONTAINER`.

@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-const APPLETS: [&str; 46] = [
+const APPLETS: [&str; 49] = [
     "sh", "cat", "ls", "echo", "sleep", "true", "false", "kill", "touch", "id", "hostname", "readlink", "dd", "ps",
     "grep", "stat", "mkdir", "ln", "rm", "head", "tail", "wc", "env", "pwd", "usleep", "printf", "seq", "yes", "mount",
     "umount", "cp", "mknod", "chmod", "chown", "ip", "df", "nc", "cut", "sed", "find", "test", "tr", "mv", "sync",
-    "timeout", "ipcs",
+    "timeout", "ipcs", "setsid", "tee", "sort",
 ];
 
 /// `say WORDS` appends a line to the trace, by one write: the order of lines is the order of events.
@@ -27,6 +27,12 @@ const SERVE: &str =
 /// `defy NAME` takes no notice of SIGTERM.
 const DEFY: &str = "#!/bin/sh\ntrap 'say \"$1 term\"' TERM\nsay \"$1 up\"\nwhile :; do sleep 1000 & wait $!; done\n";
 
+/// `answer FILE` is a web server for one connection: puts the request's head into FILE.asked and says what FILE holds.
+const ANSWER: &str = "#!/bin/sh\nwhile read -r line && line=${line%?} && [ \"$line\" ]; do echo \"$line\"; done >> /t/$1.asked\ncat /t/$1\n";
+
+/// `web PORT FILE` is one for all connections, in the background of whoever calls it; ready when it returns.
+const WEB: &str = "#!/bin/sh\nnc -ll -p $1 -e answer $2 &\nuntil grep -q \"$(printf ':%04X 0*:0000 0A' $1)\" /proc/net/tcp /proc/net/tcp6; do usleep 5000; done\n";
+
 pub fn make(root: &Path) {
     for folder in ["bin", "etc", "proc", "sys", "dev", "root", "var", "t"] {
         fs::create_dir_all(root.join(folder)).unwrap();
@@ -38,7 +44,15 @@ pub fn make(root: &Path) {
     for applet in APPLETS {
         symlink("busybox", root.join("bin").join(applet)).unwrap();
     }
-    for (name, text) in [("say", SAY), ("hold", HOLD), ("await", AWAIT), ("serve", SERVE), ("defy", DEFY)] {
+    for (name, text) in [
+        ("say", SAY),
+        ("hold", HOLD),
+        ("await", AWAIT),
+        ("serve", SERVE),
+        ("defy", DEFY),
+        ("answer", ANSWER),
+        ("web", WEB),
+    ] {
         let path = root.join("bin").join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();

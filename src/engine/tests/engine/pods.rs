@@ -61,20 +61,25 @@ pub fn rule(action: RestartRuleAction, codes: &[i32]) -> RestartRule {
     RestartRule { action, operator: ExitCodeOperator::In, exit_codes: codes.to_vec() }
 }
 
+/// A container that nothing is said about.
+pub fn container(name: &str, kind: Kind) -> ContainerSpec {
+    ContainerSpec {
+        name: name.into(),
+        kind,
+        restart_policy: None,
+        restart_rules: Vec::new(),
+        startup_probe: None,
+        liveness_probe: None,
+        readiness_probe: None,
+        post_start: None,
+        pre_stop: None,
+        stop_signal: None,
+    }
+}
+
 impl Case {
     fn add(mut self, name: &str, kind: Kind, attempts: Vec<AttemptScript>) -> Self {
-        self.spec.containers.push(ContainerSpec {
-            name: name.into(),
-            kind,
-            restart_policy: None,
-            restart_rules: Vec::new(),
-            startup_probe: None,
-            liveness_probe: None,
-            readiness_probe: None,
-            post_start: None,
-            pre_stop: None,
-            stop_signal: None,
-        });
+        self.spec.containers.push(container(name, kind));
         self.script.containers.push(ContainerScript { attempts });
         self
     }

@@ -7,7 +7,7 @@ use barepod_engine::spec::*;
 use barepod_engine::time::Instant;
 use barepod_engine::world::script::*;
 
-use crate::pods::{Case, never};
+use crate::pods::{Case, container as plain, never};
 
 /// splitmix64: small, fast, the same everywhere.
 pub struct Random(u64);
@@ -98,10 +98,10 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
     let probeless = random.percent(40);
     for number in 0..random.below(5) {
         let kind = random.pick(&[Kind::Init, Kind::Sidecar, Kind::Sidecar]);
-        case = container(random, case, format!("i{number}"), kind, hookless, probeless);
+        case = container(random, case, &format!("i{number}"), kind, hookless, probeless);
     }
     for number in 0..=random.below(3) {
-        case = container(random, case, format!("m{number}"), Kind::Main, hookless, probeless);
+        case = container(random, case, &format!("m{number}"), Kind::Main, hookless, probeless);
     }
     let short = random.percent(50);
     if !short {
@@ -120,19 +120,12 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
     (case, outside)
 }
 
-fn container(random: &mut Random, case: Case, name: String, kind: Kind, hookless: bool, probeless: bool) -> Case {
+fn container(random: &mut Random, case: Case, name: &str, kind: Kind, hookless: bool, probeless: bool) -> Case {
     let attempts = (0..random.below(4)).map(|_| attempt(random, kind)).collect();
     let mut spec = ContainerSpec {
-        name,
-        kind,
         restart_policy: (kind != Kind::Sidecar && random.percent(20)).then(|| random.policy()),
-        restart_rules: Vec::new(),
-        startup_probe: None,
-        liveness_probe: None,
-        readiness_probe: None,
-        post_start: None,
-        pre_stop: None,
         stop_signal: random.percent(10).then_some(3),
+        ..plain(name, kind)
     };
     if random.percent(15) {
         for _ in 0..=random.below(2) {
