@@ -26,6 +26,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/sandbox", &["plan", "runtime/cgroup", "runtime/files", "runtime/spawn", "runtime/volume"]),
     ("runtime/volume", &["plan", "runtime/files"]),
     ("runtime/files", &[]),
+    ("runtime/memory", &[]),
     ("runtime/mount", &[]),
     ("runtime/spawn", &[]),
     ("runtime/sweep", &["runtime/cgroup", "runtime/files"]),
