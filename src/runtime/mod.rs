@@ -10,6 +10,7 @@ pub mod exec;
 mod files;
 pub mod handler;
 pub mod image;
+pub mod memory;
 mod mount;
 pub mod node;
 pub mod sandbox;

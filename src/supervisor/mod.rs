@@ -30,6 +30,7 @@ pub use clock::now;
 
 use crate::control;
 use crate::plan::{Asker, NodeFacts, PodPlan};
+use crate::runtime::memory::release_code;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
@@ -98,6 +99,8 @@ pub struct Supervisor<'a> {
     removals: VecDeque<(ContainerIndex, Attempt)>,
     /// Whether the engine was told something since what became of it was last written down.
     unwritten: bool,
+    /// Whether code was run that isn't until the next start.
+    grown: bool,
     /// Kubernetes Events that are not on disk yet.
     records: Vec<EventRecord>,
     /// Whether output is left in its pipes until the audience has room.
@@ -149,6 +152,7 @@ impl<'a> Supervisor<'a> {
             asked: VecDeque::new(),
             removals: VecDeque::new(),
             unwritten: false,
+            grown: false,
             records: Vec::new(),
             listening: true,
             written: None,
@@ -210,7 +214,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn has_chores(&self) -> bool {
-        self.unwritten || !self.asked.is_empty() || !self.removals.is_empty()
+        self.unwritten || self.grown || !self.asked.is_empty() || !self.removals.is_empty()
     }
 
     /// Does one of the things that nobody else waits for and that take a millisecond or so each; `false`: there is none.
@@ -223,6 +227,9 @@ impl<'a> Supervisor<'a> {
         } else if self.unwritten {
             self.unwritten = false;
             self.persist();
+        } else if self.grown {
+            self.grown = false;
+            release_code();
         } else {
             return Ok(false);
         }
