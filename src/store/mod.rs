@@ -233,7 +233,11 @@ fn bury(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
 /// Takes the lock of a pod, whose folder is made where there is none.
 fn lock_pod(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
     for _ in 0..LOCK_TRIES {
-        make_dir(dir, 0o700)?;
+        match make_dir(dir, 0o700) {
+            // It was there, and was taken away before it could be seen that it is a folder.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => continue,
+            made => made?,
+        }
         match PodLock::take(dir)? {
             Taken::Mine(lock) => return Ok(lock),
             Taken::Held(pid) => return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid }),
@@ -278,14 +282,19 @@ fn clear(dir: &Path) -> Result<(), Error> {
 
 /// Removes a file or a folder with all in it; it may be gone already. Symlinks are not followed.
 fn remove_tree(path: &Path) -> Result<(), Error> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(path, "remove")(error)),
-        _ => Ok(()),
+    let mut tries = 0;
+    loop {
+        let removed = match fs::symlink_metadata(path) {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+            Ok(_) => fs::remove_file(path),
+            Err(error) => Err(error),
+        };
+        match removed {
+            // Who was on the way into a pod's folder when that was buried makes a lock file in the grave.
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < LOCK_TRIES => tries += 1,
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(path, "remove")(error)),
+            _ => return Ok(()),
+        }
     }
 }
 
