@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 
+import probed
 import runtimes
 import supervisor
 from stage import Failed, Stage
@@ -44,6 +45,7 @@ def main():
             barepod = side_by_side(stage, table, arguments.rounds)
             idle(stage, table, barepod, arguments.window)
             reactions(stage, table, barepod, arguments.transitions)
+            reactions_among_probes(stage, table, barepod, arguments.transitions)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -141,6 +143,17 @@ def reactions(stage, table, barepod, count):
         promised = "first" not in name
         bar = ("p99 at most 1 ms", late <= 1) if promised else ()
         table.row(name, f"{middle:.3f} / {late:.3f} ms", *bar)
+
+
+def reactions_among_probes(stage, table, barepod, count):
+    """(g)."""
+    found, probes = probed.reactions(stage, barepod, count)
+    table.head(
+        f"reactions beside {probed.SIDECARS} containers with exec probes of 1 s, {count} exits, {probes} probes: median / p99"
+    )
+    for name, values in found.items():
+        middle, late = (supervisor.percentile(values, percent) / runtimes.MS for percent in (50, 99))
+        table.row(name, f"{middle:.3f} / {late:.3f} ms", "p99 below 5 ms", late < 5)
 
 
 if __name__ == "__main__":

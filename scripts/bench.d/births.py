@@ -4,6 +4,7 @@ tracing or slowing them. Its clock is CLOCK_MONOTONIC, as the stamps'."""
 import os
 import socket
 import struct
+from collections import defaultdict
 
 from stage import Failed
 
@@ -36,19 +37,24 @@ class Births:
         self.socket.close()
 
     def first_after(self, instant, name):
-        """When the first process since `instant` was executed that then called itself `name` (cut to 15 bytes).
-        Forgets all events so far."""
-        executed, named = {}, set()
+        """When the first process since `instant` was executed that then called itself `name`. Forgets all events so
+        far."""
+        after = [at for at in self.all()[name] if at >= instant]
+        if not after:
+            raise Failed(f"no process was executed that called itself {name}")
+        return min(after)
+
+    def all(self):
+        """When processes were executed that then called themselves so: name (cut to 15 bytes) -> list. Forgets all
+        events so far."""
+        executed, found = {}, defaultdict(list)
         for what, at, pid, data in self._events():
-            if what == EXEC and at >= instant:
-                executed.setdefault(pid, at)
+            if what == EXEC:
+                executed[pid] = at
             elif what == COMM and pid in executed:
                 (comm,) = struct.unpack_from(COMM_DATA, data)
-                if comm.rstrip(b"\0").decode(errors="replace") == name[:15]:
-                    named.add(pid)
-        if not named:
-            raise Failed(f"no process was executed that called itself {name}")
-        return min(executed[pid] for pid in named)
+                found[comm.rstrip(b"\0").decode(errors="replace")].append(executed.pop(pid))
+        return found
 
     def _events(self):
         while True:
