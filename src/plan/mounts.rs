@@ -10,7 +10,7 @@ use super::container::Ask;
 use super::env::Environment;
 use super::error::{ConfigCause, ConfigError};
 use super::expansion;
-use super::types::SubPath;
+use super::types::{CgroupVersion, SubPath};
 
 /// R8.7: the container's own user must be able to write it.
 const TERMINATION_LOG_MODE: u32 = 0o666;
@@ -53,7 +53,7 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
         if let Some(path) = item.sub_path {
             planned.sub_paths.push(SubPath { mount: at, path });
         }
-        planned.mounts.push(if privileged { writable(item.mount) } else { item.mount });
+        planned.mounts.push(if privileged { writable(item.mount) } else { contained(ask, item.mount) });
     }
     Ok(planned)
 }
@@ -159,6 +159,17 @@ fn writable(mut mount: Mount) -> Mount {
         && let Some(options) = mount.options_mut()
     {
         options.retain(|option| option != "ro");
+    }
+    mount
+}
+
+/// On v1 a container that can write to its cgroup raises its own limits, cgroup namespace or not.
+fn contained(ask: &Ask, mut mount: Mount) -> Mount {
+    let is_cgroup = matches!(mount.typ().as_deref(), Some("cgroup"));
+    if is_cgroup && ask.node.cgroups == CgroupVersion::V1 {
+        let options = mount.options_mut().get_or_insert_default();
+        options.retain(|option| option != "rw" && option != "ro");
+        options.push("ro".to_owned());
     }
     mount
 }

@@ -11,7 +11,6 @@ use oci_spec::runtime::{
 
 use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
-use super::types::CgroupVersion;
 
 /// containerd's default set: mask 00000000a80425fb.
 const CAPABILITIES: [Capability; 14] = [
@@ -49,31 +48,6 @@ const MASKED: [&str; 12] = [
 
 /// What the kubelet has made read-only (defaultReadonlyPaths).
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
-/// Controllers of cgroup v1. libcontainer mounts them writable in a cgroup namespace whatever the mount's options say,
-/// and then a container could raise its own limits. Folders that aren't there are skipped when the config is applied.
-const V1_CONTROLLERS: [&str; 20] = [
-    "blkio",
-    "cpu",
-    "cpuacct",
-    "cpu,cpuacct",
-    "cpuset",
-    "debug",
-    "devices",
-    "freezer",
-    "hugetlb",
-    "memory",
-    "misc",
-    "net_cls",
-    "net_cls,net_prio",
-    "net_prio",
-    "perf_event",
-    "pids",
-    "rdma",
-    "systemd",
-    "unified",
-    "elogind",
-];
 
 /// Who a container runs as.
 #[derive(Debug)]
@@ -283,11 +257,7 @@ pub(crate) fn read_only_paths(ask: &Ask) -> Vec<String> {
         return Vec::new();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.readonly_paths().clone());
-    let mut paths = bundle.unwrap_or_else(|| READ_ONLY.map(str::to_owned).to_vec());
-    if ask.node.cgroups == CgroupVersion::V1 {
-        paths.extend(V1_CONTROLLERS.iter().map(|name| format!("/sys/fs/cgroup/{name}")));
-    }
-    paths
+    bundle.unwrap_or_else(|| READ_ONLY.map(str::to_owned).to_vec())
 }
 
 /// Rules of the device cgroup: nothing, then what containerd allows everywhere; then what the bundle asks for.

@@ -10,6 +10,7 @@ pub mod exec;
 mod files;
 pub mod handler;
 pub mod image;
+mod mount;
 pub mod node;
 pub mod sandbox;
 mod spawn;

@@ -111,9 +111,13 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
         Err(error)
             if cgroup.is_some() && matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::E2BIG)) =>
         {
-            let procs =
-                what.cgroup.map(|dir| File::options().write(true).open(dir.join("cgroup.procs"))).transpose()?;
-            prepared.procs = procs;
+            // v1: a single thread that moves itself makes the kernel wait for nobody.
+            let open = |dir: &Path| {
+                let mut options = File::options();
+                options.write(true);
+                options.open(dir.join("tasks")).or_else(|_| options.open(dir.join("cgroup.procs")))
+            };
+            prepared.procs = what.cgroup.map(open).transpose()?;
             clone_and_exec(&prepared, flags, None)
         }
         other => other,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{Case, main, wait, worker};
@@ -202,4 +203,38 @@ fn who_is_in_the_pods_cgroup() {
     });
     case.release("go");
     assert_eq!(run.end(), 0);
+}
+
+/// R10.8: what a container finds at /sys/fs/cgroup is its own cgroup alone, and it can't write to it.
+#[test]
+fn a_container_sees_its_own_cgroup_and_cannot_change_it() {
+    let Some(case) = Case::new("cgroup-view") else { return };
+    // v1: one mount per controller; v2: one in all.
+    let script = "grep -E ' - cgroup2? ' /proc/self/mountinfo | while read -r _ _ _ root at options _; do
+            case $at in /sys/fs/cgroup*) say \"${at##*/} $root ${options%%,*}\";; esac
+            for file in memory.limit_in_bytes memory.max; do
+                [ -e $at/$file ] && { echo 1 > $at/$file; } 2>/dev/null && say changed
+            done
+            grep -qx $$ $at/cgroup.procs || say \"not in $at\"
+        done
+        mkdir /sys/fs/cgroup/x 2>/dev/null && say made
+        [ -e /sys/fs/cgroup/memory.max ] && limit=/sys/fs/cgroup/memory.max
+        say \"limit $(cat ${limit:-/sys/fs/cgroup/memory/memory.limit_in_bytes})\"";
+    let resources = json!({"resources": {"limits": {"memory": "64Mi"}}});
+    assert_eq!(case.run(&case.pod().container(main("main", script, resources))), 0);
+    let (limit, mounts): (Vec<_>, Vec<_>) = case.trace().into_iter().partition(|line| line.starts_with("limit "));
+    assert_eq!(limit, [format!("limit {}", 64 << 20)]);
+    assert!(mounts.iter().any(|line| line.starts_with("memory ") || line.starts_with("cgroup ")), "{mounts:?}");
+    assert!(mounts.iter().all(|line| line.ends_with(" / ro")), "{mounts:?}");
+}
+
+/// A memory limit in which not even the container's making fits: the error says why.
+#[test]
+fn a_memory_limit_too_low_for_the_making() {
+    let Some(case) = Case::new("tiny") else { return };
+    let resources = json!({"resources": {"limits": {"memory": "100Ki"}}});
+    let mut run = case.start(&case.pod().container(main("main", "true", resources)));
+    run.wait_for_line("is the memory limit too low?");
+    run.signal(Signal::TERM);
+    assert_ne!(run.end(), 0);
 }

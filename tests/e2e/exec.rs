@@ -257,10 +257,14 @@ fn many_execs_leave_nothing() {
         wait("rounds", || case.times_said("liveness") >= count && case.times_said("readiness") >= count);
     };
     rounds(1);
-    // Somewhere between two rounds nothing runs but the container's shell and its sleep.
+    // Somewhere between two rounds nothing runs but the container's shell and its sleep; the supervisor may just not
+    // have put away everything of the round before.
     let idle = crate::harness::wait_for("a moment between two rounds", || Some(all()).filter(|idle| idle.2 == 2));
     rounds(5);
-    wait("as before", || all() == idle);
+    wait("no more than before", || {
+        let now = all();
+        now.0 <= idle.0 && now.1 <= idle.1 && now.2 == 2
+    });
     ends(run);
 }
 

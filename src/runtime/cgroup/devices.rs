@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
@@ -98,6 +98,23 @@ impl Rule {
         (access != 0).then_some(rule)
     }
 
+    /// As the files devices.allow and devices.deny of v1 have it. There an `a` means each access to each device,
+    /// whatever follows it.
+    fn lines(&self) -> Vec<String> {
+        if self.is_about_all() {
+            return vec!["a".to_owned()];
+        }
+        let number = |number: Option<i32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
+        let letters = [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')];
+        let access: String =
+            letters.iter().filter(|(bit, _)| self.access & bit != 0).map(|(_, letter)| letter).collect();
+        [(BLOCK, 'b'), (CHARACTER, 'c')]
+            .into_iter()
+            .filter(|(kind, _)| self.kind.is_none_or(|own| own == *kind))
+            .map(|(_, letter)| format!("{letter} {}:{} {access}", number(self.major), number(self.minor)))
+            .collect()
+    }
+
     fn is_about_all(&self) -> bool {
         self.kind.is_none() && self.major.is_none() && self.minor.is_none() && self.access == EVERYTHING
     }
@@ -169,6 +186,26 @@ fn decide(rule: &Rule) -> Vec<Instruction> {
 }
 
 impl Hierarchies {
+    /// Writes device rules to a container's cgroup of the v1 controller, where there is one.
+    pub(super) fn write_device_rules(&self, cgroup: &Path, rules: &[LinuxDeviceCgroup]) -> Result<(), CgroupError> {
+        let Some(root) = self.v1_mount("devices") else { return Ok(()) };
+        let folder = below(root, cgroup);
+        let open = |name: &str| {
+            let path = folder.join(name);
+            File::options().write(true).open(&path).map_err(error("open", &path)).map(|file| (file, path))
+        };
+        let (allow, deny) = (open("devices.allow")?, open("devices.deny")?);
+        for rule in rules.iter().filter_map(Rule::parse).chain(ALWAYS) {
+            let (file, path) = if rule.allow { &allow } else { &deny };
+            // One rule per write.
+            let mut file = file;
+            for line in rule.lines() {
+                file.write_all(line.as_bytes()).map_err(error("write", path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Holds what is and will be in a cgroup to device rules, where no v1 controller does it. Makes the cgroup. Rules
     /// that end with "allow all" need nothing. Fails where bpf(2) isn't allowed: without CAP_BPF and CAP_NET_ADMIN
     /// (CAP_SYS_ADMIN before Linux 5.8), or in a kernel without CONFIG_CGROUP_BPF.

@@ -107,3 +107,13 @@ fn the_kernel_holds_a_process_to_the_rules() {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.code() == Some(7) || said.to_lowercase().contains("not permitted"), "{:?} {said}", out.status);
 }
+
+#[test]
+fn rules_are_written_to_v1_as_its_files_want_them() {
+    let lines: Vec<String> = ALWAYS.iter().flat_map(Rule::lines).collect();
+    assert_eq!(lines[..3], ["c *:* m", "b *:* m", "c 1:3 rwm"]);
+    let any = Rule { allow: false, kind: None, major: None, minor: None, access: EVERYTHING };
+    assert_eq!(any.lines(), ["a"]);
+    let read = Rule { access: READ, ..any };
+    assert_eq!(read.lines(), ["b *:* r", "c *:* r"]);
+}

@@ -50,7 +50,7 @@ pub(super) fn apply(version: CgroupVersion, path: &Path, limits: &CgroupLimits) 
     Ok(())
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -1,11 +1,11 @@
 //! The pod's cgroup on every hierarchy of this box, and what can be done to a cgroup as a whole: limit, kill, watch,
-//! remove. Containers' own cgroups are libcontainer's to make and to limit; here they are only watched and removed.
+//! remove. Containers' own cgroups are made and limited here on v1 ([`container`]), by libcontainer on v2.
 //!
 //! One hierarchy *tracks*: each process of a pod is in it from birth, so that killing and emptiness are exact. That is
-//! v2 wherever it is mounted, also on hybrid boxes, where no controller lives in it and libcontainer leaves it alone;
-//! on pure v1 it is `freezer`, where a
-//! helper that is still there counts towards no limit.
+//! v2 wherever it is mounted, also on hybrid boxes, where no controller lives in it; on pure v1 it is `freezer`, where
+//! a helper that is still there counts towards no limit.
 
+mod container;
 mod devices;
 mod limits;
 
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::plan::{CgroupPlan, CgroupVersion};
+
+pub(crate) use container::{Access, View};
 
 /// What went wrong with a cgroup.
 #[derive(Debug, thiserror::Error)]
@@ -343,14 +345,19 @@ fn inherit_cpuset(root: &Path, cgroup: &Path) -> Result<(), CgroupError> {
     let mut parent = root.to_owned();
     for part in cgroup.strip_prefix("/").unwrap_or(cgroup) {
         let child = parent.join(part);
-        for name in ["cpuset.cpus", "cpuset.mems"] {
-            let (from, to) = (parent.join(name), child.join(name));
-            if fs::read_to_string(&to).map_err(error("read", &to))?.trim().is_empty() {
-                let value = fs::read_to_string(&from).map_err(error("read", &from))?;
-                fs::write(&to, value.trim()).map_err(error("write", &to))?;
-            }
-        }
+        copy_cpuset(&parent, &child)?;
         parent = child;
+    }
+    Ok(())
+}
+
+fn copy_cpuset(parent: &Path, child: &Path) -> Result<(), CgroupError> {
+    for name in ["cpuset.cpus", "cpuset.mems"] {
+        let (from, to) = (parent.join(name), child.join(name));
+        if fs::read_to_string(&to).map_err(error("read", &to))?.trim().is_empty() {
+            let value = fs::read_to_string(&from).map_err(error("read", &from))?;
+            fs::write(&to, value.trim()).map_err(error("write", &to))?;
+        }
     }
     Ok(())
 }

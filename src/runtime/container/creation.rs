@@ -145,7 +145,11 @@ impl Creation {
         }
     }
 
-    fn failed(&mut self, failure: Failure) -> Progress {
+    fn failed(&mut self, mut failure: Failure) -> Progress {
+        // Whoever died of it, helper or container, what came back says nothing of it.
+        if self.place.hierarchies.oom_kills(&self.place.cgroup) > 0 {
+            failure.cause.push_str("; the kernel's OOM killer came: is the memory limit too low?");
+        }
         self.clear();
         Progress::Failed(ContainerError::Create { container: self.place.name.clone(), failure })
     }

@@ -16,8 +16,8 @@ use super::AttemptDirs;
 use super::executor::Program;
 use super::failure::{Failure, Stage};
 use super::rootfs;
-use crate::plan::ContainerPlan;
-use crate::runtime::cgroup::Hierarchies;
+use crate::plan::{CgroupVersion, ContainerPlan};
+use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, View};
 use crate::runtime::spawn;
 
 /// Its `argv[0]`.
@@ -72,28 +72,77 @@ fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
     for (path, mode) in &plan.files {
         make_file(path, *mode)?;
     }
-    rootfs::own_mounts()?;
+    rootfs::own_mounts(&dirs)?;
     rootfs::mount_root(&plan, &dirs)?;
     rootfs::make_working_directory(&spec, &dirs)?;
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs)?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, &mut warnings);
-    let config = dirs.state.join("config.json");
-    let written = serde_json::to_vec(&spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
-    written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;
-    hold_to_device_rules(&spec)?;
-    let pid = build(&plan, &spec, &dirs, start)?;
+    let pid = build_in_cgroup(&plan, &mut spec, &dirs, start)?;
     Ok(Report::Created { pid, warnings })
 }
 
-/// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits it.
-fn hold_to_device_rules(spec: &Spec) -> Result<(), Failure> {
-    let Some(linux) = spec.linux() else { return Ok(()) };
-    let Some(cgroup) = linux.cgroups_path() else { return Ok(()) };
-    let rules = linux.resources().as_ref().and_then(|all| all.devices().clone()).unwrap_or_default();
-    Hierarchies::discover()
-        .and_then(|hierarchies| hierarchies.hold_to_device_rules(cgroup, &rules))
-        .map_err(|cause| Failure::new(Stage::Prepare, "", cause))
+/// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits its
+/// limits and device rules.
+fn build_in_cgroup(plan: &ContainerPlan, spec: &mut Spec, dirs: &AttemptDirs, start: OwnedFd) -> Result<i32, Failure> {
+    let cgroup_failed = |cause: CgroupError| Failure::new(Stage::Prepare, "", cause);
+    let linux = spec.linux().as_ref();
+    let cgroup = linux.and_then(|linux| linux.cgroups_path().clone());
+    let resources = linux.and_then(|linux| linux.resources().clone()).unwrap_or_default();
+    let Some(cgroup) = cgroup else { return build(plan, spec, dirs, start) };
+    let hierarchies = Hierarchies::discover().map_err(cgroup_failed)?;
+    let rules = resources.devices().clone().unwrap_or_default();
+    hierarchies.hold_to_device_rules(&cgroup, &rules).map_err(cgroup_failed)?;
+    if hierarchies.version() == CgroupVersion::V2 {
+        return build(plan, spec, dirs, start);
+    }
+    hierarchies.make_container(&cgroup, &resources).map_err(cgroup_failed)?;
+    if let Some(access) = cgroup_access(spec) {
+        let view = hierarchies.show(&cgroup, &dirs.mounts().join("cgroup"), access).map_err(cgroup_failed)?;
+        show_cgroup(spec, &view);
+    }
+    hierarchies.join(&cgroup).and_then(|()| hierarchies.hide()).map_err(cgroup_failed)?;
+    if let Some(linux) = spec.linux_mut() {
+        linux.set_resources(None);
+    }
+    let pid = build(plan, spec, dirs, start)?;
+    hierarchies.limit_processes(&cgroup, &resources).map_err(cgroup_failed)?;
+    Ok(pid)
+}
+
+fn is_cgroup(mount: &Mount) -> bool {
+    mount.typ().as_deref() == Some("cgroup")
+}
+
+/// Whether the config wants cgroups mounted, and how.
+fn cgroup_access(spec: &Spec) -> Option<Access> {
+    let wanted = spec.mounts().iter().flatten().find(|mount| is_cgroup(mount))?;
+    let read_only = wanted.options().iter().flatten().any(|option| option == "ro");
+    Some(if read_only { Access::ReadOnly } else { Access::Writable })
+}
+
+/// Puts the view where the config wants cgroups mounted.
+fn show_cgroup(spec: &mut Spec, view: &View) {
+    let bind = |source: &Path, destination: PathBuf| {
+        let mut mount = Mount::default();
+        let options = Some(vec!["rbind".to_owned()]);
+        mount
+            .set_typ(Some("bind".to_owned()))
+            .set_source(Some(source.to_owned()))
+            .set_destination(destination)
+            .set_options(options);
+        mount
+    };
+    let mounts = spec.mounts().iter().flatten().flat_map(|mount| {
+        if !is_cgroup(mount) {
+            return vec![mount.clone()];
+        }
+        let at = mount.destination();
+        let cgroups = view.cgroups.iter().map(|(name, source)| bind(source, at.join(name)));
+        std::iter::once(bind(&view.base, at.clone())).chain(cgroups).collect()
+    });
+    let mounts = mounts.collect();
+    spec.set_mounts(Some(mounts));
 }
 
 fn make_file(path: &Path, mode: u32) -> Result<(), Failure> {
@@ -104,7 +153,7 @@ fn make_file(path: &Path, mode: u32) -> Result<(), Failure> {
 
 fn set_root(spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
     let read_only = spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false);
-    let root = RootBuilder::default().path(dirs.state.join("rootfs")).readonly(read_only).build();
+    let root = RootBuilder::default().path(dirs.mounts().join("rootfs")).readonly(read_only).build();
     spec.set_root(Some(root.map_err(|cause| Failure::new(Stage::Oci, "root", cause))?));
     Ok(())
 }
@@ -126,6 +175,9 @@ fn clamp_oom_score(spec: &mut Spec, warnings: &mut Vec<String>) {
 }
 
 fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, start: OwnedFd) -> Result<i32, Failure> {
+    let config = dirs.mounts().join("config.json");
+    let written = serde_json::to_vec(spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
+    written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;
     let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
     let null = File::open("/dev/null").map_err(|cause| Failure::io(Stage::Prepare, "/dev/null", cause))?;
     let (stdout, stderr) = (output(&dirs.state.join(STDOUT), uid)?, output(&dirs.state.join(STDERR), uid)?);
@@ -136,7 +188,7 @@ fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, start: OwnedFd) 
         .and_then(|builder| builder.with_pid_file(Some(dirs.state.join(PID))))
         .map(|builder| builder.with_stdin(null).with_stdout(stdout).with_stderr(stderr))
         .and_then(|builder| {
-            builder.as_init(&dirs.state).with_systemd(false).with_detach(true).as_sibling(true).build()
+            builder.as_init(dirs.mounts()).with_systemd(false).with_detach(true).as_sibling(true).build()
         });
     drop(start);
     let container = built.map_err(|error| explain(&error, spec))?;

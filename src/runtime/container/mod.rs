@@ -23,10 +23,18 @@ pub use running::Container;
 /// Where an attempt's things go. Both folders are the attempt's alone and vanish with it.
 #[derive(Clone, Debug)]
 pub struct AttemptDirs {
-    /// Small things: FIFOs, config, the mount point of the root file system, what the plan's `files` name.
+    /// Small things: FIFOs, libcontainer's state, what the plan's `files` name.
     pub state: PathBuf,
     /// On a disk that can hold an overlay's upper layer.
     pub data: PathBuf,
+}
+
+impl AttemptDirs {
+    /// Where the helper mounts the root file system and what else it needs, in its own mount namespace; outside of that
+    /// an empty folder.
+    fn mounts(&self) -> PathBuf {
+        self.state.join("mounts")
+    }
 }
 
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.

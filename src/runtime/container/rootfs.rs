@@ -15,17 +15,23 @@ use super::failure::{Failure, Stage};
 use crate::plan::{ContainerPlan, SubPath};
 use crate::runtime::files::{self, Create, SubPathFault};
 
-pub(super) fn own_mounts() -> Result<(), Failure> {
+/// Gives this process a mount namespace of its own, and in it a place for the mounts and files that only the making
+/// of the container needs: in memory, as nobody has to remove there what ends with the namespace.
+pub(super) fn own_mounts(dirs: &AttemptDirs) -> Result<(), Failure> {
     let failed = |object, errno: nix::Error| Failure::io(Stage::RootFs, object, errno);
     unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| failed("unshare mount namespace", errno))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
-        .map_err(|errno| failed("mount --make-rslave /", errno))
+        .map_err(|errno| failed("mount --make-rslave /", errno))?;
+    let place = dirs.mounts();
+    fs::create_dir(&place).map_err(|cause| Failure::io(Stage::RootFs, place.display(), cause))?;
+    mount(Some("barepod"), &place, Some("tmpfs"), MsFlags::empty(), Some("mode=711"))
+        .map_err(|errno| Failure::io(Stage::RootFs, format!("mount tmpfs {}", place.display()), errno))
 }
 
 /// Mounts the root file system at `state/rootfs`. A read-only one gets an upper layer as well: mount points that the
 /// bundle lacks have to be made somewhere, and never in the bundle. libcontainer makes it read-only afterwards.
 pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs) -> Result<(), Failure> {
-    let target = dirs.state.join("rootfs");
+    let target = dirs.mounts().join("rootfs");
     let (upper, work) = (dirs.data.join("upper"), dirs.data.join("work"));
     for folder in [&target, &upper, &work] {
         fs::create_dir_all(folder).map_err(|cause| Failure::io(Stage::RootFs, folder.display(), cause))?;
@@ -83,7 +89,7 @@ pub(super) fn make_working_directory(spec: &Spec, dirs: &AttemptDirs) -> Result<
     if is_below_mount(spec, &cwd) {
         return Ok(());
     }
-    files::make_in_root(&dirs.state.join("rootfs"), &cwd).map_err(|fault| {
+    files::make_in_root(&dirs.mounts().join("rootfs"), &cwd).map_err(|fault| {
         let object = format!("working directory {}", cwd.display());
         match fault {
             SubPathFault::Refused(errno) => {
@@ -121,8 +127,9 @@ pub(super) fn resolve_sub_paths(sub_paths: &[SubPath], spec: &mut Spec, dirs: &A
                 Failure::io(Stage::SubPath, &object, std::io::Error::from_raw_os_error(errno))
             }
         })?;
-        let target = dirs.state.join("subpaths").join(number.to_string());
-        fs::create_dir_all(dirs.state.join("subpaths")).map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
+        let target = dirs.mounts().join("subpaths").join(number.to_string());
+        fs::create_dir_all(dirs.mounts().join("subpaths"))
+            .map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
         files::bind(&source, &target).map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
         one.set_source(Some(target));
     }

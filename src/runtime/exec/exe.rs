@@ -12,7 +12,7 @@ use rustix::fs::{CWD, MemfdFlags, SealFlags};
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::failure::{ExecError, io_error};
-use crate::runtime::spawn;
+use crate::runtime::{mount, spawn};
 
 /// Above the numbers that `spawn` gives to a helper, so that they don't overwrite it between fork and exec.
 const LOWEST_FD: RawFd = 512;
@@ -38,28 +38,9 @@ pub fn protect_exe() -> Result<(), ExecError> {
 }
 
 pub(super) fn read_only_clone() -> io::Result<OwnedFd> {
-    #[repr(C)]
-    struct MountAttr {
-        set: u64,
-        clear: u64,
-        propagation: u64,
-        user_namespace: u64,
-    }
     let tree = open_tree(CWD, EXE, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
-    let attributes = MountAttr { set: libc::MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
-    // SAFETY: the path is an empty C string, the struct lives through the call and has the size that is given. No
-    // safe wrapper knows mount_setattr(2).
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            tree.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            &raw const attributes,
-            size_of::<MountAttr>(),
-        )
-    };
-    if result == 0 { Ok(tree) } else { Err(io::Error::last_os_error()) }
+    mount::add_attributes(&tree, libc::MOUNT_ATTR_RDONLY)?;
+    Ok(tree)
 }
 
 pub(super) fn sealed_copy() -> io::Result<OwnedFd> {

@@ -1,0 +1,30 @@
+//! mount_setattr(2), which no crate of ours wraps.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// Gives the mount that `root` is the root of more attributes (`MOUNT_ATTR_*`). EINVAL: it is the root of none. Needs
+/// Linux 5.12.
+pub(crate) fn add_attributes(root: impl AsFd, attributes: u64) -> io::Result<()> {
+    #[repr(C)]
+    struct MountAttr {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        user_namespace: u64,
+    }
+    let attributes = MountAttr { set: attributes, clear: 0, propagation: 0, user_namespace: 0 };
+    // SAFETY: the path is an empty C string, the struct lives through the call and has the size that is given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            root.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<MountAttr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
