@@ -113,12 +113,16 @@ impl Supervisor<'_> {
 
     fn begin_creation(&mut self, container: ContainerIndex, attempt: Attempt) -> Result<(), (CreateFailure, String)> {
         let dirs = self.attempt_dirs(container, attempt);
-        let plan = self.plan_container(container, attempt, &dirs)?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let fail = |cause: String| (CreateFailure::Create, cause);
+        // Before the plan, which is made while the helper starts. Where there can be none, the helper ends.
+        let label = plan::label(&self.pod.plan, container, attempt);
+        let mut creation =
+            Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
+        let plan = self.plan_container(container, attempt, &dirs)?;
         let profile = plan.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone());
         let filter = profile.map(Filter::new).transpose().map_err(|error| fail(error.to_string()))?;
-        let creation = Creation::begin(&plan, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
+        creation.order(&plan).map_err(|error| fail(error.to_string()))?;
         let added = self
             .sources
             .add(creation.fd(), Token::Creation(container), Interest::Readable)

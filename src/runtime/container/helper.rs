@@ -22,8 +22,8 @@ use crate::runtime::spawn;
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:create";
-/// Descriptors it is given, in order: request, report, start pipe.
-const DESCRIPTORS: i32 = 3;
+/// Descriptors it is given, in order: request, go pipe, report, start pipe.
+const DESCRIPTORS: i32 = 4;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Request {
@@ -46,7 +46,11 @@ pub(super) const PID: &str = "pid";
 
 pub(super) fn run() -> ! {
     spawn::settle("barepod:create", DESCRIPTORS);
-    let (request, report, start) = (spawn::inherited(0), spawn::inherited(1), spawn::inherited(2));
+    let [request, go, report, start] = std::array::from_fn(|index| spawn::inherited(index as i32));
+    if File::from(go).read_exact(&mut [0]).is_err() {
+        // There is nothing to be made after all.
+        std::process::exit(0)
+    }
     let answer = match create(File::from(request), start) {
         Ok(report) => report,
         Err(failure) => Report::Failed(failure),
