@@ -18,9 +18,12 @@ const WALLS: &[(&str, &[&str])] = &[
     ("control", &[]),
     ("runtime/cgroup", &["plan", "runtime/mount", "runtime/spawn"]),
     // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
-    ("runtime/container", &["plan", "runtime/cgroup", "runtime/files", "runtime/sandbox", "runtime/spawn"]),
-    ("runtime/exec", &["runtime/mount", "runtime/spawn"]),
-    ("runtime/handler", &["plan", "runtime/spawn"]),
+    (
+        "runtime/container",
+        &["plan", "runtime/cgroup", "runtime/files", "runtime/program", "runtime/sandbox", "runtime/spawn"],
+    ),
+    ("runtime/exec", &["runtime/mount", "runtime/program", "runtime/spawn"]),
+    ("runtime/handler", &["plan", "runtime/program", "runtime/spawn"]),
     ("runtime/image", &["plan"]),
     ("runtime/node", &["plan", "runtime/cgroup"]),
     ("runtime/sandbox", &["plan", "runtime/cgroup", "runtime/files", "runtime/spawn", "runtime/volume"]),
@@ -28,6 +31,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/files", &[]),
     ("runtime/memory", &[]),
     ("runtime/mount", &[]),
+    ("runtime/program", &[]),
     ("runtime/spawn", &[]),
     ("runtime/sweep", &["runtime/cgroup", "runtime/files"]),
     ("runtime/mod", &["runtime/container", "runtime/exec", "runtime/handler"]),

@@ -13,6 +13,7 @@ pub mod image;
 pub mod memory;
 mod mount;
 pub mod node;
+pub mod program;
 pub mod sandbox;
 mod spawn;
 pub mod sweep;

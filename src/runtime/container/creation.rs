@@ -1,12 +1,11 @@
 //! A container being made: starts the helper and collects its answer, without waiting for it.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::MemfdFlags;
 use rustix::pipe::PipeFlags;
 
 use super::failure::{ContainerError, Failure, Stage};
@@ -56,11 +55,10 @@ impl Creation {
 
     fn try_begin(place: &Place) -> Result<Self, Failure> {
         let failed = |object: &str, cause: io::Error| Failure::io(Stage::Helper, object, cause);
-        let pipes = || Ok((pipe()?, pipe()?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?));
+        let pipes = || Ok((spawn::pipe()?, spawn::pipe()?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?));
         let ((report, report_end), (start, start_end), (go_end, go)) =
             pipes().map_err(|cause| failed("pipe", cause))?;
-        let request = rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)
-            .map_err(|errno| failed("memfd_create", errno.into()))?;
+        let request = spawn::empty_request().map_err(|cause| failed("memfd_create", cause))?;
         let folder =
             place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
@@ -71,7 +69,7 @@ impl Creation {
             tie: Tie::DiesWithParent,
         };
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
-        let (place, request) = (place.clone(), File::from(request));
+        let place = place.clone();
         Ok(Self { place, helper, request, go, report, line: Vec::new(), start, output: None, over: false })
     }
 
@@ -89,8 +87,7 @@ impl Creation {
         self.output = Some((fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?));
         let request = Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone() };
         let failed = |cause: io::Error| Failure::io(Stage::Helper, "write the request", cause);
-        let text = serde_json::to_vec(&request).map_err(|cause| failed(cause.into()))?;
-        self.request.write_all(&text).map_err(failed)?;
+        spawn::write_request(&mut self.request, &request).map_err(failed)?;
         match rustix::io::write(&self.go, b"!") {
             // A helper that is gone already is seen and told of by `advance`.
             Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
@@ -232,10 +229,4 @@ fn fifo(path: &PathBuf) -> Result<OwnedFd, Failure> {
     let file =
         File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).map_err(failed)?;
     Ok(file.into())
-}
-
-pub(super) fn pipe() -> io::Result<(File, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&read, true)?;
-    Ok((read.into(), write))
 }

@@ -2,7 +2,7 @@
 //! memfd, its output one line of JSON in a pipe; it ends at once after that.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use oci_spec::runtime::{Mount, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::AttemptDirs;
-use super::executor::Program;
+use super::executor::LastStep;
 use super::failure::{Failure, Stage};
 use super::rootfs;
 use crate::plan::{CgroupVersion, ContainerPlan};
@@ -51,7 +51,7 @@ pub(super) fn run() -> ! {
         // There is nothing to be made after all.
         std::process::exit(0)
     }
-    let answer = match create(File::from(request), start) {
+    let answer = match create(request, start) {
         Ok(report) => report,
         Err(failure) => Report::Failed(failure),
     };
@@ -62,14 +62,9 @@ pub(super) fn run() -> ! {
     std::process::exit(i32::from(written.is_err()))
 }
 
-fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
-    let mut text = Vec::new();
-    request
-        .rewind()
-        .and_then(|()| request.read_to_end(&mut text))
-        .map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
+fn create(request: OwnedFd, start: OwnedFd) -> Result<Report, Failure> {
     let Request { plan, state, data } =
-        serde_json::from_slice(&text).map_err(|cause| Failure::new(Stage::Helper, "read the request", cause))?;
+        spawn::read_request(request).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
     let dirs = AttemptDirs { state, data };
     let mut spec = plan.spec.clone();
     let mut warnings = Vec::new();
@@ -185,7 +180,7 @@ fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, start: OwnedFd) 
     let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
     let null = File::open("/dev/null").map_err(|cause| Failure::io(Stage::Prepare, "/dev/null", cause))?;
     let (stdout, stderr) = (output(&dirs.state.join(STDOUT), uid)?, output(&dirs.state.join(STDERR), uid)?);
-    let program = Program { pipe: start.as_raw_fd() };
+    let program = LastStep { pipe: start.as_raw_fd() };
     let built = ContainerBuilder::new(plan.id.clone(), SyscallType::default())
         .with_executor(program)
         .with_root_path(dirs.state.join(OCI))

@@ -41,7 +41,7 @@ use oci_spec::runtime::Process;
 
 pub use crate::runtime::spawn::ExitStatus;
 pub use exe::protect_exe;
-pub use failure::{ExecError, Failure, Found};
+pub use failure::{ExecError, Failure};
 pub use filter::Filter;
 pub use running::{Exec, Progress};
 
