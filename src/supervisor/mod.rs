@@ -30,6 +30,7 @@ pub use clock::now;
 
 use crate::control;
 use crate::plan::{Asker, NodeFacts, PodPlan};
+use crate::runtime::container::reap_strays;
 use crate::runtime::memory::release_code;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
@@ -227,6 +228,8 @@ impl<'a> Supervisor<'a> {
             self.remove(container, attempt);
         } else if self.unwritten != Unwritten::Nothing {
             self.write_next();
+            // Helpers that have answered have ended by now, and nothing else may happen for days.
+            reap_strays();
         } else if self.grown {
             self.grown = false;
             release_code();
