@@ -1,7 +1,7 @@
 //! The supervisor's end of an exec: begun, watched, ended. Nothing here waits.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
