@@ -137,7 +137,7 @@ impl World {
 
     fn create(&self, plan: &ContainerPlan) -> Result<Container, ContainerError> {
         let mut creation =
-            Creation::begin(plan, &self.attempt(&plan.name), self.sandbox.as_ref().unwrap().hierarchies())?;
+            Creation::begin(plan, &self.attempt(&plan.name), self.sandbox.as_ref().unwrap().hierarchies(), None)?;
         loop {
             wait_any(&[creation.fd(), creation.helper_pidfd()]);
             match creation.advance() {
@@ -444,7 +444,8 @@ fn an_aborted_creation_leaves_nothing() {
     for number in 0..20 {
         let plan = world.plan(&format!("c{number}"), &["sleep", "1000"]);
         let creation =
-            Creation::begin(&plan, &world.attempt(&plan.name), world.sandbox.as_ref().unwrap().hierarchies()).unwrap();
+            Creation::begin(&plan, &world.attempt(&plan.name), world.sandbox.as_ref().unwrap().hierarchies(), None)
+                .unwrap();
         if number > 0 {
             // Anywhere in the helper's life, so as to hit as many of its steps as possible.
             let limit = rustix::time::Timespec { tv_sec: 0, tv_nsec: number * 700_000 };

@@ -18,8 +18,22 @@ const WALLS: &[(&str, &[&str])] = &[
     ("control", &[]),
     ("runtime/cgroup", &["plan", "runtime/mount", "runtime/spawn"]),
     // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
-    ("runtime/container", &["plan", "runtime/cgroup", "runtime/files", "runtime/sandbox", "runtime/spawn"]),
-    ("runtime/exec", &["runtime/mount", "runtime/spawn"]),
+    (
+        "runtime/container",
+        &[
+            "plan",
+            "runtime/capabilities",
+            "runtime/cgroup",
+            "runtime/files",
+            "runtime/sandbox",
+            "runtime/seccomp",
+            "runtime/spawn",
+        ],
+    ),
+    ("runtime/exec", &["runtime/capabilities", "runtime/mount", "runtime/seccomp", "runtime/spawn"]),
+    ("runtime/capabilities", &[]),
+    // Its tests compile the default profile.
+    ("runtime/seccomp", &["plan"]),
     ("runtime/handler", &["plan", "runtime/spawn"]),
     ("runtime/image", &["plan"]),
     ("runtime/node", &["plan", "runtime/cgroup"]),

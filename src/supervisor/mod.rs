@@ -8,6 +8,7 @@ mod audience;
 mod carry;
 mod clock;
 mod facts;
+mod filters;
 mod handlers;
 mod persist;
 mod slot;
@@ -33,6 +34,7 @@ use crate::plan::{Asker, NodeFacts, PodPlan};
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
+use filters::Filters;
 use handlers::Handlers;
 use slot::Slot;
 use sources::{Interest, Patience, Signals, Sources, Token};
@@ -89,6 +91,7 @@ pub struct Supervisor<'a> {
     control: control::Server,
     sandbox: Option<Sandbox>,
     slots: Vec<Slot>,
+    filters: Filters,
     handlers: Handlers,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
@@ -144,6 +147,7 @@ impl<'a> Supervisor<'a> {
             control,
             sandbox: None,
             slots,
+            filters: Filters::default(),
             handlers: Handlers::new(),
             facts: VecDeque::new(),
             asked: VecDeque::new(),

@@ -10,12 +10,13 @@ use rustix::fs::MemfdFlags;
 use rustix::pipe::PipeFlags;
 
 use super::failure::{ContainerError, Failure, Stage};
-use super::helper::{self, Report, Request};
+use super::helper::{self, Filtering, Report, Request};
 use super::running::{Container, Place};
 use super::{AttemptDirs, ExitStatus};
 use crate::plan::{CgroupVersion, ContainerPlan};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files;
+use crate::runtime::seccomp::Filter;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
 /// How far a creation is.
@@ -43,10 +44,16 @@ pub struct Creation {
 }
 
 impl Creation {
-    /// Starts making a container. Returns as soon as the helper runs, well under a millisecond.
-    pub fn begin(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Result<Self, ContainerError> {
+    /// Starts making a container. Returns as soon as the helper runs, well under a millisecond. The filter is that of
+    /// `linux.seccomp`, which the plan's config is not to have any more: it would be compiled anew.
+    pub fn begin(
+        plan: &ContainerPlan,
+        dirs: &AttemptDirs,
+        hierarchies: &Hierarchies,
+        filter: Option<&Filter>,
+    ) -> Result<Self, ContainerError> {
         let place = place(plan, dirs, hierarchies);
-        match Self::try_begin(plan, dirs, &place) {
+        match Self::try_begin(plan, dirs, &place, filter) {
             Ok(parts) => Ok(parts),
             Err(failure) => {
                 place.clear();
@@ -55,13 +62,20 @@ impl Creation {
         }
     }
 
-    fn try_begin(plan: &ContainerPlan, dirs: &AttemptDirs, place: &Place) -> Result<Self, Failure> {
+    fn try_begin(
+        plan: &ContainerPlan,
+        dirs: &AttemptDirs,
+        place: &Place,
+        filter: Option<&Filter>,
+    ) -> Result<Self, Failure> {
         let failed = |object: &str, cause: io::Error| Failure::io(Stage::Helper, object, cause);
         for folder in [&dirs.state, &dirs.data] {
             files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
         }
         let (stdout, stderr) = (fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?);
-        let request = Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone() };
+        let filtering = if filter.is_some() { Filtering::Given } else { Filtering::None };
+        let request =
+            Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone(), filter: filtering };
         let request = memfd(&request).map_err(|cause| failed("write the request", cause))?;
         let (report, report_end) = pipe().map_err(|cause| failed("pipe", cause))?;
         let (start, start_end) = pipe().map_err(|cause| failed("pipe", cause))?;
@@ -70,7 +84,12 @@ impl Creation {
         let what = Spawn {
             name: helper::NAME,
             cgroup: Some(&folder),
-            fds: &[request.as_raw_fd(), report_end.as_raw_fd(), start_end.as_raw_fd()],
+            fds: &[
+                request.as_raw_fd(),
+                report_end.as_raw_fd(),
+                start_end.as_raw_fd(),
+                filter.map_or(request.as_raw_fd(), AsRawFd::as_raw_fd),
+            ],
             pid_namespace: PidNamespace::Same,
             tie: Tie::DiesWithParent,
         };
