@@ -42,7 +42,7 @@ fn begin(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) ->
     let cgroup = plan.spec.linux().as_ref().unwrap().cgroups_path().clone().unwrap();
     let label = Label { name: plan.name.clone(), id: plan.id.clone(), cgroup };
     let mut creation = Creation::begin(&label, dirs, hierarchies)?;
-    creation.order(plan)?;
+    creation.order(plan, None)?;
     Ok(creation)
 }
 

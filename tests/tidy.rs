@@ -20,9 +20,21 @@ const WALLS: &[(&str, &[&str])] = &[
     // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
     (
         "runtime/container",
-        &["plan", "runtime/cgroup", "runtime/files", "runtime/program", "runtime/sandbox", "runtime/spawn"],
+        &[
+            "plan",
+            "runtime/capabilities",
+            "runtime/cgroup",
+            "runtime/files",
+            "runtime/program",
+            "runtime/sandbox",
+            "runtime/seccomp",
+            "runtime/spawn",
+        ],
     ),
-    ("runtime/exec", &["runtime/mount", "runtime/program", "runtime/spawn"]),
+    ("runtime/exec", &["runtime/capabilities", "runtime/mount", "runtime/program", "runtime/seccomp", "runtime/spawn"]),
+    ("runtime/capabilities", &[]),
+    // Its tests compile the default profile.
+    ("runtime/seccomp", &["plan"]),
     ("runtime/handler", &["plan", "runtime/program", "runtime/spawn"]),
     ("runtime/image", &["plan"]),
     ("runtime/node", &["plan", "runtime/cgroup"]),

@@ -12,9 +12,9 @@ use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
 use crate::plan::{self, ContainerPlan, ImageSource};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
-use crate::runtime::exec::Filter;
 use crate::runtime::image::{self, Trouble};
 use crate::runtime::sandbox::{Sandbox, Which};
+use crate::runtime::seccomp;
 
 const GONE: &str = "the sandbox is gone";
 /// The file in an attempt's folder that plan mounts at terminationMessagePath.
@@ -119,10 +119,9 @@ impl Supervisor<'_> {
         let label = plan::label(&self.pod.plan, container, attempt);
         let mut creation =
             Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
-        let plan = self.plan_container(container, attempt, &dirs)?;
-        let profile = plan.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone());
-        let filter = profile.map(Filter::new).transpose().map_err(|error| fail(error.to_string()))?;
-        creation.order(&plan).map_err(|error| fail(error.to_string()))?;
+        let mut plan = self.plan_container(container, attempt, &dirs)?;
+        let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
+        creation.order(&plan, filter.as_deref()).map_err(|error| fail(error.to_string()))?;
         let added = self
             .sources
             .add(creation.fd(), Token::Creation(container), Interest::Readable)
@@ -164,6 +163,10 @@ impl Supervisor<'_> {
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
         let pod = &self.pod;
+        facts.seccomp_profile = plan::localhost_profile(&pod.manifest, container).map(|name| {
+            let path = pod.plan.security.seccomp_profile_root.join(name);
+            seccomp::read_profile(&path).map_err(|error| error.to_string())
+        });
         plan::container(&pod.manifest, &pod.plan, &pod.node, container, attempt, &image, &facts)
             .map_err(|error| (error.failure, error.to_string()))
     }

@@ -8,6 +8,7 @@ mod audience;
 mod carry;
 mod clock;
 mod facts;
+mod filters;
 mod handlers;
 mod persist;
 mod slot;
@@ -35,6 +36,7 @@ use crate::runtime::memory::release_code;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
+use filters::Filters;
 use handlers::Handlers;
 use persist::Unwritten;
 use slot::Slot;
@@ -92,6 +94,7 @@ pub struct Supervisor<'a> {
     control: control::Server,
     sandbox: Option<Sandbox>,
     slots: Vec<Slot>,
+    filters: Filters,
     handlers: Handlers,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
@@ -149,6 +152,7 @@ impl<'a> Supervisor<'a> {
             control,
             sandbox: None,
             slots,
+            filters: Filters::default(),
             handlers: Handlers::new(),
             facts: VecDeque::new(),
             asked: VecDeque::new(),

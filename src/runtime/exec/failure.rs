@@ -21,12 +21,6 @@ pub enum ExecError {
         /// Its name in the OCI config.
         field: &'static str,
     },
-    /// The seccomp profile asks for something that an exec can't give it.
-    #[error("exec: linux.seccomp.{field} is not supported; leave it out of the container's config")]
-    UnsupportedFilter {
-        /// Its name in the OCI config.
-        field: &'static str,
-    },
     /// Something on this side: cgroup, descriptors, the helper's start.
     #[error("exec: {call} {path}: {cause}")]
     Io {

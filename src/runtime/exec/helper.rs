@@ -7,15 +7,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use oci_spec::runtime::{LinuxSeccomp, Process};
+use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::thread::ThreadNameSpaceType as Namespaces;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, step};
-use super::{cgroup, filter, identity, program};
-use crate::runtime::spawn;
+use super::{cgroup, identity, program};
+use crate::runtime::{seccomp, spawn};
 
 /// `argv[0]` of the helper.
 pub(super) const NAME: &str = "barepod-exec";
@@ -27,10 +27,17 @@ const FDS: i32 = 7;
 pub(super) struct Request {
     pub(super) pid: i32,
     pub(super) process: Process,
-    pub(super) seccomp: Option<LinuxSeccomp>,
+    pub(super) filter: Filtering,
     /// The cgroups of the new process.
     pub(super) cgroups: cgroup::Entry,
     pub(super) stdin: Stdin,
+}
+
+/// Whether the descriptor `filter` is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Filtering {
+    None,
+    Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,8 +118,10 @@ fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     // First of all: from the moment this process is in the container's namespaces, its processes could look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("prctl PR_SET_DUMPABLE"))?;
     let request: Request = spawn::read_request(fds.request).map_err(step("read the request"))?;
-    let instructions =
-        request.seccomp.as_ref().map(|profile| filter::instructions(profile, &fds.filter)).transpose()?;
+    let filter = match request.filter {
+        Filtering::Given => Some(seccomp::Program::read(&fds.filter).map_err(step("read the seccomp filter"))?),
+        Filtering::None => None,
+    };
     adopt_oom_score(&request)?;
     identity::raise_limits(&request.process)?;
     own_output(&request, &fds.stdio)?;
@@ -128,7 +137,7 @@ fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     set_namespaces(fds.init.as_fd(), namespaces)?;
     let Some(pid) = fork(birth.as_ref().map(AsFd::as_fd)).map_err(step("clone3"))? else {
         drop(opener);
-        let task = program::Task { request, instructions, stdio: fds.stdio, root, joins, gate: gate.into() };
+        let task = program::Task { request, filter, stdio: fds.stdio, root, joins, gate: gate.into() };
         program::become_program(task, report)
     };
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.

@@ -11,8 +11,10 @@ use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{Failure, step};
 use super::helper::{Report, Request, Stdin, tell};
-use super::{cgroup, filter, identity};
+use super::{cgroup, identity};
+use crate::runtime::capabilities::{CapabilityError, Sets};
 use crate::runtime::program::Program;
+use crate::runtime::seccomp;
 
 pub(super) struct Stdio {
     pub(super) stdin: OwnedFd,
@@ -23,7 +25,7 @@ pub(super) struct Stdio {
 /// What the process takes along.
 pub(super) struct Task {
     pub(super) request: Request,
-    pub(super) instructions: Option<Vec<libc::sock_filter>>,
+    pub(super) filter: Option<seccomp::Program>,
     pub(super) stdio: Stdio,
     /// To be this process' root, where that doesn't come with the mount namespace.
     pub(super) root: Option<OwnedFd>,
@@ -60,10 +62,10 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
     let early = rustix::process::chdir(process.cwd());
     set_stdio(task)?;
     rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
-    let sets = identity::Sets::new(process.capabilities().as_ref())?;
-    sets.drop_bounding()?;
+    let sets = Sets::new(process.capabilities().as_ref()).map_err(refused)?;
+    sets.drop_bounding().map_err(refused)?;
     identity::set_user(process.user())?;
-    identity::Sets::regain()?;
+    Sets::regain().map_err(refused)?;
     // A directory that only the user may enter (on NFS), or that root may and the user may not: both are allowed.
     if early.is_err() {
         enter(process.cwd())?;
@@ -74,21 +76,25 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
         .map_err(|_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None })?;
     identity::set_limits(process)?;
     close_on_exec()?;
-    let filter = || match (&task.instructions, &task.request.seccomp) {
-        (Some(instructions), Some(profile)) => filter::apply(instructions, profile),
-        _ => Ok(()),
-    };
+    let filter = || task.filter.as_ref().map_or(Ok(()), |filter| filter.apply().map_err(step("seccomp")));
     tell(report, &Report::AboutToExec);
     // Each with as few system calls as can be after the filter, which may forbid them.
     if process.no_new_privileges() == Some(true) {
         rustix::thread::set_no_new_privs(true).map_err(step("prctl PR_SET_NO_NEW_PRIVS"))?;
-        sets.apply()?;
+        sets.apply().map_err(refused)?;
         filter()?;
     } else {
         filter()?;
-        sets.apply()?;
+        sets.apply().map_err(refused)?;
     }
     Ok(program)
+}
+
+fn refused(error: CapabilityError) -> Failure {
+    match error {
+        CapabilityError::Call { call, cause } => step(call)(cause),
+        unknown @ CapabilityError::Unknown { .. } => Failure::Step { step: unknown.to_string(), errno: None },
+    }
 }
 
 /// The supervisor's session keyring must not come along: its keys could be read.

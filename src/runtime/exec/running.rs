@@ -9,8 +9,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::cgroup::Place;
 use super::failure::{ExecError, Failure, io_error};
-use super::filter::Filter;
-use super::helper::{self, Descriptors, Report, Request, Stdin};
+use super::helper::{self, Descriptors, Filtering, Report, Request, Stdin};
 use super::{ExecRequest, ExitStatus, Stdio, exe};
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -72,7 +71,7 @@ impl Exec {
         let text = Request {
             pid: request.pid,
             process: request.process.clone(),
-            seccomp: request.filter.map(Filter::to_send),
+            filter: if request.filter.is_some() { Filtering::Given } else { Filtering::None },
             cgroups: place.entry().clone(),
             stdin: if stdin.is_some() { Stdin::Given } else { Stdin::Null },
         };
@@ -82,7 +81,7 @@ impl Exec {
             request: text.as_raw_fd(),
             report: report_end.as_raw_fd(),
             init: request.init.as_raw_fd(),
-            filter: request.filter.map_or(unused, |filter| filter.cache.as_raw_fd()),
+            filter: request.filter.map_or(unused, |filter| filter.as_raw_fd()),
             stdin: stdin.as_ref().map_or(unused, AsRawFd::as_raw_fd),
             stdout: stdout.as_raw_fd(),
             stderr: stderr.as_raw_fd(),

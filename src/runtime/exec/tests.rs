@@ -341,7 +341,7 @@ fn a_process_has_the_inits_seccomp_filter() {
             config["process"]["noNewPrivileges"] = json!(no_new_privileges);
         });
         let profile: LinuxSeccomp = serde_json::from_value(seccomp()).unwrap();
-        let filter = Filter::new(profile).unwrap();
+        let filter = Filter::new(&profile).unwrap();
         compare(&container, Some(&filter));
         // Compiled by the first, remembered for the others.
         for _ in 0..2 {
