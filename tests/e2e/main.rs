@@ -22,6 +22,7 @@ mod order;
 mod output;
 mod probes;
 mod restart;
+mod seccomp;
 mod security;
 mod terminal;
 mod volumes;
