@@ -250,6 +250,7 @@ fn drain(fd: OwnedFd) -> String {
 
 fn remove(container: Container) {
     let mut removal = Removal::begin(container);
+    while removal.advance() {}
     loop {
         if let Some(errors) = removal.outcome() {
             assert!(errors.is_empty(), "{errors:?}");

@@ -211,21 +211,24 @@ impl Supervisor<'_> {
         self.answer(container, attempt, ContainerEvent::Signaled);
     }
 
+    /// Takes a removal a piece further; there may be more.
     pub(super) fn remove(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let Stage::Present(present) = std::mem::take(&mut self.slot(container).stage) else {
-            return self.removed(container, attempt);
+        let mut removal = match std::mem::take(&mut self.slot(container).stage) {
+            Stage::Present(present) => Box::new(Removal::begin(*present)),
+            Stage::Removing(removal) => removal,
+            Stage::Absent | Stage::Creating(_) => return self.removed(container, attempt),
         };
-        let removal = Removal::begin(*present);
-        match removal.pidfd() {
-            None => self.finish_removal(container, attempt, removal),
-            Some(pidfd) => match self.sources.add(pidfd, Token::Removal(container), Interest::Readable) {
-                Ok(()) => self.slot(container).stage = Stage::Removing(Box::new(removal)),
-                Err(errno) => {
-                    self.audience.warn(&format!("epoll_ctl: {errno}"));
-                    self.removed(container, attempt);
-                }
-            },
+        if removal.advance() {
+            self.removals.push_back((container, attempt));
+        } else if removal.outcome().is_some() {
+            return self.finish_removal(container, attempt, *removal);
+        } else if let Some(pidfd) = removal.pidfd()
+            && let Err(errno) = self.sources.add(pidfd, Token::Removal(container), Interest::Readable)
+        {
+            self.audience.warn(&format!("epoll_ctl: {errno}"));
+            return self.removed(container, attempt);
         }
+        self.slot(container).stage = Stage::Removing(removal);
     }
 
     /// A removal that has an outcome.
