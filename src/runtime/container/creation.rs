@@ -179,7 +179,7 @@ impl Creation {
 
     fn failed(&mut self, mut failure: Failure) -> Progress {
         // Whoever died of it, helper or container, what came back says nothing of it.
-        if self.place.hierarchies.oom_kills(&self.place.cgroup) > 0 {
+        if self.place.cgroups().any(|cgroup| self.place.hierarchies.oom_kills(cgroup) > 0) {
             failure.cause.push_str("; the kernel's OOM killer came: is the memory limit too low?");
         }
         self.clear();
