@@ -24,5 +24,6 @@ mod probes;
 mod restart;
 mod seccomp;
 mod security;
+mod settings;
 mod terminal;
 mod volumes;
