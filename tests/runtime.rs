@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use barepod::plan::*;
+use barepod::runtime::cgroup::Hierarchies;
 use barepod::runtime::container::{
     AttemptDirs, Container, ContainerError, Creation, ExitStatus, Progress, Removal, reap_strays, set_helper_exe,
 };
@@ -35,6 +36,14 @@ fn is_root() -> bool {
         println!("skipped: making containers needs root");
     }
     root
+}
+
+fn begin(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Result<Creation, ContainerError> {
+    let cgroup = plan.spec.linux().as_ref().unwrap().cgroups_path().clone().unwrap();
+    let label = Label { name: plan.name.clone(), id: plan.id.clone(), cgroup };
+    let mut creation = Creation::begin(&label, dirs, hierarchies)?;
+    creation.order(plan, None)?;
+    Ok(creation)
 }
 
 fn busybox(rootfs: &Path) {
@@ -136,8 +145,7 @@ impl World {
     }
 
     fn create(&self, plan: &ContainerPlan) -> Result<Container, ContainerError> {
-        let mut creation =
-            Creation::begin(plan, &self.attempt(&plan.name), self.sandbox.as_ref().unwrap().hierarchies(), None)?;
+        let mut creation = begin(plan, &self.attempt(&plan.name), self.sandbox.as_ref().unwrap().hierarchies())?;
         loop {
             wait_any(&[creation.fd(), creation.helper_pidfd()]);
             match creation.advance() {
@@ -316,13 +324,13 @@ fn what_cannot_be_executed_is_a_failed_start() {
     let world = World::new("start", Scope::Container, &[]);
     let cases = [
         ("a", "nope", "nope: executable file not found in $PATH"),
-        ("b", "/nope", "/nope: no such file or directory (execve); the bundle has no such file"),
-        ("c", "/notexec", "/notexec: permission denied (execve); the file in the bundle is not executable"),
+        ("b", "/nope", "/nope: no such file or directory (execve); the container has no such file"),
+        ("c", "/notexec", "/notexec: permission denied (execve); the file in the container is not executable"),
         ("d", "/etc", "/etc: permission denied (execve); it is a directory"),
         (
             "e",
             "/nointerp",
-            "/nointerp: no such file or directory (execve); the bundle lacks its interpreter: what its #! line names, or the dynamic loader",
+            "/nointerp: no such file or directory (execve); the container lacks its interpreter: what its #! line names, or the dynamic loader",
         ),
     ];
     for (name, program, text) in cases {
@@ -443,9 +451,7 @@ fn an_aborted_creation_leaves_nothing() {
     let world = World::new("abort", Scope::Container, &[]);
     for number in 0..20 {
         let plan = world.plan(&format!("c{number}"), &["sleep", "1000"]);
-        let creation =
-            Creation::begin(&plan, &world.attempt(&plan.name), world.sandbox.as_ref().unwrap().hierarchies(), None)
-                .unwrap();
+        let creation = begin(&plan, &world.attempt(&plan.name), world.sandbox.as_ref().unwrap().hierarchies()).unwrap();
         if number > 0 {
             // Anywhere in the helper's life, so as to hit as many of its steps as possible.
             let limit = rustix::time::Timespec { tv_sec: 0, tv_nsec: number * 700_000 };

@@ -1,11 +1,13 @@
 //! What is made for one attempt of one container, once its image and the sandbox's addresses are known.
 
+use std::path::PathBuf;
+
 use barepod_engine::event::CreateFailure;
 use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 use k8s_openapi::api::core::v1;
 
 use super::error::{ConfigCause, ConfigError};
-use super::types::{ContainerPlan, ImageFacts, NodeFacts, PodPlan, RootAccess, SandboxFacts};
+use super::types::{ContainerPlan, ImageFacts, Label, NodeFacts, PodPlan, RootAccess, SandboxFacts};
 use super::{env, expansion, lifecycle, mounts, oci, security};
 
 /// All that a container's config depends on, and who is asking.
@@ -55,6 +57,22 @@ impl Ask<'_> {
     }
 }
 
+/// What an attempt is called, before what it needs is known.
+///
+/// # Panics
+/// As [`container`].
+pub fn label(plan: &PodPlan, container: ContainerIndex, attempt: Attempt) -> Label {
+    let of_engine = plan.lifecycle.containers.get(usize::from(container.0));
+    let name = &of_engine.expect("the engine's containers are those of the pod").name;
+    let id = format!("{}_{name}_{}", plan.lifecycle.uid, attempt.0);
+    Label { name: name.clone(), id, cgroup: cgroup(plan, name) }
+}
+
+/// A container's cgroup, below the pod's.
+pub(crate) fn cgroup(plan: &PodPlan, name: &str) -> PathBuf {
+    plan.cgroup.path.join(name)
+}
+
 /// Plans one attempt of one container. Same arguments, same plan.
 ///
 /// # Panics
@@ -86,12 +104,12 @@ pub fn container(
         &ask,
         oci::Parts { identity, env: env.list(), args, cwd: cwd(&ask)?, root, mounts: planned.mounts },
     )?;
-    let uid = &pod_plan.lifecycle.uid;
+    let Label { name, id, .. } = label(pod_plan, container, attempt);
     Ok(ContainerPlan {
         container,
-        name: one.name.clone(),
+        name,
         attempt,
-        id: format!("{uid}_{}_{}", one.name, attempt.0),
+        id,
         rootfs: image.rootfs.clone(),
         root,
         spec,

@@ -28,7 +28,7 @@ mod volumes;
 #[cfg(test)]
 mod tests;
 
-pub use container::container;
+pub use container::{container, label};
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Wanted, handler};
 pub use lifecycle::of as lifecycle_of;

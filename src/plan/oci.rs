@@ -11,7 +11,7 @@ use oci_spec::runtime::{
     LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
-use super::container::Ask;
+use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
 use super::resources;
 use super::seccomp;
@@ -174,7 +174,7 @@ fn bare_process() -> Process {
 
 fn linux(ask: &Ask) -> Linux {
     let mut linux = ask.image.base.linux().clone().unwrap_or_else(bare_linux);
-    let cgroup = ask.plan.cgroup.path.join(&ask.container.name);
+    let cgroup = container::cgroup(ask.plan, &ask.container.name);
     let masked = security::masked_paths(ask);
     let read_only = security::read_only_paths(ask);
     linux

@@ -225,6 +225,17 @@ pub struct SandboxFacts {
     pub attempt_dir: PathBuf,
 }
 
+/// What one attempt of one container is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Unique on this box: the part of containerID behind `barepod://`.
+    pub id: String,
+    /// Its cgroup, relative to the hierarchies' roots.
+    pub cgroup: PathBuf,
+}
+
 /// What to make for one attempt of one container. Travels to the helper as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ContainerPlan {

@@ -11,7 +11,7 @@ unsafe extern "C" {
 }
 
 /// Unmaps this program's code, of which a start needs far more than the wait behind it: parsers, checks, plans. It stays
-/// in the page cache, and the kernel maps again what is used. 5 MiB of a supervisor's 7, measured.
+/// in the page cache, and the kernel maps again what is used: 6.7 MiB before, 1.5 after the next event, measured.
 pub fn release_code() {
     let (start, end) = (&raw const __executable_start, &raw const etext);
     let pages = page_size();

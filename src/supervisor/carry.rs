@@ -113,12 +113,15 @@ impl Supervisor<'_> {
 
     fn begin_creation(&mut self, container: ContainerIndex, attempt: Attempt) -> Result<(), (CreateFailure, String)> {
         let dirs = self.attempt_dirs(container, attempt);
-        let mut plan = self.plan_container(container, attempt, &dirs)?;
-        let fail = |cause: String| (CreateFailure::Create, cause);
-        let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
-        let creation = Creation::begin(&plan, &dirs, sandbox.hierarchies(), filter.as_deref())
-            .map_err(|error| fail(error.to_string()))?;
+        let fail = |cause: String| (CreateFailure::Create, cause);
+        // Before the plan, which is made while the helper starts. Where there can be none, the helper ends.
+        let label = plan::label(&self.pod.plan, container, attempt);
+        let mut creation =
+            Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
+        let mut plan = self.plan_container(container, attempt, &dirs)?;
+        let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
+        creation.order(&plan, filter.as_deref()).map_err(|error| fail(error.to_string()))?;
         let added = self
             .sources
             .add(creation.fd(), Token::Creation(container), Interest::Readable)

@@ -135,6 +135,7 @@ impl Supervisor<'_> {
         }
         let Some(outcome) = present.start_outcome() else { return };
         slot.start_told = true;
+        self.grown = true;
         self.sources.remove(present.start_fd());
         let event = match outcome {
             Ok(()) => ContainerEvent::Started,

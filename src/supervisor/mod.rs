@@ -31,11 +31,14 @@ pub use clock::now;
 
 use crate::control;
 use crate::plan::{Asker, NodeFacts, PodPlan};
+use crate::runtime::container::reap_strays;
+use crate::runtime::memory::release_code;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
 use filters::Filters;
 use handlers::Handlers;
+use persist::Unwritten;
 use slot::Slot;
 use sources::{Interest, Patience, Signals, Sources, Token};
 
@@ -100,7 +103,9 @@ pub struct Supervisor<'a> {
     /// Attempts that are to be removed.
     removals: VecDeque<(ContainerIndex, Attempt)>,
     /// Whether the engine was told something since what became of it was last written down.
-    unwritten: bool,
+    unwritten: Unwritten,
+    /// Whether code was run that isn't until the next start.
+    grown: bool,
     /// Kubernetes Events that are not on disk yet.
     records: Vec<EventRecord>,
     /// Whether output is left in its pipes until the audience has room.
@@ -152,7 +157,8 @@ impl<'a> Supervisor<'a> {
             facts: VecDeque::new(),
             asked: VecDeque::new(),
             removals: VecDeque::new(),
-            unwritten: false,
+            unwritten: Unwritten::Nothing,
+            grown: false,
             records: Vec::new(),
             listening: true,
             written: None,
@@ -214,7 +220,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn has_chores(&self) -> bool {
-        self.unwritten || !self.asked.is_empty() || !self.removals.is_empty()
+        self.unwritten != Unwritten::Nothing || self.grown || !self.asked.is_empty() || !self.removals.is_empty()
     }
 
     /// Does one of the things that nobody else waits for and that take a millisecond or so each; `false`: there is none.
@@ -224,9 +230,13 @@ impl<'a> Supervisor<'a> {
             self.begin_handler(container, attempt, asker);
         } else if let Some((container, attempt)) = self.removals.pop_front() {
             self.remove(container, attempt);
-        } else if self.unwritten {
-            self.unwritten = false;
-            self.persist();
+        } else if self.unwritten != Unwritten::Nothing {
+            self.write_next();
+            // Helpers that have answered have ended by now, and nothing else may happen for days.
+            reap_strays();
+        } else if self.grown {
+            self.grown = false;
+            release_code();
         } else {
             return Ok(false);
         }
@@ -242,7 +252,7 @@ impl<'a> Supervisor<'a> {
     fn settle(&mut self) -> Result<(), SupervisorError> {
         let mut actions: Vec<Action> = Vec::new();
         while let Some(event) = self.facts.pop_front() {
-            self.unwritten = true;
+            self.unwritten = Unwritten::Events;
             self.announce(&event);
             self.engine.step(now(), event, &mut actions);
             for action in actions.drain(..) {

@@ -1,41 +1,68 @@
 //! What became of it, on disk: after each round of the loop, when the reactions to what happened are out.
 
-use barepod_engine::status::PodStatus;
-
 use super::{Supervisor, sources};
 use crate::log::Stream;
 use crate::report;
+use crate::store::Error;
+
+/// What is not on disk yet. Written in this order, one part at a time, as something may happen meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    Nothing,
+    /// New Kubernetes Events, and all that follows.
+    Events,
+    /// The engine's state and the status, if that has changed.
+    State,
+    /// The status.
+    Status,
+}
 
 impl Supervisor<'_> {
-    /// Writes new Kubernetes Events, and the status where it has changed. A disk that refuses doesn't stop the pod.
+    /// Writes everything that is new.
     pub(super) fn persist(&mut self) {
-        for record in std::mem::take(&mut self.records) {
-            let name = record.container.map(|container| self.name(container).to_owned());
-            let line = report::event_line(&record, name.as_deref());
-            if let Err(error) = self.store.append_event(&line) {
-                self.audience.warn(&error.to_string());
-            }
+        while self.unwritten != Unwritten::Nothing {
+            self.write_next();
         }
-        let status = self.engine.status();
-        if self.written.as_ref() == Some(&status) {
-            return;
-        }
-        let written = self.write(&status);
+    }
+
+    /// Writes the first part of what is new. A disk that refuses doesn't stop the pod.
+    pub(super) fn write_next(&mut self) {
+        let (rest, written) = match self.unwritten {
+            Unwritten::Nothing => return,
+            Unwritten::Events => (Unwritten::State, self.write_events()),
+            // Before the status: whoever finds that can go on from here.
+            Unwritten::State => match self.written.as_ref() == Some(&self.engine.status()) {
+                true => (Unwritten::Nothing, Ok(())),
+                false => (Unwritten::Status, self.store.write_state(&self.engine)),
+            },
+            Unwritten::Status => (Unwritten::Nothing, self.write_status()),
+        };
+        self.unwritten = rest;
         if let Err(error) = written {
             self.audience.warn(&error.to_string());
         }
-        self.written = Some(status);
     }
 
-    fn write(&self, status: &PodStatus) -> Result<(), crate::store::Error> {
-        // The state first: whoever finds this status can go on from there.
-        self.store.write_state(&self.engine)?;
+    fn write_events(&mut self) -> Result<(), Error> {
+        let mut result = Ok(());
+        for record in std::mem::take(&mut self.records) {
+            let name = record.container.map(|container| self.name(container).to_owned());
+            let line = report::event_line(&record, name.as_deref());
+            result = result.and(self.store.append_event(&line));
+        }
+        result
+    }
+
+    fn write_status(&mut self) -> Result<(), Error> {
+        let status = self.engine.status();
         let facts = report::StatusFacts {
             host_ips: self.pod.node.host_ips.clone(),
             pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.pod_ips().to_vec()).unwrap_or_default(),
             qos_class: crate::plan::resources::qos_class(&self.pod.manifest).to_owned(),
         };
-        self.store.write_pod(&report::status::v1(&self.pod.manifest, status, &facts))
+        let written = self.store.write_pod(&report::status::v1(&self.pod.manifest, &status, &facts));
+        self.written = Some(status);
+        written
     }
 
     /// Leaves containers' output in their pipes as long as nobody takes what was read.

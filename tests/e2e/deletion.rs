@@ -123,7 +123,7 @@ fn before_anything_runs() {
 #[test]
 fn a_sidecar_that_crashes_while_mains_stop_comes_back() {
     let Some(case) = Case::new("crash-in-stop") else { return };
-    let main = "trap 'say main term; touch /t/crash; await web again; say main exits; exit 0' TERM; say main up; while :; do sleep 99 & wait $!; done";
+    let main = "trap 'say main term; touch /t/crash; await web2 up; say main exits; exit 0' TERM; say main up; while :; do sleep 99 & wait $!; done";
     let web = "[ -e /t/crash ] && { say web again; exec serve web2; }; say web up; hold crash; exit 1";
     let pod = case.pod().sidecar("web", web).main("main", &format!("await web up; {main}"));
     let mut run = case.start(&pod);
@@ -133,4 +133,75 @@ fn a_sidecar_that_crashes_while_mains_stop_comes_back() {
     assert_eq!(case.times_said("web again"), 1);
     let trace = case.trace();
     assert_eq!(trace.last().unwrap(), "web2 term", "{trace:?}");
+}
+
+/// R5.15: at activeDeadlineSeconds the pod fails and is terminated with its grace, in order.
+#[test]
+fn the_active_deadline() {
+    let Some(case) = Case::new("deadline") else { return };
+    let pod = two_sidecars(&case).spec(json!({"activeDeadlineSeconds": 2}));
+    let began = Instant::now();
+    let code = case.run(&pod);
+    assert!(began.elapsed().as_secs_f64() >= 2.0, "{:?}", began.elapsed());
+    assert_eq!(code, 3);
+    assert_eq!(case.trace()[3..], ["main term", "b term", "a term"]);
+    let status = &case.get()["status"];
+    assert_eq!((&status["phase"], &status["reason"]), (&json!("Failed"), &json!("DeadlineExceeded")));
+    assert_eq!(case.messages("DeadlineExceeded").len(), 1);
+}
+
+/// R5.17: the last seconds of the grace are the sidecars', by annotation: mains are killed that much earlier, and the
+/// sidecars have their turns all the same.
+#[test]
+fn grace_that_is_reserved_for_sidecars() {
+    let Some(case) = Case::new("reserved") else { return };
+    let pod = case
+        .pod()
+        .metadata(json!({"annotations": {"barepod.dev/sidecar-grace-seconds": "3598"}}))
+        .spec(json!({"terminationGracePeriodSeconds": 3600}))
+        .sidecar("a", "serve a")
+        .sidecar("b", "serve b")
+        .main("main", "await a up; await b up; exec defy main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    let began = Instant::now();
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 137);
+    assert!(began.elapsed().as_secs_f64() >= 2.0, "{:?}", began.elapsed());
+    assert_eq!(case.trace()[3..], ["main term", "b term", "a term"]);
+}
+
+/// R5.4: an earlier sidecar waits for a later one's preStop and exit.
+#[test]
+fn an_earlier_sidecar_waits_for_a_later_ones_hook() {
+    let Some(case) = Case::new("later-hook") else { return };
+    let mut late = crate::harness::sidecar("late", "serve late");
+    late["lifecycle"] = json!({"preStop": crate::harness::hook("say late pre; hold go; say late pre over")});
+    let pod = case.pod().sidecar("early", "serve early").init(late).main("main", "await late up; say main");
+    let mut run = case.start(&pod);
+    case.wait_for("late pre");
+    // The main has ended: whoever could go on would have by the time of this request's answer.
+    assert_eq!(case.phase(), "Running");
+    assert_eq!(case.trace()[2..], ["main", "late pre"]);
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    assert_eq!(case.trace()[4..], ["late pre over", "late term", "early term"]);
+}
+
+/// R5.10: with a grace of a second or less no sidecar is restarted.
+#[test]
+fn a_sidecar_that_crashes_in_a_short_grace_stays_down() {
+    let Some(case) = Case::new("crash-short") else { return };
+    let main = "trap 'say main term; touch /t/crash' TERM; say main up; while :; do sleep 99 & wait $!; done";
+    let pod = case
+        .pod()
+        .spec(json!({"terminationGracePeriodSeconds": 1}))
+        .sidecar("web", "say web; hold crash; exit 1")
+        .main("main", &format!("await web; {main}"));
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 137);
+    assert_eq!(case.times_said("web"), 1);
+    assert_eq!(case.container("web")["restartCount"], 0);
 }

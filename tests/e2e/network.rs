@@ -1,9 +1,12 @@
 //! Probes and hooks that ask over the network (R6.10, R7.4): from inside the pod's network namespace, at its address.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
 use crate::harness::{Case, main, wait, wait_for};
@@ -144,6 +147,59 @@ fn tcp_on_the_hosts_network() {
     assert_eq!(case.messages("Unhealthy"), [""; 0]);
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
+}
+
+/// One answer to one request, whatever it is.
+fn answer_over_tls(config: &Arc<rustls::ServerConfig>, stream: std::net::TcpStream) -> io::Result<()> {
+    let connection = rustls::ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+    let mut stream = rustls::StreamOwned::new(connection, stream);
+    let mut asked = Vec::new();
+    while !asked.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        asked.push(byte[0]);
+    }
+    stream.write_all(answer("200 OK", "", "fine").as_bytes())?;
+    stream.conn.send_close_notify();
+    stream.flush()
+}
+
+/// R6.10: https without a look at the certificate: expired, of another name, signed by nobody.
+#[test]
+fn https() {
+    let Some(case) = Case::new("https") else { return };
+    let certificate = include_bytes!("../fixtures/https/certificate.der").to_vec();
+    let key = PrivatePkcs8KeyDer::from(include_bytes!("../fixtures/https/key.der").to_vec());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.into()], key.into()).unwrap();
+    let (config, over) = (Arc::new(config), AtomicBool::new(false));
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for stream in listener.incoming().take_while(|_| !over.load(Ordering::Relaxed)) {
+                // A client that hangs up is the test's to judge.
+                let _ = answer_over_tls(&config, stream.unwrap());
+            }
+        });
+        // There is no TLS server in busybox: the pod shares the box's network with this one.
+        let get = |scheme: &str| json!({"httpGet": {"port": port, "scheme": scheme}, "periodSeconds": 1, "failureThreshold": 1});
+        let pod = case
+            .pod()
+            .spec(json!({"hostNetwork": true}))
+            .container(main("good", "serve good", json!({"readinessProbe": get("HTTPS")})))
+            .container(main("plain", "serve plain", json!({"readinessProbe": get("HTTP")})));
+        let mut run = case.start(&pod);
+        wait("readiness", || case.container("good")["ready"] == true);
+        wait("a failure", || !case.messages_of("plain", "Unhealthy").is_empty());
+        assert_eq!(case.messages_of("good", "Unhealthy"), [""; 0]);
+        assert_eq!(case.container("plain")["ready"], false);
+        run.signal(Signal::TERM);
+        assert_eq!(run.end(), 0);
+        over.store(true, Ordering::Relaxed);
+        drop(std::net::TcpStream::connect(("127.0.0.1", port)));
+    });
 }
 
 /// What a gRPC health server sends: settings, headers (`:status: 200` from the static table), the message with this

@@ -1,19 +1,18 @@
 //! A container being made: starts the helper and collects its answer, without waiting for it.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::MemfdFlags;
 use rustix::pipe::PipeFlags;
 
 use super::failure::{ContainerError, Failure, Stage};
 use super::helper::{self, Filtering, Report, Request};
 use super::running::{Container, Place};
 use super::{AttemptDirs, ExitStatus};
-use crate::plan::{CgroupVersion, ContainerPlan};
+use crate::plan::{CgroupVersion, ContainerPlan, Label};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files;
 use crate::runtime::seccomp::Filter;
@@ -30,55 +29,39 @@ pub enum Progress {
     Failed(ContainerError),
 }
 
-/// A container being made.
+/// A container being made: first a helper that waits to hear what to make, so that it is there as soon as it is known.
 #[derive(Debug)]
 pub struct Creation {
     place: Place,
     helper: Child,
+    request: File,
+    filter: File,
+    /// A byte in it: the request is complete. Its end without one: there won't be any.
+    go: OwnedFd,
     report: File,
     line: Vec<u8>,
     start: File,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+    output: Option<(OwnedFd, OwnedFd)>,
     over: bool,
 }
 
 impl Creation {
-    /// Starts making a container. Returns as soon as the helper runs, well under a millisecond. The filter is that of
-    /// `linux.seccomp`, which the plan's config is not to have any more: it would be compiled anew.
-    pub fn begin(
-        plan: &ContainerPlan,
-        dirs: &AttemptDirs,
-        hierarchies: &Hierarchies,
-        filter: Option<&Filter>,
-    ) -> Result<Self, ContainerError> {
-        let place = place(plan, dirs, hierarchies);
-        match Self::try_begin(plan, dirs, &place, filter) {
-            Ok(parts) => Ok(parts),
-            Err(failure) => {
-                place.clear();
-                Err(ContainerError::Create { container: plan.name.clone(), failure })
-            }
-        }
+    /// Starts the helper. Well under a millisecond, and what is left then can be prepared beside the helper's own start.
+    pub fn begin(label: &Label, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Result<Self, ContainerError> {
+        let place = place(label, dirs, hierarchies);
+        Self::try_begin(&place).map_err(|failure| {
+            place.clear();
+            ContainerError::Create { container: label.name.clone(), failure }
+        })
     }
 
-    fn try_begin(
-        plan: &ContainerPlan,
-        dirs: &AttemptDirs,
-        place: &Place,
-        filter: Option<&Filter>,
-    ) -> Result<Self, Failure> {
+    fn try_begin(place: &Place) -> Result<Self, Failure> {
         let failed = |object: &str, cause: io::Error| Failure::io(Stage::Helper, object, cause);
-        for folder in [&dirs.state, &dirs.data] {
-            files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
-        }
-        let (stdout, stderr) = (fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?);
-        let filtering = if filter.is_some() { Filtering::Given } else { Filtering::None };
-        let request =
-            Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone(), filter: filtering };
-        let request = memfd(&request).map_err(|cause| failed("write the request", cause))?;
-        let (report, report_end) = pipe().map_err(|cause| failed("pipe", cause))?;
-        let (start, start_end) = pipe().map_err(|cause| failed("pipe", cause))?;
+        let pipes = || Ok((spawn::pipe()?, spawn::pipe()?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?));
+        let ((report, report_end), (start, start_end), (go_end, go)) =
+            pipes().map_err(|cause| failed("pipe", cause))?;
+        let memory = || spawn::empty_request().map_err(|cause| failed("memfd_create", cause));
+        let (request, filter) = (memory()?, memory()?);
         let folder =
             place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
@@ -86,15 +69,45 @@ impl Creation {
             cgroup: Some(&folder),
             fds: &[
                 request.as_raw_fd(),
+                go_end.as_raw_fd(),
                 report_end.as_raw_fd(),
                 start_end.as_raw_fd(),
-                filter.map_or(request.as_raw_fd(), AsRawFd::as_raw_fd),
+                filter.as_raw_fd(),
             ],
             pid_namespace: PidNamespace::Same,
             tie: Tie::DiesWithParent,
         };
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
-        Ok(Self { place: place.clone(), helper, report, line: Vec::new(), start, stdout, stderr, over: false })
+        let place = place.clone();
+        Ok(Self { place, helper, request, filter, go, report, line: Vec::new(), start, output: None, over: false })
+    }
+
+    /// Tells the helper what to make; to be done once. After an error the creation is to be dropped. The filter is that
+    /// of `linux.seccomp`, which the plan's config is not to have any more: it would be compiled anew.
+    pub fn order(&mut self, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<(), ContainerError> {
+        let container = || plan.name.clone();
+        self.try_order(plan, filter).map_err(|failure| ContainerError::Create { container: container(), failure })
+    }
+
+    fn try_order(&mut self, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<(), Failure> {
+        let dirs = &self.place.dirs;
+        for folder in [&dirs.state, &dirs.data] {
+            files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
+        }
+        self.output = Some((fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?));
+        let failed = |cause: io::Error| Failure::io(Stage::Helper, "write the request", cause);
+        let filtering = match filter {
+            Some(filter) => filter.write_to(&mut self.filter).map(|()| Filtering::Given).map_err(failed)?,
+            None => Filtering::None,
+        };
+        let request =
+            Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone(), filter: filtering };
+        spawn::write_request(&mut self.request, &request).map_err(failed)?;
+        match rustix::io::write(&self.go, b"!") {
+            // A helper that is gone already is seen and told of by `advance`.
+            Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
+            Err(errno) => Err(failed(errno.into())),
+        }
     }
 
     /// To be polled for reading.
@@ -144,11 +157,11 @@ impl Creation {
 
     fn created(&mut self, pid: i32, warnings: Vec<String>) -> Progress {
         let made = spawn::open_pidfd(pid).and_then(|pidfd| {
-            let ends = (self.start.try_clone()?, self.stdout.try_clone()?, self.stderr.try_clone()?);
-            Ok((pidfd, ends))
+            let output = self.output.take().ok_or(io::ErrorKind::NotFound)?;
+            Ok((pidfd, self.start.try_clone()?, output))
         });
         match made {
-            Ok((pidfd, (start, stdout, stderr))) => {
+            Ok((pidfd, start, output)) => {
                 self.over = true;
                 Progress::Created(Box::new(Container::new(
                     self.place.clone(),
@@ -156,7 +169,7 @@ impl Creation {
                     pidfd,
                     self.helper.pid,
                     start,
-                    (stdout, stderr),
+                    output,
                     warnings,
                 )))
             }
@@ -202,18 +215,17 @@ impl Drop for Creation {
     }
 }
 
-fn place(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Place {
-    let path = plan.spec.linux().as_ref().and_then(|linux| linux.cgroups_path().clone());
-    let cgroup = path.unwrap_or_else(|| Path::new("/barepod").join(&plan.id));
+fn place(label: &Label, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Place {
+    let cgroup = label.cgroup.clone();
     // Where v2 has the controllers, libcontainer limits the container's cgroup before the helper is done: a small
     // limit would hit the helper. So there it has a cgroup of its own beside it.
     let helper_cgroup = (hierarchies.version() == CgroupVersion::V2).then(|| {
         let parent = cgroup.parent().unwrap_or(Path::new("/"));
-        parent.join(format!("_create-{}", plan.id))
+        parent.join(format!("_create-{}", label.id))
     });
     Place {
-        name: plan.name.clone(),
-        id: plan.id.clone(),
+        name: label.name.clone(),
+        id: label.id.clone(),
         dirs: dirs.clone(),
         hierarchies: hierarchies.clone(),
         cgroup,
@@ -232,16 +244,4 @@ fn fifo(path: &PathBuf) -> Result<OwnedFd, Failure> {
     let file =
         File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).map_err(failed)?;
     Ok(file.into())
-}
-
-fn memfd(request: &Request) -> io::Result<File> {
-    let mut file = File::from(rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)?);
-    file.write_all(&serde_json::to_vec(request).map_err(io::Error::other)?)?;
-    Ok(file)
-}
-
-pub(super) fn pipe() -> io::Result<(File, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&read, true)?;
-    Ok((read.into(), write))
 }

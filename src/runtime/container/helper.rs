@@ -2,7 +2,7 @@
 //! memfd, its output one line of JSON in a pipe; it ends at once after that.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use oci_spec::runtime::{Mount, Process, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::AttemptDirs;
-use super::executor::{Confinement, Moment, Program};
+use super::executor::{Confinement, LastStep, Moment};
 use super::failure::{Failure, Stage};
 use super::rootfs;
 use crate::plan::{CgroupVersion, ContainerPlan};
@@ -22,9 +22,8 @@ use crate::runtime::{seccomp, spawn};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:create";
-/// Descriptors it is given, in order: request, report, start pipe, seccomp filter (the request again, where there is
-/// none).
-const DESCRIPTORS: i32 = 4;
+/// Descriptors it is given, in order: request, go pipe, report, start pipe, seccomp filter (empty where there is none).
+const DESCRIPTORS: i32 = 5;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Request {
@@ -55,9 +54,12 @@ pub(super) const PID: &str = "pid";
 
 pub(super) fn run() -> ! {
     spawn::settle("barepod:create", DESCRIPTORS);
-    let (request, report, start) = (spawn::inherited(0), spawn::inherited(1), spawn::inherited(2));
-    let filter = spawn::inherited(3);
-    let answer = match create(File::from(request), File::from(filter), start) {
+    let [request, go, report, start, filter] = std::array::from_fn(|index| spawn::inherited(index as i32));
+    if File::from(go).read_exact(&mut [0]).is_err() {
+        // There is nothing to be made after all.
+        std::process::exit(0)
+    }
+    let answer = match create(request, File::from(filter), start) {
         Ok(report) => report,
         Err(failure) => Report::Failed(failure),
     };
@@ -68,14 +70,9 @@ pub(super) fn run() -> ! {
     std::process::exit(i32::from(written.is_err()))
 }
 
-fn create(mut request: File, filter: File, start: OwnedFd) -> Result<Report, Failure> {
-    let mut text = Vec::new();
-    request
-        .rewind()
-        .and_then(|()| request.read_to_end(&mut text))
-        .map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
+fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Failure> {
     let Request { plan, state, data, filter: filtering } =
-        serde_json::from_slice(&text).map_err(|cause| Failure::new(Stage::Helper, "read the request", cause))?;
+        spawn::read_request(request).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
     let dirs = AttemptDirs { state, data };
     let mut spec = plan.spec.clone();
     let mut warnings = Vec::new();
@@ -92,7 +89,7 @@ fn create(mut request: File, filter: File, start: OwnedFd) -> Result<Report, Fai
         Filtering::Given => Some(confine(&mut spec, &filter)?),
         Filtering::None => None,
     };
-    let program = Program { pipe: start.as_raw_fd(), confinement };
+    let program = LastStep { pipe: start.as_raw_fd(), confinement };
     let pid = build_in_cgroup(&plan, &mut spec, &dirs, program)?;
     drop(start);
     Ok(Report::Created { pid, warnings })
@@ -119,7 +116,7 @@ fn build_in_cgroup(
     plan: &ContainerPlan,
     spec: &mut Spec,
     dirs: &AttemptDirs,
-    program: Program,
+    program: LastStep,
 ) -> Result<i32, Failure> {
     let cgroup_failed = |cause: CgroupError| Failure::new(Stage::Prepare, "", cause);
     let linux = spec.linux().as_ref();
@@ -210,7 +207,7 @@ fn clamp_oom_score(spec: &mut Spec, warnings: &mut Vec<String>) {
     }
 }
 
-fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, program: Program) -> Result<i32, Failure> {
+fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, program: LastStep) -> Result<i32, Failure> {
     let config = dirs.mounts().join("config.json");
     let written = serde_json::to_vec(spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
     written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::creation::pipe;
 use super::running::{Container, Place};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files;
@@ -127,9 +126,8 @@ fn remove_at_once(job: &mut Job, place: &Place, errors: &mut Vec<RemovalError>) 
 }
 
 fn start_helper(job: Job, place: &Place) -> State {
-    let started = pipe().and_then(|(report, end)| {
-        let mut request = File::from(rustix::fs::memfd_create("request", rustix::fs::MemfdFlags::CLOEXEC)?);
-        request.write_all(&serde_json::to_vec(&job).map_err(std::io::Error::other)?)?;
+    let started = spawn::pipe().and_then(|(report, end)| {
+        let request = spawn::request(&job)?;
         // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process. No container's name
         // has an underscore.
         let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok();
@@ -152,11 +150,8 @@ fn start_helper(job: Job, place: &Place) -> State {
 /// The helper's main function.
 pub(super) fn run() -> ! {
     spawn::settle("barepod:remove", 2);
-    let (mut request, mut report) = (File::from(spawn::inherited(0)), File::from(spawn::inherited(1)));
-    let mut text = Vec::new();
-    let read = std::io::Seek::rewind(&mut request).and_then(|()| request.read_to_end(&mut text));
-    let job = read.ok().and_then(|_| serde_json::from_slice::<Job>(&text).ok());
-    let Some(job) = job else { std::process::exit(1) };
+    let (request, mut report) = (spawn::inherited(0), File::from(spawn::inherited(1)));
+    let Ok(job) = spawn::read_request::<Job>(request) else { std::process::exit(1) };
     let errors = finish(&job);
     let written = report.write_all(&serde_json::to_vec(&errors).unwrap_or_default());
     std::process::exit(i32::from(written.is_err()))

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -91,7 +91,7 @@ pub(super) fn run() -> ! {
     let fds = Descriptors::from_array(std::array::from_fn(|index| spawn::inherited(index as i32)));
     let mut report = File::from(fds.report);
     let fds = Entrance {
-        request: fds.request.into(),
+        request: fds.request,
         init: fds.init,
         filter: fds.filter.into(),
         stdio: program::Stdio { stdin: fds.stdin, stdout: fds.stdout, stderr: fds.stderr },
@@ -108,16 +108,16 @@ pub(super) fn run() -> ! {
 }
 
 struct Entrance {
-    request: File,
+    request: OwnedFd,
     init: OwnedFd,
     filter: File,
     stdio: program::Stdio,
 }
 
-fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
+fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     // First of all: from the moment this process is in the container's namespaces, its processes could look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("prctl PR_SET_DUMPABLE"))?;
-    let request = read(&mut fds.request)?;
+    let request: Request = spawn::read_request(fds.request).map_err(step("read the request"))?;
     let filter = match request.filter {
         Filtering::Given => Some(seccomp::Program::read(&fds.filter).map_err(step("read the seccomp filter"))?),
         Filtering::None => None,
@@ -143,12 +143,6 @@ fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.
     tell(report, &Report::Forked { pid });
     File::from(opener).write_all(b"!").map_err(step("write"))
-}
-
-fn read(request: &mut File) -> Result<Request, Failure> {
-    let mut text = Vec::new();
-    request.rewind().and_then(|()| request.read_to_end(&mut text)).map_err(step("read the request"))?;
-    serde_json::from_slice(&text).map_err(step("read the request"))
 }
 
 /// The process' own, else the init's. Lowering it needs CAP_SYS_RESOURCE on the host: where we lack that, the init

@@ -42,7 +42,7 @@ use crate::runtime::seccomp::Filter;
 
 pub use crate::runtime::spawn::ExitStatus;
 pub use exe::protect_exe;
-pub use failure::{ExecError, Failure, Found};
+pub use failure::{ExecError, Failure};
 pub use running::{Exec, Progress};
 
 /// What to run, and where.

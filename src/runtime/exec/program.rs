@@ -2,7 +2,6 @@
 //! path here is the container's, and hostile.
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -10,14 +9,12 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 
-use super::failure::{Failure, Found, step};
+use super::failure::{Failure, step};
 use super::helper::{Report, Request, Stdin, tell};
 use super::{cgroup, identity};
 use crate::runtime::capabilities::{CapabilityError, Sets};
+use crate::runtime::program::Program;
 use crate::runtime::seccomp;
-
-/// Where programs are looked for when the process has no PATH.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(super) struct Stdio {
     pub(super) stdin: OwnedFd,
@@ -46,7 +43,7 @@ pub(super) fn become_program(mut task: Task, report: &mut File) -> ! {
     }
     let joined = cgroup::join(&mut task.joins).map_err(step("write to a cgroup's tasks"));
     let failure = match joined.and_then(|()| prepare(&task, report)) {
-        Ok(program) => program.execute(),
+        Ok(program) => Failure::Program(program.execute()),
         Err(failure) => failure,
     };
     tell(report, &Report::Failed(failure));
@@ -74,7 +71,9 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
         enter(process.cwd())?;
     }
     check_directory(process.cwd())?;
-    let program = Program::new(process)?;
+    let list = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
+    let program = Program::new(&list(process.args()), &list(process.env()))
+        .map_err(|_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None })?;
     identity::set_limits(process)?;
     close_on_exec()?;
     let filter = || task.filter.as_ref().map_or(Ok(()), |filter| filter.apply().map_err(step("seccomp")));
@@ -171,72 +170,4 @@ fn close_on_exec() -> Result<(), Failure> {
     // SAFETY: only sets a flag; nothing is closed now.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if result == 0 { Ok(()) } else { Err(step("close_range")(io::Error::last_os_error())) }
-}
-
-/// What is executed, ready for the kernel.
-struct Program {
-    name: String,
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
-    /// Where it may be, in this order.
-    candidates: Vec<String>,
-}
-
-impl Program {
-    fn new(process: &oci_spec::runtime::Process) -> Result<Self, Failure> {
-        let texts = |list: &Option<Vec<String>>| {
-            list.iter().flatten().map(|text| CString::new(text.as_bytes())).collect::<Result<Vec<_>, _>>()
-        };
-        let has_nul = |_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None };
-        let name = process.args().as_ref().and_then(|args| args.first()).cloned().unwrap_or_default();
-        let path = process.env().iter().flatten().rev().find_map(|variable| variable.strip_prefix("PATH="));
-        let candidates = if name.contains('/') {
-            vec![name.clone()]
-        } else {
-            let folders = path.unwrap_or(DEFAULT_PATH).split(':');
-            folders
-                .map(|folder| if folder.is_empty() { format!("./{name}") } else { format!("{folder}/{name}") })
-                .collect()
-        };
-        Ok(Self {
-            arguments: texts(process.args()).map_err(has_nul)?,
-            environment: texts(process.env()).map_err(has_nul)?,
-            candidates,
-            name,
-        })
-    }
-
-    /// As execvpe(3), but for text files without a #! line, which are an error. Returns only when it fails.
-    fn execute(self) -> Failure {
-        let mut best = Failure::NotInPath { program: self.name.clone() };
-        if self.name.is_empty() {
-            return best;
-        }
-        for path in &self.candidates {
-            match self.try_one(path) {
-                Failure::Refused { errno: libc::ENOENT | libc::ENOTDIR, found: Found::Nothing, .. }
-                    if !self.name.contains('/') => {}
-                // Like a shell: something unusable is remembered, the search goes on.
-                refused @ Failure::Refused { errno: libc::EACCES, .. } => best = refused,
-                refused => return refused,
-            }
-        }
-        best
-    }
-
-    fn try_one(&self, path: &str) -> Failure {
-        let errno = match CString::new(path) {
-            Err(_) => libc::EINVAL,
-            Ok(c_path) => match nix::unistd::execve(&c_path, &self.arguments, &self.environment) {
-                Err(errno) => errno as i32,
-                Ok(never) => match never {},
-            },
-        };
-        let found = match std::fs::metadata(path) {
-            Ok(found) if found.is_dir() => Found::Folder,
-            Ok(_) => Found::File,
-            Err(_) => Found::Nothing,
-        };
-        Failure::Refused { program: path.to_owned(), errno, found }
-    }
 }

@@ -391,7 +391,10 @@ fn a_program_that_cannot_run_is_told_apart_from_one_that_fails() {
     };
     assert_eq!(failed(&["nowhere"]), "exec: nowhere: executable file not found in $PATH");
     assert_eq!(failed(&[""]), "exec: : executable file not found in $PATH");
-    assert_eq!(failed(&["/nowhere"]), "exec: /nowhere: no such file or directory (execve)");
+    assert_eq!(
+        failed(&["/nowhere"]),
+        "exec: /nowhere: no such file or directory (execve); the container has no such file"
+    );
     assert_eq!(
         failed(&["/notexec"]),
         "exec: /notexec: permission denied (execve); the file in the container is not executable"

@@ -99,6 +99,15 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Copies it to where [`Program::read`] is to find it.
+    pub fn write_to(&self, target: &mut File) -> io::Result<()> {
+        let mut bytes = vec![0; usize::try_from(self.program.metadata()?.len()).map_err(io::Error::other)?];
+        self.program.read_exact_at(&mut bytes, 0)?;
+        target.write_all(&bytes)
+    }
+}
+
 impl AsFd for Filter {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.program.as_fd()
