@@ -8,6 +8,7 @@
 //! `$BAREPOD` names the binary under test; by default it is the one cargo built.
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
 mod bundles;
 mod commands;
 mod config;
@@ -24,5 +25,6 @@ mod probes;
 mod restart;
 mod seccomp;
 mod security;
+mod settings;
 mod terminal;
 mod volumes;
