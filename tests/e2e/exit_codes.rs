@@ -83,3 +83,16 @@ fn a_missing_manifest() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such.yaml"));
 }
+
+/// A container whose program can't be started in a shared pid namespace: the kernel keeps the namespace's pid 1 until
+/// that container's init is reaped, and the pod must not wait for the one without doing the other. It was a race.
+#[test]
+fn a_failed_start_in_a_shared_pid_namespace() {
+    for _ in 0..4 {
+        let Some(case) = Case::new("shared-start") else { return };
+        let mut lost = worker("lost", "");
+        lost["command"] = json!(["/bin/no-such-program"]);
+        let pod = case.pod().spec(json!({"shareProcessNamespace": true}));
+        assert_eq!(case.run(&pod.container(worker("other", "usleep 100000")).container(lost)), 128);
+    }
+}

@@ -224,5 +224,9 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         self.leave_strays();
+        // Removed before anybody saw its end, as when its program couldn't be started. It leads its process group.
+        if self.exit.is_none() {
+            spawn::leave_stray(self.pid);
+        }
     }
 }

@@ -34,11 +34,15 @@ impl Pause {
         &self.child.pidfd
     }
 
-    /// Kills it, and so everything in its namespace.
+    /// Kills it, and so everything in its namespace. The kernel holds the last process of a pid namespace until all
+    /// others are reaped, and some of them are this process' children: waiting alone would be for ever.
     pub(super) fn end(self) {
         let _ = spawn::signal(&self.child.pidfd, libc::SIGKILL);
-        let pidfd = [rustix::event::PollFd::new(&self.child.pidfd, rustix::event::PollFlags::IN)];
-        let _ = rustix::event::poll(&mut pidfd.map(|one| one), None);
+        let soon = rustix::time::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let pidfd = rustix::event::PollFd::new(&self.child.pidfd, rustix::event::PollFlags::IN);
+        while let Ok(0) = rustix::event::poll(&mut [pidfd.clone()], Some(&soon)) {
+            spawn::reap_strays();
+        }
         let _ = spawn::reap(&self.child.pidfd);
     }
 }
