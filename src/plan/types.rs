@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
+use crate::manifest::{Content, Objects};
+
 /// Facts about this box, gathered once per pod by `runtime::node`.
 #[derive(Clone, Debug)]
 pub struct NodeFacts {
@@ -53,6 +55,8 @@ pub struct PodPlan {
     pub cgroup: CgroupPlan,
     /// The pod's volumes in the order of the manifest.
     pub volumes: Vec<VolumePlan>,
+    /// ConfigMaps and Secrets that variables are taken of.
+    pub objects: Objects,
     /// What `image:` names, per container index.
     pub images: Vec<ImageSource>,
     /// What was accepted but has no effect on one box, for the user to know.
@@ -139,6 +143,11 @@ pub enum VolumeSource {
         /// Bytes; `None`: half the memory, the kernel's default.
         size_limit: Option<u64>,
     },
+    /// `configMap`, `secret`, `downwardAPI`, `projected` (R10.6): files in memory, laid out as the kubelet does.
+    Files {
+        /// Each path once, none below another.
+        files: Vec<FilePlan>,
+    },
     /// `hostPath` (R10.5). A relative path is relative to `/`.
     HostPath {
         /// On the host.
@@ -146,6 +155,17 @@ pub enum VolumeSource {
         /// What has to be there.
         kind: HostPathKind,
     },
+}
+
+/// A file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePlan {
+    /// Relative to the volume, without `..`; its first part doesn't begin with `..`.
+    pub path: PathBuf,
+    /// Permission bits, before fsGroup's.
+    pub mode: u32,
+    /// What is in it.
+    pub content: Content,
 }
 
 /// `hostPath.type`.

@@ -18,6 +18,7 @@ mod harness;
 mod hooks;
 mod killed;
 mod network;
+mod objects;
 mod order;
 mod output;
 mod probes;

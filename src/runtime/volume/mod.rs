@@ -1,6 +1,8 @@
 //! Makes the pod's volumes and says where each is. Mounting them into containers is the container's; whether a
 //! failure is retried is the engine's.
 
+mod config;
+
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -37,6 +39,13 @@ pub fn create(plan: &VolumePlan, folder: &Path) -> Result<PathBuf, VolumeError> 
             let options = size_limit.map_or_else(|| "mode=0777".to_owned(), |size| format!("mode=0777,size={size}"));
             mount(Some("tmpfs"), &made, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options.as_str()))
                 .map_err(|errno| error("mount tmpfs", &made)(errno.into()))?;
+        }
+        VolumeSource::Files { files } => {
+            files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
+            // Of an attempt before this one.
+            unmount(&made).map_err(error("umount", &made))?;
+            config::create(&made, files, plan.fs_group).map_err(|(call, path, cause)| error(call, &path)(cause))?;
+            return Ok(made);
         }
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }
@@ -101,13 +110,19 @@ pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
     let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
         VolumeSource::HostPath { .. } => return Ok(()),
-        VolumeSource::Memory { .. } if is_mount(&made) => {
-            nix::mount::umount2(&made, nix::mount::MntFlags::MNT_DETACH)
-                .map_err(|errno| error("umount", errno.into()))?;
+        VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {
+            unmount(&made).map_err(|cause| error("umount", cause))?;
         }
-        VolumeSource::Memory { .. } | VolumeSource::EmptyDir { .. } => {}
+        VolumeSource::EmptyDir { .. } => {}
     }
     files::remove_tree(&made, &mut usize::MAX.clone()).map(drop).map_err(|cause| error("remove", cause))
+}
+
+fn unmount(path: &Path) -> io::Result<()> {
+    if is_mount(path) {
+        nix::mount::umount2(path, nix::mount::MntFlags::MNT_DETACH)?;
+    }
+    Ok(())
 }
 
 fn is_mount(path: &Path) -> bool {
