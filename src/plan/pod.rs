@@ -62,7 +62,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     let mut planned = Vec::new();
     let from = Sources { pod, spec, node, objects: &options.objects };
     for (at, volume) in spec.volumes.iter().flatten().enumerate() {
-        match volumes::volume(&format!("spec.volumes[{at}]"), volume, fs_group, &from, &options.claims) {
+        match volumes::volume(&format!("spec.volumes[{at}]"), volume, fs_group, &from, options) {
             Ok(volume) => planned.push(volume),
             Err(error) => errors.push(error),
         }

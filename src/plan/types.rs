@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
-use crate::manifest::{Content, Objects};
+pub use crate::manifest::Content;
+use crate::manifest::Objects;
 
 /// Facts about this box, gathered once per pod by `runtime::node`.
 #[derive(Clone, Debug)]
@@ -147,6 +148,11 @@ pub enum VolumeSource {
     Files {
         /// Each path once, none below another.
         files: Vec<FilePlan>,
+    },
+    /// `image`: a bundle's root file system, or a plain directory; never written to.
+    Image {
+        /// What its reference names.
+        image: ImageSource,
     },
     /// `hostPath` (R10.5). A relative path is relative to `/`.
     HostPath {

@@ -7,17 +7,19 @@ use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
 use super::files::{self, Sources};
+use super::image;
+use super::pod::PodOptions;
 use super::resources::natural;
 use super::types::{HostPathKind, VolumePlan, VolumeSource};
 use crate::manifest::quantity::Quantity;
 
-/// One volume. `fs_group` is the pod's; `claims` is where the box has what persistentVolumeClaims name.
+/// One volume. `fs_group` is the pod's.
 pub(crate) fn volume(
     field: &str,
     volume: &v1::Volume,
     fs_group: Option<u32>,
     from: &Sources<'_>,
-    claims: &BTreeMap<String, PathBuf>,
+    options: &PodOptions,
 ) -> Result<VolumePlan, PlanError> {
     let name = volume.name.clone();
     if let Some(empty) = &volume.empty_dir {
@@ -31,9 +33,14 @@ pub(crate) fn volume(
         return Ok(VolumePlan { name, source: host_path(field, host)?, fs_group: None });
     }
     if let Some(claim) = &volume.persistent_volume_claim {
-        return Ok(VolumePlan { name, source: persistent(field, claim, claims)?, fs_group: None });
+        return Ok(VolumePlan { name, source: persistent(field, claim, &options.claims)?, fs_group: None });
     }
-    let advice = "emptyDir, hostPath, configMap, secret, downwardAPI, projected and persistentVolumeClaim are";
+    if let Some(made) = &volume.image {
+        let reference = made.reference.as_deref().unwrap_or_default();
+        let image = image::source(format!("{field}.image.reference"), reference, &options.manifest_dir)?;
+        return Ok(VolumePlan { name, source: VolumeSource::Image { image }, fs_group: None });
+    }
+    let advice = "emptyDir, hostPath, configMap, secret, downwardAPI, projected, image and persistentVolumeClaim are";
     Err(PlanError::Unsupported { field: field.to_owned(), value: name, advice })
 }
 

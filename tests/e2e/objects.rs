@@ -216,3 +216,31 @@ fn a_claim() {
     assert_eq!(case.start_with(&pod, &["--volume", &option]).end(), 0);
     assert_eq!(fs::read_to_string(folder.join("f")).unwrap(), "kept\n");
 }
+
+/// An image volume is the root file system of what it names: read-only, and nothing in it is run.
+#[test]
+fn an_image_volume() {
+    let Some(case) = Case::new("image-volume") else { return };
+    let pod = case.pod().spec(volume(json!({"image": {"reference": "IMAGE"}}))).container(main(
+        "main",
+        "[ -e /v/bin/sh ] && say there; (echo x > /v/x) 2>/dev/null || say read-only; /v/bin/sh -c true 2>/dev/null || say not run",
+        mounted("/v"),
+    ));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["there", "read-only", "not run"]);
+}
+
+/// recursiveReadOnly: what is mounted below the volume is read-only as well.
+#[test]
+fn read_only_all_the_way_down() {
+    let Some(case) = Case::new("recursive-ro") else { return };
+    for (mode, expected) in [("Disabled", "some can"), ("Enabled", "none can")] {
+        let more = json!({"volumeMounts": [
+            {"name": "v", "mountPath": "/v", "readOnly": true, "recursiveReadOnly": mode}]});
+        let script = "while read -r _ at _ options _; do case $at in /v|/v/*) case ,$options, in *,rw,*) w=1;; esac;; esac; done < /proc/mounts
+            [ $w ] && say some can || say none can";
+        let pod = case.pod().spec(volume(json!({"hostPath": {"path": "/dev"}}))).container(main("main", script, more));
+        assert_eq!(case.run(&pod), 0);
+        assert_eq!(case.trace().last().map(String::as_str), Some(expected), "{mode}");
+    }
+}

@@ -35,7 +35,7 @@ pub(super) const TABLES: &[Table] = &[
             ("gitRepo", refused("gitRepo volumes are not supported", "clone in an init container into an emptyDir")),
             ("glusterfs", CLUSTER),
             ("hostPath", Honoured),
-            ("image", later("image volumes are not supported yet")),
+            ("image", Honoured),
             ("iscsi", CLUSTER),
             ("name", Honoured),
             ("nfs", CLUSTER),
@@ -113,6 +113,13 @@ pub(super) const TABLES: &[Table] = &[
     ("SecretProjection", &[("items", Honoured), ("name", Honoured), ("optional", Honoured)]),
     ("DownwardAPIProjection", &[("items", Honoured)]),
     ("PersistentVolumeClaimVolumeSource", &[("claimName", Honoured), ("readOnly", Honoured)]),
+    (
+        "ImageVolumeSource",
+        &[
+            ("pullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
+            ("reference", Partly("bundle:PATH and rootfs:PATH; images are not supported yet")),
+        ],
+    ),
     ("HostPathVolumeSource", &[("path", Honoured), ("type", Honoured)]),
     (
         "VolumeMount",
@@ -122,7 +129,7 @@ pub(super) const TABLES: &[Table] = &[
             ("mountPropagation", Partly("None and HostToContainer; Bidirectional is not supported yet")),
             ("name", Honoured),
             ("readOnly", Honoured),
-            ("recursiveReadOnly", Partly("Disabled is honoured; IfPossible and Enabled are not supported yet")),
+            ("recursiveReadOnly", Partly("honoured from Linux 5.12 on; before, IfPossible fails like Enabled")),
             ("subPath", Honoured),
             ("subPathExpr", Honoured),
         ],

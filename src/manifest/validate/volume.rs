@@ -148,7 +148,14 @@ fn propagation(mount: &v1::VolumeMount, container: &v1::Container, field: &Field
 
 fn recursive_read_only(mount: &v1::VolumeMount, field: &FieldPath, check: &mut Check<'_>) {
     check.one_of(field, mount.recursive_read_only.as_ref(), RECURSIVE);
-    if matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")) && mount.read_only != Some(true) {
+    if !matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")) {
+        return;
+    }
+    if mount.read_only != Some(true) {
         check.report(Diagnostic::forbidden(field, "may only be specified when readOnly is true"));
+    }
+    if matches!(mount.mount_propagation.as_deref(), Some("Bidirectional" | "HostToContainer")) {
+        let detail = "may only be specified when mountPropagation is None or not specified";
+        check.report(Diagnostic::forbidden(field, detail));
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-    use crate::manifest::Content;
+    use crate::plan::Content;
 
     #[test]
     fn files_are_laid_out_as_the_kubelet_does() {

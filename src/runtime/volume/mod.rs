@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 
 use crate::plan::{HostPathKind, VolumePlan, VolumeSource};
-use crate::runtime::files;
+use crate::runtime::{files, image};
 
 /// Why a volume can't be had. The words behind `hostPath type check failed` are the kubelet's.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,8 @@ use crate::runtime::files;
 pub enum VolumeError {
     #[error("volume {volume:?}: {call} {path}: {cause}")]
     Io { volume: String, call: &'static str, path: PathBuf, cause: io::Error },
+    #[error("volume {volume:?}: {cause}")]
+    Image { volume: String, cause: Box<image::ImageError> },
     #[error("volume {volume:?}: hostPath type check failed: {path} is not {wanted}")]
     WrongKind { volume: String, path: PathBuf, wanted: &'static str },
 }
@@ -46,6 +48,10 @@ pub fn create(plan: &VolumePlan, folder: &Path) -> Result<PathBuf, VolumeError> 
             unmount(&made).map_err(error("umount", &made))?;
             config::create(&made, files, plan.fs_group).map_err(|(call, path, cause)| error(call, &path)(cause))?;
             return Ok(made);
+        }
+        VolumeSource::Image { image } => {
+            let failed = |cause| VolumeError::Image { volume: plan.name.clone(), cause: Box::new(cause) };
+            return Ok(image::load(image).map_err(failed)?.rootfs);
         }
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }
@@ -109,7 +115,7 @@ pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
     let made = folder.join(&plan.name);
     let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
-        VolumeSource::HostPath { .. } => return Ok(()),
+        VolumeSource::HostPath { .. } | VolumeSource::Image { .. } => return Ok(()),
         VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {
             unmount(&made).map_err(|cause| error("umount", cause))?;
         }
