@@ -9,7 +9,7 @@ import json
 import sys
 
 # What the issues so far have promised whole.
-REQUIRED = ("startup", "restart", "termination", "invalid", "output", "config")
+REQUIRED = ("startup", "restart", "termination", "invalid", "output", "config", "probes", "hooks", "status", "security")
 
 
 def allowed(path):

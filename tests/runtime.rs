@@ -42,7 +42,7 @@ fn begin(plan: &ContainerPlan, dirs: &AttemptDirs, hierarchies: &Hierarchies) ->
     let cgroup = plan.spec.linux().as_ref().unwrap().cgroups_path().clone().unwrap();
     let label = Label { name: plan.name.clone(), id: plan.id.clone(), cgroup };
     let mut creation = Creation::begin(&label, dirs, hierarchies)?;
-    creation.order(plan)?;
+    creation.order(plan, None)?;
     Ok(creation)
 }
 
@@ -250,6 +250,7 @@ fn drain(fd: OwnedFd) -> String {
 
 fn remove(container: Container) {
     let mut removal = Removal::begin(container);
+    while removal.advance() {}
     loop {
         if let Some(errors) = removal.outcome() {
             assert!(errors.is_empty(), "{errors:?}");
@@ -324,13 +325,13 @@ fn what_cannot_be_executed_is_a_failed_start() {
     let world = World::new("start", Scope::Container, &[]);
     let cases = [
         ("a", "nope", "nope: executable file not found in $PATH"),
-        ("b", "/nope", "/nope: no such file or directory (execve); the bundle has no such file"),
-        ("c", "/notexec", "/notexec: permission denied (execve); the file in the bundle is not executable"),
+        ("b", "/nope", "/nope: no such file or directory (execve); the container has no such file"),
+        ("c", "/notexec", "/notexec: permission denied (execve); the file in the container is not executable"),
         ("d", "/etc", "/etc: permission denied (execve); it is a directory"),
         (
             "e",
             "/nointerp",
-            "/nointerp: no such file or directory (execve); the bundle lacks its interpreter: what its #! line names, or the dynamic loader",
+            "/nointerp: no such file or directory (execve); the container lacks its interpreter: what its #! line names, or the dynamic loader",
         ),
     ];
     for (name, program, text) in cases {

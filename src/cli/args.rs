@@ -80,6 +80,25 @@ pub struct RunArgs {
     /// Restart back-off
     #[command(flatten)]
     pub backoff: BackoffArgs,
+    /// What a kubelet's operator would say about security
+    #[command(flatten)]
+    pub security: SecurityArgs,
+}
+
+/// What a kubelet's operator would say about security.
+#[derive(Clone, Debug, Args)]
+pub struct SecurityArgs {
+    /// Containers that don't say a seccomp profile get containerd's default one; false: none, as stock kubelets have it
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub seccomp_default: bool,
+    /// What a localhostProfile is relative to; by default seccomp below --root, where that is given, else
+    /// /var/lib/barepod/seccomp
+    #[arg(long, value_name = "DIR")]
+    pub seccomp_profile_root: Option<PathBuf>,
+    /// Sysctls beyond the safe ones that pods may set, separated by commas; a * at the end stands for any end
+    /// (kernel.msg*, net.core.somaxconn)
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = crate::plan::sysctl_pattern)]
+    pub allowed_unsafe_sysctls: Vec<String>,
 }
 
 /// Restart back-off (R4.6).

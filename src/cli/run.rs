@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 use barepod_engine::spec::Backoff;
 use k8s_openapi::api::core::v1;
 
-use super::args::{BackoffArgs, Global, RunArgs};
+use super::args::{BackoffArgs, Global, RunArgs, SecurityArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::recover;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
 use crate::manifest::{self, Beside, Objects};
-use crate::plan::{self, PodOptions};
+use crate::plan::{self, PodOptions, SeccompDefault, SecurityOptions};
 use crate::runtime::node;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::store::PodStore;
+use crate::store::layout::Layout;
 use crate::store::ledger::{self, Ledger};
 use crate::supervisor::{Pod, Supervisor};
 
@@ -38,10 +39,16 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         return Err(CliError::NotRoot);
     }
     let node = node::facts()?;
-    complete(&mut manifest, &node.hostname);
-    let options = PodOptions { manifest_dir: folder_of(&args.file)?, backoff, objects, claims };
-    let plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let layout = global.layout();
+    complete(&mut manifest, &node.hostname);
+    let options = PodOptions {
+        manifest_dir: folder_of(&args.file)?,
+        backoff,
+        security: security(&args.security, &layout),
+        objects,
+        claims,
+    };
+    let plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
     let ledger = ledger(&layout, &plan, &args.file);
@@ -123,6 +130,16 @@ pub(super) fn manifest_colour() -> manifest::Colour {
     match Colour::of(&std::io::stderr()) {
         Colour::Yes => manifest::Colour::Ansi,
         Colour::No => manifest::Colour::Plain,
+    }
+}
+
+fn security(args: &SecurityArgs, layout: &Layout) -> SecurityOptions {
+    let root = args.seccomp_profile_root.clone().unwrap_or_else(|| layout.seccomp_profiles());
+    SecurityOptions {
+        seccomp_default: if args.seccomp_default { SeccompDefault::RuntimeDefault } else { SeccompDefault::Unconfined },
+        // Relative to where we are now: the supervisor may be elsewhere.
+        seccomp_profile_root: std::path::absolute(&root).unwrap_or(root),
+        allowed_unsafe_sysctls: args.allowed_unsafe_sysctls.clone(),
     }
 }
 

@@ -33,6 +33,11 @@ impl Ask<'_> {
         self.error(CreateFailure::Create, format!("{}: {field}", self.image.id), cause)
     }
 
+    /// Something that the manifest names and the runtime would not find or understand: `CreateContainerError`.
+    pub(crate) fn manifest(&self, field: &str, cause: ConfigCause) -> ConfigError {
+        self.error(CreateFailure::Create, field, cause)
+    }
+
     fn error(&self, failure: CreateFailure, field: impl Into<String>, cause: ConfigCause) -> ConfigError {
         ConfigError { failure, container: self.container.name.clone(), field: field.into(), cause }
     }

@@ -196,6 +196,14 @@ pub enum ConfigCause {
         /// Why, and what to do.
         advice: &'static str,
     },
+    /// A file with a seccomp profile that can't be had or understood.
+    #[error("cannot load seccomp profile {name:?}: {cause}")]
+    Profile {
+        /// What it says.
+        name: String,
+        /// Why not.
+        cause: String,
+    },
     /// An environment variable or argument that no process can be given.
     #[error("{value:?} has a NUL character in it; no process can be given that")]
     Nul {

@@ -1,6 +1,5 @@
 //! Names and name resolution of a pod: hostname, /etc/hosts, resolv.conf, as the kubelet and containerd write them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use k8s_openapi::api::core::v1;
@@ -173,31 +172,4 @@ fn parse(text: &str) -> Dns {
         }
     }
     dns
-}
-
-/// Names with dots. A name whose first separator is `/` has the two swapped (sysctl.d(5)): `net/ipv4/conf/eth0.1/x`.
-fn dotted(name: &str) -> String {
-    match name.find(['.', '/']) {
-        Some(at) if name.as_bytes()[at] == b'/' => name
-            .chars()
-            .map(|c| match c {
-                '/' => '.',
-                '.' => '/',
-                c => c,
-            })
-            .collect(),
-        _ => name.to_owned(),
-    }
-}
-
-/// The pod's sysctls, and in a network namespace of its own what containerd 2 sets there: low ports and ping for all.
-pub(crate) fn sysctls(spec: &v1::PodSpec) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
-    if spec.host_network != Some(true) {
-        all.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
-        all.insert("net.ipv4.ping_group_range".to_owned(), "0 2147483647".to_owned());
-    }
-    let own = spec.security_context.iter().flat_map(|context| context.sysctls.iter().flatten());
-    all.extend(own.map(|sysctl| (dotted(&sysctl.name), sysctl.value.clone())));
-    all
 }

@@ -14,6 +14,7 @@ use oci_spec::runtime::{
 use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
 use super::resources;
+use super::seccomp;
 use super::security::{self, Identity};
 use super::types::{CgroupVersion, RootAccess, Scope};
 
@@ -117,16 +118,7 @@ fn refuse_of_manifest(ask: &Ask) -> Result<(), ConfigError> {
     if ask.container.tty == Some(true) {
         return refuse("tty", "a terminal", "leave it out");
     }
-    let kind = seccomp_kind(ask).unwrap_or_default();
-    if !matches!(kind.as_str(), "" | "Unconfined") {
-        return refuse("securityContext.seccompProfile.type", &kind, "put the profile into the bundle's linux.seccomp");
-    }
     Ok(())
-}
-
-/// `seccompProfile.type`: the container's, else the pod's.
-fn seccomp_kind(ask: &Ask) -> Option<String> {
-    ask.context().seccomp_profile.or(ask.pod_context().seccomp_profile).map(|profile| profile.type_)
 }
 
 /// The whole config. `root.path` is set by the helper.
@@ -144,7 +136,9 @@ pub(crate) fn assemble(ask: &Ask, parts: Parts) -> Result<Spec, ConfigError> {
     spec.set_solaris(None);
     spec.set_windows(None);
     spec.set_zos(None);
-    spec.set_linux(Some(linux(ask)));
+    let mut linux = linux(ask);
+    linux.set_seccomp(seccomp::profile(ask)?);
+    spec.set_linux(Some(linux));
     Ok(spec)
 }
 
@@ -192,9 +186,6 @@ fn linux(ask: &Ask) -> Linux {
         .set_uid_mappings(None)
         .set_gid_mappings(None)
         .set_rootfs_propagation(Some(propagation(ask)));
-    if ask.privileged() || seccomp_kind(ask).as_deref() == Some("Unconfined") {
-        linux.set_seccomp(None);
-    }
     linux
 }
 

@@ -8,8 +8,9 @@ use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
 use super::files::Sources;
+use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{image, lifecycle, network, resources, security, volumes};
+use super::{image, lifecycle, network, resources, security, sysctls, volumes};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -23,6 +24,19 @@ pub struct PodOptions {
     pub objects: Objects,
     /// Where this box has what persistentVolumeClaims name. Absolute.
     pub claims: BTreeMap<String, PathBuf>,
+    /// What a kubelet's operator would say.
+    pub security: SecurityOptions,
+}
+
+/// What the command line says about security.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecurityOptions {
+    /// For containers that say nothing.
+    pub seccomp_default: SeccompDefault,
+    /// What `localhostProfile` is relative to. Absolute.
+    pub seccomp_profile_root: PathBuf,
+    /// Names of sysctls beyond the safe ones, dotted; a `*` at the end of one stands for any end.
+    pub allowed_unsafe_sysctls: Vec<String>,
 }
 
 /// Size of /dev/shm, as containerd has it.
@@ -41,7 +55,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         errors.push(PlanError::Invalid { field: "metadata.uid".to_owned(), value: uid.to_owned(), cause });
     }
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
-    let sandbox = sandbox(pod, spec, node, &mut errors);
+    let sandbox = sandbox(pod, spec, node, &options.security, &mut errors);
     let mut images = Vec::new();
     for (field, _, container) in lifecycle::containers(spec) {
         let name = container.image.as_deref().unwrap_or_default();
@@ -78,6 +92,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         volumes: planned,
         objects: options.objects.clone(),
         images,
+        security: options.security.clone(),
         warnings: warnings(spec),
     })
 }
@@ -90,7 +105,13 @@ fn is_file_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-fn sandbox(pod: &v1::Pod, spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) -> SandboxPlan {
+fn sandbox(
+    pod: &v1::Pod,
+    spec: &v1::PodSpec,
+    node: &NodeFacts,
+    options: &SecurityOptions,
+    errors: &mut Vec<PlanError>,
+) -> SandboxPlan {
     let scope = |host: Option<bool>| if host == Some(true) { Scope::Host } else { Scope::Pod };
     let (hostname, domain) = network::names(pod, spec, node, errors);
     SandboxPlan {
@@ -102,7 +123,7 @@ fn sandbox(pod: &v1::Pod, spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec
             _ => Scope::Container,
         },
         domainname: String::new(),
-        sysctls: network::sysctls(spec),
+        sysctls: sysctls::sysctls(spec, options, errors),
         hosts: network::hosts(spec, node, &hostname, domain.as_deref()),
         resolv_conf: network::resolv_conf(spec, node),
         shm_size: SHM_SIZE,

@@ -50,13 +50,25 @@ fn node() -> NodeFacts {
         resolv_conf: "# dhcp\nsearch lan old.lan\nnameserver 192.0.2.1\noptions ndots:1 rotate\n".to_owned(),
         hosts: "127.0.0.1 localhost\n192.0.2.7 box\n".to_owned(),
         host_ips: vec!["192.0.2.7".to_owned(), "2001:db8::7".to_owned()],
+        kernel: (6, 1),
     }
 }
 
 fn options() -> PodOptions {
     let times = (Duration::from_secs(10), Duration::from_secs(300), Duration::from_secs(600));
     let backoff = Backoff { initial: times.0, max: times.1, reset_after: times.2 };
-    PodOptions { manifest_dir: PathBuf::from("/m"), backoff, objects: Objects::default(), claims: BTreeMap::new() }
+    PodOptions {
+        manifest_dir: PathBuf::from("/m"),
+        backoff,
+        security: security(),
+        objects: Objects::default(),
+        claims: BTreeMap::new(),
+    }
+}
+
+/// Without the default seccomp profile: what it is has tests of its own, and nobody reads 440 names in a snapshot.
+fn security() -> SecurityOptions {
+    SecurityOptions { seccomp_default: SeccompDefault::Unconfined, ..SecurityOptions::default() }
 }
 
 /// A pod called `web` in namespace `apps` with this spec.
@@ -105,6 +117,7 @@ fn sandbox() -> SandboxFacts {
         resolv_conf: run("resolv.conf"),
         volumes: [("data".to_owned(), run("volumes/data"))].into(),
         pod_ips: vec!["127.0.0.1".to_owned()],
+        seccomp_profile: None,
         attempt_dir: run("c/0"),
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
+use super::pod::SecurityOptions;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
 pub use crate::manifest::Content;
@@ -34,7 +35,12 @@ pub struct NodeFacts {
     pub hosts: String,
     /// The host's addresses, the main one first (`status.hostIP`).
     pub host_ips: Vec<String>,
+    /// Of the kernel that runs.
+    pub kernel: KernelVersion,
 }
+
+/// Major and minor number: `(6, 1)`.
+pub type KernelVersion = (u32, u32);
 
 /// Which hierarchies the controllers are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +66,8 @@ pub struct PodPlan {
     pub objects: Objects,
     /// What `image:` names, per container index.
     pub images: Vec<ImageSource>,
+    /// What the command line says about security.
+    pub security: SecurityOptions,
     /// What was accepted but has no effect on one box, for the user to know.
     pub warnings: Vec<String>,
 }
@@ -237,6 +245,8 @@ pub struct SandboxFacts {
     pub volumes: BTreeMap<String, PathBuf>,
     /// `status.podIP`s; 127.0.0.1 where the pod has only its loopback.
     pub pod_ips: Vec<String>,
+    /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.
+    pub seccomp_profile: Option<Result<String, String>>,
     /// Folder of this attempt, for what is made anew at each start (the termination log).
     pub attempt_dir: PathBuf,
 }

@@ -4,6 +4,7 @@
 //! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container).
 //! `cgroup` and `spawn` are the ground the other rooms stand on.
 
+mod capabilities;
 pub mod cgroup;
 pub mod container;
 pub mod exec;
@@ -13,7 +14,9 @@ pub mod image;
 pub mod memory;
 mod mount;
 pub mod node;
+pub mod program;
 pub mod sandbox;
+pub mod seccomp;
 mod spawn;
 pub mod sweep;
 pub mod volume;

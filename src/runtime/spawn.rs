@@ -4,13 +4,17 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use rustix::fs::MemfdFlags;
+use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The first descriptor number that a helper's own descriptors get: right behind stdin, stdout and stderr.
 pub(crate) const FIRST_FD: RawFd = 3;
@@ -211,6 +215,39 @@ pub(crate) fn settle(name: &str, descriptors: RawFd) {
         }
         libc::close_range((FIRST_FD + descriptors) as u32, u32::MAX, 0);
     }
+}
+
+/// A pipe from a helper: our end, which doesn't block, and the helper's.
+pub(crate) fn pipe() -> io::Result<(File, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((read.into(), write))
+}
+
+/// A file in memory for what a helper is asked to do. Any length, and writing it waits for nobody.
+pub(crate) fn empty_request() -> io::Result<File> {
+    Ok(rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)?.into())
+}
+
+/// Writes a request, for [`read_request`].
+pub(crate) fn write_request(file: &mut File, request: &impl Serialize) -> io::Result<()> {
+    file.write_all(&serde_json::to_vec(request).map_err(io::Error::other)?)
+}
+
+/// A request that is known from the start.
+pub(crate) fn request(request: &impl Serialize) -> io::Result<File> {
+    let mut file = empty_request()?;
+    write_request(&mut file, request)?;
+    Ok(file)
+}
+
+/// In the helper: what is asked.
+pub(crate) fn read_request<T: DeserializeOwned>(file: OwnedFd) -> io::Result<T> {
+    let mut file = File::from(file);
+    let mut text = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut text)?;
+    serde_json::from_slice(&text).map_err(io::Error::other)
 }
 
 /// Takes over a descriptor that the parent put there.

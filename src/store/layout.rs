@@ -24,6 +24,11 @@ impl Layout {
         Self { root: root.into(), data: root.join("data"), logs: root.join("logs") }
     }
 
+    /// What a seccomp `localhostProfile` is relative to: files of the box's owner, which outlive a reboot by default.
+    pub fn seccomp_profiles(&self) -> PathBuf {
+        if self.root == Path::new(DEFAULT_ROOT) { self.data.join("seccomp") } else { self.root.join("seccomp") }
+    }
+
     /// Holds one folder per pod.
     pub fn pods_dir(&self) -> PathBuf {
         self.root.join("pods")

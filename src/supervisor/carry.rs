@@ -12,9 +12,9 @@ use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
 use crate::plan::{self, ContainerPlan, ImageSource};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
-use crate::runtime::exec::Filter;
 use crate::runtime::image::{self, Trouble};
 use crate::runtime::sandbox::{Sandbox, Which};
+use crate::runtime::seccomp;
 
 const GONE: &str = "the sandbox is gone";
 /// The file in an attempt's folder that plan mounts at terminationMessagePath.
@@ -119,10 +119,9 @@ impl Supervisor<'_> {
         let label = plan::label(&self.pod.plan, container, attempt);
         let mut creation =
             Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
-        let plan = self.plan_container(container, attempt, &dirs)?;
-        let profile = plan.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone());
-        let filter = profile.map(Filter::new).transpose().map_err(|error| fail(error.to_string()))?;
-        creation.order(&plan).map_err(|error| fail(error.to_string()))?;
+        let mut plan = self.plan_container(container, attempt, &dirs)?;
+        let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
+        creation.order(&plan, filter.as_deref()).map_err(|error| fail(error.to_string()))?;
         let added = self
             .sources
             .add(creation.fd(), Token::Creation(container), Interest::Readable)
@@ -164,6 +163,10 @@ impl Supervisor<'_> {
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
         let pod = &self.pod;
+        facts.seccomp_profile = plan::localhost_profile(&pod.manifest, container).map(|name| {
+            let path = pod.plan.security.seccomp_profile_root.join(name);
+            seccomp::read_profile(&path).map_err(|error| error.to_string())
+        });
         plan::container(&pod.manifest, &pod.plan, &pod.node, container, attempt, &image, &facts)
             .map_err(|error| (error.failure, error.to_string()))
     }
@@ -208,21 +211,24 @@ impl Supervisor<'_> {
         self.answer(container, attempt, ContainerEvent::Signaled);
     }
 
+    /// Takes a removal a piece further; there may be more.
     pub(super) fn remove(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let Stage::Present(present) = std::mem::take(&mut self.slot(container).stage) else {
-            return self.removed(container, attempt);
+        let mut removal = match std::mem::take(&mut self.slot(container).stage) {
+            Stage::Present(present) => Box::new(Removal::begin(*present)),
+            Stage::Removing(removal) => removal,
+            Stage::Absent | Stage::Creating(_) => return self.removed(container, attempt),
         };
-        let removal = Removal::begin(*present);
-        match removal.pidfd() {
-            None => self.finish_removal(container, attempt, removal),
-            Some(pidfd) => match self.sources.add(pidfd, Token::Removal(container), Interest::Readable) {
-                Ok(()) => self.slot(container).stage = Stage::Removing(Box::new(removal)),
-                Err(errno) => {
-                    self.audience.warn(&format!("epoll_ctl: {errno}"));
-                    self.removed(container, attempt);
-                }
-            },
+        if removal.advance() {
+            self.removals.push_back((container, attempt));
+        } else if removal.outcome().is_some() {
+            return self.finish_removal(container, attempt, *removal);
+        } else if let Some(pidfd) = removal.pidfd()
+            && let Err(errno) = self.sources.add(pidfd, Token::Removal(container), Interest::Readable)
+        {
+            self.audience.warn(&format!("epoll_ctl: {errno}"));
+            return self.removed(container, attempt);
         }
+        self.slot(container).stage = Stage::Removing(removal);
     }
 
     /// A removal that has an outcome.

@@ -126,7 +126,7 @@ impl Supervisor<'_> {
             pid: present.pid(),
             init: present.pidfd(),
             process: &process,
-            filter: slot.filter.as_ref(),
+            filter: slot.filter.as_deref(),
             stdio: Stdio::Capture { limit: OUTPUT },
         };
         Exec::begin(request).map_err(|error| match error {

@@ -8,6 +8,7 @@ mod audience;
 mod carry;
 mod clock;
 mod facts;
+mod filters;
 mod handlers;
 mod persist;
 mod slot;
@@ -30,10 +31,12 @@ pub use clock::now;
 
 use crate::control;
 use crate::plan::{Asker, NodeFacts, PodPlan};
+use crate::runtime::container::reap_strays;
 use crate::runtime::memory::release_code;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
+use filters::Filters;
 use handlers::Handlers;
 use persist::Unwritten;
 use slot::Slot;
@@ -91,6 +94,7 @@ pub struct Supervisor<'a> {
     control: control::Server,
     sandbox: Option<Sandbox>,
     slots: Vec<Slot>,
+    filters: Filters,
     handlers: Handlers,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
@@ -148,6 +152,7 @@ impl<'a> Supervisor<'a> {
             control,
             sandbox: None,
             slots,
+            filters: Filters::default(),
             handlers: Handlers::new(),
             facts: VecDeque::new(),
             asked: VecDeque::new(),
@@ -227,6 +232,8 @@ impl<'a> Supervisor<'a> {
             self.remove(container, attempt);
         } else if self.unwritten != Unwritten::Nothing {
             self.write_next();
+            // Helpers that have answered have ended by now, and nothing else may happen for days.
+            reap_strays();
         } else if self.grown {
             self.grown = false;
             release_code();

@@ -11,8 +11,8 @@ use oci_spec::runtime::Process;
 use crate::log::ContainerLog;
 use crate::plan::ImageFacts;
 use crate::runtime::container::{Container, Creation, Removal};
-use crate::runtime::exec::Filter;
 use crate::runtime::image::ImageError;
+use crate::runtime::seccomp::Filter;
 
 /// One container's place.
 #[derive(Default)]
@@ -36,7 +36,7 @@ pub struct Slot {
     /// The process of the attempt's config, for programs that are run beside it.
     pub process: Option<Process>,
     /// Its seccomp filter.
-    pub filter: Option<Filter>,
+    pub filter: Option<std::rc::Rc<Filter>>,
     /// How long its program ran, once it has ended; `None` also where it never ran.
     pub ran: Option<Duration>,
     /// The file that is mounted at its terminationMessagePath.

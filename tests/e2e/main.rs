@@ -8,6 +8,7 @@
 //! `$BAREPOD` names the binary under test; by default it is the one cargo built.
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
 mod bundles;
 mod commands;
 mod config;
@@ -23,6 +24,8 @@ mod order;
 mod output;
 mod probes;
 mod restart;
+mod seccomp;
 mod security;
+mod settings;
 mod terminal;
 mod volumes;

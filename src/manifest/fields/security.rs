@@ -4,7 +4,6 @@ use super::Fate::{Honoured, Partly, Warned};
 use super::{Fate, Table, later, refused};
 
 const APPARMOR: Fate = Partly("Unconfined is honoured; RuntimeDefault and Localhost are not supported yet");
-const SECCOMP: Fate = Partly("Unconfined is honoured; RuntimeDefault and Localhost are not supported yet");
 const SELINUX: Fate = later("SELinux is not supported yet: the container would run without the label");
 const WINDOWS: Fate = refused("Windows is not supported", "leave it out");
 
@@ -24,10 +23,15 @@ pub(super) const TABLES: &[Table] = &[
             ("runAsUser", Honoured),
             ("seLinuxChangePolicy", Warned("SELinux is not supported")),
             ("seLinuxOptions", SELINUX),
-            ("seccompProfile", SECCOMP),
+            ("seccompProfile", Honoured),
             ("supplementalGroups", Honoured),
             ("supplementalGroupsPolicy", Honoured),
-            ("sysctls", Partly("those that the kubelet takes for safe; others are refused")),
+            (
+                "sysctls",
+                Partly(
+                    "those that the kubelet takes for safe, and namespaced ones that --allowed-unsafe-sysctls names",
+                ),
+            ),
             ("windowsOptions", WINDOWS),
         ],
     ),
@@ -44,7 +48,7 @@ pub(super) const TABLES: &[Table] = &[
             ("runAsNonRoot", Honoured),
             ("runAsUser", Honoured),
             ("seLinuxOptions", SELINUX),
-            ("seccompProfile", SECCOMP),
+            ("seccompProfile", Honoured),
             ("windowsOptions", WINDOWS),
         ],
     ),

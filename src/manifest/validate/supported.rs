@@ -3,25 +3,9 @@
 
 use k8s_openapi::api::core::v1;
 
-use super::super::diagnostic::{Diagnostic, Shown, escaped, nearest};
+use super::super::diagnostic::{Diagnostic, Shown, nearest};
 use super::super::path::FieldPath;
-use super::{Check, each, names, security};
-
-/// Kernel parameters that the kubelet takes for safe: namespaced, and no harm to other pods or the node.
-const SAFE_SYSCTLS: &[&str] = &[
-    "kernel.shm_rmid_forced",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.ip_unprivileged_port_start",
-    "net.ipv4.ping_group_range",
-    "net.ipv4.tcp_fin_timeout",
-    "net.ipv4.tcp_keepalive_intvl",
-    "net.ipv4.tcp_keepalive_probes",
-    "net.ipv4.tcp_keepalive_time",
-    "net.ipv4.tcp_rmem",
-    "net.ipv4.tcp_syncookies",
-    "net.ipv4.tcp_wmem",
-];
+use super::{Check, each};
 
 /// Values of the pod.
 pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
@@ -53,16 +37,7 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
         return;
     };
     let path = path.child("securityContext");
-    profiles(context.seccomp_profile.as_ref(), context.app_armor_profile.as_ref(), &path, check);
-    for (path, sysctl) in each(context.sysctls.as_ref(), &path.child("sysctls")) {
-        let name = security::dotted(&sysctl.name);
-        if !sysctl.name.is_empty() && names::sysctl(&sysctl.name).is_empty() && !SAFE_SYSCTLS.contains(&name.as_str()) {
-            let help = format!("safe ones are {}", SAFE_SYSCTLS.join(", "));
-            let message =
-                format!("Forbidden: the sysctl {} is not one that the kubelet takes for safe", escaped(&sysctl.name));
-            check.report(Diagnostic::error(&path.child("name"), message).help(help));
-        }
-    }
+    apparmor(context.app_armor_profile.as_ref(), &path, check);
 }
 
 fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Check<'_>) {
@@ -97,7 +72,7 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
     }
     if let Some(context) = &container.security_context {
         let path = path.child("securityContext");
-        profiles(context.seccomp_profile.as_ref(), context.app_armor_profile.as_ref(), &path, check);
+        apparmor(context.app_armor_profile.as_ref(), &path, check);
         if context.proc_mount.as_deref() == Some("Unmasked") {
             let help = "privileged: true leaves /proc unmasked";
             forbid(&path.child("procMount"), "an unmasked /proc is not supported yet", help, check);
@@ -135,22 +110,12 @@ fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
     }
 }
 
-/// Seccomp and AppArmor profiles: only going without one works.
-fn profiles(
-    seccomp: Option<&v1::SeccompProfile>,
-    apparmor: Option<&v1::AppArmorProfile>,
-    path: &FieldPath,
-    check: &mut Check<'_>,
-) {
-    let profiles = [
-        ("seccompProfile", seccomp.map(|profile| profile.type_.as_str())),
-        ("appArmorProfile", apparmor.map(|profile| profile.type_.as_str())),
-    ];
-    for (field, given) in profiles {
-        if let Some(given @ ("RuntimeDefault" | "Localhost")) = given {
-            let why = format!("{field} of type {given} is not supported yet");
-            forbid(&path.child(field).child("type"), &why, "leave the profile out, or write type: Unconfined", check);
-        }
+/// AppArmor profiles: only going without one works.
+fn apparmor(profile: Option<&v1::AppArmorProfile>, path: &FieldPath, check: &mut Check<'_>) {
+    if let Some(given @ ("RuntimeDefault" | "Localhost")) = profile.map(|profile| profile.type_.as_str()) {
+        let why = format!("appArmorProfile of type {given} is not supported yet");
+        let path = path.child("appArmorProfile").child("type");
+        forbid(&path, &why, "leave the profile out, or write type: Unconfined", check);
     }
 }
 

@@ -128,6 +128,11 @@ impl Hierarchies {
         self.v1.iter().map(|(_, point)| point).chain(self.unified.as_ref())
     }
 
+    /// A cgroup's folders on all hierarchies.
+    pub(crate) fn folders(&self, cgroup: &Path) -> Vec<PathBuf> {
+        self.roots().map(|root| below(root, cgroup)).collect()
+    }
+
     /// Makes a cgroup in the tracking hierarchy only, for processes that are to be born in it.
     pub(crate) fn track(&self, cgroup: &Path) -> Result<PathBuf, CgroupError> {
         let path = self.tracking(cgroup);

@@ -1,21 +1,21 @@
 //! A container being made: starts the helper and collects its answer, without waiting for it.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::MemfdFlags;
 use rustix::pipe::PipeFlags;
 
 use super::failure::{ContainerError, Failure, Stage};
-use super::helper::{self, Report, Request};
+use super::helper::{self, Filtering, Report, Request};
 use super::running::{Container, Place};
 use super::{AttemptDirs, ExitStatus};
 use crate::plan::{CgroupVersion, ContainerPlan, Label};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files;
+use crate::runtime::seccomp::Filter;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
 /// How far a creation is.
@@ -35,6 +35,7 @@ pub struct Creation {
     place: Place,
     helper: Child,
     request: File,
+    filter: File,
     /// A byte in it: the request is complete. Its end without one: there won't be any.
     go: OwnedFd,
     report: File,
@@ -56,41 +57,52 @@ impl Creation {
 
     fn try_begin(place: &Place) -> Result<Self, Failure> {
         let failed = |object: &str, cause: io::Error| Failure::io(Stage::Helper, object, cause);
-        let pipes = || Ok((pipe()?, pipe()?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?));
+        let pipes = || Ok((spawn::pipe()?, spawn::pipe()?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?));
         let ((report, report_end), (start, start_end), (go_end, go)) =
             pipes().map_err(|cause| failed("pipe", cause))?;
-        let request = rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)
-            .map_err(|errno| failed("memfd_create", errno.into()))?;
+        let memory = || spawn::empty_request().map_err(|cause| failed("memfd_create", cause));
+        let (request, filter) = (memory()?, memory()?);
         let folder =
             place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
             name: helper::NAME,
             cgroup: Some(&folder),
-            fds: &[request.as_raw_fd(), go_end.as_raw_fd(), report_end.as_raw_fd(), start_end.as_raw_fd()],
+            fds: &[
+                request.as_raw_fd(),
+                go_end.as_raw_fd(),
+                report_end.as_raw_fd(),
+                start_end.as_raw_fd(),
+                filter.as_raw_fd(),
+            ],
             pid_namespace: PidNamespace::Same,
             tie: Tie::DiesWithParent,
         };
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
-        let (place, request) = (place.clone(), File::from(request));
-        Ok(Self { place, helper, request, go, report, line: Vec::new(), start, output: None, over: false })
+        let place = place.clone();
+        Ok(Self { place, helper, request, filter, go, report, line: Vec::new(), start, output: None, over: false })
     }
 
-    /// Tells the helper what to make; to be done once. After an error the creation is to be dropped.
-    pub fn order(&mut self, plan: &ContainerPlan) -> Result<(), ContainerError> {
+    /// Tells the helper what to make; to be done once. After an error the creation is to be dropped. The filter is that
+    /// of `linux.seccomp`, which the plan's config is not to have any more: it would be compiled anew.
+    pub fn order(&mut self, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<(), ContainerError> {
         let container = || plan.name.clone();
-        self.try_order(plan).map_err(|failure| ContainerError::Create { container: container(), failure })
+        self.try_order(plan, filter).map_err(|failure| ContainerError::Create { container: container(), failure })
     }
 
-    fn try_order(&mut self, plan: &ContainerPlan) -> Result<(), Failure> {
+    fn try_order(&mut self, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<(), Failure> {
         let dirs = &self.place.dirs;
         for folder in [&dirs.state, &dirs.data] {
             files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
         }
         self.output = Some((fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?));
-        let request = Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone() };
         let failed = |cause: io::Error| Failure::io(Stage::Helper, "write the request", cause);
-        let text = serde_json::to_vec(&request).map_err(|cause| failed(cause.into()))?;
-        self.request.write_all(&text).map_err(failed)?;
+        let filtering = match filter {
+            Some(filter) => filter.write_to(&mut self.filter).map(|()| Filtering::Given).map_err(failed)?,
+            None => Filtering::None,
+        };
+        let request =
+            Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone(), filter: filtering };
+        spawn::write_request(&mut self.request, &request).map_err(failed)?;
         match rustix::io::write(&self.go, b"!") {
             // A helper that is gone already is seen and told of by `advance`.
             Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
@@ -167,7 +179,7 @@ impl Creation {
 
     fn failed(&mut self, mut failure: Failure) -> Progress {
         // Whoever died of it, helper or container, what came back says nothing of it.
-        if self.place.hierarchies.oom_kills(&self.place.cgroup) > 0 {
+        if self.place.cgroups().any(|cgroup| self.place.hierarchies.oom_kills(cgroup) > 0) {
             failure.cause.push_str("; the kernel's OOM killer came: is the memory limit too low?");
         }
         self.clear();
@@ -232,10 +244,4 @@ fn fifo(path: &PathBuf) -> Result<OwnedFd, Failure> {
     let file =
         File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).map_err(failed)?;
     Ok(file.into())
-}
-
-pub(super) fn pipe() -> io::Result<(File, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&read, true)?;
-    Ok((read.into(), write))
 }

@@ -6,6 +6,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::program::{Refusal, words};
+
 /// A container couldn't be made, started or signalled.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -81,20 +83,8 @@ impl fmt::Display for Failure {
 /// Why a made container's program doesn't run: the kubelet's StartError, exit code 128.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartFailure {
-    /// No folder of `PATH` has it.
-    NotInPath {
-        /// `args[0]`
-        program: String,
-    },
-    /// The kernel refused to execute it.
-    Refused {
-        /// Its path in the container.
-        program: String,
-        /// execve's errno.
-        errno: i32,
-        /// What is at that path.
-        found: Found,
-    },
+    /// The kernel doesn't execute the program.
+    Program(Refusal),
     /// The container's init ended before it came to execute the program: killed, or a startContainer hook failed.
     Died,
     /// The container's init couldn't be told to start.
@@ -104,74 +94,16 @@ pub enum StartFailure {
     },
 }
 
-/// What is at a program's path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum Found {
-    Nothing,
-    Folder,
-    File,
-}
-
 impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotInPath { program } => write!(f, "{program}: executable file not found in $PATH"),
-            Self::Refused { program, errno, found } => {
-                write!(f, "{program}: {} (execve)", words(*errno))?;
-                match (*errno, found) {
-                    (libc::EACCES, Found::Folder) => write!(f, "; it is a directory"),
-                    (libc::EACCES, Found::File) => write!(f, "; the file in the bundle is not executable"),
-                    (libc::ENOENT, Found::Nothing) => write!(f, "; the bundle has no such file"),
-                    (libc::ENOENT, Found::File) => {
-                        write!(f, "; the bundle lacks its interpreter: what its #! line names, or the dynamic loader")
-                    }
-                    (libc::ENOEXEC, _) => {
-                        write!(f, "; it is neither a program for this machine nor a script with a #! line")
-                    }
-                    _ => Ok(()),
-                }
-            }
+            Self::Program(refusal) => write!(f, "{refusal}"),
             Self::Died => write!(f, "the container's init ended before it executed the program"),
             Self::NotTold { errno } => write!(
                 f,
                 "can't reach the container's init: {}",
                 errno.map_or_else(|| "no reason known".to_owned(), words)
             ),
-        }
-    }
-}
-
-/// An errno in the style of the messages: lower case, no number.
-fn words(errno: i32) -> String {
-    let text = io::Error::from_raw_os_error(errno).to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn start_failures_say_what_to_do() {
-        let refused = |errno, found| StartFailure::Refused { program: "/srv/app".into(), errno, found };
-        let cases = [
-            (
-                refused(libc::EACCES, Found::File),
-                "/srv/app: permission denied (execve); the file in the bundle is not executable",
-            ),
-            (refused(libc::EACCES, Found::Folder), "/srv/app: permission denied (execve); it is a directory"),
-            (
-                refused(libc::ENOENT, Found::Nothing),
-                "/srv/app: no such file or directory (execve); the bundle has no such file",
-            ),
-            (StartFailure::NotInPath { program: "app".into() }, "app: executable file not found in $PATH"),
-        ];
-        for (failure, text) in cases {
-            let error = ContainerError::Start { container: "web".into(), failure };
-            assert_eq!(error.to_string(), format!("container \"web\": start: {text}"));
         }
     }
 }

@@ -2,34 +2,42 @@
 //! memfd, its output one line of JSON in a pipe; it ends at once after that.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
-use oci_spec::runtime::{Mount, RootBuilder, Spec};
+use oci_spec::runtime::{Mount, Process, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::AttemptDirs;
-use super::executor::Program;
+use super::executor::{Confinement, LastStep, Moment};
 use super::failure::{Failure, Stage};
 use super::rootfs;
 use crate::plan::{CgroupVersion, ContainerPlan};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, View};
-use crate::runtime::spawn;
+use crate::runtime::{seccomp, spawn};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:create";
-/// Descriptors it is given, in order: request, go pipe, report, start pipe.
-const DESCRIPTORS: i32 = 4;
+/// Descriptors it is given, in order: request, go pipe, report, start pipe, seccomp filter (empty where there is none).
+const DESCRIPTORS: i32 = 5;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Request {
     pub(super) plan: ContainerPlan,
     pub(super) state: PathBuf,
     pub(super) data: PathBuf,
+    pub(super) filter: Filtering,
+}
+
+/// Whether the container has a seccomp filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Filtering {
+    None,
+    Given,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,12 +54,12 @@ pub(super) const PID: &str = "pid";
 
 pub(super) fn run() -> ! {
     spawn::settle("barepod:create", DESCRIPTORS);
-    let [request, go, report, start] = std::array::from_fn(|index| spawn::inherited(index as i32));
+    let [request, go, report, start, filter] = std::array::from_fn(|index| spawn::inherited(index as i32));
     if File::from(go).read_exact(&mut [0]).is_err() {
         // There is nothing to be made after all.
         std::process::exit(0)
     }
-    let answer = match create(File::from(request), start) {
+    let answer = match create(request, File::from(filter), start) {
         Ok(report) => report,
         Err(failure) => Report::Failed(failure),
     };
@@ -62,14 +70,9 @@ pub(super) fn run() -> ! {
     std::process::exit(i32::from(written.is_err()))
 }
 
-fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
-    let mut text = Vec::new();
-    request
-        .rewind()
-        .and_then(|()| request.read_to_end(&mut text))
-        .map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
-    let Request { plan, state, data } =
-        serde_json::from_slice(&text).map_err(|cause| Failure::new(Stage::Helper, "read the request", cause))?;
+fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Failure> {
+    let Request { plan, state, data, filter: filtering } =
+        spawn::read_request(request).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
     let dirs = AttemptDirs { state, data };
     let mut spec = plan.spec.clone();
     let mut warnings = Vec::new();
@@ -82,23 +85,49 @@ fn create(mut request: File, start: OwnedFd) -> Result<Report, Failure> {
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs)?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, &mut warnings);
-    let pid = build_in_cgroup(&plan, &mut spec, &dirs, start)?;
+    let confinement = match filtering {
+        Filtering::Given => Some(confine(&mut spec, &filter)?),
+        Filtering::None => None,
+    };
+    let program = LastStep { pipe: start.as_raw_fd(), confinement };
+    let pid = build_in_cgroup(&plan, &mut spec, &dirs, program)?;
+    drop(start);
     Ok(Report::Created { pid, warnings })
+}
+
+/// What the program has to do about its filter; libcontainer leaves the capabilities alone then, if they are needed.
+fn confine(spec: &mut Spec, filter: &File) -> Result<Confinement, Failure> {
+    let filter =
+        seccomp::Program::read(filter).map_err(|cause| Failure::io(Stage::Helper, "read the seccomp filter", cause))?;
+    let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.start_container().as_ref());
+    let moment = if hooks.is_some_and(|hooks| !hooks.is_empty()) { Moment::Hooks } else { Moment::Exec };
+    let free = |process: &&mut Process| process.no_new_privileges() != Some(true);
+    let capabilities = spec.process_mut().as_mut().filter(free).map(|process| {
+        let capabilities = process.capabilities().clone().unwrap_or_default();
+        process.set_capabilities(None);
+        capabilities
+    });
+    Ok(Confinement { filter, capabilities, moment })
 }
 
 /// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits its
 /// limits and device rules.
-fn build_in_cgroup(plan: &ContainerPlan, spec: &mut Spec, dirs: &AttemptDirs, start: OwnedFd) -> Result<i32, Failure> {
+fn build_in_cgroup(
+    plan: &ContainerPlan,
+    spec: &mut Spec,
+    dirs: &AttemptDirs,
+    program: LastStep,
+) -> Result<i32, Failure> {
     let cgroup_failed = |cause: CgroupError| Failure::new(Stage::Prepare, "", cause);
     let linux = spec.linux().as_ref();
     let cgroup = linux.and_then(|linux| linux.cgroups_path().clone());
     let resources = linux.and_then(|linux| linux.resources().clone()).unwrap_or_default();
-    let Some(cgroup) = cgroup else { return build(plan, spec, dirs, start) };
+    let Some(cgroup) = cgroup else { return build(plan, spec, dirs, program) };
     let hierarchies = Hierarchies::discover().map_err(cgroup_failed)?;
     let rules = resources.devices().clone().unwrap_or_default();
     hierarchies.hold_to_device_rules(&cgroup, &rules).map_err(cgroup_failed)?;
     if hierarchies.version() == CgroupVersion::V2 {
-        return build(plan, spec, dirs, start);
+        return build(plan, spec, dirs, program);
     }
     hierarchies.make_container(&cgroup, &resources).map_err(cgroup_failed)?;
     if let Some(access) = cgroup_access(spec) {
@@ -109,7 +138,7 @@ fn build_in_cgroup(plan: &ContainerPlan, spec: &mut Spec, dirs: &AttemptDirs, st
     if let Some(linux) = spec.linux_mut() {
         linux.set_resources(None);
     }
-    let pid = build(plan, spec, dirs, start)?;
+    let pid = build(plan, spec, dirs, program)?;
     hierarchies.limit_processes(&cgroup, &resources).map_err(cgroup_failed)?;
     Ok(pid)
 }
@@ -178,14 +207,13 @@ fn clamp_oom_score(spec: &mut Spec, warnings: &mut Vec<String>) {
     }
 }
 
-fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, start: OwnedFd) -> Result<i32, Failure> {
+fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, program: LastStep) -> Result<i32, Failure> {
     let config = dirs.mounts().join("config.json");
     let written = serde_json::to_vec(spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
     written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;
     let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
     let null = File::open("/dev/null").map_err(|cause| Failure::io(Stage::Prepare, "/dev/null", cause))?;
     let (stdout, stderr) = (output(&dirs.state.join(STDOUT), uid)?, output(&dirs.state.join(STDERR), uid)?);
-    let program = Program { pipe: start.as_raw_fd() };
     let built = ContainerBuilder::new(plan.id.clone(), SyscallType::default())
         .with_executor(program)
         .with_root_path(dirs.state.join(OCI))
@@ -194,7 +222,6 @@ fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, start: OwnedFd) 
         .and_then(|builder| {
             builder.as_init(dirs.mounts()).with_systemd(false).with_detach(true).as_sibling(true).build()
         });
-    drop(start);
     let container = built.map_err(|error| explain(&error, spec))?;
     container
         .pid()

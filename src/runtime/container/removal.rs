@@ -1,5 +1,5 @@
-//! Removes an ended container: what is left in its cgroup, the cgroup, its files. Small things go at once; what takes
-//! longer goes in a helper process, so that the caller never waits.
+//! Removes an ended container: what is left in its cgroup, the cgroup, its files. Small things go piece by piece, between
+//! which the caller can look for what is urgent; what takes longer goes in a helper process.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::creation::pipe;
 use super::running::{Container, Place};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files;
@@ -18,8 +17,10 @@ use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:remove";
 
-/// How many files go at once: about a millisecond's work.
+/// How many files go without a helper.
 const AT_ONCE: usize = 200;
+/// How many go in one piece.
+const A_PIECE: usize = 20;
 /// How long the helper waits for killed processes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -36,7 +37,7 @@ pub struct RemovalError {
 }
 
 /// What remains to be removed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Job {
     container: String,
     cgroups: Vec<PathBuf>,
@@ -51,8 +52,21 @@ pub struct Removal {
 
 #[derive(Debug)]
 enum State {
+    /// What is done here, a piece at a time.
+    Pieces {
+        job: Job,
+        place: Place,
+        folders: Vec<PathBuf>,
+        left: usize,
+        errors: Vec<RemovalError>,
+    },
+    Helper {
+        child: Child,
+        report: File,
+        text: Vec<u8>,
+        job: Job,
+    },
     Done(Vec<RemovalError>),
-    Helper { child: Child, report: File, text: Vec<u8>, job: Job },
 }
 
 impl Removal {
@@ -61,23 +75,33 @@ impl Removal {
         let place = container.place.clone();
         place.kill();
         drop(container);
-        let mut job = Job {
+        let cgroups: Vec<PathBuf> = place.cgroups().cloned().collect();
+        let folders = cgroups.iter().flat_map(|cgroup| place.hierarchies.folders(cgroup)).collect();
+        let job = Job {
             container: place.name.clone(),
-            cgroups: place.cgroups().cloned().collect(),
+            cgroups,
             folders: vec![place.dirs.state.clone(), place.dirs.data.clone()],
         };
-        let mut errors = Vec::new();
-        let state = match remove_at_once(&mut job, &place, &mut errors) {
-            true => State::Done(errors),
-            false => start_helper(job, &place),
+        Self { state: State::Pieces { job, place, folders, left: AT_ONCE, errors: Vec::new() } }
+    }
+
+    /// Takes the next piece away, some tenths of a millisecond's work. To be called again as long as it says so; after
+    /// that [`pidfd`](Self::pidfd) or [`outcome`](Self::outcome) tell how it goes on.
+    pub fn advance(&mut self) -> bool {
+        let State::Pieces { job, place, folders, left, errors } = &mut self.state else { return false };
+        let next = match take_piece(job, folders, left, errors) {
+            Piece::Taken => return true,
+            Piece::None => State::Done(std::mem::take(errors)),
+            Piece::TooLarge => start_helper(std::mem::take(job), place),
         };
-        Self { state }
+        self.state = next;
+        false
     }
 
     /// To be polled for reading while there is no outcome; `None`: it is done.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
-            State::Done(_) => None,
+            State::Pieces { .. } | State::Done(_) => None,
             State::Helper { child, .. } => Some(child.pidfd.as_fd()),
         }
     }
@@ -95,7 +119,7 @@ impl Removal {
         }
         match &self.state {
             State::Done(errors) => Some(errors),
-            State::Helper { .. } => None,
+            State::Pieces { .. } | State::Helper { .. } => None,
         }
     }
 }
@@ -106,30 +130,42 @@ impl Job {
     }
 }
 
-/// True: nothing remains to be done.
-fn remove_at_once(job: &mut Job, place: &Place, errors: &mut Vec<RemovalError>) -> bool {
-    let empty = job.cgroups.iter().all(|cgroup| place.hierarchies.members(cgroup).is_empty());
-    // A process that is killed but not gone holds its cgroup; the helper waits for it.
-    if !empty || job.cgroups.iter().any(|cgroup| !place.hierarchies.remove(cgroup).is_empty()) {
-        return false;
+enum Piece {
+    Taken,
+    /// Nothing is left.
+    None,
+    /// Too much, or something that has to be waited for.
+    TooLarge,
+}
+
+fn take_piece(job: &mut Job, cgroups: &mut Vec<PathBuf>, left: &mut usize, errors: &mut Vec<RemovalError>) -> Piece {
+    if let Some(folder) = cgroups.pop() {
+        return match std::fs::remove_dir(&folder) {
+            Ok(()) => Piece::Taken,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Piece::Taken,
+            // A process that is killed but not gone holds its cgroup, or there are others below it.
+            Err(_) => Piece::TooLarge,
+        };
     }
     job.cgroups.clear();
-    let mut budget = AT_ONCE;
-    while let Some(folder) = job.folders.last() {
-        match files::remove_tree(folder, &mut budget) {
-            Ok(true) => {}
-            Ok(false) => return false,
-            Err(cause) => errors.push(job.error(folder.display(), cause)),
-        }
-        job.folders.pop();
+    let Some(folder) = job.folders.last() else { return Piece::None };
+    let mut budget = A_PIECE.min(*left);
+    let before = budget;
+    let removed = files::remove_tree(folder, &mut budget);
+    *left -= before - budget;
+    match removed {
+        Ok(false) if *left == 0 => return Piece::TooLarge,
+        Ok(false) => return Piece::Taken,
+        Ok(true) => {}
+        Err(cause) => errors.push(job.error(folder.display(), cause)),
     }
-    true
+    job.folders.pop();
+    Piece::Taken
 }
 
 fn start_helper(job: Job, place: &Place) -> State {
-    let started = pipe().and_then(|(report, end)| {
-        let mut request = File::from(rustix::fs::memfd_create("request", rustix::fs::MemfdFlags::CLOEXEC)?);
-        request.write_all(&serde_json::to_vec(&job).map_err(std::io::Error::other)?)?;
+    let started = spawn::pipe().and_then(|(report, end)| {
+        let request = spawn::request(&job)?;
         // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process. No container's name
         // has an underscore.
         let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok();
@@ -152,11 +188,8 @@ fn start_helper(job: Job, place: &Place) -> State {
 /// The helper's main function.
 pub(super) fn run() -> ! {
     spawn::settle("barepod:remove", 2);
-    let (mut request, mut report) = (File::from(spawn::inherited(0)), File::from(spawn::inherited(1)));
-    let mut text = Vec::new();
-    let read = std::io::Seek::rewind(&mut request).and_then(|()| request.read_to_end(&mut text));
-    let job = read.ok().and_then(|_| serde_json::from_slice::<Job>(&text).ok());
-    let Some(job) = job else { std::process::exit(1) };
+    let (request, mut report) = (spawn::inherited(0), File::from(spawn::inherited(1)));
+    let Ok(job) = spawn::read_request::<Job>(request) else { std::process::exit(1) };
     let errors = finish(&job);
     let written = report.write_all(&serde_json::to_vec(&errors).unwrap_or_default());
     std::process::exit(i32::from(written.is_err()))

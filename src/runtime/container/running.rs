@@ -133,7 +133,8 @@ impl Container {
                 Some((&executor::ABOUT_TO_EXEC, [])) => Ok(()),
                 Some((_, text)) => Err(serde_json::from_slice(text).unwrap_or(StartFailure::Died)),
             });
-            self.reap_strays();
+            // The helper reports before it ends: it may live a moment longer than this.
+            self.leave_strays();
         }
         self.started.clone().map(|outcome| outcome.map_err(|failure| self.start_error(failure)))
     }
@@ -212,19 +213,16 @@ impl Container {
         self.output.take()
     }
 
-    /// Reaps the helper and what it forked. To be called when something became a zombie; cheap.
-    pub fn reap_strays(&mut self) {
-        if self.strays.is_some_and(spawn::reap_group) {
-            self.strays = None;
+    /// Leaves the helper and what it forked to [`spawn::reap_strays`].
+    fn leave_strays(&mut self) {
+        if let Some(group) = self.strays.take() {
+            spawn::leave_stray(group);
         }
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        self.reap_strays();
-        if let Some(group) = self.strays {
-            spawn::leave_stray(group);
-        }
+        self.leave_strays();
     }
 }

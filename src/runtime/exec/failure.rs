@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::runtime::program::{Refusal, words};
+
 /// The program was not executed. (That it was and failed is an exit status.)
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
@@ -16,12 +18,6 @@ pub enum ExecError {
     /// The container's process asks for something that an exec can't give it.
     #[error("exec: process.{field} is not supported; leave it out of the container's config")]
     Unsupported {
-        /// Its name in the OCI config.
-        field: &'static str,
-    },
-    /// The seccomp profile asks for something that an exec can't give it.
-    #[error("exec: linux.seccomp.{field} is not supported; leave it out of the container's config")]
-    UnsupportedFilter {
         /// Its name in the OCI config.
         field: &'static str,
     },
@@ -55,20 +51,8 @@ pub(super) fn io_error(call: &'static str, path: impl Into<PathBuf>) -> impl FnO
 pub enum Failure {
     /// The container's init has ended.
     Gone,
-    /// No folder of the process' `PATH` has it.
-    NotInPath {
-        /// `args[0]`
-        program: String,
-    },
-    /// The kernel refused to execute it.
-    Refused {
-        /// Its path in the container.
-        program: String,
-        /// execve's errno.
-        errno: i32,
-        /// What is at that path.
-        found: Found,
-    },
+    /// The kernel doesn't execute the program.
+    Program(Refusal),
     /// The working directory can't be entered.
     WorkingDirectory {
         /// `process.cwd`
@@ -83,15 +67,6 @@ pub enum Failure {
         /// Its errno; `None`: in words in `step`.
         errno: Option<i32>,
     },
-}
-
-/// What is at a program's path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum Found {
-    Nothing,
-    Folder,
-    File,
 }
 
 /// For `map_err`: a step's failure.
@@ -109,21 +84,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => write!(f, "the container isn't running"),
-            Self::NotInPath { program } => write!(f, "{program}: executable file not found in $PATH"),
-            Self::Refused { program, errno, found } => {
-                write!(f, "{program}: {} (execve)", words(*errno))?;
-                match (*errno, found) {
-                    (libc::EACCES, Found::Folder) => write!(f, "; it is a directory"),
-                    (libc::EACCES, Found::File) => write!(f, "; the file in the container is not executable"),
-                    (libc::ENOENT, Found::File) => {
-                        write!(f, "; the container lacks its interpreter: what its #! line names, or the loader")
-                    }
-                    (libc::ENOEXEC, _) => {
-                        write!(f, "; it is neither a program for this machine nor a script with a #! line")
-                    }
-                    _ => Ok(()),
-                }
-            }
+            Self::Program(refusal) => write!(f, "{refusal}"),
             Self::WorkingDirectory { path, errno } => {
                 write!(f, "working directory {}: {}", path.display(), words(*errno))
             }
@@ -131,12 +92,4 @@ impl fmt::Display for Failure {
             Self::Step { step, errno: None } => write!(f, "{step}"),
         }
     }
-}
-
-/// An errno in the style of the messages: lower case, no number.
-fn words(errno: i32) -> String {
-    let text = io::Error::from_raw_os_error(errno).to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

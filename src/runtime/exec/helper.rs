@@ -2,20 +2,20 @@
 #![allow(unsafe_code)]
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use oci_spec::runtime::{LinuxSeccomp, Process};
+use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::thread::ThreadNameSpaceType as Namespaces;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, step};
-use super::{cgroup, filter, identity, program};
-use crate::runtime::spawn;
+use super::{cgroup, identity, program};
+use crate::runtime::{seccomp, spawn};
 
 /// `argv[0]` of the helper.
 pub(super) const NAME: &str = "barepod-exec";
@@ -27,10 +27,17 @@ const FDS: i32 = 7;
 pub(super) struct Request {
     pub(super) pid: i32,
     pub(super) process: Process,
-    pub(super) seccomp: Option<LinuxSeccomp>,
+    pub(super) filter: Filtering,
     /// The cgroups of the new process.
     pub(super) cgroups: cgroup::Entry,
     pub(super) stdin: Stdin,
+}
+
+/// Whether the descriptor `filter` is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Filtering {
+    None,
+    Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +91,7 @@ pub(super) fn run() -> ! {
     let fds = Descriptors::from_array(std::array::from_fn(|index| spawn::inherited(index as i32)));
     let mut report = File::from(fds.report);
     let fds = Entrance {
-        request: fds.request.into(),
+        request: fds.request,
         init: fds.init,
         filter: fds.filter.into(),
         stdio: program::Stdio { stdin: fds.stdin, stdout: fds.stdout, stderr: fds.stderr },
@@ -101,18 +108,20 @@ pub(super) fn run() -> ! {
 }
 
 struct Entrance {
-    request: File,
+    request: OwnedFd,
     init: OwnedFd,
     filter: File,
     stdio: program::Stdio,
 }
 
-fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
+fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     // First of all: from the moment this process is in the container's namespaces, its processes could look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("prctl PR_SET_DUMPABLE"))?;
-    let request = read(&mut fds.request)?;
-    let instructions =
-        request.seccomp.as_ref().map(|profile| filter::instructions(profile, &fds.filter)).transpose()?;
+    let request: Request = spawn::read_request(fds.request).map_err(step("read the request"))?;
+    let filter = match request.filter {
+        Filtering::Given => Some(seccomp::Program::read(&fds.filter).map_err(step("read the seccomp filter"))?),
+        Filtering::None => None,
+    };
     adopt_oom_score(&request)?;
     identity::raise_limits(&request.process)?;
     own_output(&request, &fds.stdio)?;
@@ -128,18 +137,12 @@ fn enter(mut fds: Entrance, report: &mut File) -> Result<(), Failure> {
     set_namespaces(fds.init.as_fd(), namespaces)?;
     let Some(pid) = fork(birth.as_ref().map(AsFd::as_fd)).map_err(step("clone3"))? else {
         drop(opener);
-        let task = program::Task { request, instructions, stdio: fds.stdio, root, joins, gate: gate.into() };
+        let task = program::Task { request, filter, stdio: fds.stdio, root, joins, gate: gate.into() };
         program::become_program(task, report)
     };
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.
     tell(report, &Report::Forked { pid });
     File::from(opener).write_all(b"!").map_err(step("write"))
-}
-
-fn read(request: &mut File) -> Result<Request, Failure> {
-    let mut text = Vec::new();
-    request.rewind().and_then(|()| request.read_to_end(&mut text)).map_err(step("read the request"))?;
-    serde_json::from_slice(&text).map_err(step("read the request"))
 }
 
 /// The process' own, else the init's. Lowering it needs CAP_SYS_RESOURCE on the host: where we lack that, the init

@@ -27,7 +27,6 @@
 mod cgroup;
 mod exe;
 mod failure;
-mod filter;
 mod helper;
 mod identity;
 mod program;
@@ -39,10 +38,11 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
 
+use crate::runtime::seccomp::Filter;
+
 pub use crate::runtime::spawn::ExitStatus;
 pub use exe::protect_exe;
-pub use failure::{ExecError, Failure, Found};
-pub use filter::Filter;
+pub use failure::{ExecError, Failure};
 pub use running::{Exec, Progress};
 
 /// What to run, and where.
@@ -55,7 +55,7 @@ pub struct ExecRequest<'a> {
     /// The container's own process with other `args`. `terminal`, and the settings that libcontainer doesn't know
     /// or this box can't hold up (AppArmor, SELinux, scheduler, I/O priority, CPU affinity), are refused.
     pub process: &'a Process,
-    /// The container's seccomp filter. Keep one [`Filter`] per container: it is compiled once.
+    /// The container's seccomp filter.
     pub filter: Option<&'a Filter>,
     /// The program's descriptors 0, 1 and 2.
     pub stdio: Stdio,

@@ -2,7 +2,6 @@
 //! path here is the container's, and hostile.
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -10,12 +9,12 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 
-use super::failure::{Failure, Found, step};
+use super::failure::{Failure, step};
 use super::helper::{Report, Request, Stdin, tell};
-use super::{cgroup, filter, identity};
-
-/// Where programs are looked for when the process has no PATH.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use super::{cgroup, identity};
+use crate::runtime::capabilities::{CapabilityError, Sets};
+use crate::runtime::program::Program;
+use crate::runtime::seccomp;
 
 pub(super) struct Stdio {
     pub(super) stdin: OwnedFd,
@@ -26,7 +25,7 @@ pub(super) struct Stdio {
 /// What the process takes along.
 pub(super) struct Task {
     pub(super) request: Request,
-    pub(super) instructions: Option<Vec<libc::sock_filter>>,
+    pub(super) filter: Option<seccomp::Program>,
     pub(super) stdio: Stdio,
     /// To be this process' root, where that doesn't come with the mount namespace.
     pub(super) root: Option<OwnedFd>,
@@ -44,7 +43,7 @@ pub(super) fn become_program(mut task: Task, report: &mut File) -> ! {
     }
     let joined = cgroup::join(&mut task.joins).map_err(step("write to a cgroup's tasks"));
     let failure = match joined.and_then(|()| prepare(&task, report)) {
-        Ok(program) => program.execute(),
+        Ok(program) => Failure::Program(program.execute()),
         Err(failure) => failure,
     };
     tell(report, &Report::Failed(failure));
@@ -63,33 +62,39 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
     let early = rustix::process::chdir(process.cwd());
     set_stdio(task)?;
     rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
-    let sets = identity::Sets::new(process.capabilities().as_ref())?;
-    sets.drop_bounding()?;
+    let sets = Sets::new(process.capabilities().as_ref()).map_err(refused)?;
+    sets.drop_bounding().map_err(refused)?;
     identity::set_user(process.user())?;
-    identity::Sets::regain()?;
+    Sets::regain().map_err(refused)?;
     // A directory that only the user may enter (on NFS), or that root may and the user may not: both are allowed.
     if early.is_err() {
         enter(process.cwd())?;
     }
     check_directory(process.cwd())?;
-    let program = Program::new(process)?;
+    let list = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
+    let program = Program::new(&list(process.args()), &list(process.env()))
+        .map_err(|_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None })?;
     identity::set_limits(process)?;
     close_on_exec()?;
-    let filter = || match (&task.instructions, &task.request.seccomp) {
-        (Some(instructions), Some(profile)) => filter::apply(instructions, profile),
-        _ => Ok(()),
-    };
+    let filter = || task.filter.as_ref().map_or(Ok(()), |filter| filter.apply().map_err(step("seccomp")));
     tell(report, &Report::AboutToExec);
     // Each with as few system calls as can be after the filter, which may forbid them.
     if process.no_new_privileges() == Some(true) {
         rustix::thread::set_no_new_privs(true).map_err(step("prctl PR_SET_NO_NEW_PRIVS"))?;
-        sets.apply()?;
+        sets.apply().map_err(refused)?;
         filter()?;
     } else {
         filter()?;
-        sets.apply()?;
+        sets.apply().map_err(refused)?;
     }
     Ok(program)
+}
+
+fn refused(error: CapabilityError) -> Failure {
+    match error {
+        CapabilityError::Call { call, cause } => step(call)(cause),
+        unknown @ CapabilityError::Unknown { .. } => Failure::Step { step: unknown.to_string(), errno: None },
+    }
 }
 
 /// The supervisor's session keyring must not come along: its keys could be read.
@@ -165,72 +170,4 @@ fn close_on_exec() -> Result<(), Failure> {
     // SAFETY: only sets a flag; nothing is closed now.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if result == 0 { Ok(()) } else { Err(step("close_range")(io::Error::last_os_error())) }
-}
-
-/// What is executed, ready for the kernel.
-struct Program {
-    name: String,
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
-    /// Where it may be, in this order.
-    candidates: Vec<String>,
-}
-
-impl Program {
-    fn new(process: &oci_spec::runtime::Process) -> Result<Self, Failure> {
-        let texts = |list: &Option<Vec<String>>| {
-            list.iter().flatten().map(|text| CString::new(text.as_bytes())).collect::<Result<Vec<_>, _>>()
-        };
-        let has_nul = |_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None };
-        let name = process.args().as_ref().and_then(|args| args.first()).cloned().unwrap_or_default();
-        let path = process.env().iter().flatten().rev().find_map(|variable| variable.strip_prefix("PATH="));
-        let candidates = if name.contains('/') {
-            vec![name.clone()]
-        } else {
-            let folders = path.unwrap_or(DEFAULT_PATH).split(':');
-            folders
-                .map(|folder| if folder.is_empty() { format!("./{name}") } else { format!("{folder}/{name}") })
-                .collect()
-        };
-        Ok(Self {
-            arguments: texts(process.args()).map_err(has_nul)?,
-            environment: texts(process.env()).map_err(has_nul)?,
-            candidates,
-            name,
-        })
-    }
-
-    /// As execvpe(3), but for text files without a #! line, which are an error. Returns only when it fails.
-    fn execute(self) -> Failure {
-        let mut best = Failure::NotInPath { program: self.name.clone() };
-        if self.name.is_empty() {
-            return best;
-        }
-        for path in &self.candidates {
-            match self.try_one(path) {
-                Failure::Refused { errno: libc::ENOENT | libc::ENOTDIR, found: Found::Nothing, .. }
-                    if !self.name.contains('/') => {}
-                // Like a shell: something unusable is remembered, the search goes on.
-                refused @ Failure::Refused { errno: libc::EACCES, .. } => best = refused,
-                refused => return refused,
-            }
-        }
-        best
-    }
-
-    fn try_one(&self, path: &str) -> Failure {
-        let errno = match CString::new(path) {
-            Err(_) => libc::EINVAL,
-            Ok(c_path) => match nix::unistd::execve(&c_path, &self.arguments, &self.environment) {
-                Err(errno) => errno as i32,
-                Ok(never) => match never {},
-            },
-        };
-        let found = match std::fs::metadata(path) {
-            Ok(found) if found.is_dir() => Found::Folder,
-            Ok(_) => Found::File,
-            Err(_) => Found::Nothing,
-        };
-        Failure::Refused { program: path.to_owned(), errno, found }
-    }
 }

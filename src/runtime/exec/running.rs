@@ -1,18 +1,15 @@
 //! The supervisor's end of an exec: begun, watched, ended. Nothing here waits.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::fs::MemfdFlags;
-use rustix::pipe::PipeFlags;
 
 use super::cgroup::Place;
 use super::failure::{ExecError, Failure, io_error};
-use super::filter::Filter;
-use super::helper::{self, Descriptors, Report, Request, Stdin};
+use super::helper::{self, Descriptors, Filtering, Report, Request, Stdin};
 use super::{ExecRequest, ExitStatus, Stdio, exe};
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -62,10 +59,10 @@ impl Exec {
         if spawn::has_ended(&request.init.try_clone_to_owned().map_err(io_error("dup", ""))?) {
             return Err(ExecError::NotRunning);
         }
-        let (report, report_end) = pipe().map_err(io_error("pipe", ""))?;
+        let (report, report_end) = spawn::pipe().map_err(io_error("pipe", ""))?;
         let (capture, limit, stdin, stdout, stderr) = match request.stdio {
             Stdio::Capture { limit } => {
-                let (read, write) = pipe().map_err(io_error("pipe", ""))?;
+                let (read, write) = spawn::pipe().map_err(io_error("pipe", ""))?;
                 let again = write.try_clone().map_err(io_error("dup", ""))?;
                 (Some(read), limit, None, write, again)
             }
@@ -74,17 +71,17 @@ impl Exec {
         let text = Request {
             pid: request.pid,
             process: request.process.clone(),
-            seccomp: request.filter.map(Filter::to_send),
+            filter: if request.filter.is_some() { Filtering::Given } else { Filtering::None },
             cgroups: place.entry().clone(),
             stdin: if stdin.is_some() { Stdin::Given } else { Stdin::Null },
         };
-        let text = memfd(&text).map_err(io_error("memfd_create", ""))?;
+        let text = spawn::request(&text).map_err(io_error("memfd_create", ""))?;
         let unused = text.as_raw_fd();
         let fds = Descriptors {
             request: text.as_raw_fd(),
             report: report_end.as_raw_fd(),
             init: request.init.as_raw_fd(),
-            filter: request.filter.map_or(unused, |filter| filter.cache.as_raw_fd()),
+            filter: request.filter.map_or(unused, |filter| filter.as_raw_fd()),
             stdin: stdin.as_ref().map_or(unused, AsRawFd::as_raw_fd),
             stdout: stdout.as_raw_fd(),
             stderr: stderr.as_raw_fd(),
@@ -320,16 +317,4 @@ fn check(process: &Process) -> Result<(), ExecError> {
 
 fn watch(poll: &OwnedFd, fd: BorrowedFd<'_>) -> Result<(), ExecError> {
     epoll::add(poll, fd, EventData::new_u64(0), EventFlags::IN).map_err(|errno| io_error("epoll_ctl", "")(errno.into()))
-}
-
-fn pipe() -> io::Result<(File, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&read, true)?;
-    Ok((read.into(), write))
-}
-
-fn memfd(request: &Request) -> io::Result<File> {
-    let mut file = File::from(rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)?);
-    file.write_all(&serde_json::to_vec(request).map_err(io::Error::other)?)?;
-    Ok(file)
 }

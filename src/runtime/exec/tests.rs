@@ -341,7 +341,7 @@ fn a_process_has_the_inits_seccomp_filter() {
             config["process"]["noNewPrivileges"] = json!(no_new_privileges);
         });
         let profile: LinuxSeccomp = serde_json::from_value(seccomp()).unwrap();
-        let filter = Filter::new(profile).unwrap();
+        let filter = Filter::new(&profile).unwrap();
         compare(&container, Some(&filter));
         // Compiled by the first, remembered for the others.
         for _ in 0..2 {
@@ -391,7 +391,10 @@ fn a_program_that_cannot_run_is_told_apart_from_one_that_fails() {
     };
     assert_eq!(failed(&["nowhere"]), "exec: nowhere: executable file not found in $PATH");
     assert_eq!(failed(&[""]), "exec: : executable file not found in $PATH");
-    assert_eq!(failed(&["/nowhere"]), "exec: /nowhere: no such file or directory (execve)");
+    assert_eq!(
+        failed(&["/nowhere"]),
+        "exec: /nowhere: no such file or directory (execve); the container has no such file"
+    );
     assert_eq!(
         failed(&["/notexec"]),
         "exec: /notexec: permission denied (execve); the file in the container is not executable"

@@ -102,7 +102,9 @@ fn call(stream: &mut TcpStream, authority: &str, service: &str) -> io::Result<An
     stream.write_all(&text)?;
     let mut decoder = loona_hpack::Decoder::new();
     let mut answer = Answer::default();
+    // Headers that aren't complete yet.
     let mut block = Vec::new();
+    let mut ends = false;
     loop {
         let (kind, flags, id, payload) = read_frame(stream)?;
         match kind {
@@ -122,12 +124,11 @@ fn call(stream: &mut TcpStream, authority: &str, service: &str) -> io::Result<An
             let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
             let decoded = decoder.decode(&block).map_err(|error| io::Error::other(format!("HPACK: {error:?}")))?;
             answer.headers.extend(decoded.into_iter().map(|(name, value)| (text(name), text(value))));
+            block.clear();
         }
-        // CONTINUATION has no END_STREAM; a server that ends so ends the connection too.
-        if id == STREAM && matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 && flags & END_HEADERS != 0 {
-            return Ok(answer);
-        }
-        if id == STREAM && kind == DATA && flags & END_STREAM != 0 {
+        // The frame that ends the stream may be headers that go on in CONTINUATION frames.
+        ends |= id == STREAM && matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0;
+        if ends && block.is_empty() {
             return Ok(answer);
         }
     }

@@ -8,16 +8,15 @@ mod grpc;
 mod http;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::MemfdFlags;
-use rustix::pipe::PipeFlags;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Call;
+use crate::runtime::program::words;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
 /// `argv[0]` of the helper.
@@ -56,10 +55,8 @@ impl Request {
     /// # Errors
     /// Where there is no helper process to be had.
     pub fn begin(call: &Call, namespace: Option<BorrowedFd<'_>>) -> io::Result<Self> {
-        let mut request = File::from(rustix::fs::memfd_create("request", MemfdFlags::CLOEXEC)?);
-        request.write_all(&serde_json::to_vec(&(call, namespace.is_some())).map_err(io::Error::other)?)?;
-        let (report, end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&report, true)?;
+        let request = spawn::request(&(call, namespace.is_some()))?;
+        let (report, end) = spawn::pipe()?;
         let namespace = namespace.map_or(request.as_raw_fd(), |namespace| namespace.as_raw_fd());
         let what = Spawn {
             name: NAME,
@@ -69,7 +66,7 @@ impl Request {
             tie: Tie::DiesWithParent,
         };
         let child = spawn::spawn(&what)?;
-        Ok(Self { child: Some(child), report: report.into(), text: Vec::new() })
+        Ok(Self { child: Some(child), report, text: Vec::new() })
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
@@ -114,17 +111,14 @@ pub fn helper_main_if_asked() {
 fn run() -> ! {
     spawn::settle(NAME, DESCRIPTORS);
     let [request, report, namespace] = std::array::from_fn(|index| spawn::inherited(index as i32));
-    let outcome = ask(File::from(request), &namespace).unwrap_or_else(Outcome::Error);
+    let outcome = ask(request, &namespace).unwrap_or_else(Outcome::Error);
     let written = File::from(report).write_all(&serde_json::to_vec(&outcome).unwrap_or_default());
     std::process::exit(i32::from(written.is_err()))
 }
 
-fn ask(mut request: File, namespace: &OwnedFd) -> Result<Outcome, String> {
-    let mut text = Vec::new();
-    let read = request.rewind().and_then(|()| request.read_to_end(&mut text));
-    read.map_err(|cause| format!("read the request: {cause}"))?;
+fn ask(request: OwnedFd, namespace: &OwnedFd) -> Result<Outcome, String> {
     let (call, visits): (Call, bool) =
-        serde_json::from_slice(&text).map_err(|cause| format!("read the request: {cause}"))?;
+        spawn::read_request(request).map_err(|cause| format!("read the request: {cause}"))?;
     if visits {
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|errno| format!("setns: {errno}"))?;
@@ -146,11 +140,7 @@ fn tcp(host: &str, port: u16) -> Outcome {
 
 /// Go's words, which people search for.
 fn refused(host: &str, port: u16, cause: &io::Error) -> String {
-    let text = match cause.raw_os_error() {
-        Some(errno) => io::Error::from_raw_os_error(errno).to_string().to_lowercase(),
-        None => cause.to_string(),
-    };
-    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = cause.raw_os_error().map_or_else(|| cause.to_string(), words);
     format!("dial tcp {host}:{port}: connect: {text}")
 }
 

@@ -8,7 +8,7 @@ use caps::{CapSet, Capability};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use crate::plan::{CgroupVersion, NodeFacts};
+use crate::plan::{CgroupVersion, KernelVersion, NodeFacts};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.
@@ -46,7 +46,15 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         resolv_conf: text_or_empty(Path::new("/etc/resolv.conf"))?,
         hosts: text_or_empty(Path::new("/etc/hosts"))?,
         host_ips: host_ips(),
+        kernel: kernel(rustix::system::uname().release().to_bytes()),
     })
+}
+
+/// `6.1.0-amd64` is 6.1. A release that says nothing is the oldest there can be.
+fn kernel(release: &[u8]) -> KernelVersion {
+    let text = String::from_utf8_lossy(release);
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 fn memory() -> Result<u64, NodeError> {
@@ -107,6 +115,13 @@ mod tests {
     fn memory_is_in_bytes() {
         assert_eq!(parse_memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
         assert_eq!(parse_memory("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn kernel_versions() {
+        for (text, expected) in [("6.1.0-18-amd64", (6, 1)), ("4.4.0", (4, 4)), ("5.15-rc1", (5, 15)), ("x", (0, 0))] {
+            assert_eq!(kernel(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]

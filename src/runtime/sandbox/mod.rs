@@ -195,6 +195,7 @@ impl Sandbox {
             resolv_conf: files.join("resolv.conf"),
             volumes: self.places.clone(),
             pod_ips: self.pod_ips.clone(),
+            seccomp_profile: None,
             attempt_dir: PathBuf::new(),
         }
     }
