@@ -158,7 +158,7 @@ fn fields_of_the_pod_and_resources_can_be_had() {
         (resource("limits.storage", "1"), "unsupported resource: \"limits.storage\""),
         (
             json!({"name": "X", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}}),
-            "configMapKeyRef is not supported",
+            "ConfigMap \"m\" not found",
         ),
     ] {
         let error = refused(&one(json!({"env": [var]})), &plain());
