@@ -39,7 +39,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/image", &["plan"]),
     ("runtime/node", &["plan", "runtime/cgroup"]),
     ("runtime/sandbox", &["plan", "runtime/cgroup", "runtime/files", "runtime/spawn", "runtime/volume"]),
-    ("runtime/volume", &["plan", "runtime/files"]),
+    // An image volume is what `image` finds behind its reference.
+    ("runtime/volume", &["plan", "runtime/files", "runtime/image"]),
     ("runtime/files", &[]),
     ("runtime/memory", &[]),
     ("runtime/mount", &[]),

@@ -67,6 +67,13 @@ pub struct RunArgs {
     /// Name of the pod, instead of metadata.name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// A file of ConfigMaps and Secrets that the pod refers to, YAML or JSON; may be given several times. They may also
+    /// be further documents of the manifest
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// The folder that a persistentVolumeClaim names; may be given several times
+    #[arg(long, value_name = "CLAIM=PATH", value_parser = claim)]
+    pub volume: Vec<(String, PathBuf)>,
     /// No lifecycle lines, only what containers print and what goes wrong
     #[arg(short, long)]
     pub quiet: bool,
@@ -212,6 +219,14 @@ pub struct RmArgs {
     pub force: bool,
 }
 
+/// `data=/srv/data`.
+fn claim(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((claim, path)) if !claim.is_empty() && !path.is_empty() => Ok((claim.to_owned(), path.into())),
+        _ => Err(format!("{text:?} is not CLAIM=PATH; write it like data=/srv/data")),
+    }
+}
+
 /// `300ms`, `10s`, `1m30s`.
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
@@ -248,6 +263,7 @@ mod tests {
     fn what_can_be_said() {
         for line in [
             "barepod run pod.yaml --name web -q --backoff-initial 300ms --backoff-max 1200ms",
+            "barepod run pod.yaml --config a.yaml --config b.yaml --volume data=/srv/d --volume x=y=z",
             "barepod --root /tmp/r --log-level debug run -",
             "barepod get --root /tmp/r",
             "barepod get ops/web -o yaml",
@@ -273,6 +289,7 @@ mod tests {
             ("barepod run a.yaml b.yaml", "b.yaml"),
             ("barepod run pod.yaml --backoff-initial 10", "write it like 300ms, 10s or 5m"),
             ("barepod run pod.yaml --backoff-max -5s", "-5"),
+            ("barepod run pod.yaml --volume data", "write it like data=/srv/data"),
             ("barepod get a b", "unexpected argument 'b'"),
             ("barepod get -o xml", "possible values: json, yaml, wide"),
             ("barepod events web -o yaml", "possible values: json"),

@@ -1,5 +1,6 @@
 //! `barepod run`: a pod from its manifest to its end, in the foreground.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use super::exit_code::Exit;
 use super::recover;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
-use crate::manifest;
+use crate::manifest::{self, Beside, Objects};
 use crate::plan::{self, PodOptions, SeccompDefault, SecurityOptions};
 use crate::runtime::node;
 use crate::runtime::sandbox::SandboxDirs;
@@ -28,7 +29,8 @@ const DEFAULT_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(
 /// Runs the pod and gives its exit code.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let backoff = backoff(&args.backoff)?;
-    let mut manifest = read(&args.file, args.quiet)?;
+    let claims = claims(&args.volume)?;
+    let (mut manifest, objects) = read_beside(args, &claims)?;
     if let Some(name) = &args.name {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
@@ -39,8 +41,13 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let node = node::facts()?;
     let layout = global.layout();
     complete(&mut manifest, &node.hostname);
-    let options =
-        PodOptions { manifest_dir: folder_of(&args.file)?, backoff, security: security(&args.security, &layout) };
+    let options = PodOptions {
+        manifest_dir: folder_of(&args.file)?,
+        backoff,
+        security: security(&args.security, &layout),
+        objects,
+        claims,
+    };
     let plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
@@ -68,17 +75,54 @@ pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
     Ok((file.display().to_string(), std::fs::read(file).map_err(fail)?))
 }
 
-/// Reads and checks the manifest; prints what is accepted without effect.
+/// Reads and checks the manifest; prints what is accepted without effect. What it refers to is not looked for.
 pub(super) fn read(file: &Path, quiet: bool) -> Result<v1::Pod, CliError> {
     let (name, bytes) = text_of(file)?;
-    let colour = manifest_colour();
-    let decoded = manifest::decode(&name, &bytes).map_err(|report| CliError::Manifest(report.render(colour)))?;
-    if !decoded.warnings.is_empty() && !quiet {
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        eprint!("{}", manifest::render(&name, text, &decoded.warnings, colour));
-    }
+    let decoded = manifest::decode(&name, &bytes).map_err(refused)?;
+    warn(&name, &bytes, &decoded.warnings, quiet);
     Ok(decoded.pod)
+}
+
+/// As [`read`], with the ConfigMaps and Secrets of `--config`; the manifest must find in them what it refers to.
+fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<(v1::Pod, Objects), CliError> {
+    let dash = Path::new("-");
+    if std::iter::once(&args.file).chain(&args.config).filter(|file| file.as_path() == dash).count() > 1 {
+        return Err(CliError::Usage("only one of FILE and --config can be standard input"));
+    }
+    let mut beside = Beside { objects: Objects::default(), claims: claims.keys().cloned().collect() };
+    for file in &args.config {
+        let (name, bytes) = text_of(file)?;
+        let warnings = manifest::decode_objects(&name, &bytes, &mut beside.objects).map_err(refused)?;
+        warn(&name, &bytes, &warnings, args.quiet);
+    }
+    let (name, bytes) = text_of(&args.file)?;
+    let decoded = manifest::decode_beside(&name, &bytes, &beside).map_err(refused)?;
+    warn(&name, &bytes, &decoded.warnings, args.quiet);
+    Ok((decoded.pod, decoded.objects))
+}
+
+fn refused(report: manifest::Report) -> CliError {
+    CliError::Manifest(report.render(manifest_colour()))
+}
+
+fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], quiet: bool) {
+    if !warnings.is_empty() && !quiet {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        eprint!("{}", manifest::render(name, text, warnings, manifest_colour()));
+    }
+}
+
+/// `--volume`, with absolute paths.
+fn claims(given: &[(String, PathBuf)]) -> Result<BTreeMap<String, PathBuf>, CliError> {
+    let mut claims = BTreeMap::new();
+    for (claim, path) in given {
+        let absolute = std::path::absolute(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
+        if claims.insert(claim.clone(), absolute).is_some() {
+            return Err(CliError::Usage("--volume names a claim twice"));
+        }
+    }
+    Ok(claims)
 }
 
 /// Of what is said about a text on standard error.

@@ -1,26 +1,93 @@
 //! The way from bytes to a checked Pod: text, tree, types, rules. Each stage runs as far as the ones before let it, so
 //! that a file's errors come in one go.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1;
 
 use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Report, Severity};
 use super::parse::Wording;
 use super::path::FieldPath;
 use super::tree::{Node, Value, place};
-use super::{Manifest, de, parse, validate};
+use super::validate::Known;
+use super::{Beside, Manifest, Objects, de, objects, parse, validate};
 
-/// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages.
+/// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages. ConfigMaps and
+/// Secrets may be further documents of it. What the Pod refers to outside is not looked for: see [`decode_beside`].
 ///
 /// Nothing is defaulted: see [`super::apply_defaults`].
 ///
 /// # Errors
 /// Everything that is wrong with the text, in order of position, with the warnings between.
 pub fn decode(name: &str, bytes: &[u8]) -> Result<Manifest, Report> {
-    let (pod, warnings) = decode_text(name, bytes, parse::MANIFEST, |tree| match wrong_kind(tree) {
-        wrong if wrong.is_empty() => checked(tree),
-        wrong => (v1::Pod::default(), wrong),
+    decode_manifest(name, bytes, Objects::default(), None)
+}
+
+/// As [`decode`], and what the Pod refers to (ConfigMaps, Secrets, claims) must be in the text or in `beside`.
+///
+/// # Errors
+/// As [`decode`], and `Not found` for each reference that leads nowhere and isn't optional.
+pub fn decode_beside(name: &str, bytes: &[u8], beside: &Beside) -> Result<Manifest, Report> {
+    decode_manifest(name, bytes, beside.objects.clone(), Some(&beside.claims))
+}
+
+/// Decodes a file of ConfigMaps and Secrets into `objects`; gives what has no effect in it.
+///
+/// # Errors
+/// Everything that is wrong with the text, an object that there is already included.
+pub fn decode_objects(name: &str, bytes: &[u8], into: &mut Objects) -> Result<Vec<Diagnostic>, Report> {
+    let trees = |text: &str| match parse::parse_all(text, parse::CONFIG)? {
+        trees if trees.is_empty() => Err(parse::empty(parse::CONFIG)),
+        trees => Ok(trees),
+    };
+    let ((), warnings) = decode_documents(name, bytes, parse::CONFIG, trees, |_, trees| {
+        let read = |tree: &Node| match objects::kind_of(tree) {
+            Some(kind) => objects::read(kind, tree, into),
+            None => wrong_kind(tree, &["ConfigMap", "Secret"]),
+        };
+        ((), trees.iter().map(read).collect())
     })?;
-    Ok(Manifest { pod, warnings })
+    Ok(warnings)
+}
+
+fn decode_manifest(
+    name: &str,
+    bytes: &[u8],
+    mut objects: Objects,
+    claims: Option<&BTreeSet<String>>,
+) -> Result<Manifest, Report> {
+    let trees = |text: &str| match parse::parse_all(text, parse::MANIFEST)? {
+        trees if trees.is_empty() => Err(parse::empty(parse::MANIFEST)),
+        trees => Ok(trees),
+    };
+    let (pod, warnings) = decode_documents(name, bytes, parse::MANIFEST, trees, |text, trees| {
+        // Objects first: the Pod may stand before what it refers to.
+        let kinds: Vec<_> = trees.iter().map(objects::kind_of).collect();
+        let is_alone = trees.len() == 1;
+        let mut found: Vec<Vec<Diagnostic>> = trees
+            .iter()
+            .zip(&kinds)
+            .map(|(tree, kind)| match kind {
+                Some(kind) if !is_alone => objects::read(*kind, tree, &mut objects),
+                _ => Vec::new(),
+            })
+            .collect();
+        let mut pods = (0..trees.len()).filter(|at| is_alone || kinds[*at].is_none());
+        let Some(at) = pods.next() else {
+            let missing = Diagnostic::error(&FieldPath::root(), "no Pod: a manifest holds exactly one");
+            found[0].push(missing.help("name the files of ConfigMaps and Secrets with --config"));
+            return (v1::Pod::default(), found);
+        };
+        found.extend(pods.map(|more| vec![parse::second_document(text, &trees[more], parse::MANIFEST)]));
+        let tree = &trees[at];
+        let (pod, said) = match wrong_kind(tree, &["Pod"]) {
+            wrong if wrong.is_empty() => checked(tree, claims.map(|claims| Known { objects: &objects, claims })),
+            wrong => (v1::Pod::default(), wrong),
+        };
+        found[at] = said;
+        (pod, found)
+    })?;
+    Ok(Manifest { pod, objects, warnings })
 }
 
 /// Text to a value by way of a tree; what `read` finds gets its place, and duplicate keys are found here.
@@ -30,16 +97,38 @@ pub(super) fn decode_text<T>(
     wording: Wording,
     read: impl FnOnce(&Node) -> (T, Vec<Diagnostic>),
 ) -> Result<(T, Vec<Diagnostic>), Report> {
+    let trees = |text: &str| Ok(vec![parse::parse(text, wording)?]);
+    decode_documents(name, bytes, wording, trees, |_, trees| {
+        let (value, found) = read(&trees[0]);
+        (value, vec![found])
+    })
+}
+
+/// As [`decode_text`], of several documents: `read` gives what it finds for each of the trees, then what has its place
+/// already.
+fn decode_documents<T>(
+    name: &str,
+    bytes: &[u8],
+    wording: Wording,
+    parse: impl FnOnce(&str) -> Result<Vec<Node>, Diagnostic>,
+    read: impl FnOnce(&str, &[Node]) -> (T, Vec<Vec<Diagnostic>>),
+) -> Result<(T, Vec<Diagnostic>), Report> {
     let report = |text: &str, diagnostics| Report { name: name.to_owned(), text: text.to_owned(), diagnostics };
     let text = parse::text_of(bytes, wording).map_err(|failed| report(&failed.0, vec![failed.1]))?;
-    let tree = parse::parse(text, wording).map_err(|diagnostic| report(text, vec![diagnostic]))?;
-    let (value, mut diagnostics) = read(&tree);
-    for diagnostic in &mut diagnostics {
-        diagnostic.location = Some(place(text, &tree.locate(&diagnostic.field, diagnostic.aim)));
+    let trees = parse(text).map_err(|diagnostic| report(text, vec![diagnostic]))?;
+    let (value, found) = read(text, &trees);
+    let mut diagnostics = Vec::new();
+    for (at, mut found) in found.into_iter().enumerate() {
+        for diagnostic in &mut found {
+            if let Some(tree) = trees.get(at).filter(|_| diagnostic.location.is_none()) {
+                diagnostic.location = Some(place(text, &tree.locate(&diagnostic.field, diagnostic.aim)));
+            }
+        }
+        diagnostics.append(&mut found);
     }
-    let mut duplicates = Vec::new();
-    tree.duplicates(&mut FieldPath::root(), text, &mut duplicates);
-    diagnostics.append(&mut duplicates);
+    for tree in &trees {
+        tree.duplicates(&mut FieldPath::root(), text, &mut diagnostics);
+    }
     diagnostics.sort_by_key(|d| d.location.as_ref().map_or(0, |location| location.span.start));
     if diagnostics.len() > MOST_DIAGNOSTICS {
         let rest = diagnostics.split_off(MOST_DIAGNOSTICS);
@@ -55,23 +144,24 @@ pub(super) fn decode_text<T>(
     Ok((value, diagnostics))
 }
 
-/// Errors of a text that isn't a v1 Pod at all: then there is no use in naming all fields that a Pod doesn't have.
-fn wrong_kind(tree: &Node) -> Vec<Diagnostic> {
+/// Errors of a text that is of none of these kinds at all: then there is no use in naming all fields that they don't have.
+fn wrong_kind(tree: &Node, kinds: &[&str]) -> Vec<Diagnostic> {
     let root = FieldPath::root();
     if !matches!(tree.value, Value::Mapping(_)) {
         return vec![
-            Diagnostic::error(&root, "a manifest is a map").help("it starts with apiVersion: v1 and kind: Pod"),
+            Diagnostic::error(&root, "a manifest is a map")
+                .help(format!("it starts with apiVersion: v1 and kind: {}", kinds[0])),
         ];
     }
-    [("apiVersion", "v1"), ("kind", "Pod")]
+    [("apiVersion", &["v1"][..]), ("kind", kinds)]
         .into_iter()
         .filter_map(|(key, wanted)| {
             let field = root.child(key);
-            let help = format!("write {key}: {wanted}");
+            let help = format!("write {key}: {}", wanted.join(" or "));
             match tree.get(key).map(|entry| &entry.value.value) {
-                Some(Value::Scalar(scalar)) if scalar.text == wanted => None,
+                Some(Value::Scalar(scalar)) if wanted.contains(&scalar.text.as_str()) => None,
                 Some(Value::Scalar(scalar)) if !scalar.is_null() => {
-                    Some(Diagnostic::unsupported(&field, &scalar.text, &[wanted]).help(help))
+                    Some(Diagnostic::unsupported(&field, &scalar.text, wanted).help(help))
                 }
                 Some(Value::Sequence(_) | Value::Mapping(_)) => {
                     Some(Diagnostic::error(&field, "Invalid type: must be a string").at_key().help(help))
@@ -83,9 +173,9 @@ fn wrong_kind(tree: &Node) -> Vec<Diagnostic> {
 }
 
 /// The Pod, and what is wrong with it. Rules say nothing about what could not be read.
-fn checked(tree: &Node) -> (v1::Pod, Vec<Diagnostic>) {
+fn checked(tree: &Node, known: Option<Known<'_>>) -> (v1::Pod, Vec<Diagnostic>) {
     let read = de::from_tree::<v1::Pod>(tree);
     let mut diagnostics = read.found;
-    diagnostics.extend(validate::validate(&read.value, &read.broken));
+    diagnostics.extend(validate::validate(&read.value, &read.broken, known));
     (read.value, diagnostics)
 }

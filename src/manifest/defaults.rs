@@ -8,6 +8,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
 use super::quantity::Quantity;
 
+/// Of files of ConfigMaps and their like.
+const FILE_MODE: i32 = 0o644;
+
 /// Sets what the API server would set before it stores the Pod. Doing it twice changes nothing more.
 pub fn apply_defaults(pod: &mut v1::Pod) {
     fill(&mut pod.metadata.namespace, "default");
@@ -47,6 +50,28 @@ fn volume(volume: &mut v1::Volume) {
     }
     if let Some(source) = &mut volume.host_path {
         source.type_.get_or_insert_default();
+    }
+    if let Some(source) = &mut volume.config_map {
+        source.default_mode.get_or_insert(FILE_MODE);
+    }
+    if let Some(source) = &mut volume.secret {
+        source.default_mode.get_or_insert(FILE_MODE);
+    }
+    if let Some(source) = &mut volume.downward_api {
+        source.default_mode.get_or_insert(FILE_MODE);
+        own_files(source.items.as_mut());
+    }
+    if let Some(source) = &mut volume.projected {
+        source.default_mode.get_or_insert(FILE_MODE);
+        for one in source.sources.iter_mut().flatten().filter_map(|one| one.downward_api.as_mut()) {
+            own_files(one.items.as_mut());
+        }
+    }
+}
+
+fn own_files(items: Option<&mut Vec<v1::DownwardAPIVolumeFile>>) {
+    for field in items.into_iter().flatten().filter_map(|item| item.field_ref.as_mut()) {
+        fill(&mut field.api_version, "v1");
     }
 }
 

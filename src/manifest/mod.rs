@@ -12,6 +12,7 @@ mod decode;
 mod defaults;
 mod diagnostic;
 mod fields;
+mod objects;
 mod parse;
 mod path;
 pub mod quantity;
@@ -21,9 +22,11 @@ mod strict;
 mod tree;
 mod validate;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1;
 
-pub use decode::decode;
+pub use decode::{decode, decode_beside, decode_objects};
 pub use defaults::apply_defaults;
 
 /// Whether a pod may be called `name`.
@@ -35,15 +38,27 @@ pub fn check_name(name: &str) -> Result<(), String> {
     if broken.is_empty() { Ok(()) } else { Err(broken.join("; ")) }
 }
 pub use diagnostic::{Diagnostic, Location, Report, Severity};
+pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
 pub use render::{Colour, render};
 pub use strict::{Fault, Kind, decode_strictly, nearest};
+
+/// What a Pod may refer to outside of its manifest.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// ConfigMaps and Secrets.
+    pub objects: Objects,
+    /// PersistentVolumeClaims that have a place on this box.
+    pub claims: BTreeSet<String>,
+}
 
 /// A Pod that passed every check.
 #[derive(Clone, Debug)]
 pub struct Manifest {
     /// As written: nothing is defaulted.
     pub pod: v1::Pod,
+    /// The ConfigMaps and Secrets of its text, and those that were given beside it.
+    pub objects: Objects,
     /// What has no effect here, in order of position.
     pub warnings: Vec<Diagnostic>,
 }

@@ -1,4 +1,4 @@
-//! Text to tree: YAML by granit-parser (serde-saphyr's own parser), JSON as the YAML it is. Exactly one document;
+//! Text to tree: YAML by granit-parser (serde-saphyr's own parser), JSON as the YAML it is. One document, or several;
 //! every key has its place; duplicate keys are kept for reporting; anchors, aliases and merge keys are resolved
 //! within a budget, so that a small text can't become a big tree.
 
@@ -41,6 +41,14 @@ pub(super) const MANIFEST: Wording = Wording {
     empty_help: "it needs at least apiVersion: v1, kind: Pod, metadata.name and spec.containers",
 };
 
+/// Of a file beside a manifest.
+pub(super) const CONFIG: Wording = Wording {
+    noun: "config",
+    second: "",
+    second_help: "",
+    empty_help: "it holds ConfigMaps and Secrets, separated by lines of ---",
+};
+
 /// Checks that bytes are text that YAML allows and gives it without a byte order mark. On failure: the
 /// text as far as it can be shown, and what is wrong with it.
 pub(super) fn text_of(bytes: &[u8], wording: Wording) -> Result<&str, Box<(String, Diagnostic)>> {
@@ -71,35 +79,47 @@ pub(super) fn text_of(bytes: &[u8], wording: Wording) -> Result<&str, Box<(Strin
 
 /// Parses the one document in the text.
 pub(super) fn parse(text: &str, wording: Wording) -> Result<Node, Diagnostic> {
+    let mut documents = parse_all(text, wording)?.into_iter();
+    match (documents.next(), documents.next()) {
+        (Some(document), None) => Ok(document),
+        (Some(_), Some(second)) => Err(second_document(text, &second, wording)),
+        (None, _) => Err(empty(wording)),
+    }
+}
+
+/// Parses all documents that hold something.
+pub(super) fn parse_all(text: &str, wording: Wording) -> Result<Vec<Node>, Diagnostic> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_unresolved_aliases = true;
     let parser = Parser::new_from_str_with_options(text, options);
     let mut builder = Builder { text, wording, parser, anchors: HashMap::new(), nodes: 0 };
-    let mut document = None;
+    let mut documents = Vec::new();
     while let Some((event, span)) = builder.next()? {
         match event {
             Event::StreamEnd => break,
             Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
             event => {
                 let node = builder.node(event, &span, 0)?;
-                if node.is_null() {
-                    continue;
+                if !node.is_null() {
+                    documents.push(node);
                 }
-                if document.is_some() {
-                    return Err(builder.error_at(
-                        node.locate(&FieldPath::root(), Aim::Value),
-                        wording.second,
-                        wording.second_help,
-                    ));
-                }
-                document = Some(node);
             }
         }
     }
-    document.ok_or_else(|| {
-        Diagnostic::error(&FieldPath::root(), format!("the {} is empty", wording.noun)).help(wording.empty_help)
-    })
+    Ok(documents)
+}
+
+/// What is said about a text that holds nothing.
+pub(super) fn empty(wording: Wording) -> Diagnostic {
+    Diagnostic::error(&FieldPath::root(), format!("the {} is empty", wording.noun)).help(wording.empty_help)
+}
+
+/// What is said about a document too many.
+pub(super) fn second_document(text: &str, node: &Node, wording: Wording) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(&FieldPath::root(), wording.second).help(wording.second_help);
+    diagnostic.location = Some(place(text, &node.locate(&FieldPath::root(), Aim::Value)));
+    diagnostic
 }
 
 /// Builds nodes from the parser's events.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
 use super::security::Identity;
-use super::types::Scope;
+use super::types::{NodeFacts, Scope};
 use super::{expansion, lifecycle, resources};
 use crate::manifest::quantity::Quantity;
+use crate::manifest::{Content, Object, ObjectKind};
 
 /// What containerd sets where nobody says otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -60,8 +62,8 @@ pub(crate) fn environment(ask: &Ask, identity: &Identity) -> Result<Environment,
             }
         }
     }
-    if ask.container.env_from.as_ref().is_some_and(|from| !from.is_empty()) {
-        return Err(ask.config("envFrom", ConfigCause::EnvSource { kind: "envFrom" }));
+    for (at, from) in ask.container.env_from.iter().flatten().enumerate() {
+        all_keys(ask, at, from, &mut env)?;
     }
     for (at, var) in ask.container.env.iter().flatten().enumerate() {
         let Some(value) = value(ask, at, var, &env)? else { continue };
@@ -75,7 +77,8 @@ pub(crate) fn environment(ask: &Ask, identity: &Identity) -> Result<Environment,
         env.set("HOME", identity.home.clone());
     }
     match env.all.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
-        Some((name, value)) => Err(ask.config("env", ConfigCause::Nul { value: format!("{name}={value}") })),
+        // Its value may be a secret.
+        Some((name, _)) => Err(ask.config("env", ConfigCause::Nul { value: name.clone() })),
         None => Ok(env),
     }
 }
@@ -97,24 +100,71 @@ fn value(ask: &Ask, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<Op
         };
     }
     if let Some(from) = &from.resource_field_ref {
-        return resource(ask, from).map(Some).map_err(|cause| ask.config(field("resourceFieldRef"), cause));
+        return resource(ask.spec, ask.node, Some(ask.container), from)
+            .map(Some)
+            .map_err(|cause| ask.config(field("resourceFieldRef"), cause));
     }
-    let (kind, optional) = match from {
-        v1::EnvVarSource { config_map_key_ref: Some(from), .. } => ("configMapKeyRef", from.optional),
-        v1::EnvVarSource { secret_key_ref: Some(from), .. } => ("secretKeyRef", from.optional),
-        v1::EnvVarSource { file_key_ref: Some(from), .. } => ("fileKeyRef", from.optional),
-        _ => ("an empty valueFrom", None),
+    let (name, kind, object, key, optional) = match from {
+        v1::EnvVarSource { config_map_key_ref: Some(from), .. } => {
+            ("configMapKeyRef", ObjectKind::ConfigMap, &from.name, &from.key, from.optional)
+        }
+        v1::EnvVarSource { secret_key_ref: Some(from), .. } => {
+            ("secretKeyRef", ObjectKind::Secret, &from.name, &from.key, from.optional)
+        }
+        _ => return Err(ask.config(format!("env[{at}].valueFrom"), ConfigCause::EnvSource { kind: "fileKeyRef" })),
     };
-    match optional {
-        // There are no such objects on a box, so an optional one is simply not there.
-        Some(true) => Ok(None),
-        _ => Err(ask.config(field(kind), ConfigCause::EnvSource { kind })),
+    let Some(found) = object_of(ask, kind, object, optional).map_err(|cause| ask.config(field(name), cause))? else {
+        return Ok(None);
+    };
+    match found.data.get(key) {
+        Some(content) => text(content, key).map(Some).map_err(|cause| ask.config(field(name), cause)),
+        None if optional == Some(true) => Ok(None),
+        None => {
+            let (kind, object, key) = (kind.name(), object.clone(), key.clone());
+            Err(ask.config(field(name), ConfigCause::NoSuchKey { kind, object, key }))
+        }
     }
 }
 
-/// R10.4; `None`: not a field that can be had. A label or annotation that isn't there is empty, as in the kubelet.
-fn pod_field(ask: &Ask, path: &str) -> Option<String> {
-    let meta = &ask.pod.metadata;
+/// R10.3: all keys of an object, before `env`, which may replace them and refer to them.
+fn all_keys(ask: &Ask, at: usize, from: &v1::EnvFromSource, env: &mut Environment) -> Result<(), ConfigError> {
+    let (kind, name, optional) = match from {
+        v1::EnvFromSource { config_map_ref: Some(from), .. } => (ObjectKind::ConfigMap, &from.name, from.optional),
+        v1::EnvFromSource { secret_ref: Some(from), .. } => (ObjectKind::Secret, &from.name, from.optional),
+        _ => return Ok(()),
+    };
+    let failed = |cause| ask.config(format!("envFrom[{at}]"), cause);
+    let Some(found) = object_of(ask, kind, name, optional).map_err(failed)? else { return Ok(()) };
+    for (key, content) in &found.data {
+        let value = text(content, key).map_err(failed)?;
+        let name = format!("{}{key}", from.prefix.as_deref().unwrap_or_default());
+        env.own.insert(name.clone(), value.clone());
+        env.set(&name, value);
+    }
+    Ok(())
+}
+
+/// `None`: it is optional and not there.
+fn object_of<'a>(
+    ask: &Ask<'a>,
+    kind: ObjectKind,
+    name: &str,
+    optional: Option<bool>,
+) -> Result<Option<&'a Object>, ConfigCause> {
+    let namespace = ask.pod.metadata.namespace.as_deref().unwrap_or("default");
+    match ask.plan.objects.get(kind, namespace, name) {
+        None if optional != Some(true) => Err(ConfigCause::NoSuchObject { kind: kind.name(), name: name.to_owned() }),
+        found => Ok(found),
+    }
+}
+
+fn text(content: &Content, key: &str) -> Result<String, ConfigCause> {
+    String::from_utf8(content.0.clone()).map_err(|_| ConfigCause::NoText { key: key.to_owned() })
+}
+
+/// The fields that are known before there is a sandbox; `None`: not one of them. A label or annotation that isn't there
+/// is empty, as in the kubelet; all of them are for files only.
+pub(crate) fn metadata_field(meta: &ObjectMeta, path: &str) -> Option<String> {
     if let Some((map, key)) = subscript(path) {
         let map = match map {
             "metadata.labels" => &meta.labels,
@@ -123,12 +173,55 @@ fn pod_field(ask: &Ask, path: &str) -> Option<String> {
         };
         return Some(map.as_ref().and_then(|map| map.get(key)).cloned().unwrap_or_default());
     }
-    let host_network = ask.plan.sandbox.network == Scope::Host;
-    let ips = if host_network && ask.sandbox.pod_ips.is_empty() { &ask.node.host_ips } else { &ask.sandbox.pod_ips };
     Some(match path {
         "metadata.name" => meta.name.clone().unwrap_or_default(),
         "metadata.namespace" => meta.namespace.clone().unwrap_or_default(),
         "metadata.uid" => meta.uid.clone().unwrap_or_default(),
+        "metadata.labels" => lines(meta.labels.as_ref()),
+        "metadata.annotations" => lines(meta.annotations.as_ref()),
+        _ => return None,
+    })
+}
+
+/// `key="value"`, one a line, sorted, as the kubelet writes maps into files.
+fn lines(map: Option<&BTreeMap<String, String>>) -> String {
+    let lines: Vec<String> = map.into_iter().flatten().map(|(key, value)| format!("{key}={}", quoted(value))).collect();
+    lines.join("\n")
+}
+
+/// A text as Go's `%q` has it.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            c if c < ' ' || c == '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// R10.4; `None`: not a field that can be had.
+fn pod_field(ask: &Ask, path: &str) -> Option<String> {
+    // A variable holds no whole map.
+    if !matches!(path, "metadata.labels" | "metadata.annotations")
+        && let Some(value) = metadata_field(&ask.pod.metadata, path)
+    {
+        return Some(value);
+    }
+    let host_network = ask.plan.sandbox.network == Scope::Host;
+    let ips = if host_network && ask.sandbox.pod_ips.is_empty() { &ask.node.host_ips } else { &ask.sandbox.pod_ips };
+    Some(match path {
         "spec.nodeName" => ask.node.hostname.clone(),
         "spec.serviceAccountName" => ask.spec.service_account_name.clone().unwrap_or_else(|| "default".to_owned()),
         "status.hostIP" => ask.node.host_ips.first().cloned().unwrap_or_default(),
@@ -146,10 +239,15 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 }
 
 /// R10.4: limits and requests, rounded up to the divisor; a limit that isn't set is the node's capacity.
-fn resource(ask: &Ask, from: &v1::ResourceFieldSelector) -> Result<String, ConfigCause> {
-    let container = match from.container_name.as_deref() {
-        None | Some("") => ask.container,
-        Some(name) => lifecycle::containers(ask.spec)
+pub(crate) fn resource(
+    spec: &v1::PodSpec,
+    node: &NodeFacts,
+    own: Option<&v1::Container>,
+    from: &v1::ResourceFieldSelector,
+) -> Result<String, ConfigCause> {
+    let container = match (from.container_name.as_deref().unwrap_or_default(), own) {
+        ("", Some(own)) => own,
+        (name, _) => lifecycle::containers(spec)
             .map(|(_, _, container)| container)
             .find(|container| container.name == name)
             .ok_or_else(|| ConfigCause::NoSuchContainer { name: name.to_owned() })?,
@@ -158,12 +256,10 @@ fn resource(ask: &Ask, from: &v1::ResourceFieldSelector) -> Result<String, Confi
     let (requests, limits) = (resources::requests(container), resources::limits(container));
     let (amount, unit) = match from.resource.as_str() {
         "limits.cpu" => {
-            (limits.cpu.map_or(u64::from(ask.node.cpus) * 1000, |cpu| cpu.0), resources::natural(divisor.milli()))
+            (limits.cpu.map_or(u64::from(node.cpus) * 1000, |cpu| cpu.0), resources::natural(divisor.milli()))
         }
         "requests.cpu" => (requests.cpu.map_or(0, |cpu| cpu.0), resources::natural(divisor.milli())),
-        "limits.memory" => {
-            (limits.memory.map_or(ask.node.memory, |memory| memory.0), resources::natural(divisor.units()))
-        }
+        "limits.memory" => (limits.memory.map_or(node.memory, |memory| memory.0), resources::natural(divisor.units())),
         "requests.memory" => (requests.memory.map_or(0, |memory| memory.0), resources::natural(divisor.units())),
         other => return Err(ConfigCause::Resource { resource: other.to_owned() }),
     };

@@ -122,6 +122,30 @@ pub enum ConfigCause {
         /// `configMapKeyRef` and the like.
         kind: &'static str,
     },
+    /// A ConfigMap or Secret that was not given.
+    #[error("{kind} {name:?} not found; give it by --config FILE")]
+    NoSuchObject {
+        /// `ConfigMap`.
+        kind: &'static str,
+        /// What it says.
+        name: String,
+    },
+    /// A key that isn't in it.
+    #[error("couldn't find key {key} in {kind} {object}")]
+    NoSuchKey {
+        /// `ConfigMap`.
+        kind: &'static str,
+        /// Which.
+        object: String,
+        /// What it says.
+        key: String,
+    },
+    /// Bytes that can't be a variable. They are not shown.
+    #[error("key {key} holds no UTF-8 text; mount it as a file instead")]
+    NoText {
+        /// Which.
+        key: String,
+    },
     /// Not one of the capabilities that this process may hand on, or unknown.
     #[error("unknown capability {name:?}; see capabilities(7)")]
     Capability {

@@ -10,6 +10,7 @@ mod container;
 mod env;
 mod error;
 mod expansion;
+mod files;
 mod handler;
 mod image;
 mod lifecycle;

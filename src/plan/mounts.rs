@@ -10,7 +10,7 @@ use super::container::Ask;
 use super::env::Environment;
 use super::error::{ConfigCause, ConfigError};
 use super::expansion;
-use super::types::{CgroupVersion, SubPath};
+use super::types::{CgroupVersion, SubPath, VolumeSource};
 
 /// R8.7: the container's own user must be able to write it.
 const TERMINATION_LOG_MODE: u32 = 0o666;
@@ -194,7 +194,16 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
         return Err(ask.config(field("bindMountOptions"), ConfigCause::Unsupported { value, advice }));
     }
     let recursive = matches!(mount.recursive_read_only.as_deref(), Some("IfPossible" | "Enabled"));
-    let access = match (mount.read_only == Some(true), recursive) {
+    let planned = ask.plan.volumes.iter().find(|volume| volume.name == mount.name);
+    // Nobody writes to files that are made of something else, as the kubelet has it.
+    let made =
+        planned.is_some_and(|volume| matches!(volume.source, VolumeSource::Files { .. } | VolumeSource::Image { .. }));
+    // KEP-4639: what is in an image volume is to be read, not run.
+    let image = planned.is_some_and(|volume| matches!(volume.source, VolumeSource::Image { .. }));
+    // A claim may be read-only for all.
+    let claims = ask.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+    let claimed = claims.and_then(|volume| volume.persistent_volume_claim.as_ref()?.read_only) == Some(true);
+    let access = match (mount.read_only == Some(true) || made || claimed, recursive) {
         (false, _) => "rw",
         (true, false) => "ro",
         (true, true) => "rro",
@@ -207,7 +216,11 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
         let (value, advice) = ("a volume at /dev".to_owned(), "mount what is needed of it, such as /dev/fuse");
         return Err(ask.config(field("mountPath"), ConfigCause::Unsupported { value, advice }));
     }
-    Ok(Item { mount: bind(source, &destination, &["rbind", propagation, access]), sub_path })
+    let mut options = vec!["rbind", propagation, access];
+    if image {
+        options.push("noexec");
+    }
+    Ok(Item { mount: bind(source, &destination, &options), sub_path })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

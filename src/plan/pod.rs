@@ -1,14 +1,17 @@
 //! What is made once for a pod.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use barepod_engine::spec::Backoff;
 use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
+use super::files::Sources;
 use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
 use super::{image, lifecycle, network, resources, security, sysctls, volumes};
+use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
 #[derive(Clone, Debug)]
@@ -17,6 +20,10 @@ pub struct PodOptions {
     pub manifest_dir: PathBuf,
     /// Restart back-off (R4.6).
     pub backoff: Backoff,
+    /// ConfigMaps and Secrets given beside the pod.
+    pub objects: Objects,
+    /// Where this box has what persistentVolumeClaims name. Absolute.
+    pub claims: BTreeMap<String, PathBuf>,
     /// What a kubelet's operator would say.
     pub security: SecurityOptions,
 }
@@ -67,8 +74,9 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         id
     });
     let mut planned = Vec::new();
+    let from = Sources { pod, spec, node, objects: &options.objects };
     for (at, volume) in spec.volumes.iter().flatten().enumerate() {
-        match volumes::volume(&format!("spec.volumes[{at}]"), volume, fs_group) {
+        match volumes::volume(&format!("spec.volumes[{at}]"), volume, fs_group, &from, options) {
             Ok(volume) => planned.push(volume),
             Err(error) => errors.push(error),
         }
@@ -82,6 +90,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         sandbox,
         cgroup: CgroupPlan { path, limits: resources::pod_limits(spec) },
         volumes: planned,
+        objects: options.objects.clone(),
         images,
         security: options.security.clone(),
         warnings: warnings(spec),

@@ -6,6 +6,7 @@ mod names;
 mod shares;
 mod users;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::manifest::Objects;
 
 /// containerd's default set and two more.
 const CAPABILITIES: [&str; 16] = [
@@ -55,7 +57,13 @@ fn node() -> NodeFacts {
 fn options() -> PodOptions {
     let times = (Duration::from_secs(10), Duration::from_secs(300), Duration::from_secs(600));
     let backoff = Backoff { initial: times.0, max: times.1, reset_after: times.2 };
-    PodOptions { manifest_dir: PathBuf::from("/m"), backoff, security: security() }
+    PodOptions {
+        manifest_dir: PathBuf::from("/m"),
+        backoff,
+        security: security(),
+        objects: Objects::default(),
+        claims: BTreeMap::new(),
+    }
 }
 
 /// Without the default seccomp profile: what it is has tests of its own, and nobody reads 440 names in a snapshot.

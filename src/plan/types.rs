@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::pod::SecurityOptions;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
+pub use crate::manifest::Content;
+use crate::manifest::Objects;
+
 /// Facts about this box, gathered once per pod by `runtime::node`.
 #[derive(Clone, Debug)]
 pub struct NodeFacts {
@@ -59,6 +62,8 @@ pub struct PodPlan {
     pub cgroup: CgroupPlan,
     /// The pod's volumes in the order of the manifest.
     pub volumes: Vec<VolumePlan>,
+    /// ConfigMaps and Secrets that variables are taken of.
+    pub objects: Objects,
     /// What `image:` names, per container index.
     pub images: Vec<ImageSource>,
     /// What the command line says about security.
@@ -147,6 +152,16 @@ pub enum VolumeSource {
         /// Bytes; `None`: half the memory, the kernel's default.
         size_limit: Option<u64>,
     },
+    /// `configMap`, `secret`, `downwardAPI`, `projected` (R10.6): files in memory, laid out as the kubelet does.
+    Files {
+        /// Each path once, none below another.
+        files: Vec<FilePlan>,
+    },
+    /// `image`: a bundle's root file system, or a plain directory; never written to.
+    Image {
+        /// What its reference names.
+        image: ImageSource,
+    },
     /// `hostPath` (R10.5). A relative path is relative to `/`.
     HostPath {
         /// On the host.
@@ -154,6 +169,17 @@ pub enum VolumeSource {
         /// What has to be there.
         kind: HostPathKind,
     },
+}
+
+/// A file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePlan {
+    /// Relative to the volume, without `..`; its first part doesn't begin with `..`.
+    pub path: PathBuf,
+    /// Permission bits, before fsGroup's.
+    pub mode: u32,
+    /// What is in it.
+    pub content: Content,
 }
 
 /// `hostPath.type`.

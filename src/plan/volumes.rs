@@ -1,26 +1,63 @@
 //! `spec.volumes` to what is made on the host (R10.5).
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
+use super::files::{self, Sources};
+use super::image;
+use super::pod::PodOptions;
 use super::resources::natural;
 use super::types::{HostPathKind, VolumePlan, VolumeSource};
 use crate::manifest::quantity::Quantity;
 
 /// One volume. `fs_group` is the pod's.
-pub(crate) fn volume(field: &str, volume: &v1::Volume, fs_group: Option<u32>) -> Result<VolumePlan, PlanError> {
+pub(crate) fn volume(
+    field: &str,
+    volume: &v1::Volume,
+    fs_group: Option<u32>,
+    from: &Sources<'_>,
+    options: &PodOptions,
+) -> Result<VolumePlan, PlanError> {
     let name = volume.name.clone();
     if let Some(empty) = &volume.empty_dir {
         return Ok(VolumePlan { name, source: empty_dir(field, empty)?, fs_group });
     }
+    if let Some(made) = files::source(field, volume, from) {
+        return Ok(VolumePlan { name, source: made?, fs_group });
+    }
+    // fsGroup doesn't apply to the others: the files are the host's own.
     if let Some(host) = &volume.host_path {
-        // fsGroup doesn't apply: the files are the host's own.
         return Ok(VolumePlan { name, source: host_path(field, host)?, fs_group: None });
     }
-    let advice = "emptyDir and hostPath are";
+    if let Some(claim) = &volume.persistent_volume_claim {
+        return Ok(VolumePlan { name, source: persistent(field, claim, &options.claims)?, fs_group: None });
+    }
+    if let Some(made) = &volume.image {
+        let reference = made.reference.as_deref().unwrap_or_default();
+        let image = image::source(format!("{field}.image.reference"), reference, &options.manifest_dir)?;
+        return Ok(VolumePlan { name, source: VolumeSource::Image { image }, fs_group: None });
+    }
+    let advice = "emptyDir, hostPath, configMap, secret, downwardAPI, projected, image and persistentVolumeClaim are";
     Err(PlanError::Unsupported { field: field.to_owned(), value: name, advice })
+}
+
+/// A claim is bound by whoever starts the pod.
+fn persistent(
+    field: &str,
+    claim: &v1::PersistentVolumeClaimVolumeSource,
+    claims: &BTreeMap<String, PathBuf>,
+) -> Result<VolumeSource, PlanError> {
+    match claims.get(&claim.claim_name) {
+        Some(path) => Ok(VolumeSource::HostPath { path: path.clone(), kind: HostPathKind::Directory }),
+        None => Err(PlanError::Invalid {
+            field: format!("{field}.persistentVolumeClaim.claimName"),
+            value: claim.claim_name.clone(),
+            cause: format!("not found; say where it is on this box: --volume {}=PATH", claim.claim_name),
+        }),
+    }
 }
 
 fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource) -> Result<VolumeSource, PlanError> {

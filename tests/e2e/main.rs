@@ -19,6 +19,7 @@ mod harness;
 mod hooks;
 mod killed;
 mod network;
+mod objects;
 mod order;
 mod output;
 mod probes;

@@ -7,6 +7,12 @@ use super::{Fate, Table, later, refused};
 const CLUSTER: Fate =
     refused("volumes of a cluster's storage are not supported", "mount the storage on this box and use hostPath");
 
+/// Alpha in Kubernetes.
+const OWNER: &str = "a file's owner is not supported yet: it is root";
+
+/// What to do where a cluster would issue something.
+const SECRET: &str = "give it as a Secret with --config and project that";
+
 /// See [`super::TABLES`].
 pub(super) const TABLES: &[Table] = &[
     (
@@ -17,9 +23,9 @@ pub(super) const TABLES: &[Table] = &[
             ("azureFile", CLUSTER),
             ("cephfs", CLUSTER),
             ("cinder", CLUSTER),
-            ("configMap", later("configMap volumes are not supported yet")),
+            ("configMap", Honoured),
             ("csi", CLUSTER),
-            ("downwardAPI", later("downwardAPI volumes are not supported yet")),
+            ("downwardAPI", Honoured),
             ("emptyDir", Honoured),
             ("ephemeral", CLUSTER),
             ("fc", CLUSTER),
@@ -29,18 +35,21 @@ pub(super) const TABLES: &[Table] = &[
             ("gitRepo", refused("gitRepo volumes are not supported", "clone in an init container into an emptyDir")),
             ("glusterfs", CLUSTER),
             ("hostPath", Honoured),
-            ("image", later("image volumes are not supported yet")),
+            ("image", Honoured),
             ("iscsi", CLUSTER),
             ("name", Honoured),
             ("nfs", CLUSTER),
-            ("persistentVolumeClaim", later("persistentVolumeClaim volumes are not supported yet")),
+            (
+                "persistentVolumeClaim",
+                Partly("a folder of this box, named by --volume CLAIM=PATH; fsGroup is not applied to it"),
+            ),
             ("photonPersistentDisk", CLUSTER),
             ("portworxVolume", CLUSTER),
-            ("projected", later("projected volumes are not supported yet")),
+            ("projected", Honoured),
             ("quobyte", CLUSTER),
             ("rbd", CLUSTER),
             ("scaleIO", CLUSTER),
-            ("secret", later("secret volumes are not supported yet")),
+            ("secret", Honoured),
             ("storageos", CLUSTER),
             ("vsphereVolume", CLUSTER),
         ],
@@ -56,6 +65,61 @@ pub(super) const TABLES: &[Table] = &[
             ),
         ],
     ),
+    (
+        "ConfigMapVolumeSource",
+        &[
+            ("defaultMode", Honoured),
+            ("defaultUser", later(OWNER)),
+            ("items", Honoured),
+            ("name", Honoured),
+            ("optional", Honoured),
+        ],
+    ),
+    (
+        "SecretVolumeSource",
+        &[
+            ("defaultMode", Honoured),
+            ("defaultUser", later(OWNER)),
+            ("items", Honoured),
+            ("optional", Honoured),
+            ("secretName", Honoured),
+        ],
+    ),
+    ("DownwardAPIVolumeSource", &[("defaultMode", Honoured), ("defaultUser", later(OWNER)), ("items", Honoured)]),
+    (
+        "DownwardAPIVolumeFile",
+        &[
+            ("fieldRef", Honoured),
+            ("mode", Honoured),
+            ("path", Honoured),
+            ("resourceFieldRef", Honoured),
+            ("user", later(OWNER)),
+        ],
+    ),
+    ("KeyToPath", &[("key", Honoured), ("mode", Honoured), ("path", Honoured), ("user", later(OWNER))]),
+    ("ProjectedVolumeSource", &[("defaultMode", Honoured), ("defaultUser", later(OWNER)), ("sources", Honoured)]),
+    (
+        "VolumeProjection",
+        &[
+            ("clusterTrustBundle", refused("there is no API server to publish trust bundles", SECRET)),
+            ("configMap", Honoured),
+            ("downwardAPI", Honoured),
+            ("podCertificate", refused("there is no API server to sign certificates", SECRET)),
+            ("secret", Honoured),
+            ("serviceAccountToken", refused("there is no API server to issue tokens", SECRET)),
+        ],
+    ),
+    ("ConfigMapProjection", &[("items", Honoured), ("name", Honoured), ("optional", Honoured)]),
+    ("SecretProjection", &[("items", Honoured), ("name", Honoured), ("optional", Honoured)]),
+    ("DownwardAPIProjection", &[("items", Honoured)]),
+    ("PersistentVolumeClaimVolumeSource", &[("claimName", Honoured), ("readOnly", Honoured)]),
+    (
+        "ImageVolumeSource",
+        &[
+            ("pullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
+            ("reference", Partly("bundle:PATH and rootfs:PATH; images are not supported yet")),
+        ],
+    ),
     ("HostPathVolumeSource", &[("path", Honoured), ("type", Honoured)]),
     (
         "VolumeMount",
@@ -65,7 +129,7 @@ pub(super) const TABLES: &[Table] = &[
             ("mountPropagation", Partly("None and HostToContainer; Bidirectional is not supported yet")),
             ("name", Honoured),
             ("readOnly", Honoured),
-            ("recursiveReadOnly", Partly("Disabled is honoured; IfPossible and Enabled are not supported yet")),
+            ("recursiveReadOnly", Partly("honoured from Linux 5.12 on; before, IfPossible fails like Enabled")),
             ("subPath", Honoured),
             ("subPathExpr", Honoured),
         ],

@@ -71,6 +71,7 @@ pub(super) fn check(
     check.one_of(&message, container.termination_message_policy.as_ref(), MESSAGE_POLICIES);
     network::ports(container, pod, path, check);
     env::check(container, pod, &path.child("env"), check);
+    super::config::env_from(container, &path.child("envFrom"), check);
     volume::mounts(container, pod, path, check);
     resources::of_container(container, path, check);
     security::of_container(container, pod, path, check);

@@ -3,8 +3,10 @@
 use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::Diagnostic;
+use super::super::objects::ObjectKind;
 use super::super::path::FieldPath;
 use super::super::quantity::Quantity;
+use super::config::{self, Reference};
 use super::pod::Surroundings;
 use super::{Check, each, names};
 
@@ -20,6 +22,10 @@ const FIELDS: &[&str] = &[
     "status.podIP",
     "status.podIPs",
 ];
+
+/// What fieldRef may name in a file, besides single labels and annotations: what is known before the pod has addresses.
+const FILES: &[&str] =
+    &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
 
 /// What resourceFieldRef may name.
 const RESOURCES: &[&str] = &[
@@ -72,15 +78,28 @@ fn source(source: &v1::EnvVarSource, pod: &Surroundings<'_>, path: &FieldPath, c
         }
     }
     if let Some(selector) = &source.field_ref {
-        field_ref(selector, &path.child("fieldRef"), check);
+        field_ref(selector, FIELDS, &path.child("fieldRef"), check);
+    }
+    if let Some(from) = &source.config_map_key_ref {
+        let to = Reference { kind: ObjectKind::ConfigMap, name: &from.name, optional: from.optional == Some(true) };
+        config::key(&to, &from.key, &path.child("configMapKeyRef"), check);
+    }
+    if let Some(from) = &source.secret_key_ref {
+        let to = Reference { kind: ObjectKind::Secret, name: &from.name, optional: from.optional == Some(true) };
+        config::key(&to, &from.key, &path.child("secretKeyRef"), check);
     }
     if let Some(selector) = &source.resource_field_ref {
         resource_ref(selector, pod, &path.child("resourceFieldRef"), check);
     }
 }
 
-/// A field of the pod.
-fn field_ref(selector: &v1::ObjectFieldSelector, path: &FieldPath, check: &mut Check<'_>) {
+/// A field of the pod, as a file of a volume.
+pub(super) fn field_of_file(selector: &v1::ObjectFieldSelector, path: &FieldPath, check: &mut Check<'_>) {
+    field_ref(selector, FILES, path, check);
+}
+
+/// A field of the pod, one of `known`.
+fn field_ref(selector: &v1::ObjectFieldSelector, known: &[&str], path: &FieldPath, check: &mut Check<'_>) {
     check.one_of(&path.child("apiVersion"), selector.api_version.as_ref(), &["v1"]);
     let field = path.child("fieldPath");
     let given = selector.field_path.as_str();
@@ -92,13 +111,13 @@ fn field_ref(selector: &v1::ObjectFieldSelector, path: &FieldPath, check: &mut C
         }
         let key = if map == "metadata.annotations" { key.to_lowercase() } else { key.to_owned() };
         check.invalid(&field, given, &names::qualified(&key));
-    } else if matches!(given, "metadata.labels" | "metadata.annotations") {
+    } else if matches!(given, "metadata.labels" | "metadata.annotations") && !known.contains(&given) {
         check.report(
-            Diagnostic::unsupported(&field, given, FIELDS)
+            Diagnostic::unsupported(&field, given, known)
                 .help(format!("a variable holds a single one, as in {given}['key']")),
         );
     } else {
-        check.one_of(&field, Some(&selector.field_path), FIELDS);
+        check.one_of(&field, Some(&selector.field_path), known);
     }
 }
 
@@ -108,7 +127,12 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 }
 
 /// A resource of a container.
-fn resource_ref(selector: &v1::ResourceFieldSelector, pod: &Surroundings<'_>, path: &FieldPath, check: &mut Check<'_>) {
+pub(super) fn resource_ref(
+    selector: &v1::ResourceFieldSelector,
+    pod: &Surroundings<'_>,
+    path: &FieldPath,
+    check: &mut Check<'_>,
+) {
     let field = path.child("resource");
     let resource = selector.resource.as_str();
     if resource.is_empty() {

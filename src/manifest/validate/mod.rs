@@ -8,6 +8,12 @@ pub(super) fn pod_name(name: &str) -> Vec<String> {
     names::dns_subdomain(name)
 }
 
+/// What is wrong with a key of a ConfigMap or a Secret.
+pub(super) fn config_key(key: &str) -> Vec<String> {
+    names::config_key(key)
+}
+
+mod config;
 mod container;
 mod env;
 mod meta;
@@ -21,15 +27,21 @@ mod security;
 mod supported;
 mod volume;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::objects::Objects;
 
 use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS};
 use super::path::FieldPath;
 
 /// Everything that is wrong with a Pod by the rules, but for what is said about fields that are `broken` (what they
 /// should have been isn't known).
-pub(super) fn validate(pod: &v1::Pod, broken: &[FieldPath]) -> Vec<Diagnostic> {
-    let mut check = Check { found: Vec::new(), broken };
+pub(super) fn validate(pod: &v1::Pod, broken: &[FieldPath], known: Option<Known<'_>>) -> Vec<Diagnostic> {
+    let namespace = pod.metadata.namespace.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
+    let mut check = Check { found: Vec::new(), broken, namespace, known };
     let root = FieldPath::root();
     meta::check(&pod.metadata, &root.child("metadata"), &mut check);
     match &pod.spec {
@@ -39,10 +51,36 @@ pub(super) fn validate(pod: &v1::Pod, broken: &[FieldPath]) -> Vec<Diagnostic> {
     check.found
 }
 
+/// What is wrong with name and namespace of an object beside the pod.
+pub(super) fn object_names(meta: &ObjectMeta, path: &FieldPath, broken: &[FieldPath]) -> Vec<Diagnostic> {
+    let mut check = Check { found: Vec::new(), broken, namespace: "", known: None };
+    match meta.name.as_deref() {
+        None | Some("") => check.report(Diagnostic::required(&path.child("name"), "")),
+        Some(name) => check.invalid(&path.child("name"), name, &names::dns_subdomain(name)),
+    }
+    if let Some(namespace) = meta.namespace.as_deref().filter(|namespace| !namespace.is_empty()) {
+        check.invalid(&path.child("namespace"), namespace, &names::dns_label(namespace));
+    }
+    check.found
+}
+
+/// What a pod can refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// ConfigMaps and Secrets.
+    pub objects: &'a Objects,
+    /// PersistentVolumeClaims with a place on this box.
+    pub claims: &'a BTreeSet<String>,
+}
+
 /// What the rules found so far.
 struct Check<'a> {
     found: Vec<Diagnostic>,
     broken: &'a [FieldPath],
+    /// The pod's, or its default.
+    namespace: &'a str,
+    /// `None`: references are not followed.
+    known: Option<Known<'a>>,
 }
 
 impl Check<'_> {

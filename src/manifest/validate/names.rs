@@ -109,6 +109,20 @@ pub(super) fn env_name(text: &str) -> Vec<String> {
     vec!["a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned()]
 }
 
+/// A key of a ConfigMap or a Secret: it becomes the name of a file.
+pub(super) fn config_key(text: &str) -> Vec<String> {
+    let mut wrong = too_long(text, 253);
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        wrong.push("a valid config key must consist of alphanumeric characters, '-', '_' or '.'".to_owned());
+    }
+    if text == "." {
+        wrong.push("must not be '.'".to_owned());
+    } else if text.starts_with("..") {
+        wrong.push("must not start with '..'".to_owned());
+    }
+    wrong
+}
+
 /// The name of an HTTP header.
 pub(super) fn header(text: &str) -> Vec<String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
@@ -210,6 +224,7 @@ mod tests {
             // R1.7
             (port_name, "http a1 1a my-port", "1 123 a--b -a a- HTTP a_b abcdefghijklmnop"),
             (env_name, "A a.b A-B 1A a$", "A=B A\u{e4}"),
+            (config_key, "a .a a.b A-B_c", ". .. ..a a/b a:b"),
             (header, "X-A Host", "X_A X:"),
             (sysctl, "kernel.shmmax net.ipv4.ip_forward net/ipv4/conf/eth0.1/arp_filter", "a..b A.b a. .a a//b"),
             (ip, "10.0.0.1 ::1 2001:db8::ffff", "10.0.0 10.0.0.01 localhost 1.2.3.4/8"),

@@ -38,7 +38,7 @@ pub(super) fn check(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>)
     namespaces(spec, path, check);
     security::of_pod(spec, path, check);
     resources::of_pod(spec, path, check);
-    volume::volumes(spec.volumes.as_ref(), &path.child("volumes"), check);
+    volume::volumes(&pod, &path.child("volumes"), check);
     for (path, gate) in each(spec.readiness_gates.as_ref(), &path.child("readinessGates")) {
         check.invalid(&path.child("conditionType"), &gate.condition_type, &names::qualified(&gate.condition_type));
     }

@@ -20,6 +20,18 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
         if let Some(source) = &volume.empty_dir {
             empty_dir(source, &path.child("emptyDir"), check);
         }
+        if let Some(source) = &volume.image {
+            let field = path.child("image.reference");
+            match source.reference.as_deref().map(str::trim) {
+                None | Some("") => check.report(Diagnostic::required(&field, "")),
+                Some(reference) => self::image(reference, &field, check),
+            }
+            check.one_of(
+                &path.child("image.pullPolicy"),
+                source.pull_policy.as_ref(),
+                &["Always", "IfNotPresent", "Never"],
+            );
+        }
     }
     let Some(context) = &spec.security_context else {
         return;
@@ -56,10 +68,6 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
         if mount.mount_propagation.as_deref() == Some("Bidirectional") {
             let why = "Bidirectional mount propagation is not supported yet";
             forbid(&path.child("mountPropagation"), why, "None and HostToContainer work", check);
-        }
-        if matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")) {
-            let why = "recursive read-only mounts are not supported yet";
-            forbid(&path.child("recursiveReadOnly"), why, "readOnly: true works for the mount itself", check);
         }
     }
     if let Some(context) = &container.security_context {

@@ -8,7 +8,7 @@ use super::super::diagnostic::{Diagnostic, nearest};
 use super::super::path::FieldPath;
 use super::super::quantity::Quantity;
 use super::pod::Surroundings;
-use super::{Check, each, names};
+use super::{Check, config, each, names};
 
 const HOST_PATH_TYPES: &[&str] =
     &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
@@ -16,9 +16,9 @@ const PROPAGATIONS: &[&str] = &["Bidirectional", "HostToContainer", "None"];
 const RECURSIVE: &[&str] = &["Disabled", "Enabled", "IfPossible"];
 
 /// Checks the pod's volumes.
-pub(super) fn volumes(volumes: Option<&Vec<v1::Volume>>, path: &FieldPath, check: &mut Check<'_>) {
+pub(super) fn volumes(pod: &Surroundings<'_>, path: &FieldPath, check: &mut Check<'_>) {
     let mut seen: HashSet<&str> = HashSet::new();
-    for (path, volume) in each(volumes, path) {
+    for (path, volume) in each(pod.spec.volumes.as_ref(), path) {
         let field = path.child("name");
         let name = volume.name.as_str();
         if name.is_empty() {
@@ -40,6 +40,7 @@ pub(super) fn volumes(volumes: Option<&Vec<v1::Volume>>, path: &FieldPath, check
         if let Some(source) = &volume.host_path {
             host_path(source, &path.child("hostPath"), check);
         }
+        config::volume(volume, pod, &path, check);
     }
 }
 
@@ -147,7 +148,14 @@ fn propagation(mount: &v1::VolumeMount, container: &v1::Container, field: &Field
 
 fn recursive_read_only(mount: &v1::VolumeMount, field: &FieldPath, check: &mut Check<'_>) {
     check.one_of(field, mount.recursive_read_only.as_ref(), RECURSIVE);
-    if matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")) && mount.read_only != Some(true) {
+    if !matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")) {
+        return;
+    }
+    if mount.read_only != Some(true) {
         check.report(Diagnostic::forbidden(field, "may only be specified when readOnly is true"));
+    }
+    if matches!(mount.mount_propagation.as_deref(), Some("Bidirectional" | "HostToContainer")) {
+        let detail = "may only be specified when mountPropagation is None or not specified";
+        check.report(Diagnostic::forbidden(field, detail));
     }
 }

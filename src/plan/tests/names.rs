@@ -126,7 +126,7 @@ fn all_errors_of_a_pod_come_at_once() {
     metadata.uid: invalid value: "../../etc": must be letters, digits, '-', '_' and '.', and not begin with '.'
     spec.containers[0].image: "nginx:1.27" is not supported yet; images come later; unpack it and use bundle:PATH or rootfs:PATH
     spec.containers[1].image: required value; write bundle:PATH or rootfs:PATH
-    spec.volumes[0]: "a" is not supported yet; emptyDir and hostPath are
+    spec.volumes[0].configMap: invalid value: "m": there is no such ConfigMap; give it by --config FILE
     spec.volumes[1].emptyDir.medium: "HugePages" is not supported yet; "" (the disk) and "Memory" are
     "#);
 }

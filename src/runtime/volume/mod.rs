@@ -1,6 +1,8 @@
 //! Makes the pod's volumes and says where each is. Mounting them into containers is the container's; whether a
 //! failure is retried is the engine's.
 
+mod config;
+
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 
 use crate::plan::{HostPathKind, VolumePlan, VolumeSource};
-use crate::runtime::files;
+use crate::runtime::{files, image};
 
 /// Why a volume can't be had. The words behind `hostPath type check failed` are the kubelet's.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,8 @@ use crate::runtime::files;
 pub enum VolumeError {
     #[error("volume {volume:?}: {call} {path}: {cause}")]
     Io { volume: String, call: &'static str, path: PathBuf, cause: io::Error },
+    #[error("volume {volume:?}: {cause}")]
+    Image { volume: String, cause: Box<image::ImageError> },
     #[error("volume {volume:?}: hostPath type check failed: {path} is not {wanted}")]
     WrongKind { volume: String, path: PathBuf, wanted: &'static str },
 }
@@ -37,6 +41,17 @@ pub fn create(plan: &VolumePlan, folder: &Path) -> Result<PathBuf, VolumeError> 
             let options = size_limit.map_or_else(|| "mode=0777".to_owned(), |size| format!("mode=0777,size={size}"));
             mount(Some("tmpfs"), &made, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options.as_str()))
                 .map_err(|errno| error("mount tmpfs", &made)(errno.into()))?;
+        }
+        VolumeSource::Files { files } => {
+            files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
+            // Of an attempt before this one.
+            unmount(&made).map_err(error("umount", &made))?;
+            config::create(&made, files, plan.fs_group).map_err(|(call, path, cause)| error(call, &path)(cause))?;
+            return Ok(made);
+        }
+        VolumeSource::Image { image } => {
+            let failed = |cause| VolumeError::Image { volume: plan.name.clone(), cause: Box::new(cause) };
+            return Ok(image::load(image).map_err(failed)?.rootfs);
         }
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }
@@ -100,14 +115,20 @@ pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
     let made = folder.join(&plan.name);
     let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
-        VolumeSource::HostPath { .. } => return Ok(()),
-        VolumeSource::Memory { .. } if is_mount(&made) => {
-            nix::mount::umount2(&made, nix::mount::MntFlags::MNT_DETACH)
-                .map_err(|errno| error("umount", errno.into()))?;
+        VolumeSource::HostPath { .. } | VolumeSource::Image { .. } => return Ok(()),
+        VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {
+            unmount(&made).map_err(|cause| error("umount", cause))?;
         }
-        VolumeSource::Memory { .. } | VolumeSource::EmptyDir { .. } => {}
+        VolumeSource::EmptyDir { .. } => {}
     }
     files::remove_tree(&made, &mut usize::MAX.clone()).map(drop).map_err(|cause| error("remove", cause))
+}
+
+fn unmount(path: &Path) -> io::Result<()> {
+    if is_mount(path) {
+        nix::mount::umount2(path, nix::mount::MntFlags::MNT_DETACH)?;
+    }
+    Ok(())
 }
 
 fn is_mount(path: &Path) -> bool {

@@ -1,0 +1,117 @@
+#![allow(clippy::unwrap_used)]
+//! What is read, what is refused, and that nothing of a Secret is shown.
+
+use super::super::{Beside, decode_beside, decode_objects};
+use super::*;
+
+const GOOD: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: web, labels: {a: b}}
+data: {mode: fast, app.conf: \"a=1\\nb=2\\n\"}
+binaryData: {logo: AAEC}
+immutable: true
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: web, namespace: apps}
+type: Opaque
+data: {password: aHVudGVyMg==, user: YQ==}
+stringData: {user: admin}
+";
+
+#[test]
+fn objects_are_read() {
+    let mut objects = Objects::default();
+    assert_eq!(decode_objects("c.yaml", GOOD.as_bytes(), &mut objects).unwrap(), []);
+    let map = objects.get(ObjectKind::ConfigMap, "default", "web").unwrap();
+    assert_eq!(
+        (map.data["mode"].0.as_slice(), map.get("logo").unwrap().0.as_slice()),
+        (&b"fast"[..], &[0u8, 1, 2][..])
+    );
+    assert_eq!(objects.get(ObjectKind::Secret, "default", "web"), None);
+    let secret = objects.get(ObjectKind::Secret, "apps", "web").unwrap();
+    assert_eq!(secret.data["user"].0, b"admin", "stringData wins");
+    assert_eq!(secret.data["password"].0, b"hunter2");
+    assert!(!format!("{objects:?}").contains("104, 117"), "{objects:?}");
+}
+
+fn pod(spec: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    image: rootfs:r\n{spec}"
+    )
+}
+
+/// Each wrong text, and what must be said about it.
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let head = "apiVersion: v1\nmetadata: {name: a}\nkind: ";
+    let cases = [
+        (format!("{head}ConfigMap\ndata: {{a/b: x}}\n"), "c.yaml:4:8   data[a/b]"),
+        (format!("{head}ConfigMap\ndta: {{a: x}}\n"), "data?"),
+        (format!("{head}ConfigMap\ndata: {{a: 1}}\n"), "data[a]"),
+        (format!("{head}ConfigMap\ndata: {{a: x}}\nbinaryData: {{a: eA==}}\n"), "duplicate of key present in data"),
+        (format!("{head}Secret\ndata: {{a: x*y}}\n"), "not base64"),
+        (format!("{head}Secret\ntype: kubernetes.io/tls\nstringData: {{tls.crt: x}}\n"), "tls.key"),
+        (format!("{head}Secret\n---\n{head}Secret\n"), "c.yaml:6:"),
+        (format!("{head}Pod\n"), "\"ConfigMap\", \"Secret\""),
+        ("kind: Secret\n".to_owned(), "metadata.name"),
+        (String::new(), "the config is empty"),
+    ];
+    for (text, wanted) in cases {
+        let report = decode_objects("c.yaml", text.as_bytes(), &mut Objects::default()).unwrap_err().to_string();
+        assert!(report.contains(wanted), "{text}\n{report}");
+    }
+}
+
+/// R10.3, R10.6: what isn't there, isn't optional and will not come is an error.
+#[test]
+fn references_must_lead_somewhere() {
+    let mut objects = Objects::default();
+    decode_objects("c.yaml", GOOD.as_bytes(), &mut objects).unwrap();
+    let beside = Beside { objects, ..Beside::default() };
+    let said = |spec: &str| match decode_beside("p.yaml", pod(spec).as_bytes(), &beside) {
+        Ok(_) => "fine".to_owned(),
+        Err(report) => report.to_string(),
+    };
+    let from = |what: &str| format!("    env: [{{name: A, valueFrom: {{{what}}}}}]\n");
+    let volume = |what: &str| format!("  volumes: [{{name: v, {what}}}]\n");
+    let cases = [
+        (from("configMapKeyRef: {name: web, key: mode}"), "fine"),
+        (from("configMapKeyRef: {name: wab, key: mode}"), "did you mean web?"),
+        (from("configMapKeyRef: {name: web, key: node}"), "did you mean mode?"),
+        (from("configMapKeyRef: {name: web, key: logo}"), "binaryData"),
+        (from("configMapKeyRef: {name: web, key: gone, optional: true}"), "fine"),
+        (from("secretKeyRef: {name: web, key: user}"), "Not found: \"web\""),
+        (from("secretKeyRef: {name: web, key: user, optional: true}"), "fine"),
+        (from("secretKeyRef: {key: user}"), "Required value"),
+        ("    envFrom: [{configMapRef: {name: web}, prefix: P_}]\n".to_owned(), "fine"),
+        ("    envFrom: [{configMapRef: {name: gone}}]\n".to_owned(), "spec.containers[0].envFrom[0].configMapRef.name"),
+        ("    envFrom: [{prefix: P_}]\n".to_owned(), "must specify one of"),
+        (volume("configMap: {name: web, items: [{key: logo, path: a/b, mode: 0400}]}"), "fine"),
+        (volume("configMap: {name: web, items: [{key: gone, path: a}]}"), "items[0].key"),
+        (volume("configMap: {name: web, items: [{key: mode, path: ../a}]}"), "must not contain '..'"),
+        (volume("configMap: {name: web, items: [{key: mode, path: ..a}]}"), "must not start with '..'"),
+        (volume("configMap: {name: web, defaultMode: 01000}"), "between 0 and 0777"),
+        (volume("secret: {secretName: gone}"), "spec.volumes[0].secret.secretName"),
+        (volume("secret: {secretName: gone, optional: true}"), "fine"),
+        (volume("persistentVolumeClaim: {claimName: data}"), "--volume data=PATH"),
+        (volume("downwardAPI: {items: [{path: l, fieldRef: {fieldPath: metadata.labels}}]}"), "fine"),
+        (volume("downwardAPI: {items: [{path: l, fieldRef: {fieldPath: status.podIP}}]}"), "Unsupported value"),
+        (volume("downwardAPI: {items: [{path: l, resourceFieldRef: {resource: limits.cpu}}]}"), "containerName"),
+        (volume("projected: {sources: [{configMap: {name: web}}, {secret: {name: gone}}]}"), "sources[1].secret.name"),
+    ];
+    for (spec, wanted) in cases {
+        assert!(said(&spec).contains(wanted), "{spec}\n{}", said(&spec));
+    }
+}
+
+#[test]
+fn a_manifest_may_bring_its_objects() {
+    let both = format!("{GOOD}---\n{}", pod("    envFrom: [{configMapRef: {name: web}}]\n"));
+    let manifest = decode_beside("p.yaml", both.as_bytes(), &Beside::default()).map_err(|e| e.to_string()).unwrap();
+    assert!(manifest.objects.get(ObjectKind::ConfigMap, "default", "web").is_some());
+    for (text, wanted) in [(GOOD.to_owned(), "no Pod"), (format!("{both}---\n{}", pod("")), "a second document")] {
+        let report = decode_beside("p.yaml", text.as_bytes(), &Beside::default()).unwrap_err().to_string();
+        assert!(report.contains(wanted), "{report}");
+    }
+}

@@ -1,0 +1,114 @@
+//! Volumes of files (R10.6), in memory, laid out as the kubelet does: the files are in a folder named after the time,
+//! `..data` is a link to it, and what a program opens are links through `..data`. So all files would change at once,
+//! and a program that watches `..data` works here as it does in a cluster.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
+use std::path::{Component, Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+
+use crate::plan::FilePlan;
+
+/// What went wrong: call, path, cause.
+pub(super) type Failed = (&'static str, PathBuf, io::Error);
+
+/// fsGroup may read, and enter folders: nobody writes to these.
+const GROUP_READS: u32 = 0o440;
+const GROUP_ENTERS: u32 = 0o2550;
+
+/// Mounts a tmpfs at the folder `at` and fills it.
+pub(super) fn create(at: &Path, files: &[FilePlan], group: Option<u32>) -> Result<(), Failed> {
+    let failed = |call, path: &Path| {
+        let path = path.to_owned();
+        move |cause| (call, path, cause)
+    };
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let try_mount = |options| mount(Some("tmpfs"), at, Some("tmpfs"), flags, Some(options));
+    // Secrets must not come to a swap device (kernel 6.4).
+    try_mount("mode=0777,noswap")
+        .or_else(|_| try_mount("mode=0777"))
+        .map_err(|errno| failed("mount tmpfs", at)(errno.into()))?;
+    let now = jiff::Timestamp::now().strftime("..%Y_%m_%d_%H_%M_%S.%9f").to_string();
+    let data = at.join(&now);
+    folder(&data, group).map_err(failed("mkdir", &data))?;
+    for file in files {
+        let path = data.join(&file.path);
+        let mut parent = data.clone();
+        for part in file.path.parent().into_iter().flat_map(Path::components) {
+            parent.push(part);
+            if !parent.is_dir() {
+                folder(&parent, group).map_err(failed("mkdir", &parent))?;
+            }
+        }
+        write(&path, file, group).map_err(failed("write", &path))?;
+    }
+    // Made beside and renamed over: at no time is there none.
+    let (link, made) = (at.join("..data"), at.join("..data_tmp"));
+    symlink(&now, &made).map_err(failed("symlink", &made))?;
+    fs::rename(&made, &link).map_err(failed("rename", &link))?;
+    for file in files {
+        let Some(Component::Normal(first)) = file.path.components().next() else { continue };
+        let link = at.join(first);
+        match symlink(Path::new("..data").join(first), &link) {
+            // Several files of one folder.
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(failed("symlink", &link))?,
+        }
+    }
+    if let Some(group) = group {
+        chown(at, None, Some(group)).map_err(failed("chown", at))?;
+        fs::set_permissions(at, Permissions::from_mode(0o2777)).map_err(failed("chmod", at))?;
+    }
+    Ok(())
+}
+
+fn folder(path: &Path, group: Option<u32>) -> io::Result<()> {
+    fs::create_dir(path)?;
+    chown(path, None, group)?;
+    fs::set_permissions(path, Permissions::from_mode(0o755 | group.map_or(0, |_| GROUP_ENTERS)))
+}
+
+fn write(path: &Path, plan: &FilePlan, group: Option<u32>) -> io::Result<()> {
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&plan.content.0)?;
+    // Before the mode: a change of owner may take bits away.
+    std::os::unix::fs::fchown(&file, None, group)?;
+    file.set_permissions(Permissions::from_mode(plan.mode | group.map_or(0, |_| GROUP_READS)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::plan::Content;
+
+    #[test]
+    fn files_are_laid_out_as_the_kubelet_does() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: mounting a tmpfs needs root");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = |path: &str, mode, text: &str| FilePlan {
+            path: path.into(),
+            mode,
+            content: Content(text.as_bytes().to_vec()),
+        };
+        let files = [file("a", 0o644, "1"), file("d/b", 0o400, "2"), file("d/e/c", 0o600, "3")];
+        create(dir.path(), &files, Some(77)).unwrap();
+        let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().mode() & 0o7777;
+        let link = |path: &str| fs::read_link(dir.path().join(path)).unwrap().display().to_string();
+        assert_eq!((link("a"), link("d")), ("..data/a".into(), "..data/d".into()), "R10.6");
+        assert!(link("..data").starts_with("..2"), "R10.6: {}", link("..data"));
+        assert_eq!(fs::read_to_string(dir.path().join("d/e/c")).unwrap(), "3");
+        assert_eq!((mode("a"), mode("d/b"), mode("d/e/c"), mode("d/e")), (0o644, 0o440, 0o640, 0o2755), "R10.6");
+        assert_eq!(fs::metadata(dir.path().join("d/b")).unwrap().gid(), 77, "R10.6");
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
+    }
+}
