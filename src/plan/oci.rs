@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Hook, Linux, LinuxBuilder, LinuxCpu, LinuxIdMapping, LinuxMemory, LinuxNamespace, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
+    Hook, Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory,
+    LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
 use super::container::{self, Ask};
@@ -82,6 +82,13 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
                 "this box has cgroup v1; use its fields",
             );
         }
+        for (at, rule) in
+            resources.and_then(|all| all.devices().as_ref()).iter().flat_map(|list| list.iter()).enumerate()
+        {
+            if let Some((field, value, advice)) = unknown_device(rule) {
+                return refuse(&format!("linux.resources.devices[{at}].{field}"), &value, advice);
+            }
+        }
         if let Some(name) = hosts_sysctl(ask, linux) {
             let advice = "the pod uses that namespace of the host; take it out, or set it on the host";
             return refuse(&format!("linux.sysctl[{name}]"), "setting it on the host", advice);
@@ -94,6 +101,22 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         return refuse("vm", "a virtual machine", "containers share the host's kernel here; take it out");
     }
     refuse_of_manifest(ask)
+}
+
+/// What of a device rule no device and no access can match: field, value, what to write.
+fn unknown_device(rule: &LinuxDeviceCgroup) -> Option<(&'static str, String, &'static str)> {
+    if rule.typ() == Some(LinuxDeviceType::P) {
+        return Some(("type", "\"p\"".to_owned(), "FIFOs are no devices; write \"a\", \"b\" or \"c\""));
+    }
+    for (field, number) in [("major", rule.major()), ("minor", rule.minor())] {
+        // As in runc, -1 is a way to say "all".
+        if let Some(number) = number.filter(|number| !(-1..=i64::from(i32::MAX)).contains(number)) {
+            return Some((field, number.to_string(), "device numbers are 0 to 2147483647, or -1 for all"));
+        }
+    }
+    let access = rule.access().as_deref().unwrap_or("rwm");
+    let unknown = access.is_empty() || access.chars().any(|letter| !"rwm".contains(letter));
+    unknown.then(|| ("access", format!("{access:?}"), "write some of \"rwm\""))
 }
 
 /// A sysctl of the bundle that would be set in a namespace of the host's.

@@ -224,6 +224,21 @@ fn what_a_bundle_would_ask_in_vain_is_refused() {
             "id-mapped",
         ),
         ("/hooks", json!({"poststart": [{"path": "/bin/x"}]}), "hooks.poststart: a hook at this point"),
+        (
+            "/linux",
+            json!({"resources": {"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "p"}]}}),
+            "linux.resources.devices[1].type: \"p\"",
+        ),
+        (
+            "/linux",
+            json!({"resources": {"devices": [{"allow": true, "type": "c", "major": -2}]}}),
+            "linux.resources.devices[0].major: -2",
+        ),
+        (
+            "/linux",
+            json!({"resources": {"devices": [{"allow": true, "type": "c", "access": "rx"}]}}),
+            "linux.resources.devices[0].access: \"rx\"",
+        ),
         ("/hooks", json!({"poststop": [{"path": "/bin/x"}]}), "hooks.poststop: a hook at this point"),
         ("/process/env", json!(["NOVALUE"]), "process.env: \"NOVALUE\""),
         ("/process/cwd", json!("srv"), "process.cwd: \"srv\" is not an absolute path"),

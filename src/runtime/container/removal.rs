@@ -55,7 +55,7 @@ enum State {
     /// What is done here, a piece at a time.
     Pieces {
         job: Job,
-        place: Place,
+        place: Box<Place>,
         folders: Vec<PathBuf>,
         left: usize,
         errors: Vec<RemovalError>,
@@ -72,7 +72,7 @@ enum State {
 impl Removal {
     /// Starts removing a container whose init has ended; one that still runs is killed.
     pub fn begin(container: Container) -> Self {
-        let place = container.place.clone();
+        let place = Box::new(container.place.clone());
         place.kill();
         drop(container);
         let cgroups: Vec<PathBuf> = place.cgroups().cloned().collect();

@@ -56,7 +56,7 @@ impl Exec {
         check(request.process)?;
         exe::protect_exe()?;
         let place = Place::find(request.pid)?;
-        if spawn::has_ended(&request.init.try_clone_to_owned().map_err(io_error("dup", ""))?) {
+        if spawn::has_ended(request.init) {
             return Err(ExecError::NotRunning);
         }
         let (report, report_end) = spawn::pipe().map_err(io_error("pipe", ""))?;
