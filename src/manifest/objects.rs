@@ -190,7 +190,7 @@ fn say_no_secret(diagnostic: &mut Diagnostic) {
         let field = FieldPath::root().child(field);
         field.holds(&diagnostic.field) && field != diagnostic.field
     };
-    if SECRET_FIELDS.iter().any(|field| is_below(field)) {
+    if SECRET_FIELDS.iter().any(is_below) {
         diagnostic.message = "Invalid value: must be a string".to_owned();
         diagnostic.help = Some("put the value into quotes".to_owned());
     }
