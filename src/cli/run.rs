@@ -93,7 +93,9 @@ fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<(v1
     for file in &args.config {
         let (name, bytes) = text_of(file)?;
         let warnings = manifest::decode_objects(&name, &bytes, &mut beside.objects).map_err(refused)?;
-        warn(&name, &bytes, &warnings, args.quiet);
+        if let Some(warnings) = warnings.filter(|_| !args.quiet) {
+            eprint!("{}", warnings.render(manifest_colour()));
+        }
     }
     let (name, bytes) = text_of(&args.file)?;
     let decoded = manifest::decode_beside(&name, &bytes, &beside).map_err(refused)?;

@@ -31,23 +31,24 @@ pub fn decode_beside(name: &str, bytes: &[u8], beside: &Beside) -> Result<Manife
     decode_manifest(name, bytes, beside.objects.clone(), Some(&beside.claims))
 }
 
-/// Decodes a file of ConfigMaps and Secrets into `objects`; gives what has no effect in it.
+/// Decodes a file of ConfigMaps and Secrets into `objects`; gives a report of what has no effect in it, if anything.
 ///
 /// # Errors
 /// Everything that is wrong with the text, an object that there is already included.
-pub fn decode_objects(name: &str, bytes: &[u8], into: &mut Objects) -> Result<Vec<Diagnostic>, Report> {
+pub fn decode_objects(name: &str, bytes: &[u8], into: &mut Objects) -> Result<Option<Report>, Report> {
     let trees = |text: &str| match parse::parse_all(text, parse::CONFIG)? {
         trees if trees.is_empty() => Err(parse::empty(parse::CONFIG)),
         trees => Ok(trees),
     };
-    let ((), warnings) = decode_documents(name, bytes, parse::CONFIG, trees, |_, trees| {
+    let (text, diagnostics) = decode_documents(name, bytes, parse::CONFIG, trees, |text, trees| {
         let read = |tree: &Node| match objects::kind_of(tree) {
             Some(kind) => objects::read(kind, tree, into),
             None => wrong_kind(tree, &["ConfigMap", "Secret"]),
         };
-        ((), trees.iter().map(read).collect())
+        let found = trees.iter().map(read).collect();
+        (objects::without_secrets(text, trees), found)
     })?;
-    Ok(warnings)
+    Ok((!diagnostics.is_empty()).then(|| Report { name: name.to_owned(), text, diagnostics }))
 }
 
 fn decode_manifest(
@@ -139,7 +140,7 @@ fn decode_documents<T>(
         }
     }
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-        return Err(report(text, diagnostics));
+        return Err(report(&objects::without_secrets(text, &trees), diagnostics));
     }
     Ok((value, diagnostics))
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Diagnostic;
 use super::path::FieldPath;
-use super::tree::Node;
+use super::tree::{Node, Value};
 use super::{de, validate};
 
 /// Bytes of a key. `Debug` tells only how many.
@@ -135,8 +135,8 @@ struct SecretText {
 /// Which kind a document is of; `None`: neither.
 pub(super) fn kind_of(tree: &Node) -> Option<ObjectKind> {
     match &tree.get("kind")?.value.value {
-        super::tree::Value::Scalar(scalar) if scalar.text == "ConfigMap" => Some(ObjectKind::ConfigMap),
-        super::tree::Value::Scalar(scalar) if scalar.text == "Secret" => Some(ObjectKind::Secret),
+        Value::Scalar(scalar) if scalar.text == "ConfigMap" => Some(ObjectKind::ConfigMap),
+        Value::Scalar(scalar) if scalar.text == "Secret" => Some(ObjectKind::Secret),
         _ => None,
     }
 }
@@ -157,6 +157,7 @@ pub(super) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects) -> Vec<Diag
         }
         ObjectKind::Secret => {
             let mut read = de::from_tree::<SecretText>(tree);
+            read.found.iter_mut().for_each(say_no_secret);
             found.append(&mut read.found);
             let text = read.value;
             let mut data = check::encoded("data", text.data.unwrap_or_default(), &mut found);
@@ -178,6 +179,50 @@ pub(super) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects) -> Vec<Diag
     }
     all.0.push(Found { kind, namespace, name, object });
     found
+}
+
+/// Where a Secret has what is secret.
+const SECRET_FIELDS: [&str; 2] = ["data", "stringData"];
+
+/// A value of the wrong type is a secret all the same.
+fn say_no_secret(diagnostic: &mut Diagnostic) {
+    let is_below = |field: &&str| {
+        let field = FieldPath::root().child(field);
+        field.holds(&diagnostic.field) && field != diagnostic.field
+    };
+    if SECRET_FIELDS.iter().any(is_below) {
+        diagnostic.message = "Invalid value: must be a string".to_owned();
+        diagnostic.help = Some("put the value into quotes".to_owned());
+    }
+}
+
+/// The text of these documents with stars for what Secrets hold, for reports that show lines of it.
+pub(super) fn without_secrets(text: &str, trees: &[Node]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for tree in trees.iter().filter(|tree| kind_of(tree) == Some(ObjectKind::Secret)) {
+        for entry in SECRET_FIELDS.iter().filter_map(|field| tree.get(field)) {
+            hide(&entry.value, &mut bytes);
+        }
+    }
+    // Whole values are replaced, so no character is cut in two.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Puts stars over all values below; keys are no secrets.
+fn hide(node: &Node, bytes: &mut [u8]) {
+    match &node.value {
+        Value::Scalar(_) => {
+            for byte in bytes.get_mut(node.span.clone()).into_iter().flatten().filter(|byte| **byte != b'\n') {
+                *byte = b'*';
+            }
+        }
+        Value::Sequence(items) => items.iter().for_each(|item| hide(item, bytes)),
+        Value::Mapping(mapping) => {
+            for entry in &mapping.entries {
+                hide(&entry.value, bytes);
+            }
+        }
+    }
 }
 
 /// Base64 as the API takes it: line breaks don't count.

@@ -84,6 +84,30 @@ fn the_host_name() {
     assert_eq!(case.trace(), ["db db db"]);
 }
 
+/// R10.7: /etc/hosts with aliases, /etc/resolv.conf by dnsPolicy and dnsConfig; the name with its subdomain.
+#[test]
+fn names_and_where_to_look_them_up() {
+    let Some(case) = Case::new("names") else { return };
+    let spec = json!({
+        "hostname": "db", "subdomain": "data", "setHostnameAsFQDN": true, "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["192.0.2.53"], "searches": ["a.example", "b.example"],
+            "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}]},
+        "hostAliases": [{"ip": "10.1.2.3", "hostnames": ["cache", "cache.local"]}]
+    });
+    let script = "say $(hostname); while read -r l; do say \"$l\"; done < /etc/resolv.conf
+        grep -q '^10.1.2.3.cache.cache.local$' /etc/hosts && say alias
+        grep -q '^127.0.0.1.localhost$' /etc/hosts && say localhost
+        grep -q 'db.data.default.svc.cluster.local.db$' /etc/hosts && say own";
+    assert_eq!(case.run(&case.pod().spec(spec).main("main", script)), 0);
+    let trace = case.trace();
+    assert_eq!(trace[0], "db.data.default.svc.cluster.local", "{trace:?}");
+    for line in
+        ["nameserver 192.0.2.53", "search a.example b.example", "options ndots:2 edns0", "alias", "localhost", "own"]
+    {
+        assert!(case.said(line), "{line}: {trace:?}");
+    }
+}
+
 /// R10.8: the loopback is up, the containers of a pod meet on it, and it isn't the host's.
 #[test]
 fn the_loopback_is_the_pods() {

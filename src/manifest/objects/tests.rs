@@ -22,7 +22,7 @@ stringData: {user: admin}
 #[test]
 fn objects_are_read() {
     let mut objects = Objects::default();
-    assert_eq!(decode_objects("c.yaml", GOOD.as_bytes(), &mut objects).unwrap(), []);
+    assert_eq!(decode_objects("c.yaml", GOOD.as_bytes(), &mut objects).unwrap().map(|report| report.to_string()), None);
     let map = objects.get(ObjectKind::ConfigMap, "default", "web").unwrap();
     assert_eq!(
         (map.data["mode"].0.as_slice(), map.get("logo").unwrap().0.as_slice()),
@@ -33,6 +33,26 @@ fn objects_are_read() {
     assert_eq!(secret.data["user"].0, b"admin", "stringData wins");
     assert_eq!(secret.data["password"].0, b"hunter2");
     assert!(!format!("{objects:?}").contains("104, 117"), "{objects:?}");
+}
+
+/// Whatever is wrong with a Secret, what it holds is not said, nor shown in the lines of the text.
+#[test]
+fn reports_keep_secrets() {
+    let head = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n";
+    for data in [
+        "data: {a: hunter2*}",
+        "stringData: {a/b: hunter2}",
+        "stringData:\n  a/b: |\n    hunter2\n",
+        "stringData: {a: 12345hunter2, b/c: x}",
+        "stringData: {a: [hunter2], b/c: x}",
+        "stringData: {a: 123456789}",
+        "stringData: {a: hunter2}\nx: y",
+        "metadata2: 1\nstringData: {a: \"hunter2\", b: hunter2}",
+    ] {
+        let text = format!("{head}{data}\n");
+        let report = decode_objects("c.yaml", text.as_bytes(), &mut Objects::default()).unwrap_err().to_string();
+        assert!(!report.contains("hunter2") && !report.contains("123456789"), "{report}");
+    }
 }
 
 fn pod(spec: &str) -> String {
