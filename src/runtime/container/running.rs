@@ -60,6 +60,9 @@ pub struct Container {
     pub(super) place: Place,
     pid: i32,
     pidfd: OwnedFd,
+    /// Its mount namespace. While somebody holds that, the init's end doesn't wait for its mounts to be taken apart,
+    /// for which the kernel wants an RCU grace period: everybody hears of it some tenths of a millisecond earlier.
+    _mounts: Option<File>,
     /// Process group of what the helper forked, to be reaped; `None` once nothing of it is left.
     strays: Option<i32>,
     start: File,
@@ -86,6 +89,7 @@ impl Container {
             place,
             pid,
             pidfd,
+            _mounts: File::open(format!("/proc/{pid}/ns/mnt")).ok(),
             strays: Some(helper),
             start,
             start_text: Vec::new(),
