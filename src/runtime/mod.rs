@@ -6,6 +6,7 @@
 
 mod capabilities;
 pub mod cgroup;
+mod clone;
 pub mod container;
 pub mod exec;
 mod files;

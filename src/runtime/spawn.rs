@@ -16,6 +16,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::clone::clone_until_exec;
+
 /// The first descriptor number that a helper's own descriptors get: right behind stdin, stdout and stderr.
 pub(crate) const FIRST_FD: RawFd = 3;
 
@@ -61,26 +63,7 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
 }
 
-#[repr(C)]
-#[derive(Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
-}
-
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-
-/// Everything the child needs between clone and exec, made beforehand: the child must not allocate, as another
-/// thread of a test binary may hold the allocator's lock.
+/// Everything the child needs between clone and exec, made beforehand.
 struct Prepared {
     exe: CString,
     name: CString,
@@ -109,8 +92,8 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
     if what.pid_namespace == PidNamespace::New {
         flags |= libc::CLONE_NEWPID as u64;
     }
-    let into = cgroup.as_ref().map_or(flags, |_| flags | CLONE_INTO_CGROUP);
-    match clone_and_exec(&prepared, into, cgroup.as_ref()) {
+    let cgroup = cgroup.as_ref().map(AsFd::as_fd);
+    match clone_until_exec(flags, cgroup, &prepared, become_helper) {
         // A v1 hierarchy (EBADF) or a kernel before 5.7 (EINVAL, E2BIG): the child moves itself before it execs.
         Err(error)
             if cgroup.is_some() && matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::E2BIG)) =>
@@ -122,7 +105,7 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
                 options.open(dir.join("tasks")).or_else(|_| options.open(dir.join("cgroup.procs")))
             };
             prepared.procs = what.cgroup.map(open).transpose()?;
-            clone_and_exec(&prepared, flags, None)
+            clone_until_exec(flags, None, &prepared, become_helper)
         }
         other => other,
     }
@@ -138,43 +121,22 @@ fn high_duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
 }
 
-fn clone_and_exec(prepared: &Prepared, flags: u64, cgroup: Option<&File>) -> io::Result<Child> {
-    let mut pidfd: RawFd = -1;
-    let mut arguments = CloneArgs {
-        flags,
-        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
-        exit_signal: libc::SIGCHLD as u64,
-        cgroup: cgroup.map_or(0, |dir| dir.as_raw_fd() as u64),
-        ..CloneArgs::default()
-    };
-    // SAFETY: without CLONE_VM the child has its own copy of memory and goes on at the return of this call, like
-    // fork. It only makes system calls on prepared data until it execs or exits. No safe wrapper knows
-    // CLONE_INTO_CGROUP.
-    let pid = unsafe {
-        libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut arguments), std::mem::size_of::<CloneArgs>())
-    };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => become_helper(prepared),
-        pid => {
-            // SAFETY: clone3 stored a fresh descriptor here, because of CLONE_PIDFD.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok(Child { pid: pid as i32, pidfd })
-        }
-    }
-}
-
-/// Runs in the child; only async-signal-safe calls.
-fn become_helper(prepared: &Prepared) -> ! {
+/// Runs in the child, in its parent's memory, with all signals blocked: system calls only.
+extern "C" fn become_helper(prepared: &Prepared) -> ! {
     let arguments = [prepared.name.as_ptr(), std::ptr::null()];
     let environment: [*const libc::c_char; 1] = [std::ptr::null()];
     // SAFETY: system calls on memory that lives until exec; `prepared`'s descriptors are above 63, so that dup2 onto
     // the low numbers can't overwrite one that is still needed.
     unsafe {
+        libc::setpgid(0, 0);
+        // What was meant for the supervisor's process group and came to both is the supervisor's alone.
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP] {
+            libc::signal(signal, libc::SIG_IGN);
+            libc::signal(signal, libc::SIG_DFL);
+        }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        libc::setpgid(0, 0);
         if prepared.tied {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             if libc::getppid() != prepared.parent {

@@ -12,7 +12,7 @@ use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
 use crate::plan::{self, ContainerPlan, ImageSource};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
-use crate::runtime::image::{self, Trouble};
+use crate::runtime::image::{self, Image, Trouble};
 use crate::runtime::sandbox::{Sandbox, Which};
 use crate::runtime::seccomp;
 
@@ -87,9 +87,9 @@ impl Supervisor<'_> {
     }
 
     fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let found = image::load(&self.pod.plan.images[usize::from(container.0)]);
+        let found = image::open(&self.pod.plan.images[usize::from(container.0)]);
         let event = match &found {
-            Ok(facts) => ContainerEvent::ImageReady { image_id: facts.id.clone(), stop_signal: facts.stop_signal },
+            Ok(image) => ContainerEvent::ImageReady { image_id: image.id.clone(), stop_signal: image.stop_signal },
             // A bundle that is there but no good is found out at the create, as the kubelet's runtime does.
             Err(error) => match error.trouble() {
                 Trouble::Absent => {
@@ -156,9 +156,9 @@ impl Supervisor<'_> {
         let source = &self.pod.plan.images[usize::from(container.0)];
         let found = match self.slots[usize::from(container.0)].image.take() {
             Some(found) => found,
-            None => image::load(source),
+            None => image::open(source),
         };
-        let image = found.map_err(|error| (CreateFailure::Create, error.to_string()))?;
+        let image = found.and_then(Image::facts).map_err(|error| (CreateFailure::Create, error.to_string()))?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
-use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
 use super::slot::Stage;
 use super::sources::{Interest, Token};
@@ -135,7 +135,6 @@ impl Supervisor<'_> {
         }
         let Some(outcome) = present.start_outcome() else { return };
         slot.start_told = true;
-        self.grown = true;
         self.sources.remove(present.start_fd());
         let event = match outcome {
             Ok(()) => ContainerEvent::Started,
@@ -144,8 +143,15 @@ impl Supervisor<'_> {
                 ContainerEvent::StartFailed { message: error.to_string() }
             }
         };
+        self.grown |= self.mains_run();
         reap_strays();
         self.answer(container, attempt, event);
+    }
+
+    /// Until they do, one start follows the other, and mapping its code again would hold up each.
+    fn mains_run(&self) -> bool {
+        let mut containers = self.pod.plan.lifecycle.containers.iter().zip(&self.slots);
+        containers.any(|(spec, slot)| spec.kind == Kind::Main && matches!(slot.stage, Stage::Present(_)))
     }
 
     fn exited(&mut self, container: ContainerIndex) {

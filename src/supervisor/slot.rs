@@ -9,16 +9,15 @@ use barepod_engine::time::Instant;
 use oci_spec::runtime::Process;
 
 use crate::log::ContainerLog;
-use crate::plan::ImageFacts;
 use crate::runtime::container::{Container, Creation, Removal};
-use crate::runtime::image::ImageError;
+use crate::runtime::image::{Image, ImageError};
 use crate::runtime::seccomp::Filter;
 
 /// One container's place.
 #[derive(Default)]
 pub struct Slot {
     /// What `image:` was found to be when it was last looked at.
-    pub image: Option<Result<ImageFacts, ImageError>>,
+    pub image: Option<Result<Image, ImageError>>,
     /// The attempt that `stage` is about.
     pub attempt: Attempt,
     /// How far it is.

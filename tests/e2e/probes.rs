@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, main, probe, wait, wait_for};
+use crate::harness::{Case, PATIENT, main, probe, wait, wait_for};
 
 /// `probe` with more fields.
 fn with(probe: Value, more: Value) -> Value {
@@ -186,11 +186,9 @@ fn a_failure_says_why() {
     ];
     let mut pod = case.pod();
     for (name, probe, _) in &all {
-        pod = pod.container(main(
-            name,
-            "serve main",
-            json!({"readinessProbe": with(probe.clone(), json!({"periodSeconds": 60}))}),
-        ));
+        let timeout = if *name == "slow" { 1 } else { PATIENT };
+        let probe = with(probe.clone(), json!({"periodSeconds": 60, "timeoutSeconds": timeout}));
+        pod = pod.container(main(name, "serve main", json!({"readinessProbe": probe})));
     }
     let mut run = case.start(&pod);
     for (name, _, expected) in all {
@@ -240,7 +238,7 @@ fn an_exec_probe_has_the_containers_environment() {
             {"name": "COLOUR", "value": "blue"},
             {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         ],
-        "startupProbe": {"exec": {"command": command}, "periodSeconds": 1},
+        "startupProbe": {"exec": {"command": command}, "periodSeconds": 1, "timeoutSeconds": PATIENT},
     });
     let mut run = case.start(&case.pod().container(main("main", "serve main", fields)));
     wait("startup", || case.container("main")["started"] == true);

@@ -143,26 +143,47 @@ impl ImageError {
 #[derive(Debug)]
 pub struct FieldCause(pub(crate) String);
 
-/// Loads what a container's config needs to know about its image. Reads, never writes.
-pub fn load(source: &ImageSource) -> Result<ImageFacts, ImageError> {
-    let (image, path) = match source {
+/// An image that is there. What needs its files to be read comes with [`Image::facts`], once they are needed: from an
+/// init container's end to the next one's creation every read would be waited for.
+#[derive(Debug)]
+pub struct Image {
+    /// As [`ImageFacts::id`].
+    pub id: String,
+    /// As [`ImageFacts::rootfs`].
+    pub rootfs: PathBuf,
+    /// As [`ImageFacts::stop_signal`].
+    pub stop_signal: Option<i32>,
+    base: Spec,
+}
+
+/// Finds an image and reads its config. Never writes.
+pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
+    let (id, path) = match source {
         ImageSource::Bundle(path) => (format!("bundle:{}", path.display()), path),
         ImageSource::Rootfs(path) => (format!("rootfs:{}", path.display()), path),
     };
-    let folder = folder(&image, path)?;
+    let folder = folder(&id, path)?;
     let (base, rootfs, stop_signal) = match source {
         ImageSource::Rootfs(_) => (default_config(), folder, None),
-        ImageSource::Bundle(_) => bundle::load(&image, &folder)?,
+        ImageSource::Bundle(_) => bundle::load(&id, &folder)?,
     };
-    let text = |name: &str| {
-        inside::read(&rootfs, Path::new(name)).map_err(|cause| ImageError::Inside {
-            image: image.clone(),
-            path: name.into(),
-            cause,
-        })
-    };
-    let (passwd, group) = (text("etc/passwd")?, text("etc/group")?);
-    Ok(ImageFacts { id: image, rootfs, base, passwd, group, stop_signal })
+    Ok(Image { id, rootfs, stop_signal, base })
+}
+
+impl Image {
+    /// What a container's config needs to know about its image. Reads its users, never writes.
+    pub fn facts(self) -> Result<ImageFacts, ImageError> {
+        let text = |name: &str| {
+            inside::read(&self.rootfs, Path::new(name)).map_err(|cause| ImageError::Inside {
+                image: self.id.clone(),
+                path: name.into(),
+                cause,
+            })
+        };
+        let (passwd, group) = (text("etc/passwd")?, text("etc/group")?);
+        let Image { id, rootfs, stop_signal, base } = self;
+        Ok(ImageFacts { id, rootfs, base, passwd, group, stop_signal })
+    }
 }
 
 /// The real path of the folder that `image:` names.

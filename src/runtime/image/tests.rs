@@ -7,13 +7,17 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::{Trouble, load};
-use crate::plan::ImageSource;
+use super::{Image, ImageError, Trouble, open};
+use crate::plan::{ImageFacts, ImageSource};
 
 const GOOD: &str = r#"{"ociVersion": "1.0.2", "root": {"path": "rootfs"},
     "process": {"cwd": "/", "user": {}, "args": ["sh"]},
     "mounts": [{"destination": "/x", "type": "bind", "source": "data", "options": ["rbind"]}],
     "annotations": {"org.opencontainers.image.stopSignal": "SIGUSR1"}, "later": {"unknown": 1}}"#;
+
+fn load(source: &ImageSource) -> Result<ImageFacts, ImageError> {
+    open(source).and_then(Image::facts)
+}
 
 fn bundle(config: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -51,7 +51,7 @@ pub fn create(plan: &VolumePlan, folder: &Path) -> Result<PathBuf, VolumeError> 
         }
         VolumeSource::Image { image } => {
             let failed = |cause| VolumeError::Image { volume: plan.name.clone(), cause: Box::new(cause) };
-            return Ok(image::load(image).map_err(failed)?.rootfs);
+            return Ok(image::open(image).map_err(failed)?.rootfs);
         }
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }

@@ -25,10 +25,14 @@ pub fn main(name: &str, script: &str, more: Value) -> Value {
     merged(worker(name, script), more)
 }
 
+/// A probe's timeout, in seconds, where the test isn't about timeouts: an emulated machine may take longer than the one
+/// second that is the default.
+pub const PATIENT: u32 = 30;
+
 /// A probe that runs `script` by a shell every second, and whose every result counts.
 pub fn probe(script: &str) -> Value {
     let command = ["sh", "-c", &script.replace('$', "$$")];
-    json!({"exec": {"command": command}, "periodSeconds": 1, "failureThreshold": 1})
+    json!({"exec": {"command": command}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": PATIENT})
 }
 
 /// A hook that runs `script` by a shell. Nothing is expanded in it (R7.4).

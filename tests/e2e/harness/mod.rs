@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use manifest::{Manifest, hook, main, probe, sidecar, worker};
+pub use manifest::{Manifest, PATIENT, hook, main, probe, sidecar, worker};
 pub use run::Run;
 use serde_json::Value;
 pub use wait::{patience, slow, wait, wait_for};
