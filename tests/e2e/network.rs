@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, main, wait, wait_for};
+use crate::harness::{Case, PATIENT, main, wait, wait_for};
 
 /// What a web server says.
 fn answer(status: &str, more: &str, body: &str) -> String {
@@ -29,6 +29,7 @@ fn served<'a>(case: &'a Case, probe: Value, more: Value) -> crate::harness::Run<
     let mut probe = probe;
     probe["periodSeconds"] = json!(1);
     probe["failureThreshold"] = json!(1);
+    probe["timeoutSeconds"] = json!(PATIENT);
     let mut container = main("main", "web 8080 page; exec serve main", json!({"readinessProbe": probe}));
     container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     case.start(&case.pod().container(container))
@@ -122,7 +123,8 @@ fn tcp() {
     let outside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = outside.local_addr().unwrap().port();
     let script = format!("(hold listen; web {port} page) & exec serve main");
-    let probe = json!({"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 1});
+    let probe =
+        json!({"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": PATIENT});
     let mut run = case.start(&case.pod().container(main("main", &script, json!({"readinessProbe": probe}))));
     let told = wait_for("a failure", || case.messages("Unhealthy").pop());
     assert_eq!(told, format!("Readiness probe failed: dial tcp 127.0.0.1:{port}: connect: connection refused"));
@@ -140,7 +142,8 @@ fn tcp_on_the_hosts_network() {
     let Some(case) = Case::new("host-network") else { return };
     let outside = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = outside.local_addr().unwrap().port();
-    let probe = json!({"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 1});
+    let probe =
+        json!({"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": PATIENT});
     let pod = case.pod().spec(json!({"hostNetwork": true}));
     let mut run = case.start(&pod.container(main("main", "serve main", json!({"readinessProbe": probe}))));
     wait("readiness", || is_ready(&case));
@@ -184,7 +187,10 @@ fn https() {
             }
         });
         // There is no TLS server in busybox: the pod shares the box's network with this one.
-        let get = |scheme: &str| json!({"httpGet": {"port": port, "scheme": scheme}, "periodSeconds": 1, "failureThreshold": 1});
+        let get = |scheme: &str| {
+            let get = json!({"port": port, "scheme": scheme});
+            json!({"httpGet": get, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": PATIENT})
+        };
         let pod = case
             .pod()
             .spec(json!({"hostNetwork": true}))
@@ -222,7 +228,7 @@ fn health(status: u8) -> Vec<u8> {
 fn grpc() {
     let Some(case) = Case::new("grpc") else { return };
     put(&case, "health", health(2));
-    let probe = json!({"grpc": {"port": 50051, "service": "database"}, "periodSeconds": 1, "failureThreshold": 1});
+    let probe = json!({"grpc": {"port": 50051, "service": "database"}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": PATIENT});
     // What the client sends is kept until it hangs up, so that it isn't cut off in the middle of the answer.
     let script = "printf '#!/bin/sh\\ncat /t/health; cat >> /t/asked\\n' > /bin/health; chmod +x /bin/health; \
         nc -ll -p 50051 -e health & exec serve main";
