@@ -79,6 +79,8 @@ impl World {
             network: Scope::Pod,
             ipc: Scope::Pod,
             pid,
+            user: Scope::Host,
+            ids: None,
             sysctls: BTreeMap::new(),
             hosts: "127.0.0.1 localhost\n".into(),
             resolv_conf: String::new(),

@@ -25,6 +25,9 @@ pub(crate) struct Planned {
 struct Item {
     mount: Mount,
     sub_path: Option<PathBuf>,
+    /// Whether it shows files that others have as well: their owners are the container's users of the same numbers, also
+    /// in a user namespace (KEP-127). What was made for the pod belongs to its users anyway.
+    is_hosts: bool,
 }
 
 /// All mounts, outer ones before inner ones. Where several want the same place the manifest wins, then the sandbox,
@@ -41,7 +44,7 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
         files.push((file, TERMINATION_LOG_MODE));
     }
     items.extend(sandbox(ask).into_iter().map(plain));
-    items.extend(bundle(ask)?.into_iter().map(plain));
+    items.extend(bundle(ask)?.into_iter().map(of_bundle));
     items.extend(standard().into_iter().map(plain));
     let mut taken = BTreeSet::new();
     items.retain(|item| taken.insert(normal(item.mount.destination())));
@@ -49,9 +52,13 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
     items.sort_by_key(|item| normal(item.mount.destination()).components().count());
     let privileged = ask.privileged();
     let mut planned = Planned { mounts: Vec::new(), sub_paths: Vec::new(), files };
-    for (at, item) in items.into_iter().enumerate() {
+    for (at, mut item) in items.into_iter().enumerate() {
         if let Some(path) = item.sub_path {
             planned.sub_paths.push(SubPath { mount: at, path });
+        }
+        if item.is_hosts {
+            let mappings = super::container::id_mappings(ask);
+            item.mount.set_uid_mappings(mappings.clone()).set_gid_mappings(mappings);
         }
         planned.mounts.push(if privileged { writable(item.mount) } else { contained(ask, item.mount) });
     }
@@ -64,7 +71,13 @@ pub(crate) fn termination_log(ask: &Ask) -> PathBuf {
 }
 
 fn plain(mount: Mount) -> Item {
-    Item { mount, sub_path: None }
+    Item { mount, sub_path: None, is_hosts: false }
+}
+
+/// A bundle's.
+fn of_bundle(mount: Mount) -> Item {
+    let is_bind = mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
+    Item { is_hosts: is_bind || mount.typ().as_deref() == Some("bind"), ..plain(mount) }
 }
 
 /// A destination without `.`, `//` and a slash at its end. `..` never climbs above the root file system.
@@ -220,7 +233,9 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     if image {
         options.push("noexec");
     }
-    Ok(Item { mount: bind(source, &destination, &options), sub_path })
+    let is_hosts = planned
+        .is_some_and(|volume| matches!(volume.source, VolumeSource::HostPath { .. } | VolumeSource::Image { .. }));
+    Ok(Item { mount: bind(source, &destination, &options), sub_path, is_hosts })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

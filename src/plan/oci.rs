@@ -206,8 +206,8 @@ fn linux(ask: &Ask) -> Linux {
         .set_resources(Some(cgroup_resources(ask)))
         .set_masked_paths(Some(masked))
         .set_readonly_paths(Some(read_only))
-        .set_uid_mappings(None)
-        .set_gid_mappings(None)
+        .set_uid_mappings(container::id_mappings(ask))
+        .set_gid_mappings(container::id_mappings(ask))
         .set_rootfs_propagation(Some(propagation(ask)));
     linux
 }
@@ -255,6 +255,7 @@ fn namespaces(ask: &Ask) -> Vec<LinuxNamespace> {
         (LinuxNamespaceType::Network, &ask.sandbox.network_namespace),
         (LinuxNamespaceType::Ipc, &ask.sandbox.ipc_namespace),
         (LinuxNamespaceType::Uts, &ask.sandbox.uts_namespace),
+        (LinuxNamespaceType::User, &ask.sandbox.users.as_ref().map(|users| users.namespace.clone())),
     ];
     all.extend(shared.iter().filter_map(|(typ, path)| path.as_ref().map(|path| of(*typ, Some(path)))));
     match ask.plan.sandbox.pid {

@@ -122,6 +122,8 @@ fn sandbox(
             (_, Some(true)) => Scope::Pod,
             _ => Scope::Container,
         },
+        user: if spec.host_users == Some(false) { Scope::Pod } else { Scope::Host },
+        ids: None,
         domainname: String::new(),
         sysctls: sysctls::sysctls(spec, options, errors),
         hosts: network::hosts(spec, node, &hostname, domain.as_deref()),

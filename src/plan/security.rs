@@ -11,6 +11,7 @@ use oci_spec::runtime::{
 
 use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
+use super::types::{IdRange, Scope};
 
 /// containerd's default set: mask 00000000a80425fb.
 const CAPABILITIES: [Capability; 14] = [
@@ -127,6 +128,11 @@ pub(crate) fn identity(ask: &Ask) -> Result<Identity, ConfigError> {
     }
     let mut seen = BTreeSet::new();
     groups.retain(|group| seen.insert(*group));
+    if ask.plan.sandbox.user == Scope::Pod
+        && let Some(id) = [uid].iter().chain(&groups).find(|id| **id >= IdRange::LENGTH)
+    {
+        return Err(ask.config("securityContext", ConfigCause::Unmapped { id: *id }));
+    }
     let mut user = UserBuilder::default().uid(uid).gid(gid).additional_gids(groups);
     if let Some(umask) = base.umask() {
         user = user.umask(umask);

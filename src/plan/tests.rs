@@ -111,6 +111,7 @@ fn sandbox() -> SandboxFacts {
         ipc_namespace: Some(run("ipc")),
         uts_namespace: Some(run("uts")),
         pid_namespace: None,
+        users: None,
         shm: run("shm"),
         hosts: run("hosts"),
         hostname: run("hostname"),

@@ -72,6 +72,26 @@ pub struct PodPlan {
     pub warnings: Vec<String>,
 }
 
+/// Ids of the host that a pod's user namespace has as its own 0 and up (user_namespaces(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRange {
+    /// The host's id of the namespace's 0.
+    pub first: u32,
+    /// How many there are.
+    pub length: u32,
+}
+
+impl IdRange {
+    /// As many as the kubelet gives a pod.
+    pub const LENGTH: u32 = 65536;
+
+    /// What an id of the namespace is on the host; `None`: the namespace doesn't have it.
+    #[must_use]
+    pub fn host(self, id: u32) -> Option<u32> {
+        (id < self.length).then(|| self.first.checked_add(id)).flatten()
+    }
+}
+
 /// Where a namespace comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {
@@ -96,6 +116,10 @@ pub struct SandboxPlan {
     pub ipc: Scope,
     /// `Container`, `Pod` under shareProcessNamespace, `Host` under hostPID.
     pub pid: Scope,
+    /// `Pod` under `hostUsers: false`, else `Host`.
+    pub user: Scope,
+    /// The ids of the pod's own user namespace: set by whoever reserves them, which a plan can't.
+    pub ids: Option<IdRange>,
     /// `/proc/sys` names (dotted) and values, set in the sandbox's namespaces.
     pub sysctls: BTreeMap<String, String>,
     /// Text of /etc/hosts.
@@ -233,6 +257,8 @@ pub struct SandboxFacts {
     pub uts_namespace: Option<PathBuf>,
     /// Path of the shared PID namespace; `None`: by `SandboxPlan::pid`, a new one or the host's.
     pub pid_namespace: Option<PathBuf>,
+    /// The pod's own user namespace; `None`: the host's.
+    pub users: Option<UserFacts>,
     /// The shared /dev/shm on the host's side.
     pub shm: PathBuf,
     /// The files to mount at /etc/hosts, /etc/hostname, /etc/resolv.conf.
@@ -249,6 +275,15 @@ pub struct SandboxFacts {
     pub seccomp_profile: Option<Result<String, String>>,
     /// Folder of this attempt, for what is made anew at each start (the termination log).
     pub attempt_dir: PathBuf,
+}
+
+/// A user namespace that was made for a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserFacts {
+    /// Its path.
+    pub namespace: PathBuf,
+    /// Its ids.
+    pub ids: IdRange,
 }
 
 /// What one attempt of one container is called.

@@ -9,9 +9,6 @@ use super::{Check, each};
 
 /// Values of the pod.
 pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
-    if spec.host_users == Some(false) {
-        forbid(&path.child("hostUsers"), "user namespaces are not supported yet", "leave it out for now", check);
-    }
     if let Some(policy @ ("ClusterFirst" | "ClusterFirstWithHostNet")) = spec.dns_policy.as_deref() {
         let message = format!("{policy} means Default here: there is no cluster DNS");
         check.report(Diagnostic::warning(&path.child("dnsPolicy"), message));

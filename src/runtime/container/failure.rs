@@ -38,6 +38,8 @@ pub enum Stage {
     RootFs,
     /// A `subPath` of a volume mount.
     SubPath,
+    /// What a user namespace of the pod's asks for.
+    Users,
     /// Everything libcontainer does.
     Oci,
 }
@@ -76,6 +78,7 @@ impl fmt::Display for Failure {
             Stage::Helper => write!(f, "helper process: {object}: {cause}"),
             Stage::RootFs => write!(f, "root file system: {object}: {cause}"),
             Stage::SubPath => write!(f, "subPath {object}: {cause}"),
+            Stage::Users => write!(f, "user namespace: {object}: {cause}"),
         }
     }
 }

@@ -11,6 +11,7 @@ mod helper;
 mod removal;
 mod rootfs;
 mod running;
+mod users;
 
 use std::path::PathBuf;
 
@@ -46,5 +47,7 @@ pub fn helper_main_if_asked() {
         removal::run()
     } else if name == crate::runtime::sandbox::PAUSE {
         crate::runtime::sandbox::run_pause()
+    } else if name == crate::runtime::sandbox::PAUSE_OF_USERS {
+        crate::runtime::sandbox::run_pause_of_users()
     }
 }

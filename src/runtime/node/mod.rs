@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use caps::{CapSet, Capability};
@@ -10,6 +11,31 @@ use nix::net::if_::InterfaceFlags;
 
 use crate::plan::{CgroupVersion, KernelVersion, NodeFacts};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
+
+/// Ranges of host ids that processes' user namespaces have at present, whoever made them.
+pub fn ids_in_use() -> Vec<Range<u64>> {
+    let mut all: Vec<Range<u64>> = Vec::new();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    for process in processes.filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit()) {
+        for file in ["uid_map", "gid_map"] {
+            // Most have the host's, or have ended meanwhile.
+            let text = fs::read_to_string(process.path().join(file)).unwrap_or_default();
+            for range in text.lines().filter_map(mapped).filter(|range| *range != (0..u64::from(u32::MAX))) {
+                if !all.contains(&range) {
+                    all.push(range);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What a line of /proc/PID/uid_map maps to (user_namespaces(7)).
+fn mapped(line: &str) -> Option<Range<u64>> {
+    let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+    let (_, first, length) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(first..first + length)
+}
 
 /// Why the box can't be described.
 #[derive(Debug, thiserror::Error)]
