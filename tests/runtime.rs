@@ -418,7 +418,7 @@ fn sub_paths_cannot_escape() {
             .unwrap();
         let mounts = plan.spec.mounts_mut().as_mut().unwrap();
         mounts.push(mount);
-        plan.sub_paths.push(SubPath { mount: mounts.len() - 1, path: path.into() });
+        plan.sub_paths.push(SubPath { mount: mounts.len() - 1, path: path.into(), missing: Missing::Make });
         plan
     };
     let (exit, _, container) = world.run_plan(&with_mount("good", "a/b", &["touch", "/data/file"]));

@@ -10,7 +10,7 @@ use super::container::Ask;
 use super::env::Environment;
 use super::error::{ConfigCause, ConfigError};
 use super::expansion;
-use super::types::{CgroupVersion, SubPath, VolumeSource};
+use super::types::{CgroupVersion, Missing, SubPath, VolumeSource};
 
 /// R8.7: the container's own user must be able to write it.
 const TERMINATION_LOG_MODE: u32 = 0o666;
@@ -28,6 +28,7 @@ struct Item {
     /// Whether it shows files that others have as well: their owners are the container's users of the same numbers, also
     /// in a user namespace (KEP-127). What was made for the pod belongs to its users anyway.
     is_hosts: bool,
+    missing: Missing,
 }
 
 /// All mounts, outer ones before inner ones. Where several want the same place the manifest wins, then the sandbox,
@@ -54,7 +55,7 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
     let mut planned = Planned { mounts: Vec::new(), sub_paths: Vec::new(), files };
     for (at, mut item) in items.into_iter().enumerate() {
         if let Some(path) = item.sub_path {
-            planned.sub_paths.push(SubPath { mount: at, path });
+            planned.sub_paths.push(SubPath { mount: at, path, missing: item.missing });
         }
         if item.is_hosts {
             let mappings = super::container::id_mappings(ask);
@@ -71,7 +72,7 @@ pub(crate) fn termination_log(ask: &Ask) -> PathBuf {
 }
 
 fn plain(mount: Mount) -> Item {
-    Item { mount, sub_path: None, is_hosts: false }
+    Item { mount, sub_path: None, is_hosts: false, missing: Missing::Refuse }
 }
 
 /// A bundle's.
@@ -235,7 +236,8 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     }
     let is_hosts = planned
         .is_some_and(|volume| matches!(volume.source, VolumeSource::HostPath { .. } | VolumeSource::Image { .. }));
-    Ok(Item { mount: bind(source, &destination, &options), sub_path, is_hosts })
+    let missing = if made { Missing::Refuse } else { Missing::Make };
+    Ok(Item { mount: bind(source, &destination, &options), sub_path, is_hosts, missing })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

@@ -12,6 +12,7 @@ use oci_spec::runtime::{
 };
 
 use super::container::{self, Ask};
+use super::devices;
 use super::error::{ConfigCause, ConfigError};
 use super::resources;
 use super::seccomp;
@@ -152,6 +153,7 @@ pub(crate) fn assemble(ask: &Ask, parts: Parts) -> Result<Spec, ConfigError> {
     let readonly = parts.root == RootAccess::ReadOnly;
     let root = RootBuilder::default().path(ask.image.rootfs.clone()).readonly(readonly).build();
     spec.set_root(Some(root.expect("a root has no field that must be given")));
+    let devices = devices::devices(ask, &parts.mounts);
     spec.set_mounts(Some(parts.mounts));
     // They belong to the sandbox's UTS namespace, which has them already.
     spec.set_hostname(None);
@@ -160,6 +162,7 @@ pub(crate) fn assemble(ask: &Ask, parts: Parts) -> Result<Spec, ConfigError> {
     spec.set_windows(None);
     spec.set_zos(None);
     let mut linux = linux(ask);
+    linux.set_devices(devices);
     linux.set_seccomp(seccomp::profile(ask)?);
     spec.set_linux(Some(linux));
     Ok(spec)

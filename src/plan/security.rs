@@ -248,9 +248,14 @@ pub(crate) fn no_new_privileges(ask: &Ask) -> Option<bool> {
     wanted.then_some(true)
 }
 
+/// `procMount: Unmasked`, for containers that make containers (KEP-4265). The API has it in a user namespace only.
+fn unmasked(ask: &Ask) -> bool {
+    ask.context().proc_mount.as_deref() == Some("Unmasked") && ask.plan.sandbox.user == Scope::Pod
+}
+
 /// Paths that are hidden. A privileged container sees all.
 pub(crate) fn masked_paths(ask: &Ask) -> Vec<String> {
-    if ask.privileged() {
+    if ask.privileged() || unmasked(ask) {
         return Vec::new();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.masked_paths().clone());
@@ -259,7 +264,7 @@ pub(crate) fn masked_paths(ask: &Ask) -> Vec<String> {
 
 /// Paths that are read-only. A privileged container writes to all.
 pub(crate) fn read_only_paths(ask: &Ask) -> Vec<String> {
-    if ask.privileged() {
+    if ask.privileged() || unmasked(ask) {
         return Vec::new();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.readonly_paths().clone());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxDevice, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::pod::SecurityOptions;
@@ -273,6 +273,8 @@ pub struct SandboxFacts {
     pub pod_ips: Vec<String>,
     /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.
     pub seccomp_profile: Option<Result<String, String>>,
+    /// The box's device nodes; none where the container doesn't get them (see [`super::wants_devices`]).
+    pub devices: Vec<LinuxDevice>,
     /// Folder of this attempt, for what is made anew at each start (the termination log).
     pub attempt_dir: PathBuf,
 }
@@ -328,8 +330,19 @@ pub struct ContainerPlan {
 pub struct SubPath {
     /// Index of the mount in `spec.mounts`, whose source is the volume's root.
     pub mount: usize,
-    /// Relative, without `..`. Made as a directory (0750 as the kubelet does) where it doesn't exist and the volume may be written.
+    /// Relative, without `..`.
     pub path: PathBuf,
+    /// What is done where it doesn't exist.
+    pub missing: Missing,
+}
+
+/// What is done about a `subPath` that isn't in its volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Missing {
+    /// A directory is made (0750), as the kubelet does whether the mount is read-only or not.
+    Make,
+    /// It is an error: what the volume holds was made of something else.
+    Refuse,
 }
 
 /// Whether a container may write to its root file system.

@@ -122,8 +122,7 @@ fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u
                 let Create::Folders { owner } = create else { return Err(refused(Errno::NOENT)) };
                 match rustix::fs::mkdirat(&found, part, Mode::from_raw_mode(mode)) {
                     Ok(()) if owner != 0 => {
-                        let (user, group) = (Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)));
-                        rustix::fs::chownat(&found, part, user, group, AtFlags::SYMLINK_NOFOLLOW).map_err(refused)?;
+                        give(&found, part.as_ref(), owner).map_err(refused)?;
                     }
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(error) => return Err(refused(error)),
@@ -137,10 +136,19 @@ fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u
     Ok(found)
 }
 
+/// Gives what this process has just made in a folder to somebody, with the group but for one that the folder hands on.
+fn give(folder: &OwnedFd, name: &Path, owner: u32) -> Result<(), Errno> {
+    let inherited = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_gid != 0;
+    let group = (!inherited).then(|| Gid::from_raw(owner));
+    rustix::fs::chownat(folder, name, Some(Uid::from_raw(owner)), group, AtFlags::SYMLINK_NOFOLLOW)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Create {
     /// Of this user, and of the group of the same number.
-    Folders { owner: u32 },
+    Folders {
+        owner: u32,
+    },
     Nothing,
 }
 

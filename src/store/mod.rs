@@ -140,15 +140,24 @@ impl PodStore {
         let dir = layout.pod_dir(&ledger.namespace, &ledger.name);
         make_dir(&layout.pods_dir(), 0o711)?;
         let lock = lock_to_run(&dir, &ledger.namespace, &ledger.name)?;
-        if let Some(old) = Ledger::load(&dir)? {
-            if old.stage != Stage::Ended {
-                return Err(Error::NotCleanedUp { namespace: old.namespace, name: old.name });
+        let old = Ledger::load(&dir)?;
+        if let Some(Ledger { stage: Stage::Live, namespace, name, .. }) = old {
+            return Err(Error::NotCleanedUp { namespace, name });
+        }
+        // Held until the ledger says what was taken.
+        let reserving = match pool.map(|pool| ids::reserve(layout, pool)).transpose() {
+            Ok(reserving) => reserving,
+            Err(error) => {
+                if old.is_none() {
+                    bury(&dir, &ledger.namespace, &ledger.name)?;
+                }
+                return Err(error);
             }
+        };
+        if let Some(old) = old {
             remove_tree(&old.log_dir)?;
         }
         clear(&dir)?;
-        // Until the ledger says what was taken.
-        let reserving = pool.map(|pool| ids::reserve(layout, pool)).transpose()?;
         ledger.first_id = reserving.as_ref().map(|(first, _)| *first);
         ledger.save(&dir)?;
         drop(reserving);

@@ -13,6 +13,7 @@ use crate::log::Stream;
 use crate::plan::{self, ContainerPlan, ImageSource};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
 use crate::runtime::image::{self, Image, Trouble};
+use crate::runtime::node;
 use crate::runtime::sandbox::{Sandbox, Which};
 use crate::runtime::seccomp;
 
@@ -163,6 +164,9 @@ impl Supervisor<'_> {
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
         let pod = &self.pod;
+        if plan::wants_devices(&pod.manifest, container) {
+            facts.devices = node::devices();
+        }
         facts.seccomp_profile = plan::localhost_profile(&pod.manifest, container).map(|name| {
             let path = pod.plan.security.seccomp_profile_root.join(name);
             seccomp::read_profile(&path).map_err(|error| error.to_string())

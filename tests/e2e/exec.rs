@@ -152,7 +152,7 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
         (
             "exec-restricted",
             json!({"securityContext": {"supplementalGroups": [40, 50], "fsGroup": 60}}),
-            json!({"securityContext": restricted, "resources": limits, "env": env, "workingDir": "/var"}),
+            json!({"securityContext": restricted.clone(), "resources": limits.clone(), "env": env.clone(), "workingDir": "/var"}),
         ),
         (
             "exec-capabilities",
@@ -169,6 +169,12 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
             "exec-shared-pid",
             json!({"shareProcessNamespace": true}),
             json!({"securityContext": {"readOnlyRootFilesystem": true}}),
+        ),
+        ("exec-users", json!({"hostUsers": false}), json!({})),
+        (
+            "exec-users-restricted",
+            json!({"hostUsers": false, "shareProcessNamespace": true, "securityContext": {"supplementalGroups": [40], "fsGroup": 60}}),
+            json!({"securityContext": restricted, "resources": limits, "env": env}),
         ),
         ("exec-host", json!({"hostNetwork": true, "hostPID": true, "hostIPC": true}), json!({})),
     ];

@@ -28,4 +28,5 @@ mod seccomp;
 mod security;
 mod settings;
 mod terminal;
+mod users;
 mod volumes;

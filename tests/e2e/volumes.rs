@@ -91,9 +91,11 @@ fn a_sub_path() {
         .init(main("init", "mkdir -p /v/a/b; echo deep > /v/a/b/f", mount("/v", json!({}))))
         .init(main("file", "say $(cat /file)", mount("/file", json!({"subPath": "a/b/f"}))))
         .init(main("new", "touch /new/x", mount("/new", json!({"subPath": "new/one"}))))
+        // As the kubelet does: who may not write may be the first to come.
+        .init(main("ro", "[ -d /ro ] && ! touch /ro/x", mount("/ro", json!({"subPath": "ro", "readOnly": true}))))
         .container(main("main", "say $(ls /v) $(ls /v/new/one)", mount("/v", json!({}))));
     assert_eq!(case.run(&pod), 0);
-    assert_eq!(case.trace(), ["deep", "a new x"]);
+    assert_eq!(case.trace(), ["deep", "a new ro x"]);
 }
 
 /// A subPath that a link leads out of its volume gives no container (CVE-2017-1002101), and says so.

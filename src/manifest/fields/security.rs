@@ -42,7 +42,7 @@ pub(super) const TABLES: &[Table] = &[
             ("appArmorProfile", APPARMOR),
             ("capabilities", Honoured),
             ("privileged", Honoured),
-            ("procMount", Partly("Default is honoured; Unmasked is not supported yet")),
+            ("procMount", Honoured),
             ("readOnlyRootFilesystem", Honoured),
             ("runAsGroup", Honoured),
             ("runAsNonRoot", Honoured),

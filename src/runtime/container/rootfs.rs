@@ -13,7 +13,7 @@ use oci_spec::runtime::Spec;
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
 use super::users::Users;
-use crate::plan::{ContainerPlan, SubPath};
+use crate::plan::{ContainerPlan, Missing, SubPath};
 use crate::runtime::files::{self, Create, SubPathFault};
 
 /// Gives this process a mount namespace of its own, and in it a place for the mounts and files that only the making
@@ -134,10 +134,12 @@ pub(super) fn resolve_sub_paths(
             ));
         };
         let volume = one.source().clone().unwrap_or_default();
-        let read_only = one.options().iter().flatten().any(|option| option == "ro");
         // Root's, as the container sees it.
         let owner = if one.uid_mappings().is_some() { 0 } else { users.map_or(0, Users::root) };
-        let create = if read_only { Create::Nothing } else { Create::Folders { owner } };
+        let create = match sub_path.missing {
+            Missing::Make => Create::Folders { owner },
+            Missing::Refuse => Create::Nothing,
+        };
         let object = format!("{:?} of {}", sub_path.path.display().to_string(), volume.display());
         let source: OwnedFd = files::open_below(&volume, &sub_path.path, create).map_err(|fault| match fault {
             SubPathFault::Escapes => {

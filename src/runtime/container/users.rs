@@ -16,8 +16,8 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
 use crate::plan::IdRange;
-use crate::runtime::mount::map_ids;
 use crate::runtime::limits;
+use crate::runtime::mount::map_ids;
 
 /// Where what the container is made of can be shown instead, if its own place is closed to others: folders that are on
 /// every box, and that nothing of barepod's is below. In the helper's mount namespace only.
@@ -35,9 +35,8 @@ impl Users {
     pub(super) fn of(spec: &Spec) -> Result<Option<Self>, Failure> {
         let Some(linux) = spec.linux() else { return Ok(None) };
         let namespaces = linux.namespaces().iter().flatten();
-        let Some(path) = namespaces
-            .filter(|one| one.typ() == LinuxNamespaceType::User)
-            .find_map(|one| one.path().clone())
+        let Some(path) =
+            namespaces.filter(|one| one.typ() == LinuxNamespaceType::User).find_map(|one| one.path().clone())
         else {
             return Ok(None);
         };
@@ -73,6 +72,7 @@ impl Users {
     /// Binds the source of every bind mount to a place of the helper's, with the container's ids where the config says
     /// so by mappings.
     pub(super) fn map_mounts(&self, spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+        bind_devices(spec)?;
         let folder = dirs.mounts().join("binds");
         for (number, mount) in spec.mounts_mut().iter_mut().flatten().enumerate() {
             let mapped = mount.uid_mappings().is_some();
@@ -102,7 +102,6 @@ impl Users {
     /// The config as libcontainer is to have it: namespaces by descriptors of this process, as the container can't look
     /// into another, and paths that the container's root may search. The descriptors must live until it is done.
     pub(super) fn hand_over(&self, spec: &mut Spec, dirs: &AttemptDirs) -> Result<Vec<File>, Failure> {
-        self.check_devices(spec)?;
         let mut held = Vec::new();
         let Some(linux) = spec.linux_mut() else { return Ok(held) };
         linux.set_uid_mappings(None).set_gid_mappings(None);
@@ -128,21 +127,35 @@ impl Users {
         }
         Ok(held)
     }
+}
 
-    /// In a user namespace nobody makes device nodes: the host's are bound, and have to be what the config means.
-    fn check_devices(&self, spec: &Spec) -> Result<(), Failure> {
-        let devices = spec.linux().iter().flat_map(|linux| linux.devices().iter().flatten());
-        devices.into_iter().try_for_each(|device| {
-            let path = device.path();
-            let found = fs::metadata(path).map_err(|cause| Failure::io(Stage::Users, path.display(), cause))?;
-            if is(device, &found) {
-                return Ok(());
-            }
+/// In a user namespace nobody makes device nodes: the host's are bound, and have to be what the config means. Those that
+/// every container has libcontainer binds itself.
+fn bind_devices(spec: &mut Spec) -> Result<(), Failure> {
+    const EVERYWHERE: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/urandom", "/dev/random"];
+    let devices = spec.linux_mut().as_mut().map(|linux| linux.devices_mut().take().unwrap_or_default());
+    let mut mounts = spec.mounts().clone().unwrap_or_default();
+    for device in devices.into_iter().flatten() {
+        let path = device.path();
+        let found = fs::metadata(path).map_err(|cause| Failure::io(Stage::Users, path.display(), cause))?;
+        if !is(&device, &found) {
             let numbers = format!("{}:{}", device.major(), device.minor());
             let cause = format!("is not the device {numbers} on the host, and none can be made in a user namespace");
-            Err(Failure::new(Stage::Users, path.display(), cause))
-        })
+            return Err(Failure::new(Stage::Users, path.display(), cause));
+        }
+        if EVERYWHERE.iter().any(|one| path.as_path() == Path::new(one)) {
+            continue;
+        }
+        let mut mount = Mount::default();
+        mount
+            .set_typ(Some("bind".to_owned()))
+            .set_source(Some(path.clone()))
+            .set_destination(path.clone())
+            .set_options(Some(vec!["bind".to_owned()]));
+        mounts.push(mount);
     }
+    spec.set_mounts(Some(mounts));
+    Ok(())
 }
 
 fn is(device: &LinuxDevice, found: &fs::Metadata) -> bool {
@@ -185,7 +198,11 @@ fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Failure> {
 }
 
 fn refused(source: &Path, cause: &io::Error) -> Failure {
-    let mut failure = Failure::io(Stage::Users, source.display(), io::Error::from_raw_os_error(cause.raw_os_error().unwrap_or(libc::EIO)));
+    let mut failure = Failure::io(
+        Stage::Users,
+        source.display(),
+        io::Error::from_raw_os_error(cause.raw_os_error().unwrap_or(libc::EIO)),
+    );
     match cause.raw_os_error() {
         Some(libc::EINVAL) => failure.cause.push_str(
             "; its file system can't be mounted with other ids (mount_setattr(2), MOUNT_ATTR_IDMAP), which \
@@ -201,7 +218,8 @@ fn refused(source: &Path, cause: &io::Error) -> Failure {
 fn public_place(own: &Path) -> Result<Option<PathBuf>, Failure> {
     let failed = |cause| Failure::io(Stage::Users, own.display(), cause);
     let real = fs::canonicalize(own).map_err(failed)?;
-    let open = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.permissions().mode() & 1 == 1);
+    let open =
+        |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.permissions().mode() & 1 == 1);
     let Some(closed) = real.ancestors().skip(1).find(|path| !open(path)) else { return Ok(None) };
     let place = PUBLIC.iter().map(Path::new).find(|path| path.ancestors().all(open) && !real.starts_with(path));
     match place {

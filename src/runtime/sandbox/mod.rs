@@ -207,6 +207,7 @@ impl Sandbox {
             volumes: self.places.clone(),
             pod_ips: self.pod_ips.clone(),
             seccomp_profile: None,
+            devices: Vec::new(),
             attempt_dir: PathBuf::new(),
         }
     }

@@ -138,11 +138,7 @@ fn furnish(plan: &SandboxPlan, wanted: &[Wanted]) -> Result<Held, SandboxError> 
             }
             (written, _) => written,
         };
-        written.map_err(|cause| SandboxError::Sysctl {
-            name: name.clone(),
-            value: value.clone(),
-            cause,
-        })?;
+        written.map_err(|cause| SandboxError::Sysctl { name: name.clone(), value: value.clone(), cause })?;
     }
     Ok(held)
 }

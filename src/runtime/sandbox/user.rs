@@ -4,10 +4,11 @@
 #![allow(unsafe_code)]
 
 use std::fs::{self, File};
-use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::sched::CloneFlags;
+use rustix::pipe::PipeFlags;
 
 use super::SandboxError;
 use crate::plan::IdRange;
@@ -37,18 +38,27 @@ pub(super) fn advice(cause: &io::Error) -> &'static str {
     }
 }
 
-/// Makes a user namespace of these ids, for users and groups, and with it those of `others`.
+/// Makes a user namespace of these ids, for users and groups, and those of `others` by its root.
 pub(super) fn create(ids: IdRange, others: CloneFlags) -> Result<Made, SandboxError> {
     let failed = |step| move |cause| SandboxError::Users { step, cause };
-    let holder = Holder::start(others | CloneFlags::CLONE_NEWUSER).map_err(failed("clone3"))?;
+    let (gate, opener) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe")(errno.into()))?;
+    let (answer, report) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe")(errno.into()))?;
+    let holder = Holder::start(&gate, &report, others).map_err(failed("clone3"))?;
+    drop(report);
     let map = format!("0 {} {}", ids.first, ids.length);
     for file in ["uid_map", "gid_map"] {
         fs::write(format!("/proc/{}/{file}", holder.pid), &map).map_err(failed(file))?;
     }
-    Ok(Made { user: holder.open("user")?, holder })
+    File::from(opener).write_all(b"!").map_err(failed("pipe"))?;
+    let mut errno = [0; 4];
+    File::from(answer).read_exact(&mut errno).map_err(failed("the process that makes it"))?;
+    match i32::from_ne_bytes(errno) {
+        0 => Ok(Made { user: holder.open("user")?, holder }),
+        errno => Err(failed("unshare")(io::Error::from_raw_os_error(errno))),
+    }
 }
 
-/// A process that does nothing.
+/// A process that makes the namespaces and then does nothing.
 #[derive(Debug)]
 struct Holder {
     pid: i32,
@@ -56,11 +66,12 @@ struct Holder {
 }
 
 impl Holder {
-    fn start(namespaces: CloneFlags) -> io::Result<Self> {
+    /// In a user namespace. With a byte from `gate` it makes the others and reports an errno.
+    fn start(gate: &OwnedFd, report: &OwnedFd, others: CloneFlags) -> io::Result<Self> {
         // The kernel's struct clone_args: flags, where to put the pidfd, ..., exit signal.
         let mut pidfd: i32 = -1;
         let mut arguments = [0_u64; 8];
-        arguments[0] = namespaces.bits() as u32 as u64 | libc::CLONE_PIDFD as u64;
+        arguments[0] = (libc::CLONE_NEWUSER | libc::CLONE_PIDFD) as u64;
         arguments[1] = std::ptr::from_mut(&mut pidfd) as u64;
         arguments[4] = libc::SIGCHLD as u64;
         let parent = std::process::id() as i32;
@@ -69,15 +80,7 @@ impl Holder {
         unsafe {
             match libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) {
                 -1 => Err(io::Error::last_os_error()),
-                0 => {
-                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                    if libc::getppid() != parent {
-                        libc::_exit(1);
-                    }
-                    loop {
-                        libc::pause();
-                    }
-                }
+                0 => hold(gate, report, others, parent),
                 pid => Ok(Self { pid: pid as i32, pidfd: OwnedFd::from_raw_fd(pidfd) }),
             }
         }
@@ -94,6 +97,33 @@ impl Drop for Holder {
         let ended = rustix::event::PollFd::new(&self.pidfd, rustix::event::PollFlags::IN);
         while rustix::event::poll(&mut [ended.clone()], None) == Err(rustix::io::Errno::INTR) {}
         let _ = spawn::reap(&self.pidfd);
+    }
+}
+
+/// The holder's whole life.
+///
+/// # Safety
+/// Only in a child of a fork: it ends the process.
+unsafe fn hold(gate: &OwnedFd, report: &OwnedFd, others: CloneFlags, parent: i32) -> ! {
+    let mut errno = 0;
+    // SAFETY: system calls on numbers and on this frame's own memory.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() != parent || libc::read(gate.as_raw_fd(), (&raw mut errno).cast(), 1) != 1 {
+            libc::_exit(1);
+        }
+        // What the root makes is the root's: mqueue's root folder, for one.
+        let made = become_root().is_ok() && libc::unshare(others.bits()) == 0;
+        errno = if made { 0 } else { *libc::__errno_location() };
+        // A change of user takes it away.
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() != parent {
+            libc::_exit(1);
+        }
+        libc::write(report.as_raw_fd(), (&raw const errno).cast(), size_of_val(&errno));
+        loop {
+            libc::pause();
+        }
     }
 }
 

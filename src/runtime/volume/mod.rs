@@ -49,7 +49,8 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
             files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
             // Of an attempt before this one.
             unmount(&made).map_err(error("umount", &made))?;
-            config::create(&made, files, config::Owners { user: owner, group }).map_err(|(call, path, cause)| error(call, &path)(cause))?;
+            config::create(&made, files, config::Owners { user: owner, group })
+                .map_err(|(call, path, cause)| error(call, &path)(cause))?;
             return Ok(made);
         }
         VolumeSource::Image { image } => {
