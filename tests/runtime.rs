@@ -2,7 +2,7 @@
 //! leftovers at its end.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -81,6 +81,7 @@ impl World {
             pid,
             user: Scope::Host,
             ids: None,
+            shared_volumes: BTreeSet::new(),
             sysctls: BTreeMap::new(),
             hosts: "127.0.0.1 localhost\n".into(),
             resolv_conf: String::new(),
@@ -141,6 +142,7 @@ impl World {
             root: RootAccess::Writable,
             spec,
             sub_paths: Vec::new(),
+            shared: Vec::new(),
             files: Vec::new(),
             termination_log: std::path::PathBuf::new(),
         }

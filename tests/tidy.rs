@@ -60,7 +60,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/mount", &[]),
     ("runtime/program", &[]),
     ("runtime/spawn", &[]),
-    ("runtime/sweep", &["runtime/cgroup", "runtime/files"]),
+    ("runtime/sweep", &["runtime/cgroup", "runtime/files", "runtime/mount"]),
     ("runtime/mod", &["runtime/container", "runtime/exec", "runtime/handler"]),
     ("supervisor", &["control", "log", "plan", "report", "runtime", "store"]),
     ("cli", &["control", "log", "manifest", "plan", "report", "runtime", "simulate", "store", "supervisor"]),

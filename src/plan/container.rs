@@ -122,6 +122,7 @@ pub fn container(
         root,
         spec,
         sub_paths: planned.sub_paths,
+        shared: planned.shared,
         files: planned.files,
         termination_log: mounts::termination_log(&ask),
     })

@@ -225,12 +225,16 @@ fn bare_linux() -> Linux {
         .expect("the Linux section has no field that must be given")
 }
 
-/// libcontainer doesn't look at the propagation options of bind mounts: all get what the root has. So the root is
-/// private unless a volume wants to see the host's later mounts.
+/// As wide as the widest of the volumes' propagations: the helper narrows the others' (`runtime::container`).
 fn propagation(ask: &Ask) -> String {
-    let slave =
-        |mount: &k8s_openapi::api::core::v1::VolumeMount| mount.mount_propagation.as_deref() == Some("HostToContainer");
-    if ask.container.volume_mounts.iter().flatten().any(slave) {
+    let asked = |word| {
+        let mut mounts = ask.container.volume_mounts.iter().flatten();
+        mounts.any(|mount| mount.mount_propagation.as_deref() == Some(word))
+    };
+    if asked("Bidirectional") {
+        return "shared".to_owned();
+    }
+    if asked("HostToContainer") {
         return "slave".to_owned();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.rootfs_propagation().clone());

@@ -10,7 +10,7 @@ use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{image, lifecycle, network, resources, security, sysctls, volumes};
+use super::{image, lifecycle, mounts, network, resources, security, sysctls, volumes};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -93,7 +93,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         objects: options.objects.clone(),
         images,
         security: options.security.clone(),
-        warnings: warnings(spec),
+        warnings: Vec::new(),
     })
 }
 
@@ -124,6 +124,7 @@ fn sandbox(
         },
         user: if spec.host_users == Some(false) { Scope::Pod } else { Scope::Host },
         ids: None,
+        shared_volumes: mounts::shared_volumes(spec),
         domainname: String::new(),
         sysctls: sysctls::sysctls(spec, options, errors),
         hosts: network::hosts(spec, node, &hostname, domain.as_deref()),
@@ -131,19 +132,4 @@ fn sandbox(
         shm_size: SHM_SIZE,
         hostname,
     }
-}
-
-/// What works otherwise than in a cluster, and would be looked for in vain.
-fn warnings(spec: &v1::PodSpec) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (field, _, container) in lifecycle::containers(spec) {
-        for (at, mount) in container.volume_mounts.iter().flatten().enumerate() {
-            if mount.mount_propagation.as_deref() == Some("HostToContainer") {
-                warnings.push(format!(
-                    "{field}.volumeMounts[{at}].mountPropagation: HostToContainer holds for all mounts of the container"
-                ));
-            }
-        }
-    }
-    warnings
 }

@@ -119,6 +119,7 @@ fn sandbox() -> SandboxFacts {
         volumes: [("data".to_owned(), run("volumes/data"))].into(),
         pod_ips: vec!["127.0.0.1".to_owned()],
         seccomp_profile: None,
+        mounts: MountNamespaces::default(),
         devices: Vec::new(),
         attempt_dir: run("c/0"),
     }

@@ -1,6 +1,6 @@
 //! What plan takes and gives: facts about this box and its images come in, what to make goes out. All plain values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use oci_spec::runtime::{LinuxDevice, Spec};
@@ -120,6 +120,8 @@ pub struct SandboxPlan {
     pub user: Scope,
     /// The ids of the pod's own user namespace: set by whoever reserves them, which a plan can't.
     pub ids: Option<IdRange>,
+    /// Names of the volumes that a container mounts with `mountPropagation: Bidirectional`.
+    pub shared_volumes: BTreeSet<String>,
     /// `/proc/sys` names (dotted) and values, set in the sandbox's namespaces.
     pub sysctls: BTreeMap<String, String>,
     /// Text of /etc/hosts.
@@ -186,6 +188,13 @@ pub enum VolumeSource {
         /// What its reference names.
         image: ImageSource,
     },
+    /// `persistentVolumeClaim`: a folder of this box, which has to be there.
+    Claim {
+        /// On the host.
+        path: PathBuf,
+        /// When fsGroup is applied to all that is in it.
+        change: GroupChange,
+    },
     /// `hostPath` (R10.5). A relative path is relative to `/`.
     HostPath {
         /// On the host.
@@ -193,6 +202,15 @@ pub enum VolumeSource {
         /// What has to be there.
         kind: HostPathKind,
     },
+}
+
+/// `fsGroupChangePolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupChange {
+    /// At each start of the pod.
+    Always,
+    /// Only where the volume's root doesn't have it.
+    OnRootMismatch,
 }
 
 /// A file of a volume.
@@ -273,10 +291,21 @@ pub struct SandboxFacts {
     pub pod_ips: Vec<String>,
     /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.
     pub seccomp_profile: Option<Result<String, String>>,
+    /// The mount namespace that barepod was started in, and the supervisor's own, in which the pod's volumes are.
+    pub mounts: MountNamespaces,
     /// The box's device nodes; none where the container doesn't get them (see [`super::wants_devices`]).
     pub devices: Vec<LinuxDevice>,
     /// Folder of this attempt, for what is made anew at each start (the termination log).
     pub attempt_dir: PathBuf,
+}
+
+/// Where mounts can be shared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MountNamespaces {
+    /// The host's.
+    pub host: PathBuf,
+    /// The supervisor's.
+    pub pod: PathBuf,
 }
 
 /// A user namespace that was made for a pod.
@@ -319,6 +348,8 @@ pub struct ContainerPlan {
     /// Sources of mounts in `spec` that must be resolved below a volume first (`subPath`): for the mount at this
     /// destination, the part of the path below its source.
     pub sub_paths: Vec<SubPath>,
+    /// Mounts of `spec` that share what is mounted in them with another mount namespace (Bidirectional).
+    pub shared: Vec<SharedMount>,
     /// Files to make in the attempt's folder before the mounts: (path, mode).
     pub files: Vec<(PathBuf, u32)>,
     /// The one of `files` that the container sees at `terminationMessagePath` (R8.7).
@@ -334,6 +365,15 @@ pub struct SubPath {
     pub path: PathBuf,
     /// What is done where it doesn't exist.
     pub missing: Missing,
+}
+
+/// A mount that is to be a peer of its source (mount_namespaces(7)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedMount {
+    /// Index of the mount in `spec.mounts`.
+    pub mount: usize,
+    /// The mount namespace of which the source is.
+    pub namespace: PathBuf,
 }
 
 /// What is done about a `subPath` that isn't in its volume.

@@ -1,4 +1,4 @@
-//! mount_setattr(2), which no crate of ours wraps.
+//! mount_setattr(2), which no crate of ours wraps, and the way in which mountinfo writes paths.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -17,6 +17,31 @@ pub(crate) fn map_ids(root: impl AsFd, namespace: BorrowedFd<'_>) -> io::Result<
     set(root, &MountAttr { set: libc::MOUNT_ATTR_IDMAP, clear: 0, propagation: 0, user_namespace: namespace })
 }
 
+/// Cuts a mount and those below it off from what is mounted at their sources from now on.
+pub(crate) fn make_private(root: impl AsFd) -> io::Result<()> {
+    let attributes = MountAttr { set: 0, clear: 0, propagation: libc::MS_PRIVATE, user_namespace: 0 };
+    apply(root, &attributes, libc::AT_RECURSIVE)
+}
+
+/// mountinfo writes blanks, tabs, newlines and backslashes as `\ooo` (proc(5)).
+pub(crate) fn unescape(text: &str) -> std::ffi::OsString {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first == b'\\'
+            && let Some(code) =
+                tail.get(..3).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok())
+        {
+            bytes.push(code);
+            rest = &tail[3..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    std::os::unix::ffi::OsStringExt::from_vec(bytes)
+}
+
 /// The kernel's `struct mount_attr`.
 #[repr(C)]
 struct MountAttr {
@@ -27,16 +52,30 @@ struct MountAttr {
 }
 
 fn set(root: impl AsFd, attributes: &MountAttr) -> io::Result<()> {
+    apply(root, attributes, 0)
+}
+
+fn apply(root: impl AsFd, attributes: &MountAttr, flags: i32) -> io::Result<()> {
     // SAFETY: the path is an empty C string, the struct lives through the call and has the size that is given.
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             root.as_fd().as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
+            libc::AT_EMPTY_PATH | flags,
             std::ptr::from_ref(attributes),
             size_of::<MountAttr>(),
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn mountinfo_is_unescaped() {
+        for (text, plain) in [("/a", "/a"), ("/a\\040b", "/a b"), ("/a\\134", "/a\\"), ("/a\\9", "/a\\9")] {
+            assert_eq!(super::unescape(text), plain);
+        }
+    }
 }

@@ -68,16 +68,20 @@ mod tests {
 
     #[test]
     fn the_first_free_range_is_chosen() {
-        let pool = |in_use: &[Range<u64>]| Pool { count: 3, in_use: in_use.to_vec(), ..Pool::default() };
+        let pool = |in_use: &[(u64, u64)]| Pool {
+            count: 3,
+            in_use: in_use.iter().map(|(first, end)| *first..*end).collect(),
+            ..Pool::default()
+        };
         let cases: [(&[u32], Pool, Option<u32>); 7] = [
             (&[], pool(&[]), Some(65536)),
             (&[65536], pool(&[]), Some(131_072)),
             (&[131_072], pool(&[]), Some(65536)),
             (&[65536, 131_072, 196_608], pool(&[]), None),
             // Of others: the last id of a range is enough, what only touches it is not.
-            (&[], pool(&[131_071..131_072]), Some(131_072)),
-            (&[], pool(&[0..65536, 131_072..200_000]), Some(65536)),
-            (&[65536], pool(&[100_000..165_536]), Some(196_608)),
+            (&[], pool(&[(131_071, 131_072)]), Some(131_072)),
+            (&[], pool(&[(0, 65536), (131_072, 200_000)]), Some(65536)),
+            (&[65536], pool(&[(100_000, 165_536)]), Some(196_608)),
         ];
         for (taken, pool, chosen) in cases {
             assert_eq!(pool.choose(taken), chosen, "{taken:?} {pool:?}");

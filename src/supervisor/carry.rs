@@ -1,5 +1,6 @@
 //! Actions to the world: each is carried out at once, or begun and answered when its descriptor says so.
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use barepod_engine::action::{Action, ContainerAction};
@@ -10,7 +11,7 @@ use super::slot::Stage;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
-use crate::plan::{self, ContainerPlan, ImageSource};
+use crate::plan::{self, ContainerPlan, ImageSource, MountNamespaces};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
 use crate::runtime::image::{self, Image, Trouble};
 use crate::runtime::node;
@@ -163,6 +164,10 @@ impl Supervisor<'_> {
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
+        facts.mounts = MountNamespaces {
+            host: format!("/proc/{}/fd/{}", std::process::id(), self.host_mounts.as_raw_fd()).into(),
+            pod: format!("/proc/{}/ns/mnt", std::process::id()).into(),
+        };
         let pod = &self.pod;
         if plan::wants_devices(&pod.manifest, container) {
             facts.devices = node::devices();

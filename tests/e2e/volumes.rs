@@ -161,3 +161,101 @@ fn a_host_path_of_the_wrong_type() {
         assert!(case.trace().is_empty());
     }
 }
+
+/// A folder of the host's that is a mount of its own, shared or not; unmounted at the end.
+struct Mounted(std::path::PathBuf);
+
+impl Mounted {
+    fn new(case: &Case, propagation: &str) -> Self {
+        let folder = case.dir().join(propagation);
+        std::fs::create_dir(&folder).unwrap();
+        let mount = |args: &[&str]| {
+            assert!(std::process::Command::new("mount").args(args).arg(&folder).status().unwrap().success());
+        };
+        mount(&["-t", "tmpfs", "x"]);
+        mount(&[propagation]);
+        Self(folder)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let all = std::process::Command::new("umount").arg("-R").arg(&self.0).status();
+        assert!(all.unwrap().success() || std::thread::panicking());
+    }
+}
+
+/// HostToContainer: what the host mounts later is seen, in that mount alone; Bidirectional: the host sees what the
+/// container mounts as well.
+#[test]
+fn later_mounts_are_handed_on_as_it_is_said() {
+    let Some(case) = Case::new("propagation") else { return };
+    let shared = Mounted::new(&case, "--make-shared");
+    for name in ["from-host", "from-container", "still-private"] {
+        std::fs::create_dir(shared.0.join(name)).unwrap();
+    }
+    let volumes = json!({"volumes": [{"name": "v", "hostPath": {"path": shared.0}}]});
+    let mounts = json!({"securityContext": {"privileged": true}, "volumeMounts": [
+        {"name": "v", "mountPath": "/two", "mountPropagation": "Bidirectional"},
+        {"name": "v", "mountPath": "/one", "mountPropagation": "HostToContainer"},
+        {"name": "v", "mountPath": "/none"},
+    ]});
+    let script = "mount -t tmpfs x /two/from-container && mount -t tmpfs x /one/still-private && say mounted; \
+        hold go; for m in two one none; do say $m $(grep -c \" /$m/\" /proc/self/mountinfo); done";
+    let mut run = case.start(&case.pod().spec(volumes).container(main("main", script, mounts)));
+    case.wait_for("mounted");
+    let mine = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let is_mounted = |name: &str| mine().contains(&format!("{} ", shared.0.join(name).display()));
+    assert!(is_mounted("from-container") && !is_mounted("still-private"), "{}", mine());
+    let target = shared.0.join("from-host");
+    assert!(std::process::Command::new("mount").args(["-t", "tmpfs", "x"]).arg(&target).status().unwrap().success());
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    // Of the container, of the host; in the second also the one that stayed there.
+    assert_eq!(case.trace()[1..], ["two 2", "one 3", "none 0"]);
+    drop(shared);
+}
+
+/// Bidirectional in a volume of the pod's own: another container sees it, the host doesn't, and it goes with the pod.
+#[test]
+fn containers_hand_mounts_to_each_other() {
+    for (name, medium) in [("handed-disk", ""), ("handed-memory", "Memory")] {
+        let Some(case) = Case::new(name) else { return };
+        let volumes = json!({"volumes": [{"name": "v", "emptyDir": {"medium": medium}}]});
+        let mounter = json!({"securityContext": {"privileged": true}, "volumeMounts": [
+            {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}]});
+        let user = json!({"volumeMounts": [{"name": "v", "mountPath": "/v", "mountPropagation": "HostToContainer"}]});
+        let other = json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]});
+        let manifest = case
+            .pod()
+            .spec(volumes)
+            .container(main("user", "say user; await mounted; say $(cat /v/m/f)", user))
+            .container(main("other", "say other; await mounted; [ -e /v/m/f ] || say nothing", other))
+            .container(main(
+                "mounter",
+                "await user; await other; mkdir /v/m; mount -t tmpfs x /v/m && echo handed > /v/m/f; say mounted; await handed",
+                mounter,
+            ));
+        assert_eq!(case.run(&manifest), 0);
+        assert!(case.said("handed") && case.said("nothing"), "{:?}", case.trace());
+    }
+}
+
+/// What isn't shared by the host can't be by a container; the words are the ones that people search for.
+#[test]
+fn sharing_needs_a_shared_mount() {
+    let Some(case) = Case::new("not-shared") else { return };
+    let private = Mounted::new(&case, "--make-private");
+    let volumes = json!({"volumes": [{"name": "v", "hostPath": {"path": private.0}}]});
+    let mounts = json!({"securityContext": {"privileged": true}, "volumeMounts": [
+        {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}]});
+    let mut run = case.start(&case.pod().spec(volumes).container(main("main", "true", mounts)));
+    crate::harness::wait("the refusal", || {
+        let state = case.container("main")["state"].clone();
+        state["waiting"]["message"].as_str().is_some_and(|text| text.contains("but it is not a shared mount"))
+    });
+    run.signal(rustix::process::Signal::TERM);
+    run.end();
+    drop(run);
+    drop(private);
+}

@@ -16,7 +16,9 @@ pub(super) const TABLES: &[Table] = &[
             ("fsGroup", Honoured),
             (
                 "fsGroupChangePolicy",
-                Warned("emptyDir volumes get their group when they are made, hostPath volumes never do"),
+                Partly(
+                    "of persistentVolumeClaims; emptyDir volumes get their group when they are made, hostPath volumes never do",
+                ),
             ),
             ("runAsGroup", Honoured),
             ("runAsNonRoot", Honoured),

@@ -126,7 +126,7 @@ pub(super) const TABLES: &[Table] = &[
         &[
             ("bindMountOptions", later("options of bind mounts are not supported yet")),
             ("mountPath", Honoured),
-            ("mountPropagation", Partly("None and HostToContainer; Bidirectional is not supported yet")),
+            ("mountPropagation", Partly("Bidirectional neither with a subPath nor with hostUsers: false")),
             ("name", Honoured),
             ("readOnly", Honoured),
             ("recursiveReadOnly", Partly("honoured from Linux 5.12 on; before, IfPossible fails like Enabled")),

@@ -61,12 +61,6 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
             forbid(&path.child("hostPort"), "forwarding ports of the host is not supported yet", help, check);
         }
     }
-    for (path, mount) in each(container.volume_mounts.as_ref(), &path.child("volumeMounts")) {
-        if mount.mount_propagation.as_deref() == Some("Bidirectional") {
-            let why = "Bidirectional mount propagation is not supported yet";
-            forbid(&path.child("mountPropagation"), why, "None and HostToContainer work", check);
-        }
-    }
     if let Some(context) = &container.security_context {
         let path = path.child("securityContext");
         apparmor(context.app_armor_profile.as_ref(), &path, check);

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::AttemptDirs;
 use super::executor::{Confinement, LastStep, Moment};
 use super::failure::{Failure, Stage};
-use super::rootfs;
 use super::users::Users;
+use super::{binds, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, View};
 use crate::runtime::{seccomp, spawn};
@@ -86,9 +86,10 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
     rootfs::make_working_directory(&spec, &dirs, users.as_ref())?;
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs, users.as_ref())?;
     if let Some(users) = &users {
-        users.map_mounts(&mut spec, &dirs)?;
+        users::bind_devices(&mut spec)?;
         users.raise_limits(&spec)?;
     }
+    binds::prepare(&mut spec, &plan.shared, users.as_ref(), &dirs)?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, &mut warnings);
     let confinement = match filtering {

@@ -4,6 +4,7 @@
 //! container's init becomes a child of the process that began the [`Creation`]. Nothing here waits: each step has a
 //! descriptor to poll and a call that says how far it is. [`Creation`] → [`Container`] → [`Removal`].
 
+mod binds;
 mod creation;
 mod executor;
 mod failure;

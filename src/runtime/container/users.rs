@@ -10,10 +10,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNamespaceType, Mount, Spec};
-use rustix::fs::CWD;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::AttemptDirs;
+use super::binds::{Depth, attach, clone_tree};
 use super::failure::{Failure, Stage};
 use crate::plan::IdRange;
 use crate::runtime::limits;
@@ -56,41 +55,17 @@ impl Users {
         self.ids.host(id)
     }
 
-    /// A mount of what is at `source`, nowhere yet, that shows its ids as the container's.
-    fn mapped(&self, source: &Path, depth: Depth) -> Result<OwnedFd, Failure> {
-        let tree = clone_tree(source, depth)?;
-        map_ids(&tree, self.namespace.as_fd()).map_err(|cause| refused(source, &cause))?;
-        Ok(tree)
+    /// Has a mount of what is at `source`, which is nowhere yet, show its ids as the container's.
+    pub(super) fn map(&self, tree: &OwnedFd, source: &Path) -> Result<(), Failure> {
+        map_ids(tree, self.namespace.as_fd()).map_err(|cause| refused(source, cause))
     }
 
     /// Shows a root file system at `target` with the container's ids.
     pub(super) fn map_root(&self, rootfs: &Path, target: &Path) -> Result<(), Failure> {
         fs::create_dir_all(target).map_err(|cause| Failure::io(Stage::Users, target.display(), cause))?;
-        attach(&self.mapped(rootfs, Depth::One)?, target)
-    }
-
-    /// Binds the source of every bind mount to a place of the helper's, with the container's ids where the config says
-    /// so by mappings.
-    pub(super) fn map_mounts(&self, spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
-        bind_devices(spec)?;
-        let folder = dirs.mounts().join("binds");
-        for (number, mount) in spec.mounts_mut().iter_mut().flatten().enumerate() {
-            let mapped = mount.uid_mappings().is_some();
-            mount.set_uid_mappings(None).set_gid_mappings(None);
-            let Some(depth) = bind_depth(mount) else { continue };
-            let Some(source) = mount.source().clone() else { continue };
-            let target = folder.join(number.to_string());
-            let tree = if mapped { self.mapped(&source, depth)? } else { clone_tree(&source, depth)? };
-            let failed = |cause| Failure::io(Stage::Users, target.display(), cause);
-            if fs::metadata(&source).map_err(failed)?.is_dir() {
-                fs::create_dir_all(&target).map_err(failed)?;
-            } else {
-                fs::create_dir_all(&folder).and_then(|()| File::create(&target)).map_err(failed)?;
-            }
-            attach(&tree, &target)?;
-            mount.set_source(Some(target));
-        }
-        Ok(())
+        let tree = clone_tree(rootfs, Depth::One)?;
+        self.map(&tree, rootfs)?;
+        attach(&tree, target)
     }
 
     /// What the container may not do itself: raises hard limits as far as its config asks for.
@@ -131,7 +106,7 @@ impl Users {
 
 /// In a user namespace nobody makes device nodes: the host's are bound, and have to be what the config means. Those that
 /// every container has libcontainer binds itself.
-fn bind_devices(spec: &mut Spec) -> Result<(), Failure> {
+pub(super) fn bind_devices(spec: &mut Spec) -> Result<(), Failure> {
     const EVERYWHERE: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/urandom", "/dev/random"];
     let devices = spec.linux_mut().as_mut().map(|linux| linux.devices_mut().take().unwrap_or_default());
     let mut mounts = spec.mounts().clone().unwrap_or_default();
@@ -169,41 +144,9 @@ fn is(device: &LinuxDevice, found: &fs::Metadata) -> bool {
     same_kind && (device.typ() == LinuxDeviceType::P || numbers == (device.major(), device.minor()))
 }
 
-/// How much of a tree of mounts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    One,
-    All,
-}
-
-fn bind_depth(mount: &Mount) -> Option<Depth> {
-    let has = |name: &str| mount.options().iter().flatten().any(|option| option == name);
-    if has("rbind") {
-        return Some(Depth::All);
-    }
-    (has("bind") || mount.typ().as_deref() == Some("bind")).then_some(Depth::One)
-}
-
-fn clone_tree(source: &Path, depth: Depth) -> Result<OwnedFd, Failure> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if depth == Depth::All {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(CWD, source, flags).map_err(|cause| Failure::io(Stage::Users, source.display(), cause))
-}
-
-fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Failure> {
-    move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .map_err(|cause| Failure::io(Stage::Users, target.display(), cause))
-}
-
-fn refused(source: &Path, cause: &io::Error) -> Failure {
-    let mut failure = Failure::io(
-        Stage::Users,
-        source.display(),
-        io::Error::from_raw_os_error(cause.raw_os_error().unwrap_or(libc::EIO)),
-    );
-    match cause.raw_os_error() {
+fn refused(source: &Path, cause: io::Error) -> Failure {
+    let mut failure = Failure::io(Stage::Users, source.display(), cause);
+    match failure.errno {
         Some(libc::EINVAL) => failure.cause.push_str(
             "; its file system can't be mounted with other ids (mount_setattr(2), MOUNT_ATTR_IDMAP), which \
              hostUsers: false needs",

@@ -9,7 +9,7 @@ mod pause;
 mod user;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,9 @@ use std::time::Duration;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::plan::{CgroupPlan, IdRange, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan};
+use crate::plan::{
+    CgroupPlan, IdRange, MountNamespaces, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
+};
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
 use crate::runtime::volume::{self, VolumeError};
 
@@ -72,11 +74,13 @@ fn error(call: &'static str, object: impl std::fmt::Display) -> impl FnOnce(io::
 }
 
 /// Gives this process a mount namespace of its own, which receives the box's mounts but shows it none. To be called
-/// once, before there is a second thread.
-pub fn isolate_mounts() -> Result<(), SandboxError> {
+/// once, before there is a second thread. Returns the one that it was in.
+pub fn isolate_mounts() -> Result<File, SandboxError> {
+    let home = File::open("/proc/thread-self/ns/mnt").map_err(error("open", "the mount namespace"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| error("unshare", "mount namespace")(errno.into()))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
-        .map_err(|errno| error("mount --make-rslave", "/")(errno.into()))
+        .map_err(|errno| error("mount --make-rslave", "/")(errno.into()))?;
+    Ok(home)
 }
 
 /// Where a pod's things are on the box.
@@ -178,6 +182,9 @@ impl Sandbox {
             // Recorded first: a volume made halfway is removed as well.
             self.volumes.push(one.clone());
             let place = volume::create(one, &self.volume_folder(), self.ids)?;
+            if plan.shared_volumes.contains(&one.name) {
+                volume::share(one, &place)?;
+            }
             self.places.insert(one.name.clone(), place);
         }
         Ok(())
@@ -207,6 +214,7 @@ impl Sandbox {
             volumes: self.places.clone(),
             pod_ips: self.pod_ips.clone(),
             seccomp_profile: None,
+            mounts: MountNamespaces::default(),
             devices: Vec::new(),
             attempt_dir: PathBuf::new(),
         }

@@ -2,6 +2,7 @@
 //! failure is retried is the engine's.
 
 mod config;
+mod group;
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -57,6 +58,13 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
             let failed = |cause| VolumeError::Image { volume: plan.name.clone(), cause: Box::new(cause) };
             return Ok(image::open(image).map_err(failed)?.rootfs);
         }
+        VolumeSource::Claim { path, change } => {
+            let found = host_path(plan, path, HostPathKind::Directory)?;
+            if let Some(group) = plan.fs_group {
+                group::apply(&found, group, *change).map_err(|(call, path, cause)| error(call, &path)(cause))?;
+            }
+            return Ok(found);
+        }
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }
     let mut mode = 0o777;
@@ -66,6 +74,23 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
     }
     fs::set_permissions(&made, Permissions::from_mode(mode)).map_err(error("chmod", &made))?;
     Ok(made)
+}
+
+/// Has a volume of the pod's own show in all places where it is mounted as shared what is mounted in any of them. The
+/// host's are shared with the host, or not, by whoever mounted them.
+pub fn share(plan: &VolumePlan, place: &Path) -> Result<(), VolumeError> {
+    let error = |call| {
+        let (volume, path) = (plan.name.clone(), place.to_owned());
+        move |errno: nix::Error| VolumeError::Io { volume, call, path, cause: errno.into() }
+    };
+    match plan.source {
+        VolumeSource::EmptyDir { .. } => {
+            mount(Some(place), place, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(error("bind"))?;
+        }
+        VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {}
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(()),
+    }
+    mount(None::<&str>, place, None::<&str>, MsFlags::MS_SHARED, None::<&str>).map_err(error("mount --make-shared"))
 }
 
 fn host_path(plan: &VolumePlan, path: &Path, kind: HostPathKind) -> Result<PathBuf, VolumeError> {
@@ -119,11 +144,15 @@ pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
     let made = folder.join(&plan.name);
     let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
-        VolumeSource::HostPath { .. } | VolumeSource::Image { .. } => return Ok(()),
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(()),
         VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {
             unmount(&made).map_err(|cause| error("umount", cause))?;
         }
-        VolumeSource::EmptyDir { .. } => {}
+        VolumeSource::EmptyDir { .. } => {
+            // A shared one is a mount, with what containers mounted in it.
+            let flags = nix::mount::MntFlags::MNT_DETACH | nix::mount::MntFlags::UMOUNT_NOFOLLOW;
+            let _ = nix::mount::umount2(&made, flags);
+        }
     }
     files::remove_tree(&made, &mut usize::MAX.clone()).map(drop).map_err(|cause| error("remove", cause))
 }
