@@ -6,6 +6,7 @@
 //! ignored by it in silence, the field is refused here (see `oci`).
 //!
 //! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
+mod apparmor;
 mod container;
 mod devices;
 mod env;

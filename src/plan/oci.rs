@@ -12,12 +12,10 @@ use oci_spec::runtime::{
 };
 
 use super::container::{self, Ask};
-use super::devices;
 use super::error::{ConfigCause, ConfigError};
-use super::resources;
-use super::seccomp;
 use super::security::{self, Identity};
 use super::types::{CgroupVersion, RootAccess, Scope};
+use super::{apparmor, devices, resources, seccomp};
 
 /// What the other modules have worked out.
 pub(crate) struct Parts {
@@ -181,13 +179,7 @@ fn process(ask: &Ask, parts: &Parts) -> Result<Process, ConfigError> {
         .set_capabilities(Some(security::capabilities(ask)?))
         .set_no_new_privileges(security::no_new_privileges(ask))
         .set_oom_score_adj(Some(resources::oom_score_adj(ask.spec, ask.kind, ask.container, ask.node)));
-    let unconfined = |kind: Option<String>| kind.as_deref() == Some("Unconfined");
-    let apparmor = ask.context().app_armor_profile.or(ask.pod_context().app_armor_profile).map(|profile| profile.type_);
-    let empty = process.apparmor_profile().as_ref().is_some_and(String::is_empty);
-    if ask.privileged() || unconfined(apparmor) || empty {
-        // An empty name is none; libcontainer would look for it.
-        process.set_apparmor_profile(None);
-    }
+    process.set_apparmor_profile(apparmor::profile(ask));
     Ok(process)
 }
 

@@ -10,7 +10,7 @@ use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{image, lifecycle, mounts, network, resources, security, sysctls, volumes};
+use super::{apparmor, image, lifecycle, mounts, network, resources, security, sysctls, volumes};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -56,6 +56,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     }
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
     let sandbox = sandbox(pod, spec, node, &options.security, &mut errors);
+    apparmor::check(spec, node, &mut errors);
     let mut images = Vec::new();
     for (field, _, container) in lifecycle::containers(spec) {
         let name = container.image.as_deref().unwrap_or_default();

@@ -51,6 +51,7 @@ fn node() -> NodeFacts {
         hosts: "127.0.0.1 localhost\n192.0.2.7 box\n".to_owned(),
         host_ips: vec!["192.0.2.7".to_owned(), "2001:db8::7".to_owned()],
         kernel: (6, 1),
+        apparmor: AppArmor::Off,
     }
 }
 

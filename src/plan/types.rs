@@ -37,6 +37,21 @@ pub struct NodeFacts {
     pub host_ips: Vec<String>,
     /// Of the kernel that runs.
     pub kernel: KernelVersion,
+    /// Whether the kernel has AppArmor.
+    pub apparmor: AppArmor,
+}
+
+/// AppArmor on this box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AppArmor {
+    /// Not in the kernel, or not enabled.
+    #[default]
+    Off,
+    /// Enabled.
+    On {
+        /// Names of the profiles that are loaded; `None`: can't be told (securityfs isn't mounted).
+        loaded: Option<Vec<String>>,
+    },
 }
 
 /// Major and minor number: `(6, 1)`.

@@ -30,11 +30,6 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
             );
         }
     }
-    let Some(context) = &spec.security_context else {
-        return;
-    };
-    let path = path.child("securityContext");
-    apparmor(context.app_armor_profile.as_ref(), &path, check);
 }
 
 fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Check<'_>) {
@@ -60,10 +55,6 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
             let help = "leave it out, or use hostNetwork: true";
             forbid(&path.child("hostPort"), "forwarding ports of the host is not supported yet", help, check);
         }
-    }
-    if let Some(context) = &container.security_context {
-        let path = path.child("securityContext");
-        apparmor(context.app_armor_profile.as_ref(), &path, check);
     }
 }
 
@@ -94,15 +85,6 @@ fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
                 None => diagnostic.help(WORKS),
             });
         }
-    }
-}
-
-/// AppArmor profiles: only going without one works.
-fn apparmor(profile: Option<&v1::AppArmorProfile>, path: &FieldPath, check: &mut Check<'_>) {
-    if let Some(given @ ("RuntimeDefault" | "Localhost")) = profile.map(|profile| profile.type_.as_str()) {
-        let why = format!("appArmorProfile of type {given} is not supported yet");
-        let path = path.child("appArmorProfile").child("type");
-        forbid(&path, &why, "leave the profile out, or write type: Unconfined", check);
     }
 }
 

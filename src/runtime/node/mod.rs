@@ -11,7 +11,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
-use crate::plan::{CgroupVersion, KernelVersion, NodeFacts};
+use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NodeFacts};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.
@@ -50,7 +50,19 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         hosts: text_or_empty(Path::new("/etc/hosts"))?,
         host_ips: host_ips(),
         kernel: kernel(rustix::system::uname().release().to_bytes()),
+        apparmor: apparmor(),
     })
+}
+
+/// What the kernel says of AppArmor. A profile's line is `NAME (MODE)`, and a name may have blanks in it.
+fn apparmor() -> AppArmor {
+    let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
+    if !enabled.starts_with('Y') {
+        return AppArmor::Off;
+    }
+    let text = fs::read_to_string("/sys/kernel/security/apparmor/profiles").ok();
+    let name = |line: &str| line.rsplit_once(" (").map_or(line, |(name, _)| name).to_owned();
+    AppArmor::On { loaded: text.map(|text| text.lines().map(name).collect()) }
 }
 
 /// `6.1.0-amd64` is 6.1. A release that says nothing is the oldest there can be.
