@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
+use nix::mount::MsFlags;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -163,26 +165,32 @@ fn a_host_path_of_the_wrong_type() {
 }
 
 /// A folder of the host's that is a mount of its own, shared or not; unmounted at the end.
-struct Mounted(std::path::PathBuf);
+struct Mounted(PathBuf);
 
 impl Mounted {
-    fn new(case: &Case, propagation: &str) -> Self {
-        let folder = case.dir().join(propagation);
-        std::fs::create_dir(&folder).unwrap();
-        let mount = |args: &[&str]| {
-            assert!(std::process::Command::new("mount").args(args).arg(&folder).status().unwrap().success());
-        };
-        mount(&["-t", "tmpfs", "x"]);
-        mount(&[propagation]);
+    fn new(case: &Case, name: &str, propagation: MsFlags) -> Self {
+        let folder = case.dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        // This thread's host from now on: pods of other tests would take the mount over into their namespaces.
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+        nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).unwrap();
+        tmpfs(&folder);
+        nix::mount::mount(None::<&str>, &folder, None::<&str>, propagation, None::<&str>).unwrap();
         Self(folder)
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let all = std::process::Command::new("umount").arg("-R").arg(&self.0).status();
-        assert!(all.unwrap().success() || std::thread::panicking());
+        // With what is mounted below.
+        let ended = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+        assert!(ended.is_ok() || std::thread::panicking(), "{ended:?}");
     }
+}
+
+fn tmpfs(folder: &Path) {
+    nix::mount::mount(Some("x"), folder, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
 }
 
 /// HostToContainer: what the host mounts later is seen, in that mount alone; Bidirectional: the host sees what the
@@ -190,9 +198,9 @@ impl Drop for Mounted {
 #[test]
 fn later_mounts_are_handed_on_as_it_is_said() {
     let Some(case) = Case::new("propagation") else { return };
-    let shared = Mounted::new(&case, "--make-shared");
+    let shared = Mounted::new(&case, "shared", MsFlags::MS_SHARED);
     for name in ["from-host", "from-container", "still-private"] {
-        std::fs::create_dir(shared.0.join(name)).unwrap();
+        fs::create_dir(shared.0.join(name)).unwrap();
     }
     let volumes = json!({"volumes": [{"name": "v", "hostPath": {"path": shared.0}}]});
     let mounts = json!({"securityContext": {"privileged": true}, "volumeMounts": [
@@ -204,11 +212,11 @@ fn later_mounts_are_handed_on_as_it_is_said() {
         hold go; for m in two one none; do say $m $(grep -c \" /$m/\" /proc/self/mountinfo); done";
     let mut run = case.start(&case.pod().spec(volumes).container(main("main", script, mounts)));
     case.wait_for("mounted");
-    let mine = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mine = || fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
     let is_mounted = |name: &str| mine().contains(&format!("{} ", shared.0.join(name).display()));
     assert!(is_mounted("from-container") && !is_mounted("still-private"), "{}", mine());
     let target = shared.0.join("from-host");
-    assert!(std::process::Command::new("mount").args(["-t", "tmpfs", "x"]).arg(&target).status().unwrap().success());
+    tmpfs(&target);
     case.release("go");
     assert_eq!(run.end(), 0);
     // Of the container, of the host; in the second also the one that stayed there.
@@ -245,7 +253,7 @@ fn containers_hand_mounts_to_each_other() {
 #[test]
 fn sharing_needs_a_shared_mount() {
     let Some(case) = Case::new("not-shared") else { return };
-    let private = Mounted::new(&case, "--make-private");
+    let private = Mounted::new(&case, "private", MsFlags::MS_PRIVATE);
     let volumes = json!({"volumes": [{"name": "v", "hostPath": {"path": private.0}}]});
     let mounts = json!({"securityContext": {"privileged": true}, "volumeMounts": [
         {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}]});
