@@ -8,6 +8,7 @@
 //! `$BAREPOD` names the binary under test; by default it is the one cargo built.
 #![allow(clippy::unwrap_used)]
 
+mod apparmor;
 mod attacks;
 mod bundles;
 mod commands;

@@ -39,10 +39,7 @@ pub(super) const TABLES: &[Table] = &[
             ("iscsi", CLUSTER),
             ("name", Honoured),
             ("nfs", CLUSTER),
-            (
-                "persistentVolumeClaim",
-                Partly("a folder of this box, named by --volume CLAIM=PATH; fsGroup is not applied to it"),
-            ),
+            ("persistentVolumeClaim", Partly("a folder of this box, named by --volume CLAIM=PATH")),
             ("photonPersistentDisk", CLUSTER),
             ("portworxVolume", CLUSTER),
             ("projected", Honoured),
