@@ -65,9 +65,6 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     let mut watch =
         Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, verbosity).map_err(CliError::Output)?;
-    for warning in &plan.warnings {
-        eprintln!("warning: {warning}");
-    }
     let pod = Pod { manifest, plan, node, dirs };
     Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
 }

@@ -94,7 +94,6 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         objects: options.objects.clone(),
         images,
         security: options.security.clone(),
-        warnings: Vec::new(),
     })
 }
 

@@ -83,8 +83,6 @@ pub struct PodPlan {
     pub images: Vec<ImageSource>,
     /// What the command line says about security.
     pub security: SecurityOptions,
-    /// What was accepted but has no effect on one box, for the user to know.
-    pub warnings: Vec<String>,
 }
 
 /// Ids of the host that a pod's user namespace has as its own 0 and up (user_namespaces(7)).
