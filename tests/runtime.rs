@@ -2,7 +2,7 @@
 //! leftovers at its end.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -79,6 +79,9 @@ impl World {
             network: Scope::Pod,
             ipc: Scope::Pod,
             pid,
+            user: Scope::Host,
+            ids: None,
+            shared_volumes: BTreeSet::new(),
             sysctls: BTreeMap::new(),
             hosts: "127.0.0.1 localhost\n".into(),
             resolv_conf: String::new(),
@@ -139,6 +142,7 @@ impl World {
             root: RootAccess::Writable,
             spec,
             sub_paths: Vec::new(),
+            shared: Vec::new(),
             files: Vec::new(),
             termination_log: std::path::PathBuf::new(),
         }
@@ -416,7 +420,7 @@ fn sub_paths_cannot_escape() {
             .unwrap();
         let mounts = plan.spec.mounts_mut().as_mut().unwrap();
         mounts.push(mount);
-        plan.sub_paths.push(SubPath { mount: mounts.len() - 1, path: path.into() });
+        plan.sub_paths.push(SubPath { mount: mounts.len() - 1, path: path.into(), missing: Missing::Make });
         plan
     };
     let (exit, _, container) = world.run_plan(&with_mount("good", "a/b", &["touch", "/data/file"]));

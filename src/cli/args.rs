@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::store::ids::{LENGTH, Pool};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
@@ -99,6 +100,26 @@ pub struct SecurityArgs {
     /// (kernel.msg*, net.core.somaxconn)
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = crate::plan::sysctl_pattern)]
     pub allowed_unsafe_sysctls: Vec<String>,
+    /// Host ids that pods with hostUsers: false get, 65536 each
+    #[arg(long, value_name = "FIRST:LENGTH", value_parser = id_pool, default_value = "65536:7208960")]
+    pub userns_range: Pool,
+}
+
+/// `FIRST:LENGTH`, both multiples of 65536 (hostUsers: false).
+fn id_pool(text: &str) -> Result<Pool, String> {
+    let (first, length) = text.split_once(':').ok_or("write FIRST:LENGTH")?;
+    let number = |text: &str| text.parse::<u32>().map_err(|error| format!("{text:?}: {error}"));
+    let (first, length) = (number(first)?, number(length)?);
+    if !first.is_multiple_of(LENGTH) || !length.is_multiple_of(LENGTH) {
+        return Err(format!("both numbers must be multiples of {LENGTH}"));
+    }
+    if first == 0 || length == 0 {
+        return Err("must begin behind the host's own users, at 65536 or higher, and hold a pod at least".to_owned());
+    }
+    if u64::from(first) + u64::from(length) > 1 << 32 {
+        return Err("ends behind the last id, 4294967295".to_owned());
+    }
+    Ok(Pool { first, count: length / LENGTH, in_use: Vec::new() })
 }
 
 /// Restart back-off (R4.6).

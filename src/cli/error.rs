@@ -92,7 +92,10 @@ pub enum CliError {
         cause: String,
     },
     /// Not root.
-    #[error("barepod run needs root: it makes namespaces, mounts and cgroups; try sudo")]
+    #[error(
+        "barepod run needs root: it makes cgroups, mounts and devices, and gives containers users of their own; try sudo \
+         (pods of ordinary users, by a user namespace and a delegated cgroup, are not supported yet)"
+    )]
     NotRoot,
 }
 

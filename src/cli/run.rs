@@ -14,10 +14,11 @@ use super::recover;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
 use crate::manifest::{self, Beside, Objects};
-use crate::plan::{self, PodOptions, SeccompDefault, SecurityOptions};
+use crate::plan::{self, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
 use crate::runtime::node;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::store::PodStore;
+use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::{self, Ledger};
 use crate::supervisor::{Pod, Supervisor};
@@ -48,18 +49,22 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         objects,
         claims,
     };
-    let plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
     let ledger = ledger(&layout, &plan, &args.file);
     let dirs = SandboxDirs { state: layout.pod_dir(&namespace, &name), data: ledger.data_dir.clone() };
-    let store = PodStore::create(&layout, ledger)?;
+    let store = match plan.sandbox.user {
+        Scope::Pod => {
+            let pool = Pool { in_use: node::ids_in_use(), ..args.security.userns_range.clone() };
+            PodStore::create_with_ids(&layout, ledger, &pool)?
+        }
+        _ => PodStore::create(&layout, ledger)?,
+    };
+    plan.sandbox.ids = store.ledger().first_id.map(|first| IdRange { first, length: IdRange::LENGTH });
     let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     let mut watch =
         Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, verbosity).map_err(CliError::Output)?;
-    for warning in &plan.warnings {
-        eprintln!("warning: {warning}");
-    }
     let pod = Pod { manifest, plan, node, dirs };
     Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
 }
@@ -181,6 +186,7 @@ fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Pa
         uid: uid.clone(),
         supervisor_pid: std::process::id(),
         supervisor_start: supervisor_start(),
+        first_id: None,
         cgroup: plan.cgroup.path.clone(),
         data_dir: layout.data_dir(namespace, name, uid),
         log_dir: layout.log_dir(namespace, name, uid),

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use barepod_engine::event::CreateFailure;
 use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 use k8s_openapi::api::core::v1;
+use oci_spec::runtime::{LinuxIdMapping, LinuxIdMappingBuilder};
 
 use super::error::{ConfigCause, ConfigError};
-use super::types::{ContainerPlan, ImageFacts, Label, NodeFacts, PodPlan, RootAccess, SandboxFacts};
+use super::types::{ContainerPlan, IdRange, ImageFacts, Label, NodeFacts, PodPlan, RootAccess, SandboxFacts};
 use super::{env, expansion, lifecycle, mounts, oci, security};
 
 /// All that a container's config depends on, and who is asking.
@@ -73,6 +74,13 @@ pub(crate) fn cgroup(plan: &PodPlan, name: &str) -> PathBuf {
     plan.cgroup.path.join(name)
 }
 
+/// How the pod's user namespace maps users, and groups alike; `None`: they are the host's.
+pub(crate) fn id_mappings(ask: &Ask) -> Option<Vec<LinuxIdMapping>> {
+    let IdRange { first, length } = ask.sandbox.users.as_ref()?.ids;
+    let mapping = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(first).size(length).build();
+    Some(vec![mapping.expect("three numbers make a mapping")])
+}
+
 /// Plans one attempt of one container. Same arguments, same plan.
 ///
 /// # Panics
@@ -114,6 +122,7 @@ pub fn container(
         root,
         spec,
         sub_paths: planned.sub_paths,
+        shared: planned.shared,
         files: planned.files,
         termination_log: mounts::termination_log(&ask),
     })

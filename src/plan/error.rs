@@ -90,6 +90,12 @@ pub enum ConfigCause {
         /// What it says.
         value: i64,
     },
+    /// An id that the pod's user namespace doesn't have.
+    #[error("{id} is not in the pod's user namespace, which has the ids 0 to 65535 (hostUsers: false)")]
+    Unmapped {
+        /// The user's or group's.
+        id: u32,
+    },
     /// `fieldRef` to a field that can't be had.
     #[error("unsupported fieldPath: {path:?}; see the documentation of the downward API")]
     FieldPath {

@@ -6,7 +6,9 @@
 //! ignored by it in silence, the field is refused here (see `oci`).
 //!
 //! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
+mod apparmor;
 mod container;
+mod devices;
 mod env;
 mod error;
 mod expansion;
@@ -30,6 +32,7 @@ mod volumes;
 mod tests;
 
 pub use container::{container, label};
+pub use devices::wants_devices;
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Wanted, handler};
 pub use lifecycle::of as lifecycle_of;

@@ -9,8 +9,8 @@ use oci_spec::runtime::{Mount, MountBuilder};
 use super::container::Ask;
 use super::env::Environment;
 use super::error::{ConfigCause, ConfigError};
-use super::expansion;
-use super::types::{CgroupVersion, SubPath, VolumeSource};
+use super::types::{CgroupVersion, Missing, Scope, SharedMount, SubPath, VolumeSource};
+use super::{expansion, lifecycle};
 
 /// R8.7: the container's own user must be able to write it.
 const TERMINATION_LOG_MODE: u32 = 0o666;
@@ -19,12 +19,29 @@ const TERMINATION_LOG_MODE: u32 = 0o666;
 pub(crate) struct Planned {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) sub_paths: Vec<SubPath>,
+    pub(crate) shared: Vec<SharedMount>,
     pub(crate) files: Vec<(PathBuf, u32)>,
+}
+
+/// Volumes in which what a container mounts is to be seen by others.
+pub(crate) fn shared_volumes(spec: &v1::PodSpec) -> BTreeSet<String> {
+    let mounts = lifecycle::containers(spec).flat_map(|(_, _, container)| container.volume_mounts.iter().flatten());
+    mounts.filter(|mount| is_shared(mount)).map(|mount| mount.name.clone()).collect()
+}
+
+fn is_shared(mount: &v1::VolumeMount) -> bool {
+    mount.mount_propagation.as_deref() == Some("Bidirectional")
 }
 
 struct Item {
     mount: Mount,
     sub_path: Option<PathBuf>,
+    /// Whether it shows files that others have as well: their owners are the container's users of the same numbers, also
+    /// in a user namespace (KEP-127). What was made for the pod belongs to its users anyway.
+    is_hosts: bool,
+    missing: Missing,
+    /// The mount namespace that it shares later mounts with.
+    shared: Option<PathBuf>,
 }
 
 /// All mounts, outer ones before inner ones. Where several want the same place the manifest wins, then the sandbox,
@@ -41,17 +58,24 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
         files.push((file, TERMINATION_LOG_MODE));
     }
     items.extend(sandbox(ask).into_iter().map(plain));
-    items.extend(bundle(ask)?.into_iter().map(plain));
+    items.extend(bundle(ask)?.into_iter().map(of_bundle));
     items.extend(standard().into_iter().map(plain));
     let mut taken = BTreeSet::new();
     items.retain(|item| taken.insert(normal(item.mount.destination())));
     // Stable, by depth: a mount over the parent of another must come first (containerd's orderedMounts).
     items.sort_by_key(|item| normal(item.mount.destination()).components().count());
     let privileged = ask.privileged();
-    let mut planned = Planned { mounts: Vec::new(), sub_paths: Vec::new(), files };
-    for (at, item) in items.into_iter().enumerate() {
+    let mut planned = Planned { mounts: Vec::new(), sub_paths: Vec::new(), shared: Vec::new(), files };
+    for (at, mut item) in items.into_iter().enumerate() {
         if let Some(path) = item.sub_path {
-            planned.sub_paths.push(SubPath { mount: at, path });
+            planned.sub_paths.push(SubPath { mount: at, path, missing: item.missing });
+        }
+        if let Some(namespace) = item.shared.take() {
+            planned.shared.push(SharedMount { mount: at, namespace });
+        }
+        if item.is_hosts {
+            let mappings = super::container::id_mappings(ask);
+            item.mount.set_uid_mappings(mappings.clone()).set_gid_mappings(mappings);
         }
         planned.mounts.push(if privileged { writable(item.mount) } else { contained(ask, item.mount) });
     }
@@ -64,7 +88,13 @@ pub(crate) fn termination_log(ask: &Ask) -> PathBuf {
 }
 
 fn plain(mount: Mount) -> Item {
-    Item { mount, sub_path: None }
+    Item { mount, sub_path: None, is_hosts: false, missing: Missing::Refuse, shared: None }
+}
+
+/// A bundle's.
+fn of_bundle(mount: Mount) -> Item {
+    let is_bind = mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
+    Item { is_hosts: is_bind || mount.typ().as_deref() == Some("bind"), ..plain(mount) }
 }
 
 /// A destination without `.`, `//` and a slash at its end. `..` never climbs above the root file system.
@@ -183,8 +213,22 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     let propagation = match mount.mount_propagation.as_deref() {
         None | Some("None") => "rprivate",
         Some("HostToContainer") => "rslave",
+        Some("Bidirectional") => {
+            let refuse = |value: &str, advice| {
+                let cause = ConfigCause::Unsupported { value: value.to_owned(), advice };
+                Err(ask.config(field("mountPropagation"), cause))
+            };
+            if ask.plan.sandbox.user == Scope::Pod {
+                let advice = "what is mounted in a user namespace can't be seen outside; use hostUsers: true";
+                return refuse("Bidirectional with hostUsers: false", advice);
+            }
+            if mount.sub_path.is_some() || mount.sub_path_expr.is_some() {
+                return refuse("Bidirectional with a subPath", "mount the whole volume");
+            }
+            "rshared"
+        }
         Some(other) => {
-            let advice = "the container runtime can't mount it so; None and HostToContainer are";
+            let advice = "the container runtime can't mount it so; None, HostToContainer and Bidirectional are";
             let cause = ConfigCause::Unsupported { value: other.to_owned(), advice };
             return Err(ask.config(field("mountPropagation"), cause));
         }
@@ -220,7 +264,16 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     if image {
         options.push("noexec");
     }
-    Ok(Item { mount: bind(source, &destination, &options), sub_path })
+    let is_hosts = planned.is_some_and(|volume| match volume.source {
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => true,
+        VolumeSource::EmptyDir { .. } | VolumeSource::Memory { .. } | VolumeSource::Files { .. } => false,
+    });
+    let missing = if made { Missing::Refuse } else { Missing::Make };
+    let shared = is_shared(mount).then(|| {
+        let of = &ask.sandbox.mounts;
+        if is_hosts { of.host.clone() } else { of.pod.clone() }
+    });
+    Ok(Item { mount: bind(source, &destination, &options), sub_path, is_hosts, missing, shared })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

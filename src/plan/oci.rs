@@ -13,10 +13,9 @@ use oci_spec::runtime::{
 
 use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
-use super::resources;
-use super::seccomp;
 use super::security::{self, Identity};
 use super::types::{CgroupVersion, RootAccess, Scope};
+use super::{apparmor, devices, resources, seccomp};
 
 /// What the other modules have worked out.
 pub(crate) struct Parts {
@@ -152,6 +151,7 @@ pub(crate) fn assemble(ask: &Ask, parts: Parts) -> Result<Spec, ConfigError> {
     let readonly = parts.root == RootAccess::ReadOnly;
     let root = RootBuilder::default().path(ask.image.rootfs.clone()).readonly(readonly).build();
     spec.set_root(Some(root.expect("a root has no field that must be given")));
+    let devices = devices::devices(ask, &parts.mounts);
     spec.set_mounts(Some(parts.mounts));
     // They belong to the sandbox's UTS namespace, which has them already.
     spec.set_hostname(None);
@@ -160,6 +160,7 @@ pub(crate) fn assemble(ask: &Ask, parts: Parts) -> Result<Spec, ConfigError> {
     spec.set_windows(None);
     spec.set_zos(None);
     let mut linux = linux(ask);
+    linux.set_devices(devices);
     linux.set_seccomp(seccomp::profile(ask)?);
     spec.set_linux(Some(linux));
     Ok(spec)
@@ -178,13 +179,7 @@ fn process(ask: &Ask, parts: &Parts) -> Result<Process, ConfigError> {
         .set_capabilities(Some(security::capabilities(ask)?))
         .set_no_new_privileges(security::no_new_privileges(ask))
         .set_oom_score_adj(Some(resources::oom_score_adj(ask.spec, ask.kind, ask.container, ask.node)));
-    let unconfined = |kind: Option<String>| kind.as_deref() == Some("Unconfined");
-    let apparmor = ask.context().app_armor_profile.or(ask.pod_context().app_armor_profile).map(|profile| profile.type_);
-    let empty = process.apparmor_profile().as_ref().is_some_and(String::is_empty);
-    if ask.privileged() || unconfined(apparmor) || empty {
-        // An empty name is none; libcontainer would look for it.
-        process.set_apparmor_profile(None);
-    }
+    process.set_apparmor_profile(apparmor::profile(ask));
     Ok(process)
 }
 
@@ -206,8 +201,8 @@ fn linux(ask: &Ask) -> Linux {
         .set_resources(Some(cgroup_resources(ask)))
         .set_masked_paths(Some(masked))
         .set_readonly_paths(Some(read_only))
-        .set_uid_mappings(None)
-        .set_gid_mappings(None)
+        .set_uid_mappings(container::id_mappings(ask))
+        .set_gid_mappings(container::id_mappings(ask))
         .set_rootfs_propagation(Some(propagation(ask)));
     linux
 }
@@ -222,12 +217,16 @@ fn bare_linux() -> Linux {
         .expect("the Linux section has no field that must be given")
 }
 
-/// libcontainer doesn't look at the propagation options of bind mounts: all get what the root has. So the root is
-/// private unless a volume wants to see the host's later mounts.
+/// As wide as the widest of the volumes' propagations: the helper narrows the others' (`runtime::container`).
 fn propagation(ask: &Ask) -> String {
-    let slave =
-        |mount: &k8s_openapi::api::core::v1::VolumeMount| mount.mount_propagation.as_deref() == Some("HostToContainer");
-    if ask.container.volume_mounts.iter().flatten().any(slave) {
+    let asked = |word| {
+        let mut mounts = ask.container.volume_mounts.iter().flatten();
+        mounts.any(|mount| mount.mount_propagation.as_deref() == Some(word))
+    };
+    if asked("Bidirectional") {
+        return "shared".to_owned();
+    }
+    if asked("HostToContainer") {
         return "slave".to_owned();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.rootfs_propagation().clone());
@@ -255,6 +254,7 @@ fn namespaces(ask: &Ask) -> Vec<LinuxNamespace> {
         (LinuxNamespaceType::Network, &ask.sandbox.network_namespace),
         (LinuxNamespaceType::Ipc, &ask.sandbox.ipc_namespace),
         (LinuxNamespaceType::Uts, &ask.sandbox.uts_namespace),
+        (LinuxNamespaceType::User, &ask.sandbox.users.as_ref().map(|users| users.namespace.clone())),
     ];
     all.extend(shared.iter().filter_map(|(typ, path)| path.as_ref().map(|path| of(*typ, Some(path)))));
     match ask.plan.sandbox.pid {

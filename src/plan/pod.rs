@@ -10,7 +10,7 @@ use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{image, lifecycle, network, resources, security, sysctls, volumes};
+use super::{apparmor, image, lifecycle, mounts, network, resources, security, sysctls, volumes};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -56,6 +56,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     }
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
     let sandbox = sandbox(pod, spec, node, &options.security, &mut errors);
+    apparmor::check(spec, node, &mut errors);
     let mut images = Vec::new();
     for (field, _, container) in lifecycle::containers(spec) {
         let name = container.image.as_deref().unwrap_or_default();
@@ -93,7 +94,6 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         objects: options.objects.clone(),
         images,
         security: options.security.clone(),
-        warnings: warnings(spec),
     })
 }
 
@@ -122,6 +122,9 @@ fn sandbox(
             (_, Some(true)) => Scope::Pod,
             _ => Scope::Container,
         },
+        user: if spec.host_users == Some(false) { Scope::Pod } else { Scope::Host },
+        ids: None,
+        shared_volumes: mounts::shared_volumes(spec),
         domainname: String::new(),
         sysctls: sysctls::sysctls(spec, options, errors),
         hosts: network::hosts(spec, node, &hostname, domain.as_deref()),
@@ -129,19 +132,4 @@ fn sandbox(
         shm_size: SHM_SIZE,
         hostname,
     }
-}
-
-/// What works otherwise than in a cluster, and would be looked for in vain.
-fn warnings(spec: &v1::PodSpec) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (field, _, container) in lifecycle::containers(spec) {
-        for (at, mount) in container.volume_mounts.iter().flatten().enumerate() {
-            if mount.mount_propagation.as_deref() == Some("HostToContainer") {
-                warnings.push(format!(
-                    "{field}.volumeMounts[{at}].mountPropagation: HostToContainer holds for all mounts of the container"
-                ));
-            }
-        }
-    }
-    warnings
 }

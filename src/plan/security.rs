@@ -11,6 +11,7 @@ use oci_spec::runtime::{
 
 use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
+use super::types::{IdRange, Scope};
 
 /// containerd's default set: mask 00000000a80425fb.
 const CAPABILITIES: [Capability; 14] = [
@@ -127,6 +128,11 @@ pub(crate) fn identity(ask: &Ask) -> Result<Identity, ConfigError> {
     }
     let mut seen = BTreeSet::new();
     groups.retain(|group| seen.insert(*group));
+    if ask.plan.sandbox.user == Scope::Pod
+        && let Some(id) = [uid].iter().chain(&groups).find(|id| **id >= IdRange::LENGTH)
+    {
+        return Err(ask.config("securityContext", ConfigCause::Unmapped { id: *id }));
+    }
     let mut user = UserBuilder::default().uid(uid).gid(gid).additional_gids(groups);
     if let Some(umask) = base.umask() {
         user = user.umask(umask);
@@ -242,9 +248,14 @@ pub(crate) fn no_new_privileges(ask: &Ask) -> Option<bool> {
     wanted.then_some(true)
 }
 
+/// `procMount: Unmasked`, for containers that make containers (KEP-4265). The API has it in a user namespace only.
+fn unmasked(ask: &Ask) -> bool {
+    ask.context().proc_mount.as_deref() == Some("Unmasked") && ask.plan.sandbox.user == Scope::Pod
+}
+
 /// Paths that are hidden. A privileged container sees all.
 pub(crate) fn masked_paths(ask: &Ask) -> Vec<String> {
-    if ask.privileged() {
+    if ask.privileged() || unmasked(ask) {
         return Vec::new();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.masked_paths().clone());
@@ -253,7 +264,7 @@ pub(crate) fn masked_paths(ask: &Ask) -> Vec<String> {
 
 /// Paths that are read-only. A privileged container writes to all.
 pub(crate) fn read_only_paths(ask: &Ask) -> Vec<String> {
-    if ask.privileged() {
+    if ask.privileged() || unmasked(ask) {
         return Vec::new();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.readonly_paths().clone());

@@ -51,6 +51,7 @@ fn node() -> NodeFacts {
         hosts: "127.0.0.1 localhost\n192.0.2.7 box\n".to_owned(),
         host_ips: vec!["192.0.2.7".to_owned(), "2001:db8::7".to_owned()],
         kernel: (6, 1),
+        apparmor: AppArmor::Off,
     }
 }
 
@@ -111,6 +112,7 @@ fn sandbox() -> SandboxFacts {
         ipc_namespace: Some(run("ipc")),
         uts_namespace: Some(run("uts")),
         pid_namespace: None,
+        users: None,
         shm: run("shm"),
         hosts: run("hosts"),
         hostname: run("hostname"),
@@ -118,6 +120,8 @@ fn sandbox() -> SandboxFacts {
         volumes: [("data".to_owned(), run("volumes/data"))].into(),
         pod_ips: vec!["127.0.0.1".to_owned()],
         seccomp_profile: None,
+        mounts: MountNamespaces::default(),
+        devices: Vec::new(),
         attempt_dir: run("c/0"),
     }
 }

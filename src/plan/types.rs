@@ -1,9 +1,9 @@
 //! What plan takes and gives: facts about this box and its images come in, what to make goes out. All plain values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxDevice, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::pod::SecurityOptions;
@@ -37,6 +37,21 @@ pub struct NodeFacts {
     pub host_ips: Vec<String>,
     /// Of the kernel that runs.
     pub kernel: KernelVersion,
+    /// Whether the kernel has AppArmor.
+    pub apparmor: AppArmor,
+}
+
+/// AppArmor on this box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AppArmor {
+    /// Not in the kernel, or not enabled.
+    #[default]
+    Off,
+    /// Enabled.
+    On {
+        /// Names of the profiles that are loaded; `None`: can't be told (securityfs isn't mounted).
+        loaded: Option<Vec<String>>,
+    },
 }
 
 /// Major and minor number: `(6, 1)`.
@@ -68,8 +83,26 @@ pub struct PodPlan {
     pub images: Vec<ImageSource>,
     /// What the command line says about security.
     pub security: SecurityOptions,
-    /// What was accepted but has no effect on one box, for the user to know.
-    pub warnings: Vec<String>,
+}
+
+/// Ids of the host that a pod's user namespace has as its own 0 and up (user_namespaces(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRange {
+    /// The host's id of the namespace's 0.
+    pub first: u32,
+    /// How many there are.
+    pub length: u32,
+}
+
+impl IdRange {
+    /// As many as the kubelet gives a pod.
+    pub const LENGTH: u32 = 65536;
+
+    /// What an id of the namespace is on the host; `None`: the namespace doesn't have it.
+    #[must_use]
+    pub fn host(self, id: u32) -> Option<u32> {
+        (id < self.length).then(|| self.first.checked_add(id)).flatten()
+    }
 }
 
 /// Where a namespace comes from.
@@ -96,6 +129,12 @@ pub struct SandboxPlan {
     pub ipc: Scope,
     /// `Container`, `Pod` under shareProcessNamespace, `Host` under hostPID.
     pub pid: Scope,
+    /// `Pod` under `hostUsers: false`, else `Host`.
+    pub user: Scope,
+    /// The ids of the pod's own user namespace: set by whoever reserves them, which a plan can't.
+    pub ids: Option<IdRange>,
+    /// Names of the volumes that a container mounts with `mountPropagation: Bidirectional`.
+    pub shared_volumes: BTreeSet<String>,
     /// `/proc/sys` names (dotted) and values, set in the sandbox's namespaces.
     pub sysctls: BTreeMap<String, String>,
     /// Text of /etc/hosts.
@@ -162,6 +201,13 @@ pub enum VolumeSource {
         /// What its reference names.
         image: ImageSource,
     },
+    /// `persistentVolumeClaim`: a folder of this box, which has to be there.
+    Claim {
+        /// On the host.
+        path: PathBuf,
+        /// When fsGroup is applied to all that is in it.
+        change: GroupChange,
+    },
     /// `hostPath` (R10.5). A relative path is relative to `/`.
     HostPath {
         /// On the host.
@@ -169,6 +215,15 @@ pub enum VolumeSource {
         /// What has to be there.
         kind: HostPathKind,
     },
+}
+
+/// `fsGroupChangePolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupChange {
+    /// At each start of the pod.
+    Always,
+    /// Only where the volume's root doesn't have it.
+    OnRootMismatch,
 }
 
 /// A file of a volume.
@@ -233,6 +288,8 @@ pub struct SandboxFacts {
     pub uts_namespace: Option<PathBuf>,
     /// Path of the shared PID namespace; `None`: by `SandboxPlan::pid`, a new one or the host's.
     pub pid_namespace: Option<PathBuf>,
+    /// The pod's own user namespace; `None`: the host's.
+    pub users: Option<UserFacts>,
     /// The shared /dev/shm on the host's side.
     pub shm: PathBuf,
     /// The files to mount at /etc/hosts, /etc/hostname, /etc/resolv.conf.
@@ -247,8 +304,30 @@ pub struct SandboxFacts {
     pub pod_ips: Vec<String>,
     /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.
     pub seccomp_profile: Option<Result<String, String>>,
+    /// The mount namespace that barepod was started in, and the supervisor's own, in which the pod's volumes are.
+    pub mounts: MountNamespaces,
+    /// The box's device nodes; none where the container doesn't get them (see [`super::wants_devices`]).
+    pub devices: Vec<LinuxDevice>,
     /// Folder of this attempt, for what is made anew at each start (the termination log).
     pub attempt_dir: PathBuf,
+}
+
+/// Where mounts can be shared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MountNamespaces {
+    /// The host's.
+    pub host: PathBuf,
+    /// The supervisor's.
+    pub pod: PathBuf,
+}
+
+/// A user namespace that was made for a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserFacts {
+    /// Its path.
+    pub namespace: PathBuf,
+    /// Its ids.
+    pub ids: IdRange,
 }
 
 /// What one attempt of one container is called.
@@ -282,6 +361,8 @@ pub struct ContainerPlan {
     /// Sources of mounts in `spec` that must be resolved below a volume first (`subPath`): for the mount at this
     /// destination, the part of the path below its source.
     pub sub_paths: Vec<SubPath>,
+    /// Mounts of `spec` that share what is mounted in them with another mount namespace (Bidirectional).
+    pub shared: Vec<SharedMount>,
     /// Files to make in the attempt's folder before the mounts: (path, mode).
     pub files: Vec<(PathBuf, u32)>,
     /// The one of `files` that the container sees at `terminationMessagePath` (R8.7).
@@ -293,8 +374,28 @@ pub struct ContainerPlan {
 pub struct SubPath {
     /// Index of the mount in `spec.mounts`, whose source is the volume's root.
     pub mount: usize,
-    /// Relative, without `..`. Made as a directory (0750 as the kubelet does) where it doesn't exist and the volume may be written.
+    /// Relative, without `..`.
     pub path: PathBuf,
+    /// What is done where it doesn't exist.
+    pub missing: Missing,
+}
+
+/// A mount that is to be a peer of its source (mount_namespaces(7)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedMount {
+    /// Index of the mount in `spec.mounts`.
+    pub mount: usize,
+    /// The mount namespace of which the source is.
+    pub namespace: PathBuf,
+}
+
+/// What is done about a `subPath` that isn't in its volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Missing {
+    /// A directory is made (0750), as the kubelet does whether the mount is read-only or not.
+    Make,
+    /// It is an error: what the volume holds was made of something else.
+    Refuse,
 }
 
 /// Whether a container may write to its root file system.

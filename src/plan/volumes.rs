@@ -10,7 +10,7 @@ use super::files::{self, Sources};
 use super::image;
 use super::pod::PodOptions;
 use super::resources::natural;
-use super::types::{HostPathKind, VolumePlan, VolumeSource};
+use super::types::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
 use crate::manifest::quantity::Quantity;
 
 /// One volume. `fs_group` is the pod's.
@@ -28,12 +28,15 @@ pub(crate) fn volume(
     if let Some(made) = files::source(field, volume, from) {
         return Ok(VolumePlan { name, source: made?, fs_group });
     }
-    // fsGroup doesn't apply to the others: the files are the host's own.
+    // fsGroup doesn't apply here: the files are the host's own.
     if let Some(host) = &volume.host_path {
         return Ok(VolumePlan { name, source: host_path(field, host)?, fs_group: None });
     }
     if let Some(claim) = &volume.persistent_volume_claim {
-        return Ok(VolumePlan { name, source: persistent(field, claim, &options.claims)?, fs_group: None });
+        let source = persistent(field, claim, &options.claims, from)?;
+        // As under the kubelet, nothing is changed in what is only to be read.
+        let fs_group = fs_group.filter(|_| claim.read_only != Some(true));
+        return Ok(VolumePlan { name, source, fs_group });
     }
     if let Some(made) = &volume.image {
         let reference = made.reference.as_deref().unwrap_or_default();
@@ -49,9 +52,15 @@ fn persistent(
     field: &str,
     claim: &v1::PersistentVolumeClaimVolumeSource,
     claims: &BTreeMap<String, PathBuf>,
+    from: &Sources<'_>,
 ) -> Result<VolumeSource, PlanError> {
+    let context = from.spec.security_context.as_ref();
+    let change = match context.and_then(|context| context.fs_group_change_policy.as_deref()) {
+        Some("OnRootMismatch") => GroupChange::OnRootMismatch,
+        _ => GroupChange::Always,
+    };
     match claims.get(&claim.claim_name) {
-        Some(path) => Ok(VolumeSource::HostPath { path: path.clone(), kind: HostPathKind::Directory }),
+        Some(path) => Ok(VolumeSource::Claim { path: path.clone(), change }),
         None => Err(PlanError::Invalid {
             field: format!("{field}.persistentVolumeClaim.claimName"),
             value: claim.claim_name.clone(),

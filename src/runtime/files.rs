@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 
 /// Removes a folder with everything in it; what isn't there is no error. Symbolic links are removed, not followed;
@@ -91,11 +91,11 @@ pub(crate) fn open_below(volume: &Path, path: &Path, create: Create) -> Result<O
     walk(volume, path, ResolveFlags::BENEATH, create, 0o750)
 }
 
-/// Makes `path` and its parents, mode 0755, inside the root file system at `root`: absolute links lead from there,
-/// `..` stops there, as it will be for the container.
-pub(crate) fn make_in_root(root: &Path, path: &Path) -> Result<(), SubPathFault> {
+/// Makes `path` and its parents, mode 0755 and of this owner and group, inside the root file system at `root`: absolute
+/// links lead from there, `..` stops there, as it will be for the container.
+pub(crate) fn make_in_root(root: &Path, path: &Path, owner: u32) -> Result<(), SubPathFault> {
     let relative = path.strip_prefix("/").unwrap_or(path);
-    walk(root, relative, ResolveFlags::IN_ROOT, Create::Folders, 0o755).map(drop)
+    walk(root, relative, ResolveFlags::IN_ROOT, Create::Folders { owner }, 0o755).map(drop)
 }
 
 fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u32) -> Result<OwnedFd, SubPathFault> {
@@ -118,8 +118,12 @@ fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u
         found = match next {
             Ok(fd) => fd,
             Err(Errno::XDEV) => return Err(SubPathFault::Escapes),
-            Err(Errno::NOENT) if create == Create::Folders => {
+            Err(Errno::NOENT) => {
+                let Create::Folders { owner } = create else { return Err(refused(Errno::NOENT)) };
                 match rustix::fs::mkdirat(&found, part, Mode::from_raw_mode(mode)) {
+                    Ok(()) if owner != 0 => {
+                        give(&found, part.as_ref(), owner).map_err(refused)?;
+                    }
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(error) => return Err(refused(error)),
                 }
@@ -132,9 +136,19 @@ fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u
     Ok(found)
 }
 
+/// Gives what this process has just made in a folder to somebody, with the group but for one that the folder hands on.
+fn give(folder: &OwnedFd, name: &Path, owner: u32) -> Result<(), Errno> {
+    let inherited = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_gid != 0;
+    let group = (!inherited).then(|| Gid::from_raw(owner));
+    rustix::fs::chownat(folder, name, Some(Uid::from_raw(owner)), group, AtFlags::SYMLINK_NOFOLLOW)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Create {
-    Folders,
+    /// Of this user, and of the group of the same number.
+    Folders {
+        owner: u32,
+    },
     Nothing,
 }
 
@@ -194,11 +208,11 @@ mod tests {
         symlink("/etc", volume.join("abs")).unwrap();
         let open = |path: &str, create| open_below(&volume, Path::new(path), create).map(drop);
         assert_eq!(open("inner", Create::Nothing), Ok(()));
-        assert_eq!(open("up", Create::Folders), Err(SubPathFault::Escapes));
-        assert_eq!(open("abs/passwd", Create::Folders), Err(SubPathFault::Escapes));
-        assert_eq!(open("real/../../x", Create::Folders), Err(SubPathFault::Escapes));
+        assert_eq!(open("up", Create::Folders { owner: 0 }), Err(SubPathFault::Escapes));
+        assert_eq!(open("abs/passwd", Create::Folders { owner: 0 }), Err(SubPathFault::Escapes));
+        assert_eq!(open("real/../../x", Create::Folders { owner: 0 }), Err(SubPathFault::Escapes));
         assert_eq!(open("new/deep", Create::Nothing), Err(SubPathFault::Refused(libc::ENOENT)));
-        assert_eq!(open("inner/new/deep", Create::Folders), Ok(()));
+        assert_eq!(open("inner/new/deep", Create::Folders { owner: 0 }), Ok(()));
         assert!(volume.join("real/new/deep").is_dir());
     }
 }

@@ -12,6 +12,7 @@ pub mod exec;
 mod files;
 pub mod handler;
 pub mod image;
+mod limits;
 pub mod memory;
 mod mount;
 pub mod node;

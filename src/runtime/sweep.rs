@@ -65,7 +65,7 @@ fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
     let mut points: Vec<PathBuf> = text
         .lines()
         .filter_map(|line| line.split(' ').nth(4))
-        .map(|point| PathBuf::from(unescape(point)))
+        .map(|point| PathBuf::from(super::mount::unescape(point)))
         .filter(|point| point.starts_with(folder))
         .collect();
     // The latest first: it may be on top of an earlier one.
@@ -73,35 +73,6 @@ fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
     for point in points {
         if let Err(errno) = umount2(&point, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
             errors.push(SweepError::Io { call: "umount", path: point, cause: errno.into() });
-        }
-    }
-}
-
-/// mountinfo writes blanks, tabs, newlines and backslashes as `\ooo` (proc(5)).
-fn unescape(text: &str) -> std::ffi::OsString {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first == b'\\'
-            && let Some(code) =
-                tail.get(..3).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok())
-        {
-            bytes.push(code);
-            rest = &tail[3..];
-        } else {
-            bytes.push(*first);
-        }
-    }
-    std::os::unix::ffi::OsStringExt::from_vec(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn mountinfo_is_unescaped() {
-        for (text, plain) in [("/a", "/a"), ("/a\\040b", "/a b"), ("/a\\134", "/a\\"), ("/a\\9", "/a\\9")] {
-            assert_eq!(super::unescape(text), plain);
         }
     }
 }

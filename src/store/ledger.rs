@@ -27,6 +27,10 @@ pub struct Ledger {
     pub supervisor_pid: u32,
     /// Field 22 of its /proc/PID/stat, in clock ticks since boot: tells it from a later process with its pid.
     pub supervisor_start: u64,
+    /// The host's id of its user namespace's 0; none in ledgers of pods with the host's users. Nobody else has it or the
+    /// [`LENGTH`](super::ids::LENGTH) from it on as long as this ledger is alive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_id: Option<u32>,
     /// The pod's cgroup, relative to the hierarchies' roots.
     pub cgroup: PathBuf,
     /// Upper layers and emptyDirs.

@@ -6,6 +6,7 @@
 //! Start reading at [`PodStore::create`].
 mod atomic;
 pub mod events;
+pub mod ids;
 pub mod layout;
 pub mod ledger;
 mod lock;
@@ -21,6 +22,7 @@ use k8s_openapi::api::core::v1;
 use serde::Serialize;
 
 use events::{EventLine, EventLog};
+use ids::Pool;
 use layout::Layout;
 use ledger::{Ledger, Stage};
 use lock::{PodLock, Taken};
@@ -79,6 +81,12 @@ pub enum Error {
         /// Its version.
         version: u32,
     },
+    /// All ranges of ids are taken.
+    #[error("no ids are free for a user namespace: all {count} ranges of --userns-range are taken")]
+    NoIds {
+        /// How many there are.
+        count: u32,
+    },
     /// A system call failed.
     #[error("{}: {call}: {source}", .path.display())]
     Io {
@@ -116,17 +124,43 @@ impl PodStore {
     /// # Errors
     /// [`Error::Running`] for a second supervisor, [`Error::NotCleanedUp`] where an earlier one died unswept.
     pub fn create(layout: &Layout, ledger: Ledger) -> Result<Self, Error> {
+        Self::make(layout, ledger, None)
+    }
+
+    /// As [`Self::create`], and reserves a range of ids, which the ledger has as `first_id`. It is free again once the
+    /// ledger says that the pod has ended.
+    ///
+    /// # Errors
+    /// Also [`Error::NoIds`].
+    pub fn create_with_ids(layout: &Layout, ledger: Ledger, pool: &Pool) -> Result<Self, Error> {
+        Self::make(layout, ledger, Some(pool))
+    }
+
+    fn make(layout: &Layout, mut ledger: Ledger, pool: Option<&Pool>) -> Result<Self, Error> {
         let dir = layout.pod_dir(&ledger.namespace, &ledger.name);
         make_dir(&layout.pods_dir(), 0o711)?;
         let lock = lock_to_run(&dir, &ledger.namespace, &ledger.name)?;
-        if let Some(old) = Ledger::load(&dir)? {
-            if old.stage != Stage::Ended {
-                return Err(Error::NotCleanedUp { namespace: old.namespace, name: old.name });
+        let old = Ledger::load(&dir)?;
+        if let Some(Ledger { stage: Stage::Live, namespace, name, .. }) = old {
+            return Err(Error::NotCleanedUp { namespace, name });
+        }
+        // Held until the ledger says what was taken.
+        let reserving = match pool.map(|pool| ids::reserve(layout, pool)).transpose() {
+            Ok(reserving) => reserving,
+            Err(error) => {
+                if old.is_none() {
+                    bury(&dir, &ledger.namespace, &ledger.name)?;
+                }
+                return Err(error);
             }
+        };
+        if let Some(old) = old {
             remove_tree(&old.log_dir)?;
         }
         clear(&dir)?;
+        ledger.first_id = reserving.as_ref().map(|(first, _)| *first);
         ledger.save(&dir)?;
+        drop(reserving);
         let events = EventLog::open(&dir)?;
         Ok(Self { dir, ledger, events, _lock: lock })
     }

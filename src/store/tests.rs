@@ -11,6 +11,7 @@ fn ledger(layout: &Layout, namespace: &str, name: &str) -> Ledger {
         uid: "u".into(),
         supervisor_pid: 1,
         supervisor_start: 2,
+        first_id: None,
         cgroup: "/barepod/podu".into(),
         data_dir: layout.data_dir(namespace, name, "u"),
         log_dir: layout.log_dir(namespace, name, "u"),

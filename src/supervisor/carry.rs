@@ -1,5 +1,6 @@
 //! Actions to the world: each is carried out at once, or begun and answered when its descriptor says so.
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use barepod_engine::action::{Action, ContainerAction};
@@ -10,9 +11,10 @@ use super::slot::Stage;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
-use crate::plan::{self, ContainerPlan, ImageSource};
+use crate::plan::{self, ContainerPlan, ImageSource, MountNamespaces};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
 use crate::runtime::image::{self, Image, Trouble};
+use crate::runtime::node;
 use crate::runtime::sandbox::{Sandbox, Which};
 use crate::runtime::seccomp;
 
@@ -162,7 +164,14 @@ impl Supervisor<'_> {
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
+        facts.mounts = MountNamespaces {
+            host: format!("/proc/{}/fd/{}", std::process::id(), self.host_mounts.as_raw_fd()).into(),
+            pod: format!("/proc/{}/ns/mnt", std::process::id()).into(),
+        };
         let pod = &self.pod;
+        if plan::wants_devices(&pod.manifest, container) {
+            facts.devices = node::devices();
+        }
         facts.seccomp_profile = plan::localhost_profile(&pod.manifest, container).map(|name| {
             let path = pod.plan.security.seccomp_profile_root.join(name);
             seccomp::read_profile(&path).map_err(|error| error.to_string())

@@ -16,6 +16,7 @@ mod sources;
 mod termination_message;
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::time::Duration;
 
 use barepod_engine::Engine;
@@ -92,6 +93,8 @@ pub struct Supervisor<'a> {
     signals: Signals,
     alarm: Alarm,
     control: control::Server,
+    /// The mount namespace that this process was started in.
+    host_mounts: File,
     sandbox: Option<Sandbox>,
     slots: Vec<Slot>,
     filters: Filters,
@@ -128,7 +131,7 @@ impl<'a> Supervisor<'a> {
         // First: in a new mount namespace the kernel can't clone the mount this binary was started from any more, and
         // a copy of it costs 4 ms and its size in memory.
         crate::runtime::exec::protect_exe().map_err(SupervisorError::Exe)?;
-        crate::runtime::sandbox::isolate_mounts().map_err(SupervisorError::Mounts)?;
+        let host_mounts = crate::runtime::sandbox::isolate_mounts().map_err(SupervisorError::Mounts)?;
         let sources = Sources::new().map_err(|errno| SupervisorError::of("epoll_create1", errno.into()))?;
         let signals = Signals::catch(&sources).map_err(|error| SupervisorError::of("sigaction", error))?;
         let alarm = Alarm::new().map_err(|errno| SupervisorError::of("timerfd_create", errno.into()))?;
@@ -150,6 +153,7 @@ impl<'a> Supervisor<'a> {
             signals,
             alarm,
             control,
+            host_mounts,
             sandbox: None,
             slots,
             filters: Filters::default(),

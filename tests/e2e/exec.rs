@@ -152,7 +152,7 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
         (
             "exec-restricted",
             json!({"securityContext": {"supplementalGroups": [40, 50], "fsGroup": 60}}),
-            json!({"securityContext": restricted, "resources": limits, "env": env, "workingDir": "/var"}),
+            json!({"securityContext": restricted.clone(), "resources": limits.clone(), "env": env.clone(), "workingDir": "/var"}),
         ),
         (
             "exec-capabilities",
@@ -170,6 +170,12 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
             json!({"shareProcessNamespace": true}),
             json!({"securityContext": {"readOnlyRootFilesystem": true}}),
         ),
+        ("exec-users", json!({"hostUsers": false}), json!({})),
+        (
+            "exec-users-restricted",
+            json!({"hostUsers": false, "shareProcessNamespace": true, "securityContext": {"supplementalGroups": [40], "fsGroup": 60}}),
+            json!({"securityContext": restricted, "resources": limits, "env": env}),
+        ),
         ("exec-host", json!({"hostNetwork": true, "hostPID": true, "hostIPC": true}), json!({})),
     ];
     for (name, pod, container) in all {
@@ -183,7 +189,14 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
 /// What only a bundle can say: limits, umask, OOM score, capabilities set by set, a seccomp profile of its own.
 #[test]
 fn what_a_bundle_says_holds_for_what_is_run_in_it() {
-    let Some(case) = Case::new("exec-bundle") else { return };
+    for (name, pod) in [("exec-bundle", json!({})), ("exec-bundle-users", json!({"hostUsers": false}))] {
+        if let Some(case) = Case::new(name) {
+            of_a_bundle(&case, pod);
+        }
+    }
+}
+
+fn of_a_bundle(case: &Case, pod: Value) {
     let capabilities = json!(["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
     let config = json!({
         "ociVersion": "1.0.2",
@@ -217,12 +230,12 @@ fn what_a_bundle_says_holds_for_what_is_run_in_it() {
         "name": "main", "image": "bundle:b", "volumeMounts": [{"name": "t", "mountPath": "/t"}],
         "lifecycle": {"postStart": {"exec": {"command": command}}},
     });
-    let run = case.start(&case.pod().container(container));
+    let run = case.start(&case.pod().spec(pod).container(container));
     for name in ["init", "exec"] {
         wait(name, || case.shared(name).join("done").exists());
     }
-    compare(&case);
-    let told = Told { case: &case, name: "exec" };
+    compare(case);
+    let told = Told { case, name: "exec" };
     let status = told.status();
     assert_eq!((status["Uid"].as_str(), status["Groups"].as_str()), ("1000\t1000\t1000\t1000", "1001 2000 2001"));
     assert!(

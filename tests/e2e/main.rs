@@ -8,6 +8,7 @@
 //! `$BAREPOD` names the binary under test; by default it is the one cargo built.
 #![allow(clippy::unwrap_used)]
 
+mod apparmor;
 mod attacks;
 mod bundles;
 mod commands;
@@ -28,4 +29,5 @@ mod seccomp;
 mod security;
 mod settings;
 mod terminal;
+mod users;
 mod volumes;

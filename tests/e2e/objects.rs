@@ -217,6 +217,37 @@ fn a_claim() {
     assert_eq!(fs::read_to_string(folder.join("f")).unwrap(), "kept\n");
 }
 
+/// fsGroup on a claim: all that is in it, or by fsGroupChangePolicy only where its root doesn't have it yet. In a user
+/// namespace too it is the group that the container sees.
+#[test]
+fn a_claim_of_a_group() {
+    use std::os::unix::fs::MetadataExt;
+    let Some(case) = Case::new("claim-group") else { return };
+    let folder = case.dir().join("claimed");
+    let option = format!("data={}", folder.display());
+    for users in [true, false] {
+        let run = |policy: &str, read_only: bool| {
+            let pod = case
+                .pod()
+                .spec(volume(json!({"persistentVolumeClaim": {"claimName": "data", "readOnly": read_only}})))
+                .spec(json!({"hostUsers": users, "securityContext": {
+                    "runAsUser": 1000, "fsGroup": 77, "fsGroupChangePolicy": policy}}))
+                .container(main("main", "say $(stat -c %g /v/f)", mounted("/v")));
+            assert_eq!(case.start_with(&pod, &["--volume", &option]).end(), 0);
+            case.trace().pop().unwrap()
+        };
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("f"), "").unwrap();
+        assert_eq!(run("OnRootMismatch", true), "0");
+        assert_eq!(run("OnRootMismatch", false), "77");
+        assert_eq!(fs::metadata(folder.join("f")).unwrap().gid(), 77);
+        std::os::unix::fs::chown(folder.join("f"), None, Some(5)).unwrap();
+        assert_eq!(run("OnRootMismatch", false), "5");
+        assert_eq!(run("Always", false), "77");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
 /// An image volume is the root file system of what it names: read-only, and nothing in it is run.
 #[test]
 fn an_image_volume() {

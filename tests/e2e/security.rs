@@ -81,6 +81,37 @@ fn privileged() {
     assert_eq!(trace[1..], ["mounts", "proc"]);
 }
 
+/// privileged: all of the box's devices, with a user namespace of the pod's as well; there nobody can make others.
+#[test]
+fn privileged_containers_have_the_boxs_devices() {
+    let devices = |folder: &std::path::Path| {
+        let all = walkdir::WalkDir::new(folder).into_iter().filter_entry(|entry| {
+            !["pts", "shm", "fd", "mqueue", "hugepages"].iter().any(|name| entry.file_name() == *name)
+        });
+        let nodes = all.flatten().filter(|entry| {
+            use std::os::unix::fs::FileTypeExt;
+            let kind = entry.file_type();
+            (kind.is_char_device() || kind.is_block_device()) && entry.file_name() != "console"
+        });
+        nodes.map(|entry| entry.path().display().to_string()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let ours: Vec<String> =
+        devices(std::path::Path::new("/dev")).into_iter().filter(|path| path != "/dev/ptmx").collect();
+    for (name, spec) in [("devices-all", json!({})), ("devices-users", json!({"hostUsers": false}))] {
+        let Some(case) = Case::new(name) else { return };
+        let fields = json!({"securityContext": {"privileged": true}});
+        let script = "find /dev \\( -type c -o -type b \\) ! -path '/dev/pts/*' | sort | tr '\\n' ' ' > /t/all; \
+            head -c 1 /dev/urandom > /dev/null && say reads; mknod /root/n c 1 3 2>/dev/null && say makes";
+        case.start(&case.pod().spec(spec).container(main("main", script, fields))).end();
+        let found = std::fs::read_to_string(case.shared("all")).unwrap();
+        let found: std::collections::BTreeSet<&str> = found.split_whitespace().collect();
+        let missing: Vec<_> = ours.iter().filter(|path| !found.contains(path.as_str())).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+        let expected: &[&str] = if name == "devices-all" { &["reads", "makes"] } else { &["reads"] };
+        assert_eq!(case.trace(), expected, "{name}");
+    }
+}
+
 /// What a container that isn't privileged can't: mounts, masked and read-only paths of /proc and /sys, other devices.
 #[test]
 fn defaults() {

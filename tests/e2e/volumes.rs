@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
+use nix::mount::MsFlags;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -91,9 +93,11 @@ fn a_sub_path() {
         .init(main("init", "mkdir -p /v/a/b; echo deep > /v/a/b/f", mount("/v", json!({}))))
         .init(main("file", "say $(cat /file)", mount("/file", json!({"subPath": "a/b/f"}))))
         .init(main("new", "touch /new/x", mount("/new", json!({"subPath": "new/one"}))))
+        // As the kubelet does: who may not write may be the first to come.
+        .init(main("ro", "[ -d /ro ] && ! touch /ro/x", mount("/ro", json!({"subPath": "ro", "readOnly": true}))))
         .container(main("main", "say $(ls /v) $(ls /v/new/one)", mount("/v", json!({}))));
     assert_eq!(case.run(&pod), 0);
-    assert_eq!(case.trace(), ["deep", "a new x"]);
+    assert_eq!(case.trace(), ["deep", "a new ro x"]);
 }
 
 /// A subPath that a link leads out of its volume gives no container (CVE-2017-1002101), and says so.
@@ -158,4 +162,108 @@ fn a_host_path_of_the_wrong_type() {
         assert_ne!(run.end(), 0);
         assert!(case.trace().is_empty());
     }
+}
+
+/// A folder of the host's that is a mount of its own, shared or not; unmounted at the end.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(case: &Case, name: &str, propagation: MsFlags) -> Self {
+        let folder = case.dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        // This thread's host from now on: pods of other tests would take the mount over into their namespaces.
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+        nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).unwrap();
+        tmpfs(&folder);
+        nix::mount::mount(None::<&str>, &folder, None::<&str>, propagation, None::<&str>).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // With what is mounted below.
+        let ended = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+        assert!(ended.is_ok() || std::thread::panicking(), "{ended:?}");
+    }
+}
+
+fn tmpfs(folder: &Path) {
+    nix::mount::mount(Some("x"), folder, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+}
+
+/// HostToContainer: what the host mounts later is seen, in that mount alone; Bidirectional: the host sees what the
+/// container mounts as well.
+#[test]
+fn later_mounts_are_handed_on_as_it_is_said() {
+    let Some(case) = Case::new("propagation") else { return };
+    let shared = Mounted::new(&case, "shared", MsFlags::MS_SHARED);
+    for name in ["from-host", "from-container", "still-private"] {
+        fs::create_dir(shared.0.join(name)).unwrap();
+    }
+    let volumes = json!({"volumes": [{"name": "v", "hostPath": {"path": shared.0}}]});
+    let mounts = json!({"securityContext": {"privileged": true}, "volumeMounts": [
+        {"name": "v", "mountPath": "/two", "mountPropagation": "Bidirectional"},
+        {"name": "v", "mountPath": "/one", "mountPropagation": "HostToContainer"},
+        {"name": "v", "mountPath": "/none"},
+    ]});
+    let script = "mount -t tmpfs x /two/from-container && mount -t tmpfs x /one/still-private && say mounted; \
+        hold go; for m in two one none; do say $m $(grep -c \" /$m/\" /proc/self/mountinfo); done";
+    let mut run = case.start(&case.pod().spec(volumes).container(main("main", script, mounts)));
+    case.wait_for("mounted");
+    let mine = || fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    let is_mounted = |name: &str| mine().contains(&format!("{} ", shared.0.join(name).display()));
+    assert!(is_mounted("from-container") && !is_mounted("still-private"), "{}", mine());
+    let target = shared.0.join("from-host");
+    tmpfs(&target);
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    // Of the container, of the host; in the second also the one that stayed there.
+    assert_eq!(case.trace()[1..], ["two 2", "one 3", "none 0"]);
+    drop(shared);
+}
+
+/// Bidirectional in a volume of the pod's own: another container sees it, the host doesn't, and it goes with the pod.
+#[test]
+fn containers_hand_mounts_to_each_other() {
+    for (name, medium) in [("handed-disk", ""), ("handed-memory", "Memory")] {
+        let Some(case) = Case::new(name) else { return };
+        let volumes = json!({"volumes": [{"name": "v", "emptyDir": {"medium": medium}}]});
+        let mounter = json!({"securityContext": {"privileged": true}, "volumeMounts": [
+            {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}]});
+        let user = json!({"volumeMounts": [{"name": "v", "mountPath": "/v", "mountPropagation": "HostToContainer"}]});
+        let other = json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]});
+        let manifest = case
+            .pod()
+            .spec(volumes)
+            .container(main("user", "say user; await mounted; say $(cat /v/m/f)", user))
+            .container(main("other", "say other; await mounted; [ -e /v/m/f ] || say nothing", other))
+            .container(main(
+                "mounter",
+                "await user; await other; mkdir /v/m; mount -t tmpfs x /v/m && echo handed > /v/m/f; say mounted; await handed",
+                mounter,
+            ));
+        assert_eq!(case.run(&manifest), 0);
+        assert!(case.said("handed") && case.said("nothing"), "{:?}", case.trace());
+    }
+}
+
+/// What isn't shared by the host can't be by a container; the words are the ones that people search for.
+#[test]
+fn sharing_needs_a_shared_mount() {
+    let Some(case) = Case::new("not-shared") else { return };
+    let private = Mounted::new(&case, "private", MsFlags::MS_PRIVATE);
+    let volumes = json!({"volumes": [{"name": "v", "hostPath": {"path": private.0}}]});
+    let mounts = json!({"securityContext": {"privileged": true}, "volumeMounts": [
+        {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}]});
+    let mut run = case.start(&case.pod().spec(volumes).container(main("main", "true", mounts)));
+    crate::harness::wait("the refusal", || {
+        let state = case.container("main")["state"].clone();
+        state["waiting"]["message"].as_str().is_some_and(|text| text.contains("but it is not a shared mount"))
+    });
+    run.signal(rustix::process::Signal::TERM);
+    run.end();
+    drop(run);
+    drop(private);
 }

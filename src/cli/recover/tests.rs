@@ -20,6 +20,7 @@ fn lost_pod(layout: &Layout) -> Found {
         uid: "u".into(),
         supervisor_pid: 1,
         supervisor_start: 2,
+        first_id: None,
         cgroup: format!("/barepod-recover-test-{}/podu", std::process::id()).into(),
         data_dir: data_dir.clone(),
         log_dir: layout.log_dir("default", "web", "u"),

@@ -27,7 +27,7 @@ pub(super) const TABLES: &[Table] = &[
             ("hostIPC", Honoured),
             ("hostNetwork", Honoured),
             ("hostPID", Honoured),
-            ("hostUsers", Partly("true is honoured; false, a user namespace of the pod's own, is not supported yet")),
+            ("hostUsers", Honoured),
             ("hostname", Honoured),
             ("hostnameOverride", Honoured),
             ("imagePullSecrets", Warned("bundles and root file systems are not pulled")),

@@ -3,7 +3,8 @@
 use super::Fate::{Honoured, Partly, Warned};
 use super::{Fate, Table, later, refused};
 
-const APPARMOR: Fate = Partly("Unconfined is honoured; RuntimeDefault and Localhost are not supported yet");
+const APPARMOR: Fate =
+    Partly("of profiles that are loaded; RuntimeDefault is cri-containerd.apparmor.d; without a word none is put on");
 const SELINUX: Fate = later("SELinux is not supported yet: the container would run without the label");
 const WINDOWS: Fate = refused("Windows is not supported", "leave it out");
 
@@ -16,7 +17,9 @@ pub(super) const TABLES: &[Table] = &[
             ("fsGroup", Honoured),
             (
                 "fsGroupChangePolicy",
-                Warned("emptyDir volumes get their group when they are made, hostPath volumes never do"),
+                Partly(
+                    "of persistentVolumeClaims; emptyDir volumes get their group when they are made, hostPath volumes never do",
+                ),
             ),
             ("runAsGroup", Honoured),
             ("runAsNonRoot", Honoured),
@@ -42,7 +45,7 @@ pub(super) const TABLES: &[Table] = &[
             ("appArmorProfile", APPARMOR),
             ("capabilities", Honoured),
             ("privileged", Honoured),
-            ("procMount", Partly("Default is honoured; Unmasked is not supported yet")),
+            ("procMount", Honoured),
             ("readOnlyRootFilesystem", Honoured),
             ("runAsGroup", Honoured),
             ("runAsNonRoot", Honoured),

@@ -39,10 +39,7 @@ pub(super) const TABLES: &[Table] = &[
             ("iscsi", CLUSTER),
             ("name", Honoured),
             ("nfs", CLUSTER),
-            (
-                "persistentVolumeClaim",
-                Partly("a folder of this box, named by --volume CLAIM=PATH; fsGroup is not applied to it"),
-            ),
+            ("persistentVolumeClaim", Partly("a folder of this box, named by --volume CLAIM=PATH")),
             ("photonPersistentDisk", CLUSTER),
             ("portworxVolume", CLUSTER),
             ("projected", Honoured),
@@ -126,7 +123,7 @@ pub(super) const TABLES: &[Table] = &[
         &[
             ("bindMountOptions", later("options of bind mounts are not supported yet")),
             ("mountPath", Honoured),
-            ("mountPropagation", Partly("None and HostToContainer; Bidirectional is not supported yet")),
+            ("mountPropagation", Partly("Bidirectional neither with a subPath nor with hostUsers: false")),
             ("name", Honoured),
             ("readOnly", Honoured),
             ("recursiveReadOnly", Partly("honoured from Linux 5.12 on; before, IfPossible fails like Enabled")),

@@ -9,9 +9,6 @@ use super::{Check, each};
 
 /// Values of the pod.
 pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
-    if spec.host_users == Some(false) {
-        forbid(&path.child("hostUsers"), "user namespaces are not supported yet", "leave it out for now", check);
-    }
     if let Some(policy @ ("ClusterFirst" | "ClusterFirstWithHostNet")) = spec.dns_policy.as_deref() {
         let message = format!("{policy} means Default here: there is no cluster DNS");
         check.report(Diagnostic::warning(&path.child("dnsPolicy"), message));
@@ -33,11 +30,6 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
             );
         }
     }
-    let Some(context) = &spec.security_context else {
-        return;
-    };
-    let path = path.child("securityContext");
-    apparmor(context.app_armor_profile.as_ref(), &path, check);
 }
 
 fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Check<'_>) {
@@ -62,20 +54,6 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
         {
             let help = "leave it out, or use hostNetwork: true";
             forbid(&path.child("hostPort"), "forwarding ports of the host is not supported yet", help, check);
-        }
-    }
-    for (path, mount) in each(container.volume_mounts.as_ref(), &path.child("volumeMounts")) {
-        if mount.mount_propagation.as_deref() == Some("Bidirectional") {
-            let why = "Bidirectional mount propagation is not supported yet";
-            forbid(&path.child("mountPropagation"), why, "None and HostToContainer work", check);
-        }
-    }
-    if let Some(context) = &container.security_context {
-        let path = path.child("securityContext");
-        apparmor(context.app_armor_profile.as_ref(), &path, check);
-        if context.proc_mount.as_deref() == Some("Unmasked") {
-            let help = "privileged: true leaves /proc unmasked";
-            forbid(&path.child("procMount"), "an unmasked /proc is not supported yet", help, check);
         }
     }
 }
@@ -107,15 +85,6 @@ fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
                 None => diagnostic.help(WORKS),
             });
         }
-    }
-}
-
-/// AppArmor profiles: only going without one works.
-fn apparmor(profile: Option<&v1::AppArmorProfile>, path: &FieldPath, check: &mut Check<'_>) {
-    if let Some(given @ ("RuntimeDefault" | "Localhost")) = profile.map(|profile| profile.type_.as_str()) {
-        let why = format!("appArmorProfile of type {given} is not supported yet");
-        let path = path.child("appArmorProfile").child("type");
-        forbid(&path, &why, "leave the profile out, or write type: Unconfined", check);
     }
 }
 

@@ -199,7 +199,7 @@ fn sub_paths_are_relative_and_stay_below() {
         (json!({"subPathExpr": "a/$(UP)"}), "must not contain '..'"),
         (json!({"subPath": "a/../b"}), "must not contain '..'"),
         (json!({"subPathExpr": "$(NOPE)"}), "missing value for \"$(NOPE)\""),
-        (json!({"mountPropagation": "Bidirectional"}), "Bidirectional is not supported"),
+        (json!({"mountPropagation": "Bidirectional", "subPath": "a"}), "Bidirectional with a subPath is not supported"),
     ] {
         let error = refused(&with(mount), &plain());
         assert_eq!(error.failure, CreateFailure::Config);
@@ -307,4 +307,36 @@ fn a_volume_at_dev_is_refused() {
         assert_eq!(error.failure(), CreateFailure::Config);
         assert!(error.to_string().contains("volumeMounts[0].mountPath: a volume at /dev"), "{error}");
     }
+}
+
+/// `hostUsers: false` (KEP-127): the namespace, and the host's files with the container's ids; what is the pod's is so
+/// already.
+#[test]
+fn a_user_namespace_maps_the_hosts_files() {
+    let pod = v1_pod(json!({"hostUsers": false,
+        "volumes": [{"name": "data", "hostPath": {"path": "/srv"}}, {"name": "own", "emptyDir": {}}],
+        "containers": [{"name": "c", "image": "bundle:b", "volumeMounts": [
+            {"name": "data", "mountPath": "/data"}, {"name": "own", "mountPath": "/own"}]}]}));
+    let mut plan = super::super::pod(&pod, &node(), &options()).unwrap();
+    let ids = IdRange { first: 131_072, length: IdRange::LENGTH };
+    plan.sandbox.ids = Some(ids);
+    let users = UserFacts { namespace: "/run/pod/user".into(), ids };
+    let mut facts = SandboxFacts { users: Some(users), ..sandbox() };
+    facts.volumes.insert("own".to_owned(), "/run/pod/volumes/own".into());
+    let bundle = image(json!({"ociVersion": "1.0.2", "process": {"cwd": "/", "user": {}, "args": ["x"]}, "mounts": [
+        {"destination": "/bundles", "type": "bind", "source": "/opt", "options": ["rbind"]},
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}]}));
+    let made = container(&pod, &plan, &node(), ContainerIndex(0), Attempt(0), &bundle, &facts).unwrap();
+    let mapped = made.spec.mounts().iter().flatten().filter(|mount| mount.uid_mappings().is_some());
+    let paths: Vec<_> = mapped.map(|mount| mount.destination().display().to_string()).collect();
+    assert_eq!(paths, ["/data", "/bundles"]);
+    let linux = made.spec.linux().as_ref().unwrap();
+    let mapping = linux.uid_mappings().as_ref().unwrap()[0];
+    assert_eq!((mapping.container_id(), mapping.host_id(), mapping.size()), (0, 131_072, 65536));
+    let namespaces = linux.namespaces().as_ref().unwrap();
+    assert!(namespaces.iter().any(|one| one.path().as_deref() == Some(std::path::Path::new("/run/pod/user"))));
+    // The kubelet's words for it are the runtime's: no such id.
+    let outside = image(json!({"ociVersion": "1.0.2", "process": {"cwd": "/", "user": {"uid": 65536}, "args": ["x"]}}));
+    let error = container(&pod, &plan, &node(), ContainerIndex(0), Attempt(0), &outside, &facts).unwrap_err();
+    assert!(error.to_string().contains("65536 is not in the pod's user namespace"), "{error}");
 }

@@ -152,3 +152,38 @@ fn no_new_privileges_is_true_or_left_out() {
         assert_eq!(plan.spec.process().as_ref().unwrap().no_new_privileges(), expected, "{own}");
     }
 }
+
+/// A profile that the box has is put on; one that it hasn't is an error before anything is made.
+#[test]
+fn apparmor_profiles_are_the_boxs() {
+    let pod = |pods: Value, own: Value| {
+        v1_pod(json!({"securityContext": {"appArmorProfile": pods},
+            "containers": [{"name": "c", "image": "bundle:b", "securityContext": own}]}))
+    };
+    let local = |name: &str| json!({"type": "Localhost", "localhostProfile": name});
+    let has = NodeFacts {
+        apparmor: AppArmor::On { loaded: Some(vec!["mine".into(), "cri-containerd.apparmor.d".into()]) },
+        ..node()
+    };
+    let bundle = image(json!({"ociVersion": "1.0.2",
+        "process": {"cwd": "/", "args": ["x"], "user": {}, "apparmorProfile": "bundles"}}));
+    for (pods, own, expected) in [
+        (json!(null), json!({}), Some("bundles")),
+        (local("mine"), json!({}), Some("mine")),
+        (local("mine"), json!({"appArmorProfile": {"type": "Unconfined"}}), None),
+        (local("other"), json!({"appArmorProfile": {"type": "RuntimeDefault"}}), Some("cri-containerd.apparmor.d")),
+        (local("other"), json!({"privileged": true}), None),
+    ] {
+        let plan = try_container(&pod(pods, own), &bundle, &has).unwrap();
+        assert_eq!(plan.spec.process().as_ref().unwrap().apparmor_profile().as_deref(), expected);
+    }
+    for (node, pods, part) in [
+        (node(), json!({"type": "RuntimeDefault"}), "AppArmor is not enabled on this box"),
+        (has, local("other"), "no profile \"other\" is loaded"),
+    ] {
+        let errors = super::super::pod(&pod(pods, json!({})), &node, &options()).unwrap_err();
+        let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(text.len() == 1 && text[0].contains(part), "{text:?}");
+        assert!(text[0].starts_with("spec.securityContext.appArmorProfile: "), "{text:?}");
+    }
+}

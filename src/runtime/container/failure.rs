@@ -38,6 +38,10 @@ pub enum Stage {
     RootFs,
     /// A `subPath` of a volume mount.
     SubPath,
+    /// The sources of bind mounts.
+    Binds,
+    /// What a user namespace of the pod's asks for.
+    Users,
     /// Everything libcontainer does.
     Oci,
 }
@@ -76,6 +80,8 @@ impl fmt::Display for Failure {
             Stage::Helper => write!(f, "helper process: {object}: {cause}"),
             Stage::RootFs => write!(f, "root file system: {object}: {cause}"),
             Stage::SubPath => write!(f, "subPath {object}: {cause}"),
+            Stage::Binds => write!(f, "mount: {object}: {cause}"),
+            Stage::Users => write!(f, "user namespace: {object}: {cause}"),
         }
     }
 }

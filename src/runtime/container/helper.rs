@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::AttemptDirs;
 use super::executor::{Confinement, LastStep, Moment};
 use super::failure::{Failure, Stage};
-use super::rootfs;
+use super::users::Users;
+use super::{binds, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, View};
 use crate::runtime::{seccomp, spawn};
@@ -76,13 +77,19 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
     let dirs = AttemptDirs { state, data };
     let mut spec = plan.spec.clone();
     let mut warnings = Vec::new();
+    let users = Users::of(&spec)?;
     for (path, mode) in &plan.files {
-        make_file(path, *mode)?;
+        make_file(path, *mode, users.as_ref())?;
     }
     rootfs::own_mounts(&dirs)?;
-    rootfs::mount_root(&plan, &dirs)?;
-    rootfs::make_working_directory(&spec, &dirs)?;
-    rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs)?;
+    rootfs::mount_root(&plan, &dirs, users.as_ref())?;
+    rootfs::make_working_directory(&spec, &dirs, users.as_ref())?;
+    rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs, users.as_ref())?;
+    if let Some(users) = &users {
+        users::bind_devices(&mut spec)?;
+        users.raise_limits(&spec)?;
+    }
+    binds::prepare(&mut spec, &plan.shared, users.as_ref(), &dirs)?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, &mut warnings);
     let confinement = match filtering {
@@ -90,7 +97,8 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
         Filtering::None => None,
     };
     let program = LastStep { pipe: start.as_raw_fd(), confinement };
-    let pid = build_in_cgroup(&plan, &mut spec, &dirs, program)?;
+    let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program };
+    let pid = build_in_cgroup(made, &mut spec)?;
     drop(start);
     Ok(Report::Created { pid, warnings })
 }
@@ -112,22 +120,18 @@ fn confine(spec: &mut Spec, filter: &File) -> Result<Confinement, Failure> {
 
 /// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits its
 /// limits and device rules.
-fn build_in_cgroup(
-    plan: &ContainerPlan,
-    spec: &mut Spec,
-    dirs: &AttemptDirs,
-    program: LastStep,
-) -> Result<i32, Failure> {
+fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
+    let dirs = made.dirs;
     let cgroup_failed = |cause: CgroupError| Failure::new(Stage::Prepare, "", cause);
     let linux = spec.linux().as_ref();
     let cgroup = linux.and_then(|linux| linux.cgroups_path().clone());
     let resources = linux.and_then(|linux| linux.resources().clone()).unwrap_or_default();
-    let Some(cgroup) = cgroup else { return build(plan, spec, dirs, program) };
+    let Some(cgroup) = cgroup else { return build(made, spec) };
     let hierarchies = Hierarchies::discover().map_err(cgroup_failed)?;
     let rules = resources.devices().clone().unwrap_or_default();
     hierarchies.hold_to_device_rules(&cgroup, &rules).map_err(cgroup_failed)?;
     if hierarchies.version() == CgroupVersion::V2 {
-        return build(plan, spec, dirs, program);
+        return build(made, spec);
     }
     hierarchies.make_container(&cgroup, &resources).map_err(cgroup_failed)?;
     if let Some(access) = cgroup_access(spec) {
@@ -138,7 +142,7 @@ fn build_in_cgroup(
     if let Some(linux) = spec.linux_mut() {
         linux.set_resources(None);
     }
-    let pid = build(plan, spec, dirs, program)?;
+    let pid = build(made, spec)?;
     hierarchies.limit_processes(&cgroup, &resources).map_err(cgroup_failed)?;
     Ok(pid)
 }
@@ -178,9 +182,11 @@ fn show_cgroup(spec: &mut Spec, view: &View) {
     spec.set_mounts(Some(mounts));
 }
 
-fn make_file(path: &Path, mode: u32) -> Result<(), Failure> {
+fn make_file(path: &Path, mode: u32, users: Option<&Users>) -> Result<(), Failure> {
     let made = fs::OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW).open(path);
-    made.and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode)))
+    let owner = users.map(Users::root);
+    made.and_then(|file| std::os::unix::fs::fchown(&file, owner, owner).map(|()| file))
+        .and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode)))
         .map_err(|cause| Failure::io(Stage::Prepare, path.display(), cause))
 }
 
@@ -207,11 +213,22 @@ fn clamp_oom_score(spec: &mut Spec, warnings: &mut Vec<String>) {
     }
 }
 
-fn build(plan: &ContainerPlan, spec: &Spec, dirs: &AttemptDirs, program: LastStep) -> Result<i32, Failure> {
+/// What libcontainer makes a container of, but for the config.
+struct Made<'a> {
+    plan: &'a ContainerPlan,
+    dirs: &'a AttemptDirs,
+    users: Option<&'a Users>,
+    program: LastStep,
+}
+
+fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
+    let Made { plan, dirs, users, program } = made;
+    let _held = users.map(|users| users.hand_over(spec, dirs)).transpose()?;
     let config = dirs.mounts().join("config.json");
     let written = serde_json::to_vec(spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
     written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;
     let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
+    let uid = users.and_then(|users| users.host(uid)).unwrap_or(uid);
     let null = File::open("/dev/null").map_err(|cause| Failure::io(Stage::Prepare, "/dev/null", cause))?;
     let (stdout, stderr) = (output(&dirs.state.join(STDOUT), uid)?, output(&dirs.state.join(STDERR), uid)?);
     let built = ContainerBuilder::new(plan.id.clone(), SyscallType::default())

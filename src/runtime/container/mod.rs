@@ -4,6 +4,7 @@
 //! container's init becomes a child of the process that began the [`Creation`]. Nothing here waits: each step has a
 //! descriptor to poll and a call that says how far it is. [`Creation`] → [`Container`] → [`Removal`].
 
+mod binds;
 mod creation;
 mod executor;
 mod failure;
@@ -11,6 +12,7 @@ mod helper;
 mod removal;
 mod rootfs;
 mod running;
+mod users;
 
 use std::path::PathBuf;
 
@@ -46,5 +48,7 @@ pub fn helper_main_if_asked() {
         removal::run()
     } else if name == crate::runtime::sandbox::PAUSE {
         crate::runtime::sandbox::run_pause()
+    } else if name == crate::runtime::sandbox::PAUSE_OF_USERS {
+        crate::runtime::sandbox::run_pause_of_users()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
@@ -12,7 +12,8 @@ use oci_spec::runtime::Spec;
 
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
-use crate::plan::{ContainerPlan, SubPath};
+use super::users::Users;
+use crate::plan::{ContainerPlan, Missing, SubPath};
 use crate::runtime::files::{self, Create, SubPathFault};
 
 /// Gives this process a mount namespace of its own, and in it a place for the mounts and files that only the making
@@ -30,7 +31,7 @@ pub(super) fn own_mounts(dirs: &AttemptDirs) -> Result<(), Failure> {
 
 /// Mounts the root file system at `state/rootfs`. A read-only one gets an upper layer as well: mount points that the
 /// bundle lacks have to be made somewhere, and never in the bundle. libcontainer makes it read-only afterwards.
-pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs) -> Result<(), Failure> {
+pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option<&Users>) -> Result<(), Failure> {
     let target = dirs.mounts().join("rootfs");
     let (upper, work) = (dirs.data.join("upper"), dirs.data.join("work"));
     for folder in [&target, &upper, &work] {
@@ -41,7 +42,16 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs) -> Result<(),
         fs::metadata(&plan.rootfs).map_err(|cause| Failure::io(Stage::RootFs, plan.rootfs.display(), cause))?;
     fs::set_permissions(&upper, lower_facts.permissions())
         .map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
-    let (lower, upper, work) = (open(&plan.rootfs)?, open(&upper)?, open(&work)?);
+    let mut lower = plan.rootfs.clone();
+    if let Some(users) = users {
+        // What is copied up has the ids that it is seen with, so the upper layer needs no mapping of its own.
+        let owner = |id| users.host(id).unwrap_or(users.root());
+        std::os::unix::fs::chown(&upper, Some(owner(lower_facts.uid())), Some(owner(lower_facts.gid())))
+            .map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
+        lower = dirs.mounts().join("lower");
+        users.map_root(&plan.rootfs, &lower)?;
+    }
+    let (lower, upper, work) = (open(&lower)?, open(&upper)?, open(&work)?);
     // By descriptor, so that no path needs escaping, none can be too long, and none shows in the container's mountinfo.
     let options = |more: &str| {
         let fd = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -54,7 +64,7 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs) -> Result<(),
         Err(nix::Error::EINVAL) => try_mount(""),
         other => other,
     };
-    mounted.map_err(|errno| explain(errno, plan, dirs))
+    mounted.map_err(|errno| explain(errno, plan, dirs, users))
 }
 
 fn open(path: &Path) -> Result<File, Failure> {
@@ -66,7 +76,7 @@ fn open(path: &Path) -> Result<File, Failure> {
         .map_err(|cause| Failure::io(Stage::RootFs, path.display(), cause))
 }
 
-fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs) -> Failure {
+fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs, users: Option<&Users>) -> Failure {
     let mut failure = Failure::io(Stage::RootFs, format!("mount overlay over {}", plan.rootfs.display()), errno);
     match errno {
         nix::Error::EINVAL => {
@@ -75,6 +85,9 @@ fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs) -> Failu
                 failure.cause,
                 dirs.data.display()
             );
+            if users.is_some() {
+                failure.cause.push_str("; below a user namespace (hostUsers: false) an overlay needs Linux 5.19");
+            }
         }
         nix::Error::ENODEV => failure.cause.push_str("; this kernel has no overlay file system (modprobe overlay)"),
         _ => {}
@@ -84,12 +97,12 @@ fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs) -> Failu
 
 /// Makes the container's working directory where the bundle lacks it, as runc does. One below a mount is the
 /// volume's affair.
-pub(super) fn make_working_directory(spec: &Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+pub(super) fn make_working_directory(spec: &Spec, dirs: &AttemptDirs, users: Option<&Users>) -> Result<(), Failure> {
     let Some(cwd) = spec.process().as_ref().map(|process| process.cwd().clone()) else { return Ok(()) };
     if is_below_mount(spec, &cwd) {
         return Ok(());
     }
-    files::make_in_root(&dirs.mounts().join("rootfs"), &cwd).map_err(|fault| {
+    files::make_in_root(&dirs.mounts().join("rootfs"), &cwd, users.map_or(0, Users::root)).map_err(|fault| {
         let object = format!("working directory {}", cwd.display());
         match fault {
             SubPathFault::Refused(errno) => {
@@ -105,7 +118,12 @@ pub(super) fn is_below_mount(spec: &Spec, path: &Path) -> bool {
 }
 
 /// Resolves each subPath and makes a private bind of it the mount's source.
-pub(super) fn resolve_sub_paths(sub_paths: &[SubPath], spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
+pub(super) fn resolve_sub_paths(
+    sub_paths: &[SubPath],
+    spec: &mut Spec,
+    dirs: &AttemptDirs,
+    users: Option<&Users>,
+) -> Result<(), Failure> {
     let Some(mounts) = spec.mounts_mut().as_mut() else { return Ok(()) };
     for (number, sub_path) in sub_paths.iter().enumerate() {
         let Some(one) = mounts.get_mut(sub_path.mount) else {
@@ -116,8 +134,12 @@ pub(super) fn resolve_sub_paths(sub_paths: &[SubPath], spec: &mut Spec, dirs: &A
             ));
         };
         let volume = one.source().clone().unwrap_or_default();
-        let read_only = one.options().iter().flatten().any(|option| option == "ro");
-        let create = if read_only { Create::Nothing } else { Create::Folders };
+        // Root's, as the container sees it.
+        let owner = if one.uid_mappings().is_some() { 0 } else { users.map_or(0, Users::root) };
+        let create = match sub_path.missing {
+            Missing::Make => Create::Folders { owner },
+            Missing::Refuse => Create::Nothing,
+        };
         let object = format!("{:?} of {}", sub_path.path.display().to_string(), volume.display());
         let source: OwnedFd = files::open_below(&volume, &sub_path.path, create).map_err(|fault| match fault {
             SubPathFault::Escapes => {

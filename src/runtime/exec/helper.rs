@@ -131,13 +131,14 @@ fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     // Without a mount namespace of its own the container's root is only its init's.
     let root = if namespaces.contains(Namespaces::MOUNT) { None } else { Some(open_root(request.pid)?) };
     let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("pipe"))?;
+    let attributes = confinement(&request)?;
     if spawn::has_ended(&fds.init) {
         return Err(Failure::Gone);
     }
     set_namespaces(fds.init.as_fd(), namespaces)?;
     let Some(pid) = fork(birth.as_ref().map(AsFd::as_fd)).map_err(step("clone3"))? else {
         drop(opener);
-        let task = program::Task { request, filter, stdio: fds.stdio, root, joins, gate: gate.into() };
+        let task = program::Task { request, filter, stdio: fds.stdio, root, joins, attributes, gate: gate.into() };
         program::become_program(task, report)
     };
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.
@@ -210,6 +211,15 @@ fn namespaces_to_join(pid: i32) -> Result<Namespaces, Failure> {
         }
     }
     Ok(namespaces)
+}
+
+/// The host's /proc, through which the process chooses its AppArmor profile: the container's may be anything.
+fn confinement(request: &Request) -> Result<Option<OwnedFd>, Failure> {
+    if request.process.apparmor_profile().as_ref().is_none_or(String::is_empty) {
+        return Ok(None);
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, "/proc", flags, Mode::empty()).map(Some).map_err(step("/proc"))
 }
 
 fn open_root(pid: i32) -> Result<OwnedFd, Failure> {

@@ -3,57 +3,23 @@
 
 use std::io;
 
-use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, User};
-use rustix::process::{Resource, Rlimit};
+use oci_spec::runtime::{Process, User};
 
 use super::failure::{Failure, step};
+use crate::runtime::limits;
 
-/// Raises hard limits as far as the process needs it. Takes CAP_SYS_RESOURCE on the host, so it comes before the
-/// container's user namespace; soft limits stay, as they could hurt the helper.
+/// Raises hard limits as far as the process needs it, before the container's user namespace.
 pub(super) fn raise_limits(process: &Process) -> Result<(), Failure> {
-    for wanted in process.rlimits().iter().flatten() {
-        let resource = resource(wanted.typ());
-        let present = rustix::process::getrlimit(resource);
-        let hard = limit(wanted.hard());
-        if hard.unwrap_or(u64::MAX) > present.maximum.unwrap_or(u64::MAX) {
-            let raised = Rlimit { current: present.current, maximum: hard };
-            rustix::process::setrlimit(resource, raised).map_err(step(&format!("setrlimit {}", wanted.typ())))?;
-        }
-    }
-    Ok(())
+    limits::raise(process.rlimits().as_deref().unwrap_or_default()).map_err(refused)
 }
 
-/// Sets the limits as they are to be. Only lowers, after [`raise_limits`].
+/// Sets the limits as they are to be.
 pub(super) fn set_limits(process: &Process) -> Result<(), Failure> {
-    process.rlimits().iter().flatten().try_for_each(|wanted: &PosixRlimit| {
-        let limits = Rlimit { current: limit(wanted.soft()), maximum: limit(wanted.hard()) };
-        rustix::process::setrlimit(resource(wanted.typ()), limits).map_err(step(&format!("setrlimit {}", wanted.typ())))
-    })
+    limits::set(process.rlimits().as_deref().unwrap_or_default()).map_err(refused)
 }
 
-fn limit(value: u64) -> Option<u64> {
-    (value != libc::RLIM_INFINITY).then_some(value)
-}
-
-fn resource(kind: PosixRlimitType) -> Resource {
-    match kind {
-        PosixRlimitType::RlimitCpu => Resource::Cpu,
-        PosixRlimitType::RlimitFsize => Resource::Fsize,
-        PosixRlimitType::RlimitData => Resource::Data,
-        PosixRlimitType::RlimitStack => Resource::Stack,
-        PosixRlimitType::RlimitCore => Resource::Core,
-        PosixRlimitType::RlimitRss => Resource::Rss,
-        PosixRlimitType::RlimitNproc => Resource::Nproc,
-        PosixRlimitType::RlimitNofile => Resource::Nofile,
-        PosixRlimitType::RlimitMemlock => Resource::Memlock,
-        PosixRlimitType::RlimitAs => Resource::As,
-        PosixRlimitType::RlimitLocks => Resource::Locks,
-        PosixRlimitType::RlimitSigpending => Resource::Sigpending,
-        PosixRlimitType::RlimitMsgqueue => Resource::Msgqueue,
-        PosixRlimitType::RlimitNice => Resource::Nice,
-        PosixRlimitType::RlimitRtprio => Resource::Rtprio,
-        PosixRlimitType::RlimitRttime => Resource::Rttime,
-    }
+fn refused((limit, cause): limits::Refused) -> Failure {
+    step(&format!("setrlimit {limit}"))(cause)
 }
 
 /// Becomes the user, keeping the permitted capabilities for what is still to be done.

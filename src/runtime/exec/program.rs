@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -31,6 +31,8 @@ pub(super) struct Task {
     pub(super) root: Option<OwnedFd>,
     /// See [`cgroup::join`].
     pub(super) joins: Vec<File>,
+    /// The host's /proc, where there is an AppArmor profile to be put on.
+    pub(super) attributes: Option<OwnedFd>,
     /// A byte comes once the supervisor has been told of this process; nothing, if that failed.
     pub(super) gate: File,
 }
@@ -75,6 +77,9 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
     let program = Program::new(&list(process.args()), &list(process.env()))
         .map_err(|_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None })?;
     identity::set_limits(process)?;
+    if let (Some(proc), Some(profile)) = (&task.attributes, process.apparmor_profile()) {
+        choose_profile(proc, profile)?;
+    }
     close_on_exec()?;
     let filter = || task.filter.as_ref().map_or(Ok(()), |filter| filter.apply().map_err(step("seccomp")));
     tell(report, &Report::AboutToExec);
@@ -88,6 +93,14 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
         sets.apply().map_err(refused)?;
     }
     Ok(program)
+}
+
+/// From the execve on, this process is under the profile. The folder of AppArmor's own is there since Linux 5.8.
+fn choose_profile(proc: &OwnedFd, profile: &str) -> Result<(), Failure> {
+    let open = |path: &str| rustix::fs::openat(proc, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    let file = open("self/attr/apparmor/exec").or_else(|_| open("self/attr/exec")).map_err(step("AppArmor"))?;
+    let written = File::from(file).write_all(format!("exec {profile}").as_bytes());
+    written.map_err(step(&format!("AppArmor profile {profile}")))
 }
 
 fn refused(error: CapabilityError) -> Failure {

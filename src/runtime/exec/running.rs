@@ -306,7 +306,6 @@ fn check(process: &Process) -> Result<(), ExecError> {
     let is_text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let unsupported = [
         ("terminal", process.terminal() == Some(true)),
-        ("apparmorProfile", is_text(process.apparmor_profile())),
         ("selinuxLabel", is_text(process.selinux_label())),
         ("ioPriority", process.io_priority().is_some()),
         ("scheduler", process.scheduler().is_some()),

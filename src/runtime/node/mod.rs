@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
+use std::ops::Range;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use caps::{CapSet, Capability};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
-use crate::plan::{CgroupVersion, KernelVersion, NodeFacts};
+use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NodeFacts};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.
@@ -47,7 +50,19 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         hosts: text_or_empty(Path::new("/etc/hosts"))?,
         host_ips: host_ips(),
         kernel: kernel(rustix::system::uname().release().to_bytes()),
+        apparmor: apparmor(),
     })
+}
+
+/// What the kernel says of AppArmor. A profile's line is `NAME (MODE)`, and a name may have blanks in it.
+fn apparmor() -> AppArmor {
+    let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
+    if !enabled.starts_with('Y') {
+        return AppArmor::Off;
+    }
+    let text = fs::read_to_string("/sys/kernel/security/apparmor/profiles").ok();
+    let name = |line: &str| line.rsplit_once(" (").map_or(line, |(name, _)| name).to_owned();
+    AppArmor::On { loaded: text.map(|text| text.lines().map(name).collect()) }
 }
 
 /// `6.1.0-amd64` is 6.1. A release that says nothing is the oldest there can be.
@@ -104,6 +119,70 @@ fn towards_default_route() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+/// Ranges of host ids that processes' user namespaces have at present, whoever made them.
+pub fn ids_in_use() -> Vec<Range<u64>> {
+    let mut all: Vec<Range<u64>> = Vec::new();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    for process in processes.filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit()) {
+        for file in ["uid_map", "gid_map"] {
+            // Most have the host's, or have ended meanwhile.
+            let text = fs::read_to_string(process.path().join(file)).unwrap_or_default();
+            for range in text.lines().filter_map(mapped).filter(|range| *range != (0..u64::from(u32::MAX))) {
+                if !all.contains(&range) {
+                    all.push(range);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What a line of /proc/PID/uid_map maps to (user_namespaces(7)).
+fn mapped(line: &str) -> Option<Range<u64>> {
+    let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+    let (_, first, length) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(first..first + length)
+}
+
+/// The box's device nodes, as they are now (containerd's list).
+pub fn devices() -> Vec<LinuxDevice> {
+    let mut all = Vec::new();
+    collect_devices(Path::new("/dev"), &mut all);
+    all
+}
+
+fn collect_devices(folder: &Path, all: &mut Vec<LinuxDevice>) {
+    /// Not the box's, but somebody's who uses it.
+    const OTHERS: [&str; 8] = ["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "hugepages"];
+    let mut entries: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, Ok(found)) = (entry.path(), entry.metadata()) else { continue };
+        let kind = found.file_type();
+        if kind.is_dir() && !OTHERS.iter().any(|name| entry.file_name() == *name) {
+            collect_devices(&path, all);
+            continue;
+        }
+        let typ = if kind.is_block_device() {
+            LinuxDeviceType::B
+        } else if kind.is_char_device() {
+            LinuxDeviceType::C
+        } else {
+            continue;
+        };
+        let device = LinuxDeviceBuilder::default()
+            .path(path)
+            .typ(typ)
+            .major(libc::major(found.rdev()))
+            .minor(libc::minor(found.rdev()))
+            .file_mode(found.mode() & 0o777)
+            .uid(found.uid())
+            .gid(found.gid())
+            .build();
+        all.push(device.expect("all that a device has was given"));
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 
 mod namespaces;
 mod pause;
+mod user;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,13 @@ use std::time::Duration;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::plan::{CgroupPlan, NodeFacts, SandboxFacts, SandboxPlan, Scope, VolumePlan};
+use crate::plan::{
+    CgroupPlan, IdRange, MountNamespaces, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
+};
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
 use crate::runtime::volume::{self, VolumeError};
 
-pub(crate) use pause::{NAME as PAUSE, run as run_pause};
+pub(crate) use pause::{NAME as PAUSE, USERS_NAME as PAUSE_OF_USERS, run as run_pause, run_in as run_pause_of_users};
 
 /// What went wrong with a sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,9 @@ pub enum SandboxError {
     Cgroup(#[from] CgroupError),
     #[error("sandbox: {call} {object}: {cause}")]
     Io { call: &'static str, object: String, cause: io::Error },
+    /// A user namespace that the kernel or the box doesn't allow.
+    #[error("sandbox: user namespace (hostUsers: false): {step}: {cause}{}", user::advice(.cause))]
+    Users { step: &'static str, cause: io::Error },
     #[error("sandbox: sysctl {name}={value}: {cause}")]
     Sysctl { name: String, value: String, cause: io::Error },
     /// The supervisor is stuck in the pod's namespaces and must not go on.
@@ -57,7 +63,7 @@ impl SandboxError {
         match self {
             Self::Volume(_) => Which::Mount,
             Self::Lost { .. } => Which::Fatal,
-            Self::Cgroup(_) | Self::Io { .. } | Self::Sysctl { .. } => Which::Sandbox,
+            Self::Cgroup(_) | Self::Io { .. } | Self::Users { .. } | Self::Sysctl { .. } => Which::Sandbox,
         }
     }
 }
@@ -68,11 +74,13 @@ fn error(call: &'static str, object: impl std::fmt::Display) -> impl FnOnce(io::
 }
 
 /// Gives this process a mount namespace of its own, which receives the box's mounts but shows it none. To be called
-/// once, before there is a second thread.
-pub fn isolate_mounts() -> Result<(), SandboxError> {
+/// once, before there is a second thread. Returns the one that it was in.
+pub fn isolate_mounts() -> Result<File, SandboxError> {
+    let home = File::open("/proc/thread-self/ns/mnt").map_err(error("open", "the mount namespace"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| error("unshare", "mount namespace")(errno.into()))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
-        .map_err(|errno| error("mount --make-rslave", "/")(errno.into()))
+        .map_err(|errno| error("mount --make-rslave", "/")(errno.into()))?;
+    Ok(home)
 }
 
 /// Where a pod's things are on the box.
@@ -103,6 +111,7 @@ pub struct Sandbox {
     volumes: Vec<VolumePlan>,
     places: BTreeMap<String, PathBuf>,
     pod_ips: Vec<String>,
+    ids: Option<IdRange>,
 }
 
 impl Sandbox {
@@ -132,6 +141,7 @@ impl Sandbox {
             volumes: Vec::new(),
             places: BTreeMap::new(),
             pod_ips: pod_ips(plan.network, node),
+            ids: plan.ids,
         };
         match sandbox.fill(plan, volumes) {
             Ok(()) => Ok(sandbox),
@@ -151,23 +161,30 @@ impl Sandbox {
             fs::write(&path, text).map_err(error("write", path.display()))?;
             let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
             fs::set_permissions(&path, readable).map_err(error("chmod", path.display()))?;
+            let owner = self.ids.map(|ids| ids.first);
+            std::os::unix::fs::chown(&path, owner, owner).map_err(error("chown", path.display()))?;
         }
         if plan.ipc == Scope::Pod {
             let path = folder.join("shm");
             fs::create_dir_all(&path).map_err(error("mkdir", path.display()))?;
-            let options = format!("mode=1777,size={}", plan.shm_size);
+            let owner = self.ids.map_or(0, |ids| ids.first);
+            let options = format!("mode=1777,size={},uid={owner},gid={owner}", plan.shm_size);
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
             mount(Some("shm"), &path, Some("tmpfs"), flags, Some(options.as_str()))
                 .map_err(|errno| error("mount tmpfs", path.display())(errno.into()))?;
             self.shm = Some(path);
         }
         if plan.pid == Scope::Pod {
-            self.pause = Some(pause::Pause::start(&self.cgroup).map_err(error("start", "the sandbox's pid 1"))?);
+            let pause = pause::Pause::start(&self.cgroup, self.namespaces.user_fd());
+            self.pause = Some(pause.map_err(error("start", "the sandbox's pid 1"))?);
         }
         for one in volumes {
             // Recorded first: a volume made halfway is removed as well.
             self.volumes.push(one.clone());
-            let place = volume::create(one, &self.volume_folder())?;
+            let place = volume::create(one, &self.volume_folder(), self.ids)?;
+            if plan.shared_volumes.contains(&one.name) {
+                volume::share(one, &place)?;
+            }
             self.places.insert(one.name.clone(), place);
         }
         Ok(())
@@ -189,6 +206,7 @@ impl Sandbox {
             ipc_namespace: self.namespaces.ipc(),
             uts_namespace: self.namespaces.uts(),
             pid_namespace: self.pause.as_ref().map(pause::Pause::namespace),
+            users: self.namespaces.user().zip(self.ids).map(|(namespace, ids)| UserFacts { namespace, ids }),
             shm: self.shm.clone().unwrap_or_else(|| PathBuf::from("/dev/shm")),
             hosts: files.join("hosts"),
             hostname: files.join("hostname"),
@@ -196,6 +214,8 @@ impl Sandbox {
             volumes: self.places.clone(),
             pod_ips: self.pod_ips.clone(),
             seccomp_profile: None,
+            mounts: MountNamespaces::default(),
+            devices: Vec::new(),
             attempt_dir: PathBuf::new(),
         }
     }

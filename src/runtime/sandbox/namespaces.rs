@@ -9,18 +9,27 @@ use std::path::PathBuf;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::{SandboxError, error};
+use super::{SandboxError, error, user};
 use crate::plan::{SandboxPlan, Scope};
 
 /// Descriptors of the pod's namespaces; `None`: the host's.
 #[derive(Debug, Default)]
 pub(super) struct Held {
+    user: Option<File>,
     network: Option<File>,
     ipc: Option<File>,
     uts: Option<File>,
 }
 
 impl Held {
+    pub(super) fn user(&self) -> Option<PathBuf> {
+        self.user.as_ref().map(path)
+    }
+
+    pub(super) fn user_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.user.as_ref().map(AsFd::as_fd)
+    }
+
     pub(super) fn network(&self) -> Option<PathBuf> {
         self.network.as_ref().map(path)
     }
@@ -65,13 +74,32 @@ pub(super) fn create(plan: &SandboxPlan) -> Result<Held, SandboxError> {
         want("ipc", CloneFlags::CLONE_NEWIPC)?;
     }
     let flags = wanted.iter().fold(CloneFlags::empty(), |all, one| all | one.flag);
-    unshare(flags).map_err(|errno| error("unshare", "namespaces")(errno.into()))?;
-    let furnished = furnish(plan, &wanted);
+    let made = match (plan.user, plan.ids) {
+        (Scope::Pod, Some(ids)) => Some(user::create(ids, flags)?),
+        (Scope::Pod, None) => {
+            let cause = io::Error::other("no ids were reserved for the pod");
+            return Err(SandboxError::Users { step: "ids", cause });
+        }
+        _ => {
+            unshare(flags).map_err(|errno| error("unshare", "namespaces")(errno.into()))?;
+            None
+        }
+    };
+    let furnished = enter(&wanted, made.as_ref()).and_then(|()| furnish(plan, &wanted));
     for one in &wanted {
         setns(one.home.as_fd(), one.flag)
             .map_err(|errno| SandboxError::Lost { namespace: one.name, cause: errno.into() })?;
     }
-    furnished
+    furnished.map(|held| Held { user: made.map(|made| made.user), ..held })
+}
+
+/// Into the namespaces of a user namespace of the pod's; without one this process is in the new ones already.
+fn enter(wanted: &[Wanted], made: Option<&user::Made>) -> Result<(), SandboxError> {
+    let Some(made) = made else { return Ok(()) };
+    wanted.iter().try_for_each(|one| {
+        let namespace = made.open(one.name)?;
+        setns(namespace, one.flag).map_err(|errno| error("setns", one.name)(errno.into()))
+    })
 }
 
 fn open(name: &str) -> Result<File, SandboxError> {
@@ -103,11 +131,14 @@ fn furnish(plan: &SandboxPlan, wanted: &[Wanted]) -> Result<Held, SandboxError> 
     }
     for (name, value) in &plan.sysctls {
         let path = PathBuf::from("/proc/sys").join(name.replace('.', "/"));
-        fs::write(path, value).map_err(|cause| SandboxError::Sysctl {
-            name: name.clone(),
-            value: value.clone(),
-            cause,
-        })?;
+        let written = match (fs::write(&path, value), plan.ids) {
+            // Some belong to the root of the namespace's users, and to nobody else.
+            (Err(cause), Some(ids)) if cause.kind() == io::ErrorKind::PermissionDenied => {
+                user::as_root_of(ids, || fs::write(&path, value))
+            }
+            (written, _) => written,
+        };
+        written.map_err(|cause| SandboxError::Sysctl { name: name.clone(), value: value.clone(), cause })?;
     }
     Ok(held)
 }

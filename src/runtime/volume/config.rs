@@ -18,8 +18,22 @@ pub(super) type Failed = (&'static str, PathBuf, io::Error);
 const GROUP_READS: u32 = 0o440;
 const GROUP_ENTERS: u32 = 0o2550;
 
+/// Whom the files belong to; `None`: root, or the user's own group.
+#[derive(Clone, Copy)]
+pub(super) struct Owners {
+    pub(super) user: Option<u32>,
+    /// fsGroup: may read.
+    pub(super) group: Option<u32>,
+}
+
+impl Owners {
+    fn own(self, path: &Path) -> io::Result<()> {
+        chown(path, self.user, self.group.or(self.user))
+    }
+}
+
 /// Mounts a tmpfs at the folder `at` and fills it.
-pub(super) fn create(at: &Path, files: &[FilePlan], group: Option<u32>) -> Result<(), Failed> {
+pub(super) fn create(at: &Path, files: &[FilePlan], owners: Owners) -> Result<(), Failed> {
     let failed = |call, path: &Path| {
         let path = path.to_owned();
         move |cause| (call, path, cause)
@@ -32,17 +46,17 @@ pub(super) fn create(at: &Path, files: &[FilePlan], group: Option<u32>) -> Resul
         .map_err(|errno| failed("mount tmpfs", at)(errno.into()))?;
     let now = jiff::Timestamp::now().strftime("..%Y_%m_%d_%H_%M_%S.%9f").to_string();
     let data = at.join(&now);
-    folder(&data, group).map_err(failed("mkdir", &data))?;
+    folder(&data, owners).map_err(failed("mkdir", &data))?;
     for file in files {
         let path = data.join(&file.path);
         let mut parent = data.clone();
         for part in file.path.parent().into_iter().flat_map(Path::components) {
             parent.push(part);
             if !parent.is_dir() {
-                folder(&parent, group).map_err(failed("mkdir", &parent))?;
+                folder(&parent, owners).map_err(failed("mkdir", &parent))?;
             }
         }
-        write(&path, file, group).map_err(failed("write", &path))?;
+        write(&path, file, owners).map_err(failed("write", &path))?;
     }
     // Made beside and renamed over: at no time is there none.
     let (link, made) = (at.join("..data"), at.join("..data_tmp"));
@@ -57,25 +71,25 @@ pub(super) fn create(at: &Path, files: &[FilePlan], group: Option<u32>) -> Resul
             other => other.map_err(failed("symlink", &link))?,
         }
     }
-    if let Some(group) = group {
-        chown(at, None, Some(group)).map_err(failed("chown", at))?;
+    owners.own(at).map_err(failed("chown", at))?;
+    if owners.group.is_some() {
         fs::set_permissions(at, Permissions::from_mode(0o2777)).map_err(failed("chmod", at))?;
     }
     Ok(())
 }
 
-fn folder(path: &Path, group: Option<u32>) -> io::Result<()> {
+fn folder(path: &Path, owners: Owners) -> io::Result<()> {
     fs::create_dir(path)?;
-    chown(path, None, group)?;
-    fs::set_permissions(path, Permissions::from_mode(0o755 | group.map_or(0, |_| GROUP_ENTERS)))
+    owners.own(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o755 | owners.group.map_or(0, |_| GROUP_ENTERS)))
 }
 
-fn write(path: &Path, plan: &FilePlan, group: Option<u32>) -> io::Result<()> {
+fn write(path: &Path, plan: &FilePlan, owners: Owners) -> io::Result<()> {
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(&plan.content.0)?;
     // Before the mode: a change of owner may take bits away.
-    std::os::unix::fs::fchown(&file, None, group)?;
-    file.set_permissions(Permissions::from_mode(plan.mode | group.map_or(0, |_| GROUP_READS)))
+    owners.own(path)?;
+    file.set_permissions(Permissions::from_mode(plan.mode | owners.group.map_or(0, |_| GROUP_READS)))
 }
 
 #[cfg(test)]
@@ -99,7 +113,7 @@ mod tests {
             content: Content(text.as_bytes().to_vec()),
         };
         let files = [file("a", 0o644, "1"), file("d/b", 0o400, "2"), file("d/e/c", 0o600, "3")];
-        create(dir.path(), &files, Some(77)).unwrap();
+        create(dir.path(), &files, Owners { user: None, group: Some(77) }).unwrap();
         let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().mode() & 0o7777;
         let link = |path: &str| fs::read_link(dir.path().join(path)).unwrap().display().to_string();
         assert_eq!((link("a"), link("d")), ("..data/a".into(), "..data/d".into()), "R10.6");

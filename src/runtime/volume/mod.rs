@@ -2,6 +2,7 @@
 //! failure is retried is the engine's.
 
 mod config;
+mod group;
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 
-use crate::plan::{HostPathKind, VolumePlan, VolumeSource};
+use crate::plan::{HostPathKind, IdRange, VolumePlan, VolumeSource};
 use crate::runtime::{files, image};
 
 /// Why a volume can't be had. The words behind `hostPath type check failed` are the kubelet's.
@@ -25,8 +26,11 @@ pub enum VolumeError {
     WrongKind { volume: String, path: PathBuf, wanted: &'static str },
 }
 
-/// Makes one volume (R10.5). `folder` is where emptyDirs live, one subfolder each. Returns where the volume is.
-pub fn create(plan: &VolumePlan, folder: &Path) -> Result<PathBuf, VolumeError> {
+/// Makes one volume (R10.5). `folder` is where emptyDirs live, one subfolder each. What is made for the pod alone belongs
+/// to its users: those of the host, or of `ids`. Returns where the volume is.
+pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<PathBuf, VolumeError> {
+    let owner = ids.map(|ids| ids.first);
+    let group = plan.fs_group.map(|group| ids.and_then(|ids| ids.host(group)).unwrap_or(group));
     let made = folder.join(&plan.name);
     let error = |call, path: &Path| {
         let (volume, path) = (plan.name.clone(), path.to_owned());
@@ -46,22 +50,47 @@ pub fn create(plan: &VolumePlan, folder: &Path) -> Result<PathBuf, VolumeError> 
             files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
             // Of an attempt before this one.
             unmount(&made).map_err(error("umount", &made))?;
-            config::create(&made, files, plan.fs_group).map_err(|(call, path, cause)| error(call, &path)(cause))?;
+            config::create(&made, files, config::Owners { user: owner, group })
+                .map_err(|(call, path, cause)| error(call, &path)(cause))?;
             return Ok(made);
         }
         VolumeSource::Image { image } => {
             let failed = |cause| VolumeError::Image { volume: plan.name.clone(), cause: Box::new(cause) };
             return Ok(image::open(image).map_err(failed)?.rootfs);
         }
+        VolumeSource::Claim { path, change } => {
+            let found = host_path(plan, path, HostPathKind::Directory)?;
+            if let Some(group) = plan.fs_group {
+                group::apply(&found, group, *change).map_err(|(call, path, cause)| error(call, &path)(cause))?;
+            }
+            return Ok(found);
+        }
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }
     let mut mode = 0o777;
-    if let Some(group) = plan.fs_group {
-        std::os::unix::fs::chown(&made, None, Some(group)).map_err(error("chown", &made))?;
+    std::os::unix::fs::chown(&made, owner, group.or(owner)).map_err(error("chown", &made))?;
+    if group.is_some() {
         mode |= 0o2000;
     }
     fs::set_permissions(&made, Permissions::from_mode(mode)).map_err(error("chmod", &made))?;
     Ok(made)
+}
+
+/// Has a volume of the pod's own show in all places where it is mounted as shared what is mounted in any of them. The
+/// host's are shared with the host, or not, by whoever mounted them.
+pub fn share(plan: &VolumePlan, place: &Path) -> Result<(), VolumeError> {
+    let error = |call| {
+        let (volume, path) = (plan.name.clone(), place.to_owned());
+        move |errno: nix::Error| VolumeError::Io { volume, call, path, cause: errno.into() }
+    };
+    match plan.source {
+        VolumeSource::EmptyDir { .. } => {
+            mount(Some(place), place, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(error("bind"))?;
+        }
+        VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {}
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(()),
+    }
+    mount(None::<&str>, place, None::<&str>, MsFlags::MS_SHARED, None::<&str>).map_err(error("mount --make-shared"))
 }
 
 fn host_path(plan: &VolumePlan, path: &Path, kind: HostPathKind) -> Result<PathBuf, VolumeError> {
@@ -115,11 +144,15 @@ pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
     let made = folder.join(&plan.name);
     let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
-        VolumeSource::HostPath { .. } | VolumeSource::Image { .. } => return Ok(()),
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(()),
         VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {
             unmount(&made).map_err(|cause| error("umount", cause))?;
         }
-        VolumeSource::EmptyDir { .. } => {}
+        VolumeSource::EmptyDir { .. } => {
+            // A shared one is a mount, with what containers mounted in it.
+            let flags = nix::mount::MntFlags::MNT_DETACH | nix::mount::MntFlags::UMOUNT_NOFOLLOW;
+            let _ = nix::mount::umount2(&made, flags);
+        }
     }
     files::remove_tree(&made, &mut usize::MAX.clone()).map(drop).map_err(|cause| error("remove", cause))
 }
@@ -165,7 +198,7 @@ mod tests {
             (host(&new("no/parent"), HostPathKind::FileOrCreate), Some("No such file")),
         ];
         for (plan, refusal) in cases {
-            let result = create(&plan, dir.path()).map_err(|error| error.to_string());
+            let result = create(&plan, dir.path(), None).map_err(|error| error.to_string());
             match refusal {
                 None => assert!(result.is_ok(), "R10.5: {plan:?}: {result:?}"),
                 Some(words) => {
@@ -180,7 +213,7 @@ mod tests {
     fn an_empty_dir_is_open_to_all_whatever_the_umask() {
         let dir = tempfile::tempdir().unwrap();
         let plan = VolumePlan { name: "v".into(), source: VolumeSource::EmptyDir { size_limit: None }, fs_group: None };
-        let made = create(&plan, dir.path()).unwrap();
+        let made = create(&plan, dir.path(), None).unwrap();
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o777, "R10.5");
         remove(&plan, dir.path()).unwrap();
         assert!(!made.exists());

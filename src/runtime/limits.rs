@@ -1,0 +1,57 @@
+//! Resource limits of a process (setrlimit(2)), as the OCI's `process.rlimits` has them.
+
+use std::io;
+
+use oci_spec::runtime::{PosixRlimit, PosixRlimitType};
+use rustix::process::{Resource, Rlimit};
+
+/// Which limit the kernel refused, and why.
+pub(crate) type Refused = (PosixRlimitType, io::Error);
+
+/// Raises hard limits as far as they are asked for. Takes CAP_SYS_RESOURCE on the host, so it comes before the
+/// container's user namespace; soft limits stay, as they could hurt the helper.
+pub(crate) fn raise(limits: &[PosixRlimit]) -> Result<(), Refused> {
+    for wanted in limits {
+        let resource = resource(wanted.typ());
+        let present = rustix::process::getrlimit(resource);
+        let hard = limit(wanted.hard());
+        if hard.unwrap_or(u64::MAX) > present.maximum.unwrap_or(u64::MAX) {
+            let raised = Rlimit { current: present.current, maximum: hard };
+            rustix::process::setrlimit(resource, raised).map_err(|errno| (wanted.typ(), errno.into()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the limits as they are to be. Only lowers, after [`raise`].
+pub(crate) fn set(limits: &[PosixRlimit]) -> Result<(), Refused> {
+    limits.iter().try_for_each(|wanted| {
+        let limits = Rlimit { current: limit(wanted.soft()), maximum: limit(wanted.hard()) };
+        rustix::process::setrlimit(resource(wanted.typ()), limits).map_err(|errno| (wanted.typ(), errno.into()))
+    })
+}
+
+fn limit(value: u64) -> Option<u64> {
+    (value != libc::RLIM_INFINITY).then_some(value)
+}
+
+fn resource(kind: PosixRlimitType) -> Resource {
+    match kind {
+        PosixRlimitType::RlimitCpu => Resource::Cpu,
+        PosixRlimitType::RlimitFsize => Resource::Fsize,
+        PosixRlimitType::RlimitData => Resource::Data,
+        PosixRlimitType::RlimitStack => Resource::Stack,
+        PosixRlimitType::RlimitCore => Resource::Core,
+        PosixRlimitType::RlimitRss => Resource::Rss,
+        PosixRlimitType::RlimitNproc => Resource::Nproc,
+        PosixRlimitType::RlimitNofile => Resource::Nofile,
+        PosixRlimitType::RlimitMemlock => Resource::Memlock,
+        PosixRlimitType::RlimitAs => Resource::As,
+        PosixRlimitType::RlimitLocks => Resource::Locks,
+        PosixRlimitType::RlimitSigpending => Resource::Sigpending,
+        PosixRlimitType::RlimitMsgqueue => Resource::Msgqueue,
+        PosixRlimitType::RlimitNice => Resource::Nice,
+        PosixRlimitType::RlimitRtprio => Resource::Rtprio,
+        PosixRlimitType::RlimitRttime => Resource::Rttime,
+    }
+}
