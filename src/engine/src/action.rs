@@ -98,6 +98,8 @@ pub enum EventReason {
     DeadlineExceeded,
     Evicted,
     ExceededGracePeriod,
+    ResizeStarted,
+    ResizeCompleted,
     /// Ours: the supervisor ended without finishing the pod, and what was left has been removed.
     SupervisorLost,
 }

@@ -182,6 +182,7 @@ impl Engine {
             Event::Stop { grace } => self.deletion_requested(turn, grace.unwrap_or(self.spec.grace_period)),
             Event::Kill => self.kill_requested(turn),
             Event::SupervisorLost => self.lost(turn),
+            Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {
                     self.life = PodLife::Up;

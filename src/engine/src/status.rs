@@ -83,6 +83,8 @@ pub enum ConditionKind {
     ContainersReady,
     PodScheduled,
     AllContainersRestarting,
+    /// KEP-1287: there only while a container is restarted with new resources.
+    PodResizeInProgress,
 }
 
 /// One container's status (R8.3).

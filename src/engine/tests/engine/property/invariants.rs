@@ -110,7 +110,11 @@ impl Invariants {
                     self.hear_container(now, index, event);
                 }
             }
-            Event::Tick | Event::SandboxReady | Event::SandboxFailed { .. } | Event::SandboxRemoved => {}
+            Event::Tick
+            | Event::Resized { .. }
+            | Event::SandboxReady
+            | Event::SandboxFailed { .. }
+            | Event::SandboxRemoved => {}
         }
     }
 
