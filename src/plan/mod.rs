@@ -18,6 +18,7 @@ mod mounts;
 mod network;
 mod oci;
 mod pod;
+pub mod resize;
 pub mod resources;
 mod seccomp;
 mod security;

@@ -3,6 +3,7 @@
 
 mod configs;
 mod names;
+mod resize;
 mod shares;
 mod users;
 
