@@ -52,6 +52,8 @@ pub enum Command {
     Logs(LogsArgs),
     /// Stop a pod and wait for its end
     Stop(StopArgs),
+    /// Give a running container other cpu and memory, without a restart unless its resizePolicy asks for one
+    Resize(ResizeArgs),
     /// Forget a pod that has ended: its state and its logs
     Rm(RmArgs),
     /// Show what a pod would do, in virtual time: nothing is run
@@ -208,6 +210,29 @@ pub struct StopArgs {
     pub grace_period: Option<u32>,
 }
 
+/// `barepod resize`.
+#[derive(Debug, Args)]
+pub struct ResizeArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// Which container; may be left out where there is one
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// New cpu (200m, 1.5): its request and its limit, of the two those it has; or both, as REQUEST:LIMIT
+    #[arg(long, value_name = "AMOUNT")]
+    pub cpu: Option<String>,
+    /// New memory (64Mi), likewise
+    #[arg(long, value_name = "AMOUNT")]
+    pub memory: Option<String>,
+    /// New requests (cpu=100m,memory=64Mi)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = resource)]
+    pub requests: Vec<(String, String)>,
+    /// New limits (cpu=200m,memory=128Mi)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = resource)]
+    pub limits: Vec<(String, String)>,
+}
+
 /// `barepod rm`.
 #[derive(Debug, Args)]
 pub struct RmArgs {
@@ -217,6 +242,14 @@ pub struct RmArgs {
     /// End it first if it runs, at once; clean up after a supervisor that was killed
     #[arg(long)]
     pub force: bool,
+}
+
+/// `cpu=200m`.
+fn resource(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, amount)) if !name.is_empty() && !amount.is_empty() => Ok((name.to_owned(), amount.to_owned())),
+        _ => Err(format!("{text:?} is not RESOURCE=AMOUNT; write it like cpu=200m,memory=64Mi")),
+    }
 }
 
 /// `data=/srv/data`.
@@ -273,6 +306,8 @@ mod tests {
             "barepod logs web --tail=0 -p",
             "barepod stop --grace-period 0 web",
             "barepod rm --force web",
+            "barepod resize web -c main --cpu 200m:400m --memory 64Mi",
+            "barepod resize ops/web --requests cpu=1,memory=1Gi --limits cpu=2",
             "barepod simulate pod.yaml --script script.yaml -o json --backoff-max 1m",
             "barepod simulate -",
         ] {
@@ -300,6 +335,8 @@ mod tests {
             ("barepod stop --grace-period -1 web", "-1"),
             ("barepod stop --grace-period soon web", "invalid digit"),
             ("barepod rm", "<POD>"),
+            ("barepod resize", "<POD>"),
+            ("barepod resize web --limits cpu:2", "write it like cpu=200m,memory=64Mi"),
             ("barepod simulate", "<FILE>"),
             ("barepod simulate pod.yaml -o yaml", "possible values: json"),
             ("barepod rm --forse web", "'--force'"),

@@ -80,6 +80,14 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// `resize`.
+    #[error("can't resize pod \"{pod}\": {why}")]
+    Resize {
+        /// Which.
+        pod: String,
+        /// Why not.
+        why: String,
+    },
     /// `rm` of a pod that runs.
     #[error("pod \"{0}\" is running; stop it first (`barepod stop {0}`), or use --force")]
     StillRunning(String),
@@ -118,6 +126,7 @@ impl CliError {
             | Self::NoLog { .. }
             | Self::Log { .. }
             | Self::StillRunning(_)
+            | Self::Resize { .. }
             | Self::Format { .. } => Exit::Failure,
         }
     }

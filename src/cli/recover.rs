@@ -167,7 +167,9 @@ fn container<'a>(engine: &'a Engine, record: &EventRecord) -> Option<&'a str> {
 /// What the engine doesn't know, from the status that was written last.
 fn facts(pod: &v1::Pod) -> report::StatusFacts {
     let before = pod.status.clone().unwrap_or_default();
+    let statuses = before.init_container_statuses.into_iter().chain(before.container_statuses).flatten();
     report::StatusFacts {
+        resources: statuses.filter_map(|status| Some((status.name, status.resources?))).collect(),
         host_ips: before.host_ips.into_iter().flatten().map(|ip| ip.ip).collect(),
         pod_ips: before.pod_ips.into_iter().flatten().map(|ip| ip.ip).collect(),
         qos_class: before.qos_class.unwrap_or_default(),

@@ -199,6 +199,13 @@ pub fn resize_steps(resize: &Resize, way: ResizeWay) -> Vec<(Place, CgroupLimits
     steps
 }
 
+/// What a container's cgroup is to have now.
+#[must_use]
+pub fn limits_of(pod: &v1::Pod, index: ContainerIndex) -> CgroupLimits {
+    let all = pod.spec.iter().flat_map(containers);
+    all.map(|(.., one)| container_limits(one)).nth(index.0.into()).unwrap_or_default()
+}
+
 /// Where the container is among all, and its field.
 fn find(spec: &v1::PodSpec, name: Option<&str>) -> Result<(usize, String), ResizeError> {
     let known = || {

@@ -119,6 +119,7 @@ impl Supervisor<'_> {
         let label = plan::label(&self.pod.plan, container, attempt);
         let mut creation =
             Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
+        self.shrink_pod(container);
         let mut plan = self.plan_container(container, attempt, &dirs)?;
         let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
         creation.order(&plan, filter.as_deref()).map_err(|error| fail(error.to_string()))?;
@@ -130,8 +131,11 @@ impl Supervisor<'_> {
             creation.abort();
             return Err(fail(format!("epoll_ctl: {errno}")));
         }
+        let resources = plan::resources::of(&self.pod.manifest, container);
         let slot = self.slot(container);
         slot.attempt = attempt;
+        slot.outdated = false;
+        slot.resources = resources;
         slot.start_asked = None;
         slot.start_told = false;
         slot.ran = None;

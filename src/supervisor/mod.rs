@@ -11,6 +11,7 @@ mod facts;
 mod filters;
 mod handlers;
 mod persist;
+mod resize;
 mod slot;
 mod sources;
 mod termination_message;
@@ -115,6 +116,8 @@ pub struct Supervisor<'a> {
     finished: Option<u8>,
     /// SIGINTs so far.
     interrupts: u32,
+    /// The container that is restarted with less, until which the pod's cgroup is as large as the old one needs.
+    pod_shrinks: Option<ContainerIndex>,
     /// The sandbox left this process where it can't go on.
     broken: Option<SandboxError>,
 }
@@ -164,6 +167,7 @@ impl<'a> Supervisor<'a> {
             written: None,
             finished: None,
             interrupts: 0,
+            pod_shrinks: None,
             broken: None,
         })
     }
@@ -220,7 +224,11 @@ impl<'a> Supervisor<'a> {
     }
 
     fn has_chores(&self) -> bool {
-        self.unwritten != Unwritten::Nothing || self.grown || !self.asked.is_empty() || !self.removals.is_empty()
+        self.unwritten != Unwritten::Nothing
+            || self.control.owes()
+            || self.grown
+            || !self.asked.is_empty()
+            || !self.removals.is_empty()
     }
 
     /// Does one of the things that nobody else waits for and that take a millisecond or so each; `false`: there is none.
@@ -234,6 +242,8 @@ impl<'a> Supervisor<'a> {
             self.write_next();
             // Helpers that have answered have ended by now, and nothing else may happen for days.
             reap_strays();
+        } else if self.control.owes() {
+            self.control.pay();
         } else if self.grown {
             self.grown = false;
             release_code();

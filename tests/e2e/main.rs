@@ -23,6 +23,7 @@ mod objects;
 mod order;
 mod output;
 mod probes;
+mod resize;
 mod restart;
 mod seccomp;
 mod security;

@@ -8,6 +8,7 @@
 mod container;
 mod devices;
 mod limits;
+mod resize;
 
 use std::fs::{self, File};
 use std::io;
