@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::plan::cpus::CpuSet;
+
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
 #[derive(Debug, Parser)]
 #[command(name = "barepod", version, about, max_term_width = 100, disable_help_subcommand = true)]
@@ -82,9 +84,24 @@ pub struct RunArgs {
     /// Restart back-off
     #[command(flatten)]
     pub backoff: BackoffArgs,
+    /// static: containers of Guaranteed pods that request whole cpus get these for themselves, as by the kubelet's policy
+    /// of that name; all other pods are kept off them
+    #[arg(long, value_name = "POLICY", default_value = "none")]
+    pub cpu_manager: CpuManager,
+    /// Cpus that no container gets for itself (0-1,4); by default the first one. Needs --cpu-manager static
+    #[arg(long, value_name = "LIST", value_parser = reserved)]
+    pub reserved_cpus: Option<CpuSet>,
     /// What a kubelet's operator would say about security
     #[command(flatten)]
     pub security: SecurityArgs,
+}
+
+/// `--cpu-manager`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum CpuManager {
+    None,
+    Static,
 }
 
 /// What a kubelet's operator would say about security.
@@ -244,6 +261,12 @@ pub struct RmArgs {
     pub force: bool,
 }
 
+/// `0-1,4`.
+fn reserved(text: &str) -> Result<CpuSet, String> {
+    let cpus = CpuSet::parse(text).map_err(|error| error.to_string())?;
+    if cpus.is_empty() { Err("at least one cpu must be left for everybody".to_owned()) } else { Ok(cpus) }
+}
+
 /// `cpu=200m`.
 fn resource(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -296,6 +319,7 @@ mod tests {
     fn what_can_be_said() {
         for line in [
             "barepod run pod.yaml --name web -q --backoff-initial 300ms --backoff-max 1200ms",
+            "barepod run pod.yaml --cpu-manager static --reserved-cpus 0-1,4",
             "barepod run pod.yaml --config a.yaml --config b.yaml --volume data=/srv/d --volume x=y=z",
             "barepod --root /tmp/r --log-level debug run -",
             "barepod get --root /tmp/r",
@@ -324,6 +348,8 @@ mod tests {
             ("barepod run a.yaml b.yaml", "b.yaml"),
             ("barepod run pod.yaml --backoff-initial 10", "write it like 300ms, 10s or 5m"),
             ("barepod run pod.yaml --backoff-max -5s", "-5"),
+            ("barepod run pod.yaml --cpu-manager=dynamic", "possible values: none, static"),
+            ("barepod run pod.yaml --reserved-cpus x", "write it like 0-2,5"),
             ("barepod run pod.yaml --volume data", "write it like data=/srv/data"),
             ("barepod get a b", "unexpected argument 'b'"),
             ("barepod get -o xml", "possible values: json, yaml, wide"),

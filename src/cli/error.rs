@@ -80,6 +80,9 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// `--cpu-manager static`.
+    #[error("--cpu-manager static: {0}")]
+    Cpus(#[from] crate::supervisor::cpus::CpuError),
     /// `resize`.
     #[error("can't resize pod \"{pod}\": {why}")]
     Resize {
@@ -109,7 +112,7 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Manifest(_) | Self::Plan(_) | Self::Read { .. } | Self::Usage(_) => Exit::Usage,
-            Self::Node(_) | Self::Supervisor(_) | Self::NotRoot => Exit::Own,
+            Self::Node(_) | Self::Cpus(_) | Self::Supervisor(_) | Self::NotRoot => Exit::Own,
             Self::Store(
                 crate::store::Error::Running { .. }
                 | crate::store::Error::NotFound { .. }

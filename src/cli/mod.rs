@@ -2,6 +2,7 @@
 
 mod args;
 mod console;
+mod cpus;
 mod error;
 mod events;
 mod exit_code;

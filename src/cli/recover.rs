@@ -8,6 +8,7 @@ use barepod_engine::action::{Action, EventRecord};
 use barepod_engine::event::Event;
 use k8s_openapi::api::core::v1;
 
+use super::cpus;
 use super::error::CliError;
 use crate::report;
 use crate::runtime::sweep::{SweepRequest, sweep};
@@ -76,7 +77,9 @@ fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
         None => store::forget_unborn(layout, &found.namespace, &found.name).map(|_| None),
     };
     match taken {
-        Ok(Some(mut store)) => clean(&mut store, found).map(|()| Cleaned::Swept),
+        Ok(Some(mut store)) => {
+            clean(&mut store, found).and_then(|()| cpus::give_back(layout, &store)).map(|()| Cleaned::Swept)
+        }
         Ok(None) => Ok(Cleaned::Unborn),
         // Somebody else is at it, or was faster.
         Err(Error::Running { .. }) => Ok(Cleaned::Nothing),

@@ -10,9 +10,9 @@ use k8s_openapi::api::core::v1;
 use super::args::{BackoffArgs, Global, RunArgs, SecurityArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::recover;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
+use super::{cpus, recover};
 use crate::manifest::{self, Beside, Objects};
 use crate::plan::{self, PodOptions, SeccompDefault, SecurityOptions};
 use crate::runtime::node;
@@ -48,7 +48,8 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         objects,
         claims,
     };
-    let plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
     let ledger = ledger(&layout, &plan, &args.file);
@@ -60,7 +61,11 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     for warning in &plan.warnings {
         eprintln!("warning: {warning}");
     }
-    let pod = Pod { manifest, plan, node, dirs };
+    let rejected = match box_has {
+        Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
+        None => None,
+    };
+    let pod = Pod { manifest, plan, node, dirs, rejected };
     Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
 }
 

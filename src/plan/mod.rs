@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
 mod container;
+pub mod cpus;
 mod env;
 mod error;
 mod expansion;

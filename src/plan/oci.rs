@@ -276,6 +276,9 @@ fn cgroup_resources(ask: &Ask) -> LinuxResources {
     if let Some(limit) = limits.cpu {
         cpu.set_quota(Some(resources::quota(limit))).set_period(Some(resources::CPU_PERIOD));
     }
+    if let Some(cpus) = ask.plan.cpus.get(&ask.container.name).or(ask.sandbox.shared_cpus.as_ref()) {
+        cpu.set_cpus(Some(cpus.to_string()));
+    }
     all.set_cpu(Some(cpu));
     if let Some(limit) = limits.memory {
         let mut memory: LinuxMemory = (*all.memory()).unwrap_or_default();

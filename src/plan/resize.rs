@@ -46,6 +46,8 @@ pub struct Resize {
     pub container: CgroupLimits,
     /// What is changed, as JSON.
     pub summary: String,
+    /// Whether cpu is among it.
+    pub changes_cpu: bool,
     /// The memory limits that become less.
     less: Less,
 }
@@ -101,6 +103,8 @@ pub enum ResizeError {
     QosClass { before: &'static str, after: &'static str },
     #[error("Node didn't have enough capacity: {resource}, requested: {requested}, capacity: {capacity}")]
     Capacity { resource: &'static str, requested: u64, capacity: u64 },
+    #[error("Resize is infeasible for Guaranteed Pods alongside CPU Manager static policy: its cpus are its own")]
+    ExclusiveCpus,
     #[error("attempting to set {whose} memory limit ({limit}) below current usage ({usage})")]
     Usage { whose: String, limit: u64, usage: u64 },
 }
@@ -135,6 +139,8 @@ pub fn resize(pod: &v1::Pod, request: &ResizeRequest, node: &NodeFacts) -> Resul
         index: ContainerIndex(u16::try_from(at).unwrap_or(u16::MAX)),
         name: container.name.clone(),
         policy: policy(&old, &container),
+        changes_cpu: resources::requests(&old).cpu != resources::requests(&container).cpu
+            || resources::limits(&old).cpu != resources::limits(&container).cpu,
         pod: pod_limits,
         container: limits,
         summary: summary(&container),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
+use super::cpus::{CpuSet, Exclusive};
 use super::pod::SecurityOptions;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
@@ -66,6 +67,8 @@ pub struct PodPlan {
     pub objects: Objects,
     /// What `image:` names, per container index.
     pub images: Vec<ImageSource>,
+    /// Cpus that containers have for themselves. Allotted under a lock once it is known that the pod is run.
+    pub cpus: Exclusive,
     /// What the command line says about security.
     pub security: SecurityOptions,
     /// What was accepted but has no effect on one box, for the user to know.
@@ -225,6 +228,8 @@ pub struct ImageFacts {
 /// Facts about the made sandbox that a container's config needs.
 #[derive(Clone, Debug, Default)]
 pub struct SandboxFacts {
+    /// Cpus for containers that have none for themselves, in a pod where others do.
+    pub shared_cpus: Option<CpuSet>,
     /// Path of the shared network namespace; `None`: the host's.
     pub network_namespace: Option<PathBuf>,
     /// Path of the shared IPC namespace; `None`: the host's.

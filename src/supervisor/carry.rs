@@ -60,6 +60,7 @@ impl Supervisor<'_> {
         let event = match made {
             Ok(sandbox) => {
                 self.sandbox = Some(sandbox);
+                self.take_cpus();
                 Event::SandboxReady
             }
             Err(error) => Event::SandboxFailed {
@@ -83,6 +84,7 @@ impl Supervisor<'_> {
                 self.audience.warn(&format!("removing the sandbox: {error}"));
             }
         }
+        self.give_back_cpus();
         self.facts.push_back(Event::SandboxRemoved);
     }
 
@@ -166,6 +168,7 @@ impl Supervisor<'_> {
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
+        facts.shared_cpus = self.shared_cpus();
         let pod = &self.pod;
         facts.seccomp_profile = plan::localhost_profile(&pod.manifest, container).map(|name| {
             let path = pod.plan.security.seccomp_profile_root.join(name);

@@ -7,6 +7,7 @@
 mod audience;
 mod carry;
 mod clock;
+pub mod cpus;
 mod facts;
 mod filters;
 mod handlers;
@@ -81,6 +82,8 @@ pub struct Pod {
     pub node: NodeFacts,
     /// Where its files go.
     pub dirs: SandboxDirs,
+    /// Why it can't be run on this box now; then it only gets a status.
+    pub rejected: Option<String>,
 }
 
 /// Runs one pod.
@@ -177,7 +180,11 @@ impl<'a> Supervisor<'a> {
     /// # Errors
     /// Where the loop itself fails; containers may then still run, and the next command that names the pod ends them.
     pub fn run(mut self) -> Result<u8, SupervisorError> {
-        self.tell(Event::Begin)?;
+        let first = match self.pod.rejected.take() {
+            Some(message) => Event::Rejected { message },
+            None => Event::Begin,
+        };
+        self.tell(first)?;
         loop {
             if let Some(exit_code) = self.finished {
                 return Ok(self.end(exit_code));

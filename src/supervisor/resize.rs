@@ -35,6 +35,9 @@ impl Supervisor<'_> {
             ResizeRefusal::PodEnds => text(ResizeError::PodEnds),
             ResizeRefusal::Init => text(ResizeError::Init { field: resize.name.clone() }),
         })?;
+        if resize.changes_cpu && self.pod.plan.cpus.contains_key(&resize.name) {
+            return Err(text(ResizeError::ExclusiveCpus));
+        }
         self.apply(&resize, way)?;
         let Resize { index, name, manifest, pod: (_, pod), summary, .. } = resize;
         self.pod.manifest = manifest;

@@ -12,6 +12,7 @@ mod attacks;
 mod bundles;
 mod commands;
 mod config;
+mod cpus;
 mod deletion;
 mod exec;
 mod exit_codes;

@@ -100,6 +100,7 @@ pub enum EventReason {
     ExceededGracePeriod,
     ResizeStarted,
     ResizeCompleted,
+    UnexpectedAdmissionError,
     /// Ours: the supervisor ended without finishing the pod, and what was left has been removed.
     SupervisorLost,
 }

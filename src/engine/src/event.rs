@@ -13,6 +13,11 @@ use crate::spec::{Attempt, ContainerIndex};
 pub enum Event {
     /// The pod is to be run. The first event, once.
     Begin,
+    /// Instead of `Begin`: the pod can't be run on this box as it is now.
+    Rejected {
+        /// Why, in the kubelet's words where it has some.
+        message: String,
+    },
     /// Time has passed: some deadline may be due.
     Tick,
     /// Deletion was requested (R5): `grace` overrides the pod's grace period. Zero: R5.7.

@@ -47,6 +47,7 @@ pub enum PodReason {
     DeadlineExceeded,
     Evicted,
     SupervisorLost,
+    UnexpectedAdmissionError,
 }
 
 /// A deletion request that is being carried out.

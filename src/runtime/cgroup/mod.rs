@@ -6,6 +6,7 @@
 //! a helper that is still there counts towards no limit.
 
 mod container;
+mod cpuset;
 mod devices;
 mod limits;
 mod resize;

@@ -197,6 +197,7 @@ impl Sandbox {
             volumes: self.places.clone(),
             pod_ips: self.pod_ips.clone(),
             seccomp_profile: None,
+            shared_cpus: None,
             attempt_dir: PathBuf::new(),
         }
     }

@@ -111,6 +111,7 @@ impl Invariants {
                 }
             }
             Event::Tick
+            | Event::Rejected { .. }
             | Event::Resized { .. }
             | Event::SandboxReady
             | Event::SandboxFailed { .. }
