@@ -65,7 +65,7 @@ pub(super) fn allot(
         }
         Ok(all) => {
             book.note(store.dir(), &all.iter().map(|(name, cpus)| (name.clone(), cpus.to_string())).collect())?;
-            plan.cpus = all;
+            plan.pin(all);
             None
         }
     };

@@ -8,6 +8,7 @@ use barepod_engine::spec::{ContainerIndex, Kind};
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
+use super::cpus::Exclusive;
 use super::lifecycle::containers;
 use super::resources::{self, Amounts, Bytes, MilliCpu};
 use super::types::{CgroupLimits, NodeFacts};
@@ -47,7 +48,7 @@ pub struct Resize {
     /// What is changed, as JSON.
     pub summary: String,
     /// Whether cpu is among it.
-    pub changes_cpu: bool,
+    changes_cpu: bool,
     /// The memory limits that become less.
     less: Less,
 }
@@ -107,6 +108,25 @@ pub enum ResizeError {
     ExclusiveCpus,
     #[error("attempting to set {whose} memory limit ({limit}) below current usage ({usage})")]
     Usage { whose: String, limit: u64, usage: u64 },
+}
+
+impl Resize {
+    /// Leaves quotas away where there are none because of cpus that containers have for themselves.
+    ///
+    /// # Errors
+    /// Where the container's own cpus would change.
+    pub fn spare(&mut self, exclusive: &Exclusive) -> Result<(), ResizeError> {
+        if exclusive.is_empty() {
+            return Ok(());
+        }
+        (self.pod.0.cpu_quota, self.pod.1.cpu_quota) = (None, None);
+        match (exclusive.contains_key(&self.name), self.changes_cpu) {
+            (true, true) => return Err(ResizeError::ExclusiveCpus),
+            (true, false) => self.container.cpu_quota = None,
+            (false, _) => {}
+        }
+        Ok(())
+    }
 }
 
 /// Works out a resize; `None`: it changes nothing.
@@ -207,9 +227,14 @@ pub fn resize_steps(resize: &Resize, way: ResizeWay) -> Vec<(Place, CgroupLimits
 
 /// What a container's cgroup is to have now.
 #[must_use]
-pub fn limits_of(pod: &v1::Pod, index: ContainerIndex) -> CgroupLimits {
+pub fn limits_of(pod: &v1::Pod, index: ContainerIndex, exclusive: &Exclusive) -> CgroupLimits {
     let all = pod.spec.iter().flat_map(containers);
-    all.map(|(.., one)| container_limits(one)).nth(index.0.into()).unwrap_or_default()
+    let mut limits = all.map(|(.., one)| (container_limits(one), &one.name));
+    match limits.nth(index.0.into()) {
+        Some((limits, name)) if exclusive.contains_key(name) => CgroupLimits { cpu_quota: None, ..limits },
+        Some((limits, _)) => limits,
+        None => CgroupLimits::default(),
+    }
 }
 
 /// Where the container is among all, and its field.

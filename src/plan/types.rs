@@ -75,6 +75,16 @@ pub struct PodPlan {
     pub warnings: Vec<String>,
 }
 
+impl PodPlan {
+    /// Gives containers cpus for themselves. A pod that has some is not held back on them as a whole either.
+    pub fn pin(&mut self, cpus: Exclusive) {
+        if !cpus.is_empty() {
+            self.cgroup.limits.cpu_quota = None;
+        }
+        self.cpus = cpus;
+    }
+}
+
 /// Where a namespace comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {

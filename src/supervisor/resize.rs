@@ -30,14 +30,12 @@ impl Supervisor<'_> {
     fn try_resize(&mut self, request: &ResizeRequest) -> Result<Option<(String, ResizeWay)>, String> {
         let text = |error: ResizeError| error.to_string();
         let resize = resize::resize(&self.pod.manifest, request, &self.pod.node).map_err(text)?;
-        let Some(resize) = resize else { return Ok(None) };
+        let Some(mut resize) = resize else { return Ok(None) };
+        resize.spare(&self.pod.plan.cpus).map_err(text)?;
         let way = self.engine.resize_way(resize.index, resize.policy).map_err(|refusal| match refusal {
             ResizeRefusal::PodEnds => text(ResizeError::PodEnds),
             ResizeRefusal::Init => text(ResizeError::Init { field: resize.name.clone() }),
         })?;
-        if resize.changes_cpu && self.pod.plan.cpus.contains_key(&resize.name) {
-            return Err(text(ResizeError::ExclusiveCpus));
-        }
         self.apply(&resize, way)?;
         let Resize { index, name, manifest, pod: (_, pod), summary, .. } = resize;
         self.pod.manifest = manifest;
@@ -83,7 +81,7 @@ impl Supervisor<'_> {
     pub(super) fn catch_up(&mut self, container: ContainerIndex) {
         if std::mem::take(&mut self.slot(container).outdated) {
             let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
-            let limits = resize::limits_of(&self.pod.manifest, container);
+            let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
             self.change(own, limits);
         }
     }
@@ -93,7 +91,7 @@ impl Supervisor<'_> {
     pub(super) fn lower_ended(&mut self, container: ContainerIndex) {
         if self.pod_shrinks == Some(container) {
             let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
-            let limits = resize::limits_of(&self.pod.manifest, container);
+            let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
             self.change(own, CgroupLimits { cpu_quota: limits.cpu_quota, ..CgroupLimits::default() });
         }
     }

@@ -63,6 +63,33 @@ fn whole_cpus_of_guaranteed_pods_only() {
     assert_eq!(allotted(&spec(&[], &[burstable]), "1-7", &cores()), "");
 }
 
+/// In the OCI config: its cpus and no quota; another one of the pod is on the shared cpus, with its quota.
+#[test]
+fn the_config_says_them() {
+    let mut pod: v1::Pod = serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "u"}, "spec": {"containers": [
+            {"name": "a", "image": "rootfs:/r", "command": ["true"], "resources": one("a", "2")["resources"]},
+            {"name": "b", "image": "rootfs:/r", "command": ["true"], "resources": one("b", "500m")["resources"]}]}
+    }))
+    .unwrap();
+    manifest::apply_defaults(&mut pod);
+    let mut plan = crate::plan::pod(&pod, &super::node(), &super::options()).unwrap();
+    assert_eq!(plan.cgroup.limits.cpu_quota, Some(250_000));
+    plan.pin(Exclusive::from([("a".to_owned(), set("1-2"))]));
+    assert_eq!(plan.cgroup.limits.cpu_quota, None);
+    let sandbox = crate::plan::SandboxFacts { shared_cpus: Some(set("0,3")), ..super::sandbox() };
+    let cpu = |index: u16| {
+        let index = barepod_engine::spec::ContainerIndex(index);
+        let attempt = barepod_engine::spec::Attempt(0);
+        let made = crate::plan::container(&pod, &plan, &super::node(), index, attempt, &super::plain(), &sandbox);
+        let linux = made.unwrap().spec.linux().clone().unwrap();
+        let cpu = linux.resources().clone().unwrap().cpu().clone().unwrap();
+        (cpu.cpus().clone(), cpu.quota(), cpu.shares())
+    };
+    assert_eq!(cpu(0), (Some("1-2".to_owned()), None, Some(2048)));
+    assert_eq!(cpu(1), (Some("0,3".to_owned()), Some(50_000), Some(512)));
+}
+
 /// An init's cpus go to those behind it; a sidecar's don't, though it may have got them from an init before it.
 #[test]
 fn inits_hand_on_and_sidecars_keep() {

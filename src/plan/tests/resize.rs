@@ -258,3 +258,26 @@ fn memory_in_use_is_not_taken_away() {
     let more = resized(&two(), "web", ";;memory=80Mi");
     assert!(check_usage(&more, ResizeWay::InPlace, usage(1 << 40, 1 << 40)).is_ok());
 }
+
+/// Whoever has cpus for itself has no quota, and no other cpus while it runs; its memory can be resized.
+#[test]
+fn exclusive_cpus_stay() {
+    let exclusive =
+        std::collections::BTreeMap::from([("web".to_owned(), crate::plan::cpus::CpuSet::parse("2").unwrap())]);
+    let full =
+        |cpu: &str| json!({"requests": {"cpu": cpu, "memory": "64Mi"}, "limits": {"cpu": cpu, "memory": "64Mi"}});
+    let pod = pod(json!([{"name": "web", "resources": full("1")}, {"name": "log", "resources": full("500m")}]));
+    let spared = |container: &str, text: &str| {
+        let mut resize = resized(&pod, container, text);
+        resize.spare(&exclusive).map(|()| resize_steps(&resize, ResizeWay::InPlace)).map_err(|error| error.to_string())
+    };
+    let refused = spared("web", "cpu=2").unwrap_err();
+    assert!(refused.starts_with("Resize is infeasible for Guaranteed Pods alongside CPU Manager static policy"));
+    let steps = spared("web", "memory=128Mi").unwrap();
+    let own = (Place::Container, limits(Some(1024), None, Some(128 * MI)));
+    assert_eq!(steps, [(Place::Pod, limits(None, None, Some(192 * MI))), own]);
+    let steps = spared("log", "cpu=600m").unwrap();
+    let own = (Place::Container, limits(Some(614), Some(60_000), Some(64 * MI)));
+    assert_eq!(steps, [(Place::Pod, limits(Some(1638), None, None)), own]);
+    assert_eq!(limits_of(&pod, barepod_engine::spec::ContainerIndex(0), &exclusive).cpu_quota, None);
+}
