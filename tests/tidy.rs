@@ -41,6 +41,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/sandbox", &["plan", "runtime/cgroup", "runtime/files", "runtime/spawn", "runtime/volume"]),
     // An image volume is what `image` finds behind its reference.
     ("runtime/volume", &["plan", "runtime/files", "runtime/image"]),
+    ("runtime/clone", &[]),
     ("runtime/files", &[]),
     ("runtime/memory", &[]),
     ("runtime/mount", &[]),
