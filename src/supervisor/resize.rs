@@ -69,9 +69,9 @@ impl Supervisor<'_> {
         let changes: Vec<_> = resize::resize_steps(resize, way)
             .into_iter()
             .filter_map(|(place, limits)| match place {
-                Place::Pod => Some((sandbox.cgroup().to_owned(), limits)),
+                Place::Pod => Some((place, sandbox.cgroup().to_owned(), limits)),
                 // One that is being made gets them when it is there.
-                Place::Container => present.then(|| (own.clone(), limits)),
+                Place::Container => present.then(|| (place, own.clone(), limits)),
             })
             .collect();
         sandbox.change_limits(&changes).map_err(|error| error.to_string())
@@ -82,7 +82,7 @@ impl Supervisor<'_> {
         if std::mem::take(&mut self.slot(container).outdated) {
             let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
             let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
-            self.change(own, limits);
+            self.change(Place::Container, own, limits);
         }
     }
 
@@ -92,20 +92,20 @@ impl Supervisor<'_> {
         if self.pod_shrinks == Some(container) {
             let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
             let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
-            self.change(own, CgroupLimits { cpu_quota: limits.cpu_quota, ..CgroupLimits::default() });
+            self.change(Place::Container, own, CgroupLimits { cpu_quota: limits.cpu_quota, ..CgroupLimits::default() });
         }
     }
 
     /// The instance that needed a larger pod is gone.
     pub(super) fn shrink_pod(&mut self, container: ContainerIndex) {
         if self.pod_shrinks.take_if(|waits| *waits == container).is_some() {
-            self.change(self.pod.plan.cgroup.path.clone(), self.pod.plan.cgroup.limits);
+            self.change(Place::Pod, self.pod.plan.cgroup.path.clone(), self.pod.plan.cgroup.limits);
         }
     }
 
-    fn change(&mut self, cgroup: std::path::PathBuf, limits: CgroupLimits) {
+    fn change(&mut self, place: Place, cgroup: std::path::PathBuf, limits: CgroupLimits) {
         let Some(sandbox) = &self.sandbox else { return };
-        if let Err(error) = sandbox.change_limits(&[(cgroup, limits)]) {
+        if let Err(error) = sandbox.change_limits(&[(place, cgroup, limits)]) {
             self.audience.warn(&format!("resize: {error}"));
         }
     }

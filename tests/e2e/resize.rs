@@ -35,10 +35,21 @@ impl Cgroups {
         ]
     }
 
-    /// The same of shares.
-    fn want(&self, shares: u64, quota: u64, mebibytes: u64) -> [String; 3] {
-        let share = if self.v2 { 1 + (shares - 2) * 9_999 / 262_142 } else { shares };
+    /// The same of shares. A pod's weight is the kubelet's linear one, a container's the OCI runtimes'.
+    fn want(&self, container: &str, shares: u64, quota: u64, mebibytes: u64) -> [String; 3] {
+        let log = (shares as f64).log2();
+        let share = match (self.v2, container) {
+            (false, _) => shares,
+            (true, "") => 1 + (shares - 2) * 9_999 / 262_142,
+            (true, _) => 10_f64.powf((log * log + 125.0 * log) / 612.0 - 7.0 / 34.0).ceil() as u64,
+        };
         [share.to_string(), quota.to_string(), (mebibytes << 20).to_string()]
+    }
+
+    /// Holds a cgroup against what it should be.
+    #[track_caller]
+    fn check(&self, container: &str, shares: u64, quota: u64, mebibytes: u64) {
+        assert_eq!(self.all(container), self.want(container, shares, quota, mebibytes), "{container:?}");
     }
 }
 
@@ -64,14 +75,14 @@ fn a_running_container_is_resized_in_place() {
     let mut run = case.start(&pod);
     run.wait_for_line("log started");
     let cgroups = Cgroups::of(&case);
-    assert_eq!(cgroups.all("web"), cgroups.want(102, 20_000, 64));
-    assert_eq!(cgroups.all(""), cgroups.want(153, 30_000, 96));
+    cgroups.check("web", 102, 20_000, 64);
+    cgroups.check("", 153, 30_000, 96);
 
     let said = resize(&case, "-c web --cpu 200m:400m --memory 128Mi").unwrap();
     assert_eq!(said, "container web of pod default/resize resized");
-    assert_eq!(cgroups.all("web"), cgroups.want(204, 40_000, 128));
-    assert_eq!(cgroups.all(""), cgroups.want(256, 50_000, 160));
-    assert_eq!(cgroups.all("log"), cgroups.want(51, 10_000, 32), "not asked for");
+    cgroups.check("web", 204, 40_000, 128);
+    cgroups.check("", 256, 50_000, 160);
+    cgroups.check("log", 51, 10_000, 32);
     let wanted = json!({"requests": {"cpu": "200m", "memory": "128Mi"}, "limits": {"cpu": "400m", "memory": "128Mi"}});
     let pod = case.get();
     assert_eq!(pod["spec"]["containers"][0]["resources"], wanted);
@@ -84,8 +95,8 @@ fn a_running_container_is_resized_in_place() {
     }
 
     resize(&case, "-c web --requests cpu=50m,memory=16Mi --limits cpu=60m,memory=32Mi").unwrap();
-    assert_eq!(cgroups.all("web"), cgroups.want(51, 6_000, 32));
-    assert_eq!(cgroups.all(""), cgroups.want(102, 16_000, 64));
+    cgroups.check("web", 51, 6_000, 32);
+    cgroups.check("", 102, 16_000, 64);
     assert_eq!(resize(&case, "-c web --limits cpu=60m").unwrap(), "pod default/resize not resized (no change)");
     case.release("end");
     assert_eq!(run.end(), 0);
@@ -151,7 +162,7 @@ fn a_container_that_asks_for_it_is_restarted() {
     run.wait_for_line("web started");
     let cgroups = Cgroups::of(&case);
     assert_eq!(resize(&case, "--cpu 200m").unwrap(), "container web of pod default/restarted resized");
-    assert_eq!(cgroups.all("web"), cgroups.want(204, 20_000, 32));
+    cgroups.check("web", 204, 20_000, 32);
 
     for (count, memory, cpu) in [(2, 64, "300m"), (3, 24, "150m")] {
         let said = resize(&case, &format!("--memory {memory}Mi --cpu {cpu}")).unwrap();
@@ -159,8 +170,8 @@ fn a_container_that_asks_for_it_is_restarted() {
         wait("the new instance", || case.times_said("up") == count && case.condition("PodResizeInProgress").is_null());
         wait("its end to be told of", || case.messages("ResizeCompleted").len() == count);
     }
-    assert_eq!(cgroups.all("web"), cgroups.want(153, 15_000, 24));
-    assert_eq!(cgroups.all(""), cgroups.want(153, 15_000, 24));
+    cgroups.check("web", 153, 15_000, 24);
+    cgroups.check("", 153, 15_000, 24);
     assert_eq!(case.times_said("stopping"), 2);
     let killings = case.messages("Killing");
     assert!(killings.iter().all(|one| one == "Container web resize requires restart") && !killings.is_empty());
@@ -169,7 +180,7 @@ fn a_container_that_asks_for_it_is_restarted() {
     case.release("die");
     wait("a restart for its own failure", || case.times_said("up") == 4);
     wait("it to run", || case.container("web")["restartCount"] == 3);
-    assert_eq!(cgroups.all("web"), cgroups.want(153, 15_000, 24));
+    cgroups.check("web", 153, 15_000, 24);
     case.barepod(&["stop", case.name()]);
     run.end();
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::limits::{PERIOD, weight};
 use super::{CgroupError, Hierarchies, below, error};
+use crate::plan::resize::Place;
 use crate::plan::resources::Bytes;
 use crate::plan::{CgroupLimits, CgroupVersion};
 
@@ -25,7 +26,7 @@ struct Written {
 }
 
 /// The files of these limits, in the order they are to be written in.
-fn settings(version: CgroupVersion, limits: &CgroupLimits) -> Vec<Setting> {
+fn settings(version: CgroupVersion, place: Place, limits: &CgroupLimits) -> Vec<Setting> {
     let mut settings = Vec::new();
     let mut set = |controller, file, value: Option<String>| {
         settings.extend(value.map(|value| Setting { controller, file, value }));
@@ -39,7 +40,7 @@ fn settings(version: CgroupVersion, limits: &CgroupLimits) -> Vec<Setting> {
             set("memory", "memory.limit_in_bytes", limits.memory.map(|bytes| bytes.to_string()));
         }
         CgroupVersion::V2 => {
-            set("cpu", "cpu.weight", limits.cpu_shares.map(|shares| weight(shares).to_string()));
+            set("cpu", "cpu.weight", limits.cpu_shares.map(|shares| weight_of(place, shares).to_string()));
             set("cpu", "cpu.max", limits.cpu_quota.map(|quota| format!("{quota} {PERIOD}")));
             set("memory", "memory.max", limits.memory.map(|bytes| bytes.to_string()));
         }
@@ -47,12 +48,29 @@ fn settings(version: CgroupVersion, limits: &CgroupLimits) -> Vec<Setting> {
     settings
 }
 
+/// As each was set when its cgroup was made: a pod's here, linearly as the kubelet does, a container's by libcgroups, which
+/// follows the OCI runtimes' newer fit: v1's default of 1024 is v2's default of 100 (github.com/opencontainers/cgroups,
+/// pull request 20).
+fn weight_of(place: Place, shares: u64) -> u64 {
+    match place {
+        Place::Pod => weight(shares),
+        Place::Container if shares <= 2 => 1,
+        Place::Container if shares >= 262_144 => 10_000,
+        Place::Container => {
+            // Below 2^18, so a double has it exactly.
+            let log = f64::from(u32::try_from(shares).unwrap_or(u32::MAX)).log2();
+            let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
+            (10_f64.powf(exponent).ceil() as u64).clamp(1, 10_000)
+        }
+    }
+}
+
 impl Hierarchies {
     /// Writes new limits to cgroups, in this order. After a failure all are as they were.
-    pub(crate) fn change(&self, changes: &[(PathBuf, CgroupLimits)]) -> Result<(), CgroupError> {
+    pub(crate) fn change(&self, changes: &[(Place, PathBuf, CgroupLimits)]) -> Result<(), CgroupError> {
         let mut written = Vec::new();
-        for (cgroup, limits) in changes {
-            for setting in settings(self.version, limits) {
+        for (place, cgroup, limits) in changes {
+            for setting in settings(self.version, *place, limits) {
                 if let Err(error) = self.write_setting(cgroup, &setting, &mut written) {
                     for Written { path, before } in written.iter().rev() {
                         // What can't be undone either stays: the error is said in any case.
@@ -118,7 +136,7 @@ mod tests {
         CgroupLimits { cpu_shares: Some(512), cpu_quota: Some(50_000), memory: Some(1 << 20), pids: None };
 
     fn texts(version: CgroupVersion, limits: &CgroupLimits) -> Vec<String> {
-        settings(version, limits).iter().map(|one| format!("{}={}", one.file, one.value)).collect()
+        settings(version, Place::Pod, limits).iter().map(|one| format!("{}={}", one.file, one.value)).collect()
     }
 
     /// R9.3
@@ -129,6 +147,14 @@ mod tests {
         assert_eq!(texts(CgroupVersion::V1, &LIMITS), v1);
         assert_eq!(texts(CgroupVersion::V2, &LIMITS), ["cpu.weight=20", "cpu.max=50000 100000", "memory.max=1048576"]);
         assert!(texts(CgroupVersion::V2, &CgroupLimits::default()).is_empty());
+    }
+
+    /// R9.3: a container's as libcgroups has set it.
+    #[test]
+    fn weights_are_those_of_the_start() {
+        for (shares, pod, container) in [(2, 1, 1), (102, 4, 17), (1024, 39, 100), (262_144, 10_000, 10_000)] {
+            assert_eq!((weight_of(Place::Pod, shares), weight_of(Place::Container, shares)), (pod, container));
+        }
     }
 
     /// A v2 hierarchy in a plain folder.
@@ -154,9 +180,9 @@ mod tests {
         ];
         let (root, hierarchies) = hierarchy(&files);
         let read = |name: &str| fs::read_to_string(root.path().join(name)).unwrap().trim().to_owned();
-        let pod = (PathBuf::from("/p"), LIMITS);
+        let pod = (Place::Pod, PathBuf::from("/p"), LIMITS);
         // The container's cpu.max isn't there.
-        let error = hierarchies.change(&[pod.clone(), (PathBuf::from("/p/c"), LIMITS)]).unwrap_err();
+        let error = hierarchies.change(&[pod.clone(), (Place::Container, PathBuf::from("/p/c"), LIMITS)]).unwrap_err();
         assert!(error.to_string().contains("p/c/cpu.max"), "{error}");
         for (name, text) in files {
             assert_eq!(read(name), text.trim(), "{name} is as it was");
@@ -176,7 +202,7 @@ mod tests {
         let v1 = vec![(vec!["memory".to_owned()], root.path().to_owned())];
         let hierarchies = Hierarchies { version: CgroupVersion::V1, v1, unified: None };
         let memory = |bytes| CgroupLimits { memory: Some(bytes), ..CgroupLimits::default() };
-        let change = |bytes| hierarchies.change(&[(PathBuf::from("/c"), memory(bytes))]).unwrap();
+        let change = |bytes| hierarchies.change(&[(Place::Container, PathBuf::from("/c"), memory(bytes))]).unwrap();
         let read = |name: &str| fs::read_to_string(cgroup.join(name)).unwrap();
         change(8192);
         assert_eq!((read("memory.limit_in_bytes").as_str(), read(TOGETHER).as_str()), ("8192", "8192"));

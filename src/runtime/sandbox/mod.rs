@@ -17,6 +17,7 @@ use std::time::Duration;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
+use crate::plan::resize::Place;
 use crate::plan::resources::Bytes;
 use crate::plan::{CgroupLimits, CgroupPlan, NodeFacts, SandboxFacts, SandboxPlan, Scope, VolumePlan};
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
@@ -221,7 +222,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// What the kernel refused.
-    pub fn change_limits(&self, changes: &[(PathBuf, CgroupLimits)]) -> Result<(), SandboxError> {
+    pub fn change_limits(&self, changes: &[(Place, PathBuf, CgroupLimits)]) -> Result<(), SandboxError> {
         Ok(self.cgroup.hierarchies().change(changes)?)
     }
 
