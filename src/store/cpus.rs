@@ -12,7 +12,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
-use super::lock::whole_file;
+use super::lock::{pause, whole_file};
 use super::read::{self, Found, Life};
 use super::{Error, atomic, io_error};
 
@@ -20,6 +20,9 @@ use super::{Error, atomic, io_error};
 const FILE: &str = "cpus.json";
 /// In the root: there from the first pod on that asked for cpus of its own.
 const LOCK: &str = "cpus.lock";
+
+/// How often the lock is tried: for two seconds.
+const TRIES: u32 = 400;
 
 /// The format this barepod writes.
 const VERSION: u32 = 1;
@@ -149,14 +152,17 @@ pub fn lost(layout: &Layout) -> Result<Vec<Found>, Error> {
     Ok(lost)
 }
 
-/// Waits for the lock; `false`: its file was taken away meanwhile.
+/// Waits for the lock, not for ever; `false`: its file was taken away meanwhile.
 fn lock(path: &Path, file: &File) -> Result<bool, Error> {
+    let mut tries = 0;
     loop {
-        match fcntl(file, FcntlArg::F_OFD_SETLKW(&whole_file())) {
+        match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file())) {
             Ok(_) => break,
-            Err(Errno::EINTR) => {}
+            // Held for a millisecond or so; whoever holds it for longer is stuck, and must not make others so.
+            Err(Errno::EAGAIN | Errno::EACCES) if tries < TRIES => pause(),
             Err(errno) => return Err(io_error(path, "lock")(errno.into())),
         }
+        tries += 1;
     }
     let mine = file.metadata().map_err(io_error(path, "stat"))?;
     match path.metadata() {
