@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::store::ids::{LENGTH, Pool};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::plan::cpus::CpuSet;
+
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
 #[derive(Debug, Parser)]
 #[command(name = "barepod", version, about, max_term_width = 100, disable_help_subcommand = true)]
@@ -53,6 +55,8 @@ pub enum Command {
     Logs(LogsArgs),
     /// Stop a pod and wait for its end
     Stop(StopArgs),
+    /// Give a running container other cpu and memory, without a restart unless its resizePolicy asks for one
+    Resize(ResizeArgs),
     /// Forget a pod that has ended: its state and its logs
     Rm(RmArgs),
     /// Show what a pod would do, in virtual time: nothing is run
@@ -81,9 +85,24 @@ pub struct RunArgs {
     /// Restart back-off
     #[command(flatten)]
     pub backoff: BackoffArgs,
+    /// static: containers of Guaranteed pods that request whole cpus get these for themselves, as by the kubelet's policy
+    /// of that name; all other pods are kept off them
+    #[arg(long, value_name = "POLICY", default_value = "none")]
+    pub cpu_manager: CpuManager,
+    /// Cpus that no container gets for itself (0-1,4); by default the first one. Needs --cpu-manager static
+    #[arg(long, value_name = "LIST", value_parser = reserved)]
+    pub reserved_cpus: Option<CpuSet>,
     /// What a kubelet's operator would say about security
     #[command(flatten)]
     pub security: SecurityArgs,
+}
+
+/// `--cpu-manager`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum CpuManager {
+    None,
+    Static,
 }
 
 /// What a kubelet's operator would say about security.
@@ -229,6 +248,29 @@ pub struct StopArgs {
     pub grace_period: Option<u32>,
 }
 
+/// `barepod resize`.
+#[derive(Debug, Args)]
+pub struct ResizeArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// Which container; may be left out where there is one
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// New cpu (200m, 1.5): its request and its limit, of the two those it has; or both, as REQUEST:LIMIT
+    #[arg(long, value_name = "AMOUNT")]
+    pub cpu: Option<String>,
+    /// New memory (64Mi), likewise
+    #[arg(long, value_name = "AMOUNT")]
+    pub memory: Option<String>,
+    /// New requests (cpu=100m,memory=64Mi)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = resource)]
+    pub requests: Vec<(String, String)>,
+    /// New limits (cpu=200m,memory=128Mi)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = resource)]
+    pub limits: Vec<(String, String)>,
+}
+
 /// `barepod rm`.
 #[derive(Debug, Args)]
 pub struct RmArgs {
@@ -238,6 +280,20 @@ pub struct RmArgs {
     /// End it first if it runs, at once; clean up after a supervisor that was killed
     #[arg(long)]
     pub force: bool,
+}
+
+/// `0-1,4`.
+fn reserved(text: &str) -> Result<CpuSet, String> {
+    let cpus = CpuSet::parse(text).map_err(|error| error.to_string())?;
+    if cpus.is_empty() { Err("at least one cpu must be left for everybody".to_owned()) } else { Ok(cpus) }
+}
+
+/// `cpu=200m`.
+fn resource(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, amount)) if !name.is_empty() && !amount.is_empty() => Ok((name.to_owned(), amount.to_owned())),
+        _ => Err(format!("{text:?} is not RESOURCE=AMOUNT; write it like cpu=200m,memory=64Mi")),
+    }
 }
 
 /// `data=/srv/data`.
@@ -284,6 +340,7 @@ mod tests {
     fn what_can_be_said() {
         for line in [
             "barepod run pod.yaml --name web -q --backoff-initial 300ms --backoff-max 1200ms",
+            "barepod run pod.yaml --cpu-manager static --reserved-cpus 0-1,4",
             "barepod run pod.yaml --config a.yaml --config b.yaml --volume data=/srv/d --volume x=y=z",
             "barepod --root /tmp/r --log-level debug run -",
             "barepod get --root /tmp/r",
@@ -294,6 +351,8 @@ mod tests {
             "barepod logs web --tail=0 -p",
             "barepod stop --grace-period 0 web",
             "barepod rm --force web",
+            "barepod resize web -c main --cpu 200m:400m --memory 64Mi",
+            "barepod resize ops/web --requests cpu=1,memory=1Gi --limits cpu=2",
             "barepod simulate pod.yaml --script script.yaml -o json --backoff-max 1m",
             "barepod simulate -",
         ] {
@@ -310,6 +369,8 @@ mod tests {
             ("barepod run a.yaml b.yaml", "b.yaml"),
             ("barepod run pod.yaml --backoff-initial 10", "write it like 300ms, 10s or 5m"),
             ("barepod run pod.yaml --backoff-max -5s", "-5"),
+            ("barepod run pod.yaml --cpu-manager=dynamic", "possible values: none, static"),
+            ("barepod run pod.yaml --reserved-cpus x", "write it like 0-2,5"),
             ("barepod run pod.yaml --volume data", "write it like data=/srv/data"),
             ("barepod get a b", "unexpected argument 'b'"),
             ("barepod get -o xml", "possible values: json, yaml, wide"),
@@ -321,6 +382,8 @@ mod tests {
             ("barepod stop --grace-period -1 web", "-1"),
             ("barepod stop --grace-period soon web", "invalid digit"),
             ("barepod rm", "<POD>"),
+            ("barepod resize", "<POD>"),
+            ("barepod resize web --limits cpu:2", "write it like cpu=200m,memory=64Mi"),
             ("barepod simulate", "<FILE>"),
             ("barepod simulate pod.yaml -o yaml", "possible values: json"),
             ("barepod rm --forse web", "'--force'"),

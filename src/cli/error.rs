@@ -80,6 +80,17 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// `--cpu-manager static`.
+    #[error("--cpu-manager static: {0}")]
+    Cpus(#[from] crate::supervisor::cpus::CpuError),
+    /// `resize`.
+    #[error("can't resize pod \"{pod}\": {why}")]
+    Resize {
+        /// Which.
+        pod: String,
+        /// Why not.
+        why: String,
+    },
     /// `rm` of a pod that runs.
     #[error("pod \"{0}\" is running; stop it first (`barepod stop {0}`), or use --force")]
     StillRunning(String),
@@ -104,7 +115,7 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Manifest(_) | Self::Plan(_) | Self::Read { .. } | Self::Usage(_) => Exit::Usage,
-            Self::Node(_) | Self::Supervisor(_) | Self::NotRoot => Exit::Own,
+            Self::Node(_) | Self::Cpus(_) | Self::Supervisor(_) | Self::NotRoot => Exit::Own,
             Self::Store(
                 crate::store::Error::Running { .. }
                 | crate::store::Error::NotFound { .. }
@@ -121,6 +132,7 @@ impl CliError {
             | Self::NoLog { .. }
             | Self::Log { .. }
             | Self::StillRunning(_)
+            | Self::Resize { .. }
             | Self::Format { .. } => Exit::Failure,
         }
     }

@@ -2,12 +2,14 @@
 
 mod args;
 mod console;
+mod cpus;
 mod error;
 mod events;
 mod exit_code;
 mod get;
 mod logs;
 mod recover;
+mod resize;
 mod rm;
 mod run;
 mod simulate;
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
+        Command::Resize(args) => resize::resize(args, &cli.global),
         Command::Rm(args) => rm::rm(args, &cli.global),
         Command::Simulate(args) => simulate::simulate(args),
     };

@@ -8,6 +8,7 @@ use barepod_engine::action::{Action, EventRecord};
 use barepod_engine::event::Event;
 use k8s_openapi::api::core::v1;
 
+use super::cpus;
 use super::error::CliError;
 use crate::report;
 use crate::runtime::sweep::{SweepRequest, sweep};
@@ -76,7 +77,9 @@ fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
         None => store::forget_unborn(layout, &found.namespace, &found.name).map(|_| None),
     };
     match taken {
-        Ok(Some(mut store)) => clean(&mut store, found).map(|()| Cleaned::Swept),
+        Ok(Some(mut store)) => {
+            clean(&mut store, found).and_then(|()| cpus::give_back(layout, &store)).map(|()| Cleaned::Swept)
+        }
         Ok(None) => Ok(Cleaned::Unborn),
         // Somebody else is at it, or was faster.
         Err(Error::Running { .. }) => Ok(Cleaned::Nothing),
@@ -167,7 +170,9 @@ fn container<'a>(engine: &'a Engine, record: &EventRecord) -> Option<&'a str> {
 /// What the engine doesn't know, from the status that was written last.
 fn facts(pod: &v1::Pod) -> report::StatusFacts {
     let before = pod.status.clone().unwrap_or_default();
+    let statuses = before.init_container_statuses.into_iter().chain(before.container_statuses).flatten();
     report::StatusFacts {
+        resources: statuses.filter_map(|status| Some((status.name, status.resources?))).collect(),
         host_ips: before.host_ips.into_iter().flatten().map(|ip| ip.ip).collect(),
         pod_ips: before.pod_ips.into_iter().flatten().map(|ip| ip.ip).collect(),
         qos_class: before.qos_class.unwrap_or_default(),

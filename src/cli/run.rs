@@ -10,9 +10,9 @@ use k8s_openapi::api::core::v1;
 use super::args::{BackoffArgs, Global, RunArgs, SecurityArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::recover;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
+use super::{cpus, recover};
 use crate::manifest::{self, Beside, Objects};
 use crate::plan::{self, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
 use crate::runtime::node;
@@ -50,6 +50,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         claims,
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
     let ledger = ledger(&layout, &plan, &args.file);
@@ -65,7 +66,11 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     let mut watch =
         Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, verbosity).map_err(CliError::Output)?;
-    let pod = Pod { manifest, plan, node, dirs };
+    let rejected = match box_has {
+        Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
+        None => None,
+    };
+    let pod = Pod { manifest, plan, node, dirs, rejected };
     Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
 }
 

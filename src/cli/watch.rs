@@ -155,6 +155,7 @@ impl Audience for Watch {
             Some(PodReason::DeadlineExceeded) => ": DeadlineExceeded",
             Some(PodReason::Evicted) => ": Evicted",
             Some(PodReason::SupervisorLost) => ": SupervisorLost",
+            Some(PodReason::UnexpectedAdmissionError) => ": UnexpectedAdmissionError",
             None => "",
         };
         self.tell(Tone::Plain, &format!("{} {phase}{reason}", self.pod.clone()));

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::{ControlError, Ended, Request, VERSION, WireAnswer, WireRequest, short_path};
+use super::{ControlError, Ended, Request, Resized, Resources, VERSION, WireAnswer, WireRequest, short_path};
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
 const DEAF_TRIES: u32 = 1000;
@@ -19,7 +19,7 @@ pub fn end(dir: &Path, request: Request, mut lives: impl FnMut() -> bool) -> Res
     let mut tries = 0;
     let ended = loop {
         match Client::connect(dir) {
-            Ok(mut client) => break client.ask(request).and_then(|()| client.wait_end()),
+            Ok(mut client) => break client.ask(request.clone()).and_then(|()| client.wait_end()),
             Err(_) if !lives() => return Ok(None),
             Err(error) if tries == DEAF_TRIES => return Err(error),
             Err(_) => tries += 1,
@@ -29,6 +29,33 @@ pub fn end(dir: &Path, request: Request, mut lives: impl FnMut() -> bool) -> Res
         Err(_) if dies(lives) => Ok(None),
         Err(error) => Err(error),
         Ok(ended) => Ok(Some(ended)),
+    }
+}
+
+/// Asks the supervisor of the pod whose state is in `dir` for new resources, as [`end`] asks for an end. `None`: the pod
+/// ended before there was an answer.
+///
+/// # Errors
+/// As [`end`].
+pub fn resize(
+    dir: &Path,
+    wanted: &Resources,
+    mut lives: impl FnMut() -> bool,
+) -> Result<Option<Resized>, ControlError> {
+    let mut tries = 0;
+    let answered = loop {
+        match Client::connect(dir) {
+            Ok(mut client) => {
+                break client.ask(Request::Resize(wanted.clone())).and_then(|()| client.wait_resized());
+            }
+            Err(_) if !lives() => return Ok(None),
+            Err(error) if tries == DEAF_TRIES => return Err(error),
+            Err(_) => tries += 1,
+        }
+    };
+    match answered {
+        Err(_) if dies(lives) => Ok(None),
+        other => other,
     }
 }
 
@@ -70,11 +97,28 @@ impl Client {
     /// # Errors
     /// Where the supervisor goes away before that.
     pub fn wait_end(&mut self) -> Result<Ended, ControlError> {
+        self.answer()?.ended.ok_or(ControlError::Protocol)
+    }
+
+    /// Waits until a resize has been answered; `None`: the pod has ended instead.
+    ///
+    /// # Errors
+    /// Where the supervisor goes away before that.
+    pub fn wait_resized(&mut self) -> Result<Option<Resized>, ControlError> {
+        let answer = self.answer()?;
+        if answer.ended.is_none() && answer.resized.is_none() {
+            Err(ControlError::Protocol)
+        } else {
+            Ok(answer.resized)
+        }
+    }
+
+    fn answer(&mut self) -> Result<WireAnswer, ControlError> {
         let mut line = String::new();
         match self.stream.read_line(&mut line) {
             Ok(0) | Err(_) => Err(ControlError::Lost),
             Ok(_) => match serde_json::from_str::<WireAnswer>(&line) {
-                Ok(answer) if answer.version == VERSION => Ok(answer.ended),
+                Ok(answer) if answer.version == VERSION => Ok(answer),
                 Ok(_) | Err(_) => Err(ControlError::Protocol),
             },
         }

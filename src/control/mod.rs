@@ -6,6 +6,7 @@
 mod client;
 mod server;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-pub use client::{Client, end};
+pub use client::{Client, end, resize};
 pub use server::Server;
 
 /// Name of the socket in the state folder.
@@ -52,7 +53,7 @@ impl ControlError {
 }
 
 /// What a command can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Graceful deletion (R5).
     Stop {
@@ -61,6 +62,54 @@ pub enum Request {
     },
     /// SIGKILL to everything.
     Kill,
+    /// New resources for a container (KEP-1287). Answered once they are in force and written down.
+    Resize(Resources),
+}
+
+/// New resources, as text: whoever is asked checks them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Name of the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Requests and limits, as the container has them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub amounts: BTreeMap<String, String>,
+    /// Requests.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, String>,
+    /// Limits.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
+}
+
+/// What became of a resize.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Resized {
+    /// It is in force.
+    Done {
+        /// Name of the container.
+        container: String,
+    },
+    /// It will be in force once the container has been restarted, which is under way.
+    Restarting {
+        /// Name of the container.
+        container: String,
+    },
+    /// It is in force when the container runs next.
+    Later {
+        /// Name of the container.
+        container: String,
+    },
+    /// There was nothing to change.
+    Unchanged,
+    /// It can't be had.
+    Refused {
+        /// Why.
+        why: String,
+    },
 }
 
 /// How the pod ended.
@@ -80,6 +129,9 @@ struct WireRequest {
     /// Seconds; for `stop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grace_period_seconds: Option<u64>,
+    /// For `resize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resources: Option<Resources>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -87,24 +139,28 @@ struct WireRequest {
 enum Verb {
     Stop,
     Kill,
+    Resize,
 }
 
 /// An answer as it travels.
 #[derive(Debug, Serialize, Deserialize)]
 struct WireAnswer {
     version: u32,
-    ended: Ended,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Ended>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resized: Option<Resized>,
 }
 
 impl From<Request> for WireRequest {
     fn from(request: Request) -> Self {
+        let plain = |verb| Self { version: VERSION, verb, grace_period_seconds: None, resources: None };
         match request {
-            Request::Stop { grace_period } => Self {
-                version: VERSION,
-                verb: Verb::Stop,
-                grace_period_seconds: grace_period.map(|grace| grace.as_secs()),
-            },
-            Request::Kill => Self { version: VERSION, verb: Verb::Kill, grace_period_seconds: None },
+            Request::Stop { grace_period } => {
+                Self { grace_period_seconds: grace_period.map(|grace| grace.as_secs()), ..plain(Verb::Stop) }
+            }
+            Request::Kill => plain(Verb::Kill),
+            Request::Resize(resources) => Self { resources: Some(resources), ..plain(Verb::Resize) },
         }
     }
 }
@@ -114,6 +170,7 @@ impl From<WireRequest> for Request {
         match wire.verb {
             Verb::Stop => Self::Stop { grace_period: wire.grace_period_seconds.map(Duration::from_secs) },
             Verb::Kill => Self::Kill,
+            Verb::Resize => Self::Resize(wire.resources.unwrap_or_default()),
         }
     }
 }
@@ -148,6 +205,34 @@ mod tests {
         server.finish(3, barepod_engine::status::Phase::Failed);
         assert_eq!(client.wait_end().unwrap(), Ended { exit_code: 3, phase: "Failed".to_owned() });
         assert!(!long.join(SOCKET).exists());
+    }
+
+    #[test]
+    fn a_resize_is_answered_when_it_is_due() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = Server::bind(dir.path()).unwrap();
+        let wanted = Resources {
+            container: Some("web".to_owned()),
+            limits: BTreeMap::from([("cpu".to_owned(), "200m".to_owned())]),
+            ..Resources::default()
+        };
+        let mut client = Client::connect(dir.path()).unwrap();
+        client.ask(Request::Resize(wanted.clone())).unwrap();
+        let connection = server.accept()[0];
+        assert_eq!(server.read(connection), [Request::Resize(wanted)]);
+        let done = Resized::Done { container: "web".to_owned() };
+        assert!(!server.owes());
+        server.owe(connection, done.clone());
+        assert!(server.owes());
+        server.pay();
+        assert_eq!(client.wait_resized().unwrap(), Some(done));
+        // Whoever still waits when the pod ends hears both, in this order.
+        client.ask(Request::Resize(Resources::default())).unwrap();
+        assert_eq!(server.read(connection), [Request::Resize(Resources::default())]);
+        server.owe(connection, Resized::Unchanged);
+        server.finish(0, barepod_engine::status::Phase::Succeeded);
+        assert_eq!(client.wait_resized().unwrap(), Some(Resized::Unchanged));
+        assert_eq!(client.wait_resized().unwrap(), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use barepod_engine::status::Phase;
 
-use super::{ControlError, Ended, LINE, Request, SOCKET, VERSION, WireAnswer, WireRequest, short_path};
+use super::{ControlError, Ended, LINE, Request, Resized, SOCKET, VERSION, WireAnswer, WireRequest, short_path};
 
 /// More clients than this wait in the listener's queue.
 const CLIENTS: usize = 64;
@@ -24,6 +24,8 @@ pub struct Server {
 struct Connection {
     stream: UnixStream,
     received: Vec<u8>,
+    /// Answers that wait for what they tell of to be written down.
+    owed: Vec<Resized>,
 }
 
 impl Server {
@@ -62,7 +64,7 @@ impl Server {
             if !allowed || index >= CLIENTS || stream.set_nonblocking(true).is_err() {
                 continue;
             }
-            let connection = Some(Connection { stream, received: Vec::new() });
+            let connection = Some(Connection { stream, received: Vec::new(), owed: Vec::new() });
             match free {
                 Some(free) => self.connections[free] = connection,
                 None => self.connections.push(connection),
@@ -108,6 +110,28 @@ impl Server {
         requests
     }
 
+    /// Remembers an answer, until [`Self::pay`].
+    pub fn owe(&mut self, index: u16, answer: Resized) {
+        if let Some(Some(connection)) = self.connections.get_mut(usize::from(index)) {
+            connection.owed.push(answer);
+        }
+    }
+
+    /// Whether [`Self::pay`] has something to do.
+    pub fn owes(&self) -> bool {
+        self.connections.iter().flatten().any(|connection| !connection.owed.is_empty())
+    }
+
+    /// Gives the answers that are owed.
+    pub fn pay(&mut self) {
+        for connection in self.connections.iter_mut().flatten() {
+            for resized in connection.owed.drain(..) {
+                let answer = WireAnswer { version: VERSION, ended: None, resized: Some(resized) };
+                tell(&connection.stream, &answer);
+            }
+        }
+    }
+
     /// Takes the socket away: from now on nobody new is heard.
     pub fn close(&mut self) {
         // Whoever connected while the end came has a right to know it too.
@@ -123,12 +147,18 @@ impl Server {
             Phase::Succeeded => "Succeeded",
             Phase::Failed => "Failed",
         };
-        let answer = WireAnswer { version: VERSION, ended: Ended { exit_code, phase: phase.to_owned() } };
-        let mut line = serde_json::to_vec(&answer).unwrap_or_default();
-        line.push(b'\n');
+        self.pay();
+        let ended = Ended { exit_code, phase: phase.to_owned() };
+        let answer = WireAnswer { version: VERSION, ended: Some(ended), resized: None };
         for connection in self.connections.drain(..).flatten() {
-            // It fits into the socket's buffer; a client that doesn't read is its own problem.
-            let _ = (&connection.stream).write_all(&line);
+            tell(&connection.stream, &answer);
         }
     }
+}
+
+fn tell(mut stream: &UnixStream, answer: &WireAnswer) {
+    let mut line = serde_json::to_vec(answer).unwrap_or_default();
+    line.push(b'\n');
+    // It fits into the socket's buffer; a client that doesn't read is its own problem.
+    let _ = stream.write_all(&line);
 }

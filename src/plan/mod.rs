@@ -8,6 +8,7 @@
 //! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
 mod apparmor;
 mod container;
+pub mod cpus;
 mod devices;
 mod env;
 mod error;
@@ -20,6 +21,7 @@ mod mounts;
 mod network;
 mod oci;
 mod pod;
+pub mod resize;
 pub mod resources;
 mod seccomp;
 mod security;

@@ -273,8 +273,15 @@ fn cgroup_resources(ask: &Ask) -> LinuxResources {
     let mut cpu: LinuxCpu = all.cpu().clone().unwrap_or_default();
     let asked = requests.cpu.map(resources::shares);
     cpu.set_shares(asked.or(cpu.shares()).or(Some(resources::shares(resources::MilliCpu(0)))));
-    if let Some(limit) = limits.cpu {
+    // Who has cpus for itself is not held back on them (the kubelet's DisableCPUQuotaWithExclusiveCPUs).
+    let exclusive = ask.plan.cpus.get(&ask.container.name);
+    if exclusive.is_some() {
+        cpu.set_quota(None).set_period(None);
+    } else if let Some(limit) = limits.cpu {
         cpu.set_quota(Some(resources::quota(limit))).set_period(Some(resources::CPU_PERIOD));
+    }
+    if let Some(cpus) = exclusive.or(ask.sandbox.shared_cpus.as_ref()) {
+        cpu.set_cpus(Some(cpus.to_string()));
     }
     all.set_cpu(Some(cpu));
     if let Some(limit) = limits.memory {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use barepod_engine::spec::Backoff;
 use k8s_openapi::api::core::v1;
 
+use super::cpus::Exclusive;
 use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
@@ -93,6 +94,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         volumes: planned,
         objects: options.objects.clone(),
         images,
+        cpus: Exclusive::new(),
         security: options.security.clone(),
     })
 }

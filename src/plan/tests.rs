@@ -2,7 +2,9 @@
 //! Whole plans: tables per rule, and snapshots of the OCI configs that libcontainer gets to read.
 
 mod configs;
+mod cpus;
 mod names;
+mod resize;
 mod shares;
 mod users;
 
@@ -108,6 +110,7 @@ fn plain() -> ImageFacts {
 fn sandbox() -> SandboxFacts {
     let run = |name: &str| PathBuf::from("/run/pod").join(name);
     SandboxFacts {
+        shared_cpus: None,
         network_namespace: Some(run("net")),
         ipc_namespace: Some(run("ipc")),
         uts_namespace: Some(run("uts")),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::{LinuxDevice, Spec};
 use serde::{Deserialize, Serialize};
 
+use super::cpus::{CpuSet, Exclusive};
 use super::pod::SecurityOptions;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
@@ -81,6 +82,8 @@ pub struct PodPlan {
     pub objects: Objects,
     /// What `image:` names, per container index.
     pub images: Vec<ImageSource>,
+    /// Cpus that containers have for themselves. Allotted under a lock once it is known that the pod is run.
+    pub cpus: Exclusive,
     /// What the command line says about security.
     pub security: SecurityOptions,
 }
@@ -102,6 +105,16 @@ impl IdRange {
     #[must_use]
     pub fn host(self, id: u32) -> Option<u32> {
         (id < self.length).then(|| self.first.checked_add(id)).flatten()
+    }
+}
+
+impl PodPlan {
+    /// Gives containers cpus for themselves. A pod that has some is not held back on them as a whole either.
+    pub fn pin(&mut self, cpus: Exclusive) {
+        if !cpus.is_empty() {
+            self.cgroup.limits.cpu_quota = None;
+        }
+        self.cpus = cpus;
     }
 }
 
@@ -280,6 +293,8 @@ pub struct ImageFacts {
 /// Facts about the made sandbox that a container's config needs.
 #[derive(Clone, Debug, Default)]
 pub struct SandboxFacts {
+    /// Cpus for containers that have none for themselves, in a pod where others do.
+    pub shared_cpus: Option<CpuSet>,
     /// Path of the shared network namespace; `None`: the host's.
     pub network_namespace: Option<PathBuf>,
     /// Path of the shared IPC namespace; `None`: the host's.

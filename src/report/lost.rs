@@ -28,7 +28,7 @@ pub fn lost(pod: &v1::Pod, now: jiff::Timestamp) -> v1::Pod {
     for condition in status.conditions.iter_mut().flatten() {
         let reason = match condition.type_.as_str() {
             "Ready" | "ContainersReady" => Some("PodFailed".to_owned()),
-            "PodReadyToStartContainers" | "AllContainersRestarting" => None,
+            "PodReadyToStartContainers" | "AllContainersRestarting" | "PodResizeInProgress" => None,
             _ => continue,
         };
         if condition.status != "False" {

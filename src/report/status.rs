@@ -1,5 +1,7 @@
 //! The engine's status as a v1 Pod's (R8).
 
+use std::collections::BTreeMap;
+
 use barepod_engine::spec::Kind;
 use barepod_engine::status::{ContainerState, ContainerStatus, PodStatus, Terminated};
 use barepod_engine::time::WallTime;
@@ -13,6 +15,8 @@ pub struct StatusFacts {
     pub host_ips: Vec<String>,
     /// The pod's, the main one first.
     pub pod_ips: Vec<String>,
+    /// What containers that were made have in force, by name.
+    pub resources: BTreeMap<String, v1::ResourceRequirements>,
     /// `Guaranteed`, `Burstable` or `BestEffort` (R8.10).
     pub qos_class: String,
 }
@@ -29,18 +33,20 @@ pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
         pod.metadata.deletion_timestamp = Some(time(WallTime::from_unix_nanos(ends)));
         pod.metadata.deletion_grace_period_seconds = Some(grace);
     }
-    let image = |name: &str| {
+    let of_spec = |name: &str| {
         let spec = pod.spec.as_ref();
         let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
         let mains = spec.map(|spec| &spec.containers).into_iter().flatten();
-        inits.chain(mains).find(|one| one.name == name).and_then(|one| one.image.clone()).unwrap_or_default()
+        inits.chain(mains).find(|one| one.name == name)
     };
     let statuses = |of: fn(Kind) -> bool| {
         let all: Vec<_> = status
             .containers
             .iter()
             .filter(|container| of(container.kind))
-            .map(|container| container_status(container, image(&container.name)))
+            .map(|container| {
+                container_status(container, of_spec(&container.name), facts.resources.get(&container.name))
+            })
             .collect();
         (!all.is_empty()).then_some(all)
     };
@@ -78,10 +84,18 @@ fn condition(condition: &barepod_engine::status::Condition) -> v1::PodCondition 
     }
 }
 
-fn container_status(container: &ContainerStatus, image: String) -> v1::ContainerStatus {
+fn container_status(
+    container: &ContainerStatus,
+    spec: Option<&v1::Container>,
+    actual: Option<&v1::ResourceRequirements>,
+) -> v1::ContainerStatus {
+    let said = |resources: &&v1::ResourceRequirements| **resources != v1::ResourceRequirements::default();
     v1::ContainerStatus {
+        // KEP-1287: what was granted, and what is in force.
+        allocated_resources: spec.and_then(|spec| spec.resources.as_ref()?.requests.clone()),
+        resources: actual.filter(said).cloned(),
         name: container.name.clone(),
-        image,
+        image: spec.and_then(|spec| spec.image.clone()).unwrap_or_default(),
         image_id: container.image_id.clone().unwrap_or_default(),
         container_id: container.container_id.clone(),
         ready: container.ready,

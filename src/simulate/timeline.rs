@@ -275,7 +275,10 @@ impl Recorder {
             ConditionKind::PodScheduled | ConditionKind::PodReadyToStartContainers | ConditionKind::ContainersReady => {
                 return;
             }
-            ConditionKind::Initialized | ConditionKind::Ready | ConditionKind::AllContainersRestarting => {}
+            ConditionKind::Initialized
+            | ConditionKind::Ready
+            | ConditionKind::AllContainersRestarting
+            | ConditionKind::PodResizeInProgress => {}
         }
         let known = self.conditions.iter_mut().find(|(kind, _)| *kind == condition.kind);
         match known {

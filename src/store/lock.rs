@@ -22,7 +22,7 @@ pub struct PodLock {
     _file: File,
 }
 
-fn whole_file() -> libc::flock {
+pub(super) fn whole_file() -> libc::flock {
     libc::flock { l_type: libc::F_WRLCK as i16, l_whence: libc::SEEK_SET as i16, l_start: 0, l_len: 0, l_pid: 0 }
 }
 

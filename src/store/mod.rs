@@ -5,6 +5,7 @@
 //! nothing but its own files and a replaced pod's logs; what a dead pod left elsewhere is `runtime::sweep`'s business.
 //! Start reading at [`PodStore::create`].
 mod atomic;
+pub mod cpus;
 pub mod events;
 pub mod ids;
 pub mod layout;

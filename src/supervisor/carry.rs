@@ -62,6 +62,7 @@ impl Supervisor<'_> {
         let event = match made {
             Ok(sandbox) => {
                 self.sandbox = Some(sandbox);
+                self.take_cpus();
                 Event::SandboxReady
             }
             Err(error) => Event::SandboxFailed {
@@ -85,6 +86,7 @@ impl Supervisor<'_> {
                 self.audience.warn(&format!("removing the sandbox: {error}"));
             }
         }
+        self.give_back_cpus();
         self.facts.push_back(Event::SandboxRemoved);
     }
 
@@ -121,6 +123,7 @@ impl Supervisor<'_> {
         let label = plan::label(&self.pod.plan, container, attempt);
         let mut creation =
             Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
+        self.shrink_pod(container);
         let mut plan = self.plan_container(container, attempt, &dirs)?;
         let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
         creation.order(&plan, filter.as_deref()).map_err(|error| fail(error.to_string()))?;
@@ -132,8 +135,11 @@ impl Supervisor<'_> {
             creation.abort();
             return Err(fail(format!("epoll_ctl: {errno}")));
         }
+        let resources = plan::resources::of(&self.pod.manifest, container);
         let slot = self.slot(container);
         slot.attempt = attempt;
+        slot.outdated = false;
+        slot.resources = resources;
         slot.start_asked = None;
         slot.start_told = false;
         slot.ran = None;
@@ -168,6 +174,7 @@ impl Supervisor<'_> {
             host: format!("/proc/{}/fd/{}", std::process::id(), self.host_mounts.as_raw_fd()).into(),
             pod: format!("/proc/{}/ns/mnt", std::process::id()).into(),
         };
+        facts.shared_cpus = self.shared_cpus();
         let pod = &self.pod;
         if plan::wants_devices(&pod.manifest, container) {
             facts.devices = node::devices();

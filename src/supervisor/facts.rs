@@ -64,10 +64,14 @@ impl Supervisor<'_> {
 
     fn hear(&mut self, index: u16) {
         for request in self.control.read(index) {
-            self.facts.push_back(match request {
-                Request::Stop { grace_period } => Event::Stop { grace: grace_period },
-                Request::Kill => Event::Kill,
-            });
+            match request {
+                Request::Stop { grace_period } => self.facts.push_back(Event::Stop { grace: grace_period }),
+                Request::Kill => self.facts.push_back(Event::Kill),
+                Request::Resize(wanted) => {
+                    let answer = self.resize(wanted);
+                    self.control.owe(index, answer);
+                }
+            }
         }
     }
 
@@ -90,6 +94,7 @@ impl Supervisor<'_> {
             (None, Progress::Created(present)) => {
                 let container_id = format!("barepod://{}", present.id());
                 self.admit_container(container, attempt, *present);
+                self.catch_up(container);
                 ContainerEvent::Created { container_id }
             }
             (None, Progress::Failed(error)) => {
@@ -171,6 +176,7 @@ impl Supervisor<'_> {
             ExitStatus::Unknown => Exit::Unknown,
         };
         slot.ran = slot.start_asked.map(|asked| now().monotonic.since(asked));
+        self.lower_ended(container);
         self.drain(container);
         let message = self.termination_message(container, exit);
         self.answer(container, attempt, ContainerEvent::Exited { exit, oom_killed, message });

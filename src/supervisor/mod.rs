@@ -7,10 +7,12 @@
 mod audience;
 mod carry;
 mod clock;
+pub mod cpus;
 mod facts;
 mod filters;
 mod handlers;
 mod persist;
+mod resize;
 mod slot;
 mod sources;
 mod termination_message;
@@ -81,6 +83,8 @@ pub struct Pod {
     pub node: NodeFacts,
     /// Where its files go.
     pub dirs: SandboxDirs,
+    /// Why it can't be run on this box now; then it only gets a status.
+    pub rejected: Option<String>,
 }
 
 /// Runs one pod.
@@ -118,6 +122,8 @@ pub struct Supervisor<'a> {
     finished: Option<u8>,
     /// SIGINTs so far.
     interrupts: u32,
+    /// The container that is restarted with less, until which the pod's cgroup is as large as the old one needs.
+    pod_shrinks: Option<ContainerIndex>,
     /// The sandbox left this process where it can't go on.
     broken: Option<SandboxError>,
 }
@@ -168,6 +174,7 @@ impl<'a> Supervisor<'a> {
             written: None,
             finished: None,
             interrupts: 0,
+            pod_shrinks: None,
             broken: None,
         })
     }
@@ -177,7 +184,11 @@ impl<'a> Supervisor<'a> {
     /// # Errors
     /// Where the loop itself fails; containers may then still run, and the next command that names the pod ends them.
     pub fn run(mut self) -> Result<u8, SupervisorError> {
-        self.tell(Event::Begin)?;
+        let first = match self.pod.rejected.take() {
+            Some(message) => Event::Rejected { message },
+            None => Event::Begin,
+        };
+        self.tell(first)?;
         loop {
             if let Some(exit_code) = self.finished {
                 return Ok(self.end(exit_code));
@@ -224,7 +235,11 @@ impl<'a> Supervisor<'a> {
     }
 
     fn has_chores(&self) -> bool {
-        self.unwritten != Unwritten::Nothing || self.grown || !self.asked.is_empty() || !self.removals.is_empty()
+        self.unwritten != Unwritten::Nothing
+            || self.control.owes()
+            || self.grown
+            || !self.asked.is_empty()
+            || !self.removals.is_empty()
     }
 
     /// Does one of the things that nobody else waits for and that take a millisecond or so each; `false`: there is none.
@@ -238,6 +253,8 @@ impl<'a> Supervisor<'a> {
             self.write_next();
             // Helpers that have answered have ended by now, and nothing else may happen for days.
             reap_strays();
+        } else if self.control.owes() {
+            self.control.pay();
         } else if self.grown {
             self.grown = false;
             release_code();

@@ -58,6 +58,7 @@ impl Supervisor<'_> {
         let facts = report::StatusFacts {
             host_ips: self.pod.node.host_ips.clone(),
             pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.pod_ips().to_vec()).unwrap_or_default(),
+            resources: self.actual_resources(),
             qos_class: crate::plan::resources::qos_class(&self.pod.manifest).to_owned(),
         };
         let written = self.store.write_pod(&report::status::v1(&self.pod.manifest, &status, &facts));

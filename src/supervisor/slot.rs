@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use barepod_engine::spec::Attempt;
 use barepod_engine::time::Instant;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use oci_spec::runtime::Process;
 
 use crate::log::ContainerLog;
@@ -38,6 +39,10 @@ pub struct Slot {
     pub filter: Option<std::rc::Rc<Filter>>,
     /// How long its program ran, once it has ended; `None` also where it never ran.
     pub ran: Option<Duration>,
+    /// Whether its resources were changed after its config was made.
+    pub outdated: bool,
+    /// What it was made with, or changed to since.
+    pub resources: Option<ResourceRequirements>,
     /// The file that is mounted at its terminationMessagePath.
     pub termination_log: Option<PathBuf>,
 }

@@ -98,6 +98,9 @@ pub enum EventReason {
     DeadlineExceeded,
     Evicted,
     ExceededGracePeriod,
+    ResizeStarted,
+    ResizeCompleted,
+    UnexpectedAdmissionError,
     /// Ours: the supervisor ended without finishing the pod, and what was left has been removed.
     SupervisorLost,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hook::HookRun;
 use crate::probe::Probes;
+use crate::resize::Resizing;
 use crate::restart::BackoffState;
 use crate::spec::Attempt;
 use crate::status::{GraceUse, Terminated, WaitingReason};
@@ -38,6 +39,9 @@ pub(crate) struct Container {
     pub image_stop_signal: Option<i32>,
     /// R5.18.
     pub grace_use: Option<GraceUse>,
+    /// New resources that it is being restarted for.
+    #[serde(default)]
+    pub resizing: Option<Resizing>,
 }
 
 /// Whether the instance of an attempt exists, or did.
@@ -99,6 +103,8 @@ pub(crate) enum After {
     Again,
     /// Likewise, after a while: its process died before it was started.
     Retry { at: Instant },
+    /// It starts again at once, back-off or not: it was ended for new resources.
+    Resized,
     /// Nothing.
     Over,
 }
@@ -136,6 +142,8 @@ pub(crate) enum StopWhy {
     PostStart,
     /// All containers are restarted (R3.7).
     RestartAll,
+    /// Its new resources ask for it.
+    Resize,
 }
 
 /// Whether the preStop hook of a container that is stopped is still to be run.
@@ -174,6 +182,7 @@ impl Container {
             image_id: None,
             image_stop_signal: None,
             grace_use: None,
+            resizing: None,
         }
     }
 

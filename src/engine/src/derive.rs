@@ -177,6 +177,13 @@ impl Engine {
             let (status, last_transition) = noted?;
             Some(Condition { kind, status, reason: reason.map(ToString::to_string), message, last_transition })
         })
+        .chain(self.resizing_since().map(|last_transition| Condition {
+            kind: ConditionKind::PodResizeInProgress,
+            status: true,
+            reason: None,
+            message: String::new(),
+            last_transition,
+        }))
         .collect()
     }
 

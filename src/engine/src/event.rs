@@ -13,6 +13,11 @@ use crate::spec::{Attempt, ContainerIndex};
 pub enum Event {
     /// The pod is to be run. The first event, once.
     Begin,
+    /// Instead of `Begin`: the pod can't be run on this box as it is now.
+    Rejected {
+        /// Why, in the kubelet's words where it has some.
+        message: String,
+    },
     /// Time has passed: some deadline may be due.
     Tick,
     /// Deletion was requested (R5): `grace` overrides the pod's grace period. Zero: R5.7.
@@ -25,6 +30,15 @@ pub enum Event {
     /// The supervisor that ran the pod is gone and everything it had started has been ended: nothing runs any more and
     /// how the running containers ended could not be learnt (R8.6). The pod fails. Fed by the next command that finds it.
     SupervisorLost,
+    /// A container's resources are changed (KEP-1287): its manifest's already, its cgroup's as `way` says.
+    Resized {
+        /// Which container.
+        container: ContainerIndex,
+        /// As [`crate::Engine::resize_way`] said.
+        way: ResizeWay,
+        /// What was changed, for events.
+        summary: String,
+    },
     /// Answer to `CreateSandbox`: namespaces, cgroup and volumes are there.
     SandboxReady,
     /// Answer to `CreateSandbox`: it could not be made; tried again later (event FailedCreatePodSandBox).
@@ -45,6 +59,26 @@ pub enum Event {
         /// What happened.
         event: ContainerEvent,
     },
+}
+
+/// What `resizePolicy` says about the resources that are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResizePolicy {
+    /// A running container keeps running.
+    NotRequired,
+    /// It is restarted to take notice.
+    RestartContainer,
+}
+
+/// How a resize is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResizeWay {
+    /// The cgroup of the instance that is there is changed.
+    InPlace,
+    /// The instance is ended, and the next one made with the new amounts.
+    Restart,
+    /// None is there: the next one is made with the new amounts.
+    NextInstance,
 }
 
 /// Why a sandbox could not be made.

@@ -149,6 +149,7 @@ impl Engine {
             self.container_mut(index).done = Done::Yes;
             self.initialized = Initialized::Yes;
         }
+        self.complete_resize(turn, index);
         let hook = self.container_spec(index).post_start;
         if self.ending.is_some() {
             self.join_ending(turn, index);
@@ -189,8 +190,12 @@ impl Engine {
     ) {
         let (started_at, ended_by) = match &self.container(index).life {
             Life::Running(running) => {
-                let probe = running.stop.as_ref().is_some_and(|stop| stop.why == StopWhy::Probe);
-                (Some(running.since_wall), if probe { EndedBy::Probe } else { EndedBy::Anything })
+                let ended_by = match running.stop.as_ref().map(|stop| stop.why) {
+                    Some(StopWhy::Probe) => EndedBy::Probe,
+                    Some(StopWhy::Resize) => EndedBy::Resize,
+                    Some(StopWhy::PodEnds | StopWhy::PostStart | StopWhy::RestartAll) | None => EndedBy::Anything,
+                };
+                (Some(running.since_wall), ended_by)
             }
             // Its end overtook the answer to its start.
             Life::Starting { .. } => {
@@ -256,12 +261,15 @@ impl Engine {
             (None, RestartingAll::Yes, _) | (None, RestartingAll::No, Verdict::RestartAll | Verdict::Restart) => true,
             (None, RestartingAll::No, Verdict::Stay | Verdict::PodFails) => false,
         };
+        let resized = ended_by == EndedBy::Resize && self.ending.is_none() && self.restarting_all == RestartingAll::No;
         let backoff = self.spec().backoff;
         let now = turn.now.monotonic;
         let kind = self.kind(index);
         let container = self.container_mut(index);
         container.ended_at = Some(now);
-        let after = if restart {
+        let after = if resized {
+            After::Resized
+        } else if restart {
             let delay = container.backoff.delay_after(now, &backoff);
             After::Restart { at: now.after(delay), delay }
         } else {
@@ -316,11 +324,18 @@ impl Engine {
                 Life::BackOff { at, message: waits.then(|| self.back_off_message(index, delay)) }
             }
             After::Again if self.ending.is_none() => Life::Waiting,
+            After::Resized if self.ending.is_none() => {
+                let container = self.container_mut(index);
+                container.attempt = Attempt(container.attempt.0 + 1);
+                container.made = Made::No;
+                Life::Waiting
+            }
+            After::Resized if restarts => Life::BackOff { at: turn.now.monotonic, message: None },
             After::Retry { at } if restarts => {
                 let message = "the container's process ended before it was started".into();
                 Life::Retry { at, reason: WaitingReason::RunContainerError, message }
             }
-            After::Restart { .. } | After::Again | After::Retry { .. } | After::Over => Life::Over,
+            After::Restart { .. } | After::Again | After::Resized | After::Retry { .. } | After::Over => Life::Over,
         };
         self.container_mut(index).life = life;
     }

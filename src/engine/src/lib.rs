@@ -20,6 +20,7 @@ mod facts;
 mod hook;
 mod pod;
 mod probe;
+mod resize;
 mod restart;
 pub mod spec;
 mod startup;
@@ -30,3 +31,4 @@ pub mod time;
 pub mod world;
 
 pub use pod::Engine;
+pub use resize::ResizeRefusal;

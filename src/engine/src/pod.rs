@@ -178,10 +178,12 @@ impl Engine {
                     self.make_sandbox(turn);
                 }
             }
+            Event::Rejected { message } => self.rejected(turn, &message),
             Event::Tick => {}
             Event::Stop { grace } => self.deletion_requested(turn, grace.unwrap_or(self.spec.grace_period)),
             Event::Kill => self.kill_requested(turn),
             Event::SupervisorLost => self.lost(turn),
+            Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {
                     self.life = PodLife::Up;
@@ -228,6 +230,22 @@ impl Engine {
         self.life = PodLife::MakingSandbox;
         turn.changed();
         turn.actions.push(Action::CreateSandbox);
+    }
+
+    /// The kubelet's rejectPod: nothing of it is ever made.
+    fn rejected(&mut self, turn: &mut Turn<'_>, message: &str) {
+        if self.life != PodLife::New {
+            return;
+        }
+        self.start_time = Some(turn.now.wall);
+        self.terminal = Some(Phase::Failed);
+        self.reason = Some(PodReason::UnexpectedAdmissionError);
+        self.message = format!("Pod was rejected: {message}");
+        for container in &mut self.containers {
+            container.life = Life::Over;
+        }
+        turn.record(Severity::Warning, EventReason::UnexpectedAdmissionError, None, message.into());
+        self.finish(turn);
     }
 
     fn sandbox_failed(&mut self, turn: &mut Turn<'_>, failure: SandboxFailure, message: String) {

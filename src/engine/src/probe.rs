@@ -163,7 +163,7 @@ impl Engine {
                     self.restarts_while_ending(index)
                 }
                 (StopWhy::PodEnds, StopStage::Signaled { .. } | StopStage::Killed { .. })
-                | (StopWhy::Probe | StopWhy::PostStart | StopWhy::RestartAll, _) => false,
+                | (StopWhy::Probe | StopWhy::PostStart | StopWhy::RestartAll | StopWhy::Resize, _) => false,
             },
         };
         Probing {

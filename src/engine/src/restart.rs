@@ -58,6 +58,8 @@ pub(crate) enum EndedBy {
     Anything,
     /// A liveness or startup probe.
     Probe,
+    /// New resources, which it is restarted for whatever its policy (the API knows no such pods with Never).
+    Resize,
 }
 
 /// R3.1 to R3.5 and R3.7.
@@ -68,6 +70,9 @@ pub(crate) fn verdict(
     ended_by: EndedBy,
 ) -> Verdict {
     let policy = container.restart_policy.unwrap_or(pod_policy);
+    if ended_by == EndedBy::Resize {
+        return Verdict::Restart;
+    }
     match container.kind {
         Kind::Sidecar if ended_by == EndedBy::Probe => Verdict::Restart,
         Kind::Sidecar => match matching_rule(container, exit_code) {

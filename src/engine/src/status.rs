@@ -47,6 +47,7 @@ pub enum PodReason {
     DeadlineExceeded,
     Evicted,
     SupervisorLost,
+    UnexpectedAdmissionError,
 }
 
 /// A deletion request that is being carried out.
@@ -83,6 +84,8 @@ pub enum ConditionKind {
     ContainersReady,
     PodScheduled,
     AllContainersRestarting,
+    /// KEP-1287: there only while a container is restarted with new resources.
+    PodResizeInProgress,
 }
 
 /// One container's status (R8.3).

@@ -43,8 +43,14 @@ impl Engine {
             turn.changed();
             return;
         }
-        if why != StopWhy::Probe {
-            turn.record(Severity::Normal, EventReason::Killing, Some(index), format!("Stopping container {name}"));
+        let killing = match why {
+            // Whoever saw it fail has said so.
+            StopWhy::Probe => None,
+            StopWhy::Resize => Some(format!("Container {name} resize requires restart")),
+            StopWhy::PodEnds | StopWhy::PostStart | StopWhy::RestartAll => Some(format!("Stopping container {name}")),
+        };
+        if let Some(message) = killing {
+            turn.record(Severity::Normal, EventReason::Killing, Some(index), message);
         }
         let (stage, pre_stop) = if at_turn {
             (StopStage::Turn { since: now }, PreStop::Due)

@@ -1,6 +1,6 @@
 //! Fates of a container's fields, of init containers, sidecars and mains alike.
 
-use super::Fate::{Honoured, Partly, Warned};
+use super::Fate::{Honoured, Partly};
 use super::{Table, later};
 
 /// See [`super::TABLES`].
@@ -19,7 +19,7 @@ pub(super) const TABLES: &[Table] = &[
             ("name", Honoured),
             ("ports", Partly("checked; a port's name can be used by probes, nothing is opened or forwarded by it")),
             ("readinessProbe", Honoured),
-            ("resizePolicy", Warned("resources are not changed while the pod runs")),
+            ("resizePolicy", Honoured),
             ("resources", Honoured),
             ("restartPolicy", Honoured),
             ("restartPolicyRules", Honoured),
@@ -45,6 +45,7 @@ pub(super) const TABLES: &[Table] = &[
             ("protocol", Honoured),
         ],
     ),
+    ("ContainerResizePolicy", &[("resourceName", Honoured), ("restartPolicy", Honoured)]),
     ("ContainerRestartRule", &[("action", Honoured), ("exitCodes", Honoured)]),
     ("ContainerRestartRuleOnExitCodes", &[("operator", Honoured), ("values", Honoured)]),
     ("EnvVar", &[("name", Honoured), ("value", Honoured), ("valueFrom", Honoured)]),

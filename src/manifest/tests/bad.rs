@@ -281,4 +281,11 @@ pub(super) const CASES: &[(&str, &str)] = &[
     ),
     ("byte-order-mark", "\u{feff}apiVersion: v1\nkind: Pd\n"),
     ("wide-characters", pod!("", "    env: [{name: '\u{4f60}\u{597d}', value: x}, {nam\u{e9}: y}]\n")),
+    (
+        "resize-policy",
+        pod!(
+            "  restartPolicy: Never\n  initContainers:\n  - name: once\n    image: bundle:once\n    resizePolicy: [{resourceName: cpu, restartPolicy: NotRequired}]\n",
+            "    resizePolicy:\n    - {resourceName: cpu, restartPolicy: RestartContainer}\n    - {resourceName: cpu, restartPolicy: Sometimes}\n    - {resourceName: disk, restartPolicy: NotRequired}\n"
+        ),
+    ),
 ];

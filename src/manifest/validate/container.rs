@@ -74,6 +74,7 @@ pub(super) fn check(
     super::config::env_from(container, &path.child("envFrom"), check);
     volume::mounts(container, pod, path, check);
     resources::of_container(container, path, check);
+    resources::resize_policy(container, list, pod, path, check);
     security::of_container(container, pod, path, check);
     if list == List::Init && container.restart_policy.as_deref() != Some("Always") {
         // Where the policy couldn't be read or isn't one, it may have been meant to be Always.

@@ -1,6 +1,6 @@
 //! Rules for resources (R1.9).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
@@ -9,6 +9,8 @@ use super::super::defaults::aggregate;
 use super::super::diagnostic::{Diagnostic, nearest};
 use super::super::path::FieldPath;
 use super::super::quantity::Quantity;
+use super::pod::Surroundings;
+use super::restart;
 use super::{Check, each, names};
 
 /// Amounts by name of resource.
@@ -18,6 +20,39 @@ type List = BTreeMap<String, Text>;
 pub(super) fn of_container(container: &v1::Container, path: &FieldPath, check: &mut Check<'_>) {
     if let Some(resources) = &container.resources {
         requirements(resources, &path.child("resources"), check);
+    }
+}
+
+/// Checks what is to happen when resources are changed (KEP-1287).
+pub(super) fn resize_policy(
+    container: &v1::Container,
+    list: restart::List,
+    pod: &Surroundings<'_>,
+    path: &FieldPath,
+    check: &mut Check<'_>,
+) {
+    let policies = container.resize_policy.as_ref();
+    let field = path.child("resizePolicy");
+    let own = container.restart_policy.as_deref();
+    let once = list == restart::List::Init && matches!(own, None | Some("Never" | "OnFailure"));
+    if once && policies.is_some_and(|policies| !policies.is_empty()) && !check.is_broken(&path.child("restartPolicy")) {
+        let diagnostic = Diagnostic::forbidden(&field, "must not be set for init containers");
+        check.report(diagnostic.help("only sidecars (restartPolicy: Always) and main containers can be resized"));
+        return;
+    }
+    let never = own.or(pod.spec.restart_policy.as_deref()) == Some("Never");
+    let mut seen = BTreeSet::new();
+    for (path, policy) in each(policies, &field) {
+        check.one_of(&path.child("resourceName"), Some(&policy.resource_name), &["cpu", "memory"]);
+        let restart = path.child("restartPolicy");
+        check.one_of(&restart, Some(&policy.restart_policy), &["NotRequired", "RestartContainer"]);
+        if never && policy.restart_policy == "RestartContainer" {
+            let rule = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            check.report(Diagnostic::invalid(&restart, &policy.restart_policy, rule));
+        }
+        if !seen.insert(&policy.resource_name) {
+            check.report(Diagnostic::duplicate(&path.child("resourceName"), &policy.resource_name));
+        }
     }
 }
 

@@ -83,6 +83,7 @@ fn facts() -> StatusFacts {
     StatusFacts {
         host_ips: vec!["10.0.0.7".to_owned(), "fd00::7".to_owned()],
         pod_ips: vec!["127.0.0.1".to_owned()],
+        resources: std::collections::BTreeMap::new(),
         qos_class: "Burstable".to_owned(),
     }
 }

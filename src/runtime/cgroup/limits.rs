@@ -11,7 +11,7 @@ use super::CgroupError;
 use crate::plan::{CgroupLimits, CgroupVersion};
 
 /// Microseconds (R9.3).
-const PERIOD: u64 = 100_000;
+pub(super) const PERIOD: u64 = 100_000;
 
 pub(super) fn apply(version: CgroupVersion, path: &Path, limits: &CgroupLimits) -> Result<(), CgroupError> {
     if *limits == CgroupLimits::default() {
@@ -58,7 +58,7 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// v1's cpu.shares (2..=262144) as v2's cpu.weight (1..=10000), linearly as the OCI's runtimes have it.
-fn weight(shares: u64) -> u64 {
+pub(super) fn weight(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
 }
 

@@ -6,8 +6,10 @@
 //! a helper that is still there counts towards no limit.
 
 mod container;
+mod cpuset;
 mod devices;
 mod limits;
+mod resize;
 
 use std::fs::{self, File};
 use std::io;

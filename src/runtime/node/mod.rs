@@ -11,6 +11,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
+use crate::plan::cpus::{Cpu, CpuSet};
 use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NodeFacts};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
@@ -63,6 +64,22 @@ fn apparmor() -> AppArmor {
     let text = fs::read_to_string("/sys/kernel/security/apparmor/profiles").ok();
     let name = |line: &str| line.rsplit_once(" (").map_or(line, |(name, _)| name).to_owned();
     AppArmor::On { loaded: text.map(|text| text.lines().map(name).collect()) }
+}
+
+/// The cpus that pods below `parent` can run on.
+///
+/// # Errors
+/// Where there is no cpuset controller.
+pub fn cpus(parent: &Path) -> Result<(CpuSet, Vec<Cpu>), CgroupError> {
+    let set = Hierarchies::discover()?.cpuset(parent)?;
+    let id = |cpu: u32, name: &str| {
+        let text = fs::read_to_string(format!("/sys/devices/system/cpu/cpu{cpu}/topology/{name}")).ok()?;
+        text.trim().parse::<u32>().ok()
+    };
+    // Where the kernel doesn't know, each is a core of its own.
+    let core = |cpu| (id(cpu, "physical_package_id").unwrap_or(0), id(cpu, "core_id").unwrap_or(cpu));
+    let all = set.iter().map(|number| Cpu { number, core: core(number) }).collect();
+    Ok((set, all))
 }
 
 /// `6.1.0-amd64` is 6.1. A release that says nothing is the oldest there can be.

@@ -18,8 +18,11 @@ use std::time::Duration;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
+use crate::plan::resize::Place;
+use crate::plan::resources::Bytes;
 use crate::plan::{
-    CgroupPlan, IdRange, MountNamespaces, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
+    CgroupLimits, CgroupPlan, IdRange, MountNamespaces, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts,
+    VolumePlan,
 };
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
 use crate::runtime::volume::{self, VolumeError};
@@ -216,6 +219,7 @@ impl Sandbox {
             seccomp_profile: None,
             mounts: MountNamespaces::default(),
             devices: Vec::new(),
+            shared_cpus: None,
             attempt_dir: PathBuf::new(),
         }
     }
@@ -233,6 +237,19 @@ impl Sandbox {
     /// The hierarchies the pod's cgroups are on.
     pub fn hierarchies(&self) -> &Hierarchies {
         self.cgroup.hierarchies()
+    }
+
+    /// Writes new limits to cgroups of the pod, in this order; after a failure all are as they were.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn change_limits(&self, changes: &[(Place, PathBuf, CgroupLimits)]) -> Result<(), SandboxError> {
+        Ok(self.cgroup.hierarchies().change(changes)?)
+    }
+
+    /// Memory that a cgroup of the pod uses now, page cache included.
+    pub fn memory_usage(&self, cgroup: &Path) -> Option<Bytes> {
+        self.cgroup.hierarchies().memory_usage(cgroup)
     }
 
     /// The pod's cgroup, relative to the hierarchies' roots.

@@ -6,6 +6,7 @@ mod hooks;
 mod pods;
 mod probes;
 mod property;
+mod resize;
 mod restart;
 mod saved;
 mod startup;

@@ -1,8 +1,8 @@
 //! R2: who starts after whom.
 
-use barepod_engine::event::{CreateFailure, ImageFailure};
+use barepod_engine::event::{CreateFailure, Event, ImageFailure};
 use barepod_engine::spec::HookSpec;
-use barepod_engine::status::{ContainerState, Phase, WaitingReason};
+use barepod_engine::status::{ContainerState, Phase, PodReason, WaitingReason};
 use barepod_engine::world::script::{AttemptScript, Latencies, ProbeScript, StartScript};
 
 use crate::pods::*;
@@ -227,4 +227,18 @@ fn sandboxes_and_stillborn_containers_are_made_again() {
     let run = run(case, &[stop(40.0)]);
     assert_eq!(run.times("m2 create"), [0.0, 11.0, 22.0, 33.0]);
     assert_eq!(run.container("m2").restart_count, 0);
+}
+
+/// The kubelet's admission: a pod that can't be run here fails at once, and nothing of it is made.
+#[test]
+fn a_rejected_pod_fails_before_anything_is_made() {
+    let mut run = unbegun(always().init("i1", &[ends(1.0, 0)]).main("m1", &[obeys(0.0)]));
+    run.tell(&Event::Rejected { message: "no room".into() });
+    run.tell(&Event::Begin);
+    run.until(100.0);
+    assert_eq!(run.lines, ["0 record UnexpectedAdmissionError pod: no room", "0 finish 1"]);
+    let status = run.status();
+    assert_eq!((status.phase, status.reason), (Phase::Failed, Some(PodReason::UnexpectedAdmissionError)));
+    assert_eq!(status.message, "Pod was rejected: no room");
+    assert!(matches!(run.container("m1").state, ContainerState::Waiting { .. }));
 }

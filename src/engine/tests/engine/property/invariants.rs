@@ -110,7 +110,12 @@ impl Invariants {
                     self.hear_container(now, index, event);
                 }
             }
-            Event::Tick | Event::SandboxReady | Event::SandboxFailed { .. } | Event::SandboxRemoved => {}
+            Event::Tick
+            | Event::Rejected { .. }
+            | Event::Resized { .. }
+            | Event::SandboxReady
+            | Event::SandboxFailed { .. }
+            | Event::SandboxRemoved => {}
         }
     }
 

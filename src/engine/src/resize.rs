@@ -1,0 +1,88 @@
+//! Changed resources of a container (KEP-1287): whether they can be had while it runs, and its restart where the
+//! manifest's resizePolicy asks for one. Amounts are not known here: they are text for events.
+
+use alloc::format;
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{EventReason, Severity};
+use crate::container::StopWhy;
+use crate::event::{ResizePolicy, ResizeWay};
+use crate::pod::{Engine, PodLife, Turn};
+use crate::spec::{ContainerIndex, Kind};
+use crate::time::WallTime;
+
+/// A resize that is complete when the container has been restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Resizing {
+    /// When it was begun.
+    pub since: WallTime,
+    /// What is changed, for the event.
+    pub summary: String,
+}
+
+/// Why a container's resources can't be changed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResizeRefusal {
+    /// The pod has ended or is about to.
+    PodEnds,
+    /// Init containers run once, with what they were given.
+    Init,
+}
+
+impl Engine {
+    /// How a resize of this container would be carried out now; nothing is changed by asking.
+    ///
+    /// # Errors
+    /// Where there can be none.
+    pub fn resize_way(&self, index: ContainerIndex, policy: ResizePolicy) -> Result<ResizeWay, ResizeRefusal> {
+        if self.ending.is_some() || self.terminal.is_some() || self.life == PodLife::Finished {
+            return Err(ResizeRefusal::PodEnds);
+        }
+        if self.kind(index) == Kind::Init {
+            return Err(ResizeRefusal::Init);
+        }
+        let container = self.container(index);
+        Ok(match (container.is_live(), container.running(), policy) {
+            (false, ..) => ResizeWay::NextInstance,
+            (true, Some(_), ResizePolicy::RestartContainer) => ResizeWay::Restart,
+            // What is only about to start has not used the old amounts for anything.
+            (true, Some(_), ResizePolicy::NotRequired) | (true, None, _) => ResizeWay::InPlace,
+        })
+    }
+
+    /// The amounts are new: in the cgroups already, but for those of a container that restarts for them.
+    pub(crate) fn resized(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, way: ResizeWay, summary: String) {
+        if usize::from(index.0) >= self.containers.len() || self.ending.is_some() || self.life == PodLife::Finished {
+            return;
+        }
+        let message = format!("Pod resize started: {summary}");
+        turn.record(Severity::Normal, EventReason::ResizeStarted, Some(index), message);
+        if way != ResizeWay::Restart || self.container(index).running().is_none() {
+            return record_completed(turn, index, &summary);
+        }
+        let since = turn.now.wall;
+        self.container_mut(index).resizing = Some(Resizing { since, summary });
+        let grace = self.spec().grace_period;
+        self.begin_stop(turn, index, StopWhy::Resize, grace);
+    }
+
+    /// A container's program was started: with the newest amounts.
+    pub(crate) fn complete_resize(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        if let Some(resizing) = self.container_mut(index).resizing.take() {
+            record_completed(turn, index, &resizing.summary);
+        }
+    }
+
+    /// Since when a resize is under way.
+    pub(crate) fn resizing_since(&self) -> Option<WallTime> {
+        let all = self.containers.iter().filter_map(|container| container.resizing.as_ref());
+        all.map(|resizing| resizing.since).min().filter(|_| self.ending.is_none() && self.terminal.is_none())
+    }
+}
+
+fn record_completed(turn: &mut Turn<'_>, index: ContainerIndex, summary: &str) {
+    let message = format!("Pod resize completed: {summary}");
+    turn.record(Severity::Normal, EventReason::ResizeCompleted, Some(index), message);
+}

@@ -1,0 +1,118 @@
+//! Resizes that commands ask for: `plan` says what comes of them, the engine how, here it is written to the cgroups.
+
+use std::collections::BTreeMap;
+
+use barepod_engine::ResizeRefusal;
+use barepod_engine::event::{Event, ResizeWay};
+use barepod_engine::spec::{Attempt, ContainerIndex};
+use k8s_openapi::api::core::v1;
+
+use super::Supervisor;
+use super::slot::Stage;
+use crate::control::{Resized, Resources};
+use crate::plan::resize::{self, MemoryUsage, Place, Resize, ResizeError, ResizeRequest};
+use crate::plan::{self, CgroupLimits};
+
+impl Supervisor<'_> {
+    /// Carries out a resize, all of it or nothing, and says what became of it.
+    pub(super) fn resize(&mut self, wanted: Resources) -> Resized {
+        let Resources { container, amounts, requests, limits } = wanted;
+        let request = ResizeRequest { container, amounts, requests, limits };
+        match self.try_resize(&request) {
+            Ok(Some((container, ResizeWay::InPlace))) => Resized::Done { container },
+            Ok(Some((container, ResizeWay::Restart))) => Resized::Restarting { container },
+            Ok(Some((container, ResizeWay::NextInstance))) => Resized::Later { container },
+            Ok(None) => Resized::Unchanged,
+            Err(why) => Resized::Refused { why },
+        }
+    }
+
+    fn try_resize(&mut self, request: &ResizeRequest) -> Result<Option<(String, ResizeWay)>, String> {
+        let text = |error: ResizeError| error.to_string();
+        let resize = resize::resize(&self.pod.manifest, request, &self.pod.node).map_err(text)?;
+        let Some(mut resize) = resize else { return Ok(None) };
+        resize.spare(&self.pod.plan.cpus).map_err(text)?;
+        let way = self.engine.resize_way(resize.index, resize.policy).map_err(|refusal| match refusal {
+            ResizeRefusal::PodEnds => text(ResizeError::PodEnds),
+            ResizeRefusal::Init => text(ResizeError::Init { field: resize.name.clone() }),
+        })?;
+        self.apply(&resize, way)?;
+        let Resize { index, name, manifest, pod: (_, pod), summary, .. } = resize;
+        self.pod.manifest = manifest;
+        self.pod.plan.cgroup.limits = pod;
+        let resources = plan::resources::of(&self.pod.manifest, index);
+        let slot = self.slot(index);
+        match way {
+            ResizeWay::InPlace => {
+                slot.outdated = matches!(slot.stage, Stage::Creating(_));
+                slot.resources = resources;
+            }
+            ResizeWay::Restart => self.pod_shrinks = Some(index),
+            ResizeWay::NextInstance => {}
+        }
+        // The spec is new even where the status isn't.
+        self.written = None;
+        self.facts.push_back(Event::Resized { container: index, way, summary });
+        Ok(Some((name, way)))
+    }
+
+    /// Where there are cgroups already.
+    fn apply(&self, resize: &Resize, way: ResizeWay) -> Result<(), String> {
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        let own = plan::label(&self.pod.plan, resize.index, Attempt(0)).cgroup;
+        let present = matches!(self.slots[usize::from(resize.index.0)].stage, Stage::Present(_));
+        let usage = MemoryUsage {
+            pod: sandbox.memory_usage(sandbox.cgroup()),
+            container: present.then(|| sandbox.memory_usage(&own)).flatten(),
+        };
+        resize::check_usage(resize, way, usage).map_err(|error| error.to_string())?;
+        let changes: Vec<_> = resize::resize_steps(resize, way)
+            .into_iter()
+            .filter_map(|(place, limits)| match place {
+                Place::Pod => Some((place, sandbox.cgroup().to_owned(), limits)),
+                // One that is being made gets them when it is there.
+                Place::Container => present.then(|| (place, own.clone(), limits)),
+            })
+            .collect();
+        sandbox.change_limits(&changes).map_err(|error| error.to_string())
+    }
+
+    /// A container was made with resources that have changed meanwhile.
+    pub(super) fn catch_up(&mut self, container: ContainerIndex) {
+        if std::mem::take(&mut self.slot(container).outdated) {
+            let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
+            let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
+            self.change(Place::Container, own, limits);
+        }
+    }
+
+    /// An instance ended that is to start again with less. The kernel holds v1's pod to the quotas of its containers,
+    /// also of those that were removed a moment ago: so this one's goes down first.
+    pub(super) fn lower_ended(&mut self, container: ContainerIndex) {
+        if self.pod_shrinks == Some(container) {
+            let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
+            let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
+            self.change(Place::Container, own, CgroupLimits { cpu_quota: limits.cpu_quota, ..CgroupLimits::default() });
+        }
+    }
+
+    /// The instance that needed a larger pod is gone.
+    pub(super) fn shrink_pod(&mut self, container: ContainerIndex) {
+        if self.pod_shrinks.take_if(|waits| *waits == container).is_some() {
+            self.change(Place::Pod, self.pod.plan.cgroup.path.clone(), self.pod.plan.cgroup.limits);
+        }
+    }
+
+    fn change(&mut self, place: Place, cgroup: std::path::PathBuf, limits: CgroupLimits) {
+        let Some(sandbox) = &self.sandbox else { return };
+        if let Err(error) = sandbox.change_limits(&[(place, cgroup, limits)]) {
+            self.audience.warn(&format!("resize: {error}"));
+        }
+    }
+
+    /// What containers have in force, by name.
+    pub(super) fn actual_resources(&self) -> BTreeMap<String, v1::ResourceRequirements> {
+        let names = self.pod.plan.lifecycle.containers.iter().map(|container| container.name.clone());
+        names.zip(&self.slots).filter_map(|(name, slot)| Some((name, slot.resources.clone()?))).collect()
+    }
+}
