@@ -92,9 +92,10 @@ fn the_binary_can_not_be_overwritten() {
     fs::write(root.join("bin/trap"), "#!/proc/self/exe\n").unwrap();
     fs::set_permissions(root.join("bin/trap"), fs::Permissions::from_mode(0o755)).unwrap();
     let before = fs::read(binary()).unwrap();
-    // Takes hold of every exe that isn't its own, and writes to it once its process has ended.
+    // Takes hold of every exe that isn't its own, and writes to it once its process has ended. `command`: a redirection
+    // of plain `exec` that fails, because the process is gone, would end the shell.
     let watch = "until [ -e /t/over ]; do for p in /proc/[0-9]*; do \
-        case $(readlink $p/exe) in */busybox|'') ;; *) exec 5<$p/exe || continue; say caught; \
+        case $(readlink $p/exe) in */busybox|'') ;; *) command exec 5<$p/exe || continue; say caught; \
         (echo overwritten > /proc/self/fd/5) 2>/dev/null && say overwritten; exec 5<&-;; esac; done; done";
     let trap = json!({"exec": {"command": ["/bin/trap"]}, "periodSeconds": 1, "failureThreshold": 1000});
     let watcher = main(
@@ -110,7 +111,7 @@ fn the_binary_can_not_be_overwritten() {
         !case.messages_of("watcher", "Unhealthy").is_empty() && case.container("victim")["state"]["running"].is_null()
     });
     case.release("over");
-    run.wait_for_line("watcher exited");
+    run.wait_for_line("watcher exited 0");
     run.signal(rustix::process::Signal::TERM);
     run.end();
     assert!(case.said("caught"));
