@@ -176,7 +176,6 @@ impl Supervisor<'_> {
             ExitStatus::Unknown => Exit::Unknown,
         };
         slot.ran = slot.start_asked.map(|asked| now().monotonic.since(asked));
-        self.lower_ended(container);
         self.drain(container);
         let message = self.termination_message(container, exit);
         self.answer(container, attempt, ContainerEvent::Exited { exit, oom_killed, message });

@@ -86,16 +86,6 @@ impl Supervisor<'_> {
         }
     }
 
-    /// An instance ended that is to start again with less. The kernel holds v1's pod to the quotas of its containers,
-    /// also of those that were removed a moment ago: so this one's goes down first.
-    pub(super) fn lower_ended(&mut self, container: ContainerIndex) {
-        if self.pod_shrinks == Some(container) {
-            let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
-            let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
-            self.change(Place::Container, own, CgroupLimits { cpu_quota: limits.cpu_quota, ..CgroupLimits::default() });
-        }
-    }
-
     /// The instance that needed a larger pod is gone.
     pub(super) fn shrink_pod(&mut self, container: ContainerIndex) {
         if self.pod_shrinks.take_if(|waits| *waits == container).is_some() {

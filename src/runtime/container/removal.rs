@@ -76,6 +76,7 @@ impl Removal {
         place.kill();
         drop(container);
         let cgroups: Vec<PathBuf> = place.cgroups().cloned().collect();
+        cgroups.iter().for_each(|cgroup| place.hierarchies.forget_quota(cgroup));
         let folders = cgroups.iter().flat_map(|cgroup| place.hierarchies.folders(cgroup)).collect();
         let job = Job {
             container: place.name.clone(),
