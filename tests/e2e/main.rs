@@ -20,6 +20,7 @@ mod exit_codes;
 mod harness;
 mod hooks;
 mod killed;
+mod names;
 mod network;
 mod objects;
 mod order;

@@ -5,7 +5,8 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::{Outcome, address, refused, unknown};
+use super::{Outcome, connect};
+use crate::plan::Names;
 
 /// Frame types (RFC 9113, section 6).
 const DATA: u8 = 0;
@@ -28,16 +29,13 @@ const LARGEST: usize = 16 * 1024;
 /// google.rpc.Code
 const UNIMPLEMENTED: &str = "12";
 
-pub(super) fn check(host: &str, port: u16, service: &str) -> Outcome {
-    let Some(address) = address(host, port) else { return Outcome::Error(unknown(host)) };
-    let mut stream = match TcpStream::connect(address) {
+pub(super) fn check(host: &str, port: u16, service: &str, names: &Names) -> Outcome {
+    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let mut stream = match connect(host, port, names) {
         Ok(stream) => stream,
-        Err(cause) => {
-            let cause = refused(host, port, &cause);
-            return Outcome::Failure(format!("error: failed to connect service {address:?}: {cause}"));
-        }
+        Err(cause) => return Outcome::Failure(format!("error: failed to connect service {authority:?}: {cause}")),
     };
-    match call(&mut stream, &address.to_string(), service) {
+    match call(&mut stream, &authority, service) {
         Ok(answer) => answer.judge(),
         Err(cause) => Outcome::Failure(format!("error: health rpc failed: {cause}")),
     }

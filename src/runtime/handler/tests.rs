@@ -8,6 +8,10 @@ use std::thread::JoinHandle;
 use super::*;
 use crate::plan::{HttpGet, Wanted};
 
+fn nobody() -> Names {
+    Names::default()
+}
+
 /// A server that reads each request to its empty line and gives these answers, one a connection; what it read.
 fn server(answers: Vec<String>) -> (u16, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -35,7 +39,7 @@ fn answer(status: &str, more: &str, body: &str) -> String {
 fn http_get(port: u16, wanted: Wanted) -> Outcome {
     let headers =
         vec![("User-Agent".to_owned(), "kube-probe/1.37".to_owned()), ("Accept".to_owned(), "*/*".to_owned())];
-    http::get(&HttpGet { url: format!("http://127.0.0.1:{port}/healthz?full"), headers, wanted })
+    http::get(&HttpGet { url: format!("http://127.0.0.1:{port}/healthz?full"), headers, wanted }, &nobody())
 }
 
 #[test]
@@ -95,18 +99,20 @@ fn redirects_are_followed_to_the_same_host_only() {
 fn what_cannot_be_reached_says_so() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = format!("dial tcp 127.0.0.1:{port}: connect: connection refused");
-    assert_eq!(tcp("127.0.0.1", port), Outcome::Failure(refused.clone()));
+    assert_eq!(tcp("127.0.0.1", port, &nobody()), Outcome::Failure(refused.clone()));
     let get = format!("Get \"http://127.0.0.1:{port}/healthz?full\": {refused}");
     assert_eq!(http_get(port, Wanted::Success), Outcome::Failure(get));
-    let Outcome::Failure(text) = grpc::check("127.0.0.1", port, "") else { panic!() };
+    let Outcome::Failure(text) = grpc::check("127.0.0.1", port, "", &nobody()) else { panic!() };
     assert!(text.ends_with(&refused), "{text}");
-    assert!(matches!(tcp("example", 80), Outcome::Error(text) if text.contains("give an IP address")));
+    // A name of the box's hosts file leads there, and its address is told.
+    let names = Names { hosts: vec!["127.0.0.1 other Db # db2".to_owned()], ..nobody() };
+    assert_eq!(tcp("db", port, &names), tcp("127.0.0.1", port, &nobody()));
 }
 
 #[test]
 fn a_connection_is_enough_for_tcp() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    assert_eq!(tcp("localhost", listener.local_addr().unwrap().port()), Outcome::Success);
+    assert_eq!(tcp("localhost", listener.local_addr().unwrap().port(), &nobody()), Outcome::Success);
 }
 
 /// What a gRPC server sends: settings, headers, a message, trailers.
@@ -154,7 +160,7 @@ fn grpc_health_is_judged() {
             let _ = stream.read_to_end(&mut text);
             text
         });
-        let got = grpc::check("127.0.0.1", port, "db");
+        let got = grpc::check("127.0.0.1", port, "db", &nobody());
         match wanted {
             Some(wanted) => assert_eq!(got, wanted, "{code} {message:?}"),
             None => assert!(matches!(got, Outcome::Failure(_)), "{got:?}"),
