@@ -28,6 +28,7 @@ mod output;
 mod probes;
 mod resize;
 mod restart;
+mod scenarios;
 mod seccomp;
 mod security;
 mod settings;
