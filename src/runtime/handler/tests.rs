@@ -171,3 +171,48 @@ fn grpc_health_is_judged() {
         assert!(text.windows(ends.len()).any(|window| window == ends));
     }
 }
+
+/// A server that never comes to an end is given up: bytes, frames and decoded headers are counted.
+#[test]
+fn a_hostile_grpc_server_is_given_up() {
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() as u32).to_be_bytes();
+        let stream = u8::from(kind != 4 && kind != 6);
+        [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+    }
+    // A field of 4,000 bytes into the dynamic table, then references to it, one byte each.
+    let mut bomb = vec![0x40, 1, b'a', 0x7f, 0xa1, 0x1e];
+    bomb.extend_from_slice(&[b'x'; 4000]);
+    bomb.extend_from_slice(&[0xbe; 8000]);
+    let cases: [(&str, Vec<u8>, Vec<u8>); 6] = [
+        ("a huge frame", vec![], [&[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1][..], &[0; 1000]].concat()),
+        ("settings for ever", vec![], frame(4, 0, &[])),
+        ("pings for ever", vec![], frame(6, 0, b"pingpong")),
+        ("headers that never end", frame(1, 0, &[0x88]), frame(9, 0, &[0x88; 1000])),
+        ("empty continuations", frame(1, 0, &[0x88]), frame(9, 0, &[])),
+        ("an HPACK bomb", vec![], frame(1, 4, &bomb)),
+    ];
+    for (name, first, again) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let handle = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = stream.try_clone().unwrap();
+            // What the client answers is taken, so that it can't wait for that.
+            let sink = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+            stream.write_all(&first).unwrap();
+            let mut sent = 0_usize;
+            while stream.write_all(&again).is_ok() {
+                sent += again.len();
+                assert!(sent < 1 << 30, "it reads for ever");
+            }
+            let _ = sink.join();
+        });
+        let got = grpc::check("127.0.0.1", port, "", &nobody());
+        assert!(
+            matches!(&got, Outcome::Failure(text) if text.starts_with("error: health rpc failed: ")),
+            "{name}: {got:?}"
+        );
+        handle.join().unwrap();
+    }
+}
