@@ -105,6 +105,8 @@ fn call(stream: &mut TcpStream, authority: &str, service: &str) -> io::Result<An
     frame(&mut text, DATA, END_STREAM, STREAM, &request_message(service));
     stream.write_all(&text)?;
     let mut decoder = loona_hpack::Decoder::new();
+    // What we announce by not saying anything (RFC 9113, SETTINGS_HEADER_TABLE_SIZE).
+    decoder.set_max_allowed_table_size(4096);
     let mut answer = Answer::default();
     // Headers that aren't complete yet.
     let mut block = Vec::new();
