@@ -39,7 +39,7 @@ pub(super) fn check(host: &str, port: u16, service: &str, names: &Names) -> Outc
     let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let mut stream = match connect(host, port, names) {
         Ok(stream) => stream,
-        Err(cause) => return Outcome::Failure(format!("error: failed to connect service {authority:?}: {cause}")),
+        Err(cause) => return Outcome::Failure(format!("error: failed to connect service {authority}: {cause}")),
     };
     match call(&mut stream, &authority, service) {
         Ok(answer) => answer.judge(),
@@ -140,9 +140,7 @@ fn call(stream: &mut TcpStream, authority: &str, service: &str) -> io::Result<An
                     answer.headers.push((text(&name), text(&value)));
                 }
             };
-            decoder
-                .decode_with_cb(&block, |name, value| add(name, value))
-                .map_err(|error| io::Error::other(format!("HPACK: {error:?}")))?;
+            decoder.decode_with_cb(&block, &mut add).map_err(|error| io::Error::other(format!("HPACK: {error:?}")))?;
             if decoded > MOST_HEADERS {
                 break;
             }
