@@ -58,9 +58,18 @@ impl Supervisor<'_> {
 
     fn create_sandbox(&mut self) {
         let plan = &self.pod.plan;
-        let made = Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node);
+        let made = match self.sandbox.take() {
+            // It was lost: its volumes and all that a new pid 1 can be put beside have stayed.
+            Some(sandbox) => sandbox.renew(),
+            None => Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node),
+        };
         let event = match made {
             Ok(sandbox) => {
+                if let Some(pause) = sandbox.pause()
+                    && let Err(errno) = self.sources.add(pause, Token::Sandbox, Interest::Readable)
+                {
+                    self.audience.warn(&format!("the sandbox's pid 1: epoll_ctl: {errno}"));
+                }
                 self.sandbox = Some(sandbox);
                 self.take_cpus();
                 Event::SandboxReady

@@ -43,6 +43,8 @@ pub enum Token {
     HandlerAlarm(ContainerIndex, Asker),
     /// A terminal or pipe takes output again.
     Audience(u16),
+    /// The pid 1 of the containers' pid namespace ended.
+    Sandbox,
 }
 
 /// All askers, for their numbers.
@@ -73,6 +75,7 @@ impl Token {
             Self::Output(container, Stream::Stderr) => (9, container.0),
             Self::Removal(container) => (10, container.0),
             Self::Audience(index) => (11, index),
+            Self::Sandbox => (12, 0),
             Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
             Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
         };
@@ -95,6 +98,7 @@ impl Token {
             9 => Self::Output(container, Stream::Stderr),
             10 => Self::Removal(container),
             11 => Self::Audience(index),
+            12 => Self::Sandbox,
             kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -110,7 +114,7 @@ impl Token {
     fn urgency(self) -> u8 {
         match self {
             Self::Exit(_) => 0,
-            Self::Start(_) | Self::Creation(_) | Self::Removal(_) => 1,
+            Self::Start(_) | Self::Creation(_) | Self::Removal(_) | Self::Sandbox => 1,
             Self::Alarm | Self::Terminate | Self::Interrupt | Self::Listener | Self::Connection(_) => 2,
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.

@@ -102,6 +102,11 @@ impl Engine {
     /// R5.7, forced: SIGKILL to everything, now.
     pub(crate) fn kill_requested(&mut self, turn: &mut Turn<'_>) {
         self.deletion_requested(turn, Duration::ZERO);
+        self.kill_all(turn);
+    }
+
+    /// SIGKILL to everything that is there, and to whatever appears, now that the pod ends.
+    pub(crate) fn kill_all(&mut self, turn: &mut Turn<'_>) {
         if let Some(ending) = &mut self.ending {
             ending.killed = Killed::Yes;
         }
@@ -351,6 +356,7 @@ impl Engine {
             let message = self.message.clone();
             turn.record(Severity::Warning, EventReason::SupervisorLost, None, message);
         }
+        self.restarting_all = RestartingAll::No;
         self.life = PodLife::Finished;
     }
 }

@@ -67,6 +67,13 @@ impl Pause {
         &self.child.pidfd
     }
 
+    /// Whether it is dead, reaped or not.
+    pub(super) fn has_ended(&self) -> bool {
+        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let pidfd = rustix::event::PollFd::new(&self.child.pidfd, rustix::event::PollFlags::IN);
+        matches!(rustix::event::poll(&mut [pidfd], Some(&now)), Ok(1))
+    }
+
     /// Kills it, and so everything in its namespace. The kernel holds the last process of a pid namespace until all
     /// others are reaped, and some of them are this process' children: waiting alone would be for ever.
     pub(super) fn end(self) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult};
+use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay};
 use barepod_engine::spec::*;
 use barepod_engine::status::{ConditionKind, ContainerState, Phase, PodStatus};
 use barepod_engine::time::Instant;
@@ -29,6 +29,8 @@ enum Fate {
     Try(Instant),
     /// The next attempt, not before then.
     Restart(Instant),
+    /// The next attempt, at once and without back-off: it was ended for new resources.
+    Resized,
     Over,
 }
 
@@ -42,8 +44,10 @@ enum PreStop {
 
 #[derive(Clone, Debug)]
 struct Stop {
-    /// Stopped alone, for a probe or its postStart.
+    /// Stopped alone, for a probe, its postStart or new resources.
     alone: bool,
+    /// For new resources.
+    resize: bool,
     deadline: Instant,
     at_turn: bool,
     hook: PreStop,
@@ -121,6 +125,8 @@ pub struct Reference {
     sandbox: Sandbox,
     ending: Option<Ending>,
     restarting: bool,
+    /// In a new sandbox.
+    anew: bool,
     over: bool,
     lost: bool,
     ones: Vec<One>,
@@ -162,6 +168,7 @@ impl Reference {
             sandbox: Sandbox::None,
             ending: None,
             restarting: false,
+            anew: false,
             over: false,
             lost: false,
             asked: Vec::new(),
@@ -235,6 +242,15 @@ impl Reference {
                 self.over = true;
                 self.lost = true;
             }
+            Event::SandboxLost if self.sandbox == Sandbox::Up => self.sandbox_lost(now),
+            Event::Resized { container, way: ResizeWay::Restart, .. } if self.ending.is_none() => {
+                let i = usize::from(container.0);
+                if i < self.ones.len() && self.ones[i].stage == Stage::Running && self.ones[i].stop.is_none() {
+                    let mut stop = self.new_stop(i, true, now.after(self.spec.grace_period));
+                    stop.resize = true;
+                    self.ones[i].stop = Some(stop);
+                }
+            }
             Event::SandboxReady if self.sandbox == Sandbox::Asked => self.sandbox = Sandbox::Up,
             Event::SandboxFailed { .. } if self.sandbox == Sandbox::Asked => {
                 self.sandbox = Sandbox::Retry(now.after(self.retry()));
@@ -248,6 +264,30 @@ impl Reference {
             }
             _ => {}
         }
+    }
+
+    /// R2.7.
+    fn sandbox_lost(&mut self, now: Instant) {
+        let never = self.spec.restart_policy == RestartPolicy::Never;
+        if self.ending.is_none() && never && self.ones.iter().any(|one| one.created || one.attempt > 0) {
+            self.end(now, Why::Natural, Duration::ZERO);
+        }
+        match &mut self.ending {
+            Some(ending) => ending.forced = true,
+            None => (self.restarting, self.anew) = (true, true),
+        }
+    }
+
+    /// How a resize that asks for a restart is carried out; `None`: not at all.
+    pub fn resize_way(&self, i: usize) -> Option<ResizeWay> {
+        if self.ending.is_some() || self.over || self.kind(i) == Kind::Init {
+            return None;
+        }
+        Some(match self.ones[i].stage {
+            Stage::Gone | Stage::Removing => ResizeWay::NextInstance,
+            Stage::Running => ResizeWay::Restart,
+            Stage::Imaging | Stage::Creating | Stage::Created | Stage::Starting => ResizeWay::InPlace,
+        })
     }
 
     fn stop(&mut self, now: Instant, grace: Duration, forced: bool) {
@@ -276,7 +316,7 @@ impl Reference {
 
     fn end(&mut self, now: Instant, why: Why, grace: Duration) {
         let reserve = self.spec.sidecar_grace.unwrap_or_default();
-        self.restarting = false;
+        (self.restarting, self.anew) = (false, false);
         self.ending = Some(Ending {
             why,
             deadline: now.after(grace),
@@ -309,7 +349,7 @@ impl Reference {
 
     fn new_stop(&self, i: usize, alone: bool, deadline: Instant) -> Stop {
         let at_turn = !alone && self.kind(i) == Kind::Sidecar && self.spec.sidecar_pre_stop == SidecarPreStop::AtTurn;
-        Stop { alone, deadline, at_turn, hook: PreStop::Due, signaled: None, kill_at: deadline }
+        Stop { alone, resize: false, deadline, at_turn, hook: PreStop::Due, signaled: None, kill_at: deadline }
     }
 
     fn hear_one(&mut self, now: Instant, i: usize, event: &ContainerEvent) {
@@ -369,9 +409,18 @@ impl Reference {
                 self.ask(i, ContainerAction::Remove);
             }
             (ContainerEvent::Removed, Stage::Removing) => {
-                self.ones[i].stage = Stage::Gone;
-                if self.ending.is_some() && !self.kept(i) {
-                    self.ones[i].fate = Fate::Over;
+                let (ends, kept) = (self.ending.is_some(), self.kept(i));
+                let one = &mut self.ones[i];
+                one.stage = Stage::Gone;
+                if ends && !kept {
+                    one.fate = Fate::Over;
+                } else if one.fate == Fate::Resized {
+                    one.fate = Fate::Restart(now);
+                    if !ends {
+                        one.attempt += 1;
+                        one.created = false;
+                        one.fate = Fate::Try(now);
+                    }
                 }
             }
             (ContainerEvent::HookDone { hook: Hook::PreStop, .. }, Stage::Running) => {
@@ -443,6 +492,9 @@ impl Reference {
 
     fn verdict(&self, i: usize, code: i32) -> (bool, bool) {
         let spec = &self.spec.containers[i];
+        if self.ones[i].stop.as_ref().is_some_and(|stop| stop.resize) {
+            return (true, false);
+        }
         let probe = self.ones[i].stop.as_ref().is_some_and(|stop| stop.alone)
             && self.ones[i].probes[..2].iter().zip(0..).any(|(prober, probe)| {
                 spec_of(spec, probe).is_some_and(|spec| prober.row <= -i64::from(spec.failure_threshold))
@@ -482,7 +534,12 @@ impl Reference {
         let (again, all) = self.verdict(i, code);
         let kept = self.kept(i);
         let again = if self.ending.is_some() { kept } else { again || self.restarting };
-        let due = if again { Some(now.after(self.delay(i, now))) } else { None };
+        let resized = self.ones[i].stop.as_ref().is_some_and(|stop| stop.resize);
+        let fate = match again {
+            true if resized && self.ending.is_none() && !self.restarting => Fate::Resized,
+            true => Fate::Restart(now.after(self.delay(i, now))),
+            false => Fate::Over,
+        };
         let kind = self.kind(i);
         let one = &mut self.ones[i];
         one.stage = Stage::Removing;
@@ -490,7 +547,7 @@ impl Reference {
         one.ended = Some(now);
         one.stop = None;
         one.ran = true;
-        one.fate = due.map_or(Fate::Over, Fate::Restart);
+        one.fate = fate;
         one.done |= kind == Kind::Main || kind == Kind::Init && code == 0;
         self.ask(i, ContainerAction::Remove);
         if self.ending.is_some() || self.restarting {
@@ -660,7 +717,7 @@ impl Reference {
         let (at, next) = match self.ones[i].fate {
             Fate::Try(at) => (at, false),
             Fate::Restart(at) => (at, true),
-            Fate::Over => return false,
+            Fate::Resized | Fate::Over => return false,
         };
         let open = self.ending.is_some() || self.sandbox == Sandbox::Up && self.gate(i);
         if at > now || !open || !self.wanted(i) {
@@ -767,8 +824,22 @@ impl Reference {
         if !self.restarting || !all_gone {
             return false;
         }
-        self.restarting = false;
+        let anew = self.anew;
+        (self.restarting, self.anew) = (false, false);
+        if anew {
+            self.sandbox = Sandbox::Asked;
+            self.asked.push(Action::CreateSandbox);
+        }
         for i in 0..self.ones.len() {
+            let spec = &self.spec.containers[i];
+            let on_failure = spec.restart_policy.unwrap_or(self.spec.restart_policy) == RestartPolicy::OnFailure;
+            if anew && spec.kind == Kind::Main && on_failure && self.ones[i].code == Some(0) {
+                self.ones[i].fate = Fate::Over;
+                continue;
+            }
+            if anew && matches!(self.ones[i].fate, Fate::Try(_)) {
+                self.ones[i].fate = Fate::Try(Instant::default());
+            }
             self.ones[i].done = false;
             self.ones[i].ran = false;
             if self.ones[i].fate == Fate::Over {
@@ -878,7 +949,7 @@ impl Reference {
             (ConditionKind::ContainersReady, all_ready),
             (ConditionKind::Ready, all_ready && self.spec.readiness_gates.is_empty()),
             (ConditionKind::PodReadyToStartContainers, self.sandbox == Sandbox::Up),
-            (ConditionKind::AllContainersRestarting, self.restarting),
+            (ConditionKind::AllContainersRestarting, self.restarting && !self.anew),
         ];
         match expected.into_iter().find(|(kind, expected)| holds(*kind) != *expected) {
             Some((kind, expected)) => Err(format!("I7: {kind:?} should be {expected}")),
