@@ -59,7 +59,7 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
     }
     items.extend(sandbox(ask).into_iter().map(plain));
     items.extend(bundle(ask)?.into_iter().map(of_bundle));
-    items.extend(standard().into_iter().map(plain));
+    items.extend(standard().into_iter().filter_map(|mount| possible(ask, mount)).map(plain));
     let mut taken = BTreeSet::new();
     items.retain(|item| taken.insert(normal(item.mount.destination())));
     // Stable, by depth: a mount over the parent of another must come first (containerd's orderedMounts).
@@ -139,6 +139,30 @@ fn standard() -> Vec<Mount> {
         of("mqueue", "mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
         of("cgroup", "cgroup", "/sys/fs/cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
     ]
+}
+
+/// What of a standard mount there can be here: without cgroups there are none to show, and in a user namespace only what
+/// belongs to namespaces of its own can be mounted anew; the rest is the box's.
+fn possible(ask: &Ask, mount: Mount) -> Option<Mount> {
+    let sandbox = &ask.plan.sandbox;
+    let Some(ids) = &ask.node.users else {
+        return (ask.node.cgroups != CgroupVersion::None || mount.typ().as_deref() != Some("cgroup")).then_some(mount);
+    };
+    let shown = |options: &[&str]| {
+        let path = mount.destination();
+        Some(bind(path, path, &[&["rbind", "rslave", "nosuid", "noexec", "nodev"], options].concat()))
+    };
+    match mount.typ().as_deref() {
+        Some("cgroup") if ask.node.cgroups == CgroupVersion::None => None,
+        Some("sysfs") if sandbox.network == Scope::Host => shown(&["ro"]),
+        Some("mqueue") if sandbox.ipc == Scope::Host => shown(&[]),
+        Some("devpts") if !ids.has_group(5) => {
+            let mut mount = mount;
+            mount.options_mut().iter_mut().for_each(|options| options.retain(|option| option != "gid=5"));
+            Some(mount)
+        }
+        _ => Some(mount),
+    }
 }
 
 /// R10.7, R10.8. The files can be written to (the kubelet's way for /etc/hosts) unless the root file system can't.

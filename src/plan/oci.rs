@@ -193,12 +193,13 @@ fn bare_process() -> Process {
 fn linux(ask: &Ask) -> Linux {
     let mut linux = ask.image.base.linux().clone().unwrap_or_else(bare_linux);
     let cgroup = container::cgroup(ask.plan, &ask.container.name);
+    let has_cgroup = ask.node.cgroups != CgroupVersion::None;
     let masked = security::masked_paths(ask);
     let read_only = security::read_only_paths(ask);
     linux
         .set_namespaces(Some(namespaces(ask)))
-        .set_cgroups_path(Some(cgroup))
-        .set_resources(Some(cgroup_resources(ask)))
+        .set_cgroups_path(has_cgroup.then_some(cgroup))
+        .set_resources(has_cgroup.then(|| cgroup_resources(ask)))
         .set_masked_paths(Some(masked))
         .set_readonly_paths(Some(read_only))
         .set_uid_mappings(container::id_mappings(ask))

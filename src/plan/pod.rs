@@ -10,7 +10,7 @@ use super::cpus::Exclusive;
 use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
-use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
+use super::types::{CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
 use super::{apparmor, image, lifecycle, mounts, network, resources, security, sysctls, volumes};
 use crate::manifest::Objects;
 
@@ -86,7 +86,11 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     if !errors.is_empty() {
         return Err(errors);
     }
-    let path = node.cgroup_parent.join("barepod").join(format!("pod{uid}"));
+    let path = match node.cgroups {
+        // Nobody is to look for it: no path at all.
+        CgroupVersion::None => PathBuf::new(),
+        CgroupVersion::V1 | CgroupVersion::V2 => node.cgroup_parent.join("barepod").join(format!("pod{uid}")),
+    };
     Ok(PodPlan {
         lifecycle,
         sandbox,
@@ -128,7 +132,7 @@ fn sandbox(
         ids: None,
         shared_volumes: mounts::shared_volumes(spec),
         domainname: String::new(),
-        sysctls: sysctls::sysctls(spec, options, errors),
+        sysctls: sysctls::sysctls(spec, node, options, errors),
         hosts: network::hosts(spec, node, &hostname, domain.as_deref()),
         resolv_conf: network::resolv_conf(spec, node),
         shm_size: SHM_SIZE,

@@ -45,6 +45,8 @@ fn node() -> NodeFacts {
         hostname: "box".to_owned(),
         cgroups: CgroupVersion::V2,
         cgroup_parent: PathBuf::from("/"),
+        users: None,
+        processes: Scope::Host,
         memory: 8 << 30,
         cpus: 4,
         capabilities: CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec(),

@@ -40,6 +40,61 @@ pub struct NodeFacts {
     pub kernel: KernelVersion,
     /// Whether the kernel has AppArmor.
     pub apparmor: AppArmor,
+    /// What this process' user namespace has; `None`: it is the box's.
+    pub users: Option<NamespaceIds>,
+    /// Whether the supervisor has a pid namespace for itself and the pod (`Pod`), or sees the box's processes (`Host`).
+    pub processes: Scope,
+}
+
+impl NodeFacts {
+    /// What this process may do.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        if self.users.is_some() { Rights::UserNamespace } else { Rights::Box }
+    }
+}
+
+/// The ids of a user namespace that is not the box's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceIds {
+    /// Users: first id and how many, as the namespace sees them.
+    pub users: Vec<IdRange>,
+    /// Groups, likewise.
+    pub groups: Vec<IdRange>,
+    /// Whether processes may change their supplementary groups.
+    pub supplementary: Supplementary,
+}
+
+impl NamespaceIds {
+    /// Whether it has a user.
+    #[must_use]
+    pub fn has_user(&self, id: u32) -> bool {
+        self.users.iter().any(|range| range.has(id))
+    }
+
+    /// Whether it has a group.
+    #[must_use]
+    pub fn has_group(&self, id: u32) -> bool {
+        self.groups.iter().any(|range| range.has(id))
+    }
+}
+
+/// Supplementary groups in a user namespace (user_namespaces(7), /proc/PID/setgroups).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supplementary {
+    /// As everywhere.
+    Settable,
+    /// Everybody keeps those of the user outside.
+    Kept,
+}
+
+/// What the making of a container may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rights {
+    /// What the box's root may.
+    Box,
+    /// What the root of a user namespace may: devices are bound, not made; overlays keep their notes in `user.*`.
+    UserNamespace,
 }
 
 /// AppArmor on this box.
@@ -65,6 +120,8 @@ pub enum CgroupVersion {
     V1,
     /// Pure v2.
     V2,
+    /// Nowhere that this process may use: nothing is limited.
+    None,
 }
 
 /// What to make once for the pod.
@@ -100,6 +157,12 @@ pub struct IdRange {
 impl IdRange {
     /// As many as the kubelet gives a pod.
     pub const LENGTH: u32 = 65536;
+
+    /// Whether an id is one of them.
+    #[must_use]
+    pub fn has(self, id: u32) -> bool {
+        id.checked_sub(self.first).is_some_and(|offset| offset < self.length)
+    }
 
     /// What an id of the namespace is on the host; `None`: the namespace doesn't have it.
     #[must_use]
@@ -382,6 +445,8 @@ pub struct ContainerPlan {
     pub files: Vec<(PathBuf, u32)>,
     /// The one of `files` that the container sees at `terminationMessagePath` (R8.7).
     pub termination_log: PathBuf,
+    /// What its making may do.
+    pub rights: Rights,
 }
 
 /// A `subPath` to be resolved safely when the container is made (CVE-2017-1002101, CVE-2021-25741).

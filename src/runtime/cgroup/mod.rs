@@ -93,6 +93,19 @@ impl Hierarchies {
         (unified.is_some() || !v1.is_empty()).then_some(Self { version, v1, unified })
     }
 
+    /// None that this process may use: nothing is limited or told apart by them.
+    pub(crate) fn none() -> Self {
+        Self { version: CgroupVersion::None, v1: Vec::new(), unified: None }
+    }
+
+    /// Those of this version, [`discover`](Self::discover)ed unless there are none.
+    pub(crate) fn of(version: CgroupVersion) -> Result<Self, CgroupError> {
+        match version {
+            CgroupVersion::None => Ok(Self::none()),
+            CgroupVersion::V1 | CgroupVersion::V2 => Self::discover(),
+        }
+    }
+
     /// Where the controllers are.
     pub fn version(&self) -> CgroupVersion {
         self.version
@@ -100,7 +113,7 @@ impl Hierarchies {
 
     /// The cgroup that systemd or another manager has delegated to this process (its own or, once it has moved out of
     /// the way, that one's parent), relative to the mount. Only on v2.
-    pub(crate) fn delegated(&self) -> Option<PathBuf> {
+    fn delegated(&self) -> Option<PathBuf> {
         let own = own_v2_cgroup()?;
         let root = self.unified.as_ref()?;
         [Some(own.as_path()), own.parent()]
@@ -108,6 +121,31 @@ impl Hierarchies {
             .flatten()
             .find(|path| **path != *Path::new("/") && is_delegated(&below(root, path)))
             .map(Path::to_owned)
+    }
+
+    /// The cgroup below which this process may make others, on every hierarchy; `None`: there is none, as for an ordinary
+    /// user to whom nothing is delegated, or in a container that can only read its cgroups.
+    pub(crate) fn usable_parent(&self) -> Option<PathBuf> {
+        let is_usable = |parent: &Path| {
+            self.roots().all(|root| {
+                let folder = below(root, parent);
+                [&folder, &folder.join("cgroup.procs")].into_iter().all(|path| is_writable(path))
+            })
+        };
+        let delegated = match self.version {
+            CgroupVersion::V2 => self.delegated(),
+            CgroupVersion::V1 | CgroupVersion::None => None,
+        };
+        delegated.into_iter().chain([PathBuf::from("/")]).find(|parent| is_usable(parent))
+    }
+
+    /// Moves this process out of the way below `parent`, in which no process may be that hands its controllers down
+    /// (v2), before it becomes several processes.
+    pub(crate) fn step_aside(&self, parent: &Path) -> Result<(), CgroupError> {
+        match &self.unified {
+            Some(root) if own_v2_cgroup().is_some_and(|own| own == parent) => move_aside(&below(root, parent)),
+            _ => Ok(()),
+        }
     }
 
     /// A cgroup's folder in the tracking hierarchy.
@@ -136,14 +174,21 @@ impl Hierarchies {
     }
 
     /// Makes a cgroup in the tracking hierarchy only, for processes that are to be born in it.
-    pub(crate) fn track(&self, cgroup: &Path) -> Result<PathBuf, CgroupError> {
+    /// `None`: nobody tracks.
+    pub(crate) fn track(&self, cgroup: &Path) -> Result<Option<PathBuf>, CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Ok(None);
+        }
         let path = self.tracking(cgroup);
         fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
-        Ok(path)
+        Ok(Some(path))
     }
 
     /// Sends SIGKILL to everything in a cgroup and below it.
     pub(crate) fn kill(&self, cgroup: &Path) -> Result<(), CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Ok(());
+        }
         let path = self.tracking(cgroup);
         let switch = path.join("cgroup.kill");
         match fs::write(&switch, "1") {
@@ -168,7 +213,7 @@ impl Hierarchies {
     /// Pids in a cgroup and below it. Zombies don't count.
     pub(crate) fn members(&self, cgroup: &Path) -> Vec<i32> {
         let mut pids = Vec::new();
-        let mut folders = vec![self.tracking(cgroup)];
+        let mut folders = if self.version == CgroupVersion::None { vec![] } else { vec![self.tracking(cgroup)] };
         while let Some(folder) = folders.pop() {
             let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
             pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
@@ -279,6 +324,11 @@ fn own_v2_cgroup() -> Option<PathBuf> {
     text.lines().find_map(|line| line.strip_prefix("0::")).map(PathBuf::from)
 }
 
+/// Also where it is mounted read-only it isn't.
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
 fn is_delegated(folder: &Path) -> bool {
     let mut value = [0_u8; 4];
     ["user.delegate", "trusted.delegate"]
@@ -295,8 +345,11 @@ pub struct PodCgroup {
 
 impl PodCgroup {
     /// Makes it on every hierarchy and limits it (R9.2). Nothing of it remains after a failure.
-    pub fn create(plan: &CgroupPlan) -> Result<Self, CgroupError> {
-        let pod = Self { hierarchies: Hierarchies::discover()?, path: plan.path.clone() };
+    pub fn create(plan: &CgroupPlan, version: CgroupVersion) -> Result<Self, CgroupError> {
+        let pod = Self { hierarchies: Hierarchies::of(version)?, path: plan.path.clone() };
+        if version == CgroupVersion::None {
+            return Ok(pod);
+        }
         let made = pod.make().and_then(|()| limits::apply(pod.hierarchies.version, &pod.path, &plan.limits));
         match made {
             Ok(()) => Ok(pod),
@@ -321,7 +374,7 @@ impl PodCgroup {
                 fs::create_dir_all(&path).map_err(error("mkdir", &path))
             }
             (Some(root), CgroupVersion::V2) => enable_controllers(root, &self.path),
-            (None, _) => Ok(()),
+            (None, _) | (_, CgroupVersion::None) => Ok(()),
         }
     }
 
@@ -398,14 +451,18 @@ fn hand_down(folder: &Path) -> Result<(), CgroupError> {
             && cause.raw_os_error() == Some(libc::EBUSY)
         {
             // No process may be in a cgroup that hands controllers down: in a delegated cgroup that process is us.
-            let aside = folder.join("supervisor");
-            fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
-            let procs = aside.join("cgroup.procs");
-            fs::write(&procs, "0").map_err(error("write", &procs))?;
+            move_aside(folder)?;
             fs::write(&switch, &word).map_err(error("write", &switch))?;
         }
     }
     Ok(())
+}
+
+fn move_aside(folder: &Path) -> Result<(), CgroupError> {
+    let aside = folder.join("supervisor");
+    fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
+    let procs = aside.join("cgroup.procs");
+    fs::write(&procs, "0").map_err(error("write", &procs))
 }
 
 #[cfg(test)]

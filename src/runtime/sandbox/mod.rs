@@ -127,8 +127,8 @@ impl Sandbox {
         dirs: &SandboxDirs,
         node: &NodeFacts,
     ) -> Result<Self, SandboxError> {
-        let cgroup = PodCgroup::create(cgroup)?;
-        let namespaces = match namespaces::create(plan) {
+        let cgroup = PodCgroup::create(cgroup, node.cgroups)?;
+        let namespaces = match namespaces::create(plan, node.rights()) {
             Ok(namespaces) => namespaces,
             Err(error) => {
                 cgroup.remove();
