@@ -63,7 +63,18 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Option<Exit>, Cl
     }
 }
 
-pub(super) fn warn(text: &str) {
+/// Of a pod that runs without cgroups, once.
+pub(super) fn tell_unenforced(fields: &[String]) {
+    if !fields.is_empty() {
+        let fields = fields.join(", ");
+        warn(&format!(
+            "without cgroups nothing enforces {fields}; cgroup v2 can be delegated to users: with systemd by \
+             `systemd-run --user --scope -p Delegate=yes barepod run ...` (docs/rootless.md)"
+        ));
+    }
+}
+
+fn warn(text: &str) {
     let colour = terminal::Colour::of(&std::io::stderr());
     eprintln!("{} {text}", terminal::warning("warning:", colour));
 }

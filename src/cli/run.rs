@@ -51,6 +51,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         claims,
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    rootless::tell_unenforced(&plan::unenforced(&manifest, &node));
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;

@@ -199,7 +199,7 @@ fn linux(ask: &Ask) -> Linux {
     linux
         .set_namespaces(Some(namespaces(ask)))
         .set_cgroups_path(has_cgroup.then_some(cgroup))
-        .set_resources(has_cgroup.then(|| cgroup_resources(ask)))
+        .set_resources(if has_cgroup { Some(cgroup_resources(ask)) } else { bundles_limits(ask) })
         .set_masked_paths(Some(masked))
         .set_readonly_paths(Some(read_only))
         .set_uid_mappings(container::id_mappings(ask))
@@ -264,6 +264,15 @@ fn namespaces(ask: &Ask) -> Vec<LinuxNamespace> {
         Scope::Container => all.push(of(LinuxNamespaceType::Pid, None)),
     }
     all
+}
+
+/// What a bundle limits, where there are no cgroups for it: to be said, as it can't be seen before.
+fn bundles_limits(ask: &Ask) -> Option<LinuxResources> {
+    let mut limits = ask.image.base.linux().as_ref()?.resources().clone()?;
+    limits.set_devices(None);
+    let mut none = LinuxResources::default();
+    none.set_devices(None);
+    (limits != none).then_some(limits)
 }
 
 /// R9.3, R9.5: the manifest's over the bundle's, field by field.

@@ -98,6 +98,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
         Filtering::Given => Some(confine(&mut spec, &filter)?),
         Filtering::None => None,
     };
+    drop_limits_without_cgroup(&mut spec, &mut warnings);
     let program = LastStep { pipe: start.as_raw_fd(), confinement };
     let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program };
     let pid = build_in_cgroup(made, &mut spec)?;
@@ -203,6 +204,16 @@ fn set_root(spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
     let root = RootBuilder::default().path(dirs.mounts().join("rootfs")).readonly(read_only).build();
     spec.set_root(Some(root.map_err(|cause| Failure::new(Stage::Oci, "root", cause))?));
     Ok(())
+}
+
+fn drop_limits_without_cgroup(spec: &mut Spec, warnings: &mut Vec<String>) {
+    if let Some(linux) = spec.linux_mut()
+        && linux.cgroups_path().is_none()
+        && linux.resources().is_some()
+    {
+        linux.set_resources(None);
+        warnings.push("without cgroups nothing enforces linux.resources of the bundle's config.json".to_owned());
+    }
 }
 
 /// Without CAP_SYS_RESOURCE the score can't go below the present one; a container that is killed a little earlier
