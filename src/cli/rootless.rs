@@ -66,7 +66,7 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Option<Exit>, Cl
 /// Of a pod that runs without cgroups, once.
 pub(super) fn tell_unenforced(fields: &[String]) {
     if !fields.is_empty() {
-        let fields = fields.join(", ");
+        let fields = fields.join("; ");
         warn(&format!(
             "without cgroups nothing enforces {fields}; cgroup v2 can be delegated to users: with systemd by \
              `systemd-run --user --scope -p Delegate=yes barepod run ...` (docs/rootless.md)"

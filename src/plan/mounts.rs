@@ -150,13 +150,13 @@ fn possible(ask: &Ask, mount: Mount) -> Option<Mount> {
         return None;
     }
     let Some(ids) = &ask.node.users else { return Some(mount) };
-    let shown = |options: &[&str]| {
-        let path = mount.destination();
-        Some(bind(path, path, &[&["rbind", "rslave", "nosuid", "noexec", "nodev"], options].concat()))
-    };
     match kind.as_str() {
-        "sysfs" if sandbox.network == Scope::Host => shown(&["ro"]),
-        "mqueue" if sandbox.ipc == Scope::Host => shown(&[]),
+        "sysfs" if sandbox.network == Scope::Host => {
+            let options = ["rbind", "rslave", "nosuid", "noexec", "nodev", "ro"];
+            Some(bind(Path::new("/sys"), mount.destination(), &options))
+        }
+        // Not every box has it mounted, and the queues themselves need no mount (mq_overview(7)).
+        "mqueue" if sandbox.ipc == Scope::Host => None,
         "devpts" => {
             let mut mount = mount;
             // The terminals' group, if there is one.

@@ -1,7 +1,10 @@
 //! What a pod can't have where barepod isn't the box's root, or has no cgroups: found before anything is made, and said
 //! field by field (docs/rootless.md).
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::error::PlanError;
 use super::lifecycle;
@@ -15,9 +18,10 @@ pub(crate) const MORE_IDS: &str = "barepod runs in a user namespace that doesn't
 /// Finds what the manifest asks for and nobody here can give.
 pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) {
     if spec.host_pid == Some(true) && node.processes == Scope::Pod {
-        let cause = "without root and without cgroups a pod's processes are held together by a pid namespace, from which \
+        let cause =
+            "without root and without cgroups a pod's processes are held together by a pid namespace, from which \
                      the host's can't be seen; leave it out, or run barepod as root"
-            .to_owned();
+                .to_owned();
         errors.push(PlanError::Invalid { field: "spec.hostPID".to_owned(), value: "true".to_owned(), cause });
     }
     if let Some(ids) = &node.users {
@@ -61,25 +65,24 @@ pub(crate) fn groups(node: &NodeFacts, groups: Vec<u32>) -> Vec<u32> {
     }
 }
 
-/// Requests and limits that nothing enforces on this box, by container and field: `container "web":
-/// resources.limits.memory`.
+/// Requests and limits that nothing enforces on this box, by container: `resources.limits.memory of container "web"`.
 #[must_use]
 pub fn unenforced(pod: &v1::Pod, node: &NodeFacts) -> Vec<String> {
     let Some(spec) = pod.spec.as_ref().filter(|_| node.cgroups == CgroupVersion::None) else { return Vec::new() };
     let fields = |resources: &v1::ResourceRequirements| {
-        let names = |kind: &'static str, amounts: &Option<std::collections::BTreeMap<String, _>>| {
-            let keys: Vec<String> = amounts.iter().flatten().map(|(name, _)| format!("{kind}.{name}")).collect();
-            keys
+        let limits = resources.limits.iter().flatten().map(|(name, _)| format!("resources.limits.{name}"));
+        // A memory request only counts for the OOM score, which needs no cgroup; a limit brings a request with it.
+        let has_cpu = |amounts: &Option<BTreeMap<String, Quantity>>| {
+            amounts.as_ref().is_some_and(|amounts| amounts.contains_key("cpu"))
         };
-        // A memory request only counts for the OOM score, which needs no cgroup.
-        let requests = names("requests", &resources.requests).into_iter().filter(|name| name == "requests.cpu");
-        let all: Vec<String> = names("limits", &resources.limits).into_iter().chain(requests).collect();
-        all
+        let request = has_cpu(&resources.requests) && !has_cpu(&resources.limits);
+        limits.chain(request.then(|| "resources.requests.cpu".to_owned())).collect::<Vec<_>>().join(", ")
     };
-    let pods = spec.resources.iter().flat_map(&fields).map(|field| format!("pod: resources.{field}"));
-    let containers = lifecycle::containers(spec).flat_map(|(_, _, container)| {
-        let found = container.resources.iter().flat_map(&fields).collect::<Vec<_>>();
-        found.into_iter().map(|field| format!("container {:?}: resources.{field}", container.name))
-    });
-    pods.chain(containers).collect()
+    let told = |of: String, resources: &Option<v1::ResourceRequirements>| {
+        let found = resources.as_ref().map(fields).filter(|fields| !fields.is_empty())?;
+        Some(format!("{found} of {of}"))
+    };
+    let containers = lifecycle::containers(spec)
+        .filter_map(|(_, _, container)| told(format!("container {:?}", container.name), &container.resources));
+    told("the pod".to_owned(), &spec.resources).into_iter().chain(containers).collect()
 }

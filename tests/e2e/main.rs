@@ -27,6 +27,7 @@ mod output;
 mod probes;
 mod resize;
 mod restart;
+mod rootless;
 mod seccomp;
 mod security;
 mod settings;

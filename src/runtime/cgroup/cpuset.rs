@@ -95,6 +95,7 @@ mod tests {
         let hierarchies = match version {
             CgroupVersion::V1 => Hierarchies { version, v1: vec![(vec![CONTROLLER.to_owned()], point)], unified: None },
             CgroupVersion::V2 => Hierarchies { version, v1: Vec::new(), unified: Some(point) },
+            CgroupVersion::None => Hierarchies::none(),
         };
         (root, hierarchies)
     }
