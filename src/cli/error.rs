@@ -105,6 +105,13 @@ pub enum CliError {
     /// An ordinary user who may not have what a pod needs.
     #[error(transparent)]
     Rootless(#[from] crate::runtime::rootless::RootlessError),
+    /// Root, but no cgroups.
+    #[error(
+        "none of the cgroups mounted here can be written to, and without them nothing keeps root's containers from the \
+         box's devices; in a container give it writable cgroups (docker: --cgroupns=private and a read-write \
+         /sys/fs/cgroup), or run barepod as an ordinary user, who needs none"
+    )]
+    NoCgroups,
     /// Signals.
     #[error("can't listen to signals: {0}")]
     Signals(#[source] io::Error),
@@ -123,6 +130,7 @@ impl CliError {
             | Self::Supervisor(_)
             | Self::Rootless(_)
             | Self::Signals(_)
+            | Self::NoCgroups
             | Self::Killed => Exit::Own,
             Self::Store(
                 crate::store::Error::Running { .. }

@@ -47,8 +47,11 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Option<Exit>, Cl
     let user = is_user();
     become_root()?;
     let (cgroups, parent) = node::cgroups()?;
-    if !user && cgroups != CgroupVersion::None {
-        return Ok(None);
+    match (user, cgroups) {
+        (false, CgroupVersion::V1 | CgroupVersion::V2) => return Ok(None),
+        // Only cgroups keep containers of the box's root from its devices.
+        (false, CgroupVersion::None) if !node::in_user_namespace() => return Err(CliError::NoCgroups),
+        _ => {}
     }
     node::make_room(cgroups, &parent)?;
     match rootless::keep()? {

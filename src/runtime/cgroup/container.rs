@@ -18,8 +18,6 @@ use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
-use crate::plan::Rights;
-
 use super::{CgroupError, Hierarchies, below, copy_cpuset, error};
 use crate::runtime::mount::add_attributes;
 
@@ -194,12 +192,8 @@ impl Hierarchies {
 
     /// For a container that has no cgroup of its own. libcontainer wants one all the same, but leaves a process where it
     /// is if it may not make one on v2, in a user namespace. So it is shown nothing but v2, in which it may do nothing.
-    /// Outside of one it is shown no hierarchy at all.
-    pub(crate) fn show_none(rights: Rights) -> Result<(), CgroupError> {
+    pub(crate) fn show_none() -> Result<(), CgroupError> {
         let root = Path::new(ROOT);
-        if rights == Rights::Box {
-            return Self::discover().unwrap_or_else(|_| Self::none()).hide();
-        }
         unshare(CloneFlags::CLONE_NEWCGROUP)
             .map_err(|errno| error("unshare the cgroup namespace of", root)(errno.into()))?;
         mount(Some("cgroup2"), root, Some("cgroup2"), MsFlags::MS_RDONLY, None::<&str>)

@@ -130,7 +130,7 @@ fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
     let cgroup = linux.and_then(|linux| linux.cgroups_path().clone());
     let resources = linux.and_then(|linux| linux.resources().clone()).unwrap_or_default();
     let Some(cgroup) = cgroup else {
-        Hierarchies::show_none(made.plan.rights).map_err(cgroup_failed)?;
+        Hierarchies::show_none().map_err(cgroup_failed)?;
         return build(made, spec);
     };
     let hierarchies = Hierarchies::discover().map_err(cgroup_failed)?;

@@ -67,6 +67,11 @@ pub fn cgroups() -> Result<(CgroupVersion, PathBuf), NodeError> {
     usable_cgroups(users::ids().as_ref())
 }
 
+/// Whether this process' users are not the box's.
+pub fn in_user_namespace() -> bool {
+    users::ids().is_some()
+}
+
 /// Before this process becomes several: leaves a cgroup that is to hold none but those of pods.
 ///
 /// # Errors

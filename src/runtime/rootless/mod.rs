@@ -13,7 +13,10 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 
 use nix::sched::{CloneFlags, unshare};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::PipeFlags;
+
+use crate::runtime::spawn;
 
 pub use keeper::{End, Kept, hear, keep};
 
@@ -99,6 +102,7 @@ fn map_single(uid: u32, gid: u32) -> Result<(), RootlessError> {
 
 /// A process that stays outside, where newuidmap has its rights, and maps the ids of the one that goes in.
 struct Mapper {
+    process: OwnedFd,
     go: OwnedFd,
     answer: OwnedFd,
 }
@@ -120,7 +124,7 @@ impl Mapper {
                 // SAFETY: ends this copy without running what the original has registered for its own end.
                 unsafe { libc::_exit(0) }
             }
-            _ => Ok(Self { go, answer }),
+            pid => Ok(Self { process: spawn::open_pidfd(pid)?, go, answer }),
         }
     }
 
@@ -130,8 +134,9 @@ impl Mapper {
         let mapped = fs::File::from(self.go).write_all(b"!");
         let mapped = mapped.and_then(|()| fs::File::from(self.answer).read_to_string(&mut text));
         // It has closed its pipe and is on its way out.
-        // SAFETY: no memory is touched; the only child that this process has.
-        unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
+        let ended = PollFd::new(&self.process, PollFlags::IN);
+        while poll(&mut [ended.clone()], None) == Err(rustix::io::Errno::INTR) {}
+        let _ = spawn::reap(&self.process);
         match mapped {
             Ok(_) if text.is_empty() => Ok(()),
             Ok(_) => Err(text),
