@@ -5,6 +5,7 @@ mod configs;
 mod cpus;
 mod names;
 mod resize;
+mod rootless;
 mod shares;
 mod users;
 

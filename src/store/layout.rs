@@ -35,7 +35,8 @@ impl Layout {
 
     /// What a seccomp `localhostProfile` is relative to: files of the box's owner, which outlive a reboot by default.
     pub fn seccomp_profiles(&self) -> PathBuf {
-        if self.root == Path::new(DEFAULT_ROOT) { self.data.join("seccomp") } else { self.root.join("seccomp") }
+        // By `--root` all is in one place; by default data are in one that outlives a reboot.
+        if self.data == self.root.join("data") { self.root.join("seccomp") } else { self.data.join("seccomp") }
     }
 
     /// Holds one folder per pod.

@@ -196,8 +196,11 @@ impl Hierarchies {
         let root = Path::new(ROOT);
         unshare(CloneFlags::CLONE_NEWCGROUP)
             .map_err(|errno| error("unshare the cgroup namespace of", root)(errno.into()))?;
-        mount(Some("cgroup2"), root, Some("cgroup2"), MsFlags::MS_RDONLY, None::<&str>)
-            .map_err(|errno| error("mount cgroup2", root)(errno.into()))
+        match mount(Some("cgroup2"), root, Some("cgroup2"), MsFlags::MS_RDONLY, None::<&str>) {
+            // On a pure v2 box it is there already.
+            Err(nix::Error::EBUSY) => Ok(()),
+            mounted => mounted.map_err(|errno| error("mount cgroup2", root)(errno.into())),
+        }
     }
 
     /// Takes all v1 hierarchies out of this process' mount namespace, which must be its own, so that libcontainer

@@ -67,7 +67,7 @@ pub fn give(tree: &Path) {
 /// barepod, run by the user.
 pub fn command(dir: &Path, binary: &Path, cgroup: Option<&PathBuf>) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", BECOME, "become"]);
+    command.args(["--mount", "--propagation", "private", "bash", "-c", BECOME, "become"]);
     command.arg(dir.join("etc")).arg(binary).arg(UID.to_string());
     command.arg(cgroup.map_or(Path::new(""), PathBuf::as_path));
     command.env("HOME", dir.join("home")).env("XDG_RUNTIME_DIR", dir.join("runtime")).env_remove("XDG_DATA_HOME");
