@@ -36,7 +36,7 @@ pub struct Case {
 
 /// Who runs barepod, if not root.
 struct User {
-    /// Where they may make cgroups; the command starts in there.
+    /// Where they may make cgroups.
     cgroup: Option<PathBuf>,
 }
 
@@ -74,7 +74,7 @@ impl Case {
         Some(case)
     }
 
-    /// Gives the user a cgroup, in which its commands start from now on.
+    /// Gives the user a cgroup, in which its pods are run from now on: other commands can't be in one that has others below.
     pub fn delegate(&mut self, cgroup: &Path) {
         self.user = Some(User { cgroup: Some(cgroup.to_owned()) });
     }
@@ -165,7 +165,10 @@ impl Case {
     /// `barepod OPTIONS ARGS...`, not started yet.
     pub fn command_at(&self, options: &[&str], args: &[&str]) -> Command {
         let mut command = match &self.user {
-            Some(user) => user::command(self.dir(), &binary(), user.cgroup.as_ref()),
+            Some(user) => {
+                let cgroup = user.cgroup.as_ref().filter(|_| args.first() == Some(&"run"));
+                user::command(self.dir(), &binary(), cgroup)
+            }
             None => Command::new(binary()),
         };
         command.args(options).args(args);
