@@ -1,6 +1,8 @@
 //! What barepod will do, as documentation: each folder of tests/simulate/ has a manifest (whose first line cites the rules
 //! it shows), a script, and the timeline that `barepod simulate` prints for the two. To see one yourself:
 //! `barepod simulate tests/simulate/NAME/pod.yaml --script tests/simulate/NAME/script.yaml`.
+//! Where a folder has a file `real`, tests/e2e/scenarios.rs runs it with real containers too and compares; the file says
+//! by how much all times are divided for that.
 //!
 //! `BAREPOD_UPDATE=1 cargo test --test simulate` writes the timelines anew; read them against the rules then.
 #![allow(clippy::unwrap_used)]

@@ -75,6 +75,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("ureq", &["runtime/handler"]),
     ("signal_hook", &["supervisor"]),
+    ("simple_dns", &["runtime/handler"]),
     ("k8s_openapi", &["manifest", "plan", "report", "supervisor", "store", "cli", "simulate"]),
     ("barepod_engine", &["plan", "report", "supervisor", "store", "control", "cli", "simulate", "runtime/container"]),
 ];

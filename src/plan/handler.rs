@@ -51,7 +51,7 @@ pub enum Call {
     Http(HttpGet),
     /// `tcpSocket`: connect, nothing more.
     Tcp {
-        /// An address or `localhost`.
+        /// An address or a name.
         host: String,
         /// 1..=65535.
         port: u16,
@@ -65,6 +65,37 @@ pub enum Call {
         /// Which service's health; empty: the server's.
         service: String,
     },
+}
+
+/// How hosts are looked up that are given by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Texts of hosts files, the one that counts most first: the pod's, the box's.
+    pub hosts: Vec<String>,
+    /// Text of the pod's resolv.conf.
+    pub resolv_conf: String,
+}
+
+impl Call {
+    /// Whether its host has to be looked up.
+    pub fn needs_names(&self) -> bool {
+        let host = match self {
+            Self::Http(get) => get.host(),
+            Self::Tcp { host, .. } | Self::Grpc { host, .. } => host,
+        };
+        host != "localhost" && host.parse::<std::net::IpAddr>().is_err()
+    }
+}
+
+impl HttpGet {
+    /// The URL's host, an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or(rest),
+            None => authority.split([':', '/', '?']).next().unwrap_or(authority),
+        }
+    }
 }
 
 /// An HTTP GET.

@@ -24,6 +24,7 @@ pub struct StatusFacts {
 /// `pod` with the status it has.
 pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
     let mut pod = pod.clone();
+    super::grace::annotate(&mut pod, &status.containers);
     if let Some(start) = status.start_time {
         pod.metadata.creation_timestamp.get_or_insert(time(start));
     }

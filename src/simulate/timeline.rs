@@ -314,16 +314,8 @@ fn running(kind: Kind, restarts: u32, started: bool, ready: bool) -> String {
 /// How it ended, and who used how much of the grace (R5.18).
 fn terminated(ended: &Terminated, grace_use: Option<GraceUse>) -> String {
     let mut text = format!("{:?}, exit code {}", ended.reason, ended.exit_code);
-    if let Some(GraceUse { hook, turn, stopping }) = grace_use {
-        let parts = [("in preStop", hook), ("waiting for its turn", turn), ("stopping", stopping)];
-        let used: Vec<String> = parts
-            .into_iter()
-            .filter(|(_, time)| !time.is_zero())
-            .map(|(what, time)| format!("{} {what}", length(time)))
-            .collect();
-        if !used.is_empty() {
-            text += &format!("; grace used: {}", used.join(", "));
-        }
+    if let Some(used) = grace_use.filter(|used| *used != GraceUse::default()) {
+        text += &format!("; grace used: {used}");
     }
     text
 }

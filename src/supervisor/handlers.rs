@@ -11,7 +11,7 @@ use super::clock::Alarm;
 use super::slot::Stage;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, Asker, Handler};
+use crate::plan::{self, Asker, Call, Handler, Names};
 use crate::runtime::container::reap_strays;
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, ExitStatus, Progress, Stdio};
 use crate::runtime::handler::{Outcome, Request};
@@ -109,12 +109,24 @@ impl Supervisor<'_> {
             }
             Handler::Network(call) => {
                 let namespace = self.sandbox.as_ref().and_then(|sandbox| sandbox.network());
-                let request = Request::begin(call, namespace).map_err(|cause| fail(&cause))?;
+                let request = Request::begin(call, &self.names(call), namespace).map_err(|cause| fail(&cause))?;
                 self.sources.add(request.fd(), token, Interest::Readable).map_err(|errno| fail(&errno))?;
                 Work::Request(request)
             }
         };
         Ok((work, limit))
+    }
+
+    /// A look at the files is spared where nothing is to be looked up.
+    fn names(&self, call: &Call) -> Names {
+        if !call.needs_names() {
+            return Names::default();
+        }
+        let sandbox = &self.pod.plan.sandbox;
+        Names {
+            hosts: vec![sandbox.hosts.clone(), self.pod.node.hosts.clone()],
+            resolv_conf: sandbox.resolv_conf.clone(),
+        }
     }
 
     fn begin_exec(&self, container: ContainerIndex, command: &[String]) -> Result<Exec, Try> {

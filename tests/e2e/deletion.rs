@@ -205,3 +205,34 @@ fn a_sidecar_that_crashes_in_a_short_grace_stays_down() {
     assert_eq!(case.times_said("web"), 1);
     assert_eq!(case.container("web")["restartCount"], 0);
 }
+
+/// R5.18: who used how much of the grace, as events and in `get -o json`; what was written can be run again.
+#[test]
+fn who_used_the_grace() {
+    let Some(case) = Case::new("grace-used") else { return };
+    let mut main = worker("main", "exec defy main");
+    main["lifecycle"] = json!({"preStop": crate::harness::hook("say pre; hold go")});
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 3})).sidecar("web", "serve web").container(main);
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    case.wait_for("web up");
+    run.signal(Signal::TERM);
+    case.wait_for("pre");
+    case.release("go");
+    assert_eq!(run.end(), 137);
+    let told = case.messages("GracePeriodUsed");
+    let of = |name: &str| {
+        let head = format!("Container {name} used of the grace period: ");
+        told.iter().find_map(|told| told.strip_prefix(head.as_str())).unwrap_or_else(|| panic!("{name}: {told:?}"))
+    };
+    assert!(of("main").contains("s in preStop, ") && of("main").ends_with("s stopping, killed at the end"), "{told:?}");
+    assert!(of("web").contains("s waiting for its turn, ") && !of("web").contains("killed"), "{told:?}");
+    let text = case.get()["metadata"]["annotations"]["barepod.dev/grace-used"].as_str().unwrap().to_owned();
+    let used: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&used["main"]["killed"], &used["web"]["killed"]), (&json!(true), &json!(false)), "{used}");
+    let seconds = |name: &str, what: &str| used[name][what].as_f64().unwrap();
+    let spent = seconds("main", "preStopSeconds") + seconds("main", "stoppingSeconds");
+    // The end of the grace, or 2 s after the signal.
+    assert!((2.9..6.0).contains(&spent), "{used}");
+    assert!(seconds("web", "turnSeconds") > 1.9 && seconds("web", "preStopSeconds") == 0.0, "{used}");
+}

@@ -101,6 +101,8 @@ pub enum EventReason {
     ResizeStarted,
     ResizeCompleted,
     UnexpectedAdmissionError,
+    /// Ours (R5.18): how a container that was stopped with its pod used the grace period.
+    GracePeriodUsed,
     /// Ours: the supervisor ended without finishing the pod, and what was left has been removed.
     SupervisorLost,
 }

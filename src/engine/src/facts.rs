@@ -12,7 +12,7 @@ use crate::pod::{Engine, Initialized, RestartingAll, Turn};
 use crate::probe::Probes;
 use crate::restart::{EndedBy, Verdict, verdict};
 use crate::spec::{Attempt, ContainerIndex, Kind};
-use crate::status::{Terminated, TerminatedReason, WaitingReason};
+use crate::status::{GraceEnd, GraceUse, Terminated, TerminatedReason, WaitingReason};
 use crate::termination::Cause;
 
 /// The longest wait between two tries to get an image; the first is `Engine::retry_delay`.
@@ -294,7 +294,7 @@ impl Engine {
         }
     }
 
-    fn note_grace_use(&mut self, turn: &Turn<'_>, index: ContainerIndex) {
+    fn note_grace_use(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let now = turn.now.monotonic;
         let container = self.container_mut(index);
         let Some(stop) = container.running().and_then(|running| running.stop.as_ref()) else { return };
@@ -305,9 +305,23 @@ impl Engine {
         match stop.stage {
             StopStage::Hook { since, .. } => used.hook += now.since(since),
             StopStage::Turn { since } => used.turn += now.since(since),
-            StopStage::Signaled { at, .. } | StopStage::Killed { signaled: at } => used.stopping = now.since(at),
+            StopStage::Signaled { at, .. } => used.stopping = now.since(at),
+            StopStage::Killed { signaled: at } => {
+                used.stopping = now.since(at);
+                used.end = GraceEnd::Killed;
+            }
         }
         container.grace_use = Some(used);
+        if used == GraceUse::default() {
+            return;
+        }
+        let severity = match used.end {
+            GraceEnd::Exited => Severity::Normal,
+            GraceEnd::Killed => Severity::Warning,
+        };
+        let name = &self.container_spec(index).name;
+        let message = format!("Container {name} used of the grace period: {used}");
+        turn.record(severity, EventReason::GracePeriodUsed, Some(index), message);
     }
 
     fn removed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {

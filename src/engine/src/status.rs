@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -178,7 +179,7 @@ pub enum TerminatedReason {
     ContainerStatusUnknown,
 }
 
-/// R5.18: how a container used the grace period.
+/// R5.18: how a container used the grace period. Shown as `10s in preStop, 19s stopping, killed at the end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct GraceUse {
     /// In its preStop hook.
@@ -187,4 +188,80 @@ pub struct GraceUse {
     pub turn: Duration,
     /// Between its stop signal and its exit.
     pub stopping: Duration,
+    /// How it ended.
+    #[serde(default)]
+    pub end: GraceEnd,
+}
+
+/// How a container that was told to stop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub enum GraceEnd {
+    /// By itself.
+    #[default]
+    Exited,
+    /// By SIGKILL.
+    Killed,
+}
+
+impl fmt::Display for GraceUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [(self.hook, "in preStop"), (self.turn, "waiting for its turn"), (self.stopping, "stopping")];
+        let mut comma = "";
+        for (time, what) in parts {
+            if let Some(time) = Seconds::of(time) {
+                write!(f, "{comma}{time} {what}")?;
+                comma = ", ";
+            }
+        }
+        match self.end {
+            GraceEnd::Killed => write!(f, "{comma}killed at the end"),
+            GraceEnd::Exited if comma.is_empty() => f.write_str("nothing"),
+            GraceEnd::Exited => Ok(()),
+        }
+    }
+}
+
+/// A time as `1.5s`: rounded to a millisecond, of which there is at least one.
+struct Seconds(u128);
+
+impl Seconds {
+    fn of(time: Duration) -> Option<Self> {
+        let millis = (time.as_nanos() + 500_000) / 1_000_000;
+        (millis > 0).then_some(Self(millis))
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, millis) = (self.0 / 1000, self.0 % 1000);
+        match (millis % 10, millis % 100, millis) {
+            (_, _, 0) => write!(f, "{whole}s"),
+            (_, 0, _) => write!(f, "{whole}.{}s", millis / 100),
+            (0, _, _) => write!(f, "{whole}.{:02}s", millis / 10),
+            _ => write!(f, "{whole}.{millis:03}s"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    /// R5.18
+    #[test]
+    fn the_use_of_the_grace_in_words() {
+        let of = |hook, turn, stopping, end| {
+            let millis = Duration::from_millis;
+            GraceUse { hook: millis(hook), turn: millis(turn), stopping: millis(stopping), end }.to_string()
+        };
+        assert_eq!(of(0, 0, 0, GraceEnd::Exited), "nothing");
+        assert_eq!(of(0, 0, 0, GraceEnd::Killed), "killed at the end");
+        assert_eq!(of(10_000, 0, 1_500, GraceEnd::Exited), "10s in preStop, 1.5s stopping");
+        assert_eq!(
+            of(0, 61_020, 7, GraceEnd::Killed),
+            "61.02s waiting for its turn, 0.007s stopping, killed at the end"
+        );
+    }
 }

@@ -1,9 +1,7 @@
 //! Fates of probes, hooks and what both do.
 
-use super::Fate::{self, Honoured, Partly};
+use super::Fate::Honoured;
 use super::{Table, later};
-
-const HOST: Fate = Partly("an IP address or localhost; names are not looked up");
 
 /// See [`super::TABLES`].
 pub(super) const TABLES: &[Table] = &[
@@ -32,7 +30,7 @@ pub(super) const TABLES: &[Table] = &[
     (
         "HTTPGetAction",
         &[
-            ("host", HOST),
+            ("host", Honoured),
             ("httpHeaders", Honoured),
             ("path", Honoured),
             ("port", Honoured),
@@ -42,5 +40,5 @@ pub(super) const TABLES: &[Table] = &[
     ),
     ("HTTPHeader", &[("name", Honoured), ("value", Honoured)]),
     ("SleepAction", &[("seconds", Honoured)]),
-    ("TCPSocketAction", &[("host", HOST), ("port", Honoured)]),
+    ("TCPSocketAction", &[("host", Honoured), ("port", Honoured)]),
 ];

@@ -74,6 +74,8 @@ fn own_annotation(key: &str, value: &str, path: &FieldPath, check: &mut Check<'_
             let help = "leave it out for Kubernetes' way: all preStop hooks at the very beginning";
             check.report(Diagnostic::unsupported(path, value, &["at-turn"]).help(help));
         }
+        // What `barepod get -o json` shows of an earlier pod (R5.18) can be run again; it is not kept.
+        "barepod.dev/grace-used" => {}
         key if key.starts_with("barepod.dev/") && !KNOWN.contains(&key) => {
             let help = format!("there are {}", KNOWN.join(" and "));
             check.report(Diagnostic::forbidden(path, format!("barepod knows no annotation {key}")).help(help));

@@ -178,13 +178,11 @@ fn http(get: &v1::HTTPGetAction, path: &FieldPath, check: &mut Check<'_>) {
     }
 }
 
-/// Where a request goes, if not to the pod.
+/// Where a request goes, if not to the pod: an address, or a name that is looked up. (The API server takes anything.)
 fn host(host: Option<&String>, path: &FieldPath, check: &mut Check<'_>) {
-    let known = |host: &str| host.is_empty() || host == "localhost" || host.parse::<std::net::IpAddr>().is_ok();
-    if let Some(host) = host.filter(|host| !known(host)) {
-        let why = "names are not looked up; give an IP address or localhost";
-        check.report(Diagnostic::invalid(path, host, why));
-    }
+    let Some(host) = host.filter(|host| !host.is_empty() && host.parse::<std::net::IpAddr>().is_err()) else { return };
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    check.invalid(path, host, &names::dns_search(&name));
 }
 
 /// A port by number or name.

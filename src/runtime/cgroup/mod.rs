@@ -9,6 +9,7 @@ mod container;
 mod cpuset;
 mod devices;
 mod limits;
+mod remove;
 mod resize;
 
 use std::fs::{self, File};
@@ -22,6 +23,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::plan::{CgroupPlan, CgroupVersion};
 
 pub(crate) use container::{Access, View};
+pub(crate) use remove::remove_folder;
 
 /// What went wrong with a cgroup.
 #[derive(Debug, thiserror::Error)]
@@ -249,22 +251,6 @@ impl Hierarchies {
         }
     }
 
-    /// Removes a cgroup and those below it on every hierarchy, deepest first. Goes on after failures.
-    pub(crate) fn remove(&self, cgroup: &Path) -> Vec<CgroupError> {
-        let mut errors = Vec::new();
-        for root in self.roots() {
-            remove_tree(&below(root, cgroup), &mut errors);
-        }
-        errors
-    }
-
-    /// Removes a cgroup's folders where nothing is in or below them; silently leaves the others.
-    pub(crate) fn remove_if_empty(&self, cgroup: &Path) {
-        for root in self.roots() {
-            let _ = fs::remove_dir(below(root, cgroup));
-        }
-    }
-
     /// How many processes the kernel's OOM killer has ended in a cgroup so far.
     pub(crate) fn oom_kills(&self, cgroup: &Path) -> u64 {
         let file = match (self.version, self.v1_mount("memory"), &self.unified) {
@@ -301,22 +287,6 @@ fn below(root: &Path, cgroup: &Path) -> PathBuf {
 fn children(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
-}
-
-fn remove_tree(folder: &Path, errors: &mut Vec<CgroupError>) {
-    match fs::remove_dir(folder) {
-        Ok(()) => return,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return,
-        Err(_) => {}
-    }
-    for child in children(folder) {
-        remove_tree(&child, errors);
-    }
-    if let Err(cause) = fs::remove_dir(folder)
-        && cause.kind() != io::ErrorKind::NotFound
-    {
-        errors.push(CgroupError::Io { call: "rmdir", path: folder.to_owned(), cause });
-    }
 }
 
 fn own_v2_cgroup() -> Option<PathBuf> {

@@ -88,21 +88,6 @@ impl Hierarchies {
         Ok(())
     }
 
-    /// Takes a cgroup's limit of CPU time off, on v1, for a cgroup that is about to be removed: the kernel forgets a
-    /// removed one some moments later, and until then would not let its parent have less than it had.
-    pub(crate) fn forget_quota(&self, cgroup: &Path) {
-        const NONE: &str = "-1";
-        if self.version != CgroupVersion::V1 {
-            return;
-        }
-        let Some(folder) = self.controller_folder("cpu", cgroup) else { return };
-        let path = folder.join("cpu.cfs_quota_us");
-        if fs::read_to_string(&path).is_ok_and(|text| text.trim() != NONE) {
-            // Only a smaller pod would be refused for it, and says so.
-            let _ = fs::write(&path, NONE);
-        }
-    }
-
     fn write_setting(&self, cgroup: &Path, setting: &Setting, written: &mut Vec<Written>) -> Result<(), CgroupError> {
         let missing = || CgroupError::MissingController { what: setting.controller, path: cgroup.to_owned() };
         let folder = self.controller_folder(setting.controller, cgroup).ok_or_else(missing)?;

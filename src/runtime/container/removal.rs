@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::running::{Container, Place};
 use crate::plan::CgroupVersion;
-use crate::runtime::cgroup::Hierarchies;
+use crate::runtime::cgroup::{self, Hierarchies};
 use crate::runtime::files;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -80,7 +80,6 @@ impl Removal {
             CgroupVersion::None => Vec::new(),
             CgroupVersion::V1 | CgroupVersion::V2 => place.cgroups().cloned().collect(),
         };
-        cgroups.iter().for_each(|cgroup| place.hierarchies.forget_quota(cgroup));
         let folders = cgroups.iter().flat_map(|cgroup| place.hierarchies.folders(cgroup)).collect();
         let job = Job {
             container: place.name.clone(),
@@ -145,7 +144,7 @@ enum Piece {
 
 fn take_piece(job: &mut Job, cgroups: &mut Vec<PathBuf>, left: &mut usize, errors: &mut Vec<RemovalError>) -> Piece {
     if let Some(folder) = cgroups.pop() {
-        return match std::fs::remove_dir(&folder) {
+        return match cgroup::remove_folder(&folder) {
             Ok(()) => Piece::Taken,
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Piece::Taken,
             // A process that is killed but not gone holds its cgroup, or there are others below it.

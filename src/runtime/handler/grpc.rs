@@ -2,10 +2,12 @@
 //! need an asynchronous runtime and weigh more than all of the rest: the client sends three frames that are known
 //! beforehand, and reads frames until it has the answer. Header compression of the answer is decoded by a library.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::{Outcome, address, refused, unknown};
+use super::{Outcome, connect};
+use crate::plan::Names;
 
 /// Frame types (RFC 9113, section 6).
 const DATA: u8 = 0;
@@ -25,19 +27,21 @@ const PRIORITY: u8 = 0x20;
 const STREAM: u32 = 1;
 /// More than this in a frame or a message and the other side is no health server (the default SETTINGS_MAX_FRAME_SIZE).
 const LARGEST: usize = 16 * 1024;
+/// Nor if it needs more than this for an answer, or so many frames: time is up to the caller, memory and replies are not.
+const MOST_BYTES: usize = 256 * 1024;
+const MOST_FRAMES: usize = 1000;
+/// Bytes of all header fields together once they are decoded: one byte of a block can stand for 4 KiB.
+const MOST_HEADERS: usize = 64 * 1024;
 /// google.rpc.Code
 const UNIMPLEMENTED: &str = "12";
 
-pub(super) fn check(host: &str, port: u16, service: &str) -> Outcome {
-    let Some(address) = address(host, port) else { return Outcome::Error(unknown(host)) };
-    let mut stream = match TcpStream::connect(address) {
+pub(super) fn check(host: &str, port: u16, service: &str, names: &Names) -> Outcome {
+    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let mut stream = match connect(host, port, names) {
         Ok(stream) => stream,
-        Err(cause) => {
-            let cause = refused(host, port, &cause);
-            return Outcome::Failure(format!("error: failed to connect service {address:?}: {cause}"));
-        }
+        Err(cause) => return Outcome::Failure(format!("error: failed to connect service {authority}: {cause}")),
     };
-    match call(&mut stream, &address.to_string(), service) {
+    match call(&mut stream, &authority, service) {
         Ok(answer) => answer.judge(),
         Err(cause) => Outcome::Failure(format!("error: health rpc failed: {cause}")),
     }
@@ -101,12 +105,20 @@ fn call(stream: &mut TcpStream, authority: &str, service: &str) -> io::Result<An
     frame(&mut text, DATA, END_STREAM, STREAM, &request_message(service));
     stream.write_all(&text)?;
     let mut decoder = loona_hpack::Decoder::new();
+    // What we announce by not saying anything (RFC 9113, SETTINGS_HEADER_TABLE_SIZE).
+    decoder.set_max_allowed_table_size(4096);
     let mut answer = Answer::default();
     // Headers that aren't complete yet.
     let mut block = Vec::new();
     let mut ends = false;
-    loop {
+    let mut bytes = 0;
+    let mut decoded = 0;
+    for _ in 0..MOST_FRAMES {
         let (kind, flags, id, payload) = read_frame(stream)?;
+        bytes += payload.len();
+        if bytes > MOST_BYTES {
+            break;
+        }
         match kind {
             SETTINGS if flags & ACK == 0 => send(stream, SETTINGS, ACK, &[])?,
             PING if flags & ACK == 0 => send(stream, PING, ACK, &payload)?,
@@ -121,9 +133,17 @@ fn call(stream: &mut TcpStream, authority: &str, service: &str) -> io::Result<An
             return Err(io::Error::other("the answer is too long"));
         }
         if matches!(kind, HEADERS | CONTINUATION) && flags & END_HEADERS != 0 {
-            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-            let decoded = decoder.decode(&block).map_err(|error| io::Error::other(format!("HPACK: {error:?}")))?;
-            answer.headers.extend(decoded.into_iter().map(|(name, value)| (text(name), text(value))));
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let mut add = |name: Cow<'_, [u8]>, value: Cow<'_, [u8]>| {
+                decoded += name.len() + value.len();
+                if decoded <= MOST_HEADERS {
+                    answer.headers.push((text(&name), text(&value)));
+                }
+            };
+            decoder.decode_with_cb(&block, &mut add).map_err(|error| io::Error::other(format!("HPACK: {error:?}")))?;
+            if decoded > MOST_HEADERS {
+                break;
+            }
             block.clear();
         }
         // The frame that ends the stream may be headers that go on in CONTINUATION frames.
@@ -132,6 +152,7 @@ fn call(stream: &mut TcpStream, authority: &str, service: &str) -> io::Result<An
             return Ok(answer);
         }
     }
+    Err(io::Error::other("the answer is too long"))
 }
 
 /// Literal fields without indexing (RFC 7541, section 6.2.2): no table, no Huffman.

@@ -2,6 +2,7 @@
 //! the same host name only.
 
 use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ureq::config::Config;
@@ -11,20 +12,28 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body};
 
-use super::{BODY, Outcome, address, refused, shown, unknown};
-use crate::plan::{HttpGet, Wanted};
+use super::{BODY, Outcome, names, refused, shown};
+use crate::plan::{HttpGet, Names, Wanted};
 
 /// Go's limit.
 const MOST_REDIRECTS: usize = 10;
+/// As many as ureq has room for.
+const MOST_ADDRESSES: usize = 16;
 
-pub(super) fn get(request: &HttpGet) -> Outcome {
-    let agent = agent();
+pub(super) fn get(request: &HttpGet, names: &Names) -> Outcome {
+    // Redirects are followed to the same host only: it is looked up once.
+    let addresses = match names::look_up(request.host(), names) {
+        Ok(addresses) => addresses,
+        Err(cause) => return Outcome::Failure(format!("Get {:?}: dial tcp: {cause}", request.url)),
+    };
+    let first = addresses[0];
+    let agent = agent(addresses);
     let mut url = request.url.clone();
     let mut redirects = 0;
     loop {
         let mut answer = match ask(&agent, &url, &request.headers) {
             Ok(answer) => answer,
-            Err(outcome) => return outcome,
+            Err(error) => return failure(&url, first, &error),
         };
         let Some(next) = redirect(&url, &answer) else { return judge(request.wanted, &mut answer) };
         if redirects == MOST_REDIRECTS {
@@ -35,7 +44,7 @@ pub(super) fn get(request: &HttpGet) -> Outcome {
     }
 }
 
-fn agent() -> Agent {
+fn agent(addresses: Vec<IpAddr>) -> Agent {
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -52,32 +61,30 @@ fn agent() -> Agent {
         .accept_encoding("")
         .max_idle_connections(0)
         .build();
-    Agent::with_parts(config, DefaultConnector::new(), Literal)
+    Agent::with_parts(config, DefaultConnector::new(), Known(addresses))
 }
 
-fn ask(agent: &Agent, url: &str, headers: &[(String, String)]) -> Result<Response<Body>, Outcome> {
+fn ask(agent: &Agent, url: &str, headers: &[(String, String)]) -> Result<Response<Body>, ureq::Error> {
     let mut request = agent.get(url).header("Connection", "close");
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    request.call().map_err(|error| failure(url, &error))
+    request.call()
 }
 
-fn failure(url: &str, error: &ureq::Error) -> Outcome {
-    let uri: Option<Uri> = url.parse().ok();
-    let (host, port) = uri.as_ref().map(place).unwrap_or_default();
+fn failure(url: &str, ip: IpAddr, error: &ureq::Error) -> Outcome {
+    let port = url.parse().as_ref().map(port).unwrap_or_default();
     match error {
-        ureq::Error::HostNotFound => Outcome::Error(format!("Get {url:?}: {}", unknown(&host))),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => Outcome::Error(format!("Get {url:?}: {error}")),
         ureq::Error::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
             Outcome::Failure(format!("Get {url:?}: EOF"))
         }
         ureq::Error::Io(cause) if cause.raw_os_error().is_some() => {
-            Outcome::Failure(format!("Get {url:?}: {}", refused(&host, port, cause)))
+            Outcome::Failure(format!("Get {url:?}: {}", refused(ip, port, cause)))
         }
         ureq::Error::ConnectionFailed => {
             let cause = std::io::Error::from_raw_os_error(libc::ECONNREFUSED);
-            Outcome::Failure(format!("Get {url:?}: {}", refused(&host, port, &cause)))
+            Outcome::Failure(format!("Get {url:?}: {}", refused(ip, port, &cause)))
         }
         other => Outcome::Failure(format!("Get {url:?}: {other}")),
     }
@@ -133,20 +140,21 @@ fn judge(wanted: Wanted, answer: &mut Response<Body>) -> Outcome {
     }
 }
 
-fn place(uri: &Uri) -> (String, u16) {
+fn port(uri: &Uri) -> u16 {
     let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    (uri.host().unwrap_or_default().to_owned(), uri.port_u16().unwrap_or(default))
+    uri.port_u16().unwrap_or(default)
 }
 
-/// See [`address`].
+/// The host's addresses, which were looked up before.
 #[derive(Debug)]
-struct Literal;
+struct Known(Vec<IpAddr>);
 
-impl Resolver for Literal {
+impl Resolver for Known {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let (host, port) = place(uri);
         let mut found = self.empty();
-        found.push(address(&host, port).ok_or(ureq::Error::HostNotFound)?);
+        for ip in self.0.iter().take(MOST_ADDRESSES) {
+            found.push(SocketAddr::new(*ip, port(uri)));
+        }
         Ok(found)
     }
 }

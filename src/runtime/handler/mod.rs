@@ -6,16 +6,17 @@
 
 mod grpc;
 mod http;
+mod names;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Call;
+use crate::plan::{Call, Names};
 use crate::runtime::program::words;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -50,12 +51,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// Begins one. `namespace`: the network namespace to ask from; `None`: this one.
+    /// Begins one. `names`: where its host may be looked up; `namespace`: the network namespace to ask from; `None`:
+    /// this one.
     ///
     /// # Errors
     /// Where there is no helper process to be had.
-    pub fn begin(call: &Call, namespace: Option<BorrowedFd<'_>>) -> io::Result<Self> {
-        let request = spawn::request(&(call, namespace.is_some()))?;
+    pub fn begin(call: &Call, names: &Names, namespace: Option<BorrowedFd<'_>>) -> io::Result<Self> {
+        let request = spawn::request(&(call, names, namespace.is_some()))?;
         let (report, end) = spawn::pipe()?;
         let namespace = namespace.map_or(request.as_raw_fd(), |namespace| namespace.as_raw_fd());
         let what = Spawn {
@@ -117,45 +119,45 @@ fn run() -> ! {
 }
 
 fn ask(request: OwnedFd, namespace: &OwnedFd) -> Result<Outcome, String> {
-    let (call, visits): (Call, bool) =
+    let (call, names, visits): (Call, Names, bool) =
         spawn::read_request(request).map_err(|cause| format!("read the request: {cause}"))?;
     if visits {
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|errno| format!("setns: {errno}"))?;
     }
     Ok(match &call {
-        Call::Http(get) => http::get(get),
-        Call::Tcp { host, port } => tcp(host, *port),
-        Call::Grpc { host, port, service } => grpc::check(host, *port, service),
+        Call::Http(get) => http::get(get, &names),
+        Call::Tcp { host, port } => tcp(host, *port, &names),
+        Call::Grpc { host, port, service } => grpc::check(host, *port, service, &names),
     })
 }
 
-fn tcp(host: &str, port: u16) -> Outcome {
-    match address(host, port).map(TcpStream::connect) {
-        None => Outcome::Error(unknown(host)),
-        Some(Ok(_)) => Outcome::Success,
-        Some(Err(cause)) => Outcome::Failure(refused(host, port, &cause)),
+fn tcp(host: &str, port: u16, names: &Names) -> Outcome {
+    match connect(host, port, names) {
+        Ok(_) => Outcome::Success,
+        Err(cause) => Outcome::Failure(cause),
     }
 }
 
+/// Tries the addresses of a host one after the other; what is told is why the first could not be reached, as Go does.
+fn connect(host: &str, port: u16, names: &Names) -> Result<TcpStream, String> {
+    let addresses = names::look_up(host, names).map_err(|cause| format!("dial tcp: {cause}"))?;
+    let mut trouble = None;
+    for ip in addresses {
+        match TcpStream::connect((ip, port)) {
+            Ok(stream) => return Ok(stream),
+            Err(cause) => {
+                trouble.get_or_insert_with(|| refused(ip, port, &cause));
+            }
+        }
+    }
+    Err(trouble.unwrap_or_else(|| format!("dial tcp: lookup {host}: no such host")))
+}
+
 /// Go's words, which people search for.
-fn refused(host: &str, port: u16, cause: &io::Error) -> String {
+fn refused(ip: IpAddr, port: u16, cause: &io::Error) -> String {
     let text = cause.raw_os_error().map_or_else(|| cause.to_string(), words);
-    format!("dial tcp {host}:{port}: connect: {text}")
-}
-
-/// A static program has no resolver: addresses are what they say, and `localhost` is known.
-fn address(host: &str, port: u16) -> Option<SocketAddr> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let ip = match host {
-        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        other => other.parse().ok()?,
-    };
-    Some(SocketAddr::new(ip, port))
-}
-
-fn unknown(host: &str) -> String {
-    format!("lookup {host}: names are not looked up; give an IP address or localhost")
+    format!("dial tcp {}: connect: {text}", SocketAddr::new(ip, port))
 }
 
 /// What of an answer's body is shown.

@@ -8,6 +8,10 @@ use std::thread::JoinHandle;
 use super::*;
 use crate::plan::{HttpGet, Wanted};
 
+fn nobody() -> Names {
+    Names::default()
+}
+
 /// A server that reads each request to its empty line and gives these answers, one a connection; what it read.
 fn server(answers: Vec<String>) -> (u16, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -35,7 +39,7 @@ fn answer(status: &str, more: &str, body: &str) -> String {
 fn http_get(port: u16, wanted: Wanted) -> Outcome {
     let headers =
         vec![("User-Agent".to_owned(), "kube-probe/1.37".to_owned()), ("Accept".to_owned(), "*/*".to_owned())];
-    http::get(&HttpGet { url: format!("http://127.0.0.1:{port}/healthz?full"), headers, wanted })
+    http::get(&HttpGet { url: format!("http://127.0.0.1:{port}/healthz?full"), headers, wanted }, &nobody())
 }
 
 #[test]
@@ -95,18 +99,20 @@ fn redirects_are_followed_to_the_same_host_only() {
 fn what_cannot_be_reached_says_so() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = format!("dial tcp 127.0.0.1:{port}: connect: connection refused");
-    assert_eq!(tcp("127.0.0.1", port), Outcome::Failure(refused.clone()));
+    assert_eq!(tcp("127.0.0.1", port, &nobody()), Outcome::Failure(refused.clone()));
     let get = format!("Get \"http://127.0.0.1:{port}/healthz?full\": {refused}");
     assert_eq!(http_get(port, Wanted::Success), Outcome::Failure(get));
-    let Outcome::Failure(text) = grpc::check("127.0.0.1", port, "") else { panic!() };
+    let Outcome::Failure(text) = grpc::check("127.0.0.1", port, "", &nobody()) else { panic!() };
     assert!(text.ends_with(&refused), "{text}");
-    assert!(matches!(tcp("example", 80), Outcome::Error(text) if text.contains("give an IP address")));
+    // A name of the box's hosts file leads there, and its address is told.
+    let names = Names { hosts: vec!["127.0.0.1 other Db # db2".to_owned()], ..nobody() };
+    assert_eq!(tcp("db", port, &names), tcp("127.0.0.1", port, &nobody()));
 }
 
 #[test]
 fn a_connection_is_enough_for_tcp() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    assert_eq!(tcp("localhost", listener.local_addr().unwrap().port()), Outcome::Success);
+    assert_eq!(tcp("localhost", listener.local_addr().unwrap().port(), &nobody()), Outcome::Success);
 }
 
 /// What a gRPC server sends: settings, headers, a message, trailers.
@@ -154,7 +160,7 @@ fn grpc_health_is_judged() {
             let _ = stream.read_to_end(&mut text);
             text
         });
-        let got = grpc::check("127.0.0.1", port, "db");
+        let got = grpc::check("127.0.0.1", port, "db", &nobody());
         match wanted {
             Some(wanted) => assert_eq!(got, wanted, "{code} {message:?}"),
             None => assert!(matches!(got, Outcome::Failure(_)), "{got:?}"),
@@ -163,5 +169,50 @@ fn grpc_health_is_judged() {
         assert!(text.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
         let ends: &[u8] = &[0, 0, 0, 0, 4, 0x0a, 2, b'd', b'b'];
         assert!(text.windows(ends.len()).any(|window| window == ends));
+    }
+}
+
+/// A server that never comes to an end is given up: bytes, frames and decoded headers are counted.
+#[test]
+fn a_hostile_grpc_server_is_given_up() {
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() as u32).to_be_bytes();
+        let stream = u8::from(kind != 4 && kind != 6);
+        [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+    }
+    // A field of 4,000 bytes into the dynamic table, then references to it, one byte each.
+    let mut bomb = vec![0x40, 1, b'a', 0x7f, 0xa1, 0x1e];
+    bomb.extend_from_slice(&[b'x'; 4000]);
+    bomb.extend_from_slice(&[0xbe; 8000]);
+    let cases: [(&str, Vec<u8>, Vec<u8>); 6] = [
+        ("a huge frame", vec![], [&[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1][..], &[0; 1000]].concat()),
+        ("settings for ever", vec![], frame(4, 0, &[])),
+        ("pings for ever", vec![], frame(6, 0, b"pingpong")),
+        ("headers that never end", frame(1, 0, &[0x88]), frame(9, 0, &[0x88; 1000])),
+        ("empty continuations", frame(1, 0, &[0x88]), frame(9, 0, &[])),
+        ("an HPACK bomb", vec![], frame(1, 4, &bomb)),
+    ];
+    for (name, first, again) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let handle = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = stream.try_clone().unwrap();
+            // What the client answers is taken, so that it can't wait for that.
+            let sink = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+            stream.write_all(&first).unwrap();
+            let mut sent = 0_usize;
+            while stream.write_all(&again).is_ok() {
+                sent += again.len();
+                assert!(sent < 1 << 30, "it reads for ever");
+            }
+            let _ = sink.join();
+        });
+        let got = grpc::check("127.0.0.1", port, "", &nobody());
+        assert!(
+            matches!(&got, Outcome::Failure(text) if text.starts_with("error: health rpc failed: ")),
+            "{name}: {got:?}"
+        );
+        handle.join().unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use barepod_engine::event::{Event, Exit};
 use barepod_engine::spec::{HookSpec, ProbeSpec, RestartRuleAction, SidecarPreStop};
-use barepod_engine::status::{ContainerState, Phase, PodReason, TerminatedReason};
+use barepod_engine::status::{ContainerState, GraceEnd, Phase, PodReason, TerminatedReason};
 use barepod_engine::world::script::{AttemptScript, Latencies, ProbeScript, StopScript};
 
 use crate::pods::*;
@@ -131,9 +131,15 @@ fn pre_stop_hooks() {
     );
     // R5.18.
     let used = run.container("m1").grace_use.unwrap();
-    assert_eq!((used.hook, used.turn, used.stopping), (secs(2.0), secs(0.0), secs(4.0)));
+    assert_eq!((used.hook, used.turn, used.stopping, used.end), (secs(2.0), secs(0.0), secs(4.0), GraceEnd::Killed));
     let used = run.container("s1").grace_use.unwrap();
-    assert_eq!((used.hook, used.turn, used.stopping), (secs(3.0), secs(3.0), secs(1.0)));
+    assert_eq!((used.hook, used.turn, used.stopping, used.end), (secs(3.0), secs(3.0), secs(1.0), GraceEnd::Exited));
+    for line in [
+        "16 record GracePeriodUsed m1: Container m1 used of the grace period: 2s in preStop, 4s stopping, killed at the end",
+        "17 record GracePeriodUsed s1: Container s1 used of the grace period: 3s in preStop, 3s waiting for its turn, 1s stopping",
+    ] {
+        assert!(run.lines.iter().any(|one| one == line), "{line}");
+    }
 }
 
 /// R5.4: an earlier sidecar waits for a later one's preStop and exit.

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use barepod_engine::action::Action;
-use barepod_engine::event::{ContainerEvent, Event};
+use barepod_engine::event::{ContainerEvent, Event, ResizeWay};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use barepod_engine::time::Instant;
 use barepod_engine::world::{Moment, Simulation};
@@ -109,6 +109,9 @@ impl Judged {
 
     fn run(&mut self) -> Result<(), String> {
         self.outside.reverse();
+        if self.random.percent(2) {
+            self.tell(&Event::Rejected { message: String::new() })?;
+        }
         // Now and then something comes before the beginning.
         if !self.random.percent(2) {
             self.tell(&Event::Begin)?;
@@ -149,7 +152,19 @@ impl Judged {
     /// What does no harm: a tick too many, an answer too late, a repetition; and saving and loading.
     fn interfere(&mut self, next: Instant) -> Result<(), String> {
         let now = self.simulation.now;
-        match self.random.below(4) {
+        match self.random.below(6) {
+            // Too late to be refused.
+            4 => {
+                let event = Event::Rejected { message: String::new() };
+                if self.simulation.engine.status().start_time.is_some() { self.tell(&event) } else { Ok(()) }
+            }
+            // Other resources without a restart are told, and nothing else.
+            5 => {
+                let count = self.simulation.engine.spec().containers.len() as u64;
+                let container = ContainerIndex(u16::try_from(self.random.below(count + 1)).unwrap());
+                let way = self.random.pick(&[ResizeWay::InPlace, ResizeWay::NextInstance]);
+                self.tell(&Event::Resized { container, way, summary: String::new() })
+            }
             0 => {
                 let between = next.since(now) / 2;
                 self.simulation.now = now.after(between);

@@ -226,6 +226,11 @@ impl Reference {
             }
             Event::Stop { grace } => self.stop(now, grace.unwrap_or(self.spec.grace_period), false),
             Event::Kill => self.stop(now, Duration::ZERO, true),
+            // Only what has not begun can be refused.
+            Event::Rejected { .. } if self.began.is_none() => {
+                self.ones.iter_mut().for_each(|one| one.fate = Fate::Over);
+                self.finish();
+            }
             Event::SupervisorLost => {
                 self.over = true;
                 self.lost = true;
