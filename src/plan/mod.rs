@@ -13,6 +13,7 @@ mod devices;
 mod env;
 mod error;
 mod expansion;
+mod facts;
 mod files;
 mod handler;
 mod image;
