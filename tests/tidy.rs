@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 const WALLS: &[(&str, &[&str])] = &[
     ("manifest", &[]),
     ("plan", &["manifest"]),
-    // `store::events` is the format that events have on disk.
-    ("report", &["store"]),
+    // `store::events` is the format that events have on disk; of `plan` only `resources`, so that the sums that people
+    // read are those that cgroups get.
+    ("report", &["plan", "store"]),
     ("simulate", &["manifest", "plan", "report"]),
     ("log", &[]),
     ("store", &[]),

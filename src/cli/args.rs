@@ -49,6 +49,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show pods
     Get(GetArgs),
+    /// Show all about a pod: its containers, what they need together, its conditions, volumes and events
+    Describe(DescribeArgs),
     /// Show what happened to a pod
     Events(EventsArgs),
     /// Show what a container printed
@@ -194,6 +196,14 @@ pub enum GetOutput {
     Json,
     Yaml,
     Wide,
+}
+
+/// `barepod describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
 }
 
 /// `barepod events`.
@@ -346,6 +356,7 @@ mod tests {
             "barepod get --root /tmp/r",
             "barepod get ops/web -o yaml",
             "barepod get -owide",
+            "barepod describe ops/web",
             "barepod events web -o json",
             "barepod logs web -c main --previous --tail -1 --since 1m30s --timestamps",
             "barepod logs web --tail=0 -p",
@@ -375,6 +386,7 @@ mod tests {
             ("barepod get a b", "unexpected argument 'b'"),
             ("barepod get -o xml", "possible values: json, yaml, wide"),
             ("barepod events web -o yaml", "possible values: json"),
+            ("barepod describe", "<POD>"),
             ("barepod events", "<POD>"),
             ("barepod logs web --tail -2", "-2 is not in -1.."),
             ("barepod logs web --since yesterday", "not a duration"),

@@ -15,6 +15,7 @@ mod commands;
 mod config;
 mod cpus;
 mod deletion;
+mod describe;
 mod exec;
 mod exit_codes;
 mod harness;
