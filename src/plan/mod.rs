@@ -26,6 +26,7 @@ pub mod resources;
 mod seccomp;
 mod security;
 mod signal;
+pub mod storage;
 mod sysctls;
 mod types;
 mod volumes;

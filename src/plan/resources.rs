@@ -161,6 +161,15 @@ fn peak(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Optio
     sums.iter().any(|sum| sum.said > 0).then(|| sums.iter().map(|sum| sum.value).max().unwrap_or(0))
 }
 
+/// R9.1 for the limits of any resource: the sum of those that there are, as the kubelet's PodLimits has it.
+pub(crate) fn peak_of_limits(spec: &v1::PodSpec, name: &str) -> Option<u64> {
+    let of = |one: &v1::Container| {
+        let limit = one.resources.as_ref().and_then(|resources| amount(&resources.limits, name));
+        limit.map(|limit| natural(limit.units())).filter(|bytes| *bytes > 0)
+    };
+    peak(spec, of)
+}
+
 /// What the containers that are there at once request and may use, at one point of a pod's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment<'a> {

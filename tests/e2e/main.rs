@@ -16,6 +16,7 @@ mod config;
 mod cpus;
 mod deletion;
 mod describe;
+mod eviction;
 mod exec;
 mod exit_codes;
 mod harness;

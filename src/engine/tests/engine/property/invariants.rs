@@ -112,6 +112,7 @@ impl Invariants {
             }
             Event::Tick
             | Event::Rejected { .. }
+            | Event::StorageExceeded(_)
             | Event::Resized { .. }
             | Event::SandboxReady
             | Event::SandboxFailed { .. }
