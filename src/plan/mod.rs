@@ -37,6 +37,7 @@ mod tests;
 pub use container::{container, label};
 pub use devices::wants_devices;
 pub use error::{ConfigCause, ConfigError, PlanError};
+pub use files::outdated as outdated_volumes;
 pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Names, Wanted, handler};
 pub use lifecycle::of as lifecycle_of;
 pub use pod::{PodOptions, SecurityOptions, pod};
