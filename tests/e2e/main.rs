@@ -34,6 +34,7 @@ mod scenarios;
 mod seccomp;
 mod security;
 mod settings;
+mod shares;
 mod terminal;
 mod users;
 mod volumes;
