@@ -70,7 +70,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
         None => None,
     };
-    let pod = Pod { manifest, plan, node, dirs, rejected };
+    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval: args.eviction_interval };
     Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
 }
 
