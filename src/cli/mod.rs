@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod cpus;
+mod describe;
 mod error;
 mod events;
 mod exit_code;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Get(args) => get::get(args, &cli.global),
+        Command::Describe(args) => describe::describe(args, &cli.global),
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),

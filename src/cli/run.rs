@@ -72,7 +72,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
         None => None,
     };
-    let pod = Pod { manifest, plan, node, dirs, rejected };
+    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval: args.eviction_interval };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::hear().map_err(CliError::Signals)?;
     Ok(Exit::Pod(supervisor.run()?))

@@ -70,7 +70,9 @@ pub(crate) fn groups(node: &NodeFacts, groups: Vec<u32>) -> Vec<u32> {
 pub fn unenforced(pod: &v1::Pod, node: &NodeFacts) -> Vec<String> {
     let Some(spec) = pod.spec.as_ref().filter(|_| node.cgroups == CgroupVersion::None) else { return Vec::new() };
     let fields = |resources: &v1::ResourceRequirements| {
-        let limits = resources.limits.iter().flatten().map(|(name, _)| format!("resources.limits.{name}"));
+        // What is used of a disk is looked at by the supervisor, cgroups or not.
+        let limited = resources.limits.iter().flatten().filter(|(name, _)| *name != "ephemeral-storage");
+        let limits = limited.map(|(name, _)| format!("resources.limits.{name}"));
         // A memory request only counts for the OOM score, which needs no cgroup; a limit brings a request with it.
         let has_cpu = |amounts: &Option<BTreeMap<String, Quantity>>| {
             amounts.as_ref().is_some_and(|amounts| amounts.contains_key("cpu"))

@@ -22,6 +22,7 @@ pub mod sandbox;
 pub mod seccomp;
 mod spawn;
 pub mod sweep;
+pub mod usage;
 pub mod volume;
 
 /// To be called first thing in `main`: in a helper, which is this same binary under another `argv[0]`, it does the
@@ -30,4 +31,5 @@ pub fn helper_main_if_asked() {
     container::helper_main_if_asked();
     exec::helper_main_if_asked();
     handler::helper_main_if_asked();
+    usage::helper_main_if_asked();
 }

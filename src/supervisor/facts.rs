@@ -41,6 +41,8 @@ impl Supervisor<'_> {
             Token::Handler(container, asker) => self.handler_moved(container, asker),
             Token::HandlerAlarm(container, asker) => self.handler_late(container, asker),
             Token::Audience(_) => self.audience.flush(),
+            Token::StorageAlarm => self.measure_storage(),
+            Token::Storage => self.storage_measured(),
         }
     }
 

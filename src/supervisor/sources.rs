@@ -43,6 +43,10 @@ pub enum Token {
     HandlerAlarm(ContainerIndex, Asker),
     /// A terminal or pipe takes output again.
     Audience(u16),
+    /// The pod's use of the disk is to be measured.
+    StorageAlarm,
+    /// It was measured.
+    Storage,
 }
 
 /// All askers, for their numbers.
@@ -73,6 +77,8 @@ impl Token {
             Self::Output(container, Stream::Stderr) => (9, container.0),
             Self::Removal(container) => (10, container.0),
             Self::Audience(index) => (11, index),
+            Self::StorageAlarm => (12, 0),
+            Self::Storage => (13, 0),
             Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
             Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
         };
@@ -95,6 +101,8 @@ impl Token {
             9 => Self::Output(container, Stream::Stderr),
             10 => Self::Removal(container),
             11 => Self::Audience(index),
+            12 => Self::StorageAlarm,
+            13 => Self::Storage,
             kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -115,7 +123,7 @@ impl Token {
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.
             Self::HandlerAlarm(..) => 4,
-            Self::Output(..) | Self::Audience(_) => 5,
+            Self::Output(..) | Self::Audience(_) | Self::StorageAlarm | Self::Storage => 5,
         }
     }
 }

@@ -204,7 +204,7 @@ fn from_standard_input_under_another_name() {
 #[test]
 fn unknown_pods() {
     let Some(case) = Case::new("unknown") else { return };
-    for command in ["get", "events", "logs", "stop", "rm"] {
+    for command in ["get", "describe", "events", "logs", "stop", "rm"] {
         let output = case.barepod(&[command, "nobody"]);
         assert_eq!(output.status.code(), Some(1), "{command}");
         assert!(err(&output).contains("\"nobody\" not found"), "{command}: {}", err(&output));

@@ -37,6 +37,9 @@ pub struct Engine {
     pub(crate) reason: Option<PodReason>,
     pub(crate) message: String,
     pub(crate) transitions: Transitions,
+    /// When it was evicted.
+    #[serde(default)]
+    pub(crate) evicted: Option<WallTime>,
 }
 
 /// Where the pod as a whole stands.
@@ -134,6 +137,7 @@ impl Engine {
             reason: None,
             message: String::new(),
             transitions: Transitions::default(),
+            evicted: None,
         }
     }
 
@@ -184,6 +188,7 @@ impl Engine {
             Event::Kill => self.kill_requested(turn),
             Event::SupervisorLost => self.lost(turn),
             Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
+            Event::StorageExceeded(exceeded) => self.storage_exceeded(turn, &exceeded),
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {
                     self.life = PodLife::Up;

@@ -56,10 +56,7 @@ pub(super) const TABLES: &[Table] = &[
         &[
             ("medium", Partly("the default and Memory; HugePages are not supported yet")),
             ("mode", later("a mode of an emptyDir is not supported yet: it is 0777")),
-            (
-                "sizeLimit",
-                Partly("the size of the tmpfs under medium Memory; on disk nothing enforces it, with a warning"),
-            ),
+            ("sizeLimit", Honoured),
         ],
     ),
     (

@@ -87,7 +87,7 @@ fn config(id: &str) -> Value {
             {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["mode=1777"]},
         ],
         "linux": {
-            "cgroupsPath": format!("/barepod-exec-test/{id}"),
+            "cgroupsPath": format!("/barepod-exec-test-{id}"),
             "namespaces": [
                 {"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"},
                 {"type": "cgroup"},

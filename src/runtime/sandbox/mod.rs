@@ -247,6 +247,18 @@ impl Sandbox {
         Ok(self.cgroup.hierarchies().change(changes)?)
     }
 
+    /// Gives a volume of files other contents; containers that have it see them at once, but for what is mounted by subPath.
+    ///
+    /// # Errors
+    /// Where they can't be written; then the old ones are still there.
+    pub fn update_volume(&mut self, plan: &VolumePlan) -> Result<(), SandboxError> {
+        volume::update(plan, &self.volume_folder(), self.ids)?;
+        if let Some(known) = self.volumes.iter_mut().find(|one| one.name == plan.name) {
+            known.clone_from(plan);
+        }
+        Ok(())
+    }
+
     /// Memory that a cgroup of the pod uses now, page cache included.
     pub fn memory_usage(&self, cgroup: &Path) -> Option<Bytes> {
         self.cgroup.hierarchies().memory_usage(cgroup)

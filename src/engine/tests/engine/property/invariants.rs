@@ -103,6 +103,11 @@ impl Invariants {
                 let deadline = now.after(grace);
                 self.stop_deadline = Some(self.stop_deadline.map_or(deadline, |before| before.min(deadline)));
             }
+            // A pod that isn't begun uses nothing.
+            Event::StorageExceeded(_) if self.began.is_some() => {
+                let deadline = now.after(Duration::from_secs(1));
+                self.stop_deadline = Some(self.stop_deadline.map_or(deadline, |before| before.min(deadline)));
+            }
             Event::SupervisorLost => self.over = true,
             Event::Container { container, attempt, event } => {
                 let index = usize::from(container.0);
@@ -111,6 +116,7 @@ impl Invariants {
                 }
             }
             Event::Tick
+            | Event::StorageExceeded(_)
             | Event::Rejected { .. }
             | Event::Resized { .. }
             | Event::SandboxReady
