@@ -145,6 +145,7 @@ impl World {
             shared: Vec::new(),
             files: Vec::new(),
             termination_log: std::path::PathBuf::new(),
+            rights: barepod::plan::Rights::Box,
         }
     }
 

@@ -23,9 +23,10 @@ pub struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where pods' state is kept. With another folder than the default, logs and data go below it too
-    #[arg(long, global = true, value_name = "DIR", default_value = crate::store::layout::DEFAULT_ROOT)]
-    pub root: PathBuf,
+    /// Where pods' state is kept, by default /run/barepod, or $XDG_RUNTIME_DIR/barepod for an ordinary user. With another
+    /// folder logs and data go below it too
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
     /// How much barepod says about itself on standard error
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
     pub log_level: LogLevel,
@@ -49,6 +50,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show pods
     Get(GetArgs),
+    /// Show all about a pod: its containers, what they need together, its conditions, volumes and events
+    Describe(DescribeArgs),
     /// Show what happened to a pod
     Events(EventsArgs),
     /// Show what a container printed
@@ -92,6 +95,10 @@ pub struct RunArgs {
     /// Cpus that no container gets for itself (0-1,4); by default the first one. Needs --cpu-manager static
     #[arg(long, value_name = "LIST", value_parser = reserved)]
     pub reserved_cpus: Option<CpuSet>,
+    /// How often it is measured whether a pod that has limits of ephemeral-storage or of an emptyDir on disk exceeds them;
+    /// such a pod is evicted
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = interval)]
+    pub eviction_interval: Duration,
     /// What a kubelet's operator would say about security
     #[command(flatten)]
     pub security: SecurityArgs,
@@ -194,6 +201,14 @@ pub enum GetOutput {
     Json,
     Yaml,
     Wide,
+}
+
+/// `barepod describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
 }
 
 /// `barepod events`.
@@ -304,6 +319,12 @@ fn claim(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+/// A duration that something can be done in.
+fn interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(100);
+    duration(text).and_then(|interval| if interval < LEAST { Err("at least 100ms".to_owned()) } else { Ok(interval) })
+}
+
 /// `300ms`, `10s`, `1m30s`.
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
@@ -346,6 +367,7 @@ mod tests {
             "barepod get --root /tmp/r",
             "barepod get ops/web -o yaml",
             "barepod get -owide",
+            "barepod describe ops/web",
             "barepod events web -o json",
             "barepod logs web -c main --previous --tail -1 --since 1m30s --timestamps",
             "barepod logs web --tail=0 -p",
@@ -372,9 +394,11 @@ mod tests {
             ("barepod run pod.yaml --cpu-manager=dynamic", "possible values: none, static"),
             ("barepod run pod.yaml --reserved-cpus x", "write it like 0-2,5"),
             ("barepod run pod.yaml --volume data", "write it like data=/srv/data"),
+            ("barepod run pod.yaml --eviction-interval 0s", "at least 100ms"),
             ("barepod get a b", "unexpected argument 'b'"),
             ("barepod get -o xml", "possible values: json, yaml, wide"),
             ("barepod events web -o yaml", "possible values: json"),
+            ("barepod describe", "<POD>"),
             ("barepod events", "<POD>"),
             ("barepod logs web --tail -2", "-2 is not in -1.."),
             ("barepod logs web --since yesterday", "not a duration"),

@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod cpus;
+mod describe;
 mod error;
 mod events;
 mod exit_code;
@@ -11,6 +12,7 @@ mod logs;
 mod recover;
 mod resize;
 mod rm;
+mod rootless;
 mod run;
 mod simulate;
 mod stop;
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Get(args) => get::get(args, &cli.global),
+        Command::Describe(args) => describe::describe(args, &cli.global),
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
@@ -78,7 +81,8 @@ fn print(text: &str) -> Result<Exit, CliError> {
 impl Global {
     fn layout(&self) -> crate::store::layout::Layout {
         // Relative to where we are now: the supervisor's files are found from elsewhere too.
-        let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
+        let Some(root) = &self.root else { return rootless::default_layout() };
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.clone());
         crate::store::layout::Layout::at(&root)
     }
 }

@@ -35,6 +35,12 @@ impl Colour {
     }
 }
 
+/// Columns of the terminal that standard output is; `None` where it is none, or doesn't know.
+pub fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// What stands before each line of a container.
 #[derive(Clone, Debug)]
 pub struct Prefix(Vec<u8>);

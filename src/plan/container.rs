@@ -125,6 +125,7 @@ pub fn container(
         shared: planned.shared,
         files: planned.files,
         termination_log: mounts::termination_log(&ask),
+        rights: node.rights(),
     })
 }
 

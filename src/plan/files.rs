@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1;
 
 use super::env;
 use super::error::PlanError;
-use super::types::{FilePlan, NodeFacts, VolumeSource};
+use super::types::{FilePlan, NodeFacts, PodPlan, VolumePlan, VolumeSource};
 use crate::manifest::{Content, Object, ObjectKind, Objects};
 
 /// Where nobody says otherwise.
@@ -52,6 +52,20 @@ pub(crate) fn source(field: &str, volume: &v1::Volume, from: &Sources<'_>) -> Op
         nested(field, &files)?;
         Ok(VolumeSource::Files { files: files.into_values().collect() })
     }))
+}
+
+/// Volumes that hold what the pod's manifest says of itself, where that is now something else than what they were made
+/// with (R10.4: resources, after a resize).
+pub fn outdated(pod: &v1::Pod, node: &NodeFacts, plan: &PodPlan) -> Vec<VolumePlan> {
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    let from = Sources { pod, spec, node, objects: &plan.objects };
+    let volumes = spec.volumes.iter().flatten().zip(&plan.volumes).enumerate();
+    volumes
+        .filter_map(|(at, (volume, made))| {
+            let source = source(&format!("spec.volumes[{at}]"), volume, &from)?.ok()?;
+            (source != made.source).then(|| VolumePlan { source, ..made.clone() })
+        })
+        .collect()
 }
 
 fn mode(mode: Option<i32>) -> u32 {

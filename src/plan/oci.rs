@@ -193,12 +193,13 @@ fn bare_process() -> Process {
 fn linux(ask: &Ask) -> Linux {
     let mut linux = ask.image.base.linux().clone().unwrap_or_else(bare_linux);
     let cgroup = container::cgroup(ask.plan, &ask.container.name);
+    let has_cgroup = ask.node.cgroups != CgroupVersion::None;
     let masked = security::masked_paths(ask);
     let read_only = security::read_only_paths(ask);
     linux
         .set_namespaces(Some(namespaces(ask)))
-        .set_cgroups_path(Some(cgroup))
-        .set_resources(Some(cgroup_resources(ask)))
+        .set_cgroups_path(has_cgroup.then_some(cgroup))
+        .set_resources(if has_cgroup { Some(cgroup_resources(ask)) } else { bundles_limits(ask) })
         .set_masked_paths(Some(masked))
         .set_readonly_paths(Some(read_only))
         .set_uid_mappings(container::id_mappings(ask))
@@ -263,6 +264,15 @@ fn namespaces(ask: &Ask) -> Vec<LinuxNamespace> {
         Scope::Container => all.push(of(LinuxNamespaceType::Pid, None)),
     }
     all
+}
+
+/// What a bundle limits, where there are no cgroups for it: to be said, as it can't be seen before.
+fn bundles_limits(ask: &Ask) -> Option<LinuxResources> {
+    let mut limits = ask.image.base.linux().as_ref()?.resources().clone()?;
+    limits.set_devices(None);
+    let mut none = LinuxResources::default();
+    none.set_devices(None);
+    (limits != none).then_some(limits)
 }
 
 /// R9.3, R9.5: the manifest's over the bundle's, field by field.

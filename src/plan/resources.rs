@@ -2,6 +2,7 @@
 //! for `check`, `describe` and the status, so that what people read is what the cgroups get.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use barepod_engine::spec::{ContainerIndex, Kind};
 use k8s_openapi::api::core::v1;
@@ -108,24 +109,113 @@ pub(crate) fn limits(container: &v1::Container) -> Amounts {
     Amounts { cpu: said.cpu.filter(|cpu| cpu.0 > 0), memory: said.memory.filter(|memory| memory.0 > 0) }
 }
 
-/// R9.1 for one resource: the most that is needed at any moment, sidecars being there from their turn on.
-fn peak(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Option<u64> {
-    let (mut sidecars, mut most, mut said) = (0_u64, 0_u64, false);
-    let mut mains = 0_u64;
-    for (_, kind, container) in containers(spec) {
-        let value = of(container);
-        said |= value.is_some();
-        let value = value.unwrap_or(0);
-        match kind {
-            Kind::Init => most = most.max(sidecars.saturating_add(value)),
-            Kind::Sidecar => {
-                sidecars = sidecars.saturating_add(value);
-                most = most.max(sidecars);
-            }
-            Kind::Main => mains = mains.saturating_add(value),
+/// What containers that are there at once say of one resource.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    value: u64,
+    /// How many of them say something.
+    said: usize,
+    /// How many they are.
+    count: usize,
+}
+
+impl Sum {
+    fn with(self, value: Option<u64>) -> Self {
+        Self {
+            value: self.value.saturating_add(value.unwrap_or(0)),
+            said: self.said + usize::from(value.is_some()),
+            count: self.count + 1,
         }
     }
-    said.then(|| most.max(sidecars.saturating_add(mains)))
+}
+
+/// Requests and limits as they stand in a list of their own.
+#[must_use]
+pub fn listed(resources: &v1::ResourceRequirements) -> (Amounts, Amounts) {
+    (amounts(&resources.requests), amounts(&resources.limits))
+}
+
+/// R9.1 for one resource: what is there at once while each entry of initContainers has its turn, sidecars being there
+/// from their own on; and last, with the mains.
+fn sums(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Vec<Sum> {
+    let (mut sums, mut sidecars) = (Vec::new(), Sum::default());
+    let mut mains = None;
+    for (_, kind, container) in containers(spec) {
+        let value = of(container);
+        match kind {
+            Kind::Init => sums.push(sidecars.with(value)),
+            Kind::Sidecar => {
+                sidecars = sidecars.with(value);
+                sums.push(sidecars);
+            }
+            Kind::Main => mains = Some(mains.unwrap_or(sidecars).with(value)),
+        }
+    }
+    sums.extend(mains);
+    sums
+}
+
+/// R9.1 for one resource: the most that is needed at any moment.
+fn peak(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Option<u64> {
+    let sums = sums(spec, of);
+    sums.iter().any(|sum| sum.said > 0).then(|| sums.iter().map(|sum| sum.value).max().unwrap_or(0))
+}
+
+/// R9.1 for the limits of any resource: the sum of those that there are, as the kubelet's PodLimits has it.
+pub(crate) fn peak_of_limits(spec: &v1::PodSpec, name: &str) -> Option<u64> {
+    let of = |one: &v1::Container| {
+        let limit = one.resources.as_ref().and_then(|resources| amount(&resources.limits, name));
+        limit.map(|limit| natural(limit.units())).filter(|bytes| *bytes > 0)
+    };
+    peak(spec, of)
+}
+
+/// What the containers that are there at once request and may use, at one point of a pod's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment<'a> {
+    /// The entry of initContainers whose turn it is; `None`: the mains run.
+    pub init: Option<&'a str>,
+    /// Their sums; a resource that one of them has no limit for has none.
+    pub sum: Effective,
+}
+
+/// Each index of the init phase and what comes after it: what [`effective`] takes the highest of (R9.1).
+#[must_use]
+pub fn moments(spec: &v1::PodSpec) -> Vec<Moment<'_>> {
+    let said = |sums: Vec<Sum>| sums.into_iter().map(|sum| (sum.said > 0).then_some(sum.value));
+    let full = |sums: Vec<Sum>| sums.into_iter().map(|sum| (sum.said == sum.count).then_some(sum.value));
+    let requests = said(sums(spec, |one| requests(one).cpu.map(|cpu| cpu.0)))
+        .zip(said(sums(spec, |one| requests(one).memory.map(|memory| memory.0))));
+    let limits = full(sums(spec, |one| limits(one).cpu.map(|cpu| cpu.0)))
+        .zip(full(sums(spec, |one| limits(one).memory.map(|memory| memory.0))));
+    let amounts =
+        |(cpu, memory): (Option<u64>, Option<u64>)| Amounts { cpu: cpu.map(MilliCpu), memory: memory.map(Bytes) };
+    let inits = spec.init_containers.iter().flatten().map(|one| Some(one.name.as_str())).chain([None]);
+    inits
+        .zip(requests.zip(limits))
+        .map(|(init, (requests, limits))| Moment {
+            init,
+            sum: Effective { requests: amounts(requests), limits: amounts(limits) },
+        })
+        .collect()
+}
+
+/// As people write cpu: whole cores, else thousandths.
+impl fmt::Display for MilliCpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_multiple_of(1000) { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
+    }
+}
+
+/// As people write memory: with the largest binary unit that leaves no fraction.
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(60, "Ei"), (50, "Pi"), (40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
+        match units.into_iter().find(|(shift, _)| self.0 != 0 && self.0.is_multiple_of(1 << shift)) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{}", self.0),
+        }
+    }
 }
 
 /// What the pod as a whole requests and is limited to (R9.1). Pod-level resources win where set; overhead is added.

@@ -5,6 +5,7 @@ mod configs;
 mod cpus;
 mod names;
 mod resize;
+mod rootless;
 mod shares;
 mod users;
 
@@ -45,6 +46,8 @@ fn node() -> NodeFacts {
         hostname: "box".to_owned(),
         cgroups: CgroupVersion::V2,
         cgroup_parent: PathBuf::from("/"),
+        users: None,
+        processes: Scope::Host,
         memory: 8 << 30,
         cpus: 4,
         capabilities: CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec(),

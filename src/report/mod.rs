@@ -1,6 +1,7 @@
 //! What the engine knows, as Kubernetes shows it: v1 status, event lines, tables. A brain: values in, values or text
 //! out; it invents no state that the engine doesn't have.
 
+pub mod describe;
 pub mod grace;
 mod lost;
 pub mod status;

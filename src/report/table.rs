@@ -3,6 +3,7 @@
 use comfy_table::{ContentArrangement, Table};
 use k8s_openapi::api::core::v1;
 
+use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
 
 /// One pod of a list.
@@ -19,7 +20,7 @@ pub struct PodRow {
 pub enum Width {
     /// kubectl's usual columns.
     Normal,
-    /// `-o wide`: address and node too.
+    /// `-o wide`: address, node and effective resources too.
     Wide,
 }
 
@@ -34,7 +35,7 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
         header.insert(0, "NAMESPACE");
     }
     if width == Width::Wide {
-        header.extend(["IP", "NODE"]);
+        header.extend(["IP", "NODE", "REQUESTS", "LIMITS"]);
     }
     let lines = rows.iter().map(|row| {
         let mut line = vec![
@@ -51,6 +52,8 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
             let none = || "<none>".to_owned();
             line.push(row.pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_else(none));
             line.push(row.pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_else(none));
+            let whole = row.pod.spec.as_ref().map(resources::effective).unwrap_or_default();
+            line.extend([whole.requests, whole.limits].map(|amounts| amounts_of(amounts).unwrap_or_else(none)));
         }
         line
     });
@@ -60,12 +63,17 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
 /// `kubectl events`.
 pub fn events(lines: &[EventLine], now: jiff::Timestamp) -> String {
     let rows = lines.iter().map(|line| {
-        let seen = ago(now, line.time);
-        let last = if line.count > 1 { format!("{seen} (x{})", line.count) } else { seen };
+        let last = last_seen(line, now);
         let object = line.container.clone().unwrap_or_else(|| "pod".to_owned());
         vec![last, line.kind.clone(), line.reason.clone(), object, line.message.clone()]
     });
     columns(&["LAST SEEN", "TYPE", "REASON", "CONTAINER", "MESSAGE"], rows)
+}
+
+/// How long ago something happened last, and how often it did.
+pub(super) fn last_seen(event: &EventLine, now: jiff::Timestamp) -> String {
+    let seen = ago(now, event.time);
+    if event.count > 1 { format!("{seen} (x{})", event.count) } else { seen }
 }
 
 /// Columns for a terminal: whatever is in a cell, it stays one line and speaks to nobody but the reader.
@@ -80,6 +88,14 @@ pub fn columns(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Stri
         column.set_padding((0, 3));
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// What the pod as a whole requests or may use (R9.1): `cpu=500m,memory=64Mi`.
+fn amounts_of(amounts: Amounts) -> Option<String> {
+    let cpu = amounts.cpu.map(|cpu| format!("cpu={cpu}"));
+    let memory = amounts.memory.map(|memory| format!("memory={memory}"));
+    let all: Vec<String> = cpu.into_iter().chain(memory).collect();
+    (!all.is_empty()).then(|| all.join(","))
 }
 
 fn namespace(pod: &v1::Pod) -> &str {

@@ -17,10 +17,12 @@ pub mod memory;
 mod mount;
 pub mod node;
 pub mod program;
+pub mod rootless;
 pub mod sandbox;
 pub mod seccomp;
 mod spawn;
 pub mod sweep;
+pub mod usage;
 pub mod volume;
 
 /// To be called first thing in `main`: in a helper, which is this same binary under another `argv[0]`, it does the
@@ -29,4 +31,5 @@ pub fn helper_main_if_asked() {
     container::helper_main_if_asked();
     exec::helper_main_if_asked();
     handler::helper_main_if_asked();
+    usage::helper_main_if_asked();
 }

@@ -6,14 +6,17 @@ mod text;
 
 use std::time::Duration;
 
-use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled};
-use barepod_engine::spec::{ContainerSpec, Kind, PodSpec, ProbeSpec};
+use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled, StorageExceeded};
+use barepod_engine::spec::{ContainerIndex, ContainerSpec, Kind, PodSpec, ProbeSpec};
 use barepod_engine::world::script::{
     AttemptScript, ContainerScript, HookScript, Latencies, ProbeScript, Script, StartScript, StopScript,
 };
 
 use crate::manifest::{self, Report};
-use text::{AttemptText, ExitsText, HookText, LatenciesText, OnStopText, ProbeText, RequestText, ScriptText, TimeText};
+use text::{
+    AttemptText, ExceedsText, ExitsText, HookText, LatenciesText, OnStopText, ProbeText, RequestText, ScriptText,
+    TimeText,
+};
 
 /// A script, ready to be played.
 #[derive(Clone, Debug)]
@@ -26,12 +29,12 @@ pub struct Play {
     pub until: Duration,
 }
 
-/// What somebody asks for at some time.
+/// What comes from outside at some time.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Counted from the beginning.
     pub at: Duration,
-    /// `Stop` or `Kill`.
+    /// `Stop`, `Kill` or `StorageExceeded`.
     pub event: Event,
 }
 
@@ -62,7 +65,7 @@ fn play(text: &ScriptText, pod: &PodSpec) -> Play {
         let attempts = if attempts.is_empty() { &default[..] } else { attempts };
         ContainerScript { attempts: attempts.iter().map(|one| attempt(one, spec)).collect() }
     });
-    let mut requests: Vec<Request> = text.requests.iter().map(request).collect();
+    let mut requests: Vec<Request> = text.requests.iter().map(|text| request(text, pod)).collect();
     requests.sort_by_key(|request| request.at);
     Play {
         script: Script {
@@ -96,10 +99,26 @@ fn latencies(text: &LatenciesText) -> Latencies {
     }
 }
 
-fn request(text: &RequestText) -> Request {
+fn request(text: &RequestText, pod: &PodSpec) -> Request {
     let grace = text.grace_period_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    let event = if text.force { Event::Kill } else { Event::Stop { grace } };
+    let event = match &text.exceeds {
+        Some(exceeds) => Event::StorageExceeded(exceeded(exceeds, pod)),
+        None if text.force => Event::Kill,
+        None => Event::Stop { grace },
+    };
     Request { at: time_or_none(&text.at), event }
+}
+
+/// `check` has found that it names one thing.
+fn exceeded(text: &ExceedsText, pod: &PodSpec) -> StorageExceeded {
+    let limit = text.limit.clone().unwrap_or_default();
+    let known = |name: &String| pod.containers.iter().position(|one| one.name == *name);
+    let index = text.container.as_ref().and_then(known).and_then(|at| u16::try_from(at).ok());
+    match (&text.empty_dir, index) {
+        (Some(volume), _) => StorageExceeded::EmptyDir { volume: volume.clone(), limit },
+        (None, Some(index)) => StorageExceeded::Container { container: ContainerIndex(index), limit },
+        (None, None) => StorageExceeded::Pod { limit },
+    }
 }
 
 fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {

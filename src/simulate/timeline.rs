@@ -107,6 +107,10 @@ impl Recorder {
     }
 
     pub fn request(&mut self, at: Instant, request: &Request) {
+        if let Event::StorageExceeded(_) = &request.event {
+            // The event that it gives says which limit.
+            return;
+        }
         let message = match &request.event {
             Event::Kill => "at once".to_owned(),
             Event::Stop { grace: Some(grace) } => format!("grace period {}", length(*grace)),
@@ -278,7 +282,8 @@ impl Recorder {
             ConditionKind::Initialized
             | ConditionKind::Ready
             | ConditionKind::AllContainersRestarting
-            | ConditionKind::PodResizeInProgress => {}
+            | ConditionKind::PodResizeInProgress
+            | ConditionKind::DisruptionTarget => {}
         }
         let known = self.conditions.iter_mut().find(|(kind, _)| *kind == condition.kind);
         match known {

@@ -72,6 +72,7 @@ impl Supervisor<'_> {
                 }
                 self.sandbox = Some(sandbox);
                 self.take_cpus();
+                self.watch_storage();
                 Event::SandboxReady
             }
             Err(error) => Event::SandboxFailed {
@@ -90,6 +91,7 @@ impl Supervisor<'_> {
     }
 
     fn remove_sandbox(&mut self) {
+        self.leave_storage();
         if let Some(sandbox) = self.sandbox.take() {
             for error in sandbox.remove() {
                 self.audience.warn(&format!("removing the sandbox: {error}"));

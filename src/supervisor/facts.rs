@@ -43,6 +43,8 @@ impl Supervisor<'_> {
             Token::HandlerAlarm(container, asker) => self.handler_late(container, asker),
             Token::Audience(_) => self.audience.flush(),
             Token::Sandbox => self.sandbox_moved(),
+            Token::StorageAlarm => self.measure_storage(),
+            Token::Storage => self.storage_measured(),
         }
     }
 

@@ -15,6 +15,7 @@ mod persist;
 mod resize;
 mod slot;
 mod sources;
+mod storage;
 mod termination_message;
 
 use std::collections::VecDeque;
@@ -33,6 +34,7 @@ pub use audience::Audience;
 pub use clock::now;
 
 use crate::control;
+use crate::plan::storage::StorageLimits;
 use crate::plan::{Asker, NodeFacts, PodPlan};
 use crate::runtime::container::reap_strays;
 use crate::runtime::memory::release_code;
@@ -44,6 +46,7 @@ use handlers::Handlers;
 use persist::Unwritten;
 use slot::Slot;
 use sources::{Interest, Patience, Signals, Sources, Token};
+use storage::Storage;
 
 /// How long results of probes and containers' output are looked at before it is seen whether something urgent has come.
 const SLICE: Duration = Duration::from_millis(1);
@@ -85,6 +88,8 @@ pub struct Pod {
     pub dirs: SandboxDirs,
     /// Why it can't be run on this box now; then it only gets a status.
     pub rejected: Option<String>,
+    /// How often its use of the disk is measured, where that is limited.
+    pub storage_interval: Duration,
 }
 
 /// Runs one pod.
@@ -103,6 +108,7 @@ pub struct Supervisor<'a> {
     slots: Vec<Slot>,
     filters: Filters,
     handlers: Handlers,
+    storage: Storage,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
     /// Probes and hooks that are to be begun.
@@ -149,6 +155,8 @@ impl<'a> Supervisor<'a> {
             .add(control.listener(), Token::Listener, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
         let engine = Engine::new(pod.plan.lifecycle.clone());
+        let limits = pod.manifest.spec.as_ref().map(StorageLimits::of).unwrap_or_default();
+        let storage = Storage::new(limits, pod.storage_interval);
         let slots = pod.plan.lifecycle.containers.iter().map(|_| Slot::default()).collect();
         Ok(Self {
             pod,
@@ -164,6 +172,7 @@ impl<'a> Supervisor<'a> {
             slots,
             filters: Filters::default(),
             handlers: Handlers::new(),
+            storage,
             facts: VecDeque::new(),
             asked: VecDeque::new(),
             removals: VecDeque::new(),

@@ -50,10 +50,26 @@ impl Supervisor<'_> {
             ResizeWay::Restart => self.pod_shrinks = Some(index),
             ResizeWay::NextInstance => {}
         }
+        self.update_volumes();
         // The spec is new even where the status isn't.
         self.written = None;
         self.facts.push_back(Event::Resized { container: index, way, summary });
         Ok(Some((name, way)))
+    }
+
+    /// Files that say what containers may use say it anew; variables stay as they are, as under the kubelet.
+    fn update_volumes(&mut self) {
+        for volume in plan::outdated_volumes(&self.pod.manifest, &self.pod.node, &self.pod.plan) {
+            if let Some(sandbox) = &mut self.sandbox
+                && let Err(error) = sandbox.update_volume(&volume)
+            {
+                self.audience.warn(&format!("resize: {error}"));
+                continue;
+            }
+            if let Some(known) = self.pod.plan.volumes.iter_mut().find(|one| one.name == volume.name) {
+                *known = volume;
+            }
+        }
     }
 
     /// Where there are cgroups already.

@@ -45,6 +45,10 @@ pub enum Token {
     Audience(u16),
     /// The pid 1 of the containers' pid namespace ended.
     Sandbox,
+    /// The pod's use of the disk is to be measured.
+    StorageAlarm,
+    /// It was measured.
+    Storage,
 }
 
 /// All askers, for their numbers.
@@ -75,7 +79,9 @@ impl Token {
             Self::Output(container, Stream::Stderr) => (9, container.0),
             Self::Removal(container) => (10, container.0),
             Self::Audience(index) => (11, index),
-            Self::Sandbox => (12, 0),
+            Self::Sandbox => (14, 0),
+            Self::StorageAlarm => (12, 0),
+            Self::Storage => (13, 0),
             Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
             Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
         };
@@ -98,7 +104,9 @@ impl Token {
             9 => Self::Output(container, Stream::Stderr),
             10 => Self::Removal(container),
             11 => Self::Audience(index),
-            12 => Self::Sandbox,
+            14 => Self::Sandbox,
+            12 => Self::StorageAlarm,
+            13 => Self::Storage,
             kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -119,7 +127,7 @@ impl Token {
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.
             Self::HandlerAlarm(..) => 4,
-            Self::Output(..) | Self::Audience(_) => 5,
+            Self::Output(..) | Self::Audience(_) | Self::StorageAlarm | Self::Storage => 5,
         }
     }
 }

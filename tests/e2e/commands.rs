@@ -204,7 +204,7 @@ fn from_standard_input_under_another_name() {
 #[test]
 fn unknown_pods() {
     let Some(case) = Case::new("unknown") else { return };
-    for command in ["get", "events", "logs", "stop", "rm"] {
+    for command in ["get", "describe", "events", "logs", "stop", "rm"] {
         let output = case.barepod(&[command, "nobody"]);
         assert_eq!(output.status.code(), Some(1), "{command}");
         assert!(err(&output).contains("\"nobody\" not found"), "{command}: {}", err(&output));
@@ -229,30 +229,4 @@ fn diagnostics() {
     let mut run = case.start(&pod);
     assert_eq!(run.end(), 0);
     assert!(run.stderr().contains("priorityClassName"), "{}", run.stderr());
-}
-
-/// An ordinary user is told what is missing, before anything is made.
-#[test]
-fn an_ordinary_user_is_told_what_is_missing() {
-    use std::os::unix::process::CommandExt;
-    let Some(case) = Case::new("rootless") else { return };
-    let path = case.write(&case.pod().main("main", "true").text());
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    // Where the binary itself is closed to others there is nothing to be told.
-    let copy = case.dir().join("barepod");
-    std::fs::copy(crate::harness::binary(), &copy).unwrap();
-    let run = std::process::Command::new(&copy)
-        .arg("--root")
-        .arg(case.root())
-        .arg("run")
-        .arg(&path)
-        .current_dir(case.dir())
-        .uid(65534)
-        .gid(65534)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert_eq!(run.status.code(), Some(125), "{text}");
-    assert!(text.contains("needs root") && text.contains("not supported yet"), "{text}");
-    assert!(!case.root().exists());
 }

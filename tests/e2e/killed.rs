@@ -35,9 +35,10 @@ enum Next {
     Run,
     Stop,
     Events,
+    Describe,
 }
 
-const NEXT: [Next; 5] = [Next::Get, Next::Remove, Next::Run, Next::Stop, Next::Events];
+const NEXT: [Next; 6] = [Next::Get, Next::Remove, Next::Run, Next::Stop, Next::Events, Next::Describe];
 
 /// The supervisor is dead, in the middle of something or just before its end; `next` is said, and nothing is left.
 fn clean_up(case: &Case, run: &mut Run<'_>, next: Next, when: &str) {
@@ -52,6 +53,7 @@ fn clean_up(case: &Case, run: &mut Run<'_>, next: Next, when: &str) {
     let output = match next {
         Next::Get => case.barepod(&["get", case.name()]),
         Next::Events => case.barepod(&["events", case.name()]),
+        Next::Describe => case.barepod(&["describe", case.name()]),
         Next::Stop => case.barepod(&["stop", case.name()]),
         Next::Remove => case.barepod(&["rm", "--force", case.name()]),
         Next::Run => {

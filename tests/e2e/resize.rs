@@ -184,3 +184,39 @@ fn a_container_that_asks_for_it_is_restarted() {
     case.barepod(&["stop", case.name()]);
     run.end();
 }
+
+/// R10.4, R10.6: files that say what a container may use follow, all of a volume at once; its variables and its
+/// oom_score_adj don't, as under the kubelet.
+#[test]
+fn files_follow_and_variables_stay() {
+    let Some(case) = Case::new("resize-files") else { return };
+    let field = |path: &str, resource: &str| json!({"path": path, "resourceFieldRef": {"containerName": "web", "resource": resource, "divisor": "1"}});
+    let items = json!([field("memory", "limits.memory"), field("in/request", "requests.memory")]);
+    let volumes = json!({"volumes": [
+        {"name": "own", "downwardAPI": {"items": items}},
+        {"name": "all", "projected": {"sources": [{"downwardAPI": {"items": [field("memory", "limits.memory")]}}]}}
+    ]});
+    let web = json!({
+        "resources": resources(("100m", "200m"), ("32Mi", "64Mi"))["resources"],
+        "env": [{"name": "MEMORY", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}],
+        "volumeMounts": [{"name": "own", "mountPath": "/own"}, {"name": "all", "mountPath": "/all"}]
+    });
+    // The values in one line, from one look at `..data` each.
+    let look =
+        "say $(cat /own/memory) $(cat /own/in/request) $(cat /all/memory) $MEMORY $(cat /proc/self/oom_score_adj)";
+    let script = format!("{look}; hold resized; {look}; say names $(ls -A /own | wc -l)");
+    let mut run = case.start(&case.pod().spec(volumes).container(main("web", &script, web)));
+    wait("the first look", || !case.trace().is_empty());
+    resize(&case, "-c web --memory 48Mi:128Mi").unwrap();
+    case.release("resized");
+    assert_eq!(run.end(), 0);
+    let trace = case.trace();
+    let words = |line: usize| trace[line].split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let mebibytes = |many: u64| (many << 20).to_string();
+    let (before, after) = (words(0), words(1));
+    assert_eq!(before[..4], [mebibytes(64), mebibytes(32), mebibytes(64), mebibytes(64)]);
+    assert_eq!(after[..4], [mebibytes(128), mebibytes(48), mebibytes(128), mebibytes(64)]);
+    assert_eq!(before[4], after[4], "oom_score_adj");
+    // memory, in, ..data and the folder it leads to.
+    assert_eq!(trace[2], "names 4");
+}

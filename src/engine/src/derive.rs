@@ -184,6 +184,13 @@ impl Engine {
             message: String::new(),
             last_transition,
         }))
+        .chain(self.evicted.map(|last_transition| Condition {
+            kind: ConditionKind::DisruptionTarget,
+            status: true,
+            reason: Some("TerminationByKubelet".to_string()),
+            message: self.message.clone(),
+            last_transition,
+        }))
         .collect()
     }
 

@@ -42,6 +42,8 @@ pub enum Event {
         /// What was changed, for events.
         summary: String,
     },
+    /// The pod uses more disk than it may.
+    StorageExceeded(StorageExceeded),
     /// Answer to `CreateSandbox`: namespaces, cgroup and volumes are there.
     SandboxReady,
     /// Answer to `CreateSandbox`: it could not be made; tried again later (event FailedCreatePodSandBox).
@@ -61,6 +63,30 @@ pub enum Event {
         attempt: Attempt,
         /// What happened.
         event: ContainerEvent,
+    },
+}
+
+/// Which limit of disk use was exceeded; the limits as the manifest writes them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StorageExceeded {
+    /// An emptyDir holds more than its `sizeLimit`.
+    EmptyDir {
+        /// The volume's name.
+        volume: String,
+        /// Its limit.
+        limit: String,
+    },
+    /// All containers together with their logs and the emptyDirs use more than the sum of the limits.
+    Pod {
+        /// The sum.
+        limit: String,
+    },
+    /// A container's writable layer and logs use more than its limit of `ephemeral-storage`.
+    Container {
+        /// Which.
+        container: ContainerIndex,
+        /// Its limit.
+        limit: String,
     },
 }
 

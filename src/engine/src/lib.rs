@@ -7,7 +7,7 @@
 //! Rule numbers such as `R5.3` are those of lifecycle.md, the kubelet rules that the project keeps beside its tree.
 //! Where to start reading: [`Engine::step`] hands a fact to `facts`, then `advance` lets each concern have its say until
 //! nothing changes any more: `startup` (what may run next), `termination` (who is told to stop when), `restart` (policy
-//! and back-off), `probe`, `hook`.
+//! and back-off), `probe`, `hook`, `eviction`.
 
 #![no_std]
 
@@ -17,6 +17,7 @@ pub mod action;
 mod container;
 mod derive;
 pub mod event;
+mod eviction;
 mod facts;
 mod hook;
 mod pod;

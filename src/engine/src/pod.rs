@@ -37,6 +37,9 @@ pub struct Engine {
     pub(crate) reason: Option<PodReason>,
     pub(crate) message: String,
     pub(crate) transitions: Transitions,
+    /// When it was evicted.
+    #[serde(default)]
+    pub(crate) evicted: Option<WallTime>,
 }
 
 /// Where the pod as a whole stands.
@@ -137,6 +140,7 @@ impl Engine {
             reason: None,
             message: String::new(),
             transitions: Transitions::default(),
+            evicted: None,
         }
     }
 
@@ -188,6 +192,7 @@ impl Engine {
             Event::SupervisorLost => self.lost(turn),
             Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
             Event::SandboxLost => self.sandbox_lost(turn),
+            Event::StorageExceeded(exceeded) => self.storage_exceeded(turn, &exceeded),
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {
                     self.life = PodLife::Up;

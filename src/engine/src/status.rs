@@ -87,6 +87,8 @@ pub enum ConditionKind {
     AllContainersRestarting,
     /// KEP-1287: there only while a container is restarted with new resources.
     PodResizeInProgress,
+    /// KEP-3329: there only once the pod was evicted.
+    DisruptionTarget,
 }
 
 /// One container's status (R8.3).

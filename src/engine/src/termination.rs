@@ -41,6 +41,8 @@ pub(crate) enum Cause {
     Deletion,
     /// R5.15.
     Deadline,
+    /// It used more disk than it may.
+    Eviction,
 }
 
 /// R5.10.
@@ -71,6 +73,11 @@ impl Engine {
         if self.ending.is_none() {
             return self.begin_ending(turn, Cause::Deletion, grace);
         }
+        self.shorten_ending(turn, grace);
+    }
+
+    /// R5.8: what is left of the grace is this at most.
+    pub(crate) fn shorten_ending(&mut self, turn: &mut Turn<'_>, grace: Duration) {
         let deadline = turn.now.monotonic.after(grace);
         let reserved = self.spec.sidecar_grace.unwrap_or(Duration::ZERO);
         let Some(ending) = &mut self.ending else { return };
@@ -122,7 +129,7 @@ impl Engine {
         let reserved = self.spec().sidecar_grace.unwrap_or(Duration::ZERO);
         let restarts = match cause {
             Cause::Deletion | Cause::Deadline if grace > NO_RESTARTS_BELOW => Restarts::Yes,
-            Cause::Deletion | Cause::Deadline | Cause::Natural | Cause::InitFailed => Restarts::No,
+            Cause::Deletion | Cause::Deadline | Cause::Natural | Cause::InitFailed | Cause::Eviction => Restarts::No,
         };
         self.ending = Some(Ending {
             cause,
@@ -293,7 +300,7 @@ impl Engine {
                 self.kind(index) != Kind::Main
                     || container.done == Done::Yes && container.last.as_ref().is_some_and(|last| last.exit_code == 0)
             }),
-            Cause::InitFailed | Cause::Deadline => false,
+            Cause::InitFailed | Cause::Deadline | Cause::Eviction => false,
         };
         if succeeded { Phase::Succeeded } else { Phase::Failed }
     }
@@ -309,9 +316,9 @@ impl Engine {
                 (code != 0).then(|| u8::try_from(code).unwrap_or(1))
             })
         };
-        // At its deadline the pod fails, whatever its init was at.
+        // At its deadline the pod fails, whatever its init was at; so it does when it is evicted.
         let init = match self.ending.map(|ending| ending.cause) {
-            Some(Cause::Deadline) => None,
+            Some(Cause::Deadline | Cause::Eviction) => None,
             Some(Cause::Natural | Cause::InitFailed | Cause::Deletion) | None => failed(Kind::Init),
         };
         failed(Kind::Main).or(init).unwrap_or(1)
@@ -350,10 +357,13 @@ impl Engine {
         }
         if self.terminal.is_none() {
             self.terminal = Some(Phase::Failed);
-            self.reason = Some(PodReason::SupervisorLost);
-            self.message =
+            let message =
                 "The supervisor ended without finishing the pod; what was left of it has been removed".to_string();
-            let message = self.message.clone();
+            // One that was being evicted has failed for that.
+            if self.evicted.is_none() {
+                self.reason = Some(PodReason::SupervisorLost);
+                self.message.clone_from(&message);
+            }
             turn.record(Severity::Warning, EventReason::SupervisorLost, None, message);
         }
         self.restarting_all = RestartingAll::No;

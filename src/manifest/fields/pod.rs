@@ -26,7 +26,7 @@ pub(super) const TABLES: &[Table] = &[
             ("hostAliases", Honoured),
             ("hostIPC", Honoured),
             ("hostNetwork", Honoured),
-            ("hostPID", Honoured),
+            ("hostPID", Partly("only as root (docs/rootless.md)")),
             ("hostUsers", Honoured),
             ("hostname", Honoured),
             ("hostnameOverride", Honoured),
@@ -83,13 +83,13 @@ pub(super) const TABLES: &[Table] = &[
             (
                 "limits",
                 Partly(
-                    "cpu and memory; ephemeral-storage gives a warning, hugepages and extended resources are refused",
+                    "cpu, memory and ephemeral-storage (of containers); hugepages and extended resources are refused",
                 ),
             ),
             (
                 "requests",
                 Partly(
-                    "cpu and memory; ephemeral-storage gives a warning, hugepages and extended resources are refused",
+                    "cpu, memory and ephemeral-storage (of containers); hugepages and extended resources are refused",
                 ),
             ),
         ],

@@ -56,10 +56,7 @@ pub(super) const TABLES: &[Table] = &[
         &[
             ("medium", Partly("the default and Memory; HugePages are not supported yet")),
             ("mode", later("a mode of an emptyDir is not supported yet: it is 0777")),
-            (
-                "sizeLimit",
-                Partly("the size of the tmpfs under medium Memory; on disk nothing enforces it, with a warning"),
-            ),
+            ("sizeLimit", Honoured),
         ],
     ),
     (
@@ -123,7 +120,10 @@ pub(super) const TABLES: &[Table] = &[
         &[
             ("bindMountOptions", later("options of bind mounts are not supported yet")),
             ("mountPath", Honoured),
-            ("mountPropagation", Partly("Bidirectional neither with a subPath nor with hostUsers: false")),
+            (
+                "mountPropagation",
+                Partly("Bidirectional neither with a subPath nor with hostUsers: false, and only as root"),
+            ),
             ("name", Honoured),
             ("readOnly", Honoured),
             ("recursiveReadOnly", Partly("honoured from Linux 5.12 on; before, IfPossible fails like Enabled")),

@@ -195,7 +195,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
     (
         "pod-resources",
         pod!(
-            "  resources: {requests: {cpu: 1}, limits: {memory: 1Mi}}\n",
+            "  resources: {requests: {cpu: 1}, limits: {memory: 1Mi, ephemeral-storage: 1Gi}}\n",
             "    resources: {requests: {cpu: 2}, limits: {memory: 2Mi}}\n"
         ),
     ),

@@ -66,6 +66,13 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
     };
     let field = path.child("resources");
     requirements(resources, &field, check);
+    for (list, amounts) in [("limits", &resources.limits), ("requests", &resources.requests)] {
+        if amounts.as_ref().is_some_and(|amounts| amounts.contains_key("ephemeral-storage")) {
+            let field = field.child(list).key("ephemeral-storage");
+            let forbidden = Diagnostic::forbidden(&field, "Kubernetes knows no ephemeral-storage of a whole pod");
+            check.report(forbidden.help("the limits of its containers together are the pod's"));
+        }
+    }
     for (name, request) in resources.requests.iter().flatten() {
         let (Ok(request), Some(sum)) = (
             Quantity::try_from(request),
@@ -135,10 +142,7 @@ fn amounts(list: &List, path: &FieldPath, check: &mut Check<'_>) {
 /// Which resources there are, and which of them mean something here.
 fn resource_name(name: &str, field: &FieldPath, check: &mut Check<'_>) {
     match name {
-        "cpu" | "memory" => {}
-        "ephemeral-storage" => {
-            check.report(Diagnostic::warning(field, "ephemeral-storage has no effect: nothing measures or limits it"));
-        }
+        "cpu" | "memory" | "ephemeral-storage" => {}
         _ if name.starts_with("hugepages-") => {
             let forbidden = Diagnostic::forbidden(field, "huge pages are not supported yet");
             check.report(forbidden.help("leave them out for now"));

@@ -37,10 +37,6 @@ fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Ch
     if medium.starts_with("HugePages") {
         forbid(&path.child("medium"), "huge pages are not supported yet", "leave it out or write Memory", check);
     }
-    if source.size_limit.is_some() && medium.is_empty() {
-        let message = "sizeLimit has no effect: nothing measures an emptyDir on disk";
-        check.report(Diagnostic::warning(&path.child("sizeLimit"), message).help("medium: Memory enforces it"));
-    }
 }
 
 /// Values of a container.

@@ -4,7 +4,8 @@ use barepod_engine::spec::Kind;
 use serde_json::json;
 
 use super::super::resources::{
-    Amounts, Bytes, MilliCpu, QosClass, effective, oom_score_adj, pod_limits, qos, qos_class, quota, shares,
+    Amounts, Bytes, Effective, MilliCpu, Moment, QosClass, effective, moments, oom_score_adj, pod_limits, qos,
+    qos_class, quota, shares,
 };
 use super::*;
 
@@ -44,6 +45,58 @@ fn effective_requests_follow_the_sidecar_formula() {
         assert_eq!(effective(&spec(fields.clone())).requests.cpu, Some(MilliCpu(milli)), "{fields}");
     }
     assert_eq!(effective(&spec(json!({"containers": [{"name": "a"}]}))).requests, Amounts::default());
+}
+
+/// R9.1: each index of the init phase, and the mains; the highest is what the pod's cgroup gets.
+#[test]
+fn the_moments_of_a_pod_sum_up_what_is_there_at_once() {
+    let spec = spec(json!({
+        "initContainers": [
+            wants("i", json!({"cpu": "100m"}), json!({"cpu": "1", "memory": "64Mi"})),
+            sidecar(wants("s", json!({"cpu": "200m"}), json!({"memory": "32Mi"}))),
+            wants("j", json!({"cpu": "1500m"}), json!({"cpu": "2", "memory": "1Gi"})),
+            sidecar(cpu("t", "300m"))
+        ],
+        "containers": [cpu("a", "400m"), wants("b", json!({}), json!({"cpu": "1"}))]
+    }));
+    let shown: Vec<_> = moments(&spec)
+        .into_iter()
+        .map(|Moment { init, sum: Effective { requests, limits } }| {
+            let text = |amounts: Amounts| {
+                let cpu = amounts.cpu.map_or("-".to_owned(), |cpu| cpu.to_string());
+                format!("{cpu} {}", amounts.memory.map_or("-".to_owned(), |memory| memory.to_string()))
+            };
+            format!("{} {} {}", init.unwrap_or("mains"), text(requests), text(limits))
+        })
+        .collect();
+    let want = [
+        "i 100m 64Mi 1 64Mi",
+        "s 200m 32Mi - 32Mi",
+        "j 1700m 1056Mi - 1056Mi",
+        "t 500m 32Mi - -",
+        "mains 1900m 32Mi - -",
+    ];
+    assert_eq!(shown, want);
+    let all = effective(&spec);
+    assert_eq!(all.requests, Amounts { cpu: Some(MilliCpu(1900)), memory: Some(Bytes(1056 << 20)) });
+    assert_eq!(all.limits, Amounts::default());
+}
+
+#[test]
+fn amounts_are_written_as_people_do() {
+    for (milli, text) in [(0, "0"), (1, "1m"), (1000, "1"), (1500, "1500m"), (64_000, "64")] {
+        assert_eq!(MilliCpu(milli).to_string(), text);
+    }
+    for (bytes, text) in [
+        (0, "0"),
+        (1000, "1000"),
+        (1024, "1Ki"),
+        (1536 << 20, "1536Mi"),
+        (2 << 30, "2Gi"),
+        (u64::MAX, "18446744073709551615"),
+    ] {
+        assert_eq!(Bytes(bytes).to_string(), text);
+    }
 }
 
 /// R9.2

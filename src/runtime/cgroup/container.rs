@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use libcgroups::common::{CgroupManager, ControllerOpt};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
@@ -187,6 +188,19 @@ impl Hierarchies {
             .and_then(|root| add_attributes(root, access.attributes()))
             .map_err(error("mount_setattr", &view.base))?;
         Ok(view)
+    }
+
+    /// For a container that has no cgroup of its own. libcontainer wants one all the same, but leaves a process where it
+    /// is if it may not make one on v2, in a user namespace. So it is shown nothing but v2, in which it may do nothing.
+    pub(crate) fn show_none() -> Result<(), CgroupError> {
+        let root = Path::new(ROOT);
+        unshare(CloneFlags::CLONE_NEWCGROUP)
+            .map_err(|errno| error("unshare the cgroup namespace of", root)(errno.into()))?;
+        match mount(Some("cgroup2"), root, Some("cgroup2"), MsFlags::MS_RDONLY, None::<&str>) {
+            // On a pure v2 box it is there already.
+            Err(nix::Error::EBUSY) => Ok(()),
+            mounted => mounted.map_err(|errno| error("mount cgroup2", root)(errno.into())),
+        }
     }
 
     /// Takes all v1 hierarchies out of this process' mount namespace, which must be its own, so that libcontainer

@@ -57,7 +57,8 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// v1's cpu.shares (2..=262144) as v2's cpu.weight (1..=10000), linearly as the OCI's runtimes have it.
+/// v1's cpu.shares (2..=262144) as v2's cpu.weight (1..=10000) of a pod's cgroup: linearly (KEP-2254), as the kubelet still
+/// does where the OCI's runtimes have another conversion for containers by now (`resize`, docs/resources.md).
 pub(super) fn weight(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
 }

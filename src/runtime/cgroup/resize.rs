@@ -44,6 +44,8 @@ fn settings(version: CgroupVersion, place: Place, limits: &CgroupLimits) -> Vec<
             set("cpu", "cpu.max", limits.cpu_quota.map(|quota| format!("{quota} {PERIOD}")));
             set("memory", "memory.max", limits.memory.map(|bytes| bytes.to_string()));
         }
+        // Refused before.
+        CgroupVersion::None => {}
     }
     settings
 }
@@ -68,6 +70,9 @@ fn weight_of(place: Place, shares: u64) -> u64 {
 impl Hierarchies {
     /// Writes new limits to cgroups, in this order. After a failure all are as they were.
     pub(crate) fn change(&self, changes: &[(Place, PathBuf, CgroupLimits)]) -> Result<(), CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Err(CgroupError::NoControllers);
+        }
         let mut written = Vec::new();
         for (place, cgroup, limits) in changes {
             for setting in settings(self.version, *place, limits) {
@@ -81,21 +86,6 @@ impl Hierarchies {
             }
         }
         Ok(())
-    }
-
-    /// Takes a cgroup's limit of CPU time off, on v1, for a cgroup that is about to be removed: the kernel forgets a
-    /// removed one some moments later, and until then would not let its parent have less than it had.
-    pub(crate) fn forget_quota(&self, cgroup: &Path) {
-        const NONE: &str = "-1";
-        if self.version != CgroupVersion::V1 {
-            return;
-        }
-        let Some(folder) = self.controller_folder("cpu", cgroup) else { return };
-        let path = folder.join("cpu.cfs_quota_us");
-        if fs::read_to_string(&path).is_ok_and(|text| text.trim() != NONE) {
-            // Only a smaller pod would be refused for it, and says so.
-            let _ = fs::write(&path, NONE);
-        }
     }
 
     fn write_setting(&self, cgroup: &Path, setting: &Setting, written: &mut Vec<Written>) -> Result<(), CgroupError> {
@@ -125,6 +115,7 @@ impl Hierarchies {
         match self.version {
             CgroupVersion::V1 => self.v1_mount(controller).map(|root| below(root, cgroup)),
             CgroupVersion::V2 => self.unified.as_ref().map(|root| below(root, cgroup)),
+            CgroupVersion::None => None,
         }
     }
 
@@ -133,6 +124,7 @@ impl Hierarchies {
         let file = match self.version {
             CgroupVersion::V1 => "memory.usage_in_bytes",
             CgroupVersion::V2 => "memory.current",
+            CgroupVersion::None => return None,
         };
         let path = self.controller_folder("memory", cgroup)?.join(file);
         fs::read_to_string(path).ok()?.trim().parse().ok().map(Bytes)

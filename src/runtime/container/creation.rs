@@ -66,7 +66,7 @@ impl Creation {
             place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
             name: helper::NAME,
-            cgroup: Some(&folder),
+            cgroup: folder.as_deref(),
             fds: &[
                 request.as_raw_fd(),
                 go_end.as_raw_fd(),

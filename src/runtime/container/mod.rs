@@ -12,6 +12,7 @@ mod helper;
 mod removal;
 mod rootfs;
 mod running;
+mod upper;
 mod users;
 
 use std::path::PathBuf;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::running::{Container, Place};
-use crate::runtime::cgroup::Hierarchies;
+use crate::plan::CgroupVersion;
+use crate::runtime::cgroup::{self, Hierarchies};
 use crate::runtime::files;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -75,8 +76,10 @@ impl Removal {
         let place = Box::new(container.place.clone());
         place.kill();
         drop(container);
-        let cgroups: Vec<PathBuf> = place.cgroups().cloned().collect();
-        cgroups.iter().for_each(|cgroup| place.hierarchies.forget_quota(cgroup));
+        let cgroups: Vec<PathBuf> = match place.hierarchies.version() {
+            CgroupVersion::None => Vec::new(),
+            CgroupVersion::V1 | CgroupVersion::V2 => place.cgroups().cloned().collect(),
+        };
         let folders = cgroups.iter().flat_map(|cgroup| place.hierarchies.folders(cgroup)).collect();
         let job = Job {
             container: place.name.clone(),
@@ -141,7 +144,7 @@ enum Piece {
 
 fn take_piece(job: &mut Job, cgroups: &mut Vec<PathBuf>, left: &mut usize, errors: &mut Vec<RemovalError>) -> Piece {
     if let Some(folder) = cgroups.pop() {
-        return match std::fs::remove_dir(&folder) {
+        return match cgroup::remove_folder(&folder) {
             Ok(()) => Piece::Taken,
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Piece::Taken,
             // A process that is killed but not gone holds its cgroup, or there are others below it.
@@ -169,7 +172,7 @@ fn start_helper(job: Job, place: &Place) -> State {
         let request = spawn::request(&job)?;
         // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process. No container's name
         // has an underscore.
-        let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok();
+        let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok().flatten();
         let fds = [request.as_raw_fd(), end.as_raw_fd()];
         let what = Spawn {
             name: NAME,
@@ -199,6 +202,7 @@ pub(super) fn run() -> ! {
 fn finish(job: &Job) -> Vec<RemovalError> {
     let mut errors = Vec::new();
     match Hierarchies::discover() {
+        _ if job.cgroups.is_empty() => {}
         Ok(hierarchies) => {
             for cgroup in &job.cgroups {
                 if let Err(cause) = hierarchies.end(cgroup, PATIENCE) {

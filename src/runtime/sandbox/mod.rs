@@ -127,8 +127,8 @@ impl Sandbox {
         dirs: &SandboxDirs,
         node: &NodeFacts,
     ) -> Result<Self, SandboxError> {
-        let cgroup = PodCgroup::create(cgroup)?;
-        let namespaces = match namespaces::create(plan) {
+        let cgroup = PodCgroup::create(cgroup, node.cgroups)?;
+        let namespaces = match namespaces::create(plan, node.rights()) {
             Ok(namespaces) => namespaces,
             Err(error) => {
                 cgroup.remove();
@@ -245,6 +245,18 @@ impl Sandbox {
     /// What the kernel refused.
     pub fn change_limits(&self, changes: &[(Place, PathBuf, CgroupLimits)]) -> Result<(), SandboxError> {
         Ok(self.cgroup.hierarchies().change(changes)?)
+    }
+
+    /// Gives a volume of files other contents; containers that have it see them at once, but for what is mounted by subPath.
+    ///
+    /// # Errors
+    /// Where they can't be written; then the old ones are still there.
+    pub fn update_volume(&mut self, plan: &VolumePlan) -> Result<(), SandboxError> {
+        volume::update(plan, &self.volume_folder(), self.ids)?;
+        if let Some(known) = self.volumes.iter_mut().find(|one| one.name == plan.name) {
+            known.clone_from(plan);
+        }
+        Ok(())
     }
 
     /// Memory that a cgroup of the pod uses now, page cache included.

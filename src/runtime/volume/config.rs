@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 
 use crate::plan::FilePlan;
+use crate::runtime::files;
 
 /// What went wrong: call, path, cause.
 pub(super) type Failed = (&'static str, PathBuf, io::Error);
@@ -34,16 +35,47 @@ impl Owners {
 
 /// Mounts a tmpfs at the folder `at` and fills it.
 pub(super) fn create(at: &Path, files: &[FilePlan], owners: Owners) -> Result<(), Failed> {
-    let failed = |call, path: &Path| {
-        let path = path.to_owned();
-        move |cause| (call, path, cause)
-    };
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     let try_mount = |options| mount(Some("tmpfs"), at, Some("tmpfs"), flags, Some(options));
     // Secrets must not come to a swap device (kernel 6.4).
     try_mount("mode=0777,noswap")
         .or_else(|_| try_mount("mode=0777"))
         .map_err(|errno| failed("mount tmpfs", at)(errno.into()))?;
+    fill(at, files, owners)?;
+    owners.own(at).map_err(failed("chown", at))?;
+    if owners.group.is_some() {
+        fs::set_permissions(at, Permissions::from_mode(0o2777)).map_err(failed("chmod", at))?;
+    }
+    Ok(())
+}
+
+/// Puts other contents in the place of what `create` made: all at once, for whoever opens a file after that. The paths
+/// must be the same. After a failure the old ones are there.
+pub(super) fn replace(at: &Path, files: &[FilePlan], owners: Owners) -> Result<(), Failed> {
+    let link = at.join("..data");
+    let before = fs::read_link(&link).map_err(failed("readlink", &link))?;
+    let filled = fill(at, files, owners);
+    let after = fs::read_link(&link).map_err(failed("readlink", &link))?;
+    // Of two folders one is in use.
+    for entry in fs::read_dir(at).map_err(failed("read", at))?.flatten() {
+        let name = entry.file_name();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let in_use = Path::new(&name) == if filled.is_ok() { &after } else { &before };
+        if is_folder && !in_use {
+            let path = entry.path();
+            files::remove_tree(&path, &mut usize::MAX.clone()).map_err(failed("remove", &path))?;
+        }
+    }
+    filled
+}
+
+fn failed(call: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failed + use<> {
+    let path = path.to_owned();
+    move |cause| (call, path, cause)
+}
+
+/// Makes a new folder with the files and `..data` the link to it.
+fn fill(at: &Path, files: &[FilePlan], owners: Owners) -> Result<(), Failed> {
     let now = jiff::Timestamp::now().strftime("..%Y_%m_%d_%H_%M_%S.%9f").to_string();
     let data = at.join(&now);
     folder(&data, owners).map_err(failed("mkdir", &data))?;
@@ -70,10 +102,6 @@ pub(super) fn create(at: &Path, files: &[FilePlan], owners: Owners) -> Result<()
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
             other => other.map_err(failed("symlink", &link))?,
         }
-    }
-    owners.own(at).map_err(failed("chown", at))?;
-    if owners.group.is_some() {
-        fs::set_permissions(at, Permissions::from_mode(0o2777)).map_err(failed("chmod", at))?;
     }
     Ok(())
 }
@@ -121,8 +149,29 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join("d/e/c")).unwrap(), "3");
         assert_eq!((mode("a"), mode("d/b"), mode("d/e/c"), mode("d/e")), (0o644, 0o440, 0o640, 0o2755), "R10.6");
         assert_eq!(fs::metadata(dir.path().join("d/b")).unwrap().gid(), 77, "R10.6");
-        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names.len(), 4, "{names:?}");
+        let names = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!(names().len(), 4, "{:?}", names());
+        // Others in their place: what was open stays as it was.
+        let before = link("..data");
+        let mut open = File::open(dir.path().join("a")).unwrap();
+        replace(
+            dir.path(),
+            &[file("a", 0o644, "new"), files[1].clone(), files[2].clone()],
+            Owners { user: None, group: Some(77) },
+        )
+        .unwrap();
+        assert_ne!(link("..data"), before);
+        assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "new");
+        assert_eq!(io::read_to_string(&mut open).unwrap(), "1");
+        assert_eq!((mode("d/b"), names().len()), (0o440, 4), "{:?}", names());
+        // It can't be done: nothing has changed.
+        let broken = [file("a", 0o644, "x"), file("a/b", 0o644, "y")];
+        let now = link("..data");
+        assert!(replace(dir.path(), &broken, Owners { user: None, group: None }).is_err());
+        assert_eq!(
+            (fs::read_to_string(dir.path().join("a")).unwrap(), link("..data"), names().len()),
+            ("new".into(), now, 4)
+        );
         nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
     }
 }

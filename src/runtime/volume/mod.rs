@@ -76,6 +76,19 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
     Ok(made)
 }
 
+/// Gives a volume of files other contents, in place of those it was created with.
+pub fn update(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<(), VolumeError> {
+    let VolumeSource::Files { files } = &plan.source else { return Ok(()) };
+    let group = plan.fs_group.map(|group| ids.and_then(|ids| ids.host(group)).unwrap_or(group));
+    let owners = config::Owners { user: ids.map(|ids| ids.first), group };
+    config::replace(&folder.join(&plan.name), files, owners).map_err(|(call, path, cause)| VolumeError::Io {
+        volume: plan.name.clone(),
+        call,
+        path,
+        cause,
+    })
+}
+
 /// Has a volume of the pod's own show in all places where it is mounted as shared what is mounted in any of them. The
 /// host's are shared with the host, or not, by whoever mounted them.
 pub fn share(plan: &VolumePlan, place: &Path) -> Result<(), VolumeError> {

@@ -3,7 +3,7 @@
 use barepod_engine::spec::{ContainerSpec, HookSpec, PodSpec, ProbeSpec};
 
 use super::text::{
-    AttemptText, CreateText, ExitsText, HookText, ImageText, OnStopText, ProbeText, ScriptText, TimeText,
+    AttemptText, CreateText, ExceedsText, ExitsText, HookText, ImageText, OnStopText, ProbeText, ScriptText, TimeText,
 };
 use crate::manifest::{Fault, FieldPath, nearest};
 
@@ -45,6 +45,14 @@ pub fn faults(text: &ScriptText, pod: &PodSpec) -> Vec<Fault> {
         }
     }
     let names: Vec<&str> = pod.containers.iter().map(|one| one.name.as_str()).collect();
+    for (at, request) in text.requests.iter().enumerate() {
+        if let Some(exceeds) = &request.exceeds {
+            let field = root.child("requests").index(at);
+            let others = [("force", request.force), ("gracePeriodSeconds", request.grace_period_seconds.is_some())];
+            faults.excludes(&field, ("exceeds", true), &others);
+            faults.exceeds(&field.child("exceeds"), exceeds, &names);
+        }
+    }
     for (name, attempts) in &text.containers {
         let field = root.child("containers").key(name);
         let Some(spec) = pod.containers.iter().find(|one| one.name == *name) else {
@@ -85,6 +93,21 @@ impl Faults {
                 let message = format!("Forbidden: may not be set with `{}`", one.0);
                 self.add(&field.child(name), message, "leave one of the two out");
             }
+        }
+    }
+
+    fn exceeds(&mut self, field: &FieldPath, exceeds: &ExceedsText, containers: &[&str]) {
+        let what = [exceeds.empty_dir.is_some(), exceeds.container.is_some(), exceeds.pod];
+        if what.into_iter().filter(|one| *one).count() != 1 {
+            let help = "one of emptyDir: NAME, container: NAME and pod: true";
+            self.add(field, "Required value: whose limit is exceeded", help);
+        }
+        if exceeds.limit.is_none() {
+            self.add(field, "Required value: limit", "as the manifest writes it, such as limit: 1Gi");
+        }
+        if let Some(name) = exceeds.container.as_deref().filter(|name| !containers.contains(name)) {
+            let help = format!("the pod has {}", containers.join(", "));
+            self.add(&field.child("container"), format!("Not found: {name:?}"), help);
         }
     }
 

@@ -44,13 +44,24 @@ pub struct SandboxText {
     pub fails: u32,
 }
 
-/// A stop request.
+/// A stop request, or something else that comes from outside.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RequestText {
     pub at: Option<TimeText>,
     pub grace_period_seconds: Option<u32>,
     pub force: bool,
+    pub exceeds: Option<ExceedsText>,
+}
+
+/// A limit of disk use that is exceeded.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ExceedsText {
+    pub empty_dir: Option<String>,
+    pub container: Option<String>,
+    pub pod: bool,
+    pub limit: Option<String>,
 }
 
 /// One attempt of a container.

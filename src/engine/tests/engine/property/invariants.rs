@@ -108,6 +108,11 @@ impl Invariants {
                 let deadline = now.after(grace);
                 self.stop_deadline = Some(self.stop_deadline.map_or(deadline, |before| before.min(deadline)));
             }
+            // A pod that isn't begun uses nothing.
+            Event::StorageExceeded(_) if self.began.is_some() => {
+                let deadline = now.after(Duration::from_secs(1));
+                self.stop_deadline = Some(self.stop_deadline.map_or(deadline, |before| before.min(deadline)));
+            }
             Event::SupervisorLost => self.over = true,
             Event::Resized { container, way: ResizeWay::Restart, .. } => {
                 if let Some(seen) = self.seen.get_mut(usize::from(container.0)) {
@@ -123,7 +128,11 @@ impl Invariants {
                     self.hear_container(now, index, event);
                 }
             }
-            Event::Tick | Event::Rejected { .. } | Event::Resized { .. } | Event::SandboxRemoved => {}
+            Event::Tick
+            | Event::StorageExceeded(_)
+            | Event::Rejected { .. }
+            | Event::Resized { .. }
+            | Event::SandboxRemoved => {}
             Event::SandboxReady | Event::SandboxFailed { .. } => self.making_sandbox = false,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled, ResizeWay};
+use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled, ResizeWay, StorageExceeded};
 use barepod_engine::spec::*;
 use barepod_engine::time::Instant;
 use barepod_engine::world::script::*;
@@ -217,16 +217,17 @@ fn outside(random: &mut Random) -> Outside {
     if random.percent(70) {
         for _ in 0..=random.below(3) {
             at = at.after(random.duration());
-            let event = match random.below(16) {
+            let event = match random.below(17) {
                 0 => Event::Kill,
-                6..=7 => Event::SandboxLost,
-                8..=9 => Event::Resized {
+                7..=8 => Event::SandboxLost,
+                9..=10 => Event::Resized {
                     container: ContainerIndex(u16::try_from(random.below(8)).unwrap()),
                     way: ResizeWay::Restart,
                     summary: String::new(),
                 },
                 1 if random.percent(30) => Event::SupervisorLost,
-                2..=5 => Event::Stop { grace: Some(random.pick(&[0, 1, 2, 3, 10, 40].map(Duration::from_secs))) },
+                2 => Event::StorageExceeded(StorageExceeded::Pod { limit: "1Gi".into() }),
+                3..=6 => Event::Stop { grace: Some(random.pick(&[0, 1, 2, 3, 10, 40].map(Duration::from_secs))) },
                 _ => Event::Stop { grace: None },
             };
             outside.push((at, event));

@@ -99,6 +99,7 @@ enum Why {
     InitFailed,
     Stopped,
     Deadline,
+    Evicted,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -233,6 +234,15 @@ impl Reference {
             }
             Event::Stop { grace } => self.stop(now, grace.unwrap_or(self.spec.grace_period), false),
             Event::Kill => self.stop(now, Duration::ZERO, true),
+            // Once, while there is something that can use the disk.
+            Event::StorageExceeded(_) if self.began.is_some() && self.sandbox != Sandbox::Removing => {
+                if self.ending.is_none() {
+                    self.end(now, Why::Evicted, SECOND);
+                } else if self.ending.unwrap().why != Why::Evicted {
+                    self.stop(now, SECOND, false);
+                    self.ending.as_mut().unwrap().why = Why::Evicted;
+                }
+            }
             // Only what has not begun can be refused.
             Event::Rejected { .. } if self.began.is_none() => {
                 self.ones.iter_mut().for_each(|one| one.fate = Fate::Over);
@@ -896,7 +906,7 @@ impl Reference {
             let codes = self.ones.iter().zip(&self.spec.containers).filter(|(_, spec)| spec.kind == kind);
             codes.filter_map(|(one, _)| one.code).find(|code| *code != 0)
         };
-        let deadline = self.ending.is_some_and(|ending| ending.why == Why::Deadline);
+        let deadline = self.ending.is_some_and(|ending| matches!(ending.why, Why::Deadline | Why::Evicted));
         let code = failed(Kind::Main).or(if deadline { None } else { failed(Kind::Init) });
         u8::try_from(code.unwrap_or(1)).unwrap_or(1)
     }
