@@ -156,7 +156,10 @@ impl World {
             match creation.advance() {
                 (Some(again), Progress::Pending) => creation = again,
                 (_, Progress::Created(container)) => return Ok(*container),
-                (_, Progress::Failed(error)) => return Err(error),
+                (_, Progress::Failed(error, removal)) => {
+                    finish(*removal);
+                    return Err(error);
+                }
                 (None, Progress::Pending) => unreachable!("pending gives the creation back"),
             }
         }
@@ -254,7 +257,10 @@ fn drain(fd: OwnedFd) -> String {
 }
 
 fn remove(container: Container) {
-    let mut removal = Removal::begin(container);
+    finish(Removal::begin(container));
+}
+
+fn finish(mut removal: Removal) {
     while removal.advance() {}
     loop {
         if let Some(errors) = removal.outcome() {
@@ -463,7 +469,10 @@ fn an_aborted_creation_leaves_nothing() {
             let limit = rustix::time::Timespec { tv_sec: 0, tv_nsec: number * 700_000 };
             let _ = poll(&mut [PollFd::new(&creation.fd(), PollFlags::IN)], Some(&limit));
         }
-        creation.abort();
+        finish(creation.abort());
+        assert!(world.cgroups_of(&plan.id).is_empty());
+        let attempt = world.attempt(&plan.name);
+        assert!(!attempt.state.exists() && !attempt.data.exists());
     }
     world.end();
 }

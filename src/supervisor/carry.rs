@@ -121,31 +121,42 @@ impl Supervisor<'_> {
     }
 
     fn create(&mut self, container: ContainerIndex, attempt: Attempt) {
-        if let Err((failure, message)) = self.begin_creation(container, attempt) {
-            self.answer(container, attempt, ContainerEvent::CreateFailed { failure, message });
+        let dirs = self.attempt_dirs(container, attempt);
+        // Before the plan, which is made while the helper starts. Where there can be none, the helper ends.
+        let label = plan::label(&self.pod.plan, container, attempt);
+        let begun = match &self.sandbox {
+            Some(sandbox) => Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| error.to_string()),
+            None => Err(GONE.to_owned()),
+        };
+        let mut creation = match begun {
+            Ok(creation) => creation,
+            Err(message) => {
+                let event = ContainerEvent::CreateFailed { failure: CreateFailure::Create, message };
+                return self.answer(container, attempt, event);
+            }
+        };
+        match self.order_creation(container, attempt, &dirs, &mut creation) {
+            Ok(()) => self.slot(container).stage = Stage::Creating(Box::new(creation)),
+            Err(why) => self.abandon(container, attempt, Box::new(creation.abort()), why),
         }
     }
 
-    fn begin_creation(&mut self, container: ContainerIndex, attempt: Attempt) -> Result<(), (CreateFailure, String)> {
-        let dirs = self.attempt_dirs(container, attempt);
-        let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
+    fn order_creation(
+        &mut self,
+        container: ContainerIndex,
+        attempt: Attempt,
+        dirs: &AttemptDirs,
+        creation: &mut Creation,
+    ) -> Result<(), (CreateFailure, String)> {
         let fail = |cause: String| (CreateFailure::Create, cause);
-        // Before the plan, which is made while the helper starts. Where there can be none, the helper ends.
-        let label = plan::label(&self.pod.plan, container, attempt);
-        let mut creation =
-            Creation::begin(&label, &dirs, sandbox.hierarchies()).map_err(|error| fail(error.to_string()))?;
         self.shrink_pod(container);
-        let mut plan = self.plan_container(container, attempt, &dirs)?;
+        let mut plan = self.plan_container(container, attempt, dirs)?;
         let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
         creation.order(&plan, filter.as_deref()).map_err(|error| fail(error.to_string()))?;
-        let added = self
-            .sources
+        self.sources
             .add(creation.fd(), Token::Creation(container), Interest::Readable)
-            .and_then(|()| self.sources.add(creation.helper_pidfd(), Token::Creation(container), Interest::Readable));
-        if let Err(errno) = added {
-            creation.abort();
-            return Err(fail(format!("epoll_ctl: {errno}")));
-        }
+            .and_then(|()| self.sources.add(creation.helper_pidfd(), Token::Creation(container), Interest::Readable))
+            .map_err(|errno| fail(format!("epoll_ctl: {errno}")))?;
         let resources = plan::resources::of(&self.pod.manifest, container);
         let slot = self.slot(container);
         slot.attempt = attempt;
@@ -157,8 +168,22 @@ impl Supervisor<'_> {
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
         slot.process = plan.spec.process().clone();
         slot.filter = filter;
-        slot.stage = Stage::Creating(Box::new(creation));
         Ok(())
+    }
+
+    /// What there is of an attempt that won't be made goes first: the next one comes after that is told.
+    pub(super) fn abandon(
+        &mut self,
+        container: ContainerIndex,
+        attempt: Attempt,
+        removal: Box<Removal>,
+        why: (CreateFailure, String),
+    ) {
+        let slot = self.slot(container);
+        slot.attempt = attempt;
+        slot.unmade = Some(why);
+        slot.stage = Stage::Removing(removal);
+        self.removals.push_back((container, attempt));
     }
 
     fn attempt_dirs(&self, container: ContainerIndex, attempt: Attempt) -> AttemptDirs {
@@ -221,10 +246,8 @@ impl Supervisor<'_> {
                 result
             }
             Stage::Creating(creation) => {
-                creation.abort();
-                let message = "it was ended while it was being made".to_owned();
-                let event = ContainerEvent::CreateFailed { failure: CreateFailure::Create, message };
-                self.answer(container, attempt, event);
+                let why = (CreateFailure::Create, "it was ended while it was being made".to_owned());
+                self.abandon(container, attempt, Box::new(creation.abort()), why);
                 Ok(())
             }
             other @ (Stage::Absent | Stage::Removing(_)) => {
@@ -269,6 +292,9 @@ impl Supervisor<'_> {
 
     /// All of an attempt is gone: nothing more can come out of its pipes.
     pub(super) fn removed(&mut self, container: ContainerIndex, attempt: Attempt) {
+        if let Some((failure, message)) = self.slot(container).unmade.take() {
+            return self.answer(container, attempt, ContainerEvent::CreateFailed { failure, message });
+        }
         self.drain(container);
         let now = timestamp(now().wall);
         let slot = &mut self.slots[usize::from(container.0)];

@@ -110,9 +110,10 @@ impl Supervisor<'_> {
                 self.catch_up(container);
                 ContainerEvent::Created { container_id }
             }
-            (None, Progress::Failed(error)) => {
+            (None, Progress::Failed(error, removal)) => {
                 let failure = if error.is_config() { CreateFailure::Config } else { CreateFailure::Create };
-                ContainerEvent::CreateFailed { failure, message: error.to_string() }
+                self.abandon(container, attempt, removal, (failure, error.to_string()));
+                return;
             }
             (None, Progress::Pending) => return,
         };

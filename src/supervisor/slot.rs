@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use barepod_engine::event::CreateFailure;
 use barepod_engine::spec::Attempt;
 use barepod_engine::time::Instant;
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -43,6 +44,8 @@ pub struct Slot {
     pub outdated: bool,
     /// What it was made with, or changed to since.
     pub resources: Option<ResourceRequirements>,
+    /// Why the attempt that is being removed was not made.
+    pub unmade: Option<(CreateFailure, String)>,
     /// The file that is mounted at its terminationMessagePath.
     pub termination_log: Option<PathBuf>,
 }
@@ -57,6 +60,6 @@ pub enum Stage {
     Creating(Box<Creation>),
     /// It exists: waits to be started, runs, or has ended and waits to be removed.
     Present(Box<Container>),
-    /// A helper removes it.
+    /// It is being removed, by a helper where that takes longer.
     Removing(Box<Removal>),
 }

@@ -10,6 +10,7 @@ use rustix::pipe::PipeFlags;
 
 use super::failure::{ContainerError, Failure, Stage};
 use super::helper::{self, Filtering, Report, Request};
+use super::removal::Removal;
 use super::running::{Container, Place};
 use super::{AttemptDirs, ExitStatus};
 use crate::plan::{CgroupVersion, ContainerPlan, Label};
@@ -25,8 +26,8 @@ pub enum Progress {
     Pending,
     /// Made, not started. The creation is over.
     Created(Box<Container>),
-    /// Not made; nothing of it is left but what [`Creation::abort`] would have left. The creation is over.
-    Failed(ContainerError),
+    /// Not made; what there is of it is still to be removed. The creation is over.
+    Failed(ContainerError, Box<Removal>),
 }
 
 /// A container being made: first a helper that waits to hear what to make, so that it is there as soon as it is known.
@@ -82,7 +83,7 @@ impl Creation {
         Ok(Self { place, helper, request, filter, go, report, line: Vec::new(), start, output: None, over: false })
     }
 
-    /// Tells the helper what to make; to be done once. After an error the creation is to be dropped. The filter is that
+    /// Tells the helper what to make; to be done once. After an error the creation is to be aborted. The filter is that
     /// of `linux.seccomp`, which the plan's config is not to have any more: it would be compiled anew.
     pub fn order(&mut self, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<(), ContainerError> {
         let container = || plan.name.clone();
@@ -182,36 +183,49 @@ impl Creation {
         if self.place.cgroups().any(|cgroup| self.place.hierarchies.oom_kills(cgroup) > 0) {
             failure.cause.push_str("; the kernel's OOM killer came: is the memory limit too low?");
         }
-        self.clear();
-        Progress::Failed(ContainerError::Create { container: self.place.name.clone(), failure })
+        let removal = Box::new(self.end());
+        Progress::Failed(ContainerError::Create { container: self.place.name.clone(), failure }, removal)
     }
 
-    /// Ends a creation that isn't wanted any more, with everything it has made.
-    pub fn abort(mut self) {
-        self.clear();
+    /// Kills everything of a creation that isn't wanted any more. What it has made is to be removed.
+    pub fn abort(mut self) -> Removal {
+        self.end()
     }
 
-    fn clear(&mut self) {
-        if !self.over {
-            self.over = true;
-            let _ = spawn::signal(&self.helper.pidfd, libc::SIGKILL);
-            // The container's init is a child of this process too. One that died by itself shows only in the pid file.
-            let noted = fs::read_to_string(self.place.dirs.state.join(helper::PID))
-                .ok()
-                .and_then(|text| text.trim().parse().ok());
-            let members: Vec<i32> =
-                self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup)).chain(noted).collect();
-            self.place.clear();
-            for pid in members.into_iter().chain([self.helper.pid]) {
-                spawn::leave_stray(pid);
-            }
+    fn end(&mut self) -> Removal {
+        self.over = true;
+        // The helper first: a process that it is forking is either there for the kill that follows, or never.
+        let _ = spawn::signal(&self.helper.pidfd, libc::SIGKILL);
+        // The container's init is a child of this process too. One that died by itself shows only in the pid file.
+        let noted: Option<i32> = fs::read_to_string(self.place.dirs.state.join(helper::PID))
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        let mut strays: Vec<i32> = self.members().chain(noted).chain([self.helper.pid]).collect();
+        self.place.kill();
+        if let Some(init) = noted.and_then(|pid| spawn::open_pidfd(pid).ok()) {
+            // Where there is no cgroup to kill it by.
+            let _ = spawn::signal(&init, libc::SIGKILL);
         }
+        strays.extend(self.members());
+        strays.sort_unstable();
+        strays.dedup();
+        for pid in strays {
+            spawn::leave_stray(pid);
+        }
+        Removal::of(self.place.clone())
+    }
+
+    fn members(&self) -> impl Iterator<Item = i32> {
+        self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup))
     }
 }
 
+/// Kills only: what it has made is left to the sandbox's removal or a sweep.
 impl Drop for Creation {
     fn drop(&mut self) {
-        self.clear();
+        if !self.over {
+            self.end();
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Removes an ended container: what is left in its cgroup, the cgroup, its files. Small things go piece by piece, between
-//! which the caller can look for what is urgent; what takes longer goes in a helper process.
+//! Removes an ended container, or what there is of one that isn't to be made: what is left in its cgroup, the cgroup, its
+//! files. Small things go piece by piece, between which the caller can look for what is urgent; what takes longer goes
+//! in a helper process.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -73,9 +74,15 @@ enum State {
 impl Removal {
     /// Starts removing a container whose init has ended; one that still runs is killed.
     pub fn begin(container: Container) -> Self {
-        let place = Box::new(container.place.clone());
+        let place = container.place.clone();
         place.kill();
         drop(container);
+        Self::of(place)
+    }
+
+    /// Of whatever is at a place where everything has been killed.
+    pub(super) fn of(place: Place) -> Self {
+        let place = Box::new(place);
         let cgroups: Vec<PathBuf> = match place.hierarchies.version() {
             CgroupVersion::None => Vec::new(),
             CgroupVersion::V1 | CgroupVersion::V2 => place.cgroups().cloned().collect(),

@@ -40,11 +40,9 @@ impl Place {
         }
     }
 
-    /// After a failed or aborted creation: kills and removes what there is, as far as it goes at once. What is
-    /// still dying then is left to the sandbox's removal or a sweep.
+    /// Removes what there is where nothing was started.
     pub(super) fn clear(&self) {
         for cgroup in self.cgroups() {
-            let _ = self.hierarchies.end(cgroup, std::time::Duration::from_millis(50));
             self.hierarchies.remove(cgroup);
         }
         for folder in [&self.dirs.state, &self.dirs.data] {
