@@ -16,7 +16,7 @@ use barepod::runtime::container::{
     AttemptDirs, Container, ContainerError, Creation, ExitStatus, Progress, Removal, reap_strays, set_helper_exe,
 };
 use barepod::runtime::node;
-use barepod::runtime::sandbox::{Sandbox, SandboxDirs, isolate_mounts};
+use barepod::runtime::sandbox::{RemovalStep, Sandbox, SandboxDirs, SandboxError, SandboxRemoval, isolate_mounts};
 use barepod::runtime::sweep::{SweepRequest, sweep};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use oci_spec::runtime::{LinuxMemoryBuilder, LinuxNamespaceType, LinuxResourcesBuilder, MountBuilder, Spec};
@@ -186,7 +186,7 @@ impl World {
 
     /// Removes the pod and looks for leftovers.
     fn end(mut self) {
-        let errors = self.sandbox.take().unwrap().remove();
+        let errors = remove_sandbox(self.sandbox.take().unwrap());
         assert!(errors.is_empty(), "{errors:?}");
         reap_strays();
         self.assert_nothing_left();
@@ -204,9 +204,26 @@ impl Drop for World {
     /// Also after a failed assertion nothing stays.
     fn drop(&mut self) {
         if let Some(sandbox) = self.sandbox.take() {
-            sandbox.remove();
+            remove_sandbox(sandbox);
         }
     }
+}
+
+fn remove_sandbox(sandbox: Sandbox) -> Vec<SandboxError> {
+    let mut removal = sandbox.remove();
+    loop {
+        match removal.advance() {
+            RemovalStep::More => {}
+            RemovalStep::Wait(time) => wait_for_processes(&removal, time),
+            RemovalStep::Done(errors) => return errors,
+        }
+    }
+}
+
+fn wait_for_processes(removal: &SandboxRemoval, time: Duration) {
+    let limit = rustix::time::Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
+    let mut polled: Vec<_> = removal.pause().into_iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+    let _ = poll(&mut polled, Some(&limit));
 }
 
 fn cgroups_named(name: &str) -> Vec<PathBuf> {
@@ -438,6 +455,37 @@ fn sub_paths_cannot_escape() {
     assert!(error.contains("subPath \"evil\"") && error.contains("leads out of the volume"), "{error}");
     assert!(!world.attempt("bad").state.exists() && world.cgroups_of("bad").is_empty());
     world.end();
+}
+
+#[test]
+fn a_sandbox_is_removed_without_waiting_for_it() {
+    if !is_root() {
+        return;
+    }
+    let mut world = World::new("pieces", Scope::Pod, &[empty_dir("v")]);
+    let mut container = world.create(&world.plan("web", &["sleep", "1000"])).unwrap();
+    start(&mut container).unwrap();
+    let sandbox = world.sandbox.take().unwrap();
+    let volume = sandbox.facts().volumes["v"].clone();
+    for number in 0..1000 {
+        fs::write(volume.join(number.to_string()), "").unwrap();
+    }
+    let mut removal = sandbox.remove();
+    // Killed, but they are children of this process and die beside it: pid 1 goes after they have been reaped.
+    assert!(matches!(removal.advance(), RemovalStep::Wait(_)));
+    assert!(volume.join("0").exists(), "processes go before the files that they use");
+    wait_exit(&mut container);
+    let mut pieces = 0;
+    loop {
+        match removal.advance() {
+            RemovalStep::More => pieces += 1,
+            RemovalStep::Wait(time) => wait_for_processes(&removal, time),
+            RemovalStep::Done(errors) => break assert!(errors.is_empty(), "{errors:?}"),
+        }
+    }
+    assert!(pieces >= 10, "{pieces} pieces for 1000 files");
+    reap_strays();
+    world.assert_nothing_left();
 }
 
 #[test]

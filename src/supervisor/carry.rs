@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::event::{ContainerEvent, CreateFailure, Event, ImageFailure, SandboxFailure};
+use barepod_engine::event::{ContainerEvent, CreateFailure, ImageFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::slot::Stage;
@@ -15,7 +15,6 @@ use crate::plan::{self, ContainerPlan, ImageSource, MountNamespaces};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
 use crate::runtime::image::{self, Image, Trouble};
 use crate::runtime::node;
-use crate::runtime::sandbox::{Sandbox, Which};
 use crate::runtime::seccomp;
 
 const GONE: &str = "the sandbox is gone";
@@ -54,51 +53,6 @@ impl Supervisor<'_> {
             ContainerAction::RunHook(hook) => self.asked.push_back((container, attempt, hook.into())),
             ContainerAction::Probe(probe) => self.asked.push_back((container, attempt, probe.into())),
         }
-    }
-
-    fn create_sandbox(&mut self) {
-        let plan = &self.pod.plan;
-        let made = match self.sandbox.take() {
-            // It was lost: its volumes and all that a new pid 1 can be put beside have stayed.
-            Some(sandbox) => sandbox.renew(),
-            None => Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node),
-        };
-        let event = match made {
-            Ok(sandbox) => {
-                if let Some(pause) = sandbox.pause()
-                    && let Err(errno) = self.sources.add(pause, Token::Sandbox, Interest::Readable)
-                {
-                    self.audience.warn(&format!("the sandbox's pid 1: epoll_ctl: {errno}"));
-                }
-                self.sandbox = Some(sandbox);
-                self.take_cpus();
-                self.watch_storage();
-                Event::SandboxReady
-            }
-            Err(error) => Event::SandboxFailed {
-                failure: match error.which() {
-                    Which::Sandbox => SandboxFailure::Sandbox,
-                    Which::Mount => SandboxFailure::Mount,
-                    Which::Fatal => {
-                        self.broken = Some(error);
-                        return;
-                    }
-                },
-                message: error.to_string(),
-            },
-        };
-        self.facts.push_back(event);
-    }
-
-    fn remove_sandbox(&mut self) {
-        self.leave_storage();
-        if let Some(sandbox) = self.sandbox.take() {
-            for error in sandbox.remove() {
-                self.audience.warn(&format!("removing the sandbox: {error}"));
-            }
-        }
-        self.give_back_cpus();
-        self.facts.push_back(Event::SandboxRemoved);
     }
 
     fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {

@@ -11,7 +11,6 @@ use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::Request;
 use crate::log::{ContainerLog, Stream};
 use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
-use crate::runtime::sandbox::Sandbox;
 
 /// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
 /// unless somebody else goes on writing.
@@ -55,15 +54,6 @@ impl Supervisor<'_> {
             self.interrupts += 1;
             self.facts.push_back(event);
         }
-    }
-
-    /// Told once; it is watched again when it has been made anew.
-    fn sandbox_moved(&mut self) {
-        let Some(pause) = self.sandbox.as_ref().filter(|sandbox| sandbox.is_lost()).and_then(Sandbox::pause) else {
-            return;
-        };
-        self.sources.remove(pause);
-        self.facts.push_back(Event::SandboxLost);
     }
 
     fn admit(&mut self) {

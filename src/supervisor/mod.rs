@@ -13,6 +13,7 @@ mod filters;
 mod handlers;
 mod persist;
 mod resize;
+mod sandbox;
 mod slot;
 mod sources;
 mod storage;
@@ -44,6 +45,7 @@ use clock::Alarm;
 use filters::Filters;
 use handlers::Handlers;
 use persist::Unwritten;
+use sandbox::Leaving;
 use slot::Slot;
 use sources::{Interest, Patience, Signals, Sources, Token};
 use storage::Storage;
@@ -105,6 +107,8 @@ pub struct Supervisor<'a> {
     /// The mount namespace that this process was started in.
     host_mounts: File,
     sandbox: Option<Sandbox>,
+    /// One that is being removed.
+    leaving: Option<Leaving>,
     slots: Vec<Slot>,
     filters: Filters,
     handlers: Handlers,
@@ -169,6 +173,7 @@ impl<'a> Supervisor<'a> {
             control,
             host_mounts,
             sandbox: None,
+            leaving: None,
             slots,
             filters: Filters::default(),
             handlers: Handlers::new(),
@@ -203,7 +208,7 @@ impl<'a> Supervisor<'a> {
                 return Ok(self.end(exit_code));
             }
             self.listen_as_there_is_room();
-            let patience = if self.has_chores() { Patience::None } else { Patience::Endless };
+            let patience = self.patience();
             let tokens =
                 self.sources.wait(patience).map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
             let urgent = tokens.partition_point(|token| token.is_urgent());
@@ -223,6 +228,8 @@ impl<'a> Supervisor<'a> {
                     break;
                 }
             }
+            self.advance_leaving();
+            self.settle()?;
         }
     }
 
@@ -241,6 +248,14 @@ impl<'a> Supervisor<'a> {
         drop(self.store);
         self.control.finish(exit_code, status.phase);
         exit_code
+    }
+
+    fn patience(&self) -> Patience {
+        match &self.leaving {
+            _ if self.has_chores() => Patience::None,
+            Some(leaving) => leaving.patience(),
+            None => Patience::Endless,
+        }
     }
 
     fn has_chores(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use barepod_engine::event::{Hook, Probe};
 use barepod_engine::spec::ContainerIndex;
@@ -146,6 +147,8 @@ pub enum Interest {
 pub enum Patience {
     /// Not at all: what is ready now.
     None,
+    /// At most so long.
+    Until(Duration),
     /// For ever.
     Endless,
 }
@@ -205,6 +208,10 @@ impl Sources {
     pub fn wait(&self, patience: Patience) -> rustix::io::Result<Vec<Token>> {
         let limit = match patience {
             Patience::None => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
+            Patience::Until(time) => Some(Timespec {
+                tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(time.subsec_nanos()),
+            }),
             Patience::Endless => None,
         };
         let mut ready = Vec::with_capacity(64);

@@ -236,3 +236,29 @@ fn who_used_the_grace() {
     assert!((2.9..6.0).contains(&spent), "{used}");
     assert!(seconds("web", "turnSeconds") > 1.9 && seconds("web", "preStopSeconds") == 0.0, "{used}");
 }
+
+/// R5.16: a sandbox that doesn't go at once holds up nothing else: status, signals and commands.
+#[test]
+fn signals_are_heard_while_the_sandbox_goes() {
+    let Some(case) = Case::new("slow-sandbox") else { return };
+    let pod = case.pod().spec(json!({"shareProcessNamespace": true})).main("main", "say up; await go; exit 0");
+    let mut run = case.start(&pod);
+    case.wait_for("up");
+    // The kernel keeps the pid 1 of a namespace until all others of it are reaped, and this one only we can reap.
+    let namespace = std::fs::File::open(format!("/proc/{}/ns/pid", case.pid_1())).unwrap();
+    let enter = move || {
+        nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWPID).unwrap();
+        std::process::Command::new("sleep").arg("1000").spawn().unwrap()
+    };
+    let mut guest = std::thread::spawn(enter).join().unwrap();
+    case.release("go");
+    wait("the status of a pod that has ended", || case.phase() == "Succeeded");
+    run.signal(Signal::INT);
+    run.signal(Signal::INT);
+    let resize = case.barepod(&["resize", "slow-sandbox", "-c", "main", "--cpu", "1"]);
+    assert!(!resize.status.success(), "{resize:?}");
+    assert!(!run.has_ended());
+    assert!(!guest.wait().unwrap().success());
+    assert_eq!(run.end(), 0);
+    assert!(!run.stderr().contains("removing the sandbox"), "{}", run.stderr());
+}

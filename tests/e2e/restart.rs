@@ -156,13 +156,6 @@ fn a_pod_whose_pid_1_is_killed_ends_under_never() {
 
 /// SIGKILL from the machine to the process that all others of the pod have as pid 1.
 fn kill_pid_1(case: &Case) {
-    let find = || {
-        std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
-            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let read = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-            (read("cgroup").contains(case.uid()) && read("cmdline").starts_with("barepod:pause")).then_some(pid)
-        })
-    };
-    let pid = rustix::process::Pid::from_raw(find().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(case.pid_1()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }

@@ -197,13 +197,14 @@ impl Creation {
         // The helper first: a process that it is forking is either there for the kill that follows, or never.
         let _ = spawn::signal(&self.helper.pidfd, libc::SIGKILL);
         // The container's init is a child of this process too. One that died by itself shows only in the pid file.
-        let noted: Option<i32> = fs::read_to_string(self.place.dirs.state.join(helper::PID))
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
+        let noted: Option<i32> =
+            fs::read_to_string(self.place.dirs.state.join(helper::PID)).ok().and_then(|text| text.trim().parse().ok());
         let mut strays: Vec<i32> = self.members().chain(noted).chain([self.helper.pid]).collect();
         self.place.kill();
-        if let Some(init) = noted.and_then(|pid| spawn::open_pidfd(pid).ok()) {
-            // Where there is no cgroup to kill it by.
+        // Where there is no cgroup to kill it by. Nobody but a running child of this process gets the signal.
+        if let Some(init) = noted.and_then(|pid| spawn::open_pidfd(pid).ok())
+            && matches!(spawn::reap(&init), Ok(None))
+        {
             let _ = spawn::signal(&init, libc::SIGKILL);
         }
         strays.extend(self.members());

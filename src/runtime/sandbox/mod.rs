@@ -6,6 +6,7 @@
 
 mod namespaces;
 mod pause;
+mod removal;
 mod user;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::plan::resize::Place;
@@ -26,6 +26,8 @@ use crate::plan::{
 };
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
 use crate::runtime::volume::{self, VolumeError};
+
+pub use removal::{RemovalStep, SandboxRemoval};
 
 pub(crate) use pause::{NAME as PAUSE, USERS_NAME as PAUSE_OF_USERS, run as run_pause, run_in as run_pause_of_users};
 
@@ -47,6 +49,22 @@ pub enum SandboxError {
     Lost { namespace: &'static str, cause: io::Error },
     #[error(transparent)]
     Volume(#[from] VolumeError),
+}
+
+/// A sandbox that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotMade {
+    /// Why.
+    pub error: SandboxError,
+    /// What there is of it, to be removed.
+    pub remains: Option<Box<SandboxRemoval>>,
+}
+
+impl<E: Into<SandboxError>> From<E> for NotMade {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), remains: None }
+    }
 }
 
 /// What kind of failure a [`SandboxError`] is for the pod.
@@ -118,21 +136,20 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes everything, in a process with one thread (it visits the new namespaces itself). After a failure nothing
-    /// of it is left.
+    /// Makes everything, in a process with one thread (it visits the new namespaces itself).
     pub fn create(
         plan: &SandboxPlan,
         cgroup: &CgroupPlan,
         volumes: &[VolumePlan],
         dirs: &SandboxDirs,
         node: &NodeFacts,
-    ) -> Result<Self, SandboxError> {
+    ) -> Result<Self, NotMade> {
         let cgroup = PodCgroup::create(cgroup, node.cgroups)?;
         let namespaces = match namespaces::create(plan, node.rights()) {
             Ok(namespaces) => namespaces,
             Err(error) => {
                 cgroup.remove();
-                return Err(error);
+                return Err(error.into());
             }
         };
         let mut sandbox = Self {
@@ -148,10 +165,7 @@ impl Sandbox {
         };
         match sandbox.fill(plan, volumes) {
             Ok(()) => Ok(sandbox),
-            Err(error) => {
-                sandbox.remove();
-                Err(error)
-            }
+            Err(error) => Err(NotMade { error, remains: Some(Box::new(sandbox.remove())) }),
         }
     }
 
@@ -285,47 +299,23 @@ impl Sandbox {
     }
 
     /// A new pid 1, with a new namespace, in the place of one that has ended. All else stays as it is, volumes with what
-    /// is in them included. After a failure nothing of the sandbox is left.
-    pub fn renew(mut self) -> Result<Self, SandboxError> {
+    /// is in them included. After a failure nothing of the sandbox is to be left.
+    pub fn renew(mut self) -> Result<Self, NotMade> {
         if let Some(old) = self.pause.take() {
             old.end();
             match pause::Pause::start(&self.cgroup, self.namespaces.user_fd()) {
                 Ok(new) => self.pause = Some(new),
                 Err(cause) => {
-                    self.remove();
-                    return Err(error("start", "the sandbox's pid 1")(cause));
+                    let error = error("start", "the sandbox's pid 1")(cause);
+                    return Err(NotMade { error, remains: Some(Box::new(self.remove())) });
                 }
             }
         }
         Ok(self)
     }
 
-    /// Removes everything, also processes that are still in the pod's cgroup. Goes on after failures and returns them.
-    pub fn remove(mut self) -> Vec<SandboxError> {
-        let mut errors = Vec::new();
-        if let Err(error) = self.cgroup.hierarchies().end(self.cgroup.path(), Duration::from_secs(10)) {
-            errors.push(error.into());
-        }
-        if let Some(pause) = self.pause.take() {
-            pause.end();
-        }
-        for one in self.volumes.drain(..).rev() {
-            if let Err(error) = volume::remove(&one, &self.dirs.data.join("volumes")) {
-                errors.push(error.into());
-            }
-        }
-        // Containers and volumes have taken their own folders away: what held these goes too, where nothing is in it.
-        crate::runtime::files::remove_empty(&self.dirs.data);
-        if let Some(shm) = self.shm.take()
-            && let Err(errno) = umount2(&shm, MntFlags::MNT_DETACH)
-        {
-            errors.push(error("umount", shm.display())(errno.into()));
-        }
-        let files = self.files();
-        if let Err(cause) = crate::runtime::files::remove_tree(&files, &mut 10_000) {
-            errors.push(error("remove", files.display())(cause));
-        }
-        errors.extend(self.cgroup.remove().into_iter().map(SandboxError::from));
-        errors
+    /// To be removed, with everything in it, also processes that are still in the pod's cgroup.
+    pub fn remove(self) -> SandboxRemoval {
+        SandboxRemoval::of(self)
     }
 }

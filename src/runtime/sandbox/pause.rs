@@ -79,16 +79,14 @@ impl Pause {
         matches!(rustix::event::poll(&mut [pidfd], Some(&now)), Ok(1))
     }
 
-    /// Kills it, and so everything in its namespace. The kernel holds the last process of a pid namespace until all
-    /// others are reaped, and some of them are this process' children: waiting alone would be for ever.
-    pub(super) fn end(self) {
+    /// Kills it, and so everything in its namespace. Given back as long as it isn't dead.
+    pub(super) fn end(self) -> Option<Self> {
         let _ = spawn::signal(&self.child.pidfd, libc::SIGKILL);
-        let soon = rustix::time::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-        let pidfd = rustix::event::PollFd::new(&self.child.pidfd, rustix::event::PollFlags::IN);
-        while let Ok(0) = rustix::event::poll(&mut [pidfd.clone()], Some(&soon)) {
-            spawn::reap_strays();
+        if !self.has_ended() {
+            return Some(self);
         }
         let _ = spawn::reap(&self.child.pidfd);
+        None
     }
 }
 

@@ -152,12 +152,12 @@ fn host_path(plan: &VolumePlan, path: &Path, kind: HostPathKind) -> Result<PathB
     }
 }
 
-/// Removes what `create` made. A hostPath stays.
-pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
+/// Removes what `create` made, at most `budget` files of it; false: there are more. A hostPath stays.
+pub fn remove(plan: &VolumePlan, folder: &Path, budget: &mut usize) -> Result<bool, VolumeError> {
     let made = folder.join(&plan.name);
     let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
-        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(()),
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(true),
         VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {
             unmount(&made).map_err(|cause| error("umount", cause))?;
         }
@@ -167,7 +167,7 @@ pub fn remove(plan: &VolumePlan, folder: &Path) -> Result<(), VolumeError> {
             let _ = nix::mount::umount2(&made, flags);
         }
     }
-    files::remove_tree(&made, &mut usize::MAX.clone()).map(drop).map_err(|cause| error("remove", cause))
+    files::remove_tree(&made, budget).map_err(|cause| error("remove", cause))
 }
 
 fn unmount(path: &Path) -> io::Result<()> {
@@ -228,7 +228,7 @@ mod tests {
         let plan = VolumePlan { name: "v".into(), source: VolumeSource::EmptyDir { size_limit: None }, fs_group: None };
         let made = create(&plan, dir.path(), None).unwrap();
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o777, "R10.5");
-        remove(&plan, dir.path()).unwrap();
+        assert!(remove(&plan, dir.path(), &mut 10).unwrap());
         assert!(!made.exists());
     }
 }

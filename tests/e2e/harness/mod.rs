@@ -242,6 +242,17 @@ impl Case {
         leftovers::commands(self).into_iter().filter(|command| command.contains(word)).collect()
     }
 
+    /// The pid, outside, of the process that all others of the pod have as pid 1.
+    pub fn pid_1(&self) -> i32 {
+        let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let found = processes.find_map(|entry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let read = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+            (read("cgroup").contains(self.uid()) && read("cmdline").starts_with("barepod:pause")).then_some(pid)
+        });
+        found.expect("the pod's pid 1")
+    }
+
     /// `events POD -o json`.
     pub fn events(&self) -> Vec<Value> {
         let output = self.barepod(&["events", &self.name, "-o", "json"]);

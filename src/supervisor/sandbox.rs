@@ -1,0 +1,113 @@
+//! The sandbox: made at once, removed piece by piece while signals and commands are heard.
+
+use barepod_engine::event::{Event, SandboxFailure};
+use barepod_engine::time::Instant;
+
+use super::sources::{Interest, Patience, Token};
+use super::{Supervisor, now};
+use crate::runtime::sandbox::{NotMade, RemovalStep, Sandbox, SandboxRemoval, Which};
+
+/// A sandbox that is being removed.
+pub struct Leaving {
+    removal: Box<SandboxRemoval>,
+    /// What is told when it has gone.
+    then: Event,
+    /// When it can go on; `None`: now.
+    due: Option<Instant>,
+}
+
+impl Leaving {
+    /// How long it can wait.
+    pub fn patience(&self) -> Patience {
+        match self.due.map(|due| due.since(now().monotonic)) {
+            None => Patience::None,
+            Some(left) if left.is_zero() => Patience::None,
+            Some(left) => Patience::Until(left),
+        }
+    }
+}
+
+impl Supervisor<'_> {
+    pub(super) fn create_sandbox(&mut self) {
+        let plan = &self.pod.plan;
+        let made = match self.sandbox.take() {
+            // It was lost: its volumes and all that a new pid 1 can be put beside have stayed.
+            Some(sandbox) => sandbox.renew(),
+            None => Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node),
+        };
+        match made {
+            Ok(sandbox) => {
+                if let Some(pause) = sandbox.pause()
+                    && let Err(errno) = self.sources.add(pause, Token::Sandbox, Interest::Readable)
+                {
+                    self.audience.warn(&format!("the sandbox's pid 1: epoll_ctl: {errno}"));
+                }
+                self.sandbox = Some(sandbox);
+                self.take_cpus();
+                self.watch_storage();
+                self.facts.push_back(Event::SandboxReady);
+            }
+            Err(NotMade { error, remains }) => {
+                let failure = match error.which() {
+                    Which::Sandbox => SandboxFailure::Sandbox,
+                    Which::Mount => SandboxFailure::Mount,
+                    Which::Fatal => {
+                        self.broken = Some(error);
+                        return;
+                    }
+                };
+                let event = Event::SandboxFailed { failure, message: error.to_string() };
+                match remains {
+                    Some(removal) => self.leaving = Some(Leaving { removal, then: event, due: None }),
+                    None => self.facts.push_back(event),
+                }
+            }
+        }
+    }
+
+    pub(super) fn remove_sandbox(&mut self) {
+        self.leave_storage();
+        match self.sandbox.take() {
+            Some(sandbox) => {
+                let removal = Box::new(sandbox.remove());
+                self.leaving = Some(Leaving { removal, then: Event::SandboxRemoved, due: None });
+            }
+            None => self.sandbox_left(Event::SandboxRemoved),
+        }
+    }
+
+    /// Takes the removal a piece further, where there is one that doesn't have to wait. It may take long where volumes
+    /// hold many files: whatever else there is to do comes before the next piece.
+    pub(super) fn advance_leaving(&mut self) {
+        let Some(mut leaving) = self.leaving.take_if(|leaving| leaving.patience() == Patience::None) else { return };
+        match leaving.removal.advance() {
+            RemovalStep::More => leaving.due = None,
+            RemovalStep::Wait(time) => leaving.due = Some(now().monotonic.after(time)),
+            RemovalStep::Done(errors) => {
+                for error in errors {
+                    self.audience.warn(&format!("removing the sandbox: {error}"));
+                }
+                return self.sandbox_left(leaving.then);
+            }
+        }
+        self.leaving = Some(leaving);
+    }
+
+    fn sandbox_left(&mut self, event: Event) {
+        self.give_back_cpus();
+        self.facts.push_back(event);
+    }
+
+    /// Its pid 1 has ended. Told once; it is watched again when it has been made anew.
+    pub(super) fn sandbox_moved(&mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            if let Some(pause) = leaving.removal.pause() {
+                self.sources.remove(pause);
+            }
+            leaving.due = None;
+        } else if let Some(pause) = self.sandbox.as_ref().filter(|sandbox| sandbox.is_lost()).and_then(Sandbox::pause) {
+            self.sources.remove(pause);
+            self.facts.push_back(Event::SandboxLost);
+        }
+    }
+}
