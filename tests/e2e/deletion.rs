@@ -241,7 +241,7 @@ fn who_used_the_grace() {
 #[test]
 fn signals_are_heard_while_the_sandbox_goes() {
     let Some(case) = Case::new("slow-sandbox") else { return };
-    let pod = case.pod().spec(json!({"shareProcessNamespace": true})).main("main", "say up; await go; exit 0");
+    let pod = case.pod().spec(json!({"shareProcessNamespace": true})).main("main", "say up; hold go; exit 0");
     let mut run = case.start(&pod);
     case.wait_for("up");
     // The kernel keeps the pid 1 of a namespace until all others of it are reaped, and this one only we can reap.
