@@ -22,6 +22,7 @@ mod hooks;
 mod killed;
 mod network;
 mod objects;
+mod oci_hooks;
 mod order;
 mod output;
 mod probes;
