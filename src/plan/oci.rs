@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Hook, Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory,
+    Hooks, Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory,
     LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
@@ -42,14 +42,8 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
             return refuse("process.selinuxLabel", "SELinux", "the container runtime has none; take the label out");
         }
     }
-    if let Some(hooks) = base.hooks() {
-        // libcontainer runs these two where its own start and delete commands end; here nobody gives them.
-        let given = |list: &Option<Vec<Hook>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        for (field, list) in [("hooks.poststart", hooks.poststart()), ("hooks.poststop", hooks.poststop())] {
-            if given(list) {
-                return refuse(field, "a hook at this point", "use lifecycle hooks of the manifest, or take it out");
-            }
-        }
+    if let Some((field, value, advice)) = bad_hook(base.hooks().as_ref()) {
+        return refuse(&field, &value, advice);
     }
     if let Some(linux) = base.linux() {
         if filled(linux.mount_label()) {
@@ -100,6 +94,31 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         return refuse("vm", "a virtual machine", "containers share the host's kernel here; take it out");
     }
     refuse_of_manifest(ask)
+}
+
+/// What can't be run as a hook: field, value, what to write.
+fn bad_hook(hooks: Option<&Hooks>) -> Option<(String, String, &'static str)> {
+    let hooks = hooks?;
+    #[allow(deprecated)]
+    let lists = [
+        ("prestart", hooks.prestart()),
+        ("createRuntime", hooks.create_runtime()),
+        ("createContainer", hooks.create_container()),
+        ("startContainer", hooks.start_container()),
+        ("poststart", hooks.poststart()),
+        ("poststop", hooks.poststop()),
+    ];
+    let all = lists.iter().flat_map(|(name, list)| list.iter().flatten().enumerate().map(move |one| (name, one)));
+    for (name, (at, hook)) in all {
+        let field = |rest: &str| format!("hooks.{name}[{at}].{rest}");
+        if !hook.path().is_absolute() {
+            return Some((field("path"), format!("{:?}", hook.path()), "it must begin with a slash"));
+        }
+        if let Some(timeout) = hook.timeout().filter(|timeout| *timeout <= 0) {
+            return Some((field("timeout"), timeout.to_string(), "seconds, more than 0; leave it out for no timeout"));
+        }
+    }
+    None
 }
 
 /// What of a device rule no device and no access can match: field, value, what to write.

@@ -142,6 +142,7 @@ impl Supervisor<'_> {
         slot.resources = resources;
         slot.start_asked = None;
         slot.start_told = false;
+        slot.exit_waits = false;
         slot.ran = None;
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
         slot.process = plan.spec.process().clone();
