@@ -28,6 +28,7 @@ mod security;
 mod signal;
 mod sysctls;
 mod types;
+mod unsupported;
 mod volumes;
 
 #[cfg(test)]

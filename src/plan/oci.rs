@@ -7,15 +7,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Hooks, Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory,
-    LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
+    Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory, LinuxNamespace,
+    LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
 use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
 use super::security::{self, Identity};
 use super::types::{CgroupVersion, RootAccess, Scope};
-use super::{apparmor, devices, resources, seccomp};
+use super::{apparmor, devices, resources, seccomp, unsupported};
 
 /// What the other modules have worked out.
 pub(crate) struct Parts {
@@ -42,7 +42,7 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
             return refuse("process.selinuxLabel", "SELinux", "the container runtime has none; take the label out");
         }
     }
-    if let Some((field, value, advice)) = bad_hook(base.hooks().as_ref()) {
+    if let Some((field, value, advice)) = unsupported::first(base, ask.node.cgroups) {
         return refuse(&field, &value, advice);
     }
     if let Some(linux) = base.linux() {
@@ -94,31 +94,6 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         return refuse("vm", "a virtual machine", "containers share the host's kernel here; take it out");
     }
     refuse_of_manifest(ask)
-}
-
-/// What can't be run as a hook: field, value, what to write.
-fn bad_hook(hooks: Option<&Hooks>) -> Option<(String, String, &'static str)> {
-    let hooks = hooks?;
-    #[allow(deprecated)]
-    let lists = [
-        ("prestart", hooks.prestart()),
-        ("createRuntime", hooks.create_runtime()),
-        ("createContainer", hooks.create_container()),
-        ("startContainer", hooks.start_container()),
-        ("poststart", hooks.poststart()),
-        ("poststop", hooks.poststop()),
-    ];
-    let all = lists.iter().flat_map(|(name, list)| list.iter().flatten().enumerate().map(move |one| (name, one)));
-    for (name, (at, hook)) in all {
-        let field = |rest: &str| format!("hooks.{name}[{at}].{rest}");
-        if !hook.path().is_absolute() {
-            return Some((field("path"), format!("{:?}", hook.path()), "it must begin with a slash"));
-        }
-        if let Some(timeout) = hook.timeout().filter(|timeout| *timeout <= 0) {
-            return Some((field("timeout"), timeout.to_string(), "seconds, more than 0; leave it out for no timeout"));
-        }
-    }
-    None
 }
 
 /// What of a device rule no device and no access can match: field, value, what to write.

@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::plan::{CgroupPlan, CgroupVersion};
 
-pub(crate) use container::{Access, View};
+pub(crate) use container::{Access, ProcessLimit, View};
 
 /// What went wrong with a cgroup.
 #[derive(Debug, thiserror::Error)]
