@@ -317,7 +317,8 @@ impl Reference {
             let deadline = self.grace_end(i).unwrap();
             let total = self.ending.unwrap().deadline;
             let one = &mut self.ones[i];
-            one.kill_at = one.kill_at.map(|at| at.min(total));
+            let limit = if one.stage == Stage::Starting { deadline } else { total };
+            one.kill_at = one.kill_at.map(|at| at.min(limit));
             if let Some(stop) = &mut one.stop {
                 stop.deadline = stop.deadline.min(deadline);
                 if let Some(at) = stop.signaled {
@@ -644,7 +645,13 @@ impl Reference {
                 self.restarting || self.forced() || late
             }
             Stage::Created => !self.wanted(i),
-            Stage::Starting => self.restarting || self.forced(),
+            Stage::Starting => {
+                if self.ending.is_some() && !self.kept(i) && self.ones[i].kill_at.is_none() {
+                    self.ones[i].kill_at = self.grace_end(i);
+                }
+                let late = self.ones[i].kill_at.is_some_and(|at| at <= now) && !self.kept(i);
+                self.restarting || self.forced() || late
+            }
             Stage::Running => {
                 let late =
                     self.ones[i].stop.as_ref().is_some_and(|stop| stop.signaled.is_some() && stop.kill_at <= now);
@@ -717,6 +724,7 @@ impl Reference {
             return false;
         }
         self.ones[i].stage = Stage::Starting;
+        self.ones[i].kill_at = None;
         self.ask(i, ContainerAction::Start);
         true
     }

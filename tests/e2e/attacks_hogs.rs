@@ -1,0 +1,95 @@
+//! Containers that take all they can get (docs/security.md): neighbours, supervisor and stop go on.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Case, main, wait};
+
+fn bundle(case: &Case, more: &Value) {
+    let folder = case.dir().join("b");
+    fs::create_dir(&folder).unwrap();
+    symlink(case.rootfs(), folder.join("rootfs")).unwrap();
+    let mut config = json!({"ociVersion": "1.2.0", "root": {"path": "rootfs"},
+        "process": {"args": ["sh"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
+/// A fork bomb is held by the limit of processes; a neighbour starts processes all the same, exec probes too.
+#[test]
+fn a_fork_bomb() {
+    let Some(case) = Case::new("fork-bomb") else { return };
+    bundle(&case, &json!({"linux": {"resources": {"pids": {"limit": 64}}}}));
+    // No external program: every `&` is a fork, and one that fails doesn't end the shell.
+    let bomb = "say bomb; f() { while :; do f & done; }; (f) 2>/dev/null & (f) 2>/dev/null & while :; do wait; done";
+    let bomb = main("bomb", bomb, json!({"image": "bundle:b"}));
+    let live = json!({"readinessProbe": crate::harness::probe("true")});
+    let neighbour = main(
+        "neighbour",
+        "await bomb; for i in 1 2 3 4 5; do busybox true && say alive $i; done; exec serve neighbour",
+        live,
+    );
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 2}));
+    let mut run = case.start(&pod.container(bomb).container(neighbour));
+    case.wait_for("alive 5");
+    case.wait_for("neighbour up");
+    wait("a probe's answer", || case.container("neighbour")["ready"] == true);
+    run.signal(Signal::TERM);
+    run.end();
+    assert!(case.said("neighbour term"));
+}
+
+/// Who takes more memory than its limit is OOMKilled, alone.
+#[test]
+fn a_memory_hog() {
+    let Some(case) = Case::new("memory-hog") else { return };
+    let limit = json!({"resources": {"limits": {"memory": "32Mi"}}});
+    let hog = main("hog", "await neighbour up; exec tail /dev/zero", limit);
+    let neighbour = main("neighbour", "exec serve neighbour", json!({}));
+    let mut run = case.start(&case.pod().container(hog).container(neighbour));
+    run.wait_for_line("hog exited");
+    assert_eq!(case.ended("hog"), (137, "OOMKilled".into()));
+    assert!(!case.container("neighbour")["state"]["running"].is_null());
+    assert_eq!(case.container("neighbour")["restartCount"], 0);
+    run.signal(Signal::TERM);
+    run.end();
+    assert!(case.said("neighbour term"));
+}
+
+/// A flood of output slows itself down: a neighbour's lines come through, its end is reacted to, and the pod stops.
+#[test]
+fn a_log_flood() {
+    let Some(case) = Case::new("log-flood") else { return };
+    let flood = main("flood", "say flood; exec yes 0123456789012345678901234567890123456789", json!({}));
+    let quiet = main("quiet", "await flood; echo a quiet line; say quiet; exit 7", json!({}));
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 2}));
+    let mut run = case.start_with(&pod.container(flood).container(quiet), &["-d"]);
+    run.end();
+    wait("the neighbour's end", || case.ended("quiet").0 == 7);
+    assert_eq!(case.logs("quiet", &[]), "a quiet line\n");
+    assert!(case.barepod(&["stop", case.name()]).status.success());
+    assert_eq!(case.phase(), "Failed");
+}
+
+/// A config of ten thousand mounts works or fails; meanwhile the others go on, and nothing of it is left.
+#[test]
+fn ten_thousand_mounts() {
+    let Some(case) = Case::new("mounts-10000") else { return };
+    let mount = |at: usize| json!({"destination": format!("/m/{at}"), "type": "tmpfs", "source": "tmpfs", "options": ["size=4k"]});
+    let mounts: Vec<Value> = (0..10_000).map(mount).collect();
+    bundle(&case, &json!({"mounts": mounts}));
+    let many = main("many", "say many", json!({"image": "bundle:b"}));
+    let neighbour = main("neighbour", "say neighbour; exec serve neighbour", json!({}));
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 2}));
+    // In front: the mains behind it wait for its creation once (R2.4).
+    let mut run = case.start(&pod.container(neighbour).container(many));
+    case.wait_for("neighbour up");
+    // The supervisor answers while they are made.
+    assert_eq!(case.phase(), "Running");
+    assert!(case.barepod(&["stop", case.name()]).status.success());
+    run.end();
+    assert!(case.said("neighbour term"));
+}
