@@ -93,7 +93,7 @@ fn a_log_flood() {
     assert_eq!(case.phase(), "Failed");
 }
 
-/// A config of ten thousand mounts works or fails; meanwhile the others go on, and nothing of it is left.
+/// A config of ten thousand mounts is only slow; meanwhile the others go on and are answered for, and nothing is left.
 #[test]
 fn ten_thousand_mounts() {
     let Some(case) = Case::new("mounts-10000") else { return };
@@ -108,6 +108,7 @@ fn ten_thousand_mounts() {
     case.wait_for("neighbour up");
     // The supervisor answers while they are made.
     assert!(!case.container("neighbour")["state"]["running"].is_null());
+    case.wait_for("many");
     assert!(case.barepod(&["stop", case.name()]).status.success());
     run.end();
     assert!(case.said("neighbour term"));
