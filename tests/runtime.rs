@@ -138,6 +138,7 @@ impl World {
             name: name.into(),
             attempt: Attempt(0),
             id: format!("{}-{name}", self.name),
+            bundle: self.dir.path().to_owned(),
             rootfs: self.dir.path().join("rootfs"),
             root: RootAccess::Writable,
             spec,

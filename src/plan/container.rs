@@ -118,6 +118,7 @@ pub fn container(
         name,
         attempt,
         id,
+        bundle: image.id.split_once(':').map_or("/", |(_, path)| path).into(),
         rootfs: image.rootfs.clone(),
         root,
         spec,

@@ -31,6 +31,7 @@ mod signal;
 pub mod storage;
 mod sysctls;
 mod types;
+mod unsupported;
 mod volumes;
 
 #[cfg(test)]

@@ -7,15 +7,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Hook, Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory,
-    LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
+    Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory, LinuxNamespace,
+    LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
 use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
 use super::security::{self, Identity};
 use super::types::{CgroupVersion, RootAccess, Scope};
-use super::{apparmor, devices, resources, seccomp};
+use super::{apparmor, devices, resources, seccomp, unsupported};
 
 /// What the other modules have worked out.
 pub(crate) struct Parts {
@@ -42,14 +42,8 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
             return refuse("process.selinuxLabel", "SELinux", "the container runtime has none; take the label out");
         }
     }
-    if let Some(hooks) = base.hooks() {
-        // libcontainer runs these two where its own start and delete commands end; here nobody gives them.
-        let given = |list: &Option<Vec<Hook>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        for (field, list) in [("hooks.poststart", hooks.poststart()), ("hooks.poststop", hooks.poststop())] {
-            if given(list) {
-                return refuse(field, "a hook at this point", "use lifecycle hooks of the manifest, or take it out");
-            }
-        }
+    if let Some((field, value, advice)) = unsupported::first(base, ask.node.cgroups) {
+        return refuse(&field, &value, advice);
     }
     if let Some(linux) = base.linux() {
         if filled(linux.mount_label()) {

@@ -4,6 +4,7 @@
 mod configs;
 mod cpus;
 mod names;
+mod oci_fields;
 mod resize;
 mod rootless;
 mod shares;

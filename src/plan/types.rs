@@ -320,6 +320,8 @@ pub struct ContainerPlan {
     pub attempt: Attempt,
     /// Unique on this box: the part of containerID behind `barepod://`.
     pub id: String,
+    /// The folder that `image:` names: what the bundle's hooks are told.
+    pub bundle: PathBuf,
     /// The lower layer of the root file system. Absolute.
     pub rootfs: PathBuf,
     /// Whether the root file system gets an upper layer.

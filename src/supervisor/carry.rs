@@ -57,6 +57,14 @@ impl Supervisor<'_> {
 
     fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
         let found = image::open(&self.pod.plan.images[usize::from(container.0)]);
+        if attempt == Attempt(0)
+            && let Ok(image) = &found
+        {
+            for key in &image.unknown {
+                self.audience
+                    .warn(&format!("{}: config.json: {key}: no field of an OCI config; it is ignored", image.id));
+            }
+        }
         let event = match &found {
             Ok(image) => ContainerEvent::ImageReady { image_id: image.id.clone(), stop_signal: image.stop_signal },
             // A bundle that is there but no good is found out at the create, as the kubelet's runtime does.
@@ -118,6 +126,7 @@ impl Supervisor<'_> {
         slot.resources = resources;
         slot.start_asked = None;
         slot.start_told = false;
+        slot.exit_waits = false;
         slot.ran = None;
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
         slot.process = plan.spec.process().clone();

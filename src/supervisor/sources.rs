@@ -179,6 +179,17 @@ impl Sources {
         epoll::add(&self.epoll, source, EventData::new_u64(token.encode()), flags)
     }
 
+    /// Waits for `source` too, unless it is waited for already.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_if_new(&self, source: impl AsFd, token: Token, interest: Interest) -> rustix::io::Result<()> {
+        match self.add(source, token, interest) {
+            Err(Errno::EXIST) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Waits for `source` until it is ready once; also where it was waited for before.
     ///
     /// # Errors

@@ -163,10 +163,11 @@ impl Engine {
     }
 
     fn start_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, message: String) {
-        if !matches!(self.container(index).life, Life::Starting { .. }) {
-            return;
+        let Life::Starting { killed, .. } = self.container(index).life else { return };
+        // What we ended ourselves is not news.
+        if killed == Killed::No {
+            turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
         }
-        turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
         let wall = turn.now.wall;
         let terminated = Terminated {
             exit_code: START_ERROR,

@@ -333,15 +333,9 @@ impl Engine {
         match &container.life {
             // A gate that is closed opens by an event, not by time.
             Life::Retry { at, .. } | Life::BackOff { at, .. } => self.may_begin(index).then_some(*at),
-            Life::Creating { kill_at, .. } => *kill_at,
+            Life::Creating { kill_at, .. } | Life::Starting { kill_at, .. } => *kill_at,
             Life::Running(running) => running.next_deadline(self.probing(index)),
-            Life::Waiting
-            | Life::Preparing
-            | Life::Created
-            | Life::Discarded
-            | Life::Starting { .. }
-            | Life::Removing(_)
-            | Life::Over => None,
+            Life::Waiting | Life::Preparing | Life::Created | Life::Discarded | Life::Removing(_) | Life::Over => None,
         }
     }
 

@@ -103,7 +103,7 @@ impl Engine {
         if matches!(self.container(index).life, Life::Created) {
             self.assert_order(index);
             let container = self.container_mut(index);
-            container.life = Life::Starting { killed: Killed::No };
+            container.life = Life::Starting { kill_at: None, killed: Killed::No };
             turn.act(index, container.attempt, ContainerAction::Start);
         }
     }
@@ -224,7 +224,8 @@ impl Engine {
             Life::Created => container.life = Life::Discarded,
             // Once is enough.
             Life::Running(Running { stop: Some(Stop { stage: StopStage::Killed { .. }, .. }), .. }) => return,
-            Life::Starting { killed } => {
+            Life::Starting { killed, kill_at } => {
+                *kill_at = None;
                 // Once more when the answer comes: it may have been sent before there was anything to kill.
                 if *killed == Killed::Yes {
                     return;

@@ -23,7 +23,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::plan::{CgroupPlan, CgroupVersion};
 
-pub(crate) use container::{Access, View};
+pub(crate) use container::{Access, ProcessLimit, View};
 pub(crate) use remove::remove_folder;
 
 /// What went wrong with a cgroup.

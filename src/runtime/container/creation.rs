@@ -10,6 +10,7 @@ use rustix::pipe::PipeFlags;
 
 use super::failure::{ContainerError, Failure, Stage};
 use super::helper::{self, Filtering, Report, Request};
+use super::oci_hooks::Later;
 use super::removal::Removal;
 use super::running::{Container, Place};
 use super::{AttemptDirs, ExitStatus};
@@ -91,6 +92,7 @@ impl Creation {
     }
 
     fn try_order(&mut self, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<(), Failure> {
+        self.place.hooks = Later::of(&plan.spec, plan.bundle.clone());
         let dirs = &self.place.dirs;
         for folder in [&dirs.state, &dirs.data] {
             files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
@@ -187,7 +189,8 @@ impl Creation {
         Progress::Failed(ContainerError::Create { container: self.place.name.clone(), failure }, removal)
     }
 
-    /// Kills everything of a creation that isn't wanted any more. What it has made is to be removed.
+    /// Kills everything of a creation that isn't wanted any more. What it has made is to be removed, and what
+    /// earlier hooks have set up taken down by poststop hooks (runtime-spec 1.2, runtime.md, lifecycle, steps 3 to 5).
     pub fn abort(mut self) -> Removal {
         self.end()
     }
@@ -245,6 +248,7 @@ fn place(label: &Label, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Place 
         hierarchies: hierarchies.clone(),
         cgroup,
         helper_cgroup,
+        hooks: None,
     }
 }
 

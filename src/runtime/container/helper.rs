@@ -18,7 +18,7 @@ use super::failure::{Failure, Stage};
 use super::users::Users;
 use super::{binds, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
-use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, View};
+use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
 use crate::runtime::{seccomp, spawn};
 
 /// Its `argv[0]`.
@@ -147,12 +147,13 @@ fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
         let view = hierarchies.show(&cgroup, &dirs.mounts().join("cgroup"), access).map_err(cgroup_failed)?;
         show_cgroup(spec, &view);
     }
+    let limit = hierarchies.process_limit(&cgroup, &resources).map_err(cgroup_failed)?;
     hierarchies.join(&cgroup).and_then(|()| hierarchies.hide()).map_err(cgroup_failed)?;
     if let Some(linux) = spec.linux_mut() {
         linux.set_resources(None);
     }
     let pid = build(made, spec)?;
-    hierarchies.limit_processes(&cgroup, &resources).map_err(cgroup_failed)?;
+    limit.map_or(Ok(()), ProcessLimit::set).map_err(cgroup_failed)?;
     Ok(pid)
 }
 

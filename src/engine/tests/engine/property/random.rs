@@ -188,14 +188,18 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
         create_fails: if random.percent(4) { (2, CreateFailure::Config) } else { (0, CreateFailure::Create) },
         create_hangs: random.percent(1),
         dies_unstarted: random.percent(3).then(|| random.duration()),
-        start: random.pick(&[
-            StartScript::Works,
-            StartScript::Works,
-            StartScript::Works,
-            StartScript::Works,
-            StartScript::Overtaken,
-            StartScript::Fails,
-        ]),
+        start: if random.percent(1) {
+            StartScript::Hangs
+        } else {
+            random.pick(&[
+                StartScript::Works,
+                StartScript::Works,
+                StartScript::Works,
+                StartScript::Works,
+                StartScript::Overtaken,
+                StartScript::Fails,
+            ])
+        },
         ends: random.percent(if ends_often { 85 } else { 45 }).then(|| (random.duration(), random.exit())),
         oom_killed: if random.percent(5) { OomKilled::Yes } else { OomKilled::No },
         on_stop: if random.percent(20) {

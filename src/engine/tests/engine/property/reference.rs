@@ -1,6 +1,9 @@
 //! The rules once more, as plainly as possible: after each fact every container is asked, again and again until nothing
 //! moves, what should have been done with it by now. Slow, without timers, without order; the engine must agree.
 
+mod probes;
+mod status;
+
 use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction};
@@ -314,7 +317,8 @@ impl Reference {
             let deadline = self.grace_end(i).unwrap();
             let total = self.ending.unwrap().deadline;
             let one = &mut self.ones[i];
-            one.kill_at = one.kill_at.map(|at| at.min(total));
+            let limit = if one.stage == Stage::Starting { deadline } else { total };
+            one.kill_at = one.kill_at.map(|at| at.min(limit));
             if let Some(stop) = &mut one.stop {
                 stop.deadline = stop.deadline.min(deadline);
                 if let Some(at) = stop.signaled {
@@ -570,56 +574,6 @@ impl Reference {
         }
     }
 
-    fn active(&self, i: usize, probe: usize) -> bool {
-        let one = &self.ones[i];
-        if one.stage != Stage::Running || one.post_start != PostStart::Past {
-            return false;
-        }
-        let started = self.startup_passed(i);
-        // What has been sent SIGKILL is as good as gone (R3.7, R6.6): only a new instance is guarded again.
-        let guarded = !one.killed
-            && match &one.stop {
-                None => !self.restarting,
-                Some(stop) => !stop.alone && stop.signaled.is_none() && self.kept(i),
-            };
-        match probe {
-            0 => !started && guarded,
-            1 => started && guarded,
-            _ => started && !self.restarting,
-        }
-    }
-
-    fn startup_passed(&self, i: usize) -> bool {
-        self.spec.containers[i].startup_probe.is_none() || self.ones[i].probes[0].passed
-    }
-
-    fn probed(&mut self, now: Instant, i: usize, probe: Probe, result: &ProbeResult) {
-        let p = PROBES.iter().position(|other| *other == probe).unwrap();
-        if !self.ones[i].probes[p].open {
-            return;
-        }
-        let active = self.active(i, p);
-        let spec = spec_of(&self.spec.containers[i], p).unwrap().clone();
-        let prober = &mut self.ones[i].probes[p];
-        prober.open = false;
-        if !active {
-            return;
-        }
-        match result {
-            ProbeResult::Success | ProbeResult::Warning { .. } => prober.row = prober.row.max(0) + 1,
-            ProbeResult::Failure { .. } => prober.row = prober.row.min(0) - 1,
-            ProbeResult::Error { .. } => return,
-        }
-        if prober.row >= i64::from(spec.success_threshold) {
-            prober.passed = true;
-        } else if prober.row <= -i64::from(spec.failure_threshold) {
-            prober.passed = false;
-            if p < 2 {
-                self.blame(now, i, spec.grace_period.unwrap_or(self.spec.grace_period));
-            }
-        }
-    }
-
     /// One round of asking everybody; whether anything moved.
     fn settle(&mut self, now: Instant) -> bool {
         let mut moved = false;
@@ -691,7 +645,13 @@ impl Reference {
                 self.restarting || self.forced() || late
             }
             Stage::Created => !self.wanted(i),
-            Stage::Starting => self.restarting || self.forced(),
+            Stage::Starting => {
+                if self.ending.is_some() && !self.kept(i) && self.ones[i].kill_at.is_none() {
+                    self.ones[i].kill_at = self.grace_end(i);
+                }
+                let late = self.ones[i].kill_at.is_some_and(|at| at <= now) && !self.kept(i);
+                self.restarting || self.forced() || late
+            }
             Stage::Running => {
                 let late =
                     self.ones[i].stop.as_ref().is_some_and(|stop| stop.signaled.is_some() && stop.kill_at <= now);
@@ -764,6 +724,7 @@ impl Reference {
             return false;
         }
         self.ones[i].stage = Stage::Starting;
+        self.ones[i].kill_at = None;
         self.ask(i, ContainerAction::Start);
         true
     }
@@ -802,31 +763,6 @@ impl Reference {
             }
         }
         true
-    }
-
-    fn settle_probes(&mut self, now: Instant, i: usize) -> bool {
-        let mut moved = false;
-        for (p, probe) in PROBES.into_iter().enumerate() {
-            let Some(spec) = spec_of(&self.spec.containers[i], p) else { continue };
-            let (from, period) = (self.ones[i].started.after(spec.initial_delay), spec.period);
-            let active = self.active(i, p);
-            let prober = &mut self.ones[i].probes[p];
-            if prober.open {
-                continue;
-            }
-            if !active {
-                prober.due = None;
-                continue;
-            }
-            let due = *prober.due.get_or_insert(from.max(now));
-            if due <= now {
-                prober.due = Some(due.after(period).max(now));
-                prober.open = true;
-                self.ask(i, ContainerAction::Probe(probe));
-                moved = true;
-            }
-        }
-        moved
     }
 
     fn settle_restart(&mut self) -> bool {
@@ -909,61 +845,5 @@ impl Reference {
         let deadline = self.ending.is_some_and(|ending| matches!(ending.why, Why::Deadline | Why::Evicted));
         let code = failed(Kind::Main).or(if deadline { None } else { failed(Kind::Init) });
         u8::try_from(code.unwrap_or(1)).unwrap_or(1)
-    }
-
-    /// I7: phase, conditions, counts and states agree with what happened.
-    pub fn agrees(&self, status: &PodStatus) -> Result<(), String> {
-        if self.lost {
-            return Ok(());
-        }
-        let mains = || (0..self.ones.len()).filter(|&i| self.kind(i) == Kind::Main);
-        let terminal = self.over || self.sandbox == Sandbox::Removing;
-        let phase = if terminal {
-            if self.succeeded() { Phase::Succeeded } else { Phase::Failed }
-        } else if mains().all(|i| self.ones[i].ran) || self.ending.is_some() && mains().any(|i| self.ones[i].ran) {
-            Phase::Running
-        } else {
-            Phase::Pending
-        };
-        if phase != status.phase {
-            return Err(format!("I7: {:?}, not {phase:?}", status.phase));
-        }
-        if status.exit_code != self.over.then(|| self.exit_code()) {
-            return Err(format!("I7: exit code {:?}", status.exit_code));
-        }
-        let mut all_ready = !terminal;
-        for (i, container) in status.containers.iter().enumerate() {
-            let one = &self.ones[i];
-            let running = one.stage == Stage::Running;
-            let started = running && one.post_start == PostStart::Past && self.startup_passed(i);
-            let readiness = self.spec.containers[i].readiness_probe.is_none() || one.probes[2].passed;
-            let ready = if self.kind(i) == Kind::Init { one.done } else { started && readiness };
-            all_ready &= ready || self.kind(i) == Kind::Init;
-            let count = if one.created { one.attempt } else { one.attempt.saturating_sub(1) };
-            let is_running = matches!(container.state, ContainerState::Running { .. });
-            if (running, started, ready, count)
-                != (is_running, container.started, container.ready, container.restart_count)
-            {
-                return Err(format!("I7: {} is {container:?}, not {one:?}", container.name));
-            }
-            let code = match (&container.state, &container.last_state) {
-                (ContainerState::Terminated(last), _) | (_, Some(last)) => Some(last.exit_code),
-                (_, None) => None,
-            };
-            if code != one.code {
-                return Err(format!("I7: {} ended with {code:?}, not {:?}", container.name, one.code));
-            }
-        }
-        let holds = |kind| status.conditions.iter().any(|condition| condition.kind == kind && condition.status);
-        let expected = [
-            (ConditionKind::ContainersReady, all_ready),
-            (ConditionKind::Ready, all_ready && self.spec.readiness_gates.is_empty()),
-            (ConditionKind::PodReadyToStartContainers, self.sandbox == Sandbox::Up),
-            (ConditionKind::AllContainersRestarting, self.restarting && !self.anew),
-        ];
-        match expected.into_iter().find(|(kind, expected)| holds(*kind) != *expected) {
-            Some((kind, expected)) => Err(format!("I7: {kind:?} should be {expected}")),
-            None => Ok(()),
-        }
     }
 }
