@@ -21,6 +21,9 @@ pub struct StatusFacts {
     pub qos_class: String,
 }
 
+/// Bytes of all termination messages of a pod; each container has an equal share (the kubelet's normalizeStatus).
+const MESSAGES: usize = 12 * 1024;
+
 /// `pod` with the status it has.
 pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
     let mut pod = pod.clone();
@@ -67,7 +70,24 @@ pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
         ..v1::PodStatus::default()
     };
     pod.status = Some(new);
+    limit_messages(&mut pod);
     pod
+}
+
+/// R8.7: cut at their ends, at the boundary of a character.
+fn limit_messages(pod: &mut v1::Pod) {
+    let Some(status) = &mut pod.status else { return };
+    let lists = [&mut status.init_container_statuses, &mut status.container_statuses];
+    let mut all: Vec<&mut v1::ContainerStatus> = lists.into_iter().flatten().flatten().collect();
+    let share = MESSAGES / all.len().max(1);
+    let states = all.iter_mut().flat_map(|one| [&mut one.state, &mut one.last_state]).flatten();
+    for message in states.filter_map(|state| state.terminated.as_mut()?.message.as_mut()) {
+        let mut end = share.min(message.len());
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+    }
 }
 
 fn list<T>(ips: &[String], make: fn(String) -> T) -> Option<Vec<T>> {

@@ -172,3 +172,21 @@ fn a_lost_pod_is_made_from_its_last_status() {
     let bare = lost(&manifest(), jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(bare.status.unwrap().phase.as_deref(), Some("Failed"));
 }
+
+/// R8.7: 12 KiB for the messages of all containers, in equal shares, whose beginnings are kept.
+#[test]
+fn messages_share_their_room() {
+    let last = |message: String| Terminated { message, ..ended(1, TerminatedReason::Error) };
+    let names = ["a", "b", "c", "d", "e"];
+    let containers = names.map(|name| ContainerStatus {
+        last_state: Some(last("x".repeat(10))),
+        ..container(name, Kind::Main, ContainerState::Terminated(last(format!("x{}", "ä".repeat(2000)))))
+    });
+    let pod = v1(&manifest(), &status(Phase::Failed, containers.into()), &facts());
+    for one in pod.status.unwrap().container_statuses.unwrap() {
+        let message = |state: Option<v1::ContainerState>| state.unwrap().terminated.unwrap().message.unwrap();
+        // 12288 / 5 = 2457: one byte and 1228 characters of two.
+        assert_eq!(message(one.state).len(), 2457);
+        assert_eq!(message(one.last_state).len(), 10);
+    }
+}

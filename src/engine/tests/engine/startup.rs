@@ -336,3 +336,17 @@ fn a_lost_sandbox_at_other_moments() {
     assert_eq!(done.times("sandbox remove"), [7.0]);
     assert_eq!(done.times("m1 start"), [2.0]);
 }
+
+/// R8.6 before R2.7: a pod whose supervisor is lost while it starts over stays as it is.
+#[test]
+fn a_lost_supervisor_makes_no_sandbox_anew() {
+    let case = always().main("m1", &[stubborn()]);
+    let mut run = begin(case.latencies(Latencies { kill: secs(1.0), ..Latencies::default() }));
+    run.until(5.0);
+    run.tell(&Event::SandboxLost);
+    run.until(5.5);
+    run.tell(&Event::SupervisorLost);
+    assert_eq!(run.times("sandbox create"), [0.0]);
+    assert_eq!(run.status().phase, Phase::Failed);
+    assert!(matches!(run.container("m1").state, ContainerState::Terminated(_)));
+}
