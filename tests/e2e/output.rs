@@ -174,3 +174,31 @@ fn a_reader_that_does_not_read() {
     let (whole, _) = all.rsplit_once('\n').unwrap();
     assert!(whole.lines().all(|line| line == "flood | y"), "torn");
 }
+
+/// A container that prints when it is told to stop ends by itself, though nobody ever reads what is shown; the stop isn't
+/// held up, what was not shown is said, and the log has it all.
+#[test]
+fn a_reader_that_never_reads() {
+    let Some(case) = Case::new("unread") else { return };
+    let script = "trap 'seq 1 20000; say done; exit 0' TERM; say up; seq 1 60000; say written; while :; do :; done";
+    let pod = case.pod().spec(serde_json::json!({"terminationGracePeriodSeconds": 600})).main("main", script);
+    let file = case.write(&pod.text());
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = case.command(&["run", "-q"]);
+    let said = case.dir().join("stderr.txt");
+    command.arg(file).stdout(writer).stderr(fs::File::create(&said).unwrap());
+    let mut run = Run::of(&case, &mut command);
+    drop(command);
+    case.wait_for("up");
+    let stop = case.barepod(&["stop", "unread"]);
+    assert!(stop.status.success());
+    // Long before the 600 s, and not killed.
+    assert!(case.said("done"), "{:?}", case.trace());
+    run.end();
+    let numbers = case.logs("main", &[]);
+    assert!(numbers.ends_with("\n19999\n20000\n"), "the log lost its end");
+    let said = fs::read_to_string(said).unwrap();
+    assert!(said.contains("of the containers' output were not shown"), "{said}");
+    assert!(said.contains("barepod logs"), "{said}");
+    drop(reader);
+}
