@@ -6,17 +6,24 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 /// More than this held back, and containers' output waits in their own pipes.
 const HELD_BACK: usize = 256 * 1024;
+/// At most this is kept of what comes nevertheless: containers that are being stopped aren't made to wait.
+const KEPT: usize = 8 * 1024 * 1024;
 
 /// One of the two output streams of this process.
 pub struct Console {
     fd: OwnedFd,
     held: Vec<u8>,
+    /// When the reader last took something, or first had something to take.
+    taken: Instant,
+    /// Bytes that were not even kept.
+    dropped: u64,
     closed: bool,
 }
 
@@ -52,13 +59,24 @@ impl Console {
             // Sockets and what may not be opened again: written to as it is.
             None => rustix::io::fcntl_dupfd_cloexec(original, 3)?,
         };
-        Ok(Self { fd, held: Vec::new(), closed: false })
+        Ok(Self { fd, held: Vec::new(), taken: Instant::now(), dropped: 0, closed: false })
     }
 
-    /// Writes `bytes` in one piece behind what is held back.
+    /// Writes `bytes` in one piece behind what is held back. With more than 8 MiB held back they are dropped, whole, and
+    /// counted: see [`Console::unread`].
     pub fn write(&mut self, bytes: &[u8]) {
         if self.closed {
             return;
+        }
+        if self.held.len() + bytes.len() > KEPT {
+            self.flush();
+        }
+        if self.held.len() + bytes.len() > KEPT {
+            self.dropped += bytes.len() as u64;
+            return;
+        }
+        if self.held.is_empty() {
+            self.taken = Instant::now();
         }
         self.held.extend_from_slice(bytes);
         if self.held.len() >= 16 * 1024 {
@@ -80,17 +98,19 @@ impl Console {
         }
         if self.closed {
             self.held = Vec::new();
-        } else {
+        } else if done > 0 {
             self.held.drain(..done);
+            self.taken = Instant::now();
         }
     }
 
-    /// Hands on all that is held back, waiting for the reader, but for no longer than `patience`.
-    pub fn finish(&mut self, patience: std::time::Duration) {
+    /// Hands on all that is held back, as long as the reader has taken something in the last `patience`: one that is slow
+    /// gets everything, one that has stopped reading long ago is not waited for at all.
+    pub fn finish(&mut self, patience: Duration) {
         self.flush();
-        let limit =
-            rustix::time::Timespec { tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
         while !self.held.is_empty() {
+            let left = patience.saturating_sub(self.taken.elapsed());
+            let Ok(limit) = rustix::time::Timespec::try_from(left) else { return };
             let mut wait = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::OUT)];
             match rustix::event::poll(&mut wait, Some(&limit)) {
                 Ok(0) => return,
@@ -98,6 +118,11 @@ impl Console {
                 Err(_) => return,
             }
         }
+    }
+
+    /// Bytes that no reader has taken: held back, or dropped. One who is gone wants none.
+    pub fn unread(&self) -> u64 {
+        if self.closed { 0 } else { self.held.len() as u64 + self.dropped }
     }
 
     /// Whether more output should come.

@@ -17,6 +17,8 @@ use crate::supervisor::Audience;
 
 /// How long the end of a run waits for a reader that doesn't read.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same where somebody asked for the end.
+const PATIENCE_ON_REQUEST: Duration = Duration::from_secs(1);
 
 /// Whether lifecycle lines are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,8 +161,16 @@ impl Audience for Watch {
             None => "",
         };
         self.tell(Tone::Plain, &format!("{} {phase}{reason}", self.pod.clone()));
-        self.out.finish(PATIENCE);
-        self.err.finish(PATIENCE);
+        let patience = if status.deletion.is_some() { PATIENCE_ON_REQUEST } else { PATIENCE };
+        self.out.finish(patience);
+        match self.out.unread() {
+            0 => {}
+            bytes => self.warn(&format!(
+                "{bytes} bytes of the containers' output were not shown, as nobody reads standard output; \
+                 `barepod logs` has them"
+            )),
+        }
+        self.err.finish(patience);
     }
 
     fn warn(&mut self, message: &str) {
@@ -172,8 +182,9 @@ impl Audience for Watch {
         self.err.flush();
     }
 
+    /// A container that is told to stop may say so before it ends: it must not wait for a reader until it is killed.
     fn has_room(&self) -> bool {
-        self.out.has_room()
+        self.out.has_room() || self.rows.iter().any(|row| row.stopping)
     }
 
     fn waits_for(&self) -> Vec<BorrowedFd<'_>> {

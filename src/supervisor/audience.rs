@@ -10,7 +10,8 @@ use barepod_engine::status::PodStatus;
 
 use crate::log::Stream;
 
-/// Receives what containers print and what happens to them, in the order in which it happens. No call blocks.
+/// Receives what containers print and what happens to them, in the order in which it happens. No call
+/// but `ended` blocks.
 pub trait Audience {
     /// A whole line that a container printed, without its newline.
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8]);
@@ -18,7 +19,7 @@ pub trait Audience {
     fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>);
     /// A Kubernetes Event was recorded.
     fn record(&mut self, record: &EventRecord);
-    /// The pod has ended.
+    /// The pod has ended, on disk too. The last call; it may wait a moment for who reads.
     fn ended(&mut self, status: &PodStatus);
     /// Something that is not the pod's doing went wrong.
     fn warn(&mut self, message: &str);

@@ -237,16 +237,16 @@ impl<'a> Supervisor<'a> {
         self.persist();
         self.listen_as_there_is_room();
         let status = self.engine.status();
-        self.audience.ended(&status);
         self.control.close();
         // Last: once the ledger says that it ended, nobody looks after this pod again.
         if let Err(error) = self.store.finish() {
             self.audience.warn(&error.to_string());
-            self.audience.flush();
         }
         // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
         drop(self.store);
         self.control.finish(exit_code, status.phase);
+        // Very last, as it may wait for a reader: by now that holds up nobody but this process.
+        self.audience.ended(&status);
         exit_code
     }
 

@@ -174,3 +174,87 @@ fn a_reader_that_does_not_read() {
     let (whole, _) = all.rsplit_once('\n').unwrap();
     assert!(whole.lines().all(|line| line == "flood | y"), "torn");
 }
+
+/// A container that prints when it is told to stop ends by itself, though nobody ever reads what is shown; the stop isn't
+/// held up, what was not shown is said, and the log has it all.
+#[test]
+fn a_reader_that_never_reads() {
+    let Some(case) = Case::new("unread") else { return };
+    let script = "trap 'seq 1 20000; say done; exit 0' TERM; say up; seq 1 60000; say written; while :; do :; done";
+    let pod = case.pod().spec(serde_json::json!({"terminationGracePeriodSeconds": 600})).main("main", script);
+    let file = case.write(&pod.text());
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = case.command(&["run", "-q"]);
+    let said = case.dir().join("stderr.txt");
+    command.arg(file).stdout(writer).stderr(fs::File::create(&said).unwrap());
+    let mut run = Run::of(&case, &mut command);
+    drop(command);
+    case.wait_for("up");
+    let stop = case.barepod(&["stop", "unread"]);
+    assert!(stop.status.success());
+    // Long before the 600 s, and not killed.
+    assert!(case.said("done"), "{:?}", case.trace());
+    run.end();
+    let numbers = case.logs("main", &[]);
+    assert!(numbers.ends_with("\n19999\n20000\n"), "the log lost its end");
+    let said = fs::read_to_string(said).unwrap();
+    assert!(said.contains("of the containers' output were not shown"), "{said}");
+    assert!(said.contains("barepod logs"), "{said}");
+    drop(reader);
+}
+
+/// R10.9: at 10 MiB the file gets the time behind its name, as the kubelet's do; five are kept, and `logs` shows what is
+/// in them as one, from the oldest line kept to the last.
+#[test]
+fn logs_are_rotated() {
+    let Some(case) = Case::new("rotated") else { return };
+    // 512 bytes a line and what CRI adds: 66 MB, of which 5 files of 10 MiB are kept.
+    let script = "pad=$(head -c 505 /dev/zero | tr '\\0' x); yes $pad | head -n 120000 | cat -n; echo end";
+    let file = case.write(&case.pod().main("main", script).text());
+    let mut command = case.command(&["run", "-q"]);
+    command.arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+    assert_eq!(command.status().unwrap().code(), Some(0));
+    let newest = log_file(&case, "main", 0);
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(newest.parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        assert!(entry.metadata().unwrap().len() <= 10 * 1024 * 1024, "{entry:?}");
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names.len(), 5, "{names:?}");
+    assert_eq!(names[0], "0.log");
+    for name in &names[1..] {
+        // 0.log.20261123-120001.123456789
+        let time = name.strip_prefix("0.log.").unwrap();
+        let (date, clock) = time.split_once('-').unwrap();
+        assert!(date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()), "{name}");
+        assert!(clock.len() >= 6 && clock[..6].bytes().all(|byte| byte.is_ascii_digit()), "{name}");
+    }
+    let logs = case.logs("main", &[]);
+    let lines: Vec<&str> = logs.lines().collect();
+    let (end, numbered) = lines.split_last().unwrap();
+    assert_eq!(*end, "end");
+    let number = |line: &str| line.split_whitespace().next().unwrap().parse::<usize>().unwrap();
+    let first = number(numbered[0]);
+    assert!(first > 1 && first < 60_000, "{first}");
+    assert!(numbered.iter().enumerate().all(|(index, line)| number(line) == first + index), "a line is missing");
+    assert_eq!(number(numbered[numbered.len() - 1]), 120_000);
+    assert_eq!(case.logs("main", &["--tail", "1"]), "end\n");
+}
+
+/// R10.9: a line up to 256 KiB is shown in one piece though the file has it in parts of 16 KiB; of a longer one each
+/// 256 KiB are a line on the terminal, and `logs` has it whole.
+#[test]
+fn long_lines_are_shown_whole() {
+    let Some(case) = Case::new("long") else { return };
+    let script = "head -c 200000 /dev/zero | tr '\\0' a; echo; head -c 600000 /dev/zero | tr '\\0' b; echo";
+    let mut run = case.start_with(&case.pod().main("main", script), &["-q"]);
+    assert_eq!(run.end(), 0);
+    let out = run.stdout();
+    let shown: Vec<usize> = out.lines().map(|line| line.strip_prefix("main | ").unwrap().len()).collect();
+    let most = 256 * 1024;
+    assert_eq!(shown, [200_000, most, most, 600_000 - 2 * most]);
+    let whole: Vec<usize> = case.logs("main", &[]).lines().map(str::len).collect();
+    assert_eq!(whole, [200_000, 600_000]);
+}
