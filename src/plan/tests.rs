@@ -3,6 +3,7 @@
 
 mod configs;
 mod cpus;
+mod images;
 mod names;
 mod resize;
 mod shares;
