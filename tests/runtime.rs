@@ -138,6 +138,7 @@ impl World {
             name: name.into(),
             attempt: Attempt(0),
             id: format!("{}-{name}", self.name),
+            bundle: self.dir.path().to_owned(),
             rootfs: self.dir.path().join("rootfs"),
             root: RootAccess::Writable,
             spec,
@@ -145,6 +146,7 @@ impl World {
             shared: Vec::new(),
             files: Vec::new(),
             termination_log: std::path::PathBuf::new(),
+            rights: barepod::plan::Rights::Box,
         }
     }
 

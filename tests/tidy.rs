@@ -55,6 +55,7 @@ const WALLS: &[(&str, &[&str])] = &[
     // An image volume is what `image` finds behind its reference.
     ("runtime/volume", &["plan", "runtime/files", "runtime/image"]),
     ("runtime/clone", &["runtime/spawn"]),
+    ("runtime/rootless", &["runtime/spawn"]),
     ("runtime/files", &[]),
     ("runtime/limits", &[]),
     ("runtime/memory", &[]),

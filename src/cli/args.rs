@@ -23,9 +23,10 @@ pub struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where pods' state is kept. With another folder than the default, logs and data go below it too
-    #[arg(long, global = true, value_name = "DIR", default_value = crate::store::layout::DEFAULT_ROOT)]
-    pub root: PathBuf,
+    /// Where pods' state is kept, by default /run/barepod, or $XDG_RUNTIME_DIR/barepod for an ordinary user. With another
+    /// folder logs and data go below it too
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
     /// How much barepod says about itself on standard error
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
     pub log_level: LogLevel,

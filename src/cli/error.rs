@@ -102,12 +102,22 @@ pub enum CliError {
         /// Why.
         cause: String,
     },
-    /// Not root.
+    /// An ordinary user who may not have what a pod needs.
+    #[error(transparent)]
+    Rootless(#[from] crate::runtime::rootless::RootlessError),
+    /// Root, but no cgroups.
     #[error(
-        "barepod run needs root: it makes cgroups, mounts and devices, and gives containers users of their own; try sudo \
-         (pods of ordinary users, by a user namespace and a delegated cgroup, are not supported yet)"
+        "none of the cgroups mounted here can be written to, and without them nothing keeps root's containers from the \
+         box's devices; in a container give it writable cgroups (docker: --cgroupns=private and a read-write \
+         /sys/fs/cgroup), or run barepod as an ordinary user, who needs none"
     )]
-    NotRoot,
+    NoCgroups,
+    /// Signals.
+    #[error("can't listen to signals: {0}")]
+    Signals(#[source] io::Error),
+    /// The process that ran the pod.
+    #[error("the supervisor was killed, and the pod with it")]
+    Killed,
 }
 
 impl CliError {
@@ -115,7 +125,13 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Manifest(_) | Self::Plan(_) | Self::Read { .. } | Self::Usage(_) => Exit::Usage,
-            Self::Node(_) | Self::Cpus(_) | Self::Supervisor(_) | Self::NotRoot => Exit::Own,
+            Self::Node(_)
+            | Self::Cpus(_)
+            | Self::Supervisor(_)
+            | Self::Rootless(_)
+            | Self::Signals(_)
+            | Self::NoCgroups
+            | Self::Killed => Exit::Own,
             Self::Store(
                 crate::store::Error::Running { .. }
                 | crate::store::Error::NotFound { .. }

@@ -12,6 +12,7 @@ mod logs;
 mod recover;
 mod resize;
 mod rm;
+mod rootless;
 mod run;
 mod simulate;
 mod stop;
@@ -80,7 +81,8 @@ fn print(text: &str) -> Result<Exit, CliError> {
 impl Global {
     fn layout(&self) -> crate::store::layout::Layout {
         // Relative to where we are now: the supervisor's files are found from elsewhere too.
-        let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
+        let Some(root) = &self.root else { return rootless::default_layout() };
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.clone());
         crate::store::layout::Layout::at(&root)
     }
 }

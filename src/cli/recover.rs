@@ -8,8 +8,8 @@ use barepod_engine::action::{Action, EventRecord};
 use barepod_engine::event::Event;
 use k8s_openapi::api::core::v1;
 
-use super::cpus;
 use super::error::CliError;
+use super::{cpus, rootless};
 use crate::report;
 use crate::runtime::sweep::{SweepRequest, sweep};
 use crate::store::events::EventLine;
@@ -72,6 +72,8 @@ fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
     if found.life()? != Life::Lost {
         return Ok(Cleaned::Nothing);
     }
+    // What containers have made belongs to users of theirs.
+    rootless::become_root()?;
     let taken = match found.ledger()? {
         Some(_) => PodStore::take_over(layout, &found.namespace, &found.name).map(Some),
         None => store::forget_unborn(layout, &found.namespace, &found.name).map(|_| None),

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
-use super::{cpus, recover};
+use super::{cpus, recover, rootless};
 use crate::manifest::{self, Absent, Beside, Objects};
 use crate::plan::{self, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
 use crate::runtime::sandbox::SandboxDirs;
@@ -36,11 +36,12 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
     }
-    if !rustix::process::geteuid().is_root() {
-        return Err(CliError::NotRoot);
+    let layout = global.layout();
+    // While this process has one thread and holds nothing.
+    if let Some(exit) = rootless::prepare(&layout, &manifest)? {
+        return Ok(exit);
     }
     let node = node::facts()?;
-    let layout = global.layout();
     complete(&mut manifest, &node.hostname);
     let options = PodOptions {
         manifest_dir: folder_of(&args.file)?,
@@ -52,6 +53,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let absent = absent_images(&manifest, &plan, &args.file);
     manifest::refuse_absent(&text_name, &text, &absent).map_err(refused)?;
+    rootless::tell_unenforced(&plan::unenforced(&manifest, &node));
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
@@ -73,7 +75,9 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         None => None,
     };
     let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval: args.eviction_interval };
-    Ok(Exit::Pod(Supervisor::new(pod, store, &mut watch)?.run()?))
+    let supervisor = Supervisor::new(pod, store, &mut watch)?;
+    crate::runtime::rootless::hear().map_err(CliError::Signals)?;
+    Ok(Exit::Pod(supervisor.run()?))
 }
 
 /// The text of a file, or of standard input, and what it is called in messages.

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use barepod_engine::status::Phase;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+
 use super::{ControlError, Ended, LINE, Request, Resized, SOCKET, VERSION, WireAnswer, WireRequest, short_path};
 
 /// More clients than this wait in the listener's queue.
@@ -57,8 +60,9 @@ impl Server {
         while let Ok((stream, _)) = self.listener.accept() {
             // The socket's mode keeps others out; this keeps out whom the folder's owner let in by mistake.
             let own = rustix::process::geteuid();
+            // Not through rustix, for which there is no process 0: who is outside of our pid namespace has that number.
             let allowed =
-                rustix::net::sockopt::socket_peercred(&stream).is_ok_and(|peer| peer.uid.is_root() || peer.uid == own);
+                getsockopt(&stream, PeerCredentials).is_ok_and(|peer| [0, own.as_raw()].contains(&peer.uid()));
             let free = self.connections.iter().position(Option::is_none);
             let index = free.unwrap_or(self.connections.len());
             if !allowed || index >= CLIENTS || stream.set_nonblocking(true).is_err() {

@@ -118,6 +118,7 @@ pub fn container(
         name,
         attempt,
         id,
+        bundle: image.id.split_once(':').map_or("/", |(_, path)| path).into(),
         rootfs: image.rootfs.clone(),
         root,
         spec,
@@ -125,6 +126,7 @@ pub fn container(
         shared: planned.shared,
         files: planned.files,
         termination_log: mounts::termination_log(&ask),
+        rights: node.rights(),
     })
 }
 

@@ -90,6 +90,12 @@ pub enum ConfigCause {
         /// What it says.
         value: i64,
     },
+    /// An id that the user namespace in which barepod runs doesn't have.
+    #[error("user or group {id}: {}", super::rootless::MORE_IDS)]
+    NotMapped {
+        /// The user's or group's.
+        id: u32,
+    },
     /// An id that the pod's user namespace doesn't have.
     #[error("{id} is not in the pod's user namespace, which has the ids 0 to 65535 (hostUsers: false)")]
     Unmapped {

@@ -13,6 +13,7 @@ mod devices;
 mod env;
 mod error;
 mod expansion;
+mod facts;
 mod files;
 mod handler;
 mod image;
@@ -23,12 +24,14 @@ mod oci;
 mod pod;
 pub mod resize;
 pub mod resources;
+mod rootless;
 mod seccomp;
 mod security;
 mod signal;
 pub mod storage;
 mod sysctls;
 mod types;
+mod unsupported;
 mod volumes;
 
 #[cfg(test)]
@@ -42,6 +45,7 @@ pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Names, Wanted, ha
 pub use image::{GivenImage, given_images};
 pub use lifecycle::of as lifecycle_of;
 pub use pod::{PodOptions, SecurityOptions, pod};
+pub use rootless::unenforced;
 pub use seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};
 pub use sysctls::sysctl_pattern;
 pub use types::*;

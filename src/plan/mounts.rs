@@ -58,8 +58,8 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
         files.push((file, TERMINATION_LOG_MODE));
     }
     items.extend(sandbox(ask).into_iter().map(plain));
-    items.extend(bundle(ask)?.into_iter().map(of_bundle));
-    items.extend(standard().into_iter().map(plain));
+    items.extend(bundle(ask)?.into_iter().filter_map(|mount| possible(ask, mount)).map(of_bundle));
+    items.extend(standard().into_iter().filter_map(|mount| possible(ask, mount)).map(plain));
     let mut taken = BTreeSet::new();
     items.retain(|item| taken.insert(normal(item.mount.destination())));
     // Stable, by depth: a mount over the parent of another must come first (containerd's orderedMounts).
@@ -141,6 +141,36 @@ fn standard() -> Vec<Mount> {
     ]
 }
 
+/// What of a standard or a bundle's mount there can be here: without cgroups there are none to show, and in a user namespace only what
+/// belongs to namespaces of its own can be mounted anew; the rest is the box's.
+fn possible(ask: &Ask, mount: Mount) -> Option<Mount> {
+    let sandbox = &ask.plan.sandbox;
+    let kind = mount.typ().clone().unwrap_or_default();
+    if ask.node.cgroups == CgroupVersion::None && matches!(kind.as_str(), "cgroup" | "cgroup2") {
+        return None;
+    }
+    let Some(ids) = &ask.node.users else { return Some(mount) };
+    match kind.as_str() {
+        "sysfs" if sandbox.network == Scope::Host => {
+            let options = ["rbind", "rslave", "nosuid", "noexec", "nodev", "ro"];
+            Some(bind(Path::new("/sys"), mount.destination(), &options))
+        }
+        // Not every box has it mounted, and the queues themselves need no mount (mq_overview(7)).
+        "mqueue" if sandbox.ipc == Scope::Host => None,
+        "devpts" => {
+            let mut mount = mount;
+            // The terminals' group, if there is one.
+            let is_there = |option: &String| {
+                let group = option.strip_prefix("gid=").and_then(|group| group.parse().ok());
+                group.is_none_or(|group| ids.has_group(group))
+            };
+            mount.options_mut().iter_mut().for_each(|options| options.retain(is_there));
+            Some(mount)
+        }
+        _ => Some(mount),
+    }
+}
+
 /// R10.7, R10.8. The files can be written to (the kubelet's way for /etc/hosts) unless the root file system can't.
 fn sandbox(ask: &Ask) -> Vec<Mount> {
     let read_only = ask.context().read_only_root_filesystem == Some(true);
@@ -218,6 +248,10 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
                 let cause = ConfigCause::Unsupported { value: value.to_owned(), advice };
                 Err(ask.config(field("mountPropagation"), cause))
             };
+            if ask.node.users.is_some() {
+                let advice = "what is mounted in a user namespace can't be seen outside; run barepod as root";
+                return refuse("Bidirectional without root", advice);
+            }
             if ask.plan.sandbox.user == Scope::Pod {
                 let advice = "what is mounted in a user namespace can't be seen outside; use hostUsers: true";
                 return refuse("Bidirectional with hostUsers: false", advice);

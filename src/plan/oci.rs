@@ -7,15 +7,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Hook, Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory,
-    LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
+    Linux, LinuxBuilder, LinuxCpu, LinuxDeviceCgroup, LinuxDeviceType, LinuxIdMapping, LinuxMemory, LinuxNamespace,
+    LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResources, Mount, Process, RootBuilder, Spec,
 };
 
 use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
 use super::security::{self, Identity};
 use super::types::{CgroupVersion, RootAccess, Scope};
-use super::{apparmor, devices, resources, seccomp};
+use super::{apparmor, devices, resources, seccomp, unsupported};
 
 /// What the other modules have worked out.
 pub(crate) struct Parts {
@@ -42,14 +42,8 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
             return refuse("process.selinuxLabel", "SELinux", "the container runtime has none; take the label out");
         }
     }
-    if let Some(hooks) = base.hooks() {
-        // libcontainer runs these two where its own start and delete commands end; here nobody gives them.
-        let given = |list: &Option<Vec<Hook>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        for (field, list) in [("hooks.poststart", hooks.poststart()), ("hooks.poststop", hooks.poststop())] {
-            if given(list) {
-                return refuse(field, "a hook at this point", "use lifecycle hooks of the manifest, or take it out");
-            }
-        }
+    if let Some((field, value, advice)) = unsupported::first(base, ask.node.cgroups) {
+        return refuse(&field, &value, advice);
     }
     if let Some(linux) = base.linux() {
         if filled(linux.mount_label()) {
@@ -193,12 +187,13 @@ fn bare_process() -> Process {
 fn linux(ask: &Ask) -> Linux {
     let mut linux = ask.image.base.linux().clone().unwrap_or_else(bare_linux);
     let cgroup = container::cgroup(ask.plan, &ask.container.name);
+    let has_cgroup = ask.node.cgroups != CgroupVersion::None;
     let masked = security::masked_paths(ask);
     let read_only = security::read_only_paths(ask);
     linux
         .set_namespaces(Some(namespaces(ask)))
-        .set_cgroups_path(Some(cgroup))
-        .set_resources(Some(cgroup_resources(ask)))
+        .set_cgroups_path(has_cgroup.then_some(cgroup))
+        .set_resources(if has_cgroup { Some(cgroup_resources(ask)) } else { bundles_limits(ask) })
         .set_masked_paths(Some(masked))
         .set_readonly_paths(Some(read_only))
         .set_uid_mappings(container::id_mappings(ask))
@@ -263,6 +258,15 @@ fn namespaces(ask: &Ask) -> Vec<LinuxNamespace> {
         Scope::Container => all.push(of(LinuxNamespaceType::Pid, None)),
     }
     all
+}
+
+/// What a bundle limits, where there are no cgroups for it: to be said, as it can't be seen before.
+fn bundles_limits(ask: &Ask) -> Option<LinuxResources> {
+    let mut limits = ask.image.base.linux().as_ref()?.resources().clone()?;
+    limits.set_devices(None);
+    let mut none = LinuxResources::default();
+    none.set_devices(None);
+    (limits != none).then_some(limits)
 }
 
 /// R9.3, R9.5: the manifest's over the bundle's, field by field.

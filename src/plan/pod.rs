@@ -10,8 +10,8 @@ use super::cpus::Exclusive;
 use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
-use super::types::{CgroupPlan, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{apparmor, image, lifecycle, mounts, network, resources, security, sysctls, volumes};
+use super::types::{CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
+use super::{apparmor, image, lifecycle, mounts, network, resources, rootless, security, sysctls, volumes};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -58,6 +58,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
     let sandbox = sandbox(pod, spec, node, &options.security, &mut errors);
     apparmor::check(spec, node, &mut errors);
+    rootless::check(spec, node, &mut errors);
     let mut images = Vec::new();
     for (field, _, container) in lifecycle::containers(spec) {
         let name = container.image.as_deref().unwrap_or_default();
@@ -86,7 +87,11 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     if !errors.is_empty() {
         return Err(errors);
     }
-    let path = node.cgroup_parent.join("barepod").join(format!("pod{uid}"));
+    let path = match node.cgroups {
+        // Nobody is to look for it: no path at all.
+        CgroupVersion::None => PathBuf::new(),
+        CgroupVersion::V1 | CgroupVersion::V2 => node.cgroup_parent.join("barepod").join(format!("pod{uid}")),
+    };
     Ok(PodPlan {
         lifecycle,
         sandbox,
@@ -124,11 +129,12 @@ fn sandbox(
             (_, Some(true)) => Scope::Pod,
             _ => Scope::Container,
         },
-        user: if spec.host_users == Some(false) { Scope::Pod } else { Scope::Host },
+        // Where barepod itself is in a user namespace, so is the pod, and not in the box's.
+        user: if spec.host_users == Some(false) && node.users.is_none() { Scope::Pod } else { Scope::Host },
         ids: None,
         shared_volumes: mounts::shared_volumes(spec),
         domainname: String::new(),
-        sysctls: sysctls::sysctls(spec, options, errors),
+        sysctls: sysctls::sysctls(spec, node, options, errors),
         hosts: network::hosts(spec, node, &hostname, domain.as_deref()),
         resolv_conf: network::resolv_conf(spec, node),
         shm_size: SHM_SIZE,

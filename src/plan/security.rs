@@ -11,7 +11,8 @@ use oci_spec::runtime::{
 
 use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
-use super::types::{IdRange, Scope};
+use super::rootless;
+use super::types::{IdRange, Scope, Supplementary};
 
 /// containerd's default set: mask 00000000a80425fb.
 const CAPABILITIES: [Capability; 14] = [
@@ -133,6 +134,14 @@ pub(crate) fn identity(ask: &Ask) -> Result<Identity, ConfigError> {
     {
         return Err(ask.config("securityContext", ConfigCause::Unmapped { id: *id }));
     }
+    if let Some(ids) = &ask.node.users {
+        let groups = if ids.supplementary == Supplementary::Kept { &groups[..1] } else { &groups[..] };
+        let missing = groups.iter().find(|id| !ids.has_group(**id)).copied();
+        if let Some(id) = Some(uid).filter(|id| !ids.has_user(*id)).or(missing) {
+            return Err(ask.config("securityContext", ConfigCause::NotMapped { id }));
+        }
+    }
+    let groups = rootless::groups(ask.node, groups);
     let mut user = UserBuilder::default().uid(uid).gid(gid).additional_gids(groups);
     if let Some(umask) = base.umask() {
         user = user.umask(umask);
@@ -250,7 +259,8 @@ pub(crate) fn no_new_privileges(ask: &Ask) -> Option<bool> {
 
 /// `procMount: Unmasked`, for containers that make containers (KEP-4265). The API has it in a user namespace only.
 fn unmasked(ask: &Ask) -> bool {
-    ask.context().proc_mount.as_deref() == Some("Unmasked") && ask.plan.sandbox.user == Scope::Pod
+    let apart = ask.plan.sandbox.user == Scope::Pod || (ask.node.users.is_some() && ask.spec.host_users == Some(false));
+    ask.context().proc_mount.as_deref() == Some("Unmasked") && apart
 }
 
 /// Paths that are hidden. A privileged container sees all.

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
 use super::pod::SecurityOptions;
+use super::types::NodeFacts;
 
 /// Those that the kubelet takes for safe: namespaced, and no harm to other pods or the node.
 const SAFE: [&str; 12] = [
@@ -46,13 +47,14 @@ pub fn sysctl_pattern(text: &str) -> Result<String, String> {
 /// The pod's sysctls, and in a network namespace of its own what containerd 2 sets there: low ports and ping for all.
 pub(crate) fn sysctls(
     spec: &v1::PodSpec,
+    node: &NodeFacts,
     options: &SecurityOptions,
     errors: &mut Vec<PlanError>,
 ) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     if spec.host_network != Some(true) {
         all.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
-        all.insert("net.ipv4.ping_group_range".to_owned(), "0 2147483647".to_owned());
+        all.insert("net.ipv4.ping_group_range".to_owned(), format!("0 {}", last_group(node)));
     }
     let own = spec.security_context.iter().flat_map(|context| context.sysctls.iter().flatten());
     for (at, sysctl) in own.enumerate() {
@@ -64,6 +66,13 @@ pub(crate) fn sysctls(
         all.insert(name, sysctl.value.clone());
     }
     all
+}
+
+/// The last of the groups that there are; the kernel refuses others.
+fn last_group(node: &NodeFacts) -> u32 {
+    const LAST: u32 = i32::MAX.cast_unsigned();
+    let ends = node.users.iter().flat_map(|ids| &ids.groups).map(|range| range.first.saturating_add(range.length) - 1);
+    ends.max().unwrap_or(LAST).min(LAST)
 }
 
 fn refusal(name: &str, options: &SecurityOptions) -> Option<String> {

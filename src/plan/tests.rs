@@ -5,7 +5,9 @@ mod configs;
 mod cpus;
 mod images;
 mod names;
+mod oci_fields;
 mod resize;
+mod rootless;
 mod shares;
 mod users;
 
@@ -46,6 +48,8 @@ fn node() -> NodeFacts {
         hostname: "box".to_owned(),
         cgroups: CgroupVersion::V2,
         cgroup_parent: PathBuf::from("/"),
+        users: None,
+        processes: Scope::Host,
         memory: 8 << 30,
         cpus: 4,
         capabilities: CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec(),

@@ -10,62 +10,9 @@ use super::cpus::{CpuSet, Exclusive};
 use super::pod::SecurityOptions;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
+pub use super::facts::*;
 pub use crate::manifest::Content;
 use crate::manifest::Objects;
-
-/// Facts about this box, gathered once per pod by `runtime::node`.
-#[derive(Clone, Debug)]
-pub struct NodeFacts {
-    /// The host's name: `spec.nodeName`, and the hostname of a pod on the host's network.
-    pub hostname: String,
-    /// Which cgroup world this is.
-    pub cgroups: CgroupVersion,
-    /// The cgroup below which pods go, relative to the hierarchies' roots: `/` or a delegated one. Absolute, no trailing slash but for `/`.
-    pub cgroup_parent: PathBuf,
-    /// Memory of the box in bytes.
-    pub memory: u64,
-    /// Online CPUs.
-    pub cpus: u32,
-    /// Capabilities this process may hand on (its bounding set), as `CAP_...` names.
-    pub capabilities: Vec<String>,
-    /// Whether processes may lower their oom_score_adj (CAP_SYS_RESOURCE), in the initial user namespace.
-    pub can_lower_oom_score: bool,
-    /// Text of the host's /etc/resolv.conf; empty where there is none.
-    pub resolv_conf: String,
-    /// Text of the host's /etc/hosts, for pods on the host's network.
-    pub hosts: String,
-    /// The host's addresses, the main one first (`status.hostIP`).
-    pub host_ips: Vec<String>,
-    /// Of the kernel that runs.
-    pub kernel: KernelVersion,
-    /// Whether the kernel has AppArmor.
-    pub apparmor: AppArmor,
-}
-
-/// AppArmor on this box.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum AppArmor {
-    /// Not in the kernel, or not enabled.
-    #[default]
-    Off,
-    /// Enabled.
-    On {
-        /// Names of the profiles that are loaded; `None`: can't be told (securityfs isn't mounted).
-        loaded: Option<Vec<String>>,
-    },
-}
-
-/// Major and minor number: `(6, 1)`.
-pub type KernelVersion = (u32, u32);
-
-/// Which hierarchies the controllers are on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CgroupVersion {
-    /// All on v1, or hybrid: the controllers on v1 and a v2 without controllers.
-    V1,
-    /// Pure v2.
-    V2,
-}
 
 /// What to make once for the pod.
 #[derive(Clone, Debug)]
@@ -100,6 +47,12 @@ pub struct IdRange {
 impl IdRange {
     /// As many as the kubelet gives a pod.
     pub const LENGTH: u32 = 65536;
+
+    /// Whether an id is one of them.
+    #[must_use]
+    pub fn has(self, id: u32) -> bool {
+        id.checked_sub(self.first).is_some_and(|offset| offset < self.length)
+    }
 
     /// What an id of the namespace is on the host; `None`: the namespace doesn't have it.
     #[must_use]
@@ -367,6 +320,8 @@ pub struct ContainerPlan {
     pub attempt: Attempt,
     /// Unique on this box: the part of containerID behind `barepod://`.
     pub id: String,
+    /// The folder that `image:` names: what the bundle's hooks are told.
+    pub bundle: PathBuf,
     /// The lower layer of the root file system. Absolute.
     pub rootfs: PathBuf,
     /// Whether the root file system gets an upper layer.
@@ -382,6 +337,8 @@ pub struct ContainerPlan {
     pub files: Vec<(PathBuf, u32)>,
     /// The one of `files` that the container sees at `terminationMessagePath` (R8.7).
     pub termination_log: PathBuf,
+    /// What its making may do.
+    pub rights: Rights,
 }
 
 /// A `subPath` to be resolved safely when the container is made (CVE-2017-1002101, CVE-2021-25741).

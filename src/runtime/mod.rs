@@ -17,6 +17,7 @@ pub mod memory;
 mod mount;
 pub mod node;
 pub mod program;
+pub mod rootless;
 pub mod sandbox;
 pub mod seccomp;
 mod spawn;

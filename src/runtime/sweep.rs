@@ -24,7 +24,7 @@ pub enum SweepError {
 /// What to sweep.
 #[derive(Clone, Debug)]
 pub struct SweepRequest<'a> {
-    /// The pod's cgroup, relative to the hierarchies' roots.
+    /// The pod's cgroup, relative to the hierarchies' roots; empty: it had none.
     pub cgroup: &'a Path,
     /// Folders that go entirely: attempts, sandbox files, volumes, upper layers. What the user is to keep seeing
     /// (status, events, logs) must not be below them.
@@ -37,6 +37,8 @@ pub struct SweepRequest<'a> {
 pub fn sweep(request: &SweepRequest<'_>) -> Vec<SweepError> {
     let mut errors = Vec::new();
     match Hierarchies::discover() {
+        // It had none: its processes have ended with its supervisor.
+        _ if request.cgroup.as_os_str().is_empty() => {}
         Ok(hierarchies) => sweep_cgroups(&hierarchies, request, &mut errors),
         Err(error) => errors.push(error.into()),
     }

@@ -144,7 +144,11 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
             .map_or(default.create_fails, |create| (create.fails, create_failure(&create.reason))),
         create_hangs: text.create.as_ref().is_some_and(|create| create.hangs),
         dies_unstarted: None,
-        start: if text.start_fails { StartScript::Fails } else { StartScript::Works },
+        start: match (text.start_fails, text.start_hangs) {
+            (true, _) => StartScript::Fails,
+            (false, true) => StartScript::Hangs,
+            (false, false) => StartScript::Works,
+        },
         ends,
         oom_killed,
         on_stop: text.on_stop.as_ref().map_or(default.on_stop, on_stop),

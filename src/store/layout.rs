@@ -24,9 +24,19 @@ impl Layout {
         Self { root: root.into(), data: root.join("data"), logs: root.join("logs") }
     }
 
+    /// An ordinary user's: state below `runtime` (XDG_RUNTIME_DIR), the rest below `data` (XDG_DATA_HOME).
+    pub fn of_user(uid: u32, runtime: Option<PathBuf>, data: Option<PathBuf>) -> Self {
+        // Where nobody has made the user a folder: as podman has it.
+        let root =
+            runtime.map_or_else(|| PathBuf::from(format!("/tmp/barepod-run-{uid}")), |path| path.join("barepod"));
+        let data = data.map_or_else(|| root.clone(), |path| path.join("barepod"));
+        Self { root, logs: data.join("logs"), data: data.join("data") }
+    }
+
     /// What a seccomp `localhostProfile` is relative to: files of the box's owner, which outlive a reboot by default.
     pub fn seccomp_profiles(&self) -> PathBuf {
-        if self.root == Path::new(DEFAULT_ROOT) { self.data.join("seccomp") } else { self.root.join("seccomp") }
+        // By `--root` all is in one place; by default data are in one that outlives a reboot.
+        if self.data == self.root.join("data") { self.root.join("seccomp") } else { self.data.join("seccomp") }
     }
 
     /// Holds one folder per pod.

@@ -58,9 +58,18 @@ impl Supervisor<'_> {
 
     fn create_sandbox(&mut self) {
         let plan = &self.pod.plan;
-        let made = Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node);
+        let made = match self.sandbox.take() {
+            // It was lost: its volumes and all that a new pid 1 can be put beside have stayed.
+            Some(sandbox) => sandbox.renew(),
+            None => Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node),
+        };
         let event = match made {
             Ok(sandbox) => {
+                if let Some(pause) = sandbox.pause()
+                    && let Err(errno) = self.sources.add(pause, Token::Sandbox, Interest::Readable)
+                {
+                    self.audience.warn(&format!("the sandbox's pid 1: epoll_ctl: {errno}"));
+                }
                 self.sandbox = Some(sandbox);
                 self.take_cpus();
                 self.watch_storage();
@@ -94,6 +103,14 @@ impl Supervisor<'_> {
 
     fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
         let found = image::open(&self.pod.plan.images[usize::from(container.0)]);
+        if attempt == Attempt(0)
+            && let Ok(image) = &found
+        {
+            for key in &image.unknown {
+                self.audience
+                    .warn(&format!("{}: config.json: {key}: no field of an OCI config; it is ignored", image.id));
+            }
+        }
         let event = match &found {
             Ok(image) => ContainerEvent::ImageReady { image_id: image.id.clone(), stop_signal: image.stop_signal },
             // A bundle that is there but no good is found out at the create, as the kubelet's runtime does.
@@ -144,6 +161,7 @@ impl Supervisor<'_> {
         slot.resources = resources;
         slot.start_asked = None;
         slot.start_told = false;
+        slot.exit_waits = false;
         slot.ran = None;
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
         slot.process = plan.spec.process().clone();

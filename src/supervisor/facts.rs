@@ -11,6 +11,7 @@ use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::Request;
 use crate::log::{ContainerLog, Stream};
 use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
+use crate::runtime::sandbox::Sandbox;
 
 /// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
 /// unless somebody else goes on writing.
@@ -41,6 +42,7 @@ impl Supervisor<'_> {
             Token::Handler(container, asker) => self.handler_moved(container, asker),
             Token::HandlerAlarm(container, asker) => self.handler_late(container, asker),
             Token::Audience(_) => self.audience.flush(),
+            Token::Sandbox => self.sandbox_moved(),
             Token::StorageAlarm => self.measure_storage(),
             Token::Storage => self.storage_measured(),
         }
@@ -53,6 +55,15 @@ impl Supervisor<'_> {
             self.interrupts += 1;
             self.facts.push_back(event);
         }
+    }
+
+    /// Told once; it is watched again when it has been made anew.
+    fn sandbox_moved(&mut self) {
+        let Some(pause) = self.sandbox.as_ref().filter(|sandbox| sandbox.is_lost()).and_then(Sandbox::pause) else {
+            return;
+        };
+        self.sources.remove(pause);
+        self.facts.push_back(Event::SandboxLost);
     }
 
     fn admit(&mut self) {
@@ -140,8 +151,18 @@ impl Supervisor<'_> {
         if slot.start_told {
             return;
         }
-        let Some(outcome) = present.start_outcome() else { return };
+        let Some(outcome) = present.start_outcome() else {
+            // The program runs, hooks of its bundle don't end yet: it is they who are waited for.
+            if let Some(hooks) = present.poststart_fd() {
+                self.sources.remove(present.start_fd());
+                if let Err(errno) = self.sources.add_if_new(hooks, Token::Start(container), Interest::Readable) {
+                    self.audience.warn(&format!("epoll_ctl: {errno}"));
+                }
+            }
+            return;
+        };
         slot.start_told = true;
+        let slot_exit_waits = std::mem::take(&mut slot.exit_waits);
         self.sources.remove(present.start_fd());
         let event = match outcome {
             Ok(()) => ContainerEvent::Started,
@@ -153,6 +174,9 @@ impl Supervisor<'_> {
         self.grown |= self.mains_run();
         reap_strays();
         self.answer(container, attempt, event);
+        if slot_exit_waits {
+            self.exited(container);
+        }
     }
 
     /// Until they do, one start follows the other, and mapping its code again would hold up each.
@@ -169,6 +193,12 @@ impl Supervisor<'_> {
         let slot = &mut self.slots[usize::from(container.0)];
         let attempt = slot.attempt;
         let Stage::Present(present) = &mut slot.stage else { return };
+        if present.poststart_fd().is_some() {
+            // Its start isn't over before they are: its end is told after that.
+            slot.exit_waits = true;
+            self.sources.remove(present.pidfd());
+            return;
+        }
         let Some(status) = present.exit() else { return };
         self.sources.remove(present.pidfd());
         let oom_killed = if present.oom_killed() { OomKilled::Yes } else { OomKilled::No };
@@ -197,9 +227,14 @@ impl Supervisor<'_> {
         match std::mem::take(&mut slot.stage) {
             Stage::Removing(mut removal) => {
                 if removal.outcome().is_some() {
-                    self.finish_removal(container, attempt, *removal);
-                } else {
-                    slot.stage = Stage::Removing(removal);
+                    return self.finish_removal(container, attempt, *removal);
+                }
+                let watched = removal
+                    .pidfd()
+                    .map(|pidfd| self.sources.add_if_new(pidfd, Token::Removal(container), Interest::Readable));
+                self.slot(container).stage = Stage::Removing(removal);
+                if let Some(Err(errno)) = watched {
+                    self.audience.warn(&format!("epoll_ctl: {errno}"));
                 }
             }
             other @ (Stage::Absent | Stage::Creating(_) | Stage::Present(_)) => slot.stage = other,

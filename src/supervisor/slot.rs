@@ -33,6 +33,8 @@ pub struct Slot {
     pub start_asked: Option<Instant>,
     /// Whether the outcome of its start was told.
     pub start_told: bool,
+    /// Whether it has ended, which is told once the outcome of its start was.
+    pub exit_waits: bool,
     /// The process of the attempt's config, for programs that are run beside it.
     pub process: Option<Process>,
     /// Its seccomp filter.

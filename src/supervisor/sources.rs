@@ -43,6 +43,8 @@ pub enum Token {
     HandlerAlarm(ContainerIndex, Asker),
     /// A terminal or pipe takes output again.
     Audience(u16),
+    /// The pid 1 of the containers' pid namespace ended.
+    Sandbox,
     /// The pod's use of the disk is to be measured.
     StorageAlarm,
     /// It was measured.
@@ -77,6 +79,7 @@ impl Token {
             Self::Output(container, Stream::Stderr) => (9, container.0),
             Self::Removal(container) => (10, container.0),
             Self::Audience(index) => (11, index),
+            Self::Sandbox => (14, 0),
             Self::StorageAlarm => (12, 0),
             Self::Storage => (13, 0),
             Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
@@ -101,6 +104,7 @@ impl Token {
             9 => Self::Output(container, Stream::Stderr),
             10 => Self::Removal(container),
             11 => Self::Audience(index),
+            14 => Self::Sandbox,
             12 => Self::StorageAlarm,
             13 => Self::Storage,
             kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
@@ -118,7 +122,7 @@ impl Token {
     fn urgency(self) -> u8 {
         match self {
             Self::Exit(_) => 0,
-            Self::Start(_) | Self::Creation(_) | Self::Removal(_) => 1,
+            Self::Start(_) | Self::Creation(_) | Self::Removal(_) | Self::Sandbox => 1,
             Self::Alarm | Self::Terminate | Self::Interrupt | Self::Listener | Self::Connection(_) => 2,
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.
@@ -170,6 +174,17 @@ impl Sources {
             Interest::Writable => EventFlags::OUT,
         };
         epoll::add(&self.epoll, source, EventData::new_u64(token.encode()), flags)
+    }
+
+    /// Waits for `source` too, unless it is waited for already.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_if_new(&self, source: impl AsFd, token: Token, interest: Interest) -> rustix::io::Result<()> {
+        match self.add(source, token, interest) {
+            Err(Errno::EXIST) => Ok(()),
+            other => other,
+        }
     }
 
     /// Waits for `source` until it is ready once; also where it was waited for before.

@@ -72,6 +72,8 @@ fn bad_bundles_wait_with_a_reason() {
     let mount = json!([{"destination": "/x", "type": "nosuchfs", "source": "x"}]);
     let mut unknown_mount = config();
     unknown_mount["mounts"] = mount;
+    let mut unknown_capability = config();
+    unknown_capability["process"]["capabilities"] = json!({"bounding": ["CAP_FLY"]});
     let all = [
         ("not-json", "{".to_owned(), "CreateContainerError", "config.json"),
         ("wrong-type", changed("/process/args", json!("sh")), "CreateContainerError", "config.json"),
@@ -79,6 +81,7 @@ fn bad_bundles_wait_with_a_reason() {
         ("no-rootfs", changed("/root/path", json!("nowhere")), "CreateContainerError", "root.path"),
         ("rootfs-file", changed("/root/path", json!("config.json")), "CreateContainerError", "root.path"),
         ("no-args", changed("/process/args", json!([])), "CreateContainer", "process.args"),
+        ("capability", unknown_capability.to_string(), "CreateContainerError", "CAP_FLY"),
         ("mount-type", unknown_mount.to_string(), "CreateContainerError", "nosuchfs"),
     ];
     for (name, config, reason, field) in all {

@@ -230,29 +230,3 @@ fn diagnostics() {
     assert_eq!(run.end(), 0);
     assert!(run.stderr().contains("priorityClassName"), "{}", run.stderr());
 }
-
-/// An ordinary user is told what is missing, before anything is made.
-#[test]
-fn an_ordinary_user_is_told_what_is_missing() {
-    use std::os::unix::process::CommandExt;
-    let Some(case) = Case::new("rootless") else { return };
-    let path = case.write(&case.pod().main("main", "true").text());
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    // Where the binary itself is closed to others there is nothing to be told.
-    let copy = case.dir().join("barepod");
-    std::fs::copy(crate::harness::binary(), &copy).unwrap();
-    let run = std::process::Command::new(&copy)
-        .arg("--root")
-        .arg(case.root())
-        .arg("run")
-        .arg(&path)
-        .current_dir(case.dir())
-        .uid(65534)
-        .gid(65534)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert_eq!(run.status.code(), Some(125), "{text}");
-    assert!(text.contains("needs root") && text.contains("not supported yet"), "{text}");
-    assert!(!case.root().exists());
-}

@@ -10,6 +10,8 @@
 
 mod apparmor;
 mod attacks;
+mod attacks_files;
+mod attacks_hogs;
 mod bundles;
 mod commands;
 mod config;
@@ -25,11 +27,14 @@ mod killed;
 mod names;
 mod network;
 mod objects;
+mod oci_config;
+mod oci_hooks;
 mod order;
 mod output;
 mod probes;
 mod resize;
 mod restart;
+mod rootless;
 mod scenarios;
 mod seccomp;
 mod security;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Case, wait, worker};
+use crate::harness::{Case, main, wait, worker};
 
 /// Exits with 1 until it has run `n` times.
 fn fails_until(n: usize, name: &str) -> String {
@@ -100,4 +100,69 @@ fn a_restarted_container_sees_its_image_again() {
         .container(crate::harness::main("main", script, json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]})));
     assert_eq!(case.run(&pod), 0);
     assert!(case.trace().is_empty());
+}
+
+/// R2.7, R10.8: with the pid 1 of its shared pid namespace a pod loses all its processes: it starts over, from the first
+/// init, with its volumes as they are. With hostUsers: false that process is made in another way.
+#[test]
+fn a_pod_whose_pid_1_is_killed_starts_over() {
+    for (name, users) in [("pid-1", true), ("pid-1-users", false)] {
+        let Some(case) = Case::new(name) else { return };
+        let disk = json!({"volumeMounts": [{"name": "disk", "mountPath": "/d"}]});
+        let spec = json!({
+            "restartPolicy": "Always", "shareProcessNamespace": true, "hostUsers": users,
+            "volumes": [{"name": "disk", "emptyDir": {}}]
+        });
+        let pod = case
+            .pod()
+            .spec(spec)
+            .init(main("init", "echo x >> /d/lines; say init $(wc -l < /d/lines)", disk))
+            .sidecar("web", "serve web")
+            .main("main", "await web up; exec serve main");
+        let mut run = case.start(&pod);
+        for round in 1..=3 {
+            wait("the mains", || case.times_said("main up") == round && case.container("main")["ready"] == true);
+            assert_eq!(case.times_said(&format!("init {round}")), 1, "{:?}", case.trace());
+            if round < 3 {
+                kill_pid_1(&case);
+            }
+        }
+        assert_eq!(case.messages("SandboxChanged"), ["Pod sandbox changed, it will be killed and re-created."]);
+        assert_eq!(case.container("init")["restartCount"], 2);
+        assert_eq!(case.container("web")["lastState"]["terminated"]["exitCode"], 137);
+        assert_eq!(case.phase(), "Running");
+        assert!(case.barepod(&["stop", name]).status.success());
+        assert_eq!(run.end(), 0);
+        case.nothing_left();
+    }
+}
+
+/// R2.7: under Never it ends.
+#[test]
+fn a_pod_whose_pid_1_is_killed_ends_under_never() {
+    let Some(case) = Case::new("pid-1-never") else { return };
+    let pod = case
+        .pod()
+        .spec(json!({"shareProcessNamespace": true}))
+        .sidecar("web", "serve web")
+        .main("main", "await web up; exec serve main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    kill_pid_1(&case);
+    assert_eq!(run.end(), 137);
+    assert_eq!(case.phase(), "Failed");
+    case.nothing_left();
+}
+
+/// SIGKILL from the machine to the process that all others of the pod have as pid 1.
+fn kill_pid_1(case: &Case) {
+    let find = || {
+        std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let read = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+            (read("cgroup").contains(case.uid()) && read("cmdline").starts_with("barepod:pause")).then_some(pid)
+        })
+    };
+    let pid = rustix::process::Pid::from_raw(find().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }

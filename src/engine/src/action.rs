@@ -11,7 +11,8 @@ use crate::time::WallTime;
 /// Something to be done, in the order of the list. Each but `Record` and `Finish` is answered by exactly one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
-    /// Make the sandbox: namespaces, pod cgroup, volumes. Answer: `SandboxReady` or `SandboxFailed`.
+    /// Make the sandbox: namespaces, pod cgroup, volumes; after `SandboxLost` what of it is missing. Answer: `SandboxReady`
+    /// or `SandboxFailed`, after which nothing of it is there.
     CreateSandbox,
     /// Remove the sandbox and what lives as long as it. Answer: `SandboxRemoved`.
     RemoveSandbox,
@@ -98,6 +99,7 @@ pub enum EventReason {
     DeadlineExceeded,
     Evicted,
     ExceededGracePeriod,
+    SandboxChanged,
     ResizeStarted,
     ResizeCompleted,
     UnexpectedAdmissionError,

@@ -77,8 +77,12 @@ pub(crate) enum Life {
     Created,
     /// It exists and was killed before it was started.
     Discarded,
-    /// `Start` is under way.
-    Starting { killed: Killed },
+    /// `Start` is under way. At `kill_at` it is ended (an OCI hook may hang).
+    Starting {
+        #[serde(default)]
+        kill_at: Option<Instant>,
+        killed: Killed,
+    },
     /// Its program was executed.
     Running(Running),
     /// It has ended; `Remove` is under way.

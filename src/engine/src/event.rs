@@ -30,6 +30,9 @@ pub enum Event {
     /// The supervisor that ran the pod is gone and everything it had started has been ended: nothing runs any more and
     /// how the running containers ended could not be learnt (R8.6). The pod fails. Fed by the next command that finds it.
     SupervisorLost,
+    /// What all containers share has gone, and every process of the pod with it (the pid 1 of a shared pid namespace was
+    /// killed). The exits of containers are told as ever, before or after.
+    SandboxLost,
     /// A container's resources are changed (KEP-1287): its manifest's already, its cgroup's as `way` says.
     Resized {
         /// Which container.

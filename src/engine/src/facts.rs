@@ -129,7 +129,7 @@ impl Engine {
     /// Nothing of it was made, and it isn't wanted any more.
     fn give_up(&mut self, index: ContainerIndex) {
         self.container_mut(index).life = match self.restarting_all {
-            RestartingAll::Yes => Life::Waiting,
+            RestartingAll::Yes | RestartingAll::Anew => Life::Waiting,
             RestartingAll::No => Life::Over,
         };
     }
@@ -163,10 +163,11 @@ impl Engine {
     }
 
     fn start_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, message: String) {
-        if !matches!(self.container(index).life, Life::Starting { .. }) {
-            return;
+        let Life::Starting { killed, .. } = self.container(index).life else { return };
+        // What we ended ourselves is not news.
+        if killed == Killed::No {
+            turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
         }
-        turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
         let wall = turn.now.wall;
         let terminated = Terminated {
             exit_code: START_ERROR,
@@ -242,7 +243,7 @@ impl Engine {
         let at = turn.now.monotonic.after(self.retry_delay());
         let after = match (self.is_wanted(index), self.restarting_all) {
             (true, _) => After::Retry { at },
-            (false, RestartingAll::Yes) => After::Again,
+            (false, RestartingAll::Yes | RestartingAll::Anew) => After::Again,
             (false, RestartingAll::No) => After::Over,
         };
         let container = self.container_mut(index);
@@ -258,7 +259,8 @@ impl Engine {
         let verdict = verdict(self.container_spec(index), self.spec().restart_policy, exit_code, ended_by);
         let restart = match (&self.ending, self.restarting_all, verdict) {
             (Some(_), _, _) => self.restarts_while_ending(index),
-            (None, RestartingAll::Yes, _) | (None, RestartingAll::No, Verdict::RestartAll | Verdict::Restart) => true,
+            (None, RestartingAll::Yes | RestartingAll::Anew, _)
+            | (None, RestartingAll::No, Verdict::RestartAll | Verdict::Restart) => true,
             (None, RestartingAll::No, Verdict::Stay | Verdict::PodFails) => false,
         };
         let resized = ended_by == EndedBy::Resize && self.ending.is_none() && self.restarting_all == RestartingAll::No;
@@ -281,7 +283,7 @@ impl Engine {
         }
         container.life = Life::Removing(after);
         turn.act(index, container.attempt, ContainerAction::Remove);
-        if self.ending.is_some() || self.restarting_all == RestartingAll::Yes {
+        if self.ending.is_some() || self.restarting_all != RestartingAll::No {
             return;
         }
         match verdict {

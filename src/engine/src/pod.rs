@@ -29,7 +29,7 @@ pub struct Engine {
     pub(crate) start_time: Option<WallTime>,
     pub(crate) ending: Option<Ending>,
     pub(crate) deletion: Option<Deletion>,
-    /// R3.7: all containers are being ended, to start again.
+    /// R3.7, R2.7: all containers are being ended, to start again.
     pub(crate) restarting_all: RestartingAll,
     /// R8.2: stays True once a main started.
     pub(crate) initialized: Initialized,
@@ -59,10 +59,13 @@ pub(crate) enum PodLife {
     Finished,
 }
 
-/// Whether R3.7 is under way.
+/// Whether all containers are being ended to start again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RestartingAll {
+    /// By a rule (R3.7).
     Yes,
+    /// In a new sandbox (R2.7).
+    Anew,
     No,
 }
 
@@ -188,6 +191,7 @@ impl Engine {
             Event::Kill => self.kill_requested(turn),
             Event::SupervisorLost => self.lost(turn),
             Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
+            Event::SandboxLost => self.sandbox_lost(turn),
             Event::StorageExceeded(exceeded) => self.storage_exceeded(turn, &exceeded),
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {
@@ -231,7 +235,7 @@ impl Engine {
         self.advance_end(turn);
     }
 
-    fn make_sandbox(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn make_sandbox(&mut self, turn: &mut Turn<'_>) {
         self.life = PodLife::MakingSandbox;
         turn.changed();
         turn.actions.push(Action::CreateSandbox);
@@ -329,15 +333,9 @@ impl Engine {
         match &container.life {
             // A gate that is closed opens by an event, not by time.
             Life::Retry { at, .. } | Life::BackOff { at, .. } => self.may_begin(index).then_some(*at),
-            Life::Creating { kill_at, .. } => *kill_at,
+            Life::Creating { kill_at, .. } | Life::Starting { kill_at, .. } => *kill_at,
             Life::Running(running) => running.next_deadline(self.probing(index)),
-            Life::Waiting
-            | Life::Preparing
-            | Life::Created
-            | Life::Discarded
-            | Life::Starting { .. }
-            | Life::Removing(_)
-            | Life::Over => None,
+            Life::Waiting | Life::Preparing | Life::Created | Life::Discarded | Life::Removing(_) | Life::Over => None,
         }
     }
 

@@ -7,7 +7,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{EventReason, Severity};
-use crate::container::StopWhy;
+use crate::container::{Life, StopWhy};
 use crate::event::{ResizePolicy, ResizeWay};
 use crate::pod::{Engine, PodLife, Turn};
 use crate::spec::{ContainerIndex, Kind};
@@ -63,7 +63,12 @@ impl Engine {
             return record_completed(turn, index, &summary);
         }
         let since = turn.now.wall;
-        self.container_mut(index).resizing = Some(Resizing { since, summary });
+        let container = self.container_mut(index);
+        container.resizing = Some(Resizing { since, summary });
+        // For whatever else it is being stopped: the next instance has the new amounts.
+        if container.running().is_some_and(|running| running.stop.is_some()) {
+            return;
+        }
         let grace = self.spec().grace_period;
         self.begin_stop(turn, index, StopWhy::Resize, grace);
     }
@@ -77,7 +82,9 @@ impl Engine {
 
     /// Since when a resize is under way.
     pub(crate) fn resizing_since(&self) -> Option<WallTime> {
-        let all = self.containers.iter().filter_map(|container| container.resizing.as_ref());
+        // One that isn't started again waits for nothing.
+        let all = self.containers.iter().filter(|container| !matches!(container.life, Life::Over));
+        let all = all.filter_map(|container| container.resizing.as_ref());
         all.map(|resizing| resizing.since).min().filter(|_| self.ending.is_none() && self.terminal.is_none())
     }
 }

@@ -1,16 +1,19 @@
 //! What may run next (R2): entries of initContainers one after the other, then the mains; restarts that are due; and
 //! the restart of all containers (R3.7).
 
-use crate::action::ContainerAction;
+use core::time::Duration;
+
+use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::{Container, Done, Killed, Life, Made, Running, Stop, StopStage, StopWhy};
 use crate::hook::HookRun;
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
-use crate::spec::{Attempt, ContainerIndex, Kind};
+use crate::spec::{Attempt, ContainerIndex, Kind, RestartPolicy};
+use crate::termination::Cause;
 
 impl Engine {
     /// Starts what is due.
     pub(crate) fn advance_startup(&mut self, turn: &mut Turn<'_>) {
-        if self.life != PodLife::Up || self.restarting_all == RestartingAll::Yes {
+        if self.life != PodLife::Up || self.restarting_all != RestartingAll::No {
             return;
         }
         for index in self.indices() {
@@ -100,7 +103,7 @@ impl Engine {
         if matches!(self.container(index).life, Life::Created) {
             self.assert_order(index);
             let container = self.container_mut(index);
-            container.life = Life::Starting { killed: Killed::No };
+            container.life = Life::Starting { kill_at: None, killed: Killed::No };
             turn.act(index, container.attempt, ContainerAction::Start);
         }
     }
@@ -127,7 +130,7 @@ impl Engine {
         if self.ending.is_some() { self.restarts_while_ending(index) } else { self.restarting_all == RestartingAll::No }
     }
 
-    /// R3.7: all containers are killed at once, and what comes up meanwhile too. Not where the pod's end turned out to be
+    /// R3.7, R2.7: all containers are killed at once, and what comes up meanwhile too. Not where the pod's end turned out to be
     /// due at the same moment (R5.15): then it is that which stops them.
     pub(crate) fn kill_for_restart(&mut self, turn: &mut Turn<'_>) {
         if self.ending.is_some() || self.restarting_all == RestartingAll::No {
@@ -139,17 +142,51 @@ impl Engine {
         }
     }
 
-    /// R3.7: once nothing of any container is left, start-up begins again.
+    /// R2.7: the pod's processes have gone with its sandbox. Start-up begins again in a new one, or the pod ends.
+    pub(crate) fn sandbox_lost(&mut self, turn: &mut Turn<'_>) {
+        if self.life != PodLife::Up {
+            return;
+        }
+        let ever_made = self.containers.iter().any(|one| one.made == Made::Yes || one.attempt > Attempt(0));
+        let ends = self.spec().restart_policy == RestartPolicy::Never && ever_made;
+        if self.ending.is_some() || ends {
+            if self.ending.is_none() {
+                let message = "Pod sandbox is gone, and the pod isn't started again: its restartPolicy is Never".into();
+                turn.record(Severity::Warning, EventReason::SandboxChanged, None, message);
+                self.begin_ending(turn, Cause::Natural, Duration::ZERO);
+            }
+            return self.kill_all(turn);
+        }
+        let message = "Pod sandbox changed, it will be killed and re-created.".into();
+        turn.record(Severity::Normal, EventReason::SandboxChanged, None, message);
+        self.restarting_all = RestartingAll::Anew;
+        turn.changed();
+    }
+
+    /// R3.7, R2.7: once nothing of any container is left, start-up begins again.
     pub(crate) fn advance_restart_all(&mut self, turn: &mut Turn<'_>) {
         if self.restarting_all == RestartingAll::No || !self.containers.iter().all(Container::is_settled) {
             return;
         }
+        let anew = self.restarting_all == RestartingAll::Anew;
         self.restarting_all = RestartingAll::No;
         turn.changed();
-        let backoff = self.spec().backoff;
-        for container in &mut self.containers {
+        if anew {
+            self.make_sandbox(turn);
+        }
+        let pod_policy = self.spec.restart_policy;
+        let backoff = self.spec.backoff;
+        for (container, spec) in self.containers.iter_mut().zip(&self.spec.containers) {
+            let policy = spec.restart_policy.unwrap_or(pod_policy);
+            let succeeded = container.last.as_ref().is_some_and(|last| last.exit_code == 0);
+            if anew && spec.kind == Kind::Main && policy == RestartPolicy::OnFailure && succeeded {
+                container.life = Life::Over;
+                continue;
+            }
             container.done = Done::No;
             match container.life {
+                // It could not be made in a sandbox that was gone.
+                Life::Retry { .. } if anew => container.life = Life::Waiting,
                 Life::Over => {
                     container.life = match container.ended_at {
                         Some(ended) => {
@@ -187,7 +224,8 @@ impl Engine {
             Life::Created => container.life = Life::Discarded,
             // Once is enough.
             Life::Running(Running { stop: Some(Stop { stage: StopStage::Killed { .. }, .. }), .. }) => return,
-            Life::Starting { killed } => {
+            Life::Starting { killed, kill_at } => {
+                *kill_at = None;
                 // Once more when the answer comes: it may have been sent before there was anything to kill.
                 if *killed == Killed::Yes {
                     return;

@@ -90,8 +90,10 @@ impl Engine {
         for (container, spec) in self.containers.iter_mut().zip(&self.spec.containers) {
             match &mut container.life {
                 Life::Creating { kill_at: Some(at), .. } => *at = (*at).min(deadline),
+                Life::Starting { kill_at: Some(at), .. } => *at = (*at).min(ending.deadline_of(spec.kind)),
                 Life::Running(Running { stop: Some(stop), .. }) => stop.shorten(ending.deadline_of(spec.kind)),
                 Life::Creating { kill_at: None, .. }
+                | Life::Starting { kill_at: None, .. }
                 | Life::Running(Running { stop: None, .. })
                 | Life::Waiting
                 | Life::Retry { .. }
@@ -99,7 +101,6 @@ impl Engine {
                 | Life::Preparing
                 | Life::Created
                 | Life::Discarded
-                | Life::Starting { .. }
                 | Life::Removing(_)
                 | Life::Over => {}
             }
@@ -109,6 +110,11 @@ impl Engine {
     /// R5.7, forced: SIGKILL to everything, now.
     pub(crate) fn kill_requested(&mut self, turn: &mut Turn<'_>) {
         self.deletion_requested(turn, Duration::ZERO);
+        self.kill_all(turn);
+    }
+
+    /// SIGKILL to everything that is there, and to whatever appears, now that the pod ends.
+    pub(crate) fn kill_all(&mut self, turn: &mut Turn<'_>) {
         if let Some(ending) = &mut self.ending {
             ending.killed = Killed::Yes;
         }
@@ -143,7 +149,7 @@ impl Engine {
                 Life::Waiting | Life::Retry { .. } | Life::BackOff { .. } => container.life = Life::Over,
                 Life::Created => self.kill_now(turn, index),
                 Life::Running(_) => self.begin_stop(turn, index, StopWhy::PodEnds, grace),
-                // A creation may hang: it has until the end of the grace (`advance_while_ending`).
+                // A creation or a start may hang: it has until the end of the grace (`advance_while_ending`).
                 Life::Preparing
                 | Life::Creating { .. }
                 | Life::Discarded
@@ -248,7 +254,7 @@ impl Engine {
             })
     }
 
-    /// Sidecars that are restarted while the mains stop (R5.10), and creations that outlive the grace.
+    /// Sidecars that are restarted while the mains stop (R5.10), and creations and starts that outlive the grace.
     fn advance_while_ending(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         if self.restarts_while_ending(index) {
             self.begin_if_due_again(turn, index);
@@ -257,6 +263,8 @@ impl Engine {
         }
         let now = turn.now.monotonic;
         let deadline = self.ending.map(|ending| ending.deadline);
+        // A start may become a program that others wait for: it has what its kind has (R5.17).
+        let own_deadline = self.ending.map(|ending| ending.deadline_of(self.kind(index)));
         let container = self.container_mut(index);
         match container.life {
             Life::BackOff { .. } | Life::Retry { .. } => {
@@ -269,11 +277,16 @@ impl Engine {
                 *kill_at = deadline;
                 turn.changed();
             }
+            Life::Starting { kill_at: Some(at), .. } if at <= now => self.kill_now(turn, index),
+            Life::Starting { kill_at: ref mut kill_at @ None, killed: Killed::No } => {
+                *kill_at = own_deadline;
+                turn.changed();
+            }
             Life::Creating { .. }
+            | Life::Starting { .. }
             | Life::Waiting
             | Life::Preparing
             | Life::Discarded
-            | Life::Starting { .. }
             | Life::Running(_)
             | Life::Removing(_)
             | Life::Over => {}
@@ -361,6 +374,7 @@ impl Engine {
             }
             turn.record(Severity::Warning, EventReason::SupervisorLost, None, message);
         }
+        self.restarting_all = RestartingAll::No;
         self.life = PodLife::Finished;
     }
 }

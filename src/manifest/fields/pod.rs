@@ -26,7 +26,7 @@ pub(super) const TABLES: &[Table] = &[
             ("hostAliases", Honoured),
             ("hostIPC", Honoured),
             ("hostNetwork", Honoured),
-            ("hostPID", Honoured),
+            ("hostPID", Partly("only as root (docs/rootless.md)")),
             ("hostUsers", Honoured),
             ("hostname", Honoured),
             ("hostnameOverride", Honoured),

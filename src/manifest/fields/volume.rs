@@ -120,7 +120,10 @@ pub(super) const TABLES: &[Table] = &[
         &[
             ("bindMountOptions", later("options of bind mounts are not supported yet")),
             ("mountPath", Honoured),
-            ("mountPropagation", Partly("Bidirectional neither with a subPath nor with hostUsers: false")),
+            (
+                "mountPropagation",
+                Partly("Bidirectional neither with a subPath nor with hostUsers: false, and only as root"),
+            ),
             ("name", Honoured),
             ("readOnly", Honoured),
             ("recursiveReadOnly", Partly("honoured from Linux 5.12 on; before, IfPossible fails like Enabled")),

@@ -223,7 +223,6 @@ fn what_a_bundle_would_ask_in_vain_is_refused() {
             json!([{"destination": "/x", "type": "bind", "source": "/y", "options": ["bind", "idmap"]}]),
             "id-mapped",
         ),
-        ("/hooks", json!({"poststart": [{"path": "/bin/x"}]}), "hooks.poststart: a hook at this point"),
         (
             "/linux",
             json!({"resources": {"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "p"}]}}),
@@ -239,7 +238,6 @@ fn what_a_bundle_would_ask_in_vain_is_refused() {
             json!({"resources": {"devices": [{"allow": true, "type": "c", "access": "rx"}]}}),
             "linux.resources.devices[0].access: \"rx\"",
         ),
-        ("/hooks", json!({"poststop": [{"path": "/bin/x"}]}), "hooks.poststop: a hook at this point"),
         ("/process/env", json!(["NOVALUE"]), "process.env: \"NOVALUE\""),
         ("/process/cwd", json!("srv"), "process.cwd: \"srv\" is not an absolute path"),
     ] {

@@ -7,12 +7,13 @@
 //! without hierarchies. On v2 there is no such way for a process that exists already: there libcontainer does its part.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use libcgroups::common::{CgroupManager, ControllerOpt};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
@@ -97,6 +98,20 @@ fn limit_more(cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupErr
     })
 }
 
+/// A `pids.max` that is to be set.
+#[derive(Debug)]
+pub(crate) struct ProcessLimit {
+    path: PathBuf,
+    file: fs::File,
+    text: String,
+}
+
+impl ProcessLimit {
+    pub(crate) fn set(mut self) -> Result<(), CgroupError> {
+        self.file.write_all(self.text.as_bytes()).map_err(error("write", &self.path))
+    }
+}
+
 /// What [`Hierarchies::show`] has prepared.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -114,7 +129,7 @@ fn clone_mount(source: &Path, target: &Path, access: Access) -> io::Result<()> {
 
 impl Hierarchies {
     /// Makes a container's cgroup on every v1 hierarchy and sets all limits but that of processes, among which the
-    /// helper would count (see [`Self::limit_processes`]).
+    /// helper would count (see [`Self::process_limit`]).
     pub(crate) fn make_container(&self, cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
         for (controllers, root) in &self.v1 {
             let path = below(root, cgroup);
@@ -147,15 +162,21 @@ impl Hierarchies {
         Ok(())
     }
 
-    /// `pids.max`; to be set once the helper's own processes are not among those to come.
-    pub(crate) fn limit_processes(&self, cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
-        let Some(limit) = resources.pids().as_ref().map(oci_spec::runtime::LinuxPids::limit) else { return Ok(()) };
+    /// `pids.max`; to be set once the helper's own processes are not among those to come. Opened before the hierarchies
+    /// are hidden. `None`: there is no limit.
+    pub(crate) fn process_limit(
+        &self,
+        cgroup: &Path,
+        resources: &LinuxResources,
+    ) -> Result<Option<ProcessLimit>, CgroupError> {
+        let Some(limit) = resources.pids().as_ref().map(oci_spec::runtime::LinuxPids::limit) else { return Ok(None) };
         let root = self
             .v1_mount("pids")
             .ok_or_else(|| CgroupError::MissingController { what: "pids", path: cgroup.to_owned() })?;
-        let file = below(root, cgroup).join("pids.max");
+        let path = below(root, cgroup).join("pids.max");
+        let file = fs::File::options().write(true).open(&path).map_err(error("open", &path))?;
         let text = if limit > 0 { limit.to_string() } else { "max".to_owned() };
-        fs::write(&file, text).map_err(error("write", &file))
+        Ok(Some(ProcessLimit { path, file, text }))
     }
 
     /// Prepares below `folder` what a container is to find at `/sys/fs/cgroup`: its own cgroup of every v1 hierarchy, by
@@ -187,6 +208,19 @@ impl Hierarchies {
             .and_then(|root| add_attributes(root, access.attributes()))
             .map_err(error("mount_setattr", &view.base))?;
         Ok(view)
+    }
+
+    /// For a container that has no cgroup of its own. libcontainer wants one all the same, but leaves a process where it
+    /// is if it may not make one on v2, in a user namespace. So it is shown nothing but v2, in which it may do nothing.
+    pub(crate) fn show_none() -> Result<(), CgroupError> {
+        let root = Path::new(ROOT);
+        unshare(CloneFlags::CLONE_NEWCGROUP)
+            .map_err(|errno| error("unshare the cgroup namespace of", root)(errno.into()))?;
+        match mount(Some("cgroup2"), root, Some("cgroup2"), MsFlags::MS_RDONLY, None::<&str>) {
+            // On a pure v2 box it is there already.
+            Err(nix::Error::EBUSY) => Ok(()),
+            mounted => mounted.map_err(|errno| error("mount cgroup2", root)(errno.into())),
+        }
     }
 
     /// Takes all v1 hierarchies out of this process' mount namespace, which must be its own, so that libcontainer

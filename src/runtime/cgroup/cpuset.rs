@@ -20,6 +20,7 @@ impl Hierarchies {
         let missing = || CgroupError::MissingController { what: CONTROLLER, path: cgroup.to_owned() };
         let folder = self.cpuset_folder(cgroup).ok_or_else(missing)?;
         let files = match self.version {
+            CgroupVersion::None => return Err(missing()),
             CgroupVersion::V1 => ["cpuset.effective_cpus", CPUS],
             CgroupVersion::V2 => ["cpuset.cpus.effective", "cpuset.cpus.effective"],
         };
@@ -31,6 +32,7 @@ impl Hierarchies {
         let root = match self.version {
             CgroupVersion::V1 => self.v1_mount(CONTROLLER),
             CgroupVersion::V2 => self.unified.as_ref(),
+            CgroupVersion::None => None,
         };
         root.map(|root| below(root, cgroup))
     }
@@ -64,6 +66,7 @@ impl Hierarchies {
                 others().try_for_each(|folder| write(&folder, shared))?;
                 write(&folder, &target)
             }
+            CgroupVersion::None => Err(missing()),
         }
     }
 }
@@ -92,6 +95,7 @@ mod tests {
         let hierarchies = match version {
             CgroupVersion::V1 => Hierarchies { version, v1: vec![(vec![CONTROLLER.to_owned()], point)], unified: None },
             CgroupVersion::V2 => Hierarchies { version, v1: Vec::new(), unified: Some(point) },
+            CgroupVersion::None => Hierarchies::none(),
         };
         (root, hierarchies)
     }

@@ -9,6 +9,7 @@ mod container;
 mod cpuset;
 mod devices;
 mod limits;
+mod parent;
 mod remove;
 mod resize;
 
@@ -22,7 +23,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::plan::{CgroupPlan, CgroupVersion};
 
-pub(crate) use container::{Access, View};
+pub(crate) use container::{Access, ProcessLimit, View};
 pub(crate) use remove::remove_folder;
 
 /// What went wrong with a cgroup.
@@ -95,21 +96,22 @@ impl Hierarchies {
         (unified.is_some() || !v1.is_empty()).then_some(Self { version, v1, unified })
     }
 
+    /// None that this process may use: nothing is limited or told apart by them.
+    pub(crate) fn none() -> Self {
+        Self { version: CgroupVersion::None, v1: Vec::new(), unified: None }
+    }
+
+    /// Those of this version, [`discover`](Self::discover)ed unless there are none.
+    pub(crate) fn of(version: CgroupVersion) -> Result<Self, CgroupError> {
+        match version {
+            CgroupVersion::None => Ok(Self::none()),
+            CgroupVersion::V1 | CgroupVersion::V2 => Self::discover(),
+        }
+    }
+
     /// Where the controllers are.
     pub fn version(&self) -> CgroupVersion {
         self.version
-    }
-
-    /// The cgroup that systemd or another manager has delegated to this process (its own or, once it has moved out of
-    /// the way, that one's parent), relative to the mount. Only on v2.
-    pub(crate) fn delegated(&self) -> Option<PathBuf> {
-        let own = own_v2_cgroup()?;
-        let root = self.unified.as_ref()?;
-        [Some(own.as_path()), own.parent()]
-            .into_iter()
-            .flatten()
-            .find(|path| **path != *Path::new("/") && is_delegated(&below(root, path)))
-            .map(Path::to_owned)
     }
 
     /// A cgroup's folder in the tracking hierarchy.
@@ -138,14 +140,21 @@ impl Hierarchies {
     }
 
     /// Makes a cgroup in the tracking hierarchy only, for processes that are to be born in it.
-    pub(crate) fn track(&self, cgroup: &Path) -> Result<PathBuf, CgroupError> {
+    /// `None`: nobody tracks.
+    pub(crate) fn track(&self, cgroup: &Path) -> Result<Option<PathBuf>, CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Ok(None);
+        }
         let path = self.tracking(cgroup);
         fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
-        Ok(path)
+        Ok(Some(path))
     }
 
     /// Sends SIGKILL to everything in a cgroup and below it.
     pub(crate) fn kill(&self, cgroup: &Path) -> Result<(), CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Ok(());
+        }
         let path = self.tracking(cgroup);
         let switch = path.join("cgroup.kill");
         match fs::write(&switch, "1") {
@@ -170,7 +179,7 @@ impl Hierarchies {
     /// Pids in a cgroup and below it. Zombies don't count.
     pub(crate) fn members(&self, cgroup: &Path) -> Vec<i32> {
         let mut pids = Vec::new();
-        let mut folders = vec![self.tracking(cgroup)];
+        let mut folders = if self.version == CgroupVersion::None { vec![] } else { vec![self.tracking(cgroup)] };
         while let Some(folder) = folders.pop() {
             let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
             pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
@@ -244,18 +253,6 @@ fn children(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
-fn own_v2_cgroup() -> Option<PathBuf> {
-    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
-    text.lines().find_map(|line| line.strip_prefix("0::")).map(PathBuf::from)
-}
-
-fn is_delegated(folder: &Path) -> bool {
-    let mut value = [0_u8; 4];
-    ["user.delegate", "trusted.delegate"]
-        .into_iter()
-        .any(|name| matches!(rustix::fs::getxattr(folder, name, &mut value[..]), Ok(1)) && value[0] == b'1')
-}
-
 /// The pod's own cgroup.
 #[derive(Debug)]
 pub struct PodCgroup {
@@ -265,8 +262,11 @@ pub struct PodCgroup {
 
 impl PodCgroup {
     /// Makes it on every hierarchy and limits it (R9.2). Nothing of it remains after a failure.
-    pub fn create(plan: &CgroupPlan) -> Result<Self, CgroupError> {
-        let pod = Self { hierarchies: Hierarchies::discover()?, path: plan.path.clone() };
+    pub fn create(plan: &CgroupPlan, version: CgroupVersion) -> Result<Self, CgroupError> {
+        let pod = Self { hierarchies: Hierarchies::of(version)?, path: plan.path.clone() };
+        if version == CgroupVersion::None {
+            return Ok(pod);
+        }
         let made = pod.make().and_then(|()| limits::apply(pod.hierarchies.version, &pod.path, &plan.limits));
         match made {
             Ok(()) => Ok(pod),
@@ -291,7 +291,7 @@ impl PodCgroup {
                 fs::create_dir_all(&path).map_err(error("mkdir", &path))
             }
             (Some(root), CgroupVersion::V2) => enable_controllers(root, &self.path),
-            (None, _) => Ok(()),
+            (None, _) | (_, CgroupVersion::None) => Ok(()),
         }
     }
 
@@ -368,10 +368,7 @@ fn hand_down(folder: &Path) -> Result<(), CgroupError> {
             && cause.raw_os_error() == Some(libc::EBUSY)
         {
             // No process may be in a cgroup that hands controllers down: in a delegated cgroup that process is us.
-            let aside = folder.join("supervisor");
-            fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
-            let procs = aside.join("cgroup.procs");
-            fs::write(&procs, "0").map_err(error("write", &procs))?;
+            parent::move_aside(folder)?;
             fs::write(&switch, &word).map_err(error("write", &switch))?;
         }
     }

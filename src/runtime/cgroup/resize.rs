@@ -44,6 +44,8 @@ fn settings(version: CgroupVersion, place: Place, limits: &CgroupLimits) -> Vec<
             set("cpu", "cpu.max", limits.cpu_quota.map(|quota| format!("{quota} {PERIOD}")));
             set("memory", "memory.max", limits.memory.map(|bytes| bytes.to_string()));
         }
+        // Refused before.
+        CgroupVersion::None => {}
     }
     settings
 }
@@ -68,6 +70,9 @@ fn weight_of(place: Place, shares: u64) -> u64 {
 impl Hierarchies {
     /// Writes new limits to cgroups, in this order. After a failure all are as they were.
     pub(crate) fn change(&self, changes: &[(Place, PathBuf, CgroupLimits)]) -> Result<(), CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Err(CgroupError::NoControllers);
+        }
         let mut written = Vec::new();
         for (place, cgroup, limits) in changes {
             for setting in settings(self.version, *place, limits) {
@@ -110,6 +115,7 @@ impl Hierarchies {
         match self.version {
             CgroupVersion::V1 => self.v1_mount(controller).map(|root| below(root, cgroup)),
             CgroupVersion::V2 => self.unified.as_ref().map(|root| below(root, cgroup)),
+            CgroupVersion::None => None,
         }
     }
 
@@ -118,6 +124,7 @@ impl Hierarchies {
         let file = match self.version {
             CgroupVersion::V1 => "memory.usage_in_bytes",
             CgroupVersion::V2 => "memory.current",
+            CgroupVersion::None => return None,
         };
         let path = self.controller_folder("memory", cgroup)?.join(file);
         fs::read_to_string(path).ok()?.trim().parse().ok().map(Bytes)

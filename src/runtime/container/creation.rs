@@ -10,6 +10,7 @@ use rustix::pipe::PipeFlags;
 
 use super::failure::{ContainerError, Failure, Stage};
 use super::helper::{self, Filtering, Report, Request};
+use super::oci_hooks::{Later, Point};
 use super::running::{Container, Place};
 use super::{AttemptDirs, ExitStatus};
 use crate::plan::{CgroupVersion, ContainerPlan, Label};
@@ -66,7 +67,7 @@ impl Creation {
             place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
             name: helper::NAME,
-            cgroup: Some(&folder),
+            cgroup: folder.as_deref(),
             fds: &[
                 request.as_raw_fd(),
                 go_end.as_raw_fd(),
@@ -90,6 +91,7 @@ impl Creation {
     }
 
     fn try_order(&mut self, plan: &ContainerPlan, filter: Option<&Filter>) -> Result<(), Failure> {
+        self.place.hooks = Later::of(&plan.spec, plan.bundle.clone());
         let dirs = &self.place.dirs;
         for folder in [&dirs.state, &dirs.data] {
             files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
@@ -202,6 +204,12 @@ impl Creation {
             let members: Vec<i32> =
                 self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup)).chain(noted).collect();
             self.place.clear();
+            // What earlier hooks have set up is to be taken down (runtime-spec 1.2, runtime.md, lifecycle, steps 3 to 5).
+            if let Some(Ok(hooks)) =
+                self.place.hooks.as_ref().and_then(|hooks| hooks.begin(Point::Poststop, &self.place, None))
+            {
+                hooks.leave();
+            }
             for pid in members.into_iter().chain([self.helper.pid]) {
                 spawn::leave_stray(pid);
             }
@@ -230,6 +238,7 @@ fn place(label: &Label, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Place 
         hierarchies: hierarchies.clone(),
         cgroup,
         helper_cgroup,
+        hooks: None,
     }
 }
 

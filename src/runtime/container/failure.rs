@@ -93,6 +93,11 @@ pub enum StartFailure {
     Program(Refusal),
     /// The container's init ended before it came to execute the program: killed, or a startContainer hook failed.
     Died,
+    /// A poststart hook of its bundle failed: the program ran, and is ended.
+    Hook {
+        /// Which, and how.
+        cause: String,
+    },
     /// The container's init couldn't be told to start.
     NotTold {
         /// connect's errno.
@@ -105,6 +110,7 @@ impl fmt::Display for StartFailure {
         match self {
             Self::Program(refusal) => write!(f, "{refusal}"),
             Self::Died => write!(f, "the container's init ended before it executed the program"),
+            Self::Hook { cause } => write!(f, "{cause}"),
             Self::NotTold { errno } => write!(
                 f,
                 "can't reach the container's init: {}",

@@ -17,8 +17,8 @@ use super::executor::{Confinement, LastStep, Moment};
 use super::failure::{Failure, Stage};
 use super::users::Users;
 use super::{binds, rootfs, users};
-use crate::plan::{CgroupVersion, ContainerPlan};
-use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, View};
+use crate::plan::{CgroupVersion, ContainerPlan, Rights};
+use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
 use crate::runtime::{seccomp, spawn};
 
 /// Its `argv[0]`.
@@ -85,17 +85,20 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
     rootfs::mount_root(&plan, &dirs, users.as_ref())?;
     rootfs::make_working_directory(&spec, &dirs, users.as_ref())?;
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs, users.as_ref())?;
-    if let Some(users) = &users {
+    if users.is_some() || plan.rights == Rights::UserNamespace {
         users::bind_devices(&mut spec)?;
+    }
+    if let Some(users) = &users {
         users.raise_limits(&spec)?;
     }
     binds::prepare(&mut spec, &plan.shared, users.as_ref(), &dirs)?;
     set_root(&mut spec, &dirs)?;
-    clamp_oom_score(&mut spec, &mut warnings);
+    clamp_oom_score(&mut spec, plan.rights, &mut warnings);
     let confinement = match filtering {
         Filtering::Given => Some(confine(&mut spec, &filter)?),
         Filtering::None => None,
     };
+    drop_limits_without_cgroup(&mut spec, &mut warnings);
     let program = LastStep { pipe: start.as_raw_fd(), confinement };
     let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program };
     let pid = build_in_cgroup(made, &mut spec)?;
@@ -126,10 +129,16 @@ fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
     let linux = spec.linux().as_ref();
     let cgroup = linux.and_then(|linux| linux.cgroups_path().clone());
     let resources = linux.and_then(|linux| linux.resources().clone()).unwrap_or_default();
-    let Some(cgroup) = cgroup else { return build(made, spec) };
+    let Some(cgroup) = cgroup else {
+        Hierarchies::show_none().map_err(cgroup_failed)?;
+        return build(made, spec);
+    };
     let hierarchies = Hierarchies::discover().map_err(cgroup_failed)?;
     let rules = resources.devices().clone().unwrap_or_default();
-    hierarchies.hold_to_device_rules(&cgroup, &rules).map_err(cgroup_failed)?;
+    // In a user namespace there are no nodes but those that are bound, and nobody there may load a program.
+    if made.plan.rights == Rights::Box {
+        hierarchies.hold_to_device_rules(&cgroup, &rules).map_err(cgroup_failed)?;
+    }
     if hierarchies.version() == CgroupVersion::V2 {
         return build(made, spec);
     }
@@ -138,12 +147,13 @@ fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
         let view = hierarchies.show(&cgroup, &dirs.mounts().join("cgroup"), access).map_err(cgroup_failed)?;
         show_cgroup(spec, &view);
     }
+    let limit = hierarchies.process_limit(&cgroup, &resources).map_err(cgroup_failed)?;
     hierarchies.join(&cgroup).and_then(|()| hierarchies.hide()).map_err(cgroup_failed)?;
     if let Some(linux) = spec.linux_mut() {
         linux.set_resources(None);
     }
     let pid = build(made, spec)?;
-    hierarchies.limit_processes(&cgroup, &resources).map_err(cgroup_failed)?;
+    limit.map_or(Ok(()), ProcessLimit::set).map_err(cgroup_failed)?;
     Ok(pid)
 }
 
@@ -197,16 +207,27 @@ fn set_root(spec: &mut Spec, dirs: &AttemptDirs) -> Result<(), Failure> {
     Ok(())
 }
 
+fn drop_limits_without_cgroup(spec: &mut Spec, warnings: &mut Vec<String>) {
+    if let Some(linux) = spec.linux_mut()
+        && linux.cgroups_path().is_none()
+        && linux.resources().is_some()
+    {
+        linux.set_resources(None);
+        warnings.push("without cgroups nothing enforces linux.resources of the bundle's config.json".to_owned());
+    }
+}
+
 /// Without CAP_SYS_RESOURCE the score can't go below the present one; a container that is killed a little earlier
 /// than it should be is better than none.
-fn clamp_oom_score(spec: &mut Spec, warnings: &mut Vec<String>) {
+fn clamp_oom_score(spec: &mut Spec, rights: Rights, warnings: &mut Vec<String>) {
     let Some(process) = spec.process_mut().as_mut() else { return };
     let Some(wanted) = process.oom_score_adj() else { return };
     let present = fs::read_to_string("/proc/self/oom_score_adj")
         .ok()
         .and_then(|text| text.trim().parse::<i32>().ok())
         .unwrap_or(0);
-    let may_lower = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_RESOURCE).unwrap_or(false);
+    let may_lower = rights == Rights::Box
+        && caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_RESOURCE).unwrap_or(false);
     if wanted < present && !may_lower {
         process.set_oom_score_adj(Some(present));
         warnings.push(format!("oom_score_adj stays {present} instead of {wanted}: lowering it needs CAP_SYS_RESOURCE"));

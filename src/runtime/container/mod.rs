@@ -9,9 +9,11 @@ mod creation;
 mod executor;
 mod failure;
 mod helper;
+mod oci_hooks;
 mod removal;
 mod rootfs;
 mod running;
+mod upper;
 mod users;
 
 use std::path::PathBuf;
@@ -46,6 +48,8 @@ pub fn helper_main_if_asked() {
         helper::run()
     } else if name == removal::NAME {
         removal::run()
+    } else if name == oci_hooks::NAME {
+        oci_hooks::run()
     } else if name == crate::runtime::sandbox::PAUSE {
         crate::runtime::sandbox::run_pause()
     } else if name == crate::runtime::sandbox::PAUSE_OF_USERS {

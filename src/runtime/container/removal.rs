@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::oci_hooks::{self, Point};
 use super::running::{Container, Place};
+use crate::plan::CgroupVersion;
 use crate::runtime::cgroup::{self, Hierarchies};
 use crate::runtime::files;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
@@ -26,11 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What couldn't be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("container {container:?}: remove {object}: {cause}")]
+#[error("container {container:?}: {object}: {cause}")]
 pub struct RemovalError {
     /// The container's name.
     pub container: String,
-    /// What was to go.
+    /// What was to go, or to be done.
     pub object: String,
     /// Why it didn't.
     pub cause: String,
@@ -65,6 +67,13 @@ enum State {
         report: File,
         text: Vec<u8>,
         job: Job,
+        place: Box<Place>,
+    },
+    /// The bundle's poststop hooks.
+    Hooks {
+        running: oci_hooks::Running,
+        place: Box<Place>,
+        errors: Vec<RemovalError>,
     },
     Done(Vec<RemovalError>),
 }
@@ -75,7 +84,10 @@ impl Removal {
         let place = Box::new(container.place.clone());
         place.kill();
         drop(container);
-        let cgroups: Vec<PathBuf> = place.cgroups().cloned().collect();
+        let cgroups: Vec<PathBuf> = match place.hierarchies.version() {
+            CgroupVersion::None => Vec::new(),
+            CgroupVersion::V1 | CgroupVersion::V2 => place.cgroups().cloned().collect(),
+        };
         let folders = cgroups.iter().flat_map(|cgroup| place.hierarchies.folders(cgroup)).collect();
         let job = Job {
             container: place.name.clone(),
@@ -91,8 +103,8 @@ impl Removal {
         let State::Pieces { job, place, folders, left, errors } = &mut self.state else { return false };
         let next = match take_piece(job, folders, left, errors) {
             Piece::Taken => return true,
-            Piece::None => State::Done(std::mem::take(errors)),
-            Piece::TooLarge => start_helper(std::mem::take(job), place),
+            Piece::None => after(place.clone(), std::mem::take(errors)),
+            Piece::TooLarge => start_helper(std::mem::take(job), place.clone()),
         };
         self.state = next;
         false
@@ -103,30 +115,61 @@ impl Removal {
         match &self.state {
             State::Pieces { .. } | State::Done(_) => None,
             State::Helper { child, .. } => Some(child.pidfd.as_fd()),
+            State::Hooks { running, .. } => Some(running.pidfd()),
         }
     }
 
-    /// What couldn't be removed; `None`: not done yet.
+    /// What couldn't be removed; `None`: not done yet, and [`pidfd`](Self::pidfd) may be another one now.
     pub fn outcome(&mut self) -> Option<&[RemovalError]> {
-        if let State::Helper { child, report, text, job } = &mut self.state
+        if let State::Helper { child, report, text, job, place } = &mut self.state
             && spawn::has_ended(&child.pidfd)
         {
             let _ = report.read_to_end(text);
             let _ = spawn::reap(&child.pidfd);
             let errors = serde_json::from_slice(text)
                 .unwrap_or_else(|_| vec![job.error("everything", "the helper process died")]);
-            self.state = State::Done(errors);
+            self.state = after(place.clone(), errors);
+        }
+        if let State::Hooks { running, place, errors } = &mut self.state
+            && let Some(failures) = running.outcome()
+        {
+            let error = |cause| RemovalError { container: place.name.clone(), object: "poststop".to_owned(), cause };
+            errors.extend(failures.into_iter().map(error));
+            // What a hook left running; what still dies goes with the pod's cgroup.
+            let cgroup = place.hook_cgroup(Point::Poststop);
+            let _ = place.hierarchies.kill(&cgroup);
+            place.hierarchies.remove(&cgroup);
+            self.state = State::Done(std::mem::take(errors));
         }
         match &self.state {
             State::Done(errors) => Some(errors),
-            State::Pieces { .. } | State::Helper { .. } => None,
+            State::Pieces { .. } | State::Helper { .. } | State::Hooks { .. } => None,
+        }
+    }
+}
+
+/// What comes when everything is gone.
+fn after(place: Box<Place>, mut errors: Vec<RemovalError>) -> State {
+    if place.hooks.is_some() {
+        place.hierarchies.remove(&place.hook_cgroup(Point::Poststart));
+    }
+    match place.hooks.as_ref().and_then(|hooks| hooks.begin(Point::Poststop, &place, None)) {
+        None => State::Done(errors),
+        Some(Ok(running)) => State::Hooks { running, place, errors },
+        Some(Err(cause)) => {
+            errors.push(RemovalError { container: place.name.clone(), object: "poststop".to_owned(), cause });
+            State::Done(errors)
         }
     }
 }
 
 impl Job {
     fn error(&self, object: impl ToString, cause: impl ToString) -> RemovalError {
-        RemovalError { container: self.container.clone(), object: object.to_string(), cause: cause.to_string() }
+        RemovalError {
+            container: self.container.clone(),
+            object: format!("remove {}", object.to_string()),
+            cause: cause.to_string(),
+        }
     }
 }
 
@@ -163,12 +206,12 @@ fn take_piece(job: &mut Job, cgroups: &mut Vec<PathBuf>, left: &mut usize, error
     Piece::Taken
 }
 
-fn start_helper(job: Job, place: &Place) -> State {
+fn start_helper(job: Job, place: Box<Place>) -> State {
     let started = spawn::pipe().and_then(|(report, end)| {
         let request = spawn::request(&job)?;
         // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process. No container's name
         // has an underscore.
-        let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok();
+        let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok().flatten();
         let fds = [request.as_raw_fd(), end.as_raw_fd()];
         let what = Spawn {
             name: NAME,
@@ -180,7 +223,7 @@ fn start_helper(job: Job, place: &Place) -> State {
         Ok((report, spawn::spawn(&what)?))
     });
     match started {
-        Ok((report, child)) => State::Helper { child, report, text: Vec::new(), job },
+        Ok((report, child)) => State::Helper { child, report, text: Vec::new(), job, place },
         Err(cause) => State::Done(vec![job.error("everything: helper process", cause)]),
     }
 }
@@ -198,6 +241,7 @@ pub(super) fn run() -> ! {
 fn finish(job: &Job) -> Vec<RemovalError> {
     let mut errors = Vec::new();
     match Hierarchies::discover() {
+        _ if job.cgroups.is_empty() => {}
         Ok(hierarchies) => {
             for cgroup in &job.cgroups {
                 if let Err(cause) = hierarchies.end(cgroup, PATIENCE) {

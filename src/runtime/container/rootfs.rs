@@ -12,8 +12,9 @@ use oci_spec::runtime::Spec;
 
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
+use super::upper;
 use super::users::Users;
-use crate::plan::{ContainerPlan, Missing, SubPath};
+use crate::plan::{ContainerPlan, Missing, Rights, SubPath};
 use crate::runtime::files::{self, Create, SubPathFault};
 
 /// Gives this process a mount namespace of its own, and in it a place for the mounts and files that only the making
@@ -51,7 +52,13 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
         lower = dirs.mounts().join("lower");
         users.map_root(&plan.rootfs, &lower)?;
     }
-    let (lower, upper, work) = (open(&lower)?, open(&upper)?, open(&work)?);
+    let lower = open(&lower)?;
+    if plan.rights == Rights::UserNamespace {
+        let mounts = plan.spec.mounts().iter().flatten().map(oci_spec::runtime::Mount::destination);
+        let cwd = plan.spec.process().as_ref().map(oci_spec::runtime::Process::cwd);
+        upper::make_folders(&lower, &upper, mounts.chain(cwd))?;
+    }
+    let (upper, work) = (open(&upper)?, open(&work)?);
     // By descriptor, so that no path needs escaping, none can be too long, and none shows in the container's mountinfo.
     let options = |more: &str| {
         let fd = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -60,9 +67,16 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
     // The upper layer ends with the attempt: syncing it to disk would be for nothing (kernel 5.10).
     let try_mount =
         |more| mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(options(more).as_str()));
-    let mounted = match try_mount(",volatile") {
-        Err(nix::Error::EINVAL) => try_mount(""),
-        other => other,
+    let mounted = match plan.rights {
+        // Its own notes would be in `trusted.*`, which belongs to the box's root (kernel 5.11).
+        Rights::UserNamespace => match try_mount(",volatile,userxattr") {
+            Err(nix::Error::EINVAL) => try_mount(",userxattr"),
+            other => other,
+        },
+        Rights::Box => match try_mount(",volatile") {
+            Err(nix::Error::EINVAL) => try_mount(""),
+            other => other,
+        },
     };
     mounted.map_err(|errno| explain(errno, plan, dirs, users))
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{ContainerError, StartFailure};
+use super::oci_hooks::{self, Later, Point};
 use super::{AttemptDirs, ExitStatus, executor, helper};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::{files, spawn};
@@ -22,6 +23,8 @@ pub(super) struct Place {
     pub(super) hierarchies: Hierarchies,
     pub(super) cgroup: PathBuf,
     pub(super) helper_cgroup: Option<PathBuf>,
+    /// What is to run of the bundle's hooks, once it is known.
+    pub(super) hooks: Option<Later>,
 }
 
 impl Place {
@@ -34,9 +37,22 @@ impl Place {
         std::iter::once(&self.cgroup).chain(&self.helper_cgroup)
     }
 
+    /// Where the bundle's hooks run: beside the container, whose limits aren't theirs. One for each point: what is born
+    /// in a cgroup that was ever killed (cgroup.kill) is killed by some kernels (6.18) as well.
+    pub(super) fn hook_cgroup(&self, point: Point) -> PathBuf {
+        let name = match point {
+            Point::Poststart => "poststart",
+            Point::Poststop => "poststop",
+        };
+        self.cgroup.with_file_name(format!("_{name}-{}", self.id))
+    }
+
     pub(super) fn kill(&self) {
         for cgroup in self.cgroups() {
             let _ = self.hierarchies.kill(cgroup);
+        }
+        if self.hooks.is_some() {
+            let _ = self.hierarchies.kill(&self.hook_cgroup(Point::Poststart));
         }
     }
 
@@ -72,6 +88,15 @@ pub struct Container {
     warnings: Vec<String>,
     exit: Option<ExitStatus>,
     oom_kills_before: u64,
+    poststart: Poststart,
+}
+
+/// How far the bundle's poststart hooks are.
+#[derive(Debug)]
+enum Poststart {
+    Due,
+    Running(oci_hooks::Running),
+    Over,
 }
 
 impl Container {
@@ -98,6 +123,7 @@ impl Container {
             warnings,
             exit: None,
             oom_kills_before,
+            poststart: Poststart::Due,
         }
     }
 
@@ -129,7 +155,8 @@ impl Container {
         self.start.as_fd()
     }
 
-    /// Whether the program runs; `None`: not known yet. `Ok` means that its execve has succeeded.
+    /// Whether the program runs; `None`: not known yet. `Ok` means that its execve has succeeded, and its bundle's
+    /// poststart hooks. While those run, [`Self::poststart_fd`] is to be polled instead of [`Self::start_fd`].
     pub fn start_outcome(&mut self) -> Option<Result<(), ContainerError>> {
         if self.started.is_none() && self.read_start() {
             self.started = Some(match self.start_text.split_first() {
@@ -140,7 +167,41 @@ impl Container {
             // The helper reports before it ends: it may live a moment longer than this.
             self.leave_strays();
         }
+        if matches!(self.started, Some(Ok(()))) && !self.poststart_is_over() {
+            return None;
+        }
         self.started.clone().map(|outcome| outcome.map_err(|failure| self.start_error(failure)))
+    }
+
+    /// runtime-spec 1.2.1, runtime.md, lifecycle, step 9: where one fails the container is stopped.
+    fn poststart_is_over(&mut self) -> bool {
+        if matches!(self.poststart, Poststart::Due) {
+            let begun =
+                self.place.hooks.as_ref().and_then(|hooks| hooks.begin(Point::Poststart, &self.place, Some(self.pid)));
+            self.poststart = match begun {
+                Some(Ok(running)) => Poststart::Running(running),
+                Some(Err(cause)) => {
+                    self.started = Some(Err(StartFailure::Hook { cause }));
+                    Poststart::Over
+                }
+                None => Poststart::Over,
+            };
+        }
+        let Poststart::Running(running) = &mut self.poststart else { return true };
+        let Some(failures) = running.outcome() else { return false };
+        if let Some(cause) = failures.into_iter().next() {
+            self.started = Some(Err(StartFailure::Hook { cause }));
+        }
+        self.poststart = Poststart::Over;
+        true
+    }
+
+    /// To be polled for reading while the bundle's poststart hooks run.
+    pub fn poststart_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.poststart {
+            Poststart::Running(running) => Some(running.pidfd()),
+            Poststart::Due | Poststart::Over => None,
+        }
     }
 
     /// True at the end of the pipe.
@@ -228,6 +289,9 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         self.leave_strays();
+        if let Poststart::Running(running) = std::mem::replace(&mut self.poststart, Poststart::Over) {
+            running.leave();
+        }
         // Removed before anybody saw its end, as when its program couldn't be started. It leads its process group.
         if self.exit.is_none() {
             spawn::leave_stray(self.pid);

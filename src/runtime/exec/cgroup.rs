@@ -29,6 +29,7 @@ pub(super) struct Place {
 /// tens of milliseconds: nothing for the supervisor to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
+    /// Empty: there is none.
     leaf: PathBuf,
     kind: Leaf,
     joins: Vec<PathBuf>,
@@ -38,12 +39,17 @@ pub(super) struct Entry {
 enum Leaf {
     Unified,
     Freezer,
+    /// The container has no cgroup of its own.
+    None,
 }
 
 impl Entry {
     /// Makes the leaf; gives it where a process can be born in it (v2), and the `tasks` files of the v1 cgroups
     /// to be joined, in this order.
     pub(super) fn open(&self) -> Result<(Option<File>, Vec<File>), (PathBuf, io::Error)> {
+        if self.kind == Leaf::None {
+            return Ok((None, Vec::new()));
+        }
         let tasks = |path: PathBuf| File::options().write(true).open(&path).map_err(|cause| (path, cause));
         match fs::create_dir(&self.leaf) {
             // Left by a supervisor before this one.
@@ -52,7 +58,7 @@ impl Entry {
         }
         let birth = match self.kind {
             Leaf::Unified => Some(File::open(&self.leaf).map_err(|cause| (self.leaf.clone(), cause))?),
-            Leaf::Freezer => None,
+            Leaf::Freezer | Leaf::None => None,
         };
         let own = (self.kind == Leaf::Freezer).then_some(&self.leaf);
         let joins = own.into_iter().chain(&self.joins).map(|folder| tasks(folder.join("tasks")));
@@ -72,6 +78,9 @@ impl Place {
             }
             other => other.map_err(io_error("read", format!("/proc/{pid}/cgroup")))?,
         };
+        if wanted == own {
+            return Ok(Self { entry: Entry { leaf: PathBuf::new(), kind: Leaf::None, joins: Vec::new() } });
+        }
         let Some(found) = find(&wanted, &own, &mounts) else {
             return Err(io_error("find", "the container's cgroup")(io::ErrorKind::NotFound.into()));
         };
@@ -88,6 +97,9 @@ impl Place {
 
     /// SIGKILL to everything in the leaf, and to what it is forking at this moment.
     pub(super) fn kill(&self) -> Result<(), ExecError> {
+        if self.entry.kind == Leaf::None {
+            return Ok(());
+        }
         let leaf = &self.entry.leaf;
         let switch = leaf.join("cgroup.kill");
         match fs::write(&switch, "1") {
@@ -117,6 +129,7 @@ impl Place {
             (Leaf::Unified, Freeze::Thawed) => ("cgroup.freeze", "0"),
             (Leaf::Freezer, Freeze::Frozen) => ("freezer.state", "FROZEN"),
             (Leaf::Freezer, Freeze::Thawed) => ("freezer.state", "THAWED"),
+            (Leaf::None, _) => return,
         };
         let _ = fs::write(self.entry.leaf.join(file), text);
     }
@@ -125,7 +138,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // One that isn't there may still come: a killed helper finishes the system call that it is in.
-        if fs::remove_dir(&self.entry.leaf).is_err() {
+        if self.entry.kind != Leaf::None && fs::remove_dir(&self.entry.leaf).is_err() {
             LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.entry.leaf));
         }
     }

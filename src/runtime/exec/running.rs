@@ -172,6 +172,8 @@ impl Exec {
         self.killed = true;
         // The helper first: a process that it is forking is either there for the kill that follows, or never.
         let helper = self.helper.as_ref().map_or(Ok(()), |helper| spawn::signal(&helper.pidfd, libc::SIGKILL));
+        // What it let go it has told of before. Nobody else would reap that: it has left the helper's process group.
+        self.read_report();
         let tree = self.place.kill();
         let program = self.program.as_ref().map_or(Ok(()), |(_, pidfd)| spawn::signal(pidfd, libc::SIGKILL));
         helper.and(program).map_err(io_error("pidfd_send_signal", "")).and(tree)

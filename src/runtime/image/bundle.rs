@@ -17,19 +17,36 @@ const LIMIT: u64 = 4 << 20;
 /// Annotation with the image's stop signal (OCI image-spec, conversion.md).
 const STOP_SIGNAL: &str = "org.opencontainers.image.stopSignal";
 
-/// Config, real path of the root file system, stop signal. `folder` is the bundle's real path.
-pub(super) fn load(image: &str, folder: &Path) -> Result<(Spec, PathBuf, Option<i32>), ImageError> {
+/// A bundle's.
+pub(super) struct Loaded {
+    pub(super) spec: Spec,
+    /// Its real path.
+    pub(super) rootfs: PathBuf,
+    pub(super) stop_signal: Option<i32>,
+    /// Keys that nobody knows.
+    pub(super) unknown: Vec<String>,
+}
+
+/// `folder` is the bundle's real path.
+pub(super) fn load(image: &str, folder: &Path) -> Result<Loaded, ImageError> {
     let text = read_config(image, &folder.join("config.json"))?;
-    // Unknown fields are ignored: the OCI wants it so, for extensions and later versions.
-    let mut spec: Spec =
-        serde_json::from_slice(&text).map_err(|cause| ImageError::Json { image: image.to_owned(), cause })?;
+    let json = |cause| ImageError::Json { image: image.to_owned(), cause };
+    // Unknown fields are no error: the OCI wants it so, for extensions and later versions.
+    let mut unknown = Vec::new();
+    let mut text = serde_json::Deserializer::from_slice(&text);
+    let mut spec: Spec = serde_ignored::deserialize(&mut text, |path| {
+        // A `?` stands for what may be there or not.
+        unknown.push(path.to_string().replace(".?", ""));
+    })
+    .map_err(json)?;
+    text.end().map_err(json)?;
     check_version(image, spec.version())?;
     let rootfs = rootfs(image, folder, &spec)?;
     for mount in spec.mounts_mut().iter_mut().flatten() {
         absolute_source(folder, mount);
     }
     let stop_signal = stop_signal(image, &spec)?;
-    Ok((spec, rootfs, stop_signal))
+    Ok(Loaded { spec, rootfs, stop_signal, unknown })
 }
 
 fn read_config(image: &str, path: &Path) -> Result<Vec<u8>, ImageError> {

@@ -153,6 +153,8 @@ pub struct Image {
     pub rootfs: PathBuf,
     /// As [`ImageFacts::stop_signal`].
     pub stop_signal: Option<i32>,
+    /// Keys of its config that no OCI config has (`process.arg`).
+    pub unknown: Vec<String>,
     base: Spec,
 }
 
@@ -171,11 +173,15 @@ pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
         ImageSource::Rootfs(path) => (format!("rootfs:{}", path.display()), path),
     };
     let folder = folder(&id, path)?;
-    let (base, rootfs, stop_signal) = match source {
-        ImageSource::Rootfs(_) => (default_config(), folder, None),
-        ImageSource::Bundle(_) => bundle::load(&id, &folder)?,
-    };
-    Ok(Image { id, rootfs, stop_signal, base })
+    match source {
+        ImageSource::Rootfs(_) => {
+            Ok(Image { id, rootfs: folder, stop_signal: None, unknown: Vec::new(), base: default_config() })
+        }
+        ImageSource::Bundle(_) => {
+            let bundle::Loaded { spec: base, rootfs, stop_signal, unknown } = bundle::load(&id, &folder)?;
+            Ok(Image { id, rootfs, stop_signal, unknown, base })
+        }
+    }
 }
 
 impl Image {
@@ -189,7 +195,7 @@ impl Image {
             })
         };
         let (passwd, group) = (text("etc/passwd")?, text("etc/group")?);
-        let Image { id, rootfs, stop_signal, base } = self;
+        let Image { id, rootfs, stop_signal, base, unknown: _ } = self;
         Ok(ImageFacts { id, rootfs, base, passwd, group, stop_signal })
     }
 }

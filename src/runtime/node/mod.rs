@@ -1,5 +1,7 @@
 //! Facts about this box, read once per pod and handed on as values. Draws no conclusions: that is plan's.
 
+mod users;
+
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
 use std::ops::Range;
@@ -12,7 +14,7 @@ use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
 use crate::plan::cpus::{Cpu, CpuSet};
-use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NodeFacts};
+use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NodeFacts, Scope};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.
@@ -31,28 +33,64 @@ pub enum NodeError {
 
 /// Reads the facts. Takes well under a millisecond.
 pub fn facts() -> Result<NodeFacts, NodeError> {
-    let hierarchies = Hierarchies::discover()?;
+    let users = users::ids();
+    let (cgroups, cgroup_parent) = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
     let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
     capabilities.sort();
     Ok(NodeFacts {
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        cgroups: hierarchies.version(),
-        cgroup_parent: match hierarchies.version() {
-            CgroupVersion::V1 => PathBuf::from("/"),
-            CgroupVersion::V2 => hierarchies.delegated().unwrap_or_else(|| PathBuf::from("/")),
-        },
+        cgroups,
+        cgroup_parent,
         memory: memory()?,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
-        can_lower_oom_score: permitted.contains(&Capability::CAP_SYS_RESOURCE),
+        // It counts on the box only, not in another user namespace.
+        can_lower_oom_score: users.is_none() && permitted.contains(&Capability::CAP_SYS_RESOURCE),
         capabilities,
         resolv_conf: text_or_empty(Path::new("/etc/resolv.conf"))?,
         hosts: text_or_empty(Path::new("/etc/hosts"))?,
         host_ips: host_ips(),
         kernel: kernel(rustix::system::uname().release().to_bytes()),
         apparmor: apparmor(),
+        users,
+        // The first process of a pid namespace is a supervisor that `rootless::keep` has put there, or the box's init.
+        processes: if std::process::id() == 1 { Scope::Pod } else { Scope::Host },
     })
+}
+
+/// Which cgroups pods of this process may have, and below which one.
+///
+/// # Errors
+/// For the box's root, where no hierarchy is mounted.
+pub fn cgroups() -> Result<(CgroupVersion, PathBuf), NodeError> {
+    usable_cgroups(users::ids().as_ref())
+}
+
+/// Whether this process' users are not the box's.
+pub fn in_user_namespace() -> bool {
+    users::ids().is_some()
+}
+
+/// Before this process becomes several: leaves a cgroup that is to hold none but those of pods.
+///
+/// # Errors
+/// Where it can't.
+pub fn make_room(version: CgroupVersion, parent: &Path) -> Result<(), NodeError> {
+    match version {
+        CgroupVersion::V2 if parent != Path::new("/") => Ok(Hierarchies::discover()?.step_aside(parent)?),
+        CgroupVersion::V1 | CgroupVersion::V2 | CgroupVersion::None => Ok(()),
+    }
+}
+
+fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<(CgroupVersion, PathBuf), NodeError> {
+    let hierarchies = match Hierarchies::discover() {
+        Ok(hierarchies) => hierarchies,
+        Err(_) if users.is_some() => return Ok((CgroupVersion::None, PathBuf::new())),
+        Err(error) => return Err(error.into()),
+    };
+    let parent = hierarchies.usable_parent();
+    Ok(parent.map_or((CgroupVersion::None, PathBuf::new()), |parent| (hierarchies.version(), parent)))
 }
 
 /// What the kernel says of AppArmor. A profile's line is `NAME (MODE)`, and a name may have blanks in it.

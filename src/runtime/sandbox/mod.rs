@@ -127,8 +127,8 @@ impl Sandbox {
         dirs: &SandboxDirs,
         node: &NodeFacts,
     ) -> Result<Self, SandboxError> {
-        let cgroup = PodCgroup::create(cgroup)?;
-        let namespaces = match namespaces::create(plan) {
+        let cgroup = PodCgroup::create(cgroup, node.cgroups)?;
+        let namespaces = match namespaces::create(plan, node.rights()) {
             Ok(namespaces) => namespaces,
             Err(error) => {
                 cgroup.remove();
@@ -277,6 +277,27 @@ impl Sandbox {
     /// The pid 1 of a shared pid namespace, to be watched: with it all of the pod's processes end.
     pub fn pause(&self) -> Option<&std::os::fd::OwnedFd> {
         self.pause.as_ref().map(pause::Pause::pidfd)
+    }
+
+    /// Whether that has ended: no process can be added to its namespace any more.
+    pub fn is_lost(&self) -> bool {
+        self.pause.as_ref().is_some_and(pause::Pause::has_ended)
+    }
+
+    /// A new pid 1, with a new namespace, in the place of one that has ended. All else stays as it is, volumes with what
+    /// is in them included. After a failure nothing of the sandbox is left.
+    pub fn renew(mut self) -> Result<Self, SandboxError> {
+        if let Some(old) = self.pause.take() {
+            old.end();
+            match pause::Pause::start(&self.cgroup, self.namespaces.user_fd()) {
+                Ok(new) => self.pause = Some(new),
+                Err(cause) => {
+                    self.remove();
+                    return Err(error("start", "the sandbox's pid 1")(cause));
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// Removes everything, also processes that are still in the pod's cgroup. Goes on after failures and returns them.

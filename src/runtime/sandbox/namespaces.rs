@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::{SandboxError, error, user};
-use crate::plan::{SandboxPlan, Scope};
+use crate::plan::{Rights, SandboxPlan, Scope};
 
 /// Descriptors of the pod's namespaces; `None`: the host's.
 #[derive(Debug, Default)]
@@ -59,21 +59,23 @@ struct Wanted {
     home: File,
 }
 
-pub(super) fn create(plan: &SandboxPlan) -> Result<Held, SandboxError> {
-    let mut wanted = Vec::new();
-    let mut want = |name, flag| -> Result<(), SandboxError> {
-        wanted.push(Wanted { name, flag, home: open(name)? });
-        Ok(())
-    };
+pub(super) fn create(plan: &SandboxPlan, rights: Rights) -> Result<Held, SandboxError> {
+    let mut kinds = Vec::new();
     if plan.network == Scope::Pod {
-        want("net", CloneFlags::CLONE_NEWNET)?;
+        kinds.push(("net", CloneFlags::CLONE_NEWNET));
         // Under hostNetwork the host's name is the pod's, as containerd has it.
-        want("uts", CloneFlags::CLONE_NEWUTS)?;
+        kinds.push(("uts", CloneFlags::CLONE_NEWUTS));
     }
     if plan.ipc == Scope::Pod {
-        want("ipc", CloneFlags::CLONE_NEWIPC)?;
+        kinds.push(("ipc", CloneFlags::CLONE_NEWIPC));
     }
-    let flags = wanted.iter().fold(CloneFlags::empty(), |all, one| all | one.flag);
+    let flags = kinds.iter().fold(CloneFlags::empty(), |all, (_, flag)| all | *flag);
+    if rights == Rights::UserNamespace {
+        // The root of a user namespace can't go back to the box's: it first takes a home that it can go back to.
+        unshare(flags).map_err(|errno| error("unshare", "namespaces")(errno.into()))?;
+    }
+    let home = |(name, flag)| Ok(Wanted { name, flag, home: open(name)? });
+    let wanted = kinds.into_iter().map(home).collect::<Result<Vec<_>, SandboxError>>()?;
     let made = match (plan.user, plan.ids) {
         (Scope::Pod, Some(ids)) => Some(user::create(ids, flags)?),
         (Scope::Pod, None) => {

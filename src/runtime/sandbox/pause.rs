@@ -28,20 +28,25 @@ impl Pause {
     pub(super) fn start(cgroup: &PodCgroup, users: Option<BorrowedFd<'_>>) -> io::Result<Self> {
         let folder = cgroup.hierarchies().track(&cgroup.path().join("_sandbox")).map_err(io::Error::other)?;
         if let Some(users) = users {
-            return Self::start_in(users, &folder);
+            return Self::start_in(users, folder.as_deref());
         }
         // It outlives its parent: containers shall survive a crash of their supervisor, and they would die with it.
-        let what =
-            Spawn { name: NAME, cgroup: Some(&folder), fds: &[], pid_namespace: PidNamespace::New, tie: Tie::Outlives };
+        let what = Spawn {
+            name: NAME,
+            cgroup: folder.as_deref(),
+            fds: &[],
+            pid_namespace: PidNamespace::New,
+            tie: Tie::Outlives,
+        };
         Ok(Self { child: spawn::spawn(&what)? })
     }
 
     /// In a user namespace, to which the pid namespace is to belong: by a process that goes there and forks.
-    fn start_in(users: BorrowedFd<'_>, folder: &Path) -> io::Result<Self> {
+    fn start_in(users: BorrowedFd<'_>, folder: Option<&Path>) -> io::Result<Self> {
         let (report, report_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let what = Spawn {
             name: USERS_NAME,
-            cgroup: Some(folder),
+            cgroup: folder,
             fds: &[users.as_raw_fd(), report_end.as_raw_fd()],
             pid_namespace: PidNamespace::Same,
             tie: Tie::Outlives,
@@ -65,6 +70,13 @@ impl Pause {
 
     pub(super) fn pidfd(&self) -> &OwnedFd {
         &self.child.pidfd
+    }
+
+    /// Whether it is dead, reaped or not.
+    pub(super) fn has_ended(&self) -> bool {
+        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let pidfd = rustix::event::PollFd::new(&self.child.pidfd, rustix::event::PollFlags::IN);
+        matches!(rustix::event::poll(&mut [pidfd], Some(&now)), Ok(1))
     }
 
     /// Kills it, and so everything in its namespace. The kernel holds the last process of a pid namespace until all

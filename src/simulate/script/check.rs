@@ -118,10 +118,12 @@ impl Faults {
         if let Some(create) = &attempt.create {
             self.create(&field.child("create"), create);
         }
+        self.excludes(field, ("startFails", attempt.start_fails), &[("startHangs", attempt.start_hangs)]);
         if let Some(exits) = &attempt.exits {
             self.exits(&field.child("exits"), exits);
             let written = ("exits", true);
             self.excludes(field, ("startFails", attempt.start_fails), &[written]);
+            self.excludes(field, ("startHangs", attempt.start_hangs), &[written]);
         }
         if let Some(on_stop) = &attempt.on_stop {
             self.on_stop(&field.child("onStop"), on_stop);

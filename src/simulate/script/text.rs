@@ -71,6 +71,7 @@ pub struct AttemptText {
     pub image: Option<ImageText>,
     pub create: Option<CreateText>,
     pub start_fails: bool,
+    pub start_hangs: bool,
     pub exits: Option<ExitsText>,
     pub on_stop: Option<OnStopText>,
     pub post_start: Option<HookText>,

@@ -4,6 +4,7 @@ mod leftovers;
 mod manifest;
 mod rootfs;
 mod run;
+pub mod user;
 mod wait;
 
 use std::fs;
@@ -30,6 +31,13 @@ pub struct Case {
     name: String,
     uid: String,
     rootfs: Vec<String>,
+    user: Option<User>,
+}
+
+/// Who runs barepod, if not root.
+struct User {
+    /// Where they may make cgroups.
+    cgroup: Option<PathBuf>,
 }
 
 impl Case {
@@ -52,10 +60,23 @@ impl Case {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let uid = format!("e2e{:05x}-{:04x}-4000-8000-{:012x}", std::process::id(), number, clock());
         let rootfs = rootfs::listing(&dir.path().join("rootfs"));
-        let case = Self { dir, name: name.to_owned(), uid, rootfs };
+        let case = Self { dir, name: name.to_owned(), uid, rootfs, user: None };
         fs::write(case.trace_file(), "").unwrap();
         fs::set_permissions(case.trace_file(), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
         Some(case)
+    }
+
+    /// As [`Self::new`], whose pods are an ordinary user's.
+    pub fn of_user(name: &str, ids: user::Ids) -> Option<Self> {
+        let mut case = Self::new(name)?;
+        user::prepare(case.dir(), ids);
+        case.user = Some(User { cgroup: None });
+        Some(case)
+    }
+
+    /// Gives the user a cgroup, in which its pods are run from now on: other commands can't be in one that has others below.
+    pub fn delegate(&mut self, cgroup: &Path) {
+        self.user = Some(User { cgroup: Some(cgroup.to_owned()) });
     }
 
     /// The pod's name.
@@ -138,8 +159,19 @@ impl Case {
 
     /// `barepod --root ROOT ARGS...`, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.arg("--root").arg(self.root()).args(args);
+        self.command_at(&["--root", &self.root().display().to_string()], args)
+    }
+
+    /// `barepod OPTIONS ARGS...`, not started yet.
+    pub fn command_at(&self, options: &[&str], args: &[&str]) -> Command {
+        let mut command = match &self.user {
+            Some(user) => {
+                let cgroup = user.cgroup.as_ref().filter(|_| args.first() == Some(&"run"));
+                user::command(self.dir(), &binary(), cgroup)
+            }
+            None => Command::new(binary()),
+        };
+        command.args(options).args(args);
         command.env(MARK, &self.uid).env("TMPDIR", self.dir().join("tmp")).current_dir(self.dir());
         for name in ["NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(name);

@@ -166,8 +166,11 @@ impl World {
         self.containers[usize::from(container.0)].started = Some(since);
         let event = match script.start {
             StartScript::Works | StartScript::Overtaken => ContainerEvent::Started,
-            StartScript::Fails => ContainerEvent::StartFailed { message: "scripted".to_string() },
+            StartScript::Fails | StartScript::Hangs => ContainerEvent::StartFailed { message: "scripted".to_string() },
         };
+        if script.start == StartScript::Hangs {
+            return self.agree(NEVER, Event::Container { container, attempt, event });
+        }
         if script.start == StartScript::Overtaken
             && let Some((after, exit)) = script.ends
         {
@@ -202,8 +205,17 @@ impl World {
         self.agree(at, Event::Container { container, attempt, event });
     }
 
-    /// SIGKILL: to the process, or to what creates it.
+    /// SIGKILL: to the process, or to what creates or starts it.
     fn kill(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt) {
+        let hanging = self.agenda.iter_mut().find(|appointment| {
+            matches!(&appointment.event, Event::Container { container: of, event: ContainerEvent::StartFailed { .. }, .. }
+                if *of == container && appointment.at == NEVER)
+        });
+        if let Some(appointment) = hanging {
+            appointment.at = at;
+            self.containers[usize::from(container.0)].exited = true;
+            return;
+        }
         let creation = self.agenda.iter_mut().find(|appointment| {
             matches!(&appointment.event, Event::Container { container: of, event, .. }
                 if *of == container && is_creation(event))

@@ -97,6 +97,8 @@ pub enum StartScript {
     Works,
     /// It can't be executed.
     Fails,
+    /// No answer comes until it is killed (a hanging OCI hook).
+    Hangs,
     /// It runs and ends before the answer to its start is given (only where it `ends` within the start's latency).
     Overtaken,
 }

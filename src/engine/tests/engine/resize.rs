@@ -2,8 +2,9 @@
 
 use barepod_engine::ResizeRefusal;
 use barepod_engine::event::{Event, ResizePolicy, ResizeWay};
-use barepod_engine::spec::{ContainerIndex, RestartPolicy};
+use barepod_engine::spec::{ContainerIndex, HookSpec, ProbeSpec, RestartPolicy};
 use barepod_engine::status::{ConditionKind, ContainerState};
+use barepod_engine::world::script::{AttemptScript, ProbeScript};
 
 use crate::pods::*;
 use crate::timeline::*;
@@ -101,4 +102,41 @@ fn what_does_not_run_gets_its_resources_with_the_next_instance() {
     assert!(!in_progress(&run));
     run.until(15.0);
     assert_eq!(run.times("m1 start"), [2.0, 3.0, 14.0]);
+}
+
+/// One that is being ended for something else goes on doing so, by that one's grace and rules.
+#[test]
+fn a_restart_joins_an_end_that_is_under_way() {
+    let sick = AttemptScript {
+        liveness: ProbeScript { good_until: Some(secs(5.0)), ..AttemptScript::default().liveness },
+        pre_stop: hook(3.0),
+        ..stubborn()
+    };
+    let case = |policy| {
+        always()
+            .main("m1", &[sick, obeys(0.0)])
+            .with(|m| {
+                m.restart_policy = policy;
+                m.pre_stop = Some(HookSpec::Handler);
+                m.liveness_probe = Some(ProbeSpec { failure_threshold: 1, grace_period: Some(secs(4.0)), ..probe() });
+            })
+            .main("m2", &[obeys(0.0)])
+    };
+    let mut run = begin(case(None));
+    run.until(11.0);
+    run.tell(&resized(0, ResizeWay::Restart));
+    assert!(in_progress(&run));
+    run.until(60.0);
+    assert_eq!(
+        run.of(&["hook", "signal", "kill", "start"])[2..],
+        ["10 m1 hook preStop", "13 m1 signal 15", "15 m1 kill", "15 m1 start"]
+    );
+    assert!(!in_progress(&run));
+    // R3.5: not where that never starts again; then nothing is in progress either.
+    let mut run = begin(case(Some(RestartPolicy::Never)));
+    run.until(11.0);
+    run.tell(&resized(0, ResizeWay::Restart));
+    run.until(60.0);
+    assert_eq!(run.times("m1 start"), [0.0]);
+    assert!(!in_progress(&run));
 }

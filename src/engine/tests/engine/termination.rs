@@ -3,7 +3,7 @@
 use barepod_engine::event::{Event, Exit};
 use barepod_engine::spec::{HookSpec, ProbeSpec, RestartRuleAction, SidecarPreStop};
 use barepod_engine::status::{ContainerState, GraceEnd, Phase, PodReason, TerminatedReason};
-use barepod_engine::world::script::{AttemptScript, Latencies, ProbeScript, StopScript};
+use barepod_engine::world::script::{AttemptScript, Latencies, ProbeScript, StartScript, StopScript};
 
 use crate::pods::*;
 use crate::timeline::*;
@@ -224,6 +224,36 @@ fn forced_while_being_made() {
     let done = run(never().main("m1", &[hangs]).grace(4.0), &[stop(1.0)]);
     assert_eq!(done.finish(), Some("5 finish 1"));
     assert_eq!(run(never().main("m1", &[hangs]), &[stop(1.0), stop_in(2.0, 3.0)]).finish(), Some("5 finish 1"));
+}
+
+/// R5.16, I5: a start that hangs (an OCI hook) is ended with the grace, whatever ends the pod.
+#[test]
+fn a_start_that_hangs() {
+    let hangs = AttemptScript { start: StartScript::Hangs, ..stubborn() };
+    let case = || never().main("m1", &[hangs]).grace(4.0);
+    let done = run(case(), &[stop(1.0)]);
+    assert_eq!(done.of(&["signal", "kill", "finish"]), ["5 m1 kill", "5 finish 128"]);
+    assert_eq!(run(case(), &[From::Kill(1.0)]).finish(), Some("1 finish 128"));
+    assert_eq!(run(case(), &[stop(1.0), stop_in(2.0, 1.0)]).finish(), Some("3 finish 128"));
+    let mut late = case();
+    late.spec.active_deadline = Some(secs(2.0));
+    assert_eq!(run(late, &[]).finish(), Some("6 finish 128"));
+    // Until then it counts as running: a sidecar waits for it (R5.3), and a start that goes on is stopped in order.
+    let beside = never().sidecar("s1", &[obeys(1.0)]).main("m1", &[hangs]).grace(4.0);
+    assert_eq!(
+        run(beside, &[stop(1.0)]).of(&["signal", "kill", "finish"]),
+        ["5 m1 kill", "5 s1 signal 15", "6 finish 128"]
+    );
+    // A sidecar that hangs is waited for by the mains, and by nobody once the pod ends.
+    let first = never().sidecar("s1", &[hangs]).main("m1", &[stubborn()]).grace(4.0);
+    assert_eq!(run(first, &[stop(1.0)]).of(&["signal", "kill", "finish"]), ["5 s1 kill", "5 finish 1"]);
+    // R5.17: what is reserved for the sidecars stays theirs.
+    let mut reserved = never().sidecar("s1", &[stubborn()]).main("m1", &[hangs]).grace(6.0);
+    reserved.spec.sidecar_grace = Some(secs(4.0));
+    assert_eq!(
+        run(reserved, &[stop(1.0)]).of(&["signal", "kill", "finish"]),
+        ["3 m1 kill", "3 s1 signal 15", "7 s1 kill", "7 finish 128"]
+    );
 }
 
 /// R5.8: a shorter grace shortens what remains; a longer one changes nothing.

@@ -16,6 +16,7 @@ pub enum From {
     Stop(f64, Option<f64>),
     Kill(f64),
     Lost(f64),
+    SandboxLost(f64),
 }
 
 /// A case that is being run.
@@ -41,6 +42,7 @@ pub fn run(case: Case, outside: &[From]) -> Run {
             From::Stop(at, grace) => (at, Event::Stop { grace: grace.map(secs) }),
             From::Kill(at) => (at, Event::Kill),
             From::Lost(at) => (at, Event::SupervisorLost),
+            From::SandboxLost(at) => (at, Event::SandboxLost),
         };
         run.until(at);
         run.tell(&event);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult};
+use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay};
 use barepod_engine::spec::{Kind, PodSpec};
 use barepod_engine::status::Phase;
 use barepod_engine::time::Instant;
@@ -35,6 +35,8 @@ struct Seen {
     startup_ok: bool,
     /// Something went wrong with this attempt for which it may be stopped alone.
     blamed: bool,
+    /// It was restarted for new resources once, which doesn't count for its back-off.
+    resized: bool,
     signaled: bool,
     exited_at: Option<Instant>,
     /// Actions that wait for their answer.
@@ -50,6 +52,7 @@ pub struct Invariants {
     /// The last moment at which something may have begun the pod's end by itself.
     last_end: Instant,
     began: Option<Instant>,
+    making_sandbox: bool,
     removing_sandbox: bool,
     over: bool,
 }
@@ -63,6 +66,7 @@ impl Invariants {
             hook_ok: false,
             startup_ok: false,
             blamed: false,
+            resized: false,
             signaled: false,
             exited_at: None,
             open: Vec::new(),
@@ -75,6 +79,7 @@ impl Invariants {
             stop_deadline: None,
             last_end: Instant::default(),
             began: None,
+            making_sandbox: false,
             removing_sandbox: false,
             over: false,
         }
@@ -109,6 +114,14 @@ impl Invariants {
                 self.stop_deadline = Some(self.stop_deadline.map_or(deadline, |before| before.min(deadline)));
             }
             Event::SupervisorLost => self.over = true,
+            Event::Resized { container, way: ResizeWay::Restart, .. } => {
+                if let Some(seen) = self.seen.get_mut(usize::from(container.0)) {
+                    seen.blamed = true;
+                    seen.resized = true;
+                }
+            }
+            // All is dead.
+            Event::SandboxLost => self.last_end = now,
             Event::Container { container, attempt, event } => {
                 let index = usize::from(container.0);
                 if index < self.seen.len() && self.seen[index].attempt == attempt.0 {
@@ -119,9 +132,8 @@ impl Invariants {
             | Event::StorageExceeded(_)
             | Event::Rejected { .. }
             | Event::Resized { .. }
-            | Event::SandboxReady
-            | Event::SandboxFailed { .. }
             | Event::SandboxRemoved => {}
+            Event::SandboxReady | Event::SandboxFailed { .. } => self.making_sandbox = false,
         }
     }
 
@@ -212,7 +224,16 @@ impl Invariants {
                 }
                 Ok(())
             }
-            Action::CreateSandbox | Action::Record(_) => Ok(()),
+            Action::CreateSandbox => {
+                self.making_sandbox = true;
+                let exists = |seen: &Seen| !matches!(seen.stage, Stage::Gone | Stage::Imaged);
+                if self.seen.iter().any(exists) {
+                    Err("R2.7: a new sandbox beside old containers".into())
+                } else {
+                    Ok(())
+                }
+            }
+            Action::Record(_) => Ok(()),
         }
     }
 
@@ -283,6 +304,7 @@ impl Invariants {
             // R4.1: the second restart waits at least for the first delay, unless it ran long enough to be forgiven.
             let waited = seen.exited_at.map(|exited| now.since(exited));
             if attempt == 2
+                && !seen.resized
                 && waited.is_some_and(|waited| waited < backoff.initial)
                 && now.since(Instant::default()) < backoff.reset_after
             {
@@ -353,7 +375,8 @@ impl Invariants {
         }
         let alive = |seen: &Seen| matches!(seen.stage, Stage::Created | Stage::Running) || !seen.open.is_empty();
         let running = self.seen.iter().any(alive);
-        let sandbox = self.removing_sandbox || self.seen.iter().all(|seen| seen.stage == Stage::Gone);
+        let sandbox =
+            self.making_sandbox || self.removing_sandbox || self.seen.iter().all(|seen| seen.stage == Stage::Gone);
         if !self.over && next.is_none() && !running && !sandbox {
             return Err("I8: no way forward".into());
         }

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use barepod_engine::action::Action;
-use barepod_engine::event::{ContainerEvent, Event, ResizeWay};
+use barepod_engine::event::{ContainerEvent, Event, ResizePolicy, ResizeWay};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use barepod_engine::time::Instant;
 use barepod_engine::world::{Moment, Simulation};
@@ -123,13 +123,28 @@ impl Judged {
                 (_, Some(at)) if next.is_none_or(|next| at <= next) => {
                     self.simulation.now = self.simulation.now.max(at);
                     let (_, event) = self.outside.pop().unwrap();
-                    self.tell(&event)?;
+                    match event {
+                        Event::Resized { container, .. } => self.resize(container)?,
+                        event => self.tell(&event)?,
+                    }
                 }
                 (Some(next), _) => self.go_on(next)?,
                 (None, _) => return Ok(()),
             }
         }
         Ok(())
+    }
+
+    /// Other resources for which the container is to be restarted, as the shell tells of them.
+    fn resize(&mut self, container: ContainerIndex) -> Result<(), String> {
+        let engine = &self.simulation.engine;
+        let index = usize::from(container.0) % engine.spec().containers.len();
+        let container = ContainerIndex(u16::try_from(index).unwrap());
+        let way = engine.resize_way(container, ResizePolicy::RestartContainer).ok();
+        if way != self.judges.reference.resize_way(index) {
+            return Err(format!("a resize by {way:?}, not {:?}", self.judges.reference.resize_way(index)));
+        }
+        way.map_or(Ok(()), |way| self.tell(&Event::Resized { container, way, summary: String::new() }))
     }
 
     fn go_on(&mut self, next: Instant) -> Result<(), String> {

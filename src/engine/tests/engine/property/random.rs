@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled, StorageExceeded};
+use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled, ResizeWay, StorageExceeded};
 use barepod_engine::spec::*;
 use barepod_engine::time::Instant;
 use barepod_engine::world::script::*;
@@ -188,14 +188,18 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
         create_fails: if random.percent(4) { (2, CreateFailure::Config) } else { (0, CreateFailure::Create) },
         create_hangs: random.percent(1),
         dies_unstarted: random.percent(3).then(|| random.duration()),
-        start: random.pick(&[
-            StartScript::Works,
-            StartScript::Works,
-            StartScript::Works,
-            StartScript::Works,
-            StartScript::Overtaken,
-            StartScript::Fails,
-        ]),
+        start: if random.percent(1) {
+            StartScript::Hangs
+        } else {
+            random.pick(&[
+                StartScript::Works,
+                StartScript::Works,
+                StartScript::Works,
+                StartScript::Works,
+                StartScript::Overtaken,
+                StartScript::Fails,
+            ])
+        },
         ends: random.percent(if ends_often { 85 } else { 45 }).then(|| (random.duration(), random.exit())),
         oom_killed: if random.percent(5) { OomKilled::Yes } else { OomKilled::No },
         on_stop: if random.percent(20) {
@@ -217,8 +221,14 @@ fn outside(random: &mut Random) -> Outside {
     if random.percent(70) {
         for _ in 0..=random.below(3) {
             at = at.after(random.duration());
-            let event = match random.below(13) {
+            let event = match random.below(17) {
                 0 => Event::Kill,
+                7..=8 => Event::SandboxLost,
+                9..=10 => Event::Resized {
+                    container: ContainerIndex(u16::try_from(random.below(8)).unwrap()),
+                    way: ResizeWay::Restart,
+                    summary: String::new(),
+                },
                 1 if random.percent(30) => Event::SupervisorLost,
                 2 => Event::StorageExceeded(StorageExceeded::Pod { limit: "1Gi".into() }),
                 3..=6 => Event::Stop { grace: Some(random.pick(&[0, 1, 2, 3, 10, 40].map(Duration::from_secs))) },

@@ -1,10 +1,13 @@
 //! The rules once more, as plainly as possible: after each fact every container is asked, again and again until nothing
 //! moves, what should have been done with it by now. Slow, without timers, without order; the engine must agree.
 
+mod probes;
+mod status;
+
 use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult};
+use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay};
 use barepod_engine::spec::*;
 use barepod_engine::status::{ConditionKind, ContainerState, Phase, PodStatus};
 use barepod_engine::time::Instant;
@@ -29,6 +32,8 @@ enum Fate {
     Try(Instant),
     /// The next attempt, not before then.
     Restart(Instant),
+    /// The next attempt, at once and without back-off: it was ended for new resources.
+    Resized,
     Over,
 }
 
@@ -42,8 +47,10 @@ enum PreStop {
 
 #[derive(Clone, Debug)]
 struct Stop {
-    /// Stopped alone, for a probe or its postStart.
+    /// Stopped alone, for a probe, its postStart or new resources.
     alone: bool,
+    /// For new resources.
+    resize: bool,
     deadline: Instant,
     at_turn: bool,
     hook: PreStop,
@@ -122,6 +129,8 @@ pub struct Reference {
     sandbox: Sandbox,
     ending: Option<Ending>,
     restarting: bool,
+    /// In a new sandbox.
+    anew: bool,
     over: bool,
     lost: bool,
     ones: Vec<One>,
@@ -163,6 +172,7 @@ impl Reference {
             sandbox: Sandbox::None,
             ending: None,
             restarting: false,
+            anew: false,
             over: false,
             lost: false,
             asked: Vec::new(),
@@ -245,6 +255,15 @@ impl Reference {
                 self.over = true;
                 self.lost = true;
             }
+            Event::SandboxLost if self.sandbox == Sandbox::Up => self.sandbox_lost(now),
+            Event::Resized { container, way: ResizeWay::Restart, .. } if self.ending.is_none() => {
+                let i = usize::from(container.0);
+                if i < self.ones.len() && self.ones[i].stage == Stage::Running && self.ones[i].stop.is_none() {
+                    let mut stop = self.new_stop(i, true, now.after(self.spec.grace_period));
+                    stop.resize = true;
+                    self.ones[i].stop = Some(stop);
+                }
+            }
             Event::SandboxReady if self.sandbox == Sandbox::Asked => self.sandbox = Sandbox::Up,
             Event::SandboxFailed { .. } if self.sandbox == Sandbox::Asked => {
                 self.sandbox = Sandbox::Retry(now.after(self.retry()));
@@ -258,6 +277,30 @@ impl Reference {
             }
             _ => {}
         }
+    }
+
+    /// R2.7.
+    fn sandbox_lost(&mut self, now: Instant) {
+        let never = self.spec.restart_policy == RestartPolicy::Never;
+        if self.ending.is_none() && never && self.ones.iter().any(|one| one.created || one.attempt > 0) {
+            self.end(now, Why::Natural, Duration::ZERO);
+        }
+        match &mut self.ending {
+            Some(ending) => ending.forced = true,
+            None => (self.restarting, self.anew) = (true, true),
+        }
+    }
+
+    /// How a resize that asks for a restart is carried out; `None`: not at all.
+    pub fn resize_way(&self, i: usize) -> Option<ResizeWay> {
+        if self.ending.is_some() || self.over || self.kind(i) == Kind::Init {
+            return None;
+        }
+        Some(match self.ones[i].stage {
+            Stage::Gone | Stage::Removing => ResizeWay::NextInstance,
+            Stage::Running => ResizeWay::Restart,
+            Stage::Imaging | Stage::Creating | Stage::Created | Stage::Starting => ResizeWay::InPlace,
+        })
     }
 
     fn stop(&mut self, now: Instant, grace: Duration, forced: bool) {
@@ -274,7 +317,8 @@ impl Reference {
             let deadline = self.grace_end(i).unwrap();
             let total = self.ending.unwrap().deadline;
             let one = &mut self.ones[i];
-            one.kill_at = one.kill_at.map(|at| at.min(total));
+            let limit = if one.stage == Stage::Starting { deadline } else { total };
+            one.kill_at = one.kill_at.map(|at| at.min(limit));
             if let Some(stop) = &mut one.stop {
                 stop.deadline = stop.deadline.min(deadline);
                 if let Some(at) = stop.signaled {
@@ -286,7 +330,7 @@ impl Reference {
 
     fn end(&mut self, now: Instant, why: Why, grace: Duration) {
         let reserve = self.spec.sidecar_grace.unwrap_or_default();
-        self.restarting = false;
+        (self.restarting, self.anew) = (false, false);
         self.ending = Some(Ending {
             why,
             deadline: now.after(grace),
@@ -319,7 +363,7 @@ impl Reference {
 
     fn new_stop(&self, i: usize, alone: bool, deadline: Instant) -> Stop {
         let at_turn = !alone && self.kind(i) == Kind::Sidecar && self.spec.sidecar_pre_stop == SidecarPreStop::AtTurn;
-        Stop { alone, deadline, at_turn, hook: PreStop::Due, signaled: None, kill_at: deadline }
+        Stop { alone, resize: false, deadline, at_turn, hook: PreStop::Due, signaled: None, kill_at: deadline }
     }
 
     fn hear_one(&mut self, now: Instant, i: usize, event: &ContainerEvent) {
@@ -379,9 +423,18 @@ impl Reference {
                 self.ask(i, ContainerAction::Remove);
             }
             (ContainerEvent::Removed, Stage::Removing) => {
-                self.ones[i].stage = Stage::Gone;
-                if self.ending.is_some() && !self.kept(i) {
-                    self.ones[i].fate = Fate::Over;
+                let (ends, kept) = (self.ending.is_some(), self.kept(i));
+                let one = &mut self.ones[i];
+                one.stage = Stage::Gone;
+                if ends && !kept {
+                    one.fate = Fate::Over;
+                } else if one.fate == Fate::Resized {
+                    one.fate = Fate::Restart(now);
+                    if !ends {
+                        one.attempt += 1;
+                        one.created = false;
+                        one.fate = Fate::Try(now);
+                    }
                 }
             }
             (ContainerEvent::HookDone { hook: Hook::PreStop, .. }, Stage::Running) => {
@@ -453,6 +506,9 @@ impl Reference {
 
     fn verdict(&self, i: usize, code: i32) -> (bool, bool) {
         let spec = &self.spec.containers[i];
+        if self.ones[i].stop.as_ref().is_some_and(|stop| stop.resize) {
+            return (true, false);
+        }
         let probe = self.ones[i].stop.as_ref().is_some_and(|stop| stop.alone)
             && self.ones[i].probes[..2].iter().zip(0..).any(|(prober, probe)| {
                 spec_of(spec, probe).is_some_and(|spec| prober.row <= -i64::from(spec.failure_threshold))
@@ -492,7 +548,12 @@ impl Reference {
         let (again, all) = self.verdict(i, code);
         let kept = self.kept(i);
         let again = if self.ending.is_some() { kept } else { again || self.restarting };
-        let due = if again { Some(now.after(self.delay(i, now))) } else { None };
+        let resized = self.ones[i].stop.as_ref().is_some_and(|stop| stop.resize);
+        let fate = match again {
+            true if resized && self.ending.is_none() && !self.restarting => Fate::Resized,
+            true => Fate::Restart(now.after(self.delay(i, now))),
+            false => Fate::Over,
+        };
         let kind = self.kind(i);
         let one = &mut self.ones[i];
         one.stage = Stage::Removing;
@@ -500,7 +561,7 @@ impl Reference {
         one.ended = Some(now);
         one.stop = None;
         one.ran = true;
-        one.fate = due.map_or(Fate::Over, Fate::Restart);
+        one.fate = fate;
         one.done |= kind == Kind::Main || kind == Kind::Init && code == 0;
         self.ask(i, ContainerAction::Remove);
         if self.ending.is_some() || self.restarting {
@@ -510,56 +571,6 @@ impl Reference {
             self.restarting = true;
         } else if kind == Kind::Init && code != 0 && !again {
             self.end(now, Why::InitFailed, self.spec.grace_period);
-        }
-    }
-
-    fn active(&self, i: usize, probe: usize) -> bool {
-        let one = &self.ones[i];
-        if one.stage != Stage::Running || one.post_start != PostStart::Past {
-            return false;
-        }
-        let started = self.startup_passed(i);
-        // What has been sent SIGKILL is as good as gone (R3.7, R6.6): only a new instance is guarded again.
-        let guarded = !one.killed
-            && match &one.stop {
-                None => !self.restarting,
-                Some(stop) => !stop.alone && stop.signaled.is_none() && self.kept(i),
-            };
-        match probe {
-            0 => !started && guarded,
-            1 => started && guarded,
-            _ => started && !self.restarting,
-        }
-    }
-
-    fn startup_passed(&self, i: usize) -> bool {
-        self.spec.containers[i].startup_probe.is_none() || self.ones[i].probes[0].passed
-    }
-
-    fn probed(&mut self, now: Instant, i: usize, probe: Probe, result: &ProbeResult) {
-        let p = PROBES.iter().position(|other| *other == probe).unwrap();
-        if !self.ones[i].probes[p].open {
-            return;
-        }
-        let active = self.active(i, p);
-        let spec = spec_of(&self.spec.containers[i], p).unwrap().clone();
-        let prober = &mut self.ones[i].probes[p];
-        prober.open = false;
-        if !active {
-            return;
-        }
-        match result {
-            ProbeResult::Success | ProbeResult::Warning { .. } => prober.row = prober.row.max(0) + 1,
-            ProbeResult::Failure { .. } => prober.row = prober.row.min(0) - 1,
-            ProbeResult::Error { .. } => return,
-        }
-        if prober.row >= i64::from(spec.success_threshold) {
-            prober.passed = true;
-        } else if prober.row <= -i64::from(spec.failure_threshold) {
-            prober.passed = false;
-            if p < 2 {
-                self.blame(now, i, spec.grace_period.unwrap_or(self.spec.grace_period));
-            }
         }
     }
 
@@ -634,7 +645,13 @@ impl Reference {
                 self.restarting || self.forced() || late
             }
             Stage::Created => !self.wanted(i),
-            Stage::Starting => self.restarting || self.forced(),
+            Stage::Starting => {
+                if self.ending.is_some() && !self.kept(i) && self.ones[i].kill_at.is_none() {
+                    self.ones[i].kill_at = self.grace_end(i);
+                }
+                let late = self.ones[i].kill_at.is_some_and(|at| at <= now) && !self.kept(i);
+                self.restarting || self.forced() || late
+            }
             Stage::Running => {
                 let late =
                     self.ones[i].stop.as_ref().is_some_and(|stop| stop.signaled.is_some() && stop.kill_at <= now);
@@ -670,7 +687,7 @@ impl Reference {
         let (at, next) = match self.ones[i].fate {
             Fate::Try(at) => (at, false),
             Fate::Restart(at) => (at, true),
-            Fate::Over => return false,
+            Fate::Resized | Fate::Over => return false,
         };
         let open = self.ending.is_some() || self.sandbox == Sandbox::Up && self.gate(i);
         if at > now || !open || !self.wanted(i) {
@@ -707,6 +724,7 @@ impl Reference {
             return false;
         }
         self.ones[i].stage = Stage::Starting;
+        self.ones[i].kill_at = None;
         self.ask(i, ContainerAction::Start);
         true
     }
@@ -747,38 +765,27 @@ impl Reference {
         true
     }
 
-    fn settle_probes(&mut self, now: Instant, i: usize) -> bool {
-        let mut moved = false;
-        for (p, probe) in PROBES.into_iter().enumerate() {
-            let Some(spec) = spec_of(&self.spec.containers[i], p) else { continue };
-            let (from, period) = (self.ones[i].started.after(spec.initial_delay), spec.period);
-            let active = self.active(i, p);
-            let prober = &mut self.ones[i].probes[p];
-            if prober.open {
-                continue;
-            }
-            if !active {
-                prober.due = None;
-                continue;
-            }
-            let due = *prober.due.get_or_insert(from.max(now));
-            if due <= now {
-                prober.due = Some(due.after(period).max(now));
-                prober.open = true;
-                self.ask(i, ContainerAction::Probe(probe));
-                moved = true;
-            }
-        }
-        moved
-    }
-
     fn settle_restart(&mut self) -> bool {
         let all_gone = self.ones.iter().all(|one| one.stage == Stage::Gone);
         if !self.restarting || !all_gone {
             return false;
         }
-        self.restarting = false;
+        let anew = self.anew;
+        (self.restarting, self.anew) = (false, false);
+        if anew {
+            self.sandbox = Sandbox::Asked;
+            self.asked.push(Action::CreateSandbox);
+        }
         for i in 0..self.ones.len() {
+            let spec = &self.spec.containers[i];
+            let on_failure = spec.restart_policy.unwrap_or(self.spec.restart_policy) == RestartPolicy::OnFailure;
+            if anew && spec.kind == Kind::Main && on_failure && self.ones[i].code == Some(0) {
+                self.ones[i].fate = Fate::Over;
+                continue;
+            }
+            if anew && matches!(self.ones[i].fate, Fate::Try(_)) {
+                self.ones[i].fate = Fate::Try(Instant::default());
+            }
             self.ones[i].done = false;
             self.ones[i].ran = false;
             if self.ones[i].fate == Fate::Over {
@@ -838,61 +845,5 @@ impl Reference {
         let deadline = self.ending.is_some_and(|ending| matches!(ending.why, Why::Deadline | Why::Evicted));
         let code = failed(Kind::Main).or(if deadline { None } else { failed(Kind::Init) });
         u8::try_from(code.unwrap_or(1)).unwrap_or(1)
-    }
-
-    /// I7: phase, conditions, counts and states agree with what happened.
-    pub fn agrees(&self, status: &PodStatus) -> Result<(), String> {
-        if self.lost {
-            return Ok(());
-        }
-        let mains = || (0..self.ones.len()).filter(|&i| self.kind(i) == Kind::Main);
-        let terminal = self.over || self.sandbox == Sandbox::Removing;
-        let phase = if terminal {
-            if self.succeeded() { Phase::Succeeded } else { Phase::Failed }
-        } else if mains().all(|i| self.ones[i].ran) || self.ending.is_some() && mains().any(|i| self.ones[i].ran) {
-            Phase::Running
-        } else {
-            Phase::Pending
-        };
-        if phase != status.phase {
-            return Err(format!("I7: {:?}, not {phase:?}", status.phase));
-        }
-        if status.exit_code != self.over.then(|| self.exit_code()) {
-            return Err(format!("I7: exit code {:?}", status.exit_code));
-        }
-        let mut all_ready = !terminal;
-        for (i, container) in status.containers.iter().enumerate() {
-            let one = &self.ones[i];
-            let running = one.stage == Stage::Running;
-            let started = running && one.post_start == PostStart::Past && self.startup_passed(i);
-            let readiness = self.spec.containers[i].readiness_probe.is_none() || one.probes[2].passed;
-            let ready = if self.kind(i) == Kind::Init { one.done } else { started && readiness };
-            all_ready &= ready || self.kind(i) == Kind::Init;
-            let count = if one.created { one.attempt } else { one.attempt.saturating_sub(1) };
-            let is_running = matches!(container.state, ContainerState::Running { .. });
-            if (running, started, ready, count)
-                != (is_running, container.started, container.ready, container.restart_count)
-            {
-                return Err(format!("I7: {} is {container:?}, not {one:?}", container.name));
-            }
-            let code = match (&container.state, &container.last_state) {
-                (ContainerState::Terminated(last), _) | (_, Some(last)) => Some(last.exit_code),
-                (_, None) => None,
-            };
-            if code != one.code {
-                return Err(format!("I7: {} ended with {code:?}, not {:?}", container.name, one.code));
-            }
-        }
-        let holds = |kind| status.conditions.iter().any(|condition| condition.kind == kind && condition.status);
-        let expected = [
-            (ConditionKind::ContainersReady, all_ready),
-            (ConditionKind::Ready, all_ready && self.spec.readiness_gates.is_empty()),
-            (ConditionKind::PodReadyToStartContainers, self.sandbox == Sandbox::Up),
-            (ConditionKind::AllContainersRestarting, self.restarting),
-        ];
-        match expected.into_iter().find(|(kind, expected)| holds(*kind) != *expected) {
-            Some((kind, expected)) => Err(format!("I7: {kind:?} should be {expected}")),
-            None => Ok(()),
-        }
     }
 }

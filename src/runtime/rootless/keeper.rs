@@ -1,0 +1,98 @@
+//! A pid namespace for the supervisor and all that it starts. The supervisor is its first process: when that ends,
+//! however it ends, the kernel ends all others, and no cgroup is needed to find them. Above it stays the process that
+//! the user has started, which hands signals down and the exit code up, and whose end is the supervisor's as well.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::{RootlessError, failed};
+use crate::runtime::spawn::{self, ExitStatus};
+
+/// Signals that mean something to a supervisor. What else comes has its usual effect on the process above.
+const HANDED_DOWN: [Signal; 3] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT];
+
+/// How the process below ended.
+pub type End = ExitStatus;
+
+/// Which of the two processes this is.
+#[derive(Debug)]
+pub enum Kept {
+    /// The one below, that is to run the pod. Signals of [`HANDED_DOWN`] wait until [`hear`].
+    Inside,
+    /// The one above, when the other has ended.
+    Outside(End),
+}
+
+fn handed_down() -> SigSet {
+    HANDED_DOWN.into_iter().collect()
+}
+
+/// Forks. Returns at once in the new process, and in the other one when that has ended.
+///
+/// # Errors
+/// Where the kernel refuses a step; in the process that the step was for.
+pub fn keep() -> Result<Kept, RootlessError> {
+    let parent = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())
+        .map_err(|errno| failed("pidfd_open")(errno.into()))?;
+    unshare(CloneFlags::CLONE_NEWPID).map_err(|errno| failed("unshare pid namespace")(errno.into()))?;
+    // A signal that comes before the supervisor listens would be lost: the first process of a pid namespace is sent
+    // only what it has a handler for. Blocked it waits.
+    handed_down().thread_block().map_err(|errno| failed("sigprocmask")(errno.into()))?;
+    // SAFETY: this process has one thread, so that its copy can go on like any process.
+    match unsafe { libc::fork() } {
+        -1 => Err(failed("fork")(io::Error::last_os_error())),
+        0 => settle(&parent).map(|()| Kept::Inside),
+        pid => watch(pid).map(Kept::Outside).map_err(failed("wait for the supervisor")),
+    }
+}
+
+/// From now on the supervisor hears the signals that it listens to.
+///
+/// # Errors
+/// As sigprocmask(2).
+pub fn hear() -> io::Result<()> {
+    Ok(handed_down().thread_unblock()?)
+}
+
+fn settle(parent: &impl AsFd) -> Result<(), RootlessError> {
+    let nix_failed = |call| move |errno: nix::Error| failed(call)(errno.into());
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|errno| failed("prctl")(errno.into()))?;
+    if spawn::has_ended(parent) {
+        std::process::exit(1);
+    }
+    // What a terminal sends comes to the process above alone, which hands it down once.
+    let _ = rustix::process::setpgid(None, None);
+    // SAFETY: no memory is touched. In the background of a terminal it may write all the same (stty tostop).
+    unsafe { libc::signal(libc::SIGTTOU, libc::SIG_IGN) };
+    unshare(CloneFlags::CLONE_NEWNS).map_err(nix_failed("unshare mount namespace"))?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
+        .map_err(nix_failed("mount --make-rslave /"))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).map_err(|errno| RootlessError::Proc(errno.into()))
+}
+
+/// The life of the process above.
+fn watch(pid: i32) -> io::Result<End> {
+    let child = spawn::open_pidfd(pid)?;
+    let signals = SignalFd::with_flags(&handed_down(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    loop {
+        let mut ready = [PollFd::new(&child, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        while let Some(signal) = signals.read_signal()? {
+            spawn::signal(&child, signal.ssi_signo.cast_signed())?;
+        }
+        if let Some(end) = spawn::reap(&child)? {
+            return Ok(end);
+        }
+    }
+}

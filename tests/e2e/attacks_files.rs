@@ -1,0 +1,221 @@
+//! Hostile root file systems, bundles and volumes, against what barepod itself writes, mounts and reads (docs/security.md).
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Case, main, wait};
+
+fn treasure(case: &Case) -> PathBuf {
+    let folder = case.dir().join("treasure");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(folder.join("gold"), "gold\n").unwrap();
+    folder
+}
+
+#[track_caller]
+fn untouched(treasure: &Path) {
+    let names: Vec<_> = fs::read_dir(treasure).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["gold"]);
+    assert_eq!(fs::read_to_string(treasure.join("gold")).unwrap(), "gold\n");
+}
+
+/// A bundle `b` whose root file system, a copy, may be spoilt.
+fn bundle(case: &Case, more: &Value) -> PathBuf {
+    let folder = case.dir().join("b");
+    fs::create_dir(&folder).unwrap();
+    let root = folder.join("rootfs");
+    assert!(Command::new("cp").arg("-a").arg(case.rootfs()).arg(&root).status().unwrap().success());
+    let mut config = json!({"ociVersion": "1.2.0", "root": {"path": "rootfs"},
+        "process": {"args": ["sh"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    root
+}
+
+/// Runs it until it ends or is refused.
+fn run(case: &Case, script: &str, more: &Value) -> String {
+    let mut fields = json!({"image": "bundle:b"});
+    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut run = case.start(&case.pod().container(main("main", script, fields)));
+    wait("an end or a refusal", || {
+        let reason = case.container("main")["state"]["waiting"]["reason"].as_str().unwrap_or_default().to_owned();
+        run.has_ended() || reason.starts_with("CreateContainer") || reason.starts_with("RunContainer")
+    });
+    if !run.has_ended() {
+        run.signal(Signal::TERM);
+    }
+    run.end();
+    run.stderr()
+}
+
+/// Every place that barepod writes to, mounts on or reads in a root file system is a link to the host.
+#[test]
+fn links_at_every_place_of_ours() {
+    let places = [
+        "etc/hosts",
+        "etc/hostname",
+        "etc/resolv.conf",
+        "etc/passwd",
+        "etc/group",
+        "dev",
+        "proc",
+        "sys",
+        "work",
+        "mnt/v",
+    ];
+    for place in places {
+        let Some(case) = Case::new(&format!("link-{}", place.replace('/', "-"))) else { return };
+        let treasure = treasure(&case);
+        let root = bundle(&case, &json!({}));
+        let at = root.join(place);
+        let _ = fs::remove_file(&at);
+        let _ = fs::remove_dir_all(&at);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        // Files that are bound to: to one that is there, one that would be made; folders to the folder.
+        let to = if place.starts_with("etc") { treasure.join("gold") } else { treasure.clone() };
+        symlink(&to, &at).unwrap();
+        let more = json!({
+            "terminationMessagePath": "/dev/termination-log", "workingDir": "/work",
+            "volumeMounts": [{"name": "t", "mountPath": "/t"}, {"name": "t", "mountPath": "/mnt/v", "subPath": "sub"}]
+        });
+        let script = "say ran; cat /sys/gold /proc/gold /dev/gold /work/gold >> /t/log; \
+            grep -l gold /etc/hosts /etc/hostname /etc/passwd >> /t/log; echo x > /work/new; echo x > /mnt/v/new; true";
+        run(&case, script, &more);
+        assert!(case.trace().iter().all(|line| line == "ran"), "{place}: {:?}", case.trace());
+        untouched(&treasure);
+    }
+}
+
+/// CVE-2025-31133: what hides files is a bind mount of the container's own /dev/null. A bundle whose own mount is at /dev
+/// brings a null that is a link, or a file.
+#[test]
+fn a_dev_of_the_bundles() {
+    for (name, forged) in [("dev-link", true), ("dev-file", false)] {
+        let Some(case) = Case::new(name) else { return };
+        let dev = case.dir().join("dev");
+        fs::create_dir(&dev).unwrap();
+        if forged {
+            symlink("/proc/sys/kernel/core_pattern", dev.join("null")).unwrap();
+        } else {
+            fs::write(dev.join("null"), "forged\n").unwrap();
+        }
+        let mounts = json!([{"destination": "/dev", "type": "bind", "source": dev, "options": ["rbind", "rw"]}]);
+        bundle(&case, &json!({"mounts": mounts, "linux": {"maskedPaths": ["/proc/sysrq-trigger", "/etc/group"]}}));
+        let before = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+        let script = "for f in /etc/group /proc/sysrq-trigger; do [ -c $f ] || { [ -s $f ] && say read $f; \
+            (echo x > $f) 2>/dev/null && say wrote $f; }; done; true";
+        let errors = run(&case, script, &json!({}));
+        assert!(!case.trace().iter().any(|line| line.starts_with("wrote")), "{:?}", case.trace());
+        assert_eq!(fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap(), before, "{errors}");
+        // It is the host's folder, which the bundle may write to: what was in it is as it was.
+        let null = dev.join("null");
+        assert_eq!(fs::symlink_metadata(&null).unwrap().is_symlink(), forged, "{errors}");
+        assert!(forged || fs::read_to_string(&null).unwrap() == "forged\n", "{errors}");
+    }
+}
+
+/// CVE-2025-52881: what the runtime writes to /proc (sysctls, labels) must reach procfs, not what a container or a
+/// bundle has mounted over it.
+#[test]
+fn a_proc_of_the_bundles() {
+    let Some(case) = Case::new("proc-forged") else { return };
+    let fake = case.dir().join("proc");
+    for folder in ["self/attr/apparmor", "sys/net/ipv4", "sys/kernel"] {
+        fs::create_dir_all(fake.join(folder)).unwrap();
+    }
+    let targets = ["self/attr/exec", "self/attr/apparmor/exec", "sys/net/ipv4/ip_unprivileged_port_start"];
+    for target in targets {
+        symlink("/proc/sysrq-trigger", fake.join(target)).unwrap();
+    }
+    let mounts = json!([{"destination": "/proc", "type": "bind", "source": fake, "options": ["rbind", "rw"]}]);
+    let sysctl = json!({"net.ipv4.ip_unprivileged_port_start": "77"});
+    bundle(&case, &json!({"mounts": mounts, "linux": {"sysctl": sysctl}}));
+    run(&case, "say ran", &json!({}));
+    for target in targets {
+        assert!(fs::symlink_metadata(fake.join(target)).unwrap().is_symlink(), "{target}");
+    }
+    // With a procfs of its own, beside it a link to a place of a tmpfs (the race's other half).
+    let Some(case) = Case::new("proc-covered") else { return };
+    let mounts = json!([
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/proc/sys/net", "type": "tmpfs", "source": "tmpfs"}
+    ]);
+    let sysctl = json!({"net.ipv4.ip_unprivileged_port_start": "77"});
+    bundle(&case, &json!({"mounts": mounts, "linux": {"sysctl": sysctl}}));
+    run(&case, "say files $(find /proc/sys/net -type f | wc -l)", &json!({}));
+    assert!(case.trace().iter().all(|line| line == "files 0"), "{:?}", case.trace());
+}
+
+/// CVE-2025-52565: /dev/console. There is no terminal, and a link of that name leads nowhere.
+#[test]
+fn a_console_that_is_a_link() {
+    let Some(case) = Case::new("console") else { return };
+    let treasure = treasure(&case);
+    let root = bundle(&case, &json!({}));
+    let _ = fs::remove_dir_all(root.join("dev"));
+    fs::create_dir(root.join("dev")).unwrap();
+    for name in ["console", "pts", "ptmx", "null", "shm", "mqueue", "termination-log"] {
+        symlink(treasure.join("gold"), root.join("dev").join(name)).unwrap();
+    }
+    run(&case, "[ -e /dev/console ] && say console; say null $(stat -c %F /dev/null)", &json!({}));
+    assert_eq!(case.trace(), ["null character special file"]);
+    untouched(&treasure);
+}
+
+/// CVE-2021-30465: while one container's mounts are made in a volume, another exchanges their places for links.
+#[test]
+fn a_place_exchanged_while_mounts_are_made() {
+    let Some(case) = Case::new("mount-race") else { return };
+    let treasure = treasure(&case);
+    let volumes =
+        json!({"volumes": [{"name": "v", "emptyDir": {}}, {"name": "w", "emptyDir": {}}], "restartPolicy": "Always"});
+    let swap = format!(
+        "mkdir -p /v/a /v/real; say swapping; while :; do rmdir /v/a; ln -s {} /v/a; rm /v/a; mkdir /v/a; done 2>/dev/null",
+        treasure.display()
+    );
+    let swapper = main("swapper", &swap, json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]}));
+    let mounts = json!({"volumeMounts": [
+        {"name": "v", "mountPath": "/w"}, {"name": "w", "mountPath": "/w/a"}, {"name": "w", "mountPath": "/w/a/deep"},
+        {"name": "v", "mountPath": "/x", "subPath": "a"}
+    ]});
+    let victim = "cat /w/a/gold /x/gold /w/a/deep/gold >> /t/log 2>/dev/null; touch /x/new /w/a/new 2>/dev/null; say round; exit 1";
+    let pod = case.pod().spec(volumes).container(swapper).container(main("victim", victim, mounts));
+    let mut run = case.start_with(&pod, &["--backoff-initial", "1ms", "--backoff-max", "10ms"]);
+    case.wait_for("swapping");
+    wait("thirty rounds or refusals", || {
+        let refused: u64 = case
+            .events()
+            .iter()
+            .filter(|event| event["reason"] == "Failed")
+            .filter_map(|event| event["count"].as_u64())
+            .sum();
+        case.times_said("round") as u64 + refused >= 30
+    });
+    case.barepod(&["stop", "--grace-period", "0", case.name()]);
+    run.end();
+    assert!(!case.said("gold"), "{:?}", case.trace());
+    untouched(&treasure);
+}
+
+/// A bundle that asks for the host's folders gets them: it is trusted as any OCI runtime trusts it (docs/oci.md). A plain
+/// root file system has no such word.
+#[test]
+fn a_bundle_that_binds_the_host() {
+    let Some(case) = Case::new("binds-host") else { return };
+    let treasure = treasure(&case);
+    let mounts = json!([{"destination": "/host", "type": "bind", "source": treasure, "options": ["rbind", "ro"]}]);
+    let root = bundle(&case, &json!({"mounts": mounts}));
+    run(&case, "say $(cat /host/gold)", &json!({}));
+    assert_eq!(case.trace(), ["gold"]);
+    fs::copy(case.dir().join("b/config.json"), root.join("config.json")).unwrap();
+    let plain = json!({"image": format!("rootfs:{}", root.display())});
+    assert_eq!(case.run(&case.pod().container(main("main", "[ -e /host ] || say none", plain))), 0);
+    assert_eq!(case.trace(), ["gold", "none"]);
+    untouched(&treasure);
+}

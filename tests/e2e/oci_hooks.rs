@@ -1,0 +1,187 @@
+//! The hooks of an OCI bundle (runtime-spec, config.md, "POSIX-platform Hooks"): when they run, what they are told, what
+//! becomes of the container where they fail or never end.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Case, main, wait};
+
+/// Makes the bundle `b`, whose rootfs is the case's and which has these hooks.
+fn bundle(case: &Case, hooks: &Value) {
+    let folder = case.dir().join("b");
+    fs::create_dir(&folder).unwrap();
+    symlink(case.rootfs(), folder.join("rootfs")).unwrap();
+    let config = json!({"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "hooks": hooks,
+        "annotations": {"color": "blue"},
+        "process": {"args": ["sh"], "env": ["PATH=/bin", "A=a"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
+fn hook(path: &str, script: &str) -> Value {
+    json!({"path": path, "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]})
+}
+
+fn container(script: &str) -> Value {
+    main("main", script, json!({"image": "bundle:b"}))
+}
+
+/// R5.16: a startContainer hook that never ends hangs its container only, and its pod ends with its grace.
+#[test]
+fn a_start_that_hangs_ends_with_the_grace() {
+    let Some(case) = Case::new("hook-hangs") else { return };
+    bundle(&case, &json!({"startContainer": [hook("/bin/sh", "echo hook >> /t/log; exec sleep 1000")]}));
+    let pod = case
+        .pod()
+        .spec(json!({"terminationGracePeriodSeconds": 1}))
+        .sidecar("web", "serve web")
+        .main("other", "serve other")
+        .container(container("say main"));
+    let mut run = case.start(&pod);
+    case.wait_for("hook");
+    case.wait_for("other up");
+    run.signal(Signal::TERM);
+    assert_ne!(run.end(), 0);
+    assert!(case.said("other term") && case.said("web term") && !case.said("main"), "{:?}", case.trace());
+    assert_eq!(case.ended("main"), (128, "StartError".into()));
+}
+
+/// A line of each hook: its kind, what the state on its stdin says, and whether the program has been executed.
+fn telling(kind: &str, to: &str) -> String {
+    format!(
+        "s=$(cat); echo {kind} $(echo \"$s\" | grep -o '\"status\":\"[a-z]*\"' | cut -d'\"' -f4) >> {to}; echo \"$s\" > {to}.{kind}"
+    )
+}
+
+/// runtime-spec 1.2, runtime.md, lifecycle: all six kinds, at their points, with the container's state on stdin.
+#[test]
+fn all_six_run_at_their_points() {
+    let Some(case) = Case::new("hooks-six") else { return };
+    let log = case.shared("log").display().to_string();
+    let outside = |kind: &str| json!([hook("/bin/sh", &telling(kind, &log))]);
+    let hooks = json!({"prestart": outside("prestart"), "createRuntime": outside("createRuntime"),
+        "createContainer": outside("createContainer"), "poststart": outside("poststart"), "poststop": outside("poststop"),
+        "startContainer": [hook("/bin/sh", &telling("startContainer", "/t/log"))]});
+    bundle(&case, &hooks);
+    // The program waits for its poststart hook: their order is not the container's.
+    assert_eq!(case.run(&case.pod().container(container("hold log.poststart; say main"))), 0);
+    let names: Vec<String> = case.trace().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(
+        names,
+        ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "main", "poststop"]
+    );
+    assert!(case.said("poststart running") && case.said("poststop stopped"), "{:?}", case.trace());
+    let state = |kind: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(case.shared(&format!("log.{kind}"))).unwrap()).unwrap()
+    };
+    for kind in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
+        let state = state(kind);
+        assert_eq!(state["id"], json!(format!("{}_main_0", case.uid())), "{kind}");
+        assert!(state["ociVersion"].as_str().unwrap().starts_with("1."), "{kind}");
+        assert_eq!(state["annotations"]["color"], "blue", "{kind}");
+        assert!(state["bundle"].as_str().unwrap().starts_with('/'), "{kind}");
+    }
+    assert!(state("createRuntime")["pid"].as_i64().unwrap() > 1 && state("poststart")["pid"].as_i64().unwrap() > 1);
+    assert_eq!(state("poststop")["bundle"], json!(case.dir().join("b")));
+}
+
+/// What fails before the program runs keeps it from running; poststart ends it (runtime-spec 1.2.1); poststop is a
+/// warning, and the others of it run.
+#[test]
+fn a_hook_that_fails() {
+    for (kind, place) in [
+        ("prestart", "CreateContainerError"),
+        ("createRuntime", "CreateContainerError"),
+        ("createContainer", "CreateContainerError"),
+        ("startContainer", "StartError"),
+        ("poststart", "StartError"),
+        ("poststop", "Completed"),
+    ] {
+        let Some(case) = Case::new(&format!("fails-{}", kind.to_lowercase())) else { return };
+        let log = case.shared("log").display().to_string();
+        let after = hook("/bin/sh", &format!("echo after >> {log}"));
+        let mut hooks = json!({kind: [hook("/bin/sh", "exit 3"), after]});
+        if kind != "poststop" {
+            hooks["poststop"] = json!([hook("/bin/sh", &format!("echo undone >> {log}"))]);
+        }
+        bundle(&case, &hooks);
+        let script = if kind == "poststop" { "say main" } else { "exec sleep 1000" };
+        let mut run = case.start(&case.pod().container(container(script)));
+        wait(&format!("{kind}: {place}"), || {
+            let state = case.container("main")["state"].clone();
+            [&state["waiting"], &state["terminated"]].iter().any(|state| state["reason"] == place)
+        });
+        if kind != "poststop" {
+            case.wait_for("undone");
+        }
+        if !run.has_ended() {
+            run.signal(Signal::TERM);
+        }
+        run.end();
+        assert_eq!(case.said("after"), kind == "poststop", "{kind}: {:?}", case.trace());
+        if kind.starts_with("post") {
+            assert!(run.stderr().contains(&format!("{kind}[0] (/bin/sh): exit status: 3")), "{}", run.stderr());
+        }
+    }
+}
+
+/// A hook's timeout is kept, in seconds, and one without ends with its pod: nobody else waits for it.
+#[test]
+fn a_hook_that_hangs() {
+    for kind in ["createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
+        let Some(case) = Case::new(&format!("late-{}", kind.to_lowercase())) else { return };
+        let mut late = hook("/bin/sh", "exec sleep 1000");
+        late["timeout"] = json!(1);
+        bundle(&case, &json!({kind: [late]}));
+        let script = if kind == "poststop" { "say main" } else { "exec sleep 1000" };
+        let mut run = case.start(&case.pod().container(container(script)).main("other", "serve other"));
+        // A main that can't be made holds up those behind it (R2.4) no longer than it is tried.
+        case.wait_for("other up");
+        wait("the hook's end", || match kind {
+            "poststop" => run.stderr().contains("didn't end within its timeout of 1 s"),
+            "createRuntime" | "createContainer" => {
+                case.container("main")["state"]["waiting"]["reason"] == "CreateContainerError"
+            }
+            _ => case.container("main")["state"]["terminated"]["reason"] == "StartError",
+        });
+        run.signal(Signal::TERM);
+        run.end();
+    }
+}
+
+/// R5.16: a poststart hook without a timeout, and with one that ignores signals, ends with the grace.
+#[test]
+fn a_poststart_that_hangs_ends_with_the_grace() {
+    let Some(case) = Case::new("poststart-hangs") else { return };
+    let log = case.shared("log").display().to_string();
+    bundle(
+        &case,
+        &json!({"poststart": [hook("/bin/sh", &format!("trap '' TERM; echo hook >> {log}; sleep 1000; true"))]}),
+    );
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 1}));
+    let mut run = case.start(&pod.container(container("say main; exec sleep 1000")));
+    case.wait_for("hook");
+    case.wait_for("main");
+    run.signal(Signal::TERM);
+    assert_ne!(run.end(), 0);
+    assert_eq!(case.ended("main"), (128, "StartError".into()));
+}
+
+/// What can't be run is refused by its field.
+#[test]
+fn hooks_that_can_not_be() {
+    for (name, bad, field) in [
+        ("hook-relative", json!({"poststop": [{"path": "sh"}]}), "hooks.poststop[0].path"),
+        ("hook-timeout", json!({"prestart": [{"path": "/bin/sh", "timeout": 0}]}), "hooks.prestart[0].timeout"),
+    ] {
+        let Some(case) = Case::new(name) else { return };
+        bundle(&case, &bad);
+        let mut run = case.start(&case.pod().container(container("say main")));
+        run.wait_for_line(field);
+        run.signal(Signal::TERM);
+        run.end();
+        assert!(case.trace().is_empty());
+    }
+}
