@@ -13,10 +13,10 @@ use super::exit_code::Exit;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
 use super::{cpus, recover, rootless};
-use crate::manifest::{self, Beside, Objects};
+use crate::manifest::{self, Absent, Beside, Objects};
 use crate::plan::{self, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
-use crate::runtime::node;
 use crate::runtime::sandbox::SandboxDirs;
+use crate::runtime::{image, node};
 use crate::store::PodStore;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
@@ -31,7 +31,7 @@ const DEFAULT_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let backoff = backoff(&args.backoff)?;
     let claims = claims(&args.volume)?;
-    let (mut manifest, objects) = read_beside(args, &claims)?;
+    let Given { pod: mut manifest, objects, name: text_name, text } = read_beside(args, &claims)?;
     if let Some(name) = &args.name {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
@@ -51,6 +51,8 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         claims,
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    let absent = absent_images(&manifest, &plan, &args.file);
+    manifest::refuse_absent(&text_name, &text, &absent).map_err(refused)?;
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node));
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
@@ -97,8 +99,16 @@ pub(super) fn read(file: &Path, quiet: bool) -> Result<v1::Pod, CliError> {
     Ok(decoded.pod)
 }
 
+/// A manifest with what was given beside it, and its text.
+struct Given {
+    pod: v1::Pod,
+    objects: Objects,
+    name: String,
+    text: Vec<u8>,
+}
+
 /// As [`read`], with the ConfigMaps and Secrets of `--config`; the manifest must find in them what it refers to.
-fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<(v1::Pod, Objects), CliError> {
+fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<Given, CliError> {
     let dash = Path::new("-");
     if std::iter::once(&args.file).chain(&args.config).filter(|file| file.as_path() == dash).count() > 1 {
         return Err(CliError::Usage("only one of FILE and --config can be standard input"));
@@ -114,7 +124,21 @@ fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<(v1
     let (name, bytes) = text_of(&args.file)?;
     let decoded = manifest::decode_beside(&name, &bytes, &beside).map_err(refused)?;
     warn(&name, &bytes, &decoded.warnings, args.quiet);
-    Ok((decoded.pod, decoded.objects))
+    Ok(Given { pod: decoded.pod, objects: decoded.objects, name, text: bytes })
+}
+
+/// What the manifest says of images and is a slip: whoever waits at a terminal would see it retried for ever, as a pull
+/// is (R8.4). One that goes later, or that the pod is to make itself, is.
+fn absent_images(pod: &v1::Pod, plan: &plan::PodPlan, file: &Path) -> Vec<Absent> {
+    let start = if file == Path::new("-") { "the folder barepod was started in" } else { "the manifest's folder" };
+    let images = plan::given_images(pod, plan).into_iter();
+    images
+        .filter_map(|image| {
+            let path = image::absent(image.source)?.display();
+            let help = format!("there is no {path}; a relative path starts at {start}");
+            Some(Absent { field: image.field, value: image.value.to_owned(), help })
+        })
+        .collect()
 }
 
 fn refused(report: manifest::Report) -> CliError {

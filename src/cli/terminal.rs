@@ -63,6 +63,15 @@ impl Prefix {
     }
 }
 
+/// What ends a container's line. On a terminal the style that its program may have left on ends with it: it is not to
+/// reach the next one's name, nor the user's shell. A pipe or file gets what was printed, to the byte.
+pub fn ending(line: &[u8], colour: Colour) -> &'static [u8] {
+    match colour {
+        Colour::Yes if line.contains(&0x1b) => b"\x1b[0m\n",
+        Colour::Yes | Colour::No => b"\n",
+    }
+}
+
 /// For what happens as it should.
 pub fn dim(text: &str, colour: Colour) -> String {
     paint(text, Style::new().dimmed(), colour)
@@ -108,6 +117,14 @@ mod tests {
         for (terminal, variables, want) in cases {
             let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
             assert_eq!(Colour::choose(terminal, variable), want, "{terminal} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn styles_end_with_their_line() {
+        assert_eq!(ending(b"\x1b[31mred", Colour::Yes), b"\x1b[0m\n");
+        for (line, colour) in [(&b"red"[..], Colour::Yes), (b"\x1b[31mred", Colour::No), (b"", Colour::Yes)] {
+            assert_eq!(ending(line, colour), b"\n");
         }
     }
 

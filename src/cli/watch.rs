@@ -43,6 +43,7 @@ pub struct Watch {
     err: Console,
     rows: Vec<Row>,
     verbosity: Verbosity,
+    out_colour: Colour,
     err_colour: Colour,
     pod: String,
     line: Vec<u8>,
@@ -71,6 +72,7 @@ impl Watch {
             err: Console::stderr()?,
             rows,
             verbosity,
+            out_colour,
             err_colour,
             pod,
             line: Vec::new(),
@@ -108,7 +110,7 @@ impl Audience for Watch {
         whole.clear();
         whole.extend_from_slice(self.rows[usize::from(container.0)].prefix.as_bytes());
         whole.extend_from_slice(line);
-        whole.push(b'\n');
+        whole.extend_from_slice(terminal::ending(line, self.out_colour));
         self.out.write(&whole);
         self.line = whole;
     }

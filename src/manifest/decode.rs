@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1;
 
-use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Report, Severity};
+use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Report, Severity, escaped};
 use super::parse::Wording;
 use super::path::FieldPath;
 use super::tree::{Node, Value, place};
 use super::validate::Known;
-use super::{Beside, Manifest, Objects, de, objects, parse, validate};
+use super::{Absent, Beside, Manifest, Objects, de, objects, parse, validate};
 
 /// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages. ConfigMaps and
 /// Secrets may be further documents of it. What the Pod refers to outside is not looked for: see [`decode_beside`].
@@ -49,6 +49,23 @@ pub fn decode_objects(name: &str, bytes: &[u8], into: &mut Objects) -> Result<Op
         (objects::without_secrets(text, trees), found)
     })?;
     Ok((!diagnostics.is_empty()).then(|| Report { name: name.to_owned(), text, diagnostics }))
+}
+
+/// Says of a manifest that has been decoded what it names that isn't there, as [`decode`] says what is wrong with it.
+///
+/// # Errors
+/// `Not found` for each, in order of position; `Ok`: nothing is absent.
+pub fn refuse_absent(name: &str, bytes: &[u8], absent: &[Absent]) -> Result<(), Report> {
+    let trees = |text: &str| parse::parse_all(text, parse::MANIFEST);
+    let (_, warnings) = decode_documents(name, bytes, parse::MANIFEST, trees, |_, trees| {
+        let pod = trees.iter().position(|tree| objects::kind_of(tree).is_none()).unwrap_or(0);
+        let mut found = vec![Vec::new(); pod];
+        let said = |one: &Absent| Diagnostic::not_found(&one.field, &one.value).help(escaped(&one.help));
+        found.push(absent.iter().map(said).collect());
+        ((), found)
+    })?;
+    debug_assert!(warnings.is_empty(), "there are errors or nothing: {warnings:?}");
+    Ok(())
 }
 
 fn decode_manifest(

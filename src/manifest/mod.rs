@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1;
 
-pub use decode::{decode, decode_beside, decode_objects};
+pub use decode::{decode, decode_beside, decode_objects, refuse_absent};
 pub use defaults::apply_defaults;
 
 /// Whether a pod may be called `name`.
@@ -50,6 +50,17 @@ pub struct Beside {
     pub objects: Objects,
     /// PersistentVolumeClaims that have a place on this box.
     pub claims: BTreeSet<String>,
+}
+
+/// Something that a manifest names and that isn't there: found out by whoever may look at the box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// Where it is named.
+    pub field: FieldPath,
+    /// What is written there.
+    pub value: String,
+    /// What to do.
+    pub help: String,
 }
 
 /// A Pod that passed every check.

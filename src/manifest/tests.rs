@@ -251,3 +251,30 @@ proptest! {
         prop_assert!(decode("pod.yaml", &bytes).is_err());
     }
 }
+
+/// What isn't there is said as what is wrong with the text is: in its place, also behind other documents.
+#[test]
+fn what_is_absent_is_told_in_its_place() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hidden}\n---\napiVersion: v1\nkind: Pod\n\
+        metadata: {name: x}\nspec:\n  containers:\n  - name: a\n    image: bundle:a\n  - name: b\n    image: bundle:b\n";
+    let absent = |at: usize, value: &str| Absent {
+        field: FieldPath::root().child("spec.containers").index(at).child("image"),
+        value: value.to_owned(),
+        help: format!("there is no /m/\u{1b}{value}"),
+    };
+    assert!(refuse_absent("pod.yaml", text.as_bytes(), &[]).is_ok());
+    let report = refuse_absent("pod.yaml", text.as_bytes(), &[absent(1, "bundle:b"), absent(0, "bundle:a")]);
+    let report = report.unwrap_err();
+    assert_eq!(report.errors(), 2);
+    insta::assert_snapshot!(report.to_string(), @r###"
+    error: Not found: "bundle:a"
+      --> pod.yaml:12:12   spec.containers[0].image
+    12 |     image: bundle:a
+       |            ^^^^^^^^ help: there is no /m/\u{1b}bundle:a
+
+    error: Not found: "bundle:b"
+      --> pod.yaml:14:12   spec.containers[1].image
+    14 |     image: bundle:b
+       |            ^^^^^^^^ help: there is no /m/\u{1b}bundle:b
+    "###);
+}

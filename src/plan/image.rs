@@ -1,9 +1,12 @@
 //! `image:` to where the root file system comes from (design.md, section 2).
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
-use super::types::ImageSource;
+use super::types::{ImageSource, PodPlan, VolumeSource};
+use crate::manifest::FieldPath;
 
 const ADVICE: &str = "images come later; unpack it and use bundle:PATH or rootfs:PATH";
 
@@ -28,10 +31,83 @@ pub(crate) fn source(field: String, image: &str, manifest_dir: &Path) -> Result<
     Ok(make(path))
 }
 
+/// An image that has to be there before its pod starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenImage<'a> {
+    /// Where the manifest names it.
+    pub field: FieldPath,
+    /// What it says there.
+    pub value: &'a str,
+    /// What that means.
+    pub source: &'a ImageSource,
+}
+
+/// The images of containers and volumes that nobody but the user can bring: all but those in folders of the box that the
+/// pod mounts, where an init container may unpack what a later one is made of. The plan is to be this pod's.
+///
+/// Paths are compared as they are written: who gets to a pod's folder by a symbolic link elsewhere has to make it first.
+pub fn given_images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<GivenImage<'a>> {
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    let root = FieldPath::root();
+    let (inits, mains) = (root.child("spec.initContainers"), root.child("spec.containers"));
+    let inits = spec.init_containers.iter().flatten().enumerate().map(|(at, one)| (inits.index(at), one));
+    let mains = spec.containers.iter().enumerate().map(|(at, one)| (mains.index(at), one));
+    let containers = inits.chain(mains).zip(&plan.images).map(|((field, container), source)| GivenImage {
+        field: field.child("image"),
+        value: container.image.as_deref().unwrap_or_default(),
+        source,
+    });
+    let volumes = root.child("spec.volumes");
+    let volumes = spec.volumes.iter().flatten().enumerate().zip(&plan.volumes).filter_map(|((at, volume), planned)| {
+        let VolumeSource::Image { image: source } = &planned.source else { return None };
+        let value = volume.image.as_ref()?.reference.as_deref()?;
+        Some(GivenImage { field: volumes.index(at).child("image.reference"), value, source })
+    });
+    let writable: Vec<PathBuf> = plan
+        .volumes
+        .iter()
+        .filter_map(|volume| match &volume.source {
+            VolumeSource::HostPath { path, .. } | VolumeSource::Claim { path, .. } => Some(tidied(path)),
+            VolumeSource::EmptyDir { .. }
+            | VolumeSource::Memory { .. }
+            | VolumeSource::Files { .. }
+            | VolumeSource::Image { .. } => None,
+        })
+        .collect();
+    let is_given = |image: &GivenImage<'_>| {
+        let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = image.source;
+        let path = tidied(path);
+        !writable.iter().any(|folder| path.starts_with(folder))
+    };
+    containers.chain(volumes).filter(is_given).collect()
+}
+
+/// Absolute and without `..`, by name.
+fn tidied(path: &Path) -> PathBuf {
+    let mut tidied = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => tidied.push(name),
+            Component::ParentDir => {
+                tidied.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    tidied
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_tidied_by_name() {
+        for (path, tidy) in [("/a/./b/", "/a/b"), ("a/b", "/a/b"), ("/m/../x", "/x"), ("/../..", "/")] {
+            assert_eq!(tidied(Path::new(path)), Path::new(tidy), "{path}");
+        }
+    }
 
     #[test]
     fn images_are_found_beside_the_manifest() {

@@ -42,6 +42,7 @@ pub use devices::wants_devices;
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use files::outdated as outdated_volumes;
 pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Names, Wanted, handler};
+pub use image::{GivenImage, given_images};
 pub use lifecycle::of as lifecycle_of;
 pub use pod::{PodOptions, SecurityOptions, pod};
 pub use rootless::unenforced;

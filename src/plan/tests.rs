@@ -3,6 +3,7 @@
 
 mod configs;
 mod cpus;
+mod images;
 mod names;
 mod oci_fields;
 mod resize;

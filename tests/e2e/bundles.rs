@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, wait};
+use crate::harness::{Case, wait, worker};
 
 /// What a bundle's config.json says where a test doesn't say otherwise.
 fn config() -> Value {
@@ -100,11 +100,11 @@ fn bad_bundles_wait_with_a_reason() {
     }
 }
 
-/// A bundle or config.json that isn't there.
+/// A config.json that isn't there, and an image in a folder that the pod mounts: somebody may still put it there (R8.4).
 #[test]
 fn missing_bundles() {
     for (name, image, reason, text) in [
-        ("no-bundle", "bundle:nowhere", "ErrImagePull", "nowhere"),
+        ("no-bundle", "rootfs:TRACE/nowhere", "ErrImagePull", "nowhere"),
         ("no-config", "bundle:empty", "CreateContainerError", "config.json"),
         ("file", "rootfs:pod.yaml", "CreateContainerError", "not a directory"),
     ] {
@@ -120,6 +120,45 @@ fn missing_bundles() {
         run.signal(Signal::TERM);
         assert_ne!(run.end(), 0);
     }
+}
+
+/// An image that is nowhere is a slip: `run` says so at once, of all of them, with exit code 2, and nothing is made.
+#[test]
+fn an_image_that_is_nowhere_is_an_invalid_manifest() {
+    let Some(case) = Case::new("nowhere") else { return };
+    let image = |name: &str, image: &str| json!({"name": name, "image": image, "command": ["say", name]});
+    let volumes = json!({"volumes": [{"name": "v", "image": {"reference": "rootfs:no-volume"}}]});
+    let pod = case.pod().init(worker("first", "say first")).init(image("lost", "bundle:no-init"));
+    let pod =
+        pod.container(image("main", "rootfs:/no-main")).container(image("file", "bundle:pod.yaml/x")).spec(volumes);
+    let mut run = case.start(&pod);
+    assert_eq!(run.end(), 2);
+    let stderr = run.stderr();
+    for text in [
+        "Not found: \"bundle:no-init\"",
+        "spec.initContainers[1].image",
+        "Not found: \"rootfs:/no-main\"",
+        "spec.containers[0].image",
+        "Not found: \"bundle:pod.yaml/x\"",
+        "spec.volumes[1].image.reference",
+        "pod.yaml:",
+        &format!("there is no {}", case.dir().join("no-init").display()),
+    ] {
+        assert!(stderr.contains(text), "{text}: {stderr}");
+    }
+    assert!(case.trace().is_empty() && !case.root().exists());
+}
+
+/// A pod may make an image itself: an init container unpacks it to a folder of the box, and a main runs from there.
+#[test]
+fn an_image_that_an_init_container_makes() {
+    let Some(case) = Case::new("made") else { return };
+    let unpack = "mkdir -p /t/made/bin /t/made/t && cp -a /bin/. /t/made/bin/ && say unpacked";
+    let mut made = worker("main", "say runs from $(cat /mark)");
+    made["image"] = json!("rootfs:TRACE/made");
+    let pod = case.pod().init(worker("unpack", &format!("{unpack} && echo it > /t/made/mark"))).container(made);
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["unpacked", "runs from it"]);
 }
 
 /// R8.4: what can't be executed is a StartError (128), with the path and why.
@@ -151,7 +190,8 @@ fn what_can_not_be_executed() {
 #[test]
 fn a_bad_bundle_beside_a_good_container() {
     let Some(case) = Case::new("beside") else { return };
-    let bad = json!({"name": "bad", "image": "bundle:nowhere", "command": ["true"]});
+    fs::create_dir(case.dir().join("empty")).unwrap();
+    let bad = json!({"name": "bad", "image": "bundle:empty", "command": ["true"]});
     let mut run = case.start(&case.pod().container(bad).main("good", "say good"));
     run.wait_for_line("good exited 0");
     assert_eq!(case.trace(), ["good"]);

@@ -48,6 +48,19 @@ fn names_are_coloured() {
     assert!(text.contains("\x1b[0m one\r\n") && text.contains("\x1b[0m two\r\n"), "{text:?}");
 }
 
+/// A style that a program leaves on ends with its line: it colours neither other names nor the shell after the run.
+#[test]
+fn styles_do_not_reach_other_lines() {
+    let Some(case) = Case::new("styles") else { return };
+    let pod = case.pod().main("main", r"printf '\033[1;41mloud\n'; echo calm; printf '\033[7mlast'");
+    let (mut run, terminal) = on_a_terminal(&case, &pod.text());
+    let text = shown(terminal);
+    assert_eq!(run.end(), 0, "{text}");
+    for line in ["\x1b[1;41mloud\x1b[0m\r\n", " calm\r\n", "\x1b[7mlast\x1b[0m\r\n"] {
+        assert!(text.contains(line), "{line:?} in {text:?}");
+    }
+}
+
 /// Ctrl-C goes to barepod alone: containers don't see SIGINT but the ordered SIGTERM; a second one ends them at once.
 #[test]
 fn control_c() {

@@ -12,7 +12,12 @@ pub(super) const TABLES: &[Table] = &[
             ("command", Honoured),
             ("env", Honoured),
             ("envFrom", Honoured),
-            ("image", Partly("bundle:PATH and rootfs:PATH; images are not supported yet")),
+            (
+                "image",
+                Partly(
+                    "bundle:PATH and rootfs:PATH, which must be there when the pod starts unless they are in a hostPath or claim of the pod; images are not supported yet",
+                ),
+            ),
             ("imagePullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
             ("lifecycle", Honoured),
             ("livenessProbe", Honoured),

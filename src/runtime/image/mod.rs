@@ -158,6 +158,14 @@ pub struct Image {
     base: Spec,
 }
 
+/// The folder of an image, if there is nothing at all where it should be. One that can't be looked at may be there.
+#[must_use]
+pub fn absent(source: &ImageSource) -> Option<&Path> {
+    let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = source;
+    let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    fs::metadata(path).is_err_and(|cause| nothing.contains(&cause.kind())).then_some(path)
+}
+
 /// Finds an image and reads its config. Never writes.
 pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
     let (id, path) = match source {
