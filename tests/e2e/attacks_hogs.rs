@@ -106,8 +106,9 @@ fn ten_thousand_mounts() {
     // In front: the mains behind it wait for its creation once (R2.4).
     let mut run = case.start(&pod.container(neighbour).container(many));
     case.wait_for("neighbour up");
-    // The supervisor answers while they are made.
+    // The supervisor answers while they are made: that takes seconds.
     assert!(!case.container("neighbour")["state"]["running"].is_null());
+    assert!(!case.said("many"));
     case.wait_for("many");
     assert!(case.barepod(&["stop", case.name()]).status.success());
     run.end();
