@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use nix::sys::signal::Signal;
 use oci_spec::runtime::{Mount, Spec};
+use serde_json::Value;
 
 use super::{FieldCause, ImageError};
 
@@ -31,15 +32,8 @@ pub(super) struct Loaded {
 pub(super) fn load(image: &str, folder: &Path) -> Result<Loaded, ImageError> {
     let text = read_config(image, &folder.join("config.json"))?;
     let json = |cause| ImageError::Json { image: image.to_owned(), cause };
-    // Unknown fields are no error: the OCI wants it so, for extensions and later versions.
-    let mut unknown = Vec::new();
-    let mut text = serde_json::Deserializer::from_slice(&text);
-    let mut spec: Spec = serde_ignored::deserialize(&mut text, |path| {
-        // A `?` stands for what may be there or not.
-        unknown.push(path.to_string().replace(".?", ""));
-    })
-    .map_err(json)?;
-    text.end().map_err(json)?;
+    let mut spec: Spec = serde_json::from_slice(&text).map_err(json)?;
+    let unknown = unknown(&text, &spec).map_err(json)?;
     check_version(image, spec.version())?;
     let rootfs = rootfs(image, folder, &spec)?;
     for mount in spec.mounts_mut().iter_mut().flatten() {
@@ -47,6 +41,39 @@ pub(super) fn load(image: &str, folder: &Path) -> Result<Loaded, ImageError> {
     }
     let stop_signal = stop_signal(image, &spec)?;
     Ok(Loaded { spec, rootfs, stop_signal, unknown })
+}
+
+/// What a config has and its decoded form hasn't. Unknown fields are no error: the OCI wants it so, for extensions and
+/// later versions. A decoder that tells of them would be a second one of all these types in the binary.
+fn unknown(text: &[u8], spec: &Spec) -> serde_json::Result<Vec<String>> {
+    let written: Value = serde_json::from_slice(text)?;
+    let known: Value = serde_json::from_slice(&serde_json::to_vec(spec)?)?;
+    let mut unknown = Vec::new();
+    compare("", &written, &known, &mut unknown);
+    Ok(unknown)
+}
+
+fn compare(path: &str, written: &Value, known: &Value, unknown: &mut Vec<String>) {
+    match (written, known) {
+        (Value::Object(written), Value::Object(known)) => {
+            for (key, value) in written {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                match known.get(key) {
+                    Some(known) => compare(&path, value, known, unknown),
+                    // Nothing is what is left out when it is written again.
+                    None if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => {}
+                    None => unknown.push(path),
+                }
+            }
+        }
+        // Sets may have lost their order; what is in them has no keys.
+        (Value::Array(written), Value::Array(known)) => {
+            for (index, (written, known)) in written.iter().zip(known).enumerate() {
+                compare(&format!("{path}.{index}"), written, known, unknown);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn read_config(image: &str, path: &Path) -> Result<Vec<u8>, ImageError> {
