@@ -69,7 +69,7 @@ enum Cleaned {
 }
 
 fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
-    if found.life()? != Life::Lost {
+    if found.settled_life()? != Life::Lost {
         return Ok(Cleaned::Nothing);
     }
     // What containers have made belongs to users of theirs.

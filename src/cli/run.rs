@@ -218,17 +218,11 @@ fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Pa
         name: name.clone(),
         uid: uid.clone(),
         supervisor_pid: std::process::id(),
-        supervisor_start: supervisor_start(),
+        supervisor_start: ledger::process_start(std::process::id()).unwrap_or(0),
         first_id: None,
         cgroup: plan.cgroup.path.clone(),
         data_dir: layout.data_dir(namespace, name, uid),
         log_dir: layout.log_dir(namespace, name, uid),
         manifest: std::path::absolute(file).ok(),
     }
-}
-
-/// When this process started, in clock ticks since boot (proc(5), stat field 22): with the pid it names one process.
-fn supervisor_start() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok()).unwrap_or(0)
 }

@@ -50,7 +50,23 @@ pub enum Stage {
     Ended,
 }
 
+/// When a process started, in clock ticks since boot (proc(5), stat field 22): with the pid it names one process. `None`
+/// where it has ended, reaped or not.
+pub fn process_start(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    match fields.next()? {
+        "Z" | "X" => None,
+        _ => fields.nth(18)?.parse().ok(),
+    }
+}
+
 impl Ledger {
+    /// Whether the supervisor has ended; not where that can't be told, because its pid is one of another pid namespace.
+    pub fn supervisor_has_ended(&self) -> bool {
+        self.supervisor_pid > 1 && process_start(self.supervisor_pid) != Some(self.supervisor_start)
+    }
+
     /// `None` where there is none.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1;
 use serde::de::DeserializeOwned;
@@ -48,6 +49,21 @@ impl Found {
             Some(Ledger { stage: Stage::Ended, .. }) => Life::Ended,
             Some(Ledger { stage: Stage::Live, .. }) | None => Life::Lost,
         })
+    }
+
+    /// As [`Self::life`], for one who means to clean up. Where the supervisor was killed while it made a child, that has the
+    /// lock until it executes: a moment, which is waited for here; a second at most, for then it is somebody else's.
+    pub fn settled_life(&self) -> Result<Life, Error> {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        loop {
+            let life = self.life()?;
+            let held_by_the_dead = life == Life::Running
+                && self.ledger()?.is_some_and(|ledger| ledger.stage == Stage::Live && ledger.supervisor_has_ended());
+            if !held_by_the_dead || Instant::now() >= deadline {
+                return Ok(life);
+            }
+            lock::pause();
+        }
     }
 
     /// Whether it is looked after, for one who asks until it isn't: where it is, the answer takes a moment.

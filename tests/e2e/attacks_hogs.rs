@@ -106,9 +106,13 @@ fn ten_thousand_mounts() {
     // In front: the mains behind it wait for its creation once (R2.4).
     let mut run = case.start(&pod.container(neighbour).container(many));
     case.wait_for("neighbour up");
-    // The supervisor answers while they are made: that takes seconds.
-    assert!(!case.container("neighbour")["state"]["running"].is_null());
-    assert!(!case.said("many"));
+    // The supervisor answers while they are made.
+    wait("a status of both", || {
+        let pod = case.get();
+        let all = pod["status"]["containerStatuses"].as_array().unwrap();
+        let state = |name: &str| &all.iter().find(|one| one["name"] == name).unwrap()["state"];
+        !state("neighbour")["running"].is_null() && !state("many")["waiting"].is_null()
+    });
     case.wait_for("many");
     assert!(case.barepod(&["stop", case.name()]).status.success());
     run.end();
