@@ -93,8 +93,13 @@ fn plain(mount: Mount) -> Item {
 
 /// A bundle's.
 fn of_bundle(mount: Mount) -> Item {
-    let is_bind = mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
-    Item { is_hosts: is_bind || mount.typ().as_deref() == Some("bind"), ..plain(mount) }
+    Item { is_hosts: binds(&mount), ..plain(mount) }
+}
+
+/// Whether it shows files of the host; either its type or its options say so.
+fn binds(mount: &Mount) -> bool {
+    let of_options = mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
+    of_options || mount.typ().as_deref() == Some("bind")
 }
 
 /// A destination without `.`, `//` and a slash at its end. `..` never climbs above the root file system.
@@ -201,6 +206,12 @@ fn bundle(ask: &Ask) -> Result<Vec<Mount>, ConfigError> {
             let advice = "the container runtime has no id-mapped mounts; take the mappings out of config.json";
             let value = "an id-mapped mount".to_owned();
             return Err(ask.create(&field("uidMappings"), ConfigCause::Unsupported { value, advice }));
+        }
+        if binds(mount) && normal(mount.destination()) == Path::new("/dev") {
+            // As with a volume there; libcontainer takes no notice of `ro` either.
+            let value = "a folder of the host at /dev".to_owned();
+            let advice = "mount what is needed of it, such as /dev/fuse, or name it in linux.devices";
+            return Err(ask.create(&field("destination"), ConfigCause::Unsupported { value, advice }));
         }
         let mut mount = mount.clone();
         if mount.source().is_none() {

@@ -92,64 +92,99 @@ fn links_at_every_place_of_ours() {
     }
 }
 
-/// CVE-2025-31133: what hides files is a bind mount of the container's own /dev/null. A bundle whose own mount is at /dev
-/// brings a null that is a link, or a file.
+/// CVE-2026-41579: the runtime replaces ptmx and makes nodes and links in the folder that a bundle binds at /dev, `ro` or
+/// not. It is refused by its field, before anything is made.
 #[test]
 fn a_dev_of_the_bundles() {
-    for (name, forged) in [("dev-link", true), ("dev-file", false)] {
-        let Some(case) = Case::new(name) else { return };
+    for access in ["rw", "ro"] {
+        let Some(case) = Case::new(&format!("dev-{access}")) else { return };
         let dev = case.dir().join("dev");
         fs::create_dir(&dev).unwrap();
-        if forged {
-            symlink("/proc/sys/kernel/core_pattern", dev.join("null")).unwrap();
-        } else {
-            fs::write(dev.join("null"), "forged\n").unwrap();
-        }
-        let mounts = json!([{"destination": "/dev", "type": "bind", "source": dev, "options": ["rbind", "rw"]}]);
-        bundle(&case, &json!({"mounts": mounts, "linux": {"maskedPaths": ["/proc/sysrq-trigger", "/etc/group"]}}));
-        let before = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
-        let script = "for f in /etc/group /proc/sysrq-trigger; do [ -c $f ] || { [ -s $f ] && say read $f; \
-            (echo x > $f) 2>/dev/null && say wrote $f; }; done; true";
-        let errors = run(&case, script, &json!({}));
-        assert!(!case.trace().iter().any(|line| line.starts_with("wrote")), "{:?}", case.trace());
-        assert_eq!(fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap(), before, "{errors}");
-        // It is the host's folder, which the bundle may write to: what was in it is as it was.
-        let null = dev.join("null");
-        assert_eq!(fs::symlink_metadata(&null).unwrap().is_symlink(), forged, "{errors}");
-        assert!(forged || fs::read_to_string(&null).unwrap() == "forged\n", "{errors}");
+        fs::write(dev.join("ptmx"), "mine\n").unwrap();
+        let mounts = json!([{"destination": "/dev", "type": "bind", "source": dev, "options": ["rbind", access]}]);
+        bundle(&case, &json!({"mounts": mounts}));
+        let errors = run(&case, "say ran", &json!({}));
+        assert!(errors.contains("mounts[0].destination: a folder of the host at /dev"), "{errors}");
+        assert!(case.trace().is_empty(), "{:?}", case.trace());
+        let names: Vec<_> = fs::read_dir(&dev).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["ptmx"]);
+        assert_eq!(fs::read_to_string(dev.join("ptmx")).unwrap(), "mine\n");
     }
 }
 
-/// CVE-2025-52881: what the runtime writes to /proc (sysctls, labels) must reach procfs, not what a container or a
-/// bundle has mounted over it.
+/// CVE-2025-31133: files are hidden behind the container's own /dev/null. An image leads a volume to /dev, by a link at a
+/// place that is mounted after it, and the volume brings a null that is a link to a file of the host's kernel, or a file.
+#[test]
+fn a_null_of_a_volume() {
+    const PATTERN: &str = "/proc/sys/kernel/core_pattern";
+    for link in [true, false] {
+        let Some(case) = Case::new(if link { "null-link" } else { "null-file" }) else { return };
+        let root = bundle(&case, &json!({"linux": {"maskedPaths": ["/proc/sysrq-trigger", "/etc/group"]}}));
+        fs::create_dir(root.join("mnt")).unwrap();
+        symlink("/dev", root.join("mnt/v")).unwrap();
+        let volume = case.dir().join("v");
+        fs::create_dir(&volume).unwrap();
+        if link {
+            symlink(PATTERN, volume.join("null")).unwrap();
+        } else {
+            fs::write(volume.join("null"), "forged\n").unwrap();
+        }
+        let before = fs::read_to_string(PATTERN).unwrap();
+        let mounts = json!({"image": "bundle:b", "volumeMounts": [{"name": "v", "mountPath": "/mnt/v"}]});
+        // Where it runs what is hidden must be.
+        let script = "say null $(stat -c %F /dev/null); [ -s /etc/group ] && say read; \
+            (echo x > /etc/group) 2>/dev/null && [ ! -c /etc/group ] && say wrote; true";
+        let pod = case.pod().spec(json!({"volumes": [{"name": "v", "hostPath": {"path": volume}}]}));
+        let mut run = case.start(&pod.container(main("main", script, mounts)));
+        wait("an end or a refusal", || {
+            let waiting = case.container("main")["state"]["waiting"]["reason"].clone();
+            run.has_ended() || waiting == "CreateContainerError" || waiting == "RunContainerError"
+        });
+        if !run.has_ended() {
+            run.signal(Signal::TERM);
+        }
+        run.end();
+        assert!(case.trace().iter().all(|line| line == "null character special file"), "{:?}", case.trace());
+        assert_eq!(fs::read_to_string(PATTERN).unwrap(), before);
+    }
+}
+
+/// CVE-2025-52881: what the runtime writes to /proc (here a sysctl) must reach procfs, not what is mounted over it: a
+/// file, or a link to another file of procfs, which passes for one. That it has is seen by a neighbour, whose network
+/// namespace is the same.
 #[test]
 fn a_proc_of_the_bundles() {
-    let Some(case) = Case::new("proc-forged") else { return };
-    let fake = case.dir().join("proc");
-    for folder in ["self/attr/apparmor", "sys/net/ipv4", "sys/kernel"] {
-        fs::create_dir_all(fake.join(folder)).unwrap();
+    const NAME: &str = "ip_unprivileged_port_start";
+    for fake in ["file", "link", "none"] {
+        let Some(case) = Case::new(&format!("proc-{fake}")) else { return };
+        let folder = case.dir().join("fake");
+        fs::create_dir(&folder).unwrap();
+        match fake {
+            "file" => fs::write(folder.join(NAME), "forged\n").unwrap(),
+            // One that belongs to the pod's own UTS namespace.
+            "link" => symlink("/proc/sys/kernel/domainname", folder.join(NAME)).unwrap(),
+            _ => {}
+        }
+        let mounts = json!([
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/proc/sys/net/ipv4", "type": "bind", "source": folder, "options": ["rbind", "rw"]}
+        ]);
+        bundle(&case, &json!({"mounts": mounts, "linux": {"sysctl": {format!("net.ipv4.{NAME}"): "77"}}}));
+        let covered = "say names $(ls /proc/sys/net/ipv4 | wc -l); say covered";
+        let other = "await covered; say port $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start); \
+            say domain $(cat /proc/sys/kernel/domainname)";
+        let covered = main("covered", covered, json!({"image": "bundle:b"}));
+        let other = main("other", other, json!({}));
+        assert_eq!(case.run(&case.pod().container(covered).container(other)), 0, "{fake}");
+        // It was covered while the sysctl was written.
+        assert!(case.said(&format!("names {}", usize::from(fake != "none"))), "{fake}: {:?}", case.trace());
+        assert!(case.said("port 77"), "{fake}: {:?}", case.trace());
+        assert!(case.said("domain (none)"), "{fake}: {:?}", case.trace());
+        if fake == "file" {
+            assert_eq!(fs::read_to_string(folder.join(NAME)).unwrap(), "forged\n");
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), usize::from(fake != "none"), "{fake}");
     }
-    let targets = ["self/attr/exec", "self/attr/apparmor/exec", "sys/net/ipv4/ip_unprivileged_port_start"];
-    for target in targets {
-        symlink("/proc/sysrq-trigger", fake.join(target)).unwrap();
-    }
-    let mounts = json!([{"destination": "/proc", "type": "bind", "source": fake, "options": ["rbind", "rw"]}]);
-    let sysctl = json!({"net.ipv4.ip_unprivileged_port_start": "77"});
-    bundle(&case, &json!({"mounts": mounts, "linux": {"sysctl": sysctl}}));
-    run(&case, "say ran", &json!({}));
-    for target in targets {
-        assert!(fs::symlink_metadata(fake.join(target)).unwrap().is_symlink(), "{target}");
-    }
-    // With a procfs of its own, beside it a link to a place of a tmpfs (the race's other half).
-    let Some(case) = Case::new("proc-covered") else { return };
-    let mounts = json!([
-        {"destination": "/proc", "type": "proc", "source": "proc"},
-        {"destination": "/proc/sys/net", "type": "tmpfs", "source": "tmpfs"}
-    ]);
-    let sysctl = json!({"net.ipv4.ip_unprivileged_port_start": "77"});
-    bundle(&case, &json!({"mounts": mounts, "linux": {"sysctl": sysctl}}));
-    run(&case, "say files $(find /proc/sys/net -type f | wc -l)", &json!({}));
-    assert!(case.trace().iter().all(|line| line == "files 0"), "{:?}", case.trace());
 }
 
 /// CVE-2025-52565: /dev/console. There is no terminal, and a link of that name leads nowhere.

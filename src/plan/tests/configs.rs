@@ -224,6 +224,11 @@ fn what_a_bundle_would_ask_in_vain_is_refused() {
             "id-mapped",
         ),
         (
+            "/mounts",
+            json!([{"destination": "/x/../dev/", "type": "none", "source": "/y", "options": ["rbind", "ro"]}]),
+            "mounts[0].destination: a folder of the host at /dev",
+        ),
+        (
             "/linux",
             json!({"resources": {"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "p"}]}}),
             "linux.resources.devices[1].type: \"p\"",
