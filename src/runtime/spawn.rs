@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -212,6 +212,59 @@ pub(crate) fn read_request<T: DeserializeOwned>(file: OwnedFd) -> io::Result<T> 
     serde_json::from_slice(&text).map_err(io::Error::other)
 }
 
+/// In the helper: tells what it has found out, which is its end.
+pub(crate) fn answer(report: OwnedFd, answer: &impl Serialize) -> ! {
+    let written = File::from(report).write_all(&serde_json::to_vec(answer).unwrap_or_default());
+    std::process::exit(i32::from(written.is_err()))
+}
+
+/// A helper that was asked something and is to [`answer`]. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Inquiry {
+    helper: Child,
+    report: File,
+    text: Vec<u8>,
+}
+
+impl Inquiry {
+    /// Starts a helper, with the request as its first descriptor, the pipe for its answer as the second, and `more`.
+    pub(crate) fn begin(name: &str, request: &impl Serialize, more: Option<RawFd>) -> io::Result<Self> {
+        let request = self::request(request)?;
+        let (report, end) = pipe()?;
+        let fds: Vec<RawFd> = [request.as_raw_fd(), end.as_raw_fd()].into_iter().chain(more).collect();
+        let what = Spawn { name, cgroup: None, fds: &fds, pid_namespace: PidNamespace::Same, tie: Tie::DiesWithParent };
+        Ok(Self { helper: spawn(&what)?, report, text: Vec::new() })
+    }
+
+    /// Readable when [`outcome`](Self::outcome) may have something.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+
+    /// The answer; an error where the helper died without one; `None`: not known yet.
+    pub(crate) fn outcome<T: DeserializeOwned>(&mut self) -> Option<io::Result<T>> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.report.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(cause) => return Some(Err(cause)),
+            }
+        }
+        Some(serde_json::from_slice(&self.text).map_err(|_| io::Error::other("the helper process died")))
+    }
+}
+
+impl Drop for Inquiry {
+    fn drop(&mut self) {
+        // It has ended or is about to; its process group is reaped with the next strays.
+        let _ = signal(&self.helper.pidfd, libc::SIGKILL);
+        leave_stray(self.helper.pid);
+    }
+}
+
 /// Takes over a descriptor that the parent put there.
 pub(crate) fn inherited(index: RawFd) -> OwnedFd {
     // SAFETY: `spawn` gave the helper this descriptor and only its main function takes it, once.
@@ -285,6 +338,13 @@ pub(crate) fn has_ended(pidfd: impl AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
     let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&now)), Ok(1))
+}
+
+/// Waits for a child that is on its way out, and reaps it.
+pub(crate) fn await_end(pidfd: &OwnedFd) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    while poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
+    let _ = reap(pidfd);
 }
 
 /// Process groups whose helper is gone from our books but whose members may still have to be reaped.

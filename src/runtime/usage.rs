@@ -4,15 +4,14 @@
 //! alone, aren't seen, as they aren't by a kubelet without project quotas.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Inquiry};
 
 /// `argv[0]` of the helper.
 const NAME: &str = "barepod:usage";
@@ -23,11 +22,7 @@ const BLOCK: u64 = 512;
 
 /// A measurement under way. Dropping it ends it.
 #[derive(Debug)]
-pub struct Measurement {
-    child: Option<Child>,
-    report: File,
-    text: Vec<u8>,
-}
+pub struct Measurement(Inquiry);
 
 impl Measurement {
     /// Begins one of these groups of folders; what isn't there uses nothing.
@@ -35,46 +30,17 @@ impl Measurement {
     /// # Errors
     /// Where there is no helper process to be had.
     pub fn begin(groups: &[Vec<PathBuf>]) -> io::Result<Self> {
-        let request = spawn::request(&groups)?;
-        let (report, end) = spawn::pipe()?;
-        let what = Spawn {
-            name: NAME,
-            cgroup: None,
-            fds: &[request.as_raw_fd(), end.as_raw_fd()],
-            pid_namespace: PidNamespace::Same,
-            tie: Tie::DiesWithParent,
-        };
-        let child = spawn::spawn(&what)?;
-        Ok(Self { child: Some(child), report, text: Vec::new() })
+        Inquiry::begin(NAME, &groups, None).map(Self)
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.report.as_fd()
+        self.0.fd()
     }
 
     /// Bytes per group; an error where the helper died; `None`: not known yet.
     pub fn outcome(&mut self) -> Option<io::Result<Vec<u64>>> {
-        let mut buffer = [0; 4096];
-        loop {
-            match self.report.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(cause) => return Some(Err(cause)),
-            }
-        }
-        Some(serde_json::from_slice(&self.text).map_err(|_| io::Error::other("the helper process died")))
-    }
-}
-
-impl Drop for Measurement {
-    fn drop(&mut self) {
-        if let Some(child) = self.child.take() {
-            let _ = spawn::signal(&child.pidfd, libc::SIGKILL);
-            spawn::leave_stray(child.pid);
-        }
+        self.0.outcome()
     }
 }
 
@@ -92,8 +58,7 @@ fn run() -> ! {
     let _ = rustix::process::nice(10);
     let Ok(groups) = spawn::read_request::<Vec<Vec<PathBuf>>>(request) else { std::process::exit(1) };
     let used: Vec<u64> = groups.iter().map(|group| group.iter().map(|folder| usage(folder)).sum()).collect();
-    let written = File::from(report).write_all(&serde_json::to_vec(&used).unwrap_or_default());
-    std::process::exit(i32::from(written.is_err()))
+    spawn::answer(report, &used)
 }
 
 /// A folder on the way down.
@@ -192,7 +157,8 @@ impl Walk {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
+    use std::io::Write;
     use std::os::unix::fs::MetadataExt;
 
     use super::*;

@@ -162,11 +162,9 @@ impl Running {
 /// The helper's main function.
 pub(super) fn run() -> ! {
     spawn::settle(NAME, 2);
-    let (request, mut report) = (spawn::inherited(0), File::from(spawn::inherited(1)));
+    let (request, report) = (spawn::inherited(0), spawn::inherited(1));
     let Ok(request) = spawn::read_request::<Request>(request) else { std::process::exit(1) };
-    let failures = run_all(&request);
-    let written = report.write_all(&serde_json::to_vec(&failures).unwrap_or_default());
-    std::process::exit(i32::from(written.is_err()))
+    spawn::answer(report, &run_all(&request))
 }
 
 fn run_all(request: &Request) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! in a helper process.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -238,11 +238,9 @@ fn start_helper(job: Job, place: Box<Place>) -> State {
 /// The helper's main function.
 pub(super) fn run() -> ! {
     spawn::settle("barepod:remove", 2);
-    let (request, mut report) = (spawn::inherited(0), File::from(spawn::inherited(1)));
+    let (request, report) = (spawn::inherited(0), spawn::inherited(1));
     let Ok(job) = spawn::read_request::<Job>(request) else { std::process::exit(1) };
-    let errors = finish(&job);
-    let written = report.write_all(&serde_json::to_vec(&errors).unwrap_or_default());
-    std::process::exit(i32::from(written.is_err()))
+    spawn::answer(report, &finish(&job))
 }
 
 fn finish(job: &Job) -> Vec<RemovalError> {

@@ -8,8 +8,7 @@ mod grpc;
 mod http;
 mod names;
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -18,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Call, Names};
 use crate::runtime::program::words;
-use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Inquiry};
 
 /// `argv[0]` of the helper.
 const NAME: &str = "barepod:request";
-/// Descriptors it is given, in order: request, report, network namespace.
+/// Descriptors it is given, in order: request, report, network namespace if there is one.
 const DESCRIPTORS: i32 = 3;
 /// How much is read of an answer's body and shown of it, in bytes (R6.10, R6.11).
 const BODY: u64 = 10 * 1024;
@@ -44,11 +43,7 @@ pub enum Outcome {
 
 /// A request under way. Dropping it ends it.
 #[derive(Debug)]
-pub struct Request {
-    child: Option<Child>,
-    report: File,
-    text: Vec<u8>,
-}
+pub struct Request(Inquiry);
 
 impl Request {
     /// Begins one. `names`: where its host may be looked up; `namespace`: the network namespace to ask from; `None`:
@@ -57,49 +52,19 @@ impl Request {
     /// # Errors
     /// Where there is no helper process to be had.
     pub fn begin(call: &Call, names: &Names, namespace: Option<BorrowedFd<'_>>) -> io::Result<Self> {
-        let request = spawn::request(&(call, names, namespace.is_some()))?;
-        let (report, end) = spawn::pipe()?;
-        let namespace = namespace.map_or(request.as_raw_fd(), |namespace| namespace.as_raw_fd());
-        let what = Spawn {
-            name: NAME,
-            cgroup: None,
-            fds: &[request.as_raw_fd(), end.as_raw_fd(), namespace],
-            pid_namespace: PidNamespace::Same,
-            tie: Tie::DiesWithParent,
-        };
-        let child = spawn::spawn(&what)?;
-        Ok(Self { child: Some(child), report, text: Vec::new() })
+        let request = (call, names, namespace.is_some());
+        Inquiry::begin(NAME, &request, namespace.map(|namespace| namespace.as_raw_fd())).map(Self)
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.report.as_fd()
+        self.0.fd()
     }
 
     /// How it went; `None`: not known yet.
     pub fn outcome(&mut self) -> Option<Outcome> {
-        let mut buffer = [0; 4096];
-        loop {
-            match self.report.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(_) => break,
-            }
-        }
-        let died = || Outcome::Error("the helper process died".to_owned());
-        Some(serde_json::from_slice(&self.text).unwrap_or_else(|_| died()))
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        if let Some(child) = self.child.take() {
-            // It has ended or is about to; its process group is reaped with the next strays.
-            let _ = spawn::signal(&child.pidfd, libc::SIGKILL);
-            spawn::leave_stray(child.pid);
-        }
+        let died = |_| Outcome::Error("the helper process died".to_owned());
+        self.0.outcome().map(|outcome| outcome.unwrap_or_else(died))
     }
 }
 
@@ -112,17 +77,15 @@ pub fn helper_main_if_asked() {
 
 fn run() -> ! {
     spawn::settle(NAME, DESCRIPTORS);
-    let [request, report, namespace] = std::array::from_fn(|index| spawn::inherited(index as i32));
-    let outcome = ask(request, &namespace).unwrap_or_else(Outcome::Error);
-    let written = File::from(report).write_all(&serde_json::to_vec(&outcome).unwrap_or_default());
-    std::process::exit(i32::from(written.is_err()))
+    let (request, report) = (spawn::inherited(0), spawn::inherited(1));
+    spawn::answer(report, &ask(request).unwrap_or_else(Outcome::Error))
 }
 
-fn ask(request: OwnedFd, namespace: &OwnedFd) -> Result<Outcome, String> {
+fn ask(request: OwnedFd) -> Result<Outcome, String> {
     let (call, names, visits): (Call, Names, bool) =
         spawn::read_request(request).map_err(|cause| format!("read the request: {cause}"))?;
     if visits {
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+        move_into_link_name_space(spawn::inherited(2).as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|errno| format!("setns: {errno}"))?;
     }
     Ok(match &call {

@@ -13,7 +13,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 
 use nix::sched::{CloneFlags, unshare};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::PipeFlags;
 
 use crate::runtime::spawn;
@@ -134,9 +133,7 @@ impl Mapper {
         let mapped = fs::File::from(self.go).write_all(b"!");
         let mapped = mapped.and_then(|()| fs::File::from(self.answer).read_to_string(&mut text));
         // It has closed its pipe and is on its way out.
-        let ended = PollFd::new(&self.process, PollFlags::IN);
-        while poll(&mut [ended.clone()], None) == Err(rustix::io::Errno::INTR) {}
-        let _ = spawn::reap(&self.process);
+        spawn::await_end(&self.process);
         match mapped {
             Ok(_) if text.is_empty() => Ok(()),
             Ok(_) => Err(text),

@@ -55,9 +55,7 @@ impl Pause {
         drop(report_end);
         let mut text = String::new();
         File::from(report).read_to_string(&mut text)?;
-        let ended = rustix::event::PollFd::new(&parent.pidfd, rustix::event::PollFlags::IN);
-        while rustix::event::poll(&mut [ended.clone()], None) == Err(rustix::io::Errno::INTR) {}
-        let _ = spawn::reap(&parent.pidfd);
+        spawn::await_end(&parent.pidfd);
         match text.parse() {
             Ok(pid) => Ok(Self { child: spawn::Child { pid, pidfd: spawn::open_pidfd(pid)? } }),
             Err(_) => Err(io::Error::other(text)),
@@ -74,9 +72,7 @@ impl Pause {
 
     /// Whether it is dead, reaped or not.
     pub(super) fn has_ended(&self) -> bool {
-        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-        let pidfd = rustix::event::PollFd::new(&self.child.pidfd, rustix::event::PollFlags::IN);
-        matches!(rustix::event::poll(&mut [pidfd], Some(&now)), Ok(1))
+        spawn::has_ended(&self.child.pidfd)
     }
 
     /// Kills it, and so everything in its namespace. Given back as long as it isn't dead.

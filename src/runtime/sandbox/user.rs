@@ -94,9 +94,7 @@ impl Holder {
 impl Drop for Holder {
     fn drop(&mut self) {
         let _ = spawn::signal(&self.pidfd, libc::SIGKILL);
-        let ended = rustix::event::PollFd::new(&self.pidfd, rustix::event::PollFlags::IN);
-        while rustix::event::poll(&mut [ended.clone()], None) == Err(rustix::io::Errno::INTR) {}
-        let _ = spawn::reap(&self.pidfd);
+        spawn::await_end(&self.pidfd);
     }
 }
 
