@@ -9,3 +9,5 @@ pub mod runtime;
 pub mod simulate;
 pub mod store;
 pub mod supervisor;
+#[cfg(test)]
+mod type_walk;

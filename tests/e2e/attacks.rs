@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::harness::hostile::{over, treasure, untouched};
 use crate::harness::{Case, binary, main, probe, wait, worker};
 
 /// A copy of the case's root file system, to be made hostile; and the image's name.
@@ -16,35 +17,6 @@ fn hostile(case: &Case) -> (PathBuf, Value) {
     assert!(Command::new("cp").arg("-a").arg(case.rootfs()).arg(&root).status().unwrap().success());
     let image = json!(format!("rootfs:{}", root.display()));
     (root, image)
-}
-
-/// A folder of the host's that nobody in a container may see or change.
-fn treasure(case: &Case) -> PathBuf {
-    let folder = case.dir().join("treasure");
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    fs::write(folder.join("gold"), "gold\n").unwrap();
-    folder
-}
-
-/// Waits until the pod is over or its main container is refused, and ends it.
-fn over(case: &Case, run: &mut crate::harness::Run<'_>) {
-    wait("an end or a refusal", || {
-        let reason = case.container("main")["state"]["waiting"]["reason"].as_str().unwrap_or_default().to_owned();
-        run.has_ended()
-            || ["CreateContainerError", "CreateContainerConfigError", "RunContainerError"].contains(&reason.as_str())
-    });
-    if !run.has_ended() {
-        run.signal(rustix::process::Signal::TERM);
-    }
-    run.end();
-}
-
-#[track_caller]
-fn untouched(treasure: &std::path::Path) {
-    let names: Vec<_> = fs::read_dir(treasure).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["gold"]);
-    assert_eq!(fs::read_to_string(treasure.join("gold")).unwrap(), "gold\n");
 }
 
 /// CVE-2024-21626 and every other leak of a descriptor: a container's process, and what a probe runs in it, have 0, 1

@@ -1,29 +1,15 @@
 //! Hostile root file systems, bundles and volumes, against what barepod itself writes, mounts and reads (docs/security.md).
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::harness::hostile::{over, treasure, untouched};
 use crate::harness::{Case, main, wait};
-
-fn treasure(case: &Case) -> PathBuf {
-    let folder = case.dir().join("treasure");
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    fs::write(folder.join("gold"), "gold\n").unwrap();
-    folder
-}
-
-#[track_caller]
-fn untouched(treasure: &Path) {
-    let names: Vec<_> = fs::read_dir(treasure).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["gold"]);
-    assert_eq!(fs::read_to_string(treasure.join("gold")).unwrap(), "gold\n");
-}
 
 /// A bundle `b` whose root file system, a copy, may be spoilt.
 fn bundle(case: &Case, more: &Value) -> PathBuf {
@@ -43,14 +29,7 @@ fn run(case: &Case, script: &str, more: &Value) -> String {
     let mut fields = json!({"image": "bundle:b"});
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let mut run = case.start(&case.pod().container(main("main", script, fields)));
-    wait("an end or a refusal", || {
-        let reason = case.container("main")["state"]["waiting"]["reason"].as_str().unwrap_or_default().to_owned();
-        run.has_ended() || reason.starts_with("CreateContainer") || reason.starts_with("RunContainer")
-    });
-    if !run.has_ended() {
-        run.signal(Signal::TERM);
-    }
-    run.end();
+    over(case, &mut run);
     run.stderr()
 }
 
