@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::{recover, terminal};
-use crate::plan::CgroupVersion;
+use crate::plan::{CgroupVersion, NodeFacts};
 use crate::runtime::node;
 use crate::runtime::rootless::{self, End, Kept, Mapping};
 use crate::store::layout::Layout;
@@ -41,22 +41,32 @@ pub(super) fn become_root() -> Result<(), CliError> {
     Ok(())
 }
 
+/// Who runs a pod.
+pub(super) enum Runner {
+    /// This process, on this box.
+    Here(Box<NodeFacts>),
+    /// Another has done so, and this is how it ended.
+    Elsewhere(Exit),
+}
+
 /// Before a pod is run: as [`become_root`], and where no cgroups hold its processes together, a pid namespace does.
-/// `None`: this process is to run the pod. Else another has done so, and this is how it ended.
-pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Option<Exit>, CliError> {
+pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError> {
     let user = is_user();
     become_root()?;
-    let (cgroups, parent) = node::cgroups()?;
-    match (user, cgroups) {
-        (false, CgroupVersion::V1 | CgroupVersion::V2) => return Ok(None),
+    let node = node::facts()?;
+    match (user, node.cgroups) {
+        (false, CgroupVersion::V1 | CgroupVersion::V2) => return Ok(Runner::Here(Box::new(node))),
         // Only cgroups keep containers of the box's root from its devices.
-        (false, CgroupVersion::None) if !node::in_user_namespace() => return Err(CliError::NoCgroups),
+        (false, CgroupVersion::None) if node.users.is_none() => return Err(CliError::NoCgroups),
         _ => {}
     }
-    node::make_room(cgroups, &parent)?;
+    node::make_room(node.cgroups, &node.cgroup_parent)?;
     match rootless::keep()? {
-        Kept::Inside => Ok(None),
-        Kept::Outside(End::Code(code)) => Ok(Some(Exit::Pod(u8::try_from(code & 0xff).unwrap_or(u8::MAX)))),
+        // It sees other processes and other cgroups than this one did.
+        Kept::Inside => Ok(Runner::Here(Box::new(node::facts()?))),
+        Kept::Outside(End::Code(code)) => {
+            Ok(Runner::Elsewhere(Exit::Pod(u8::try_from(code & 0xff).unwrap_or(u8::MAX))))
+        }
         Kept::Outside(End::Signal(_) | End::Unknown) => {
             let metadata = &pod.metadata;
             let namespace = metadata.namespace.as_deref().unwrap_or("default");

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1;
 use super::args::{BackoffArgs, Global, RunArgs, SecurityArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::rootless::Runner;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
 use super::{cpus, recover, rootless};
@@ -38,10 +39,10 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     }
     let layout = global.layout();
     // While this process has one thread and holds nothing.
-    if let Some(exit) = rootless::prepare(&layout, &manifest)? {
-        return Ok(exit);
-    }
-    let node = node::facts()?;
+    let node = match rootless::prepare(&layout, &manifest)? {
+        Runner::Here(node) => *node,
+        Runner::Elsewhere(exit) => return Ok(exit),
+    };
     complete(&mut manifest, &node.hostname);
     let options = PodOptions {
         manifest_dir: folder_of(&args.file)?,
@@ -53,6 +54,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let absent = absent_images(&manifest, &plan, &args.file);
     manifest::refuse_absent(&text_name, &text, &absent).map_err(refused)?;
+    drop(text);
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node));
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());

@@ -60,7 +60,7 @@ impl Supervisor<'_> {
         if attempt == Attempt(0)
             && let Ok(image) = &found
         {
-            for key in &image.unknown {
+            for key in image.unknown_keys() {
                 self.audience
                     .warn(&format!("{}: config.json: {key}: no field of an OCI config; it is ignored", image.id));
             }

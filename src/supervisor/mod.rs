@@ -228,8 +228,10 @@ impl<'a> Supervisor<'a> {
                     break;
                 }
             }
-            self.advance_leaving();
-            self.settle()?;
+            if self.leaving.is_some() {
+                self.advance_leaving();
+                self.settle()?;
+            }
         }
     }
 

@@ -24,28 +24,27 @@ pub(super) struct Loaded {
     /// Its real path.
     pub(super) rootfs: PathBuf,
     pub(super) stop_signal: Option<i32>,
-    /// Keys that nobody knows.
-    pub(super) unknown: Vec<String>,
+    /// What config.json says.
+    pub(super) text: Vec<u8>,
 }
 
 /// `folder` is the bundle's real path.
 pub(super) fn load(image: &str, folder: &Path) -> Result<Loaded, ImageError> {
     let text = read_config(image, &folder.join("config.json"))?;
-    let json = |cause| ImageError::Json { image: image.to_owned(), cause };
-    let mut spec: Spec = serde_json::from_slice(&text).map_err(json)?;
-    let unknown = unknown(&text, &spec).map_err(json)?;
+    let mut spec: Spec =
+        serde_json::from_slice(&text).map_err(|cause| ImageError::Json { image: image.to_owned(), cause })?;
     check_version(image, spec.version())?;
     let rootfs = rootfs(image, folder, &spec)?;
     for mount in spec.mounts_mut().iter_mut().flatten() {
         absolute_source(folder, mount);
     }
     let stop_signal = stop_signal(image, &spec)?;
-    Ok(Loaded { spec, rootfs, stop_signal, unknown })
+    Ok(Loaded { spec, rootfs, stop_signal, text })
 }
 
 /// What a config has and its decoded form hasn't. Unknown fields are no error: the OCI wants it so, for extensions and
 /// later versions. A decoder that tells of them would be a second one of all these types in the binary.
-fn unknown(text: &[u8], spec: &Spec) -> serde_json::Result<Vec<String>> {
+pub(super) fn unknown(text: &[u8], spec: &Spec) -> serde_json::Result<Vec<String>> {
     let written: Value = serde_json::from_slice(text)?;
     let known: Value = serde_json::from_slice(&serde_json::to_vec(spec)?)?;
     let mut unknown = Vec::new();

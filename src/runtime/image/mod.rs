@@ -153,9 +153,9 @@ pub struct Image {
     pub rootfs: PathBuf,
     /// As [`ImageFacts::stop_signal`].
     pub stop_signal: Option<i32>,
-    /// Keys of its config that no OCI config has (`process.arg`).
-    pub unknown: Vec<String>,
     base: Spec,
+    /// What a bundle's config.json says; empty for others.
+    config: Vec<u8>,
 }
 
 /// The folder of an image, if there is nothing at all where it should be. One that can't be looked at may be there.
@@ -175,16 +175,25 @@ pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
     let folder = folder(&id, path)?;
     match source {
         ImageSource::Rootfs(_) => {
-            Ok(Image { id, rootfs: folder, stop_signal: None, unknown: Vec::new(), base: default_config() })
+            Ok(Image { id, rootfs: folder, stop_signal: None, base: default_config(), config: Vec::new() })
         }
         ImageSource::Bundle(_) => {
-            let bundle::Loaded { spec: base, rootfs, stop_signal, unknown } = bundle::load(&id, &folder)?;
-            Ok(Image { id, rootfs, stop_signal, unknown, base })
+            let bundle::Loaded { spec: base, rootfs, stop_signal, text: config } = bundle::load(&id, &folder)?;
+            Ok(Image { id, rootfs, stop_signal, base, config })
         }
     }
 }
 
 impl Image {
+    /// Keys of its config that no OCI config has (`process.arg`). Not for every start: it reads the config twice more.
+    #[must_use]
+    pub fn unknown_keys(&self) -> Vec<String> {
+        if self.config.is_empty() {
+            return Vec::new();
+        }
+        bundle::unknown(&self.config, &self.base).unwrap_or_default()
+    }
+
     /// What a container's config needs to know about its image. Reads its users, never writes.
     pub fn facts(self) -> Result<ImageFacts, ImageError> {
         let text = |name: &str| {
@@ -195,7 +204,7 @@ impl Image {
             })
         };
         let (passwd, group) = (text("etc/passwd")?, text("etc/group")?);
-        let Image { id, rootfs, stop_signal, base, unknown: _ } = self;
+        let Image { id, rootfs, stop_signal, base, config: _ } = self;
         Ok(ImageFacts { id, rootfs, base, passwd, group, stop_signal })
     }
 }

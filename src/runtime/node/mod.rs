@@ -59,19 +59,6 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
     })
 }
 
-/// Which cgroups pods of this process may have, and below which one.
-///
-/// # Errors
-/// For the box's root, where no hierarchy is mounted.
-pub fn cgroups() -> Result<(CgroupVersion, PathBuf), NodeError> {
-    usable_cgroups(users::ids().as_ref())
-}
-
-/// Whether this process' users are not the box's.
-pub fn in_user_namespace() -> bool {
-    users::ids().is_some()
-}
-
 /// Before this process becomes several: leaves a cgroup that is to hold none but those of pods.
 ///
 /// # Errors
@@ -83,6 +70,8 @@ pub fn make_room(version: CgroupVersion, parent: &Path) -> Result<(), NodeError>
     }
 }
 
+/// Which cgroups pods of this process may have, and below which one. An error for the box's root, where no hierarchy is
+/// mounted.
 fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<(CgroupVersion, PathBuf), NodeError> {
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
