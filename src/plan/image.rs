@@ -1,10 +1,11 @@
 //! `image:` to where the root file system comes from (design.md, section 2).
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
+use super::mounts::normal;
 use super::types::{ImageSource, PodPlan, VolumeSource};
 use crate::manifest::FieldPath;
 
@@ -67,7 +68,7 @@ pub fn given_images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<GivenImage<'
         .volumes
         .iter()
         .filter_map(|volume| match &volume.source {
-            VolumeSource::HostPath { path, .. } | VolumeSource::Claim { path, .. } => Some(tidied(path)),
+            VolumeSource::HostPath { path, .. } | VolumeSource::Claim { path, .. } => Some(normal(path)),
             VolumeSource::EmptyDir { .. }
             | VolumeSource::Memory { .. }
             | VolumeSource::Files { .. }
@@ -76,25 +77,10 @@ pub fn given_images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<GivenImage<'
         .collect();
     let is_given = |image: &GivenImage<'_>| {
         let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = image.source;
-        let path = tidied(path);
+        let path = normal(path);
         !writable.iter().any(|folder| path.starts_with(folder))
     };
     containers.chain(volumes).filter(is_given).collect()
-}
-
-/// Absolute and without `..`, by name.
-fn tidied(path: &Path) -> PathBuf {
-    let mut tidied = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => tidied.push(name),
-            Component::ParentDir => {
-                tidied.pop();
-            }
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    tidied
 }
 
 #[cfg(test)]
@@ -105,7 +91,7 @@ mod tests {
     #[test]
     fn paths_are_tidied_by_name() {
         for (path, tidy) in [("/a/./b/", "/a/b"), ("a/b", "/a/b"), ("/m/../x", "/x"), ("/../..", "/")] {
-            assert_eq!(tidied(Path::new(path)), Path::new(tidy), "{path}");
+            assert_eq!(normal(Path::new(path)), Path::new(tidy), "{path}");
         }
     }
 

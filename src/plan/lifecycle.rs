@@ -27,7 +27,8 @@ pub(crate) fn containers(spec: &v1::PodSpec) -> impl Iterator<Item = (String, Ki
 }
 
 /// KEP-753: `restartPolicy: Always` makes an entry of `initContainers` a sidecar.
-fn init_kind(container: &v1::Container) -> Kind {
+#[must_use]
+pub fn init_kind(container: &v1::Container) -> Kind {
     match container.restart_policy.as_deref() {
         Some("Always") => Kind::Sidecar,
         _ => Kind::Init,

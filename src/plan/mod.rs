@@ -43,7 +43,7 @@ pub use error::{ConfigCause, ConfigError, PlanError};
 pub use files::outdated as outdated_volumes;
 pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Names, Wanted, handler};
 pub use image::{GivenImage, given_images};
-pub use lifecycle::of as lifecycle_of;
+pub use lifecycle::{init_kind, of as lifecycle_of};
 pub use pod::{PodOptions, SecurityOptions, pod};
 pub use rootless::unenforced;
 pub use seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};

@@ -102,8 +102,8 @@ fn binds(mount: &Mount) -> bool {
     of_options || mount.typ().as_deref() == Some("bind")
 }
 
-/// A destination without `.`, `//` and a slash at its end. `..` never climbs above the root file system.
-fn normal(path: &Path) -> PathBuf {
+/// A path without `.`, `//` and a slash at its end, by name: absolute, and `..` never climbs above the root.
+pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::from("/");
     for component in path.components() {
         match component {

@@ -171,10 +171,10 @@ pub(crate) fn peak_of_limits(spec: &v1::PodSpec, name: &str) -> Option<u64> {
 }
 
 /// What the containers that are there at once request and may use, at one point of a pod's life.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Moment<'a> {
     /// The entry of initContainers whose turn it is; `None`: the mains run.
-    pub init: Option<&'a str>,
+    pub init: Option<&'a v1::Container>,
     /// Their sums; a resource that one of them has no limit for has none.
     pub sum: Effective,
 }
@@ -190,7 +190,7 @@ pub fn moments(spec: &v1::PodSpec) -> Vec<Moment<'_>> {
         .zip(full(sums(spec, |one| limits(one).memory.map(|memory| memory.0))));
     let amounts =
         |(cpu, memory): (Option<u64>, Option<u64>)| Amounts { cpu: cpu.map(MilliCpu), memory: memory.map(Bytes) };
-    let inits = spec.init_containers.iter().flatten().map(|one| Some(one.name.as_str())).chain([None]);
+    let inits = spec.init_containers.iter().flatten().map(Some).chain([None]);
     inits
         .zip(requests.zip(limits))
         .map(|(init, (requests, limits))| Moment {

@@ -1,8 +1,10 @@
 //! Tables for people, with kubectl's columns and words (R8.9; kubernetes pkg/printers/internalversion printPod).
 
+use barepod_engine::spec::Kind;
 use comfy_table::{ContentArrangement, Table};
 use k8s_openapi::api::core::v1;
 
+use crate::plan::init_kind;
 use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
 
@@ -112,7 +114,7 @@ fn mains(pod: &v1::Pod) -> &[v1::ContainerStatus] {
 
 fn is_sidecar(pod: &v1::Pod, name: &str) -> bool {
     let inits = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_ref());
-    inits.into_iter().flatten().any(|one| one.name == name && one.restart_policy.as_deref() == Some("Always"))
+    inits.into_iter().flatten().any(|one| one.name == name && init_kind(one) == Kind::Sidecar)
 }
 
 /// Ready mains and sidecars over all of them.

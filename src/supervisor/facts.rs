@@ -153,7 +153,7 @@ impl Supervisor<'_> {
             return;
         };
         slot.start_told = true;
-        let slot_exit_waits = std::mem::take(&mut slot.exit_waits);
+        let exit_waits = std::mem::take(&mut slot.exit_waits);
         self.sources.remove(present.start_fd());
         let event = match outcome {
             Ok(()) => ContainerEvent::Started,
@@ -165,7 +165,7 @@ impl Supervisor<'_> {
         self.grown |= self.mains_run();
         reap_strays();
         self.answer(container, attempt, event);
-        if slot_exit_waits {
+        if exit_waits {
             self.exited(container);
         }
     }

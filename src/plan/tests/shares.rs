@@ -66,7 +66,7 @@ fn the_moments_of_a_pod_sum_up_what_is_there_at_once() {
                 let cpu = amounts.cpu.map_or("-".to_owned(), |cpu| cpu.to_string());
                 format!("{cpu} {}", amounts.memory.map_or("-".to_owned(), |memory| memory.to_string()))
             };
-            format!("{} {} {}", init.unwrap_or("mains"), text(requests), text(limits))
+            format!("{} {} {}", init.map_or("mains", |one| one.name.as_str()), text(requests), text(limits))
         })
         .collect();
     let want = [

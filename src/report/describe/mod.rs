@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{grace, table};
+use crate::plan::init_kind;
 use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
 use page::{Field, Page, field};
@@ -41,9 +42,8 @@ pub fn describe(described: &Described<'_>) -> String {
     if !inits.is_empty() {
         page.fields(&[field(0, "Init Containers", NOTHING)]);
         for container in inits {
-            let kind = if is_sidecar(&spec, &container.name) { Kind::Sidecar } else { Kind::Init };
             let status = status_of(&status.init_container_statuses, &container.name);
-            containers::describe(&mut page, pod, container, kind, &status);
+            containers::describe(&mut page, pod, container, init_kind(container), &status);
         }
     }
     page.fields(&[field(0, "Containers", NOTHING)]);
@@ -137,8 +137,8 @@ fn effective(page: &mut Page, spec: &v1::PodSpec) {
     let mut rows = vec![row("Pod".to_owned(), whole.requests, whole.limits)];
     for moment in resources::moments(spec) {
         let name = match moment.init {
-            Some(name) if is_sidecar(spec, name) => format!("  from {name} on"),
-            Some(name) => format!("  while {name} runs"),
+            Some(one) if init_kind(one) == Kind::Sidecar => format!("  from {} on", one.name),
+            Some(one) => format!("  while {} runs", one.name),
             None => "  with the containers".to_owned(),
         };
         rows.push(row(name, moment.sum.requests, moment.sum.limits));
@@ -152,11 +152,6 @@ fn effective(page: &mut Page, spec: &v1::PodSpec) {
         rows.push(row("  overhead, added".to_owned(), resources::listed(&overhead).0, Amounts::default()));
     }
     page.table(1, &["", "CPU Request", "CPU Limit", "Memory Request", "Memory Limit"], &rows);
-}
-
-fn is_sidecar(spec: &v1::PodSpec, name: &str) -> bool {
-    let inits = spec.init_containers.iter().flatten();
-    inits.into_iter().any(|one| one.name == name && one.restart_policy.as_deref() == Some("Always"))
 }
 
 fn conditions(page: &mut Page, status: &v1::PodStatus) {

@@ -66,17 +66,15 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
     };
     // The upper layer ends with the attempt: syncing it to disk would be for nothing (kernel 5.10).
     let try_mount =
-        |more| mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(options(more).as_str()));
-    let mounted = match plan.rights {
+        |more: &str| mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(options(more).as_str()));
+    let notes = match plan.rights {
         // Its own notes would be in `trusted.*`, which belongs to the box's root (kernel 5.11).
-        Rights::UserNamespace => match try_mount(",volatile,userxattr") {
-            Err(nix::Error::EINVAL) => try_mount(",userxattr"),
-            other => other,
-        },
-        Rights::Box => match try_mount(",volatile") {
-            Err(nix::Error::EINVAL) => try_mount(""),
-            other => other,
-        },
+        Rights::UserNamespace => ",userxattr",
+        Rights::Box => "",
+    };
+    let mounted = match try_mount(&format!(",volatile{notes}")) {
+        Err(nix::Error::EINVAL) => try_mount(notes),
+        other => other,
     };
     mounted.map_err(|errno| explain(errno, plan, dirs, users))
 }

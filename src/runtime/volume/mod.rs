@@ -29,8 +29,7 @@ pub enum VolumeError {
 /// Makes one volume (R10.5). `folder` is where emptyDirs live, one subfolder each. What is made for the pod alone belongs
 /// to its users: those of the host, or of `ids`. Returns where the volume is.
 pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<PathBuf, VolumeError> {
-    let owner = ids.map(|ids| ids.first);
-    let group = plan.fs_group.map(|group| ids.and_then(|ids| ids.host(group)).unwrap_or(group));
+    let owners = owners(plan, ids);
     let made = folder.join(&plan.name);
     let error = |call, path: &Path| {
         let (volume, path) = (plan.name.clone(), path.to_owned());
@@ -50,8 +49,7 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
             files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
             // Of an attempt before this one.
             unmount(&made).map_err(error("umount", &made))?;
-            config::create(&made, files, config::Owners { user: owner, group })
-                .map_err(|(call, path, cause)| error(call, &path)(cause))?;
+            config::create(&made, files, owners).map_err(|(call, path, cause)| error(call, &path)(cause))?;
             return Ok(made);
         }
         VolumeSource::Image { image } => {
@@ -68,20 +66,24 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }
     let mut mode = 0o777;
-    std::os::unix::fs::chown(&made, owner, group.or(owner)).map_err(error("chown", &made))?;
-    if group.is_some() {
+    std::os::unix::fs::chown(&made, owners.user, owners.group.or(owners.user)).map_err(error("chown", &made))?;
+    if owners.group.is_some() {
         mode |= 0o2000;
     }
     fs::set_permissions(&made, Permissions::from_mode(mode)).map_err(error("chmod", &made))?;
     Ok(made)
 }
 
+/// Whose a volume's files are, as the host sees them.
+fn owners(plan: &VolumePlan, ids: Option<IdRange>) -> config::Owners {
+    let group = plan.fs_group.map(|group| ids.and_then(|ids| ids.host(group)).unwrap_or(group));
+    config::Owners { user: ids.map(|ids| ids.first), group }
+}
+
 /// Gives a volume of files other contents, in place of those it was created with.
 pub fn update(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<(), VolumeError> {
     let VolumeSource::Files { files } = &plan.source else { return Ok(()) };
-    let group = plan.fs_group.map(|group| ids.and_then(|ids| ids.host(group)).unwrap_or(group));
-    let owners = config::Owners { user: ids.map(|ids| ids.first), group };
-    config::replace(&folder.join(&plan.name), files, owners).map_err(|(call, path, cause)| VolumeError::Io {
+    config::replace(&folder.join(&plan.name), files, owners(plan, ids)).map_err(|(call, path, cause)| VolumeError::Io {
         volume: plan.name.clone(),
         call,
         path,
