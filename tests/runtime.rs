@@ -144,6 +144,7 @@ impl World {
             spec,
             sub_paths: Vec::new(),
             shared: Vec::new(),
+            private: Vec::new(),
             files: Vec::new(),
             termination_log: std::path::PathBuf::new(),
             rights: barepod::plan::Rights::Box,

@@ -27,6 +27,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "runtime/cgroup",
             "runtime/files",
             "runtime/limits",
+            "runtime/lsm",
             "runtime/mount",
             "runtime/program",
             "runtime/sandbox",
@@ -39,6 +40,7 @@ const WALLS: &[(&str, &[&str])] = &[
         &[
             "runtime/capabilities",
             "runtime/limits",
+            "runtime/lsm",
             "runtime/mount",
             "runtime/program",
             "runtime/seccomp",
@@ -58,6 +60,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/rootless", &["runtime/spawn"]),
     ("runtime/files", &[]),
     ("runtime/limits", &[]),
+    ("runtime/lsm", &["runtime/files"]),
     ("runtime/memory", &[]),
     ("runtime/mount", &[]),
     ("runtime/program", &[]),

@@ -124,6 +124,7 @@ pub fn container(
         spec,
         sub_paths: planned.sub_paths,
         shared: planned.shared,
+        private: planned.private,
         files: planned.files,
         termination_log: mounts::termination_log(&ask),
         rights: node.rights(),

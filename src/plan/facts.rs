@@ -33,6 +33,8 @@ pub struct NodeFacts {
     pub kernel: KernelVersion,
     /// Whether the kernel has AppArmor.
     pub apparmor: AppArmor,
+    /// Whether the kernel has SELinux and a policy.
+    pub selinux: SeLinux,
     /// What this process' user namespace has; `None`: it is the box's.
     pub users: Option<NamespaceIds>,
     /// Whether the supervisor has a pid namespace for itself and the pod (`Pod`), or sees the box's processes (`Host`).
@@ -101,6 +103,28 @@ pub enum AppArmor {
         /// Names of the profiles that are loaded; `None`: can't be told (securityfs isn't mounted).
         loaded: Option<Vec<String>>,
     },
+}
+
+/// SELinux on this box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SeLinux {
+    /// Not in the kernel, not enabled, or without a policy.
+    #[default]
+    Off,
+    /// Labels count.
+    On {
+        /// How the policy wants containers labelled; `None`: it doesn't say.
+        containers: Option<ContainerContexts>,
+    },
+}
+
+/// What a policy's `lxc_contexts` says: two security contexts (selinux(8)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerContexts {
+    /// Of a container's processes.
+    pub process: String,
+    /// Of its files.
+    pub files: String,
 }
 
 /// Major and minor number: `(6, 1)`.

@@ -27,6 +27,7 @@ pub mod resources;
 mod rootless;
 mod seccomp;
 mod security;
+mod selinux;
 mod signal;
 pub mod storage;
 mod sysctls;

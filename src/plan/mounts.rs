@@ -21,6 +21,8 @@ pub(crate) struct Planned {
     pub(crate) sub_paths: Vec<SubPath>,
     pub(crate) shared: Vec<SharedMount>,
     pub(crate) files: Vec<(PathBuf, u32)>,
+    /// Mounts of what was made for this pod alone: they get the container's SELinux label.
+    pub(crate) private: Vec<usize>,
 }
 
 /// Volumes in which what a container mounts is to be seen by others.
@@ -36,12 +38,22 @@ fn is_shared(mount: &v1::VolumeMount) -> bool {
 struct Item {
     mount: Mount,
     sub_path: Option<PathBuf>,
-    /// Whether it shows files that others have as well: their owners are the container's users of the same numbers, also
-    /// in a user namespace (KEP-127). What was made for the pod belongs to its users anyway.
-    is_hosts: bool,
+    shows: Shows,
     missing: Missing,
     /// The mount namespace that it shares later mounts with.
     shared: Option<PathBuf>,
+}
+
+/// Whose files a mount shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    /// What others have as well: their owners are the container's users of the same numbers, also in a user namespace
+    /// (KEP-127), and their SELinux labels are left as they are.
+    Hosts,
+    /// What was made for this pod, and belongs to its users anyway.
+    Pods,
+    /// What the kernel makes up.
+    Kernels,
 }
 
 /// All mounts, outer ones before inner ones. Where several want the same place the manifest wins, then the sandbox,
@@ -54,18 +66,21 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
     let mut files = Vec::new();
     if let Some(path) = ask.container.termination_message_path.as_deref().filter(|path| !path.is_empty()) {
         let file = termination_log(ask);
-        items.push(plain(bind(&file, Path::new(path), &["rbind", "rprivate", "rw"])));
+        items.push(plain(bind(&file, Path::new(path), &["rbind", "rprivate", "rw"]), Shows::Pods));
         files.push((file, TERMINATION_LOG_MODE));
     }
-    items.extend(sandbox(ask).into_iter().map(plain));
+    items.extend(sandbox(ask).into_iter().map(|mount| plain(mount, Shows::Pods)));
     items.extend(bundle(ask)?.into_iter().filter_map(|mount| possible(ask, mount)).map(of_bundle));
-    items.extend(standard().into_iter().filter_map(|mount| possible(ask, mount)).map(plain));
+    items.extend(
+        standard().into_iter().filter_map(|mount| possible(ask, mount)).map(|mount| plain(mount, Shows::Kernels)),
+    );
     let mut taken = BTreeSet::new();
     items.retain(|item| taken.insert(normal(item.mount.destination())));
     // Stable, by depth: a mount over the parent of another must come first (containerd's orderedMounts).
     items.sort_by_key(|item| normal(item.mount.destination()).components().count());
     let privileged = ask.privileged();
-    let mut planned = Planned { mounts: Vec::new(), sub_paths: Vec::new(), shared: Vec::new(), files };
+    let mut planned =
+        Planned { mounts: Vec::new(), sub_paths: Vec::new(), shared: Vec::new(), files, private: Vec::new() };
     for (at, mut item) in items.into_iter().enumerate() {
         if let Some(path) = item.sub_path {
             planned.sub_paths.push(SubPath { mount: at, path, missing: item.missing });
@@ -73,9 +88,13 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
         if let Some(namespace) = item.shared.take() {
             planned.shared.push(SharedMount { mount: at, namespace });
         }
-        if item.is_hosts {
-            let mappings = super::container::id_mappings(ask);
-            item.mount.set_uid_mappings(mappings.clone()).set_gid_mappings(mappings);
+        match item.shows {
+            Shows::Hosts => {
+                let mappings = super::container::id_mappings(ask);
+                item.mount.set_uid_mappings(mappings.clone()).set_gid_mappings(mappings);
+            }
+            Shows::Pods => planned.private.push(at),
+            Shows::Kernels => {}
         }
         planned.mounts.push(if privileged { writable(item.mount) } else { contained(ask, item.mount) });
     }
@@ -87,13 +106,14 @@ pub(crate) fn termination_log(ask: &Ask) -> PathBuf {
     ask.sandbox.attempt_dir.join("termination-log")
 }
 
-fn plain(mount: Mount) -> Item {
-    Item { mount, sub_path: None, is_hosts: false, missing: Missing::Refuse, shared: None }
+fn plain(mount: Mount, shows: Shows) -> Item {
+    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None }
 }
 
 /// A bundle's.
 fn of_bundle(mount: Mount) -> Item {
-    Item { is_hosts: binds(&mount), ..plain(mount) }
+    let shows = if binds(&mount) { Shows::Hosts } else { Shows::Kernels };
+    plain(mount, shows)
 }
 
 /// Whether it shows files of the host; either its type or its options say so.
@@ -309,16 +329,16 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     if image {
         options.push("noexec");
     }
-    let is_hosts = planned.is_some_and(|volume| match volume.source {
-        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => true,
-        VolumeSource::EmptyDir { .. } | VolumeSource::Memory { .. } | VolumeSource::Files { .. } => false,
+    let shows = planned.map_or(Shows::Pods, |volume| match volume.source {
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => Shows::Hosts,
+        VolumeSource::EmptyDir { .. } | VolumeSource::Memory { .. } | VolumeSource::Files { .. } => Shows::Pods,
     });
     let missing = if made { Missing::Refuse } else { Missing::Make };
     let shared = is_shared(mount).then(|| {
         let of = &ask.sandbox.mounts;
-        if is_hosts { of.host.clone() } else { of.pod.clone() }
+        if shows == Shows::Hosts { of.host.clone() } else { of.pod.clone() }
     });
-    Ok(Item { mount: bind(source, &destination, &options), sub_path, is_hosts, missing, shared })
+    Ok(Item { mount: bind(source, &destination, &options), sub_path, shows, missing, shared })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

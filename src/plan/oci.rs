@@ -14,7 +14,8 @@ use oci_spec::runtime::{
 use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
 use super::security::{self, Identity};
-use super::types::{CgroupVersion, RootAccess, Scope};
+use super::selinux::{self, Labels};
+use super::types::{CgroupVersion, RootAccess, Scope, SeLinux};
 use super::{apparmor, devices, resources, seccomp, unsupported};
 
 /// What the other modules have worked out.
@@ -38,16 +39,16 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         if process.terminal() == Some(true) {
             return refuse("process.terminal", "a terminal", "set it to false");
         }
-        if filled(process.selinux_label()) {
-            return refuse("process.selinuxLabel", "SELinux", "the container runtime has none; take the label out");
+        if filled(process.selinux_label()) && ask.node.selinux == SeLinux::Off {
+            return refuse("process.selinuxLabel", "SELinux, which is not enabled on this box,", "take the label out");
         }
     }
     if let Some((field, value, advice)) = unsupported::first(base, ask.node.cgroups) {
         return refuse(&field, &value, advice);
     }
     if let Some(linux) = base.linux() {
-        if filled(linux.mount_label()) {
-            return refuse("linux.mountLabel", "SELinux", "the container runtime has none; take the label out");
+        if filled(linux.mount_label()) && ask.node.selinux == SeLinux::Off {
+            return refuse("linux.mountLabel", "SELinux, which is not enabled on this box,", "take the label out");
         }
         let mapped = |list: &Option<Vec<LinuxIdMapping>>| list.as_ref().is_some_and(|list| !list.is_empty());
         if mapped(linux.uid_mappings()) || mapped(linux.gid_mappings()) {
@@ -153,7 +154,10 @@ pub(crate) fn assemble(ask: &Ask, parts: Parts) -> Result<Spec, ConfigError> {
     spec.set_solaris(None);
     spec.set_windows(None);
     spec.set_zos(None);
+    let Labels { process, files } = selinux::labels(ask);
+    spec.process_mut().as_mut().map(|one| one.set_selinux_label(process));
     let mut linux = linux(ask);
+    linux.set_mount_label(files);
     linux.set_devices(devices);
     linux.set_seccomp(seccomp::profile(ask)?);
     spec.set_linux(Some(linux));

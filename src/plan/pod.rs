@@ -11,7 +11,7 @@ use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{apparmor, image, lifecycle, mounts, network, resources, rootless, security, sysctls, volumes};
+use super::{apparmor, image, lifecycle, mounts, network, resources, rootless, security, selinux, sysctls, volumes};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -58,6 +58,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
     let sandbox = sandbox(pod, spec, node, &options.security, &mut errors);
     apparmor::check(spec, node, &mut errors);
+    selinux::check(spec, node, &mut errors);
     rootless::check(spec, node, &mut errors);
     let mut images = Vec::new();
     for (field, _, container) in lifecycle::containers(spec) {

@@ -59,6 +59,7 @@ fn node() -> NodeFacts {
         host_ips: vec!["192.0.2.7".to_owned(), "2001:db8::7".to_owned()],
         kernel: (6, 1),
         apparmor: AppArmor::Off,
+        selinux: SeLinux::Off,
     }
 }
 

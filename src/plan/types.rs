@@ -333,6 +333,9 @@ pub struct ContainerPlan {
     pub sub_paths: Vec<SubPath>,
     /// Mounts of `spec` that share what is mounted in them with another mount namespace (Bidirectional).
     pub shared: Vec<SharedMount>,
+    /// Indices of the mounts of `spec` that show what was made for this pod alone: they get its SELinux label
+    /// (`linux.mountLabel`), as the kubelet asks of a container runtime.
+    pub private: Vec<usize>,
     /// Files to make in the attempt's folder before the mounts: (path, mode).
     pub files: Vec<(PathBuf, u32)>,
     /// The one of `files` that the container sees at `terminationMessagePath` (R8.7).

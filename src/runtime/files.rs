@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid};
 use rustix::io::Errno;
 
 /// Removes a folder with everything in it; what isn't there is no error. Symbolic links are removed, not followed;
@@ -54,6 +54,47 @@ fn remove_at(parent: BorrowedFd<'_>, name: &Path, budget: &mut usize) -> Result<
     }
     rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?;
     Ok(true)
+}
+
+/// What is to be done with one thing of a tree: its descriptor (O_PATH), what it is, and where.
+pub(crate) type Visit<'a> = dyn FnMut(&OwnedFd, &Stat, &Path) -> io::Result<()> + 'a;
+
+/// Visits everything below a folder, and a folder after what is in it. Symbolic links are visited, not followed; mounts
+/// are not entered. An error comes with where it was.
+pub(crate) fn visit_below(
+    folder: BorrowedFd<'_>,
+    path: &Path,
+    visit: &mut Visit<'_>,
+) -> Result<(), (PathBuf, io::Error)> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |errno: Errno| (path, io::Error::from(errno))
+    };
+    let read = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let reader = rustix::fs::openat(folder, ".", read, Mode::empty()).map_err(failed(path))?;
+    for entry in Dir::read_from(&reader).map_err(failed(path))? {
+        let entry = entry.map_err(failed(path))?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(name.to_bytes());
+        let child = path.join(name);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV;
+        let thing = match rustix::fs::openat2(folder, name, flags, Mode::empty(), inside) {
+            Ok(thing) => thing,
+            // Gone meanwhile, or a mount: another file system's files are not the tree's.
+            Err(Errno::NOENT | Errno::XDEV) => continue,
+            Err(errno) => return Err(failed(&child)(errno)),
+        };
+        let found = rustix::fs::fstat(&thing).map_err(failed(&child))?;
+        if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+            visit_below(thing.as_fd(), &child, visit)?;
+        }
+        visit(&thing, &found, &child).map_err(|cause| (child, cause))?;
+    }
+    Ok(())
 }
 
 /// Makes a folder and its parents with exactly `mode` on what is new.

@@ -13,6 +13,7 @@ mod files;
 pub mod handler;
 pub mod image;
 mod limits;
+mod lsm;
 pub mod memory;
 mod mount;
 pub mod node;

@@ -38,6 +38,7 @@ mod rootless;
 mod scenarios;
 mod seccomp;
 mod security;
+mod selinux;
 mod settings;
 mod shares;
 mod terminal;

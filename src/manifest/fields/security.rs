@@ -1,11 +1,12 @@
 //! Fates of the security contexts.
 
-use super::Fate::{Honoured, Partly, Warned};
-use super::{Fate, Table, later, refused};
+use super::Fate::{Honoured, Partly};
+use super::{Fate, Table, refused};
 
 const APPARMOR: Fate =
     Partly("of profiles that are loaded; RuntimeDefault is cri-containerd.apparmor.d; without a word none is put on");
-const SELINUX: Fate = later("SELinux is not supported yet: the container would run without the label");
+const SELINUX: Fate =
+    Partly("where the kernel has SELinux and a policy that says how containers are labelled; without a word none is");
 const WINDOWS: Fate = refused("Windows is not supported", "leave it out");
 
 /// See [`super::TABLES`].
@@ -24,7 +25,10 @@ pub(super) const TABLES: &[Table] = &[
             ("runAsGroup", Honoured),
             ("runAsNonRoot", Honoured),
             ("runAsUser", Honoured),
-            ("seLinuxChangePolicy", Warned("SELinux is not supported")),
+            (
+                "seLinuxChangePolicy",
+                Partly("all volumes are relabelled, also with MountOption, which none of them can have"),
+            ),
             ("seLinuxOptions", SELINUX),
             ("seccompProfile", Honoured),
             ("supplementalGroups", Honoured),
@@ -57,6 +61,7 @@ pub(super) const TABLES: &[Table] = &[
     ),
     ("AppArmorProfile", &[("localhostProfile", Honoured), ("type", Honoured)]),
     ("Capabilities", &[("add", Honoured), ("drop", Honoured)]),
+    ("SELinuxOptions", &[("level", Honoured), ("role", Honoured), ("type", Honoured), ("user", Honoured)]),
     ("SeccompProfile", &[("localhostProfile", Honoured), ("type", Honoured)]),
     ("Sysctl", &[("name", Honoured), ("value", Honoured)]),
 ];

@@ -203,7 +203,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
     (
         "security",
         pod!(
-            "  hostUsers: false\n  hostNetwork: true\n  securityContext: {runAsUser: -1, supplementalGroups: [4294967296], supplementalGroupsPolicy: Mix, seLinuxOptions: {level: s0}}\n",
+            "  hostUsers: false\n  hostNetwork: true\n  securityContext: {runAsUser: -1, supplementalGroups: [4294967296], supplementalGroupsPolicy: Mix, seLinuxChangePolicy: Never}\n",
             "    securityContext: {privileged: true, allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN, NET_ADMN]}, procMount: Unmasked}\n"
         ),
     ),

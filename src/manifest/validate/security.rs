@@ -75,6 +75,8 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
     check.one_of(&path.child("supplementalGroupsPolicy"), context.supplemental_groups_policy.as_ref(), &policies);
     let policies = ["Always", "OnRootMismatch"];
     check.one_of(&path.child("fsGroupChangePolicy"), context.fs_group_change_policy.as_ref(), &policies);
+    let policies = ["MountOption", "Recursive"];
+    check.one_of(&path.child("seLinuxChangePolicy"), context.se_linux_change_policy.as_ref(), &policies);
     if let Some(profile) = &context.seccomp_profile {
         self::profile(
             "seccomp",

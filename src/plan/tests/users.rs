@@ -187,3 +187,50 @@ fn apparmor_profiles_are_the_boxs() {
         assert!(text[0].starts_with("spec.securityContext.appArmorProfile: "), "{text:?}");
     }
 }
+
+/// The container's options as a whole before the pod's, those before the bundle's labels; what is left out is the
+/// policy's, but for the level, which is the pod's own.
+#[test]
+fn selinux_labels_are_the_policys_with_what_was_asked_for() {
+    let pod = |pods: Value, own: Value| {
+        v1_pod(json!({"securityContext": {"seLinuxOptions": pods},
+            "containers": [{"name": "c", "image": "bundle:b", "securityContext": own}]}))
+    };
+    let contexts = ContainerContexts {
+        process: "system_u:system_r:container_t:s0".into(),
+        files: "system_u:object_r:container_file_t:s0".into(),
+    };
+    let on = |containers| NodeFacts { selinux: SeLinux::On { containers }, ..node() };
+    let has = on(Some(contexts));
+    let bundle = image(json!({"ociVersion": "1.0.2", "linux": {"mountLabel": "files"},
+        "process": {"cwd": "/", "args": ["x"], "user": {}, "selinuxLabel": "process"}}));
+    let level = json!({"level": "s0:c1,c2"});
+    let all = json!({"user": "u", "role": "r", "type": "t", "level": "s1"});
+    for (pods, own, expected) in [
+        (json!(null), json!({}), Some(("process", "files"))),
+        (level.clone(), json!({"privileged": true}), None),
+        (
+            level.clone(),
+            json!({}),
+            Some(("system_u:system_r:container_t:s0:c1,c2", "system_u:object_r:container_file_t:s0:c1,c2")),
+        ),
+        (level.clone(), json!({"seLinuxOptions": all}), Some(("u:r:t:s1", "u:object_r:container_file_t:s1"))),
+        (
+            level.clone(),
+            json!({"seLinuxOptions": {"type": "t"}}),
+            Some(("system_u:system_r:t:s0:c75,c578", "system_u:object_r:container_file_t:s0:c75,c578")),
+        ),
+    ] {
+        let plan = try_container(&pod(pods, own), &bundle, &has).unwrap();
+        let process = plan.spec.process().as_ref().unwrap().selinux_label().as_deref();
+        let files = plan.spec.linux().as_ref().unwrap().mount_label().as_deref();
+        assert_eq!(process.zip(files), expected);
+        assert_eq!(process.is_some(), files.is_some());
+    }
+    for (node, part) in [(node(), "SELinux is not enabled on this box"), (on(None), "lxc_contexts")] {
+        let errors = super::super::pod(&pod(level.clone(), json!({})), &node, &options()).unwrap_err();
+        let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(text.len() == 1 && text[0].contains(part), "{text:?}");
+        assert!(text[0].starts_with("spec.securityContext.seLinuxOptions: invalid value: \":::s0:c1,c2\""), "{text:?}");
+    }
+}

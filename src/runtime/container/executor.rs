@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Spec};
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
@@ -13,7 +14,7 @@ use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use super::failure::StartFailure;
 use crate::runtime::capabilities::Sets;
 use crate::runtime::program::{Found, Program, Refusal};
-use crate::runtime::seccomp;
+use crate::runtime::{lsm, seccomp};
 
 /// What comes first through the pipe: everything before the execve went well.
 pub(super) const ABOUT_TO_EXEC: u8 = b'x';
@@ -23,6 +24,8 @@ pub(super) const ABOUT_TO_EXEC: u8 = b'x';
 pub(super) struct LastStep {
     pub(super) pipe: RawFd,
     pub(super) confinement: Option<Confinement>,
+    /// See [`lsm::attributes`]; where there is an SELinux label to be chosen: libcontainer doesn't.
+    pub(super) attributes: Option<Arc<OwnedFd>>,
 }
 
 /// The seccomp filter, and what must be done around it. Put on here rather than by libcontainer, which compiles it anew
@@ -59,6 +62,20 @@ impl Confinement {
     }
 }
 
+impl LastStep {
+    /// The label first: writing it is more than a filter may allow.
+    fn confine(&self, spec: &Spec) -> Result<(), String> {
+        let label = spec.process().as_ref().and_then(|process| process.selinux_label().as_ref());
+        if let (Some(attributes), Some(label)) = (&self.attributes, label) {
+            lsm::choose_label(attributes, label).map_err(|cause| format!("SELinux label {label}: {cause}"))?;
+        }
+        match &self.confinement {
+            Some(confinement) if confinement.moment == Moment::Exec => confinement.apply(),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Executor for LastStep {
     fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
         // A program that can't run is a failed start, not a failed creation (StartError).
@@ -80,17 +97,13 @@ impl Executor for LastStep {
             .collect();
         let name = arguments.first().cloned().unwrap_or_default();
         let program = Program::new(&arguments, &environment);
-        if let Some(confinement) = &self.confinement
-            && confinement.moment == Moment::Exec
-        {
-            confinement.apply().map_err(ExecutorError::Other)?;
-        }
+        let confined = self.confine(spec);
         let _ = pipe.write_all(&[ABOUT_TO_EXEC]);
-        let refusal = match program {
-            Ok(program) => program.execute(),
-            Err(_) => Refusal::Refused { program: name, errno: libc::EINVAL, found: Found::Nothing },
+        let refused = || Refusal::Refused { program: name, errno: libc::EINVAL, found: Found::Nothing };
+        let failure = match confined {
+            Ok(()) => StartFailure::Program(program.map_or_else(|_| refused(), Program::execute)),
+            Err(cause) => StartFailure::Confinement { cause },
         };
-        let failure = StartFailure::Program(refusal);
         let text = serde_json::to_vec(&failure).unwrap_or_default();
         let _ = pipe.write_all(&text);
         Err(ExecutorError::Other(failure.to_string()))

@@ -91,6 +91,11 @@ impl fmt::Display for Failure {
 pub enum StartFailure {
     /// The kernel doesn't execute the program.
     Program(Refusal),
+    /// The program would run without what is to hold it: seccomp filter, SELinux label.
+    Confinement {
+        /// What couldn't be put on, and why.
+        cause: String,
+    },
     /// The container's init ended before it came to execute the program: killed, or a startContainer hook failed.
     Died,
     /// A poststart hook of its bundle failed: the program ran, and is ended.
@@ -110,7 +115,7 @@ impl fmt::Display for StartFailure {
         match self {
             Self::Program(refusal) => write!(f, "{refusal}"),
             Self::Died => write!(f, "the container's init ended before it executed the program"),
-            Self::Hook { cause } => write!(f, "{cause}"),
+            Self::Confinement { cause } | Self::Hook { cause } => write!(f, "{cause}"),
             Self::NotTold { errno } => write!(
                 f,
                 "can't reach the container's init: {}",

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
@@ -19,7 +20,7 @@ use super::users::Users;
 use super::{binds, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
-use crate::runtime::{seccomp, spawn};
+use crate::runtime::{lsm, seccomp, spawn};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:create";
@@ -85,6 +86,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
     rootfs::mount_root(&plan, &dirs, users.as_ref())?;
     rootfs::make_working_directory(&spec, &dirs, users.as_ref())?;
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs, users.as_ref())?;
+    label_mounts(&plan.private, &mut spec)?;
     if users.is_some() || plan.rights == Rights::UserNamespace {
         users::bind_devices(&mut spec)?;
     }
@@ -99,7 +101,8 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
         Filtering::None => None,
     };
     drop_limits_without_cgroup(&mut spec, &mut warnings);
-    let program = LastStep { pipe: start.as_raw_fd(), confinement };
+    let attributes = attributes(&spec)?;
+    let program = LastStep { pipe: start.as_raw_fd(), confinement, attributes };
     let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program };
     let pid = build_in_cgroup(made, &mut spec)?;
     drop(start);
@@ -119,6 +122,31 @@ fn confine(spec: &mut Spec, filter: &File) -> Result<Confinement, Failure> {
         capabilities
     });
     Ok(Confinement { filter, capabilities, moment })
+}
+
+/// What was made for the pod gets the container's SELinux label, as the kubelet asks for, and so do file systems in
+/// memory; what was there before keeps its own. libcontainer would label all of them alike, and fail for those of which
+/// there is one for many containers (cgroup, mqueue).
+fn label_mounts(private: &[usize], spec: &mut Spec) -> Result<(), Failure> {
+    let Some(label) = spec.linux_mut().as_mut().and_then(|linux| linux.mount_label().clone()) else { return Ok(()) };
+    for (at, mount) in spec.mounts_mut().iter_mut().flatten().enumerate() {
+        if let Some(source) = mount.source().as_ref().filter(|_| private.contains(&at)) {
+            lsm::relabel(source, &label).map_err(|(path, cause)| {
+                Failure::io(Stage::Binds, format!("SELinux label {label} for {}", path.display()), cause)
+            })?;
+        } else if matches!(mount.typ().as_deref(), Some("tmpfs" | "devpts")) {
+            mount.options_mut().get_or_insert_default().push(format!("context={label}"));
+        }
+    }
+    spec.linux_mut().as_mut().map(|linux| linux.set_mount_label(None));
+    Ok(())
+}
+
+/// For what the container's process has to choose.
+fn attributes(spec: &Spec) -> Result<Option<Arc<OwnedFd>>, Failure> {
+    let label = spec.process().as_ref().and_then(|process| process.selinux_label().as_ref());
+    let opened = label.map(|_| lsm::attributes()).transpose();
+    Ok(opened.map_err(|cause| Failure::io(Stage::Helper, "/proc", cause))?.map(Arc::new))
 }
 
 /// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits its

@@ -72,8 +72,11 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
         Rights::UserNamespace => ",userxattr",
         Rights::Box => "",
     };
-    let mounted = match try_mount(&format!(",volatile{notes}")) {
-        Err(nix::Error::EINVAL) => try_mount(notes),
+    let label = plan.spec.linux().as_ref().and_then(|linux| linux.mount_label().as_ref());
+    // One label for all, so that a bundle's files need none of their own (SELinux). Quoted, as a level has commas.
+    let context = label.map(|label| format!(",context=\"{label}\"")).unwrap_or_default();
+    let mounted = match try_mount(&format!(",volatile{notes}{context}")) {
+        Err(nix::Error::EINVAL) => try_mount(&format!("{notes}{context}")),
         other => other,
     };
     mounted.map_err(|errno| explain(errno, plan, dirs, users))

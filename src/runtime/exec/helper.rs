@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, step};
 use super::{cgroup, identity, program};
-use crate::runtime::{seccomp, spawn};
+use crate::runtime::{lsm, seccomp, spawn};
 
 /// `argv[0]` of the helper.
 pub(super) const NAME: &str = "barepod-exec";
@@ -131,7 +131,7 @@ fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     // Without a mount namespace of its own the container's root is only its init's.
     let root = if namespaces.contains(Namespaces::MOUNT) { None } else { Some(open_root(request.pid)?) };
     let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("pipe"))?;
-    let attributes = confinement(&request)?;
+    let attributes = attributes(&request.process)?;
     if spawn::has_ended(&fds.init) {
         return Err(Failure::Gone);
     }
@@ -213,13 +213,11 @@ fn namespaces_to_join(pid: i32) -> Result<Namespaces, Failure> {
     Ok(namespaces)
 }
 
-/// The host's /proc, through which the process chooses its AppArmor profile: the container's may be anything.
-fn confinement(request: &Request) -> Result<Option<OwnedFd>, Failure> {
-    if request.process.apparmor_profile().as_ref().is_none_or(String::is_empty) {
-        return Ok(None);
-    }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, "/proc", flags, Mode::empty()).map(Some).map_err(step("/proc"))
+/// For what the process has to choose (AppArmor, SELinux).
+fn attributes(process: &Process) -> Result<Option<OwnedFd>, Failure> {
+    let is_given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let chooses = is_given(process.apparmor_profile()) || is_given(process.selinux_label());
+    chooses.then(lsm::attributes).transpose().map_err(step("/proc"))
 }
 
 fn open_root(pid: i32) -> Result<OwnedFd, Failure> {

@@ -53,7 +53,7 @@ pub struct ExecRequest<'a> {
     /// The same by pidfd: what is joined is sure to be the container, even if its init ends meanwhile.
     pub init: BorrowedFd<'a>,
     /// The container's own process with other `args`. `terminal`, and the settings that libcontainer doesn't know
-    /// or this box can't hold up (AppArmor, SELinux, scheduler, I/O priority, CPU affinity), are refused.
+    /// or this box can't hold up (scheduler, I/O priority, CPU affinity), are refused.
     pub process: &'a Process,
     /// The container's seccomp filter.
     pub filter: Option<&'a Filter>,

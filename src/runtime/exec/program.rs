@@ -3,10 +3,11 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
+use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{Failure, step};
@@ -14,7 +15,7 @@ use super::helper::{Report, Request, Stdin, tell};
 use super::{cgroup, identity};
 use crate::runtime::capabilities::{CapabilityError, Sets};
 use crate::runtime::program::Program;
-use crate::runtime::seccomp;
+use crate::runtime::{lsm, seccomp};
 
 pub(super) struct Stdio {
     pub(super) stdin: OwnedFd,
@@ -31,7 +32,7 @@ pub(super) struct Task {
     pub(super) root: Option<OwnedFd>,
     /// See [`cgroup::join`].
     pub(super) joins: Vec<File>,
-    /// The host's /proc, where there is an AppArmor profile to be put on.
+    /// See [`lsm::attributes`]; where there is something to be chosen.
     pub(super) attributes: Option<OwnedFd>,
     /// A byte comes once the supervisor has been told of this process; nothing, if that failed.
     pub(super) gate: File,
@@ -77,8 +78,8 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
     let program = Program::new(&list(process.args()), &list(process.env()))
         .map_err(|_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None })?;
     identity::set_limits(process)?;
-    if let (Some(proc), Some(profile)) = (&task.attributes, process.apparmor_profile()) {
-        choose_profile(proc, profile)?;
+    if let Some(attributes) = &task.attributes {
+        confine(attributes, process)?;
     }
     close_on_exec()?;
     let filter = || task.filter.as_ref().map_or(Ok(()), |filter| filter.apply().map_err(step("seccomp")));
@@ -95,12 +96,15 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
     Ok(program)
 }
 
-/// From the execve on, this process is under the profile. The folder of AppArmor's own is there since Linux 5.8.
-fn choose_profile(proc: &OwnedFd, profile: &str) -> Result<(), Failure> {
-    let open = |path: &str| rustix::fs::openat(proc, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-    let file = open("self/attr/apparmor/exec").or_else(|_| open("self/attr/exec")).map_err(step("AppArmor"))?;
-    let written = File::from(file).write_all(format!("exec {profile}").as_bytes());
-    written.map_err(step(&format!("AppArmor profile {profile}")))
+/// Under the container's AppArmor profile and SELinux label from the execve on.
+fn confine(attributes: &OwnedFd, process: &Process) -> Result<(), Failure> {
+    if let Some(profile) = process.apparmor_profile() {
+        lsm::choose_profile(attributes, profile).map_err(step(&format!("AppArmor profile {profile}")))?;
+    }
+    if let Some(label) = process.selinux_label() {
+        lsm::choose_label(attributes, label).map_err(step(&format!("SELinux label {label}")))?;
+    }
+    Ok(())
 }
 
 fn refused(error: CapabilityError) -> Failure {

@@ -305,10 +305,8 @@ impl Drop for Exec {
 
 /// Refuses what can't be had: a program that runs with less protection than its container is worse than none.
 fn check(process: &Process) -> Result<(), ExecError> {
-    let is_text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let unsupported = [
         ("terminal", process.terminal() == Some(true)),
-        ("selinuxLabel", is_text(process.selinux_label())),
         ("ioPriority", process.io_priority().is_some()),
         ("scheduler", process.scheduler().is_some()),
         ("execCPUAffinity", process.exec_cpu_affinity().is_some()),

@@ -1,5 +1,6 @@
 //! Facts about this box, read once per pod and handed on as values. Draws no conclusions: that is plan's.
 
+mod selinux;
 mod users;
 
 use std::fs;
@@ -53,6 +54,7 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         host_ips: host_ips(),
         kernel: kernel(rustix::system::uname().release().to_bytes()),
         apparmor: apparmor(),
+        selinux: selinux::facts(),
         users,
         // The first process of a pid namespace is a supervisor that `rootless::keep` has put there, or the box's init.
         processes: if std::process::id() == 1 { Scope::Pod } else { Scope::Host },

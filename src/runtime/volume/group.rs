@@ -3,16 +3,16 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::config::Failed;
 use crate::plan::GroupChange;
+use crate::runtime::files;
 
 /// The group may read and write; enter folders, whose new files get it too.
 const FILES: u32 = 0o660;
@@ -29,36 +29,9 @@ pub(super) fn apply(root: &Path, group: u32, change: GroupChange) -> Result<(), 
         return Ok(());
     }
     // The root last: that it fits says that the rest does.
-    below(folder.as_fd(), root, group)?;
+    let mut one = |thing: &OwnedFd, found: &Stat, _: &Path| give(thing, found, group);
+    files::visit_below(folder.as_fd(), root, &mut one).map_err(|(path, cause)| ("fsGroup", path, cause))?;
     give(&folder, &found, group).map_err(|cause| ("fsGroup", root.to_owned(), cause))
-}
-
-fn below(folder: BorrowedFd<'_>, path: &Path, group: u32) -> Result<(), Failed> {
-    let failed = |path: PathBuf| move |errno: Errno| ("fsGroup", path, io::Error::from(errno));
-    let read = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let reader = rustix::fs::openat(folder, ".", read, Mode::empty()).map_err(failed(path.to_owned()))?;
-    for entry in Dir::read_from(&reader).map_err(failed(path.to_owned()))? {
-        let entry = entry.map_err(failed(path.to_owned()))?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let child = path.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV;
-        let thing = match rustix::fs::openat2(folder, name, flags, Mode::empty(), inside) {
-            Ok(thing) => thing,
-            // Gone meanwhile, or a mount: another file system's files are not the volume's.
-            Err(Errno::NOENT | Errno::XDEV) => continue,
-            Err(errno) => return Err(failed(child)(errno)),
-        };
-        let found = rustix::fs::fstat(&thing).map_err(failed(child.clone()))?;
-        if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-            below(thing.as_fd(), &child, group)?;
-        }
-        give(&thing, &found, group).map_err(|cause| ("fsGroup", child, cause))?;
-    }
-    Ok(())
 }
 
 fn give(thing: &OwnedFd, found: &Stat, group: u32) -> io::Result<()> {
