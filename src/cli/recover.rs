@@ -172,9 +172,11 @@ fn container<'a>(engine: &'a Engine, record: &EventRecord) -> Option<&'a str> {
 /// What the engine doesn't know, from the status that was written last.
 fn facts(pod: &v1::Pod) -> report::StatusFacts {
     let before = pod.status.clone().unwrap_or_default();
-    let statuses = before.init_container_statuses.into_iter().chain(before.container_statuses).flatten();
+    let lists = [&before.init_container_statuses, &before.container_statuses];
+    let statuses = || lists.into_iter().flatten().flatten();
     report::StatusFacts {
-        resources: statuses.filter_map(|status| Some((status.name, status.resources?))).collect(),
+        resources: statuses().filter_map(|one| Some((one.name.clone(), one.resources.clone()?))).collect(),
+        users: statuses().filter_map(|one| Some((one.name.clone(), one.user.clone()?))).collect(),
         host_ips: before.host_ips.into_iter().flatten().map(|ip| ip.ip).collect(),
         pod_ips: before.pod_ips.into_iter().flatten().map(|ip| ip.ip).collect(),
         qos_class: before.qos_class.unwrap_or_default(),

@@ -91,9 +91,8 @@ fn container(container: &mut v1::Container, host_network: bool) {
             fill(&mut field.api_version, "v1");
         }
     }
-    if let Some(resources) = &mut container.resources {
-        requests_from_limits(resources);
-    }
+    // Never left out by the API server, even where it is empty.
+    requests_from_limits(container.resources.get_or_insert_default());
     let probes = [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe];
     for probe in probes.into_iter().flatten() {
         self::probe(probe);

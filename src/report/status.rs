@@ -17,6 +17,8 @@ pub struct StatusFacts {
     pub pod_ips: Vec<String>,
     /// What containers that were made have in force, by name.
     pub resources: BTreeMap<String, v1::ResourceRequirements>,
+    /// Whom the first process of a container that was made is run as, by name.
+    pub users: BTreeMap<String, v1::ContainerUser>,
     /// `Guaranteed`, `Burstable` or `BestEffort` (R8.10).
     pub qos_class: String,
 }
@@ -48,9 +50,7 @@ pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
             .containers
             .iter()
             .filter(|container| of(container.kind))
-            .map(|container| {
-                container_status(container, of_spec(&container.name), facts.resources.get(&container.name))
-            })
+            .map(|container| container_status(container, of_spec(&container.name), facts))
             .collect();
         (!all.is_empty()).then_some(all)
     };
@@ -108,13 +108,15 @@ fn condition(condition: &barepod_engine::status::Condition) -> v1::PodCondition 
 fn container_status(
     container: &ContainerStatus,
     spec: Option<&v1::Container>,
-    actual: Option<&v1::ResourceRequirements>,
+    facts: &StatusFacts,
 ) -> v1::ContainerStatus {
-    let said = |resources: &&v1::ResourceRequirements| **resources != v1::ResourceRequirements::default();
+    let last = |last: &Terminated| v1::ContainerState { terminated: Some(terminated(last)), ..Default::default() };
     v1::ContainerStatus {
         // KEP-1287: what was granted, and what is in force.
         allocated_resources: spec.and_then(|spec| spec.resources.as_ref()?.requests.clone()),
-        resources: actual.filter(said).cloned(),
+        resources: facts.resources.get(&container.name).cloned(),
+        user: facts.users.get(&container.name).cloned(),
+        volume_mounts: spec.and_then(|spec| spec.volume_mounts.as_deref()).map(|all| all.iter().map(mount).collect()),
         name: container.name.clone(),
         image: spec.and_then(|spec| spec.image.clone()).unwrap_or_default(),
         image_id: container.image_id.clone().unwrap_or_default(),
@@ -123,11 +125,22 @@ fn container_status(
         started: Some(container.started),
         restart_count: i32::try_from(container.restart_count).unwrap_or(i32::MAX),
         state: Some(state(&container.state)),
-        last_state: container
-            .last_state
-            .as_ref()
-            .map(|last| v1::ContainerState { terminated: Some(terminated(last)), ..v1::ContainerState::default() }),
+        // Never left out by the API server, even where it is empty.
+        last_state: Some(container.last_state.as_ref().map(last).unwrap_or_default()),
         ..v1::ContainerStatus::default()
+    }
+}
+
+/// KEP-3857: whether it is read-only at all depths. Where it can't be, the container isn't made.
+fn mount(mount: &v1::VolumeMount) -> v1::VolumeMountStatus {
+    let read_only = mount.read_only.filter(|read_only| *read_only);
+    let recursive = matches!(mount.recursive_read_only.as_deref(), Some("IfPossible" | "Enabled"));
+    v1::VolumeMountStatus {
+        mount_path: mount.mount_path.clone(),
+        name: mount.name.clone(),
+        read_only,
+        recursive_read_only: read_only.map(|_| if recursive { "Enabled" } else { "Disabled" }.to_owned()),
+        volume_status: None,
     }
 }
 

@@ -273,5 +273,9 @@ fn read_only_all_the_way_down() {
         let pod = case.pod().spec(volume(json!({"hostPath": {"path": "/dev"}}))).container(main("main", script, more));
         assert_eq!(case.run(&pod), 0);
         assert_eq!(case.trace().last().map(String::as_str), Some(expected), "{mode}");
+        let mounts = case.container("main")["volumeMounts"].clone();
+        let of_t = json!({"mountPath": "/t", "name": "t"});
+        let of_v = json!({"mountPath": "/v", "name": "v", "readOnly": true, "recursiveReadOnly": mode});
+        assert_eq!(mounts, json!([of_t, of_v]));
     }
 }

@@ -16,7 +16,8 @@ fn told(name: &str, script: &str, container: Value, pod: Value) -> Option<Vec<St
     Some(case.trace())
 }
 
-/// User, group and supplementary groups: the container's before the pod's; groups of the image's /etc/group.
+/// User, group and supplementary groups: the container's before the pod's; groups of the image's /etc/group. The status
+/// tells them as they are (KEP-3619).
 #[test]
 fn users_and_groups() {
     let tell = "say $(id -u) $(id -g) $(id -G)";
@@ -33,8 +34,14 @@ fn users_and_groups() {
         ("user-fsgroup", json!({}), json!({"runAsUser": 9, "runAsGroup": 9, "fsGroup": 60}), "9 9 9 60"),
     ];
     for (name, container, pod, expected) in all {
-        let Some(trace) = told(name, tell, container, pod) else { return };
-        assert_eq!(trace, [expected], "{name}");
+        let Some(case) = Case::new(name) else { return };
+        let context = json!({"securityContext": container});
+        let manifest = case.pod().spec(json!({"securityContext": pod})).container(main("main", tell, context));
+        assert_eq!(case.run(&manifest), 0);
+        assert_eq!(case.trace(), [expected], "{name}");
+        let user = &case.container("main")["user"]["linux"];
+        let groups: Vec<_> = user["supplementalGroups"].as_array().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(format!("{} {} {}", user["uid"], user["gid"], groups.join(" ")), expected, "{name}");
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn describe(
         }
     }
     state("State", &status.state, &mut fields);
-    if status.last_state.is_some() {
+    if status.last_state.as_ref().is_some_and(|last| last.terminated.is_some()) {
         state("Last State", &status.last_state, &mut fields);
     }
     fields.push(field(2, "Ready", [if status.ready { "True" } else { "False" }]));

@@ -80,10 +80,13 @@ fn status(phase: Phase, containers: Vec<ContainerStatus>) -> PodStatus {
 }
 
 fn facts() -> StatusFacts {
+    let linux = v1::LinuxContainerUser { uid: 1000, gid: 2000, supplemental_groups: Some(vec![2000, 3000]) };
+    let user = v1::ContainerUser { linux: Some(linux) };
     StatusFacts {
         host_ips: vec!["10.0.0.7".to_owned(), "fd00::7".to_owned()],
         pod_ips: vec!["127.0.0.1".to_owned()],
-        resources: std::collections::BTreeMap::new(),
+        resources: [("side".to_owned(), v1::ResourceRequirements::default())].into(),
+        users: [("side".to_owned(), user)].into(),
         qos_class: "Burstable".to_owned(),
     }
 }
