@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::{recover, terminal};
-use crate::plan::{CgroupVersion, NodeFacts};
+use crate::plan::{CgroupVersion, NoCgroups, NodeFacts};
 use crate::runtime::node;
 use crate::runtime::rootless::{self, End, Kept, Mapping};
 use crate::store::layout::Layout;
@@ -57,7 +57,9 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     match (user, node.cgroups) {
         (false, CgroupVersion::V1 | CgroupVersion::V2) => return Ok(Runner::Here(Box::new(node))),
         // Only cgroups keep containers of the box's root from its devices.
-        (false, CgroupVersion::None) if node.users.is_none() => return Err(CliError::NoCgroups),
+        (false, CgroupVersion::None) if node.users.is_none() => {
+            return Err(CliError::NoCgroups { why: obstacle(node.no_cgroups.as_ref()) });
+        }
         _ => {}
     }
     node::make_room(node.cgroups, &node.cgroup_parent)?;
@@ -76,14 +78,37 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     }
 }
 
-/// Of a pod that runs without cgroups, once.
-pub(super) fn tell_unenforced(fields: &[String]) {
+/// Of a pod that runs without cgroups, once: what nobody enforces, and why.
+pub(super) fn tell_unenforced(fields: &[String], why: Option<&NoCgroups>) {
     if !fields.is_empty() {
         let fields = fields.join("; ");
-        warn(&format!(
-            "without cgroups nothing enforces {fields}; cgroup v2 can be delegated to users: with systemd by \
-             `systemd-run --user --scope -p Delegate=yes barepod run ...` (docs/rootless.md)"
-        ));
+        warn(&format!("without cgroups nothing enforces {fields}; {} (docs/rootless.md)", obstacle(why)));
+    }
+}
+
+/// What keeps this process from cgroups, and what helps.
+fn obstacle(why: Option<&NoCgroups>) -> String {
+    const SCOPE: &str = "`systemd-run --user --scope -p Delegate=yes barepod run ...`";
+    let point = |cgroup: &Path| cgroup.display().to_string();
+    match why {
+        None | Some(NoCgroups::NotWritable) => {
+            format!("none can be written to here; cgroup v2 can be delegated to users: with systemd by {SCOPE}")
+        }
+        Some(NoCgroups::Occupied { cgroup }) => {
+            format!(
+                "the one to use, {:?}, holds other processes too, so that it can't hand its controllers down; move them \
+                 to one below it, or start barepod in one of its own: with systemd by {SCOPE}",
+                point(cgroup)
+            )
+        }
+        Some(NoCgroups::Controllers { cgroup, missing }) => {
+            let missing = missing.join(", ");
+            format!(
+                "the one to use, {:?}, has no controller {missing}; delegate it: with systemd by `Delegate=yes` in a \
+                 drop-in of user@.service",
+                point(cgroup)
+            )
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod bundles;
 mod commands;
 mod config;
 mod cpus;
+mod delegation;
 mod deletion;
 mod describe;
 mod eviction;

@@ -33,6 +33,7 @@ pub struct Case {
     uid: String,
     rootfs: Vec<String>,
     user: Option<User>,
+    within: Vec<String>,
 }
 
 /// Who runs barepod, if not root.
@@ -61,7 +62,7 @@ impl Case {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let uid = format!("e2e{:05x}-{:04x}-4000-8000-{:012x}", std::process::id(), number, clock());
         let rootfs = rootfs::listing(&dir.path().join("rootfs"));
-        let case = Self { dir, name: name.to_owned(), uid, rootfs, user: None };
+        let case = Self { dir, name: name.to_owned(), uid, rootfs, user: None, within: Vec::new() };
         fs::write(case.trace_file(), "").unwrap();
         fs::set_permissions(case.trace_file(), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
         Some(case)
@@ -78,6 +79,11 @@ impl Case {
     /// Gives the user a cgroup, in which its pods are run from now on: other commands can't be in one that has others below.
     pub fn delegate(&mut self, cgroup: &Path) {
         self.user = Some(User { cgroup: Some(cgroup.to_owned()) });
+    }
+
+    /// From now on barepod is run by another program, whose words these are.
+    pub fn within(&mut self, words: &[&str]) {
+        self.within = words.iter().map(ToString::to_string).collect();
     }
 
     /// The pod's name.
@@ -168,9 +174,16 @@ impl Case {
         let mut command = match &self.user {
             Some(user) => {
                 let cgroup = user.cgroup.as_ref().filter(|_| args.first() == Some(&"run"));
-                user::command(self.dir(), &binary(), cgroup)
+                user::command(self.dir(), &binary(), cgroup, &self.within)
             }
-            None => Command::new(binary()),
+            None => match self.within.split_first() {
+                Some((program, words)) => {
+                    let mut command = Command::new(program);
+                    command.args(words).arg(binary());
+                    command
+                }
+                None => Command::new(binary()),
+            },
         };
         command.args(options).args(args);
         command.env(MARK, &self.uid).env("TMPDIR", self.dir().join("tmp")).current_dir(self.dir());

@@ -26,7 +26,7 @@ etc=$1 binary=$2 uid=$3 cgroup=$4; shift 4
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$etc/upper,workdir=$etc/work" /etc
 mount -o bind "$binary" "$etc/barepod"
 [ -z "$cgroup" ] || echo $$ > "$cgroup/cgroup.procs"
-exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$etc/barepod" "$@"
+exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
 "#;
 
 /// Prepares what `command` needs in the case's folder, which is to be searchable by all.
@@ -64,12 +64,13 @@ pub fn give(tree: &Path) {
     }
 }
 
-/// barepod, run by the user.
-pub fn command(dir: &Path, binary: &Path, cgroup: Option<&PathBuf>) -> Command {
+/// barepod, run by the user, behind the words of another program that runs it.
+pub fn command(dir: &Path, binary: &Path, cgroup: Option<&PathBuf>, within: &[String]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "bash", "-c", BECOME, "become"]);
     command.arg(dir.join("etc")).arg(binary).arg(UID.to_string());
     command.arg(cgroup.map_or(Path::new(""), PathBuf::as_path));
+    command.args(within).arg(dir.join("etc/barepod"));
     command.env("HOME", dir.join("home")).env("XDG_RUNTIME_DIR", dir.join("runtime")).env_remove("XDG_DATA_HOME");
     command
 }
