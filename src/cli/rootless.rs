@@ -55,7 +55,10 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     become_root()?;
     let node = node::facts()?;
     match (user, node.cgroups) {
-        (false, CgroupVersion::V1 | CgroupVersion::V2) => return Ok(Runner::Here(Box::new(node))),
+        (false, CgroupVersion::V1 | CgroupVersion::V2) => {
+            node::make_room(node.cgroups, &node.cgroup_parent)?;
+            return Ok(Runner::Here(Box::new(node)));
+        }
         // Only cgroups keep containers of the box's root from its devices.
         (false, CgroupVersion::None) if node.users.is_none() => {
             return Err(CliError::NoCgroups { why: obstacle(node.no_cgroups.as_ref()) });

@@ -128,9 +128,9 @@ fn who_lacks_a_controller_has_no_limits() {
 fn root_in_a_container_uses_a_cgroup_of_its_own_alone() {
     let Some(delegated) = Delegated::make("e2e-container", &["memory", "pids", "cpu"]) else { return };
     let Some(mut case) = Case::new("container-root") else { return };
-    let script = "echo $$ > $0/cgroup.procs && exec unshare --cgroup --mount sh -c \
+    let script = "echo $$ > $0/cgroup.procs && exec unshare --cgroup --mount bash -c \
         'umount -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"' in \"$@\"";
-    case.within(&["sh", "-c", script, &delegated.cgroup.display().to_string()]);
+    case.within(&["bash", "-c", script, &delegated.cgroup.display().to_string()]);
     let pod = case.pod().container(main("main", "say $(cat /sys/fs/cgroup/memory.max)", limited()));
     {
         let _other = delegated.inhabit();

@@ -55,9 +55,15 @@ impl Hierarchies {
 
     /// Moves this process out of the way below `parent`, in which no process may be that hands its controllers down
     /// (v2), before it becomes several processes.
+    ///
+    /// The kernel's refusal must not be waited for: some controllers (cpu) it lets a cgroup with processes hand down, which
+    /// becomes threaded by that, and then no process can go to one below it.
     pub(crate) fn step_aside(&self, parent: &Path) -> Result<(), CgroupError> {
         match &self.unified {
-            Some(root) if own_v2_cgroup().is_some_and(|own| own == parent) => move_aside(&below(root, parent)),
+            Some(root) if own_v2_cgroup().is_some_and(|own| own == parent) => {
+                let folder = below(root, parent);
+                if is_box_root(&folder) { Ok(()) } else { move_aside(&folder) }
+            }
             _ => Ok(()),
         }
     }
@@ -68,10 +74,15 @@ fn own_v2_cgroup() -> Option<PathBuf> {
     text.lines().find_map(|line| line.strip_prefix("0::")).map(PathBuf::from)
 }
 
+/// Whether it is the one above all others (v2), which may hand controllers down whoever is in it. It alone has no type, also
+/// where others are the root of a cgroup namespace.
+fn is_box_root(folder: &Path) -> bool {
+    !folder.join("cgroup.type").exists()
+}
+
 /// Whether a cgroup (v2) can hand down to pods what limits them, once this process has left it.
 fn hands_down(folder: &Path, cgroup: &Path) -> Result<(), NoCgroups> {
-    // The box's own root has no such file, and may hand controllers down whoever is in it.
-    if !folder.join("cgroup.type").exists() {
+    if is_box_root(folder) {
         return Ok(());
     }
     let text = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
@@ -102,7 +113,7 @@ fn is_delegated(folder: &Path) -> bool {
         .any(|name| matches!(rustix::fs::getxattr(folder, name, &mut value[..]), Ok(1)) && value[0] == b'1')
 }
 
-pub(super) fn move_aside(folder: &Path) -> Result<(), CgroupError> {
+fn move_aside(folder: &Path) -> Result<(), CgroupError> {
     let aside = folder.join("supervisor");
     fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
     let procs = aside.join(PROCS);

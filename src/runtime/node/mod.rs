@@ -66,8 +66,8 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
 /// Where it can't.
 pub fn make_room(version: CgroupVersion, parent: &Path) -> Result<(), NodeError> {
     match version {
-        CgroupVersion::V2 if parent != Path::new("/") => Ok(Hierarchies::discover()?.step_aside(parent)?),
-        CgroupVersion::V1 | CgroupVersion::V2 | CgroupVersion::None => Ok(()),
+        CgroupVersion::V2 => Ok(Hierarchies::discover()?.step_aside(parent)?),
+        CgroupVersion::V1 | CgroupVersion::None => Ok(()),
     }
 }
 
