@@ -10,24 +10,42 @@ use super::{recover, terminal};
 use crate::plan::{CgroupVersion, NoCgroups, NodeFacts};
 use crate::runtime::node;
 use crate::runtime::rootless::{self, End, Kept, Mapping};
-use crate::store::layout::Layout;
+use crate::store::layout::{self, Layout};
+use crate::store::trust;
 
 /// Whether pods of this process are an ordinary user's.
 fn is_user() -> bool {
     !rustix::process::geteuid().is_root()
 }
 
-/// Where pods are kept by default: the system's folders, or the user's.
-pub(super) fn default_layout() -> Layout {
-    if !is_user() {
-        return Layout::at(Path::new(crate::store::layout::DEFAULT_ROOT));
+/// Where pods are kept by default: the system's folders, or the user's. Nobody else has been able to write there.
+///
+/// # Errors
+/// Where somebody has.
+pub(super) fn default_layout() -> Result<Layout, CliError> {
+    let user = rustix::process::geteuid().as_raw();
+    let layout = if is_user() { users_layout(user)? } else { Layout::at(Path::new(layout::DEFAULT_ROOT)) };
+    for folder in [&layout.root, &layout.data, &layout.logs] {
+        trust::check(folder, user)?;
     }
+    Ok(layout)
+}
+
+fn users_layout(user: u32) -> Result<Layout, CliError> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let uid = rustix::process::getuid().as_raw();
     let state = folder("XDG_RUNTIME_DIR")
-        .or_else(|| Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| path.is_dir()));
+        .or_else(|| Some(PathBuf::from(format!("/run/user/{user}"))).filter(|path| path.is_dir()));
+    if let Some(state) = &state {
+        // Kept after a change of user it is another's, and by the XDG specification it is the user's alone.
+        trust::check(state, user)?;
+    }
     let data = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")));
-    Layout::of_user(uid, state, data)
+    let in_tmp = state.is_none();
+    let layout = Layout::of_user(user, state, data);
+    if in_tmp {
+        trust::claim(&layout.root, user)?;
+    }
+    Ok(layout)
 }
 
 /// Makes this process the root of a user namespace, where it is an ordinary user's.

@@ -37,7 +37,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
     }
-    let layout = global.layout();
+    let layout = global.layout()?;
     // While this process has one thread and holds nothing.
     let node = match rootless::prepare(&layout, &manifest)? {
         Runner::Here(node) => *node,

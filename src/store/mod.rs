@@ -12,6 +12,7 @@ pub mod layout;
 pub mod ledger;
 mod lock;
 pub mod read;
+pub mod trust;
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -87,6 +88,18 @@ pub enum Error {
     NoIds {
         /// How many there are.
         count: u32,
+    },
+    /// A folder that has its name by default and isn't the user's alone.
+    #[error(
+        "{} can't be trusted with pods: {why}; if that is not meant to be, remove it, and else keep pods elsewhere by \
+         --root DIR",
+        .path.display()
+    )]
+    Untrusted {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: trust::Distrust,
     },
     /// A system call failed.
     #[error("{}: {call}: {source}", .path.display())]

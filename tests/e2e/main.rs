@@ -11,6 +11,7 @@
 mod apparmor;
 mod attacks;
 mod attacks_files;
+mod attacks_folders;
 mod attacks_hogs;
 mod bundles;
 mod commands;

@@ -32,14 +32,8 @@ pub struct Case {
     name: String,
     uid: String,
     rootfs: Vec<String>,
-    user: Option<User>,
+    user: Option<user::User>,
     within: Vec<String>,
-}
-
-/// Who runs barepod, if not root.
-struct User {
-    /// Where they may make cgroups.
-    cgroup: Option<PathBuf>,
 }
 
 impl Case {
@@ -72,13 +66,22 @@ impl Case {
     pub fn of_user(name: &str, ids: user::Ids) -> Option<Self> {
         let mut case = Self::new(name)?;
         user::prepare(case.dir(), ids);
-        case.user = Some(User { cgroup: None });
+        case.user = Some(user::User::default());
         Some(case)
     }
 
     /// Gives the user a cgroup, in which its pods are run from now on: other commands can't be in one that has others below.
     pub fn delegate(&mut self, cgroup: &Path) {
-        self.user = Some(User { cgroup: Some(cgroup.to_owned()) });
+        self.user.as_mut().unwrap().cgroup = Some(cgroup.to_owned());
+    }
+
+    /// Gives the user a /tmp of its own, in which is nothing of others; what it is outside.
+    pub fn own_tmp(&mut self) -> PathBuf {
+        let tmp = self.dir().join("own-tmp");
+        fs::create_dir(&tmp).unwrap();
+        fs::set_permissions(&tmp, std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
+        self.user.as_mut().unwrap().tmp = Some(tmp.clone());
+        tmp
     }
 
     /// From now on barepod is run by another program, whose words these are.
@@ -173,8 +176,9 @@ impl Case {
     pub fn command_at(&self, options: &[&str], args: &[&str]) -> Command {
         let mut command = match &self.user {
             Some(user) => {
-                let cgroup = user.cgroup.as_ref().filter(|_| args.first() == Some(&"run"));
-                user::command(self.dir(), &binary(), cgroup, &self.within)
+                let cgroup = user.cgroup.clone().filter(|_| args.first() == Some(&"run"));
+                let user = user::User { cgroup, tmp: user.tmp.clone() };
+                user::command(self.dir(), &binary(), &user, &self.within)
             }
             None => match self.within.split_first() {
                 Some((program, words)) => {
