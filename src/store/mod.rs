@@ -102,7 +102,7 @@ pub enum Error {
         why: trust::Distrust,
     },
     /// A system call failed.
-    #[error("{}: {call}: {source}", .path.display())]
+    #[error("{}: {call}: {source}{}", .path.display(), elsewhere(call, source))]
     Io {
         /// On what.
         path: PathBuf,
@@ -115,6 +115,12 @@ pub enum Error {
 
 fn holder(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (supervisor is process {pid})")).unwrap_or_default()
+}
+
+/// What helps who may not make a state folder: root of a user namespace, for one.
+fn elsewhere(call: &str, source: &io::Error) -> &'static str {
+    let denied = matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+    if call == "mkdir" && denied { "; pods can be kept elsewhere by --root DIR" } else { "" }
 }
 
 /// Makes an [`Error::Io`] for `map_err`.

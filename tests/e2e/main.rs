@@ -16,6 +16,7 @@ mod attacks_hogs;
 mod bundles;
 mod commands;
 mod config;
+mod contained;
 mod cpus;
 mod delegation;
 mod deletion;

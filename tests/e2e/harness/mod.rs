@@ -260,6 +260,11 @@ impl Case {
         leftovers::commands(self).into_iter().filter(|command| command.contains(word)).collect()
     }
 
+    /// Command lines of all processes of the case: barepod's, its helpers' and what barepod was run by.
+    pub fn marked(&self) -> Vec<String> {
+        leftovers::marked(self)
+    }
+
     /// The pid, outside, of the process that all others of the pod have as pid 1.
     pub fn pid_1(&self) -> i32 {
         let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
