@@ -24,7 +24,7 @@ use k8s_openapi::api::core::v1;
 use serde::Serialize;
 
 use events::{EventLine, EventLog};
-use ids::Pool;
+use ids::{Pool, RangeLock};
 use layout::Layout;
 use ledger::{Ledger, Stage};
 use lock::{PodLock, Taken};
@@ -135,6 +135,7 @@ pub struct PodStore {
     ledger: Ledger,
     events: EventLog,
     _lock: PodLock,
+    _ids: Option<RangeLock>,
 }
 
 impl PodStore {
@@ -178,11 +179,11 @@ impl PodStore {
             remove_tree(&old.log_dir)?;
         }
         clear(&dir)?;
-        ledger.first_id = reserving.as_ref().map(|(first, _)| *first);
+        ledger.first_id = reserving.as_ref().map(|reserved| reserved.first);
         ledger.save(&dir)?;
-        drop(reserving);
+        let range = reserving.map(|reserved| reserved.range);
         let events = EventLog::open(&dir)?;
-        Ok(Self { dir, ledger, events, _lock: lock })
+        Ok(Self { dir, ledger, events, _lock: lock, _ids: range })
     }
 
     /// Takes over a pod whose supervisor died, or has ended, to clean up after it.
@@ -198,7 +199,7 @@ impl PodStore {
         let ledger = Ledger::load(&dir)?.ok_or_else(|| Error::NotFound(format!("{namespace}/{name}")))?;
         atomic::forget_halves(&dir)?;
         let events = EventLog::open(&dir)?;
-        Ok(Self { dir, ledger, events, _lock: lock })
+        Ok(Self { dir, ledger, events, _lock: lock, _ids: None })
     }
 
     /// The pod's state folder.

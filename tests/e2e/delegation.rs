@@ -147,3 +147,31 @@ fn root_in_a_container_uses_a_cgroup_of_its_own_alone() {
     case.within(&[]);
     case.nothing_left();
 }
+
+/// Root of a container that an ordinary user runs, whose cgroup is a delegated one.
+#[test]
+fn root_in_a_users_container_has_limits() {
+    let Some(delegated) = Delegated::make("e2e-inside", &["memory", "pids", "cpu"]) else { return };
+    let Some(mut case) = Case::of_user("inside-delegated", Ids::Subordinate) else { return };
+    case.delegate(&delegated.cgroup);
+    let script = "mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
+    case.within(&[
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--map-auto",
+        "--cgroup",
+        "--mount",
+        "bash",
+        "-c",
+        script,
+        "in",
+    ]);
+    let pod = case.pod().container(main("main", "say $(cat /sys/fs/cgroup/memory.max)", limited()));
+    let mut run = case.start(&pod);
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    assert_eq!(case.trace(), [(32 << 20).to_string()]);
+    assert!(!run.stderr().contains("warning"), "{}", run.stderr());
+    drop(run);
+    case.nothing_left();
+}
