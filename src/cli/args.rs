@@ -145,7 +145,7 @@ fn id_pool(text: &str) -> Result<Pool, String> {
     if u64::from(first) + u64::from(length) > 1 << 32 {
         return Err("ends behind the last id, 4294967295".to_owned());
     }
-    Ok(Pool { first, count: length / LENGTH, in_use: Vec::new() })
+    Ok(Pool { first, count: length / LENGTH, ..Pool::default() })
 }
 
 /// Restart back-off (R4.6).

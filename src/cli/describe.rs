@@ -8,7 +8,7 @@ use crate::report::describe::{self, Described};
 
 /// Shows a pod; one whose supervisor was killed is cleaned up after first, as by every command that names it.
 pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::find(&global.layout(), &args.pod)?;
+    let found = recover::find(&global.layout()?, &args.pod)?;
     let (pod, events) = (recover::pod(&found)?, found.events()?);
     let now = jiff::Timestamp::now();
     print(&describe::describe(&Described { pod: &pod, events: &events, now, width: terminal::width() }))

@@ -107,11 +107,14 @@ pub enum CliError {
     Rootless(#[from] crate::runtime::rootless::RootlessError),
     /// Root, but no cgroups.
     #[error(
-        "none of the cgroups mounted here can be written to, and without them nothing keeps root's containers from the \
-         box's devices; in a container give it writable cgroups (docker: --cgroupns=private and a read-write \
-         /sys/fs/cgroup), or run barepod as an ordinary user, who needs none"
+        "no cgroups for the pod, and without them nothing keeps root's containers from the box's devices: {why}; in a \
+         container give it writable cgroups (docker: --cgroupns=private and a read-write /sys/fs/cgroup), or run barepod \
+         as an ordinary user, who needs none"
     )]
-    NoCgroups,
+    NoCgroups {
+        /// What keeps it from them, and what helps.
+        why: String,
+    },
     /// Signals.
     #[error("can't listen to signals: {0}")]
     Signals(#[source] io::Error),
@@ -130,7 +133,7 @@ impl CliError {
             | Self::Supervisor(_)
             | Self::Rootless(_)
             | Self::Signals(_)
-            | Self::NoCgroups
+            | Self::NoCgroups { .. }
             | Self::Killed => Exit::Own,
             Self::Store(
                 crate::store::Error::Running { .. }

@@ -8,7 +8,7 @@ use crate::report::table;
 
 /// Shows a pod's events, equal ones counted.
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::find(&global.layout(), &args.pod)?;
+    let found = recover::find(&global.layout()?, &args.pod)?;
     let events = found.events()?;
     match args.output {
         Some(EventsOutput::Json) => {

@@ -11,7 +11,7 @@ use crate::store::read::{self, Found, Life};
 
 /// Shows one pod, or all.
 pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
-    let layout = global.layout();
+    let layout = global.layout()?;
     let rows = match &args.pod {
         Some(pod) => {
             let found = recover::find(&layout, pod)?;

@@ -16,7 +16,7 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// Prints the newest instance's log, or the one's before.
 pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
-    let layout = global.layout();
+    let layout = global.layout()?;
     let found = recover::find(&layout, &args.pod)?;
     let name = recover::full_name(&found);
     let pod = recover::pod(&found)?;

@@ -79,10 +79,10 @@ fn print(text: &str) -> Result<Exit, CliError> {
 }
 
 impl Global {
-    fn layout(&self) -> crate::store::layout::Layout {
+    fn layout(&self) -> Result<crate::store::layout::Layout, CliError> {
         // Relative to where we are now: the supervisor's files are found from elsewhere too.
         let Some(root) = &self.root else { return rootless::default_layout() };
         let root = std::path::absolute(root).unwrap_or_else(|_| root.clone());
-        crate::store::layout::Layout::at(&root)
+        Ok(crate::store::layout::Layout::at(&root))
     }
 }

@@ -12,7 +12,7 @@ use crate::store::read::Life;
 /// Asks a pod's supervisor for new resources and says what became of it.
 pub fn resize(args: &ResizeArgs, global: &Global) -> Result<Exit, CliError> {
     let wanted = wanted(args)?;
-    let layout = global.layout();
+    let layout = global.layout()?;
     let found = recover::find(&layout, &args.pod)?;
     let name = recover::full_name(&found);
     let ended = || CliError::Resize { pod: name.clone(), why: "the pod has ended".to_owned() };

@@ -11,7 +11,7 @@ use crate::store::{Error, PodStore};
 
 /// Removes an ended pod's state and logs; with `--force` ends a running one first.
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
-    let layout = global.layout();
+    let layout = global.layout()?;
     let name = match recover::find(&layout, &args.pod) {
         Ok(found) => {
             remove(&layout, &found, args.force)?;

@@ -7,27 +7,45 @@ use k8s_openapi::api::core::v1;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::{recover, terminal};
-use crate::plan::{CgroupVersion, NodeFacts};
+use crate::plan::{CgroupVersion, NoCgroups, NodeFacts};
 use crate::runtime::node;
 use crate::runtime::rootless::{self, End, Kept, Mapping};
-use crate::store::layout::Layout;
+use crate::store::layout::{self, Layout};
+use crate::store::trust;
 
 /// Whether pods of this process are an ordinary user's.
 fn is_user() -> bool {
     !rustix::process::geteuid().is_root()
 }
 
-/// Where pods are kept by default: the system's folders, or the user's.
-pub(super) fn default_layout() -> Layout {
-    if !is_user() {
-        return Layout::at(Path::new(crate::store::layout::DEFAULT_ROOT));
+/// Where pods are kept by default: the system's folders, or the user's. Nobody else has been able to write there.
+///
+/// # Errors
+/// Where somebody has.
+pub(super) fn default_layout() -> Result<Layout, CliError> {
+    let user = rustix::process::geteuid().as_raw();
+    let layout = if is_user() { users_layout(user)? } else { Layout::at(Path::new(layout::DEFAULT_ROOT)) };
+    for folder in [&layout.root, &layout.data, &layout.logs] {
+        trust::check(folder, user)?;
     }
+    Ok(layout)
+}
+
+fn users_layout(user: u32) -> Result<Layout, CliError> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let uid = rustix::process::getuid().as_raw();
     let state = folder("XDG_RUNTIME_DIR")
-        .or_else(|| Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| path.is_dir()));
+        .or_else(|| Some(PathBuf::from(format!("/run/user/{user}"))).filter(|path| path.is_dir()));
+    if let Some(state) = &state {
+        // Kept after a change of user it is another's, and by the XDG specification it is the user's alone.
+        trust::check(state, user)?;
+    }
     let data = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")));
-    Layout::of_user(uid, state, data)
+    let in_tmp = state.is_none();
+    let layout = Layout::of_user(user, state, data);
+    if in_tmp {
+        trust::claim(&layout.root, user)?;
+    }
+    Ok(layout)
 }
 
 /// Makes this process the root of a user namespace, where it is an ordinary user's.
@@ -55,9 +73,14 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     become_root()?;
     let node = node::facts()?;
     match (user, node.cgroups) {
-        (false, CgroupVersion::V1 | CgroupVersion::V2) => return Ok(Runner::Here(Box::new(node))),
+        (false, CgroupVersion::V1 | CgroupVersion::V2) => {
+            node::make_room(node.cgroups, &node.cgroup_parent)?;
+            return Ok(Runner::Here(Box::new(node)));
+        }
         // Only cgroups keep containers of the box's root from its devices.
-        (false, CgroupVersion::None) if node.users.is_none() => return Err(CliError::NoCgroups),
+        (false, CgroupVersion::None) if node.users.is_none() => {
+            return Err(CliError::NoCgroups { why: obstacle(node.no_cgroups.as_ref()) });
+        }
         _ => {}
     }
     node::make_room(node.cgroups, &node.cgroup_parent)?;
@@ -76,14 +99,37 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     }
 }
 
-/// Of a pod that runs without cgroups, once.
-pub(super) fn tell_unenforced(fields: &[String]) {
+/// Of a pod that runs without cgroups, once: what nobody enforces, and why.
+pub(super) fn tell_unenforced(fields: &[String], why: Option<&NoCgroups>) {
     if !fields.is_empty() {
         let fields = fields.join("; ");
-        warn(&format!(
-            "without cgroups nothing enforces {fields}; cgroup v2 can be delegated to users: with systemd by \
-             `systemd-run --user --scope -p Delegate=yes barepod run ...` (docs/rootless.md)"
-        ));
+        warn(&format!("without cgroups nothing enforces {fields}; {} (docs/rootless.md)", obstacle(why)));
+    }
+}
+
+/// What keeps this process from cgroups, and what helps.
+fn obstacle(why: Option<&NoCgroups>) -> String {
+    const SCOPE: &str = "`systemd-run --user --scope -p Delegate=yes barepod run ...`";
+    let point = |cgroup: &Path| cgroup.display().to_string();
+    match why {
+        None | Some(NoCgroups::NotWritable) => {
+            format!("none can be written to here; cgroup v2 can be delegated to users: with systemd by {SCOPE}")
+        }
+        Some(NoCgroups::Occupied { cgroup }) => {
+            format!(
+                "the one to use, {:?}, holds other processes too, so that it can't hand its controllers down; move them \
+                 to one below it, or start barepod in one of its own: with systemd by {SCOPE}",
+                point(cgroup)
+            )
+        }
+        Some(NoCgroups::Controllers { cgroup, missing }) => {
+            let missing = missing.join(", ");
+            format!(
+                "the one to use, {:?}, has no controller {missing}; delegate it: with systemd by `Delegate=yes` in a \
+                 drop-in of user@.service",
+                point(cgroup)
+            )
+        }
     }
 }
 

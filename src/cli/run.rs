@@ -37,7 +37,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
     }
-    let layout = global.layout();
+    let layout = global.layout()?;
     // While this process has one thread and holds nothing.
     let node = match rootless::prepare(&layout, &manifest)? {
         Runner::Here(node) => *node,
@@ -55,7 +55,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let absent = absent_images(&manifest, &plan, &args.file);
     manifest::refuse_absent(&text_name, &text, &absent).map_err(refused)?;
     drop(text);
-    rootless::tell_unenforced(&plan::unenforced(&manifest, &node));
+    rootless::tell_unenforced(&plan::unenforced(&manifest, &node), node.no_cgroups.as_ref());
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;

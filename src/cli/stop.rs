@@ -11,7 +11,7 @@ use crate::store::read::Life;
 
 /// Asks a pod's supervisor to stop it and waits for the end.
 pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
-    let layout = global.layout();
+    let layout = global.layout()?;
     let found = recover::find(&layout, &args.pod)?;
     let name = recover::full_name(&found);
     if found.life()? != Life::Running {

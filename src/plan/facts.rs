@@ -15,6 +15,8 @@ pub struct NodeFacts {
     pub cgroups: CgroupVersion,
     /// The cgroup below which pods go, relative to the hierarchies' roots: `/` or a delegated one. Absolute, no trailing slash but for `/`.
     pub cgroup_parent: PathBuf,
+    /// Why [`cgroups`](Self::cgroups) is `None`, where it is.
+    pub no_cgroups: Option<NoCgroups>,
     /// Memory of the box in bytes.
     pub memory: u64,
     /// Online CPUs.
@@ -139,4 +141,24 @@ pub enum CgroupVersion {
     V2,
     /// Nowhere that this process may use: nothing is limited.
     None,
+}
+
+/// Why this process may use no cgroups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoCgroups {
+    /// None is mounted, delegated to it or writable.
+    NotWritable,
+    /// Other processes are in the cgroup that it may use (v2): it can't hand down its controllers as long as they are
+    /// (cgroups(7), the "no internal processes" rule).
+    Occupied {
+        /// Relative to the hierarchy's root.
+        cgroup: PathBuf,
+    },
+    /// The cgroup that it may use has not all that a pod needs (v2).
+    Controllers {
+        /// Relative to the hierarchy's root.
+        cgroup: PathBuf,
+        /// What it lacks.
+        missing: Vec<String>,
+    },
 }

@@ -47,6 +47,7 @@ fn node() -> NodeFacts {
     NodeFacts {
         hostname: "box".to_owned(),
         cgroups: CgroupVersion::V2,
+        no_cgroups: None,
         cgroup_parent: PathBuf::from("/"),
         users: None,
         processes: Scope::Host,

@@ -1,12 +1,20 @@
-//! Ranges of host ids for user namespaces: which are free. What is taken stands in the pods' ledgers alone, so that a
-//! range is as long taken as something of its pod may be there, whatever became of the supervisor.
+//! Ranges of host ids for user namespaces: which are free. What is taken stands in the pods' ledgers, so that a range is
+//! as long taken as something of its pod may be there, whatever became of the supervisor. Pods of other state folders are
+//! seen by their processes, and until they have any by a lock that all supervisors of the box share: its bytes are the
+//! ids.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
-use super::layout::Layout;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::layout::{DEFAULT_ROOT, Layout};
 use super::ledger::{Ledger, Stage};
+use super::lock::whole_file;
 use super::{Error, io_error};
 
 /// How many ids a range has, as under the kubelet.
@@ -21,28 +29,66 @@ pub struct Pool {
     pub count: u32,
     /// What others on this box use at present: pods of other state folders, other programs' containers.
     pub in_use: Vec<Range<u64>>,
+    /// The file that all supervisors of this box lock.
+    pub lock: PathBuf,
 }
 
 /// The kubelet's: 110 pods, behind the ids of the host's own users.
 impl Default for Pool {
     fn default() -> Self {
-        Self { first: LENGTH, count: 110, in_use: Vec::new() }
+        let lock = Path::new(DEFAULT_ROOT).join("ids.lock");
+        Self { first: LENGTH, count: 110, in_use: Vec::new(), lock }
     }
 }
 
 impl Pool {
-    /// The first range that nobody has.
-    fn choose(&self, taken: &[u32]) -> Option<u32> {
+    /// Ranges that nobody has, by what is known; the first one first.
+    fn free<'a>(&'a self, taken: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
         let all = (0..self.count).filter_map(|number| self.first.checked_add(number.checked_mul(LENGTH)?));
-        all.filter(|first| !taken.contains(first)).find(|first| {
+        all.filter(|first| !taken.contains(first)).filter(|first| {
             let (begin, end) = (u64::from(*first), u64::from(*first) + u64::from(LENGTH));
             self.in_use.iter().all(|used| used.end <= begin || end <= used.start)
         })
     }
+
+    /// Takes the first of them that no other supervisor is about to use.
+    fn take(&self, taken: &[u32]) -> Result<(u32, RangeLock), Error> {
+        let path = &self.lock;
+        if let Some(folder) = path.parent() {
+            super::make_dir(folder, 0o711)?;
+        }
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = opened.map_err(io_error(path, "open"))?;
+        for first in self.free(taken) {
+            let range = libc::flock { l_start: first.into(), l_len: LENGTH.into(), ..whole_file() };
+            match fcntl(&file, FcntlArg::F_OFD_SETLK(&range)) {
+                Ok(_) => return Ok((first, RangeLock { _file: file })),
+                Err(Errno::EAGAIN | Errno::EACCES) => {}
+                Err(errno) => return Err(io_error(path, "lock")(errno.into())),
+            }
+        }
+        Err(Error::NoIds { count: self.count })
+    }
 }
 
-/// A free range, and what keeps others from taking it until a ledger says that it is taken.
-pub(super) fn reserve(layout: &Layout, pool: &Pool) -> Result<(u32, File), Error> {
+/// Keeps supervisors of other state folders from a range for as long as it lives.
+#[derive(Debug)]
+pub(super) struct RangeLock {
+    _file: File,
+}
+
+/// A range of a pod that is to be.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    pub(super) first: u32,
+    /// As long as the supervisor runs.
+    pub(super) range: RangeLock,
+    /// Keeps pods of this state folder from it until a ledger says that it is taken.
+    _pods: File,
+}
+
+/// Takes a free range.
+pub(super) fn reserve(layout: &Layout, pool: &Pool) -> Result<Reserved, Error> {
     let pods = layout.pods_dir();
     // The folder itself, so that no file has to be there.
     let lock = File::open(&pods).map_err(io_error(&pods, "open"))?;
@@ -58,8 +104,8 @@ pub(super) fn reserve(layout: &Layout, pool: &Pool) -> Result<(u32, File), Error
             taken.push(first);
         }
     }
-    let first = pool.choose(&taken).ok_or(Error::NoIds { count: pool.count })?;
-    Ok((first, lock))
+    let (first, range) = pool.take(&taken)?;
+    Ok(Reserved { first, range, _pods: lock })
 }
 
 #[cfg(test)]
@@ -84,9 +130,9 @@ mod tests {
             (&[65536], pool(&[(100_000, 165_536)]), Some(196_608)),
         ];
         for (taken, pool, chosen) in cases {
-            assert_eq!(pool.choose(taken), chosen, "{taken:?} {pool:?}");
+            assert_eq!(pool.free(taken).next(), chosen, "{taken:?} {pool:?}");
         }
-        let end = Pool { first: u32::MAX - LENGTH + 1, count: 5, in_use: Vec::new() };
-        assert_eq!((end.choose(&[]), end.choose(&[end.first])), (Some(end.first), None));
+        let end = Pool { first: u32::MAX - LENGTH + 1, count: 5, ..Pool::default() };
+        assert_eq!((end.free(&[]).next(), end.free(&[end.first]).next()), (Some(end.first), None));
     }
 }

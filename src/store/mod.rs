@@ -12,6 +12,7 @@ pub mod layout;
 pub mod ledger;
 mod lock;
 pub mod read;
+pub mod trust;
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -23,7 +24,7 @@ use k8s_openapi::api::core::v1;
 use serde::Serialize;
 
 use events::{EventLine, EventLog};
-use ids::Pool;
+use ids::{Pool, RangeLock};
 use layout::Layout;
 use ledger::{Ledger, Stage};
 use lock::{PodLock, Taken};
@@ -88,8 +89,20 @@ pub enum Error {
         /// How many there are.
         count: u32,
     },
+    /// A folder that has its name by default and isn't the user's alone.
+    #[error(
+        "{} can't be trusted with pods: {why}; if that is not meant to be, remove it, and else keep pods elsewhere by \
+         --root DIR",
+        .path.display()
+    )]
+    Untrusted {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: trust::Distrust,
+    },
     /// A system call failed.
-    #[error("{}: {call}: {source}", .path.display())]
+    #[error("{}: {call}: {source}{}", .path.display(), elsewhere(call, source))]
     Io {
         /// On what.
         path: PathBuf,
@@ -104,6 +117,12 @@ fn holder(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (supervisor is process {pid})")).unwrap_or_default()
 }
 
+/// What helps who may not make a state folder: root of a user namespace, for one.
+fn elsewhere(call: &str, source: &io::Error) -> &'static str {
+    let denied = matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+    if call == "mkdir" && denied { "; pods can be kept elsewhere by --root DIR" } else { "" }
+}
+
 /// Makes an [`Error::Io`] for `map_err`.
 fn io_error<'a>(path: &'a Path, call: &'static str) -> impl FnOnce(io::Error) -> Error + 'a {
     move |source| Error::Io { path: path.to_owned(), call, source }
@@ -116,6 +135,7 @@ pub struct PodStore {
     ledger: Ledger,
     events: EventLog,
     _lock: PodLock,
+    _ids: Option<RangeLock>,
 }
 
 impl PodStore {
@@ -159,11 +179,11 @@ impl PodStore {
             remove_tree(&old.log_dir)?;
         }
         clear(&dir)?;
-        ledger.first_id = reserving.as_ref().map(|(first, _)| *first);
+        ledger.first_id = reserving.as_ref().map(|reserved| reserved.first);
         ledger.save(&dir)?;
-        drop(reserving);
+        let range = reserving.map(|reserved| reserved.range);
         let events = EventLog::open(&dir)?;
-        Ok(Self { dir, ledger, events, _lock: lock })
+        Ok(Self { dir, ledger, events, _lock: lock, _ids: range })
     }
 
     /// Takes over a pod whose supervisor died, or has ended, to clean up after it.
@@ -179,7 +199,7 @@ impl PodStore {
         let ledger = Ledger::load(&dir)?.ok_or_else(|| Error::NotFound(format!("{namespace}/{name}")))?;
         atomic::forget_halves(&dir)?;
         let events = EventLog::open(&dir)?;
-        Ok(Self { dir, ledger, events, _lock: lock })
+        Ok(Self { dir, ledger, events, _lock: lock, _ids: None })
     }
 
     /// The pod's state folder.

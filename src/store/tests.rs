@@ -212,3 +212,23 @@ fn looking_at_a_pod_does_not_keep_it_from_starting() {
         }
     });
 }
+
+/// Two state folders at the same moment: neither pod has a process yet by which the other could see it.
+#[test]
+fn pods_of_other_roots_get_other_ids() {
+    let tmp = tempfile::tempdir().unwrap();
+    let pool = |first: u32| Pool { first, count: 2, lock: tmp.path().join("ids.lock"), ..Pool::default() };
+    let make = |root: &str, first: u32| {
+        let layout = Layout::at(&tmp.path().join(root));
+        PodStore::create_with_ids(&layout, ledger(&layout, "default", root), &pool(first))
+    };
+    let id = |store: &PodStore| store.ledger().first_id.unwrap();
+    let first = make("a", 65536).unwrap();
+    let second = make("b", 65536).unwrap();
+    assert_eq!((id(&first), id(&second)), (65536, 131_072));
+    assert!(matches!(make("c", 65536), Err(Error::NoIds { count: 2 })));
+    // Other pools overlap.
+    assert_eq!(id(&make("d", 131_072).unwrap()), 196_608);
+    drop(first);
+    assert_eq!(id(&make("e", 65536).unwrap()), 65536);
+}

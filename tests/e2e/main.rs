@@ -11,11 +11,14 @@
 mod apparmor;
 mod attacks;
 mod attacks_files;
+mod attacks_folders;
 mod attacks_hogs;
 mod bundles;
 mod commands;
 mod config;
+mod contained;
 mod cpus;
+mod delegation;
 mod deletion;
 mod describe;
 mod eviction;

@@ -1,8 +1,8 @@
 //! Pods of an ordinary user (docs/rootless.md): the same lifecycle, by a user namespace; what can't be had is said.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -190,53 +190,6 @@ fn below(case: &Case) -> Vec<PathBuf> {
         ours && fs::read_to_string(path.join("mountinfo")).is_ok_and(|text| text.contains(&dir))
     })
     .collect()
-}
-
-/// A cgroup that is delegated to the user, as systemd does it (cgroup v2).
-struct Delegated(PathBuf);
-
-impl Delegated {
-    fn make(name: &str) -> Option<Self> {
-        let root = Path::new("/sys/fs/cgroup");
-        if !root.join("cgroup.controllers").exists() {
-            println!("skipped: delegating a cgroup needs pure cgroup v2");
-            return None;
-        }
-        fs::write(root.join("cgroup.subtree_control"), "+memory +pids +cpu").unwrap();
-        let path = root.join(name);
-        fs::create_dir(&path).unwrap();
-        chown(&path, Some(UID), Some(UID)).unwrap();
-        for file in ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
-            chown(path.join(file), Some(UID), Some(UID)).unwrap();
-        }
-        let delegated = rustix::fs::setxattr(&path, "trusted.delegate", b"1", rustix::fs::XattrFlags::empty());
-        delegated.and(rustix::fs::setxattr(&path, "user.delegate", b"1", rustix::fs::XattrFlags::empty())).unwrap();
-        Some(Self(path))
-    }
-}
-
-impl Drop for Delegated {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(self.0.join("supervisor"));
-        fs::remove_dir(&self.0).unwrap();
-    }
-}
-
-/// Where a cgroup is delegated to the user, limits hold, and nobody is warned.
-#[test]
-fn delegated_cgroups_enforce_limits() {
-    let Some(delegated) = Delegated::make("e2e-delegated") else { return };
-    let Some(mut case) = Case::of_user("user-delegated", Ids::Subordinate) else { return };
-    case.delegate(&delegated.0);
-    let limits = json!({"resources": {"limits": {"memory": "32Mi"}}});
-    let hog = "say $(cat /sys/fs/cgroup/memory.max); x=x; while :; do x=$x$x; done";
-    let mut run = case.start(&case.pod().container(main("hog", hog, limits)));
-    assert_eq!(run.end(), 137, "{}", run.stderr());
-    assert_eq!(case.trace(), [(32 << 20).to_string()]);
-    assert_eq!(case.ended("hog"), (137, "OOMKilled".to_owned()));
-    assert!(!run.stderr().contains("warning"), "{}", run.stderr());
-    drop(run);
-    case.nothing_left();
 }
 
 /// Bundles' limits are named as well.

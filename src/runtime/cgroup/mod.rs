@@ -363,13 +363,10 @@ fn hand_down(folder: &Path) -> Result<(), CgroupError> {
     let enabled = fs::read_to_string(&switch).map_err(error("read", &switch))?;
     for controller in available.split_whitespace().filter(|name| !enabled.split_whitespace().any(|one| one == *name)) {
         let word = format!("+{controller}");
-        let written = fs::write(&switch, &word);
-        if let Err(cause) = written
-            && cause.raw_os_error() == Some(libc::EBUSY)
-        {
-            // No process may be in a cgroup that hands controllers down: in a delegated cgroup that process is us.
-            parent::move_aside(folder)?;
-            fs::write(&switch, &word).map_err(error("write", &switch))?;
+        match fs::write(&switch, &word) {
+            // Somebody's process has come to be in it since it was looked at.
+            Err(cause) if cause.raw_os_error() == Some(libc::EBUSY) => return Err(error("write", &switch)(cause)),
+            Err(_) | Ok(()) => {}
         }
     }
     Ok(())

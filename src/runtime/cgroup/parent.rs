@@ -4,12 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{CgroupError, Hierarchies, below, error};
-use crate::plan::CgroupVersion;
+use crate::plan::{CgroupVersion, NoCgroups};
+
+const PROCS: &str = "cgroup.procs";
+
+/// What is set for every container (R9.3, R9.5).
+const NEEDED: [&str; 2] = ["cpu", "memory"];
 
 impl Hierarchies {
     /// The cgroup that systemd or another manager has delegated to this process (its own or, once it has moved out of
     /// the way, that one's parent), relative to the mount. Only on v2.
     fn delegated(&self) -> Option<PathBuf> {
+        if self.version != CgroupVersion::V2 {
+            return None;
+        }
         let own = own_v2_cgroup()?;
         let root = self.unified.as_ref()?;
         [Some(own.as_path()), own.parent()]
@@ -19,27 +27,43 @@ impl Hierarchies {
             .map(Path::to_owned)
     }
 
-    /// The cgroup below which this process may make others, on every hierarchy; `None`: there is none, as for an ordinary
-    /// user to whom nothing is delegated, or in a container that can only read its cgroups.
-    pub(crate) fn usable_parent(&self) -> Option<PathBuf> {
-        let is_usable = |parent: &Path| {
-            self.roots().all(|root| {
-                let folder = below(root, parent);
-                [&folder, &folder.join("cgroup.procs")].into_iter().all(|path| is_writable(path))
-            })
+    /// The cgroup below which this process may make others, on every hierarchy.
+    ///
+    /// # Errors
+    /// Why there is none: of the delegated one, where one is delegated, and else of the root.
+    pub(crate) fn usable_parent(&self) -> Result<PathBuf, NoCgroups> {
+        let root = PathBuf::from("/");
+        let Some(delegated) = self.delegated() else { return self.usable(root) };
+        self.usable(delegated).or_else(|why| self.usable(root).map_err(|_| why))
+    }
+
+    fn usable(&self, parent: PathBuf) -> Result<PathBuf, NoCgroups> {
+        let files: &[&str] = match self.version {
+            CgroupVersion::V2 => &["", PROCS, "cgroup.subtree_control"],
+            CgroupVersion::V1 | CgroupVersion::None => &["", PROCS],
         };
-        let delegated = match self.version {
-            CgroupVersion::V2 => self.delegated(),
-            CgroupVersion::V1 | CgroupVersion::None => None,
-        };
-        delegated.into_iter().chain([PathBuf::from("/")]).find(|parent| is_usable(parent))
+        let all = self.roots().all(|root| files.iter().all(|file| is_writable(&below(root, &parent).join(file))));
+        if !all {
+            return Err(NoCgroups::NotWritable);
+        }
+        match &self.unified {
+            Some(root) if self.version == CgroupVersion::V2 => hands_down(&below(root, &parent), &parent)?,
+            _ => {}
+        }
+        Ok(parent)
     }
 
     /// Moves this process out of the way below `parent`, in which no process may be that hands its controllers down
     /// (v2), before it becomes several processes.
+    ///
+    /// The kernel's refusal must not be waited for: some controllers (cpu) it lets a cgroup with processes hand down, which
+    /// becomes threaded by that, and then no process can go to one below it.
     pub(crate) fn step_aside(&self, parent: &Path) -> Result<(), CgroupError> {
         match &self.unified {
-            Some(root) if own_v2_cgroup().is_some_and(|own| own == parent) => move_aside(&below(root, parent)),
+            Some(root) if own_v2_cgroup().is_some_and(|own| own == parent) => {
+                let folder = below(root, parent);
+                if is_box_root(&folder) { Ok(()) } else { move_aside(&folder) }
+            }
             _ => Ok(()),
         }
     }
@@ -48,6 +72,33 @@ impl Hierarchies {
 fn own_v2_cgroup() -> Option<PathBuf> {
     let text = fs::read_to_string("/proc/self/cgroup").ok()?;
     text.lines().find_map(|line| line.strip_prefix("0::")).map(PathBuf::from)
+}
+
+/// Whether it is the one above all others (v2), which may hand controllers down whoever is in it. It alone has no type, also
+/// where others are the root of a cgroup namespace.
+fn is_box_root(folder: &Path) -> bool {
+    !folder.join("cgroup.type").exists()
+}
+
+/// Whether a cgroup (v2) can hand down to pods what limits them, once this process has left it.
+fn hands_down(folder: &Path, cgroup: &Path) -> Result<(), NoCgroups> {
+    if is_box_root(folder) {
+        return Ok(());
+    }
+    let text = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
+    let missing: Vec<&str> =
+        NEEDED.into_iter().filter(|name| !text.split_whitespace().any(|one| one == *name)).collect();
+    if !missing.is_empty() {
+        let missing = missing.into_iter().map(str::to_owned).collect();
+        return Err(NoCgroups::Controllers { cgroup: cgroup.to_owned(), missing });
+    }
+    // Others' processes are not this one's to move. Of another pid namespace they read as 0; in a threaded cgroup, which
+    // has others by its nature, they can't be read.
+    let own = std::process::id().to_string();
+    match fs::read_to_string(folder.join(PROCS)) {
+        Ok(pids) if pids.lines().all(|pid| pid == own) => Ok(()),
+        _ => Err(NoCgroups::Occupied { cgroup: cgroup.to_owned() }),
+    }
 }
 
 /// Also where it is mounted read-only it isn't.
@@ -62,9 +113,9 @@ fn is_delegated(folder: &Path) -> bool {
         .any(|name| matches!(rustix::fs::getxattr(folder, name, &mut value[..]), Ok(1)) && value[0] == b'1')
 }
 
-pub(super) fn move_aside(folder: &Path) -> Result<(), CgroupError> {
+fn move_aside(folder: &Path) -> Result<(), CgroupError> {
     let aside = folder.join("supervisor");
     fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
-    let procs = aside.join("cgroup.procs");
+    let procs = aside.join(PROCS);
     fs::write(&procs, "0").map_err(error("write", &procs))
 }

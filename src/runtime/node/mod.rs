@@ -15,7 +15,7 @@ use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
 use crate::plan::cpus::{Cpu, CpuSet};
-use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NodeFacts, Scope};
+use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Scope};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.
@@ -35,7 +35,7 @@ pub enum NodeError {
 /// Reads the facts. Takes well under a millisecond.
 pub fn facts() -> Result<NodeFacts, NodeError> {
     let users = users::ids();
-    let (cgroups, cgroup_parent) = usable_cgroups(users.as_ref())?;
+    let (cgroups, parent) = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
     let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
@@ -43,7 +43,8 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
     Ok(NodeFacts {
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         cgroups,
-        cgroup_parent,
+        no_cgroups: parent.as_ref().err().cloned(),
+        cgroup_parent: parent.unwrap_or_default(),
         memory: memory()?,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
         // It counts on the box only, not in another user namespace.
@@ -67,21 +68,23 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
 /// Where it can't.
 pub fn make_room(version: CgroupVersion, parent: &Path) -> Result<(), NodeError> {
     match version {
-        CgroupVersion::V2 if parent != Path::new("/") => Ok(Hierarchies::discover()?.step_aside(parent)?),
-        CgroupVersion::V1 | CgroupVersion::V2 | CgroupVersion::None => Ok(()),
+        CgroupVersion::V2 => Ok(Hierarchies::discover()?.step_aside(parent)?),
+        CgroupVersion::V1 | CgroupVersion::None => Ok(()),
     }
 }
 
 /// Which cgroups pods of this process may have, and below which one. An error for the box's root, where no hierarchy is
 /// mounted.
-fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<(CgroupVersion, PathBuf), NodeError> {
+fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<(CgroupVersion, Result<PathBuf, NoCgroups>), NodeError> {
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
-        Err(_) if users.is_some() => return Ok((CgroupVersion::None, PathBuf::new())),
+        Err(_) if users.is_some() => return Ok((CgroupVersion::None, Err(NoCgroups::NotWritable))),
         Err(error) => return Err(error.into()),
     };
-    let parent = hierarchies.usable_parent();
-    Ok(parent.map_or((CgroupVersion::None, PathBuf::new()), |parent| (hierarchies.version(), parent)))
+    Ok(match hierarchies.usable_parent() {
+        Ok(parent) => (hierarchies.version(), Ok(parent)),
+        Err(why) => (CgroupVersion::None, Err(why)),
+    })
 }
 
 /// What the kernel says of AppArmor. A profile's line is `NAME (MODE)`, and a name may have blanks in it.

@@ -91,6 +91,16 @@ pub fn commands(case: &Case) -> Vec<String> {
     ours.map(|process| text(&process.join("cmdline")).replace('\0', " ")).collect()
 }
 
+/// Command lines of all processes that carry the case's mark or see its folder, and are not dead.
+pub fn marked(case: &Case) -> Vec<String> {
+    let (dir, mark) = (case.dir().display().to_string(), format!("{MARK}={}", case.uid));
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let ours = all.filter(|process| {
+        text(&process.join("environ")).contains(&mark) || text(&process.join("mountinfo")).contains(&dir)
+    });
+    ours.map(|process| text(&process.join("cmdline")).replace('\0', " ")).collect()
+}
+
 /// A process in the midst of its exit has left its cgroup and given back its memory, files and namespaces, and still is
 /// in the table until those of its pid namespace are reaped: waits until it has gone. False: it lives.
 fn is_dying(process: &Path) -> bool {

@@ -32,13 +32,8 @@ pub struct Case {
     name: String,
     uid: String,
     rootfs: Vec<String>,
-    user: Option<User>,
-}
-
-/// Who runs barepod, if not root.
-struct User {
-    /// Where they may make cgroups.
-    cgroup: Option<PathBuf>,
+    user: Option<user::User>,
+    within: Vec<String>,
 }
 
 impl Case {
@@ -61,7 +56,7 @@ impl Case {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let uid = format!("e2e{:05x}-{:04x}-4000-8000-{:012x}", std::process::id(), number, clock());
         let rootfs = rootfs::listing(&dir.path().join("rootfs"));
-        let case = Self { dir, name: name.to_owned(), uid, rootfs, user: None };
+        let case = Self { dir, name: name.to_owned(), uid, rootfs, user: None, within: Vec::new() };
         fs::write(case.trace_file(), "").unwrap();
         fs::set_permissions(case.trace_file(), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
         Some(case)
@@ -71,13 +66,27 @@ impl Case {
     pub fn of_user(name: &str, ids: user::Ids) -> Option<Self> {
         let mut case = Self::new(name)?;
         user::prepare(case.dir(), ids);
-        case.user = Some(User { cgroup: None });
+        case.user = Some(user::User::default());
         Some(case)
     }
 
     /// Gives the user a cgroup, in which its pods are run from now on: other commands can't be in one that has others below.
     pub fn delegate(&mut self, cgroup: &Path) {
-        self.user = Some(User { cgroup: Some(cgroup.to_owned()) });
+        self.user.as_mut().unwrap().cgroup = Some(cgroup.to_owned());
+    }
+
+    /// Gives the user a /tmp of its own, in which is nothing of others; what it is outside.
+    pub fn own_tmp(&mut self) -> PathBuf {
+        let tmp = self.dir().join("own-tmp");
+        fs::create_dir(&tmp).unwrap();
+        fs::set_permissions(&tmp, std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
+        self.user.as_mut().unwrap().tmp = Some(tmp.clone());
+        tmp
+    }
+
+    /// From now on barepod is run by another program, whose words these are.
+    pub fn within(&mut self, words: &[&str]) {
+        self.within = words.iter().map(ToString::to_string).collect();
     }
 
     /// The pod's name.
@@ -167,10 +176,18 @@ impl Case {
     pub fn command_at(&self, options: &[&str], args: &[&str]) -> Command {
         let mut command = match &self.user {
             Some(user) => {
-                let cgroup = user.cgroup.as_ref().filter(|_| args.first() == Some(&"run"));
-                user::command(self.dir(), &binary(), cgroup)
+                let cgroup = user.cgroup.clone().filter(|_| args.first() == Some(&"run"));
+                let user = user::User { cgroup, tmp: user.tmp.clone() };
+                user::command(self.dir(), &binary(), &user, &self.within)
             }
-            None => Command::new(binary()),
+            None => match self.within.split_first() {
+                Some((program, words)) => {
+                    let mut command = Command::new(program);
+                    command.args(words).arg(binary());
+                    command
+                }
+                None => Command::new(binary()),
+            },
         };
         command.args(options).args(args);
         command.env(MARK, &self.uid).env("TMPDIR", self.dir().join("tmp")).current_dir(self.dir());
@@ -241,6 +258,11 @@ impl Case {
     /// What of the pod runs now and has `word` in its command line.
     pub fn processes(&self, word: &str) -> Vec<String> {
         leftovers::commands(self).into_iter().filter(|command| command.contains(word)).collect()
+    }
+
+    /// Command lines of all processes of the case: barepod's, its helpers' and what barepod was run by.
+    pub fn marked(&self) -> Vec<String> {
+        leftovers::marked(self)
     }
 
     /// The pid, outside, of the process that all others of the pod have as pid 1.

@@ -19,15 +19,31 @@ pub enum Ids {
     None,
 }
 
-/// Makes an /etc of its own, goes to a cgroup where there is one to go to, and becomes the user.
+/// Makes an /etc of its own, goes to a cgroup where there is one to go to, sees no more of /tmp than the case's folder and
+/// what `tmp` holds where there is one, and becomes the user.
 const BECOME: &str = r#"
 set -e
-etc=$1 binary=$2 uid=$3 cgroup=$4; shift 4
+etc=$1 binary=$2 uid=$3 cgroup=$4 tmp=$5; shift 5
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$etc/upper,workdir=$etc/work" /etc
 mount -o bind "$binary" "$etc/barepod"
 [ -z "$cgroup" ] || echo $$ > "$cgroup/cgroup.procs"
-exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$etc/barepod" "$@"
+if [ -n "$tmp" ]; then
+  case=$(dirname "$etc") here=$tmp/$(basename "$(dirname "$etc")")
+  mkdir -p "$here"
+  mount -o rbind "$case" "$here"
+  mount -o rbind "$tmp" /tmp
+fi
+exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
 "#;
+
+/// Who runs barepod.
+#[derive(Debug, Default)]
+pub struct User {
+    /// Where they may make cgroups.
+    pub cgroup: Option<PathBuf>,
+    /// What they have as /tmp.
+    pub tmp: Option<PathBuf>,
+}
 
 /// Prepares what `command` needs in the case's folder, which is to be searchable by all.
 pub fn prepare(dir: &Path, ids: Ids) {
@@ -64,12 +80,15 @@ pub fn give(tree: &Path) {
     }
 }
 
-/// barepod, run by the user.
-pub fn command(dir: &Path, binary: &Path, cgroup: Option<&PathBuf>) -> Command {
+/// barepod, run by the user, behind the words of another program that runs it.
+pub fn command(dir: &Path, binary: &Path, user: &User, within: &[String]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "bash", "-c", BECOME, "become"]);
     command.arg(dir.join("etc")).arg(binary).arg(UID.to_string());
-    command.arg(cgroup.map_or(Path::new(""), PathBuf::as_path));
+    for path in [&user.cgroup, &user.tmp] {
+        command.arg(path.as_deref().unwrap_or(Path::new("")));
+    }
+    command.args(within).arg(dir.join("etc/barepod"));
     command.env("HOME", dir.join("home")).env("XDG_RUNTIME_DIR", dir.join("runtime")).env_remove("XDG_DATA_HOME");
     command
 }
