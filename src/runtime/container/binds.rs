@@ -42,6 +42,7 @@ pub(super) fn prepare(
 ) -> Result<(), Failure> {
     let places = places::places(spec, &dirs.mounts().join("rootfs"))?;
     let outer: BTreeSet<usize> = places.iter().filter_map(Place::outer).collect();
+    refuse_in_shared(spec, &places, shared)?;
     let slave = |mount: &Mount| depth(mount).is_some() && has(mount, "rslave");
     let nothing_to_do = users.is_none() && shared.is_empty() && outer.is_empty();
     if nothing_to_do && !spec.mounts().iter().flatten().any(slave) {
@@ -99,6 +100,21 @@ pub(super) fn prepare(
         left.push(mount);
     }
     spec.set_mounts(Some(left));
+    Ok(())
+}
+
+/// A mount in a volume that shares its mounts would be on the host as well, and nobody would take it away there.
+fn refuse_in_shared(spec: &Spec, places: &[Place], shared: &[SharedMount]) -> Result<(), Failure> {
+    for (mount, place) in spec.mounts().iter().flatten().zip(places) {
+        let Some(of) = place.outer().filter(|of| shared.iter().any(|one| one.mount == *of)) else { continue };
+        let volume = spec.mounts().as_ref().and_then(|all| all.get(of)).map(Mount::destination);
+        let volume = volume.map(|path| path.display().to_string()).unwrap_or_default();
+        let cause = format!(
+            "is in the volume at {volume}, which hands mounts on (mountPropagation: Bidirectional): it would stay on the \
+             host; mount it elsewhere"
+        );
+        return Err(Failure::new(Stage::Binds, mount.destination().display(), cause));
+    }
     Ok(())
 }
 
