@@ -139,6 +139,32 @@ pub(crate) fn make_in_root(root: &Path, path: &Path, owner: u32) -> Result<(), S
     walk(root, relative, ResolveFlags::IN_ROOT, Create::Folders { owner }, 0o755).map(drop)
 }
 
+/// What something is mounted on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Folder,
+    File,
+}
+
+/// Resolves `path` below the folder `volume` as [`open_below`] does, for something to be mounted there; what is missing
+/// is made, of this owner and group.
+pub(crate) fn mount_point(volume: &Path, path: &Path, kind: Kind, owner: u32) -> Result<OwnedFd, SubPathFault> {
+    let folders = |path| walk(volume, path, ResolveFlags::BENEATH, Create::Folders { owner }, 0o755);
+    let (Kind::File, Some(name)) = (kind, path.file_name()) else { return folders(path) };
+    match walk(volume, path, ResolveFlags::BENEATH, Create::Nothing, 0) {
+        Err(SubPathFault::Refused(libc::ENOENT)) => {}
+        found => return found,
+    }
+    let refused = |error: Errno| SubPathFault::Refused(error.raw_os_error());
+    let parent = folders(path.parent().unwrap_or(Path::new("")))?;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644)).map_err(refused)?;
+    if owner != 0 {
+        give(&parent, name.as_ref(), owner).map_err(refused)?;
+    }
+    Ok(file)
+}
+
 fn walk(volume: &Path, path: &Path, links: ResolveFlags, create: Create, mode: u32) -> Result<OwnedFd, SubPathFault> {
     let refused = |error: Errno| SubPathFault::Refused(error.raw_os_error());
     let root = rustix::fs::openat(CWD, volume, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(refused)?;

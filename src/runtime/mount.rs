@@ -4,6 +4,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use nix::mount::MsFlags;
+
 /// Gives the mount that `root` is the root of more attributes (`MOUNT_ATTR_*`). EINVAL: it is the root of none. Needs
 /// Linux 5.12.
 pub(crate) fn add_attributes(root: impl AsFd, attributes: u64) -> io::Result<()> {
@@ -21,6 +23,35 @@ pub(crate) fn map_ids(root: impl AsFd, namespace: BorrowedFd<'_>) -> io::Result<
 pub(crate) fn make_private(root: impl AsFd) -> io::Result<()> {
     let attributes = MountAttr { set: 0, clear: 0, propagation: libc::MS_PRIVATE, user_namespace: 0 };
     apply(root, &attributes, libc::AT_RECURSIVE)
+}
+
+/// Gives a mount those attributes that the flags of mount(2) stand for.
+pub(crate) fn add_flags(root: impl AsFd, flags: MsFlags) -> io::Result<()> {
+    const SAME: [(MsFlags, u64); 5] = [
+        (MsFlags::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),
+        (MsFlags::MS_NOSUID, libc::MOUNT_ATTR_NOSUID),
+        (MsFlags::MS_NODEV, libc::MOUNT_ATTR_NODEV),
+        (MsFlags::MS_NOEXEC, libc::MOUNT_ATTR_NOEXEC),
+        (MsFlags::MS_NODIRATIME, libc::MOUNT_ATTR_NODIRATIME),
+    ];
+    // One of them at most; which comes first is as the kernel has it.
+    const ATIME: [(MsFlags, u64); 3] = [
+        (MsFlags::MS_STRICTATIME, libc::MOUNT_ATTR_STRICTATIME),
+        (MsFlags::MS_NOATIME, libc::MOUNT_ATTR_NOATIME),
+        (MsFlags::MS_RELATIME, libc::MOUNT_ATTR_RELATIME),
+    ];
+    let given = |(flag, _): &&(MsFlags, u64)| flags.contains(*flag);
+    let set = SAME.iter().filter(given).fold(0, |all, (_, attribute)| all | attribute);
+    let (set, clear) = match ATIME.iter().find(given) {
+        Some((_, attribute)) => (set | attribute, libc::MOUNT_ATTR__ATIME),
+        None => (set, 0),
+    };
+    apply(root, &MountAttr { set, clear, propagation: 0, user_namespace: 0 }, 0)
+}
+
+/// Gives a mount and those below it attributes (`MOUNT_ATTR_*`) and takes others away.
+pub(crate) fn change_all(root: impl AsFd, set: u64, clear: u64) -> io::Result<()> {
+    apply(root, &MountAttr { set, clear, propagation: 0, user_namespace: 0 }, libc::AT_RECURSIVE)
 }
 
 /// mountinfo writes blanks, tabs, newlines and backslashes as `\ooo` (proc(5)).

@@ -100,6 +100,45 @@ fn a_sub_path() {
     assert_eq!(case.trace(), ["deep", "a new ro x"]);
 }
 
+/// A volume in a volume, in one, by a link of the image's and by one in the outer volume: each with its own access, and
+/// the places are made where they are missing.
+#[test]
+fn volumes_in_volumes() {
+    for users in [true, false] {
+        let Some(case) = Case::new(if users { "nested" } else { "nested-users" }) else { return };
+        let root = case.dir().join("image");
+        assert!(std::process::Command::new("cp").arg("-a").arg(case.rootfs()).arg(&root).status().unwrap().success());
+        symlink("/outer", root.join("way")).unwrap();
+        let volumes = json!({"hostUsers": users, "volumes": [
+            {"name": "outer", "emptyDir": {}}, {"name": "inner", "emptyDir": {}}, {"name": "third", "emptyDir": {}}]});
+        let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
+        let with = |mut mount: Value, more: Value| {
+            mount.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            mount
+        };
+        let fill = json!({"volumeMounts": [mount("outer", "/o"), mount("inner", "/i")]});
+        let init = "mkdir -p /o/real /o/at/in; ln -s real /o/link; touch /o/file; echo it > /i/f; echo more > /i/g";
+        let mounts = json!({"image": format!("rootfs:{}", root.display()), "volumeMounts": [
+            with(mount("outer", "/outer"), json!({"readOnly": true, "recursiveReadOnly": "Enabled"})),
+            mount("inner", "/outer/at"), with(mount("third", "/outer/at/in"), json!({"readOnly": true})),
+            mount("third", "/way/real/new/deep"), mount("inner", "/outer/link"),
+            with(mount("inner", "/outer/file"), json!({"subPath": "f"})),
+        ]});
+        let mut writable = mounts.clone();
+        writable["volumeMounts"][0].as_object_mut().unwrap().retain(|key, _| key == "name" || key == "mountPath");
+        let script = "say $(cat /outer/at/f /outer/link/g /outer/file); touch /outer/at/x && say inner; \
+            touch /outer/at/in/x || say third; touch /outer/x || say outer; ";
+        let manifest = case.pod().spec(volumes).init(main("fill", init, fill));
+        // The first makes what is missing, which the second couldn't.
+        let manifest = manifest.init(main("one", &format!("{script} touch /outer/real/new/deep/y"), writable));
+        let manifest = manifest.container(main("main", &format!("{script} say $(ls /outer/real/new/deep)"), mounts));
+        let mut run = case.start(&manifest);
+        assert_eq!(run.end(), 0, "{}", run.stderr());
+        let each = ["it more it", "inner", "third"];
+        assert_eq!(case.trace(), [&each[..], &each, &["outer", "y"]].concat(), "{users}");
+    }
+}
+
 /// A subPath that a link leads out of its volume gives no container (CVE-2017-1002101), and says so.
 #[test]
 fn a_sub_path_never_leaves_its_volume() {
@@ -266,4 +305,22 @@ fn sharing_needs_a_shared_mount() {
     run.end();
     drop(run);
     drop(private);
+}
+
+/// A volume in one that hands mounts on would be mounted on the host for ever: there it is refused.
+#[test]
+fn no_volume_in_one_that_hands_mounts_on() {
+    let Some(case) = Case::new("in-shared") else { return };
+    let shared = Mounted::new(&case, "shared", MsFlags::MS_SHARED);
+    let volumes = json!({"volumes": [{"name": "v", "hostPath": {"path": shared.0}}, {"name": "w", "emptyDir": {}}]});
+    let mounts = json!({"securityContext": {"privileged": true}, "volumeMounts": [
+        {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}, {"name": "w", "mountPath": "/v/in"}]});
+    let mut run = case.start(&case.pod().spec(volumes).container(main("main", "say ran", mounts)));
+    run.wait_for_line("mount: /v/in: is in the volume at /v, which hands mounts on");
+    run.signal(rustix::process::Signal::TERM);
+    run.end();
+    assert!(case.trace().is_empty());
+    assert_eq!(fs::read_dir(&shared.0).unwrap().count(), 0);
+    drop(run);
+    drop(shared);
 }

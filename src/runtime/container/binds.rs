@@ -1,22 +1,27 @@
 //! Bind mounts whose source libcontainer can't open itself or would mount otherwise than the config says: in a user
 //! namespace, and with a propagation of their own. libcontainer gives all mounts the propagation of the root and clones
 //! what it finds at a source with the propagation that it has there. So each is bound to a place of the helper's first,
-//! with the right owners and propagation, and that place becomes the source.
+//! with the right owners and propagation, and that place becomes the source. And bind mounts in others: see `prepare`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use libcontainer::rootfs::utils::parse_mount;
 use nix::sched::{CloneFlags, setns};
 use oci_spec::runtime::{Mount, Spec};
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
+use super::places::{self, Place};
 use super::users::Users;
 use crate::plan::SharedMount;
+use crate::runtime::files::{self, Kind, SubPathFault};
 use crate::runtime::mount::make_private;
 
 /// How much of a tree of mounts.
@@ -26,23 +31,37 @@ pub(super) enum Depth {
     All,
 }
 
-/// Prepares all bind mounts of a config, where one of them needs it.
+/// Prepares all bind mounts of a config, where one of them needs it. Those with a place in another become part of that:
+/// what is on the way there others may change at any moment, and libcontainer would follow a link to anywhere in the
+/// container, its root and /dev included.
 pub(super) fn prepare(
     spec: &mut Spec,
     shared: &[SharedMount],
     users: Option<&Users>,
     dirs: &AttemptDirs,
 ) -> Result<(), Failure> {
+    let places = places::places(spec, &dirs.mounts().join("rootfs"))?;
+    let outer: BTreeSet<usize> = places.iter().filter_map(Place::outer).collect();
+    refuse_in_shared(spec, &places, shared)?;
     let slave = |mount: &Mount| depth(mount).is_some() && has(mount, "rslave");
-    if users.is_none() && shared.is_empty() && !spec.mounts().iter().flatten().any(slave) {
+    let nothing_to_do = users.is_none() && shared.is_empty() && outer.is_empty();
+    if nothing_to_do && !spec.mounts().iter().flatten().any(slave) {
         return Ok(());
     }
     let folder = dirs.mounts().join("binds");
-    for (number, mount) in spec.mounts_mut().iter_mut().flatten().enumerate() {
+    fs::create_dir_all(&folder).map_err(|cause| Failure::io(Stage::Binds, folder.display(), cause))?;
+    let own = |number: usize| folder.join(number.to_string());
+    let mut left = Vec::new();
+    for ((number, mut mount), place) in spec.mounts_mut().take().into_iter().flatten().enumerate().zip(places) {
         let mapped = mount.uid_mappings().is_some();
         mount.set_uid_mappings(None).set_gid_mappings(None);
-        let Some(depth) = depth(mount) else { continue };
-        let Some(source) = mount.source().clone() else { continue };
+        let (Some(depth), Some(source)) = (depth(&mount), mount.source().clone()) else {
+            if let Place::Inside { of, rest } = &place {
+                has_no_links(&own(*of), rest).map_err(|fault| nowhere(&mount, fault))?;
+            }
+            left.push(mount);
+            continue;
+        };
         let tree = match shared.iter().find(|one| one.mount == number) {
             Some(one) => elsewhere(&one.namespace, || shared_tree(&source))?,
             None => clone_tree(&source, depth)?,
@@ -50,21 +69,83 @@ pub(super) fn prepare(
         if let Some(users) = users.filter(|_| mapped) {
             users.map(&tree, &source)?;
         }
-        if !has(mount, "rslave") && !has(mount, "rshared") {
-            make_private(&tree).map_err(|cause| Failure::io(Stage::Binds, source.display(), cause))?;
+        let failed = |cause| Failure::io(Stage::Binds, source.display(), cause);
+        if !has(&mount, "rslave") && !has(&mount, "rshared") {
+            make_private(&tree).map_err(failed)?;
         }
-        let target = folder.join(number.to_string());
+        if let Place::Inside { of, rest } = &place {
+            set_attributes(&tree, &mount)?;
+            let kind = if is_folder(&tree).map_err(failed)? { Kind::Folder } else { Kind::File };
+            let owner = users.map_or(0, Users::root);
+            let point = files::mount_point(&own(*of), rest, kind, owner).map_err(|fault| nowhere(&mount, fault))?;
+            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+            move_mount(&tree, "", &point, "", flags)
+                .map_err(|cause| Failure::io(Stage::Binds, mount.destination().display(), cause))?;
+            continue;
+        }
+        let target = own(number);
         let failed = |cause| Failure::io(Stage::Binds, target.display(), cause);
-        fs::create_dir_all(&folder).map_err(failed)?;
         if is_folder(&tree).map_err(failed)? {
             fs::create_dir(&target).map_err(failed)?;
         } else {
             File::create(&target).map_err(failed)?;
         }
+        if outer.contains(&number) {
+            // Here, because those that are of all mounts below (`rro`) are not of those that will be in it.
+            set_attributes(&tree, &mount)?;
+            mount.set_options(Some(vec!["rbind".to_owned()]));
+        }
         attach(&tree, &target)?;
         mount.set_source(Some(target));
+        left.push(mount);
+    }
+    spec.set_mounts(Some(left));
+    Ok(())
+}
+
+/// A mount in a volume that shares its mounts would be on the host as well, and nobody would take it away there.
+fn refuse_in_shared(spec: &Spec, places: &[Place], shared: &[SharedMount]) -> Result<(), Failure> {
+    for (mount, place) in spec.mounts().iter().flatten().zip(places) {
+        let Some(of) = place.outer().filter(|of| shared.iter().any(|one| one.mount == *of)) else { continue };
+        let volume = spec.mounts().as_ref().and_then(|all| all.get(of)).map(Mount::destination);
+        let volume = volume.map(|path| path.display().to_string()).unwrap_or_default();
+        let cause = format!(
+            "is in the volume at {volume}, which hands mounts on (mountPropagation: Bidirectional): it would stay on the \
+             host; mount it elsewhere"
+        );
+        return Err(Failure::new(Stage::Binds, mount.destination().display(), cause));
     }
     Ok(())
+}
+
+fn nowhere(mount: &Mount, fault: SubPathFault) -> Failure {
+    let at = mount.destination().display();
+    match fault {
+        SubPathFault::Refused(errno) => Failure::io(Stage::Binds, at, io::Error::from_raw_os_error(errno)),
+        SubPathFault::Escapes => Failure::new(Stage::Binds, at, "is led out of the volume that it is in"),
+    }
+}
+
+/// Whether `rest` is as it is named, as far as it is there.
+fn has_no_links(volume: &Path, rest: &Path) -> Result<(), SubPathFault> {
+    let refused = |errno: Errno| SubPathFault::Refused(errno.raw_os_error());
+    let volume = rustix::fs::openat(CWD, volume, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(refused)?;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match rustix::fs::openat2(&volume, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), inside) {
+        Ok(_) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::LOOP | Errno::XDEV) => Err(SubPathFault::Escapes),
+        Err(errno) => Err(refused(errno)),
+    }
+}
+
+/// Gives a tree the attributes that its mount's options name, as libcontainer does it.
+fn set_attributes(tree: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
+    let failed = |cause: &dyn std::fmt::Display| Failure::new(Stage::Binds, mount.destination().display(), cause);
+    let options = parse_mount(mount).map_err(|error| failed(&error))?;
+    let flags = nix::mount::MsFlags::from_bits_truncate(options.flags.bits());
+    crate::runtime::mount::add_flags(tree, flags).map_err(|cause| failed(&cause))?;
+    let Some(all) = options.rec_attr else { return Ok(()) };
+    crate::runtime::mount::change_all(tree, all.attr_set, all.attr_clr).map_err(|cause| failed(&cause))
 }
 
 fn has(mount: &Mount, name: &str) -> bool {

@@ -10,6 +10,7 @@ mod executor;
 mod failure;
 mod helper;
 mod oci_hooks;
+mod places;
 mod removal;
 mod rootfs;
 mod running;

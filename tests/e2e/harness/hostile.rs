@@ -35,5 +35,5 @@ pub fn over(case: &Case, run: &mut Run<'_>) {
     if !run.has_ended() {
         run.signal(Signal::TERM);
     }
-    run.end();
+    assert_ne!(run.end(), 2, "an attack on a manifest that is refused is none: {}", run.stderr());
 }

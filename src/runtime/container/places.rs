@@ -1,0 +1,292 @@
+//! Where the mounts of a container come to be. An image may have symbolic links at their places and on the way there.
+//! libcontainer follows them inside the root file system, but thinks only of the names: it makes devices at `dev` below the
+//! root's path, whatever is there by then (CVE-2026-41579: links to the host, which is what an absolute one is for it), and
+//! mounts a volume over the root itself, /dev or /proc, if it is led there. So all places are found out beforehand. Nobody
+//! can change an image after that, as its upper layer is not shown to anybody yet; a volume others may change, so mounts
+//! in volumes are made by descriptor (see `binds`).
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use oci_spec::runtime::{Mount, Spec};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::failure::{Failure, Stage};
+
+/// What belongs to the container's kernel interfaces: nothing comes there that isn't named so.
+const SPECIAL: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// What may be mounted in /proc, as in runc: files that lxcfs emulates, and two settings.
+const IN_PROC: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+];
+
+/// The kernel's own bound (path_resolution(7)).
+const LINKS: usize = 40;
+
+/// Where a mount comes to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the root file system, or in a file system that is made for the container.
+    Root,
+    /// In what is bound by the config's mount of this number, which is an earlier one.
+    Inside { of: usize, rest: PathBuf },
+}
+
+impl Place {
+    /// The number of the mount that it is in.
+    pub(super) fn outer(&self) -> Option<usize> {
+        match self {
+            Self::Root => None,
+            Self::Inside { of, .. } => Some(*of),
+        }
+    }
+}
+
+/// Finds the place of each of a config's mounts, in their order, below the root file system at `root`.
+pub(super) fn places(spec: &Spec, root: &Path) -> Result<Vec<Place>, Failure> {
+    let failed = |errno: Errno| Failure::io(Stage::RootFs, root.display(), errno);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, root, flags, Mode::empty()).map_err(failed)?;
+    let mut walk = Walk { root, mounts: HashMap::new() };
+    for special in SPECIAL.map(Path::new) {
+        let found = walk.find(special).map_err(|errno| Failure::io(Stage::Binds, special.display(), errno))?;
+        if found != Found::At(special.to_owned()) {
+            return Err(Failure::new(Stage::Binds, special.display(), "is a symbolic link in the image"));
+        }
+    }
+    let mut places = Vec::new();
+    for (number, mount) in spec.mounts().iter().flatten().enumerate() {
+        let destination = mount.destination();
+        let found = walk.find(destination).map_err(|errno| Failure::io(Stage::Binds, destination.display(), errno))?;
+        places.push(match found {
+            Found::In { of, rest } => Place::Inside { of, rest },
+            Found::At(place) => {
+                allow(mount, &place).map_err(|cause| Failure::new(Stage::Binds, destination.display(), cause))?;
+                // The kernel's own are nobody's to change, also where the host's are shown.
+                let changeable = is_bind(mount) && !place.starts_with("/proc") && !place.starts_with("/sys");
+                walk.mounts.insert(place, (number, changeable));
+                Place::Root
+            }
+        });
+    }
+    Ok(places)
+}
+
+fn is_bind(mount: &Mount) -> bool {
+    mount.typ().as_deref() == Some("bind")
+        || mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind")
+}
+
+/// Whether a mount may be at a place of the root file system: why not.
+fn allow(mount: &Mount, place: &Path) -> Result<(), String> {
+    if place == Path::new("/") {
+        return Err("leads to the root file system itself".to_owned());
+    }
+    let named = plain(mount.destination());
+    for special in SPECIAL.into_iter().filter(|special| place.starts_with(special)) {
+        if !named.starts_with(special) {
+            return Err(format!("is led to {} by a symbolic link in the image", place.display()));
+        }
+    }
+    if !place.starts_with("/proc") || IN_PROC.iter().any(|one| place == Path::new(one)) {
+        return Ok(());
+    }
+    if place != Path::new("/proc") {
+        return Err("nothing can be mounted in /proc but what lxcfs has there".to_owned());
+    }
+    let is_proc = match mount.source() {
+        Some(source) if is_bind(mount) => {
+            let kind = rustix::fs::statfs(source).map_err(|errno| std::io::Error::from(errno).to_string())?;
+            kind.f_type == rustix::fs::PROC_SUPER_MAGIC
+        }
+        _ => mount.typ().as_deref() == Some("proc"),
+    };
+    if is_proc { Ok(()) } else { Err("only a proc file system can be mounted at /proc".to_owned()) }
+}
+
+/// A path by name, without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => out.push(name),
+            Component::ParentDir => drop(out.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    out
+}
+
+/// Follows paths as the container would, with the mounts that are known so far in their places.
+struct Walk {
+    root: OwnedFd,
+    /// By place: its number, and whether it shows what others may change.
+    mounts: HashMap<PathBuf, (usize, bool)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    At(PathBuf),
+    In { of: usize, rest: PathBuf },
+}
+
+impl Walk {
+    fn find(&self, path: &Path) -> Result<Found, Errno> {
+        let mut ahead = names(path);
+        let mut at = PathBuf::from("/");
+        // The mount that `at` is in, if it is in one: nobody has made links there.
+        let mut fresh: Option<PathBuf> = None;
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            if name == OsStr::new("..") {
+                at.pop();
+                fresh = fresh.filter(|base| at.starts_with(base));
+                continue;
+            }
+            at.push(&name);
+            match self.mounts.get(&at) {
+                Some((of, true)) if !ahead.is_empty() => {
+                    return Ok(Found::In { of: *of, rest: ahead.iter().rev().collect() });
+                }
+                Some((_, false)) => fresh = Some(at.clone()),
+                Some((_, true)) | None => {}
+            }
+            if fresh.is_some() {
+                continue;
+            }
+            if let Some(target) = self.link(&at)? {
+                links += 1;
+                if links > LINKS {
+                    return Err(Errno::LOOP);
+                }
+                at.pop();
+                if target.is_absolute() {
+                    at = PathBuf::from("/");
+                }
+                ahead.extend(names(&target));
+            }
+        }
+        Ok(Found::At(at))
+    }
+
+    /// Where the link at a path leads whose folders are none; what isn't there will be made.
+    fn link(&self, path: &Path) -> Result<Option<PathBuf>, Errno> {
+        let path = path.strip_prefix("/").unwrap_or(path);
+        match rustix::fs::statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Symlink => {
+                let target = rustix::fs::readlinkat(&self.root, path, Vec::new())?;
+                Ok(Some(OsString::from_vec(target.into_bytes()).into()))
+            }
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// The names of a path, the first of them last.
+fn names(path: &Path) -> Vec<OsString> {
+    let name = |component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().rev().filter_map(name).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use serde_json::json;
+
+    /// An image with these links (path, target), and a config with these mounts (type, destination).
+    fn found(links: &[(&str, &str)], mounts: &[(&str, &str)]) -> Result<Vec<Place>, String> {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["dev", "proc", "sys", "mnt", "run", "var"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        for (path, target) in links {
+            let path = root.path().join(path);
+            let _ = fs::remove_dir(&path);
+            symlink(target, path).unwrap();
+        }
+        let mount = |(kind, at): &(&str, &str)| json!({"destination": at, "type": kind, "source": "/tmp"});
+        let mounts: Vec<_> = mounts.iter().map(mount).collect();
+        let spec: Spec = serde_json::from_value(json!({"ociVersion": "1.2.0", "mounts": mounts})).unwrap();
+        places(&spec, root.path()).map_err(|failure| failure.to_string())
+    }
+
+    fn inside(of: usize, rest: &str) -> Place {
+        Place::Inside { of, rest: rest.into() }
+    }
+
+    #[test]
+    fn the_places_of_mounts() {
+        const USUAL: [(&str, &str); 3] = [("proc", "/proc"), ("tmpfs", "/dev"), ("sysfs", "/sys")];
+        let with = |more: &[(&'static str, &'static str)]| [&USUAL[..], more].concat();
+        let all = found(
+            &[("var/run", "/run"), ("mnt/l", "../run/./x"), ("mnt/up", "../../..")],
+            &with(&[
+                ("bind", "/run"),
+                ("bind", "/var/run/secrets/a"),
+                ("bind", "/mnt/l"),
+                ("bind", "/mnt/up/run/y/z"),
+                ("bind", "/dev/shm"),
+                ("bind", "/dev/shm/x"),
+                ("bind", "/dev/x"),
+                ("bind", "/new/deep"),
+                ("bind", "/run/../etc"),
+            ]),
+        );
+        let root = || Place::Root;
+        let places = [
+            root(),
+            inside(3, "secrets/a"),
+            inside(3, "x"),
+            inside(3, "y/z"),
+            root(),
+            inside(7, "x"),
+            root(),
+            root(),
+            root(),
+        ];
+        // `..` behind a volume is the volume's affair: the volume might be a link's target.
+        assert_eq!(all.unwrap()[3..11], places[..8]);
+        for (link, target, at, cause) in [
+            ("mnt/v", "/dev", "/mnt/v", "is led to /dev by a symbolic link"),
+            ("mnt/v", "../dev/x", "/mnt/v", "is led to /dev/x by a symbolic link"),
+            ("mnt/v", "/proc/sys", "/mnt/v/kernel", "is led to /proc/sys/kernel by a symbolic link"),
+            ("mnt/v", "/sys", "/mnt/v", "is led to /sys by a symbolic link"),
+            ("mnt/v", "/", "/mnt/v", "leads to the root file system itself"),
+            ("mnt/v", "v", "/mnt/v", "symbolic links"),
+            ("dev", "/run", "/mnt/v", "/dev: is a symbolic link in the image"),
+            ("proc", "/run", "/mnt/v", "/proc: is a symbolic link in the image"),
+            ("mnt/v", "/run", "/", "leads to the root file system itself"),
+            ("mnt/v", "/run", "/proc", "only a proc file system can be mounted at /proc"),
+            ("mnt/v", "/run", "/proc/sys/net", "nothing can be mounted in /proc"),
+        ] {
+            for kind in ["bind", "tmpfs"] {
+                let refused = found(&[(link, target)], &with(&[(kind, at)])).unwrap_err();
+                assert!(refused.contains(cause), "{link} {target} {at}: {refused}");
+            }
+        }
+        assert!(found(&[], &with(&[("bind", "/proc/cpuinfo"), ("proc", "/proc")])).is_ok());
+    }
+}
