@@ -76,15 +76,22 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     }
 }
 
-/// Of a pod that runs without cgroups, once.
-pub(super) fn tell_unenforced(fields: &[String]) {
-    if !fields.is_empty() {
-        let fields = fields.join("; ");
-        warn(&format!(
+/// Of a pod that runs without cgroups, or without one of their controllers, once.
+pub(super) fn tell_unenforced(fields: &[String], cgroups: CgroupVersion) {
+    if fields.is_empty() {
+        return;
+    }
+    let fields = fields.join("; ");
+    warn(&match cgroups {
+        CgroupVersion::None => format!(
             "without cgroups nothing enforces {fields}; cgroup v2 can be delegated to users: with systemd by \
              `systemd-run --user --scope -p Delegate=yes barepod run ...` (docs/rootless.md)"
-        ));
-    }
+        ),
+        CgroupVersion::V1 | CgroupVersion::V2 => format!(
+            "without the hugetlb controller nothing enforces {fields}; mount it (v1), or have it handed down to the \
+             cgroup that pods are made in (v2)"
+        ),
+    });
 }
 
 fn warn(text: &str) {

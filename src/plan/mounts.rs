@@ -311,7 +311,10 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     }
     let is_hosts = planned.is_some_and(|volume| match volume.source {
         VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => true,
-        VolumeSource::EmptyDir { .. } | VolumeSource::Memory { .. } | VolumeSource::Files { .. } => false,
+        VolumeSource::EmptyDir { .. }
+        | VolumeSource::Memory { .. }
+        | VolumeSource::HugePages { .. }
+        | VolumeSource::Files { .. } => false,
     });
     let missing = if made { Missing::Refuse } else { Missing::Make };
     let shared = is_shared(mount).then(|| {

@@ -11,7 +11,7 @@ use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{apparmor, image, lifecycle, mounts, network, resources, rootless, security, sysctls, volumes};
+use super::{apparmor, huge_pages, image, lifecycle, mounts, network, resources, rootless, security, sysctls, volumes};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -59,6 +59,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     let sandbox = sandbox(pod, spec, node, &options.security, &mut errors);
     apparmor::check(spec, node, &mut errors);
     rootless::check(spec, node, &mut errors);
+    huge_pages::check(spec, node, &mut errors);
     let mut images = Vec::new();
     for (field, _, container) in lifecycle::containers(spec) {
         let name = container.image.as_deref().unwrap_or_default();
@@ -95,7 +96,11 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     Ok(PodPlan {
         lifecycle,
         sandbox,
-        cgroup: CgroupPlan { path, limits: resources::pod_limits(spec) },
+        cgroup: CgroupPlan {
+            path,
+            limits: resources::pod_limits(spec),
+            huge_pages: huge_pages::pod_limits(spec, node),
+        },
         volumes: planned,
         objects: options.objects.clone(),
         images,

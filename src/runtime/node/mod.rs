@@ -2,6 +2,7 @@
 
 mod users;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
 use std::ops::Range;
@@ -14,6 +15,7 @@ use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
 use crate::plan::cpus::{Cpu, CpuSet};
+use crate::plan::resources::Bytes;
 use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NodeFacts, Scope};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
@@ -34,7 +36,7 @@ pub enum NodeError {
 /// Reads the facts. Takes well under a millisecond.
 pub fn facts() -> Result<NodeFacts, NodeError> {
     let users = users::ids();
-    let (cgroups, cgroup_parent) = usable_cgroups(users.as_ref())?;
+    let (cgroups, cgroup_parent, limits_huge_pages) = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
     let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
@@ -44,6 +46,8 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         cgroups,
         cgroup_parent,
         memory: memory()?,
+        huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
+        limits_huge_pages,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
         // It counts on the box only, not in another user namespace.
         can_lower_oom_score: users.is_none() && permitted.contains(&Capability::CAP_SYS_RESOURCE),
@@ -70,16 +74,21 @@ pub fn make_room(version: CgroupVersion, parent: &Path) -> Result<(), NodeError>
     }
 }
 
-/// Which cgroups pods of this process may have, and below which one. An error for the box's root, where no hierarchy is
-/// mounted.
-fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<(CgroupVersion, PathBuf), NodeError> {
+/// Which cgroups pods of this process may have, below which one, and whether they can limit huge pages. An error for the
+/// box's root, where no hierarchy is mounted.
+fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<(CgroupVersion, PathBuf, bool), NodeError> {
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
-        Err(_) if users.is_some() => return Ok((CgroupVersion::None, PathBuf::new())),
+        Err(_) if users.is_some() => return Ok((CgroupVersion::None, PathBuf::new(), false)),
         Err(error) => return Err(error.into()),
     };
-    let parent = hierarchies.usable_parent();
-    Ok(parent.map_or((CgroupVersion::None, PathBuf::new()), |parent| (hierarchies.version(), parent)))
+    Ok(match hierarchies.usable_parent() {
+        Some(parent) => {
+            let limits_huge_pages = hierarchies.limits_huge_pages(&parent);
+            (hierarchies.version(), parent, limits_huge_pages)
+        }
+        None => (CgroupVersion::None, PathBuf::new(), false),
+    })
 }
 
 /// What the kernel says of AppArmor. A profile's line is `NAME (MODE)`, and a name may have blanks in it.
@@ -125,6 +134,20 @@ fn memory() -> Result<u64, NodeError> {
 fn parse_memory(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// Page sizes and numbers of pages, those included that the kernel may make when they are wanted
+/// (Documentation/admin-guide/mm/hugetlbpage.rst).
+fn huge_pages(folder: &Path) -> BTreeMap<Bytes, u64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let size: u64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+        let number = |file| fs::read_to_string(entry.path().join(file)).ok()?.trim().parse::<u64>().ok();
+        let all = ["nr_hugepages", "nr_overcommit_hugepages"].into_iter().filter_map(number).sum();
+        Some((Bytes(size << 10), all))
+    });
+    sizes.collect()
 }
 
 fn text_or_empty(path: &Path) -> Result<String, NodeError> {
@@ -238,6 +261,21 @@ mod tests {
     fn memory_is_in_bytes() {
         assert_eq!(parse_memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
         assert_eq!(parse_memory("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn huge_pages_by_their_size() {
+        let dir = tempfile::tempdir().unwrap();
+        for (size, file, number) in [
+            ("hugepages-2048kB", "nr_hugepages", "8\n"),
+            ("hugepages-2048kB", "nr_overcommit_hugepages", "4\n"),
+            ("hugepages-1048576kB", "nr_hugepages", "0\n"),
+        ] {
+            fs::create_dir_all(dir.path().join(size)).unwrap();
+            fs::write(dir.path().join(size).join(file), number).unwrap();
+        }
+        assert_eq!(huge_pages(dir.path()), [(Bytes(2 << 20), 12), (Bytes(1 << 30), 0)].into());
+        assert!(huge_pages(&dir.path().join("none")).is_empty());
     }
 
     #[test]
