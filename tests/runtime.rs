@@ -96,6 +96,7 @@ impl World {
                 memory: Some(512 << 20),
                 pids: Some(500),
             },
+            huge_pages: Vec::new(),
         };
         world.sandbox = Some(Sandbox::create(&plan, &cgroup, volumes, &world.dirs(), &world.node).unwrap());
         world

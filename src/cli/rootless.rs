@@ -99,12 +99,22 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     }
 }
 
-/// Of a pod that runs without cgroups, once: what nobody enforces, and why.
-pub(super) fn tell_unenforced(fields: &[String], why: Option<&NoCgroups>) {
-    if !fields.is_empty() {
-        let fields = fields.join("; ");
-        warn(&format!("without cgroups nothing enforces {fields}; {} (docs/rootless.md)", obstacle(why)));
+/// Of a pod that runs without cgroups, or without one of their controllers, once: what nobody enforces, and why.
+pub(super) fn tell_unenforced(fields: &[String], node: &NodeFacts) {
+    if fields.is_empty() {
+        return;
     }
+    let fields = fields.join("; ");
+    warn(&match node.cgroups {
+        CgroupVersion::None => {
+            let why = obstacle(node.no_cgroups.as_ref());
+            format!("without cgroups nothing enforces {fields}; {why} (docs/rootless.md)")
+        }
+        CgroupVersion::V1 | CgroupVersion::V2 => format!(
+            "without the hugetlb controller nothing enforces {fields}; mount it (v1), or have it handed down to the \
+             cgroup that pods are made in (v2)"
+        ),
+    });
 }
 
 /// What keeps this process from cgroups, and what helps.

@@ -55,7 +55,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let absent = absent_images(&manifest, &plan, &args.file);
     manifest::refuse_absent(&text_name, &text, &absent).map_err(refused)?;
     drop(text);
-    rootless::tell_unenforced(&plan::unenforced(&manifest, &node), node.no_cgroups.as_ref());
+    rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;

@@ -1,12 +1,12 @@
 //! The API server's defaults for a Pod (pkg/apis/core/v1/defaults.go), as a step of its own: decoding leaves a
 //! manifest as it is written. What is generated rather than defaulted (uid, creation time) is not done here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
-use super::quantity::Quantity;
+use super::quantity::{HUGE_PAGES, Quantity};
 
 /// Of files of ConfigMaps and their like.
 const FILE_MODE: i32 = 0o644;
@@ -152,16 +152,25 @@ fn requests_from_limits(resources: &mut v1::ResourceRequirements) {
 }
 
 /// Pod-level requests that are missing where pod-level resources are given: what the containers request together
-/// (R9.1), else the pod-level limit.
+/// (R9.1), else the pod-level limit. Of huge pages, whose requests are their limits, such limits too.
 fn pod_requests(resources: &mut v1::ResourceRequirements, mains: &[v1::Container], inits: &[v1::Container]) {
+    let all = mains.iter().chain(inits).filter_map(|one| one.resources.as_ref()).chain([&*resources]);
+    let limited = all.filter_map(|one| one.limits.as_ref()).flat_map(BTreeMap::keys);
+    let huge_pages: BTreeSet<String> = limited.filter(|name| name.starts_with(HUGE_PAGES)).cloned().collect();
+    for name in &huge_pages {
+        if let Some(sum) = aggregate(name, mains, inits).filter(|sum| *sum > Quantity::default()) {
+            let limits = resources.limits.get_or_insert_default();
+            limits.entry(name.clone()).or_insert_with(|| Text(sum.to_string()));
+        }
+    }
     let mut requests: BTreeMap<String, Text> = resources.requests.clone().unwrap_or_default();
-    for name in ["cpu", "memory"] {
+    for name in ["cpu", "memory"].into_iter().chain(huge_pages.iter().map(String::as_str)) {
         if requests.contains_key(name) {
             continue;
         }
         let limit = resources.limits.as_ref().and_then(|limits| limits.get(name)).cloned();
         match (aggregate(name, mains, inits), limit) {
-            (Some(sum), _) if sum > Quantity::default() => {
+            (Some(sum), _) if sum > Quantity::default() && !name.starts_with(HUGE_PAGES) => {
                 requests.insert(name.to_owned(), Text(sum.to_string()));
             }
             (_, Some(limit)) => {
@@ -250,6 +259,20 @@ mod tests {
         let requests = spec.resources.unwrap().requests.unwrap();
         assert_eq!(requests["cpu"].0, "1.5");
         assert_eq!(requests["memory"].0, "1Gi");
+    }
+
+    #[test]
+    fn pod_level_huge_pages_are_requested_as_they_are_limited() {
+        let spec = defaulted(
+            "{resources: {requests: {cpu: 1}, limits: {hugepages-1Gi: 2Gi}}, containers: [\
+             {name: a, image: 'bundle:a', resources: {limits: {memory: 1Mi, hugepages-2Mi: 4Mi}}}, \
+             {name: b, image: 'bundle:b', resources: {limits: {memory: 1Mi, hugepages-2Mi: 2Mi, hugepages-1Gi: 1Gi}}}]}",
+        );
+        let v1::ResourceRequirements { requests, limits, .. } = spec.resources.unwrap();
+        let (requests, limits) = (requests.unwrap(), limits.unwrap());
+        assert_eq!((requests["hugepages-2Mi"].0.as_str(), limits["hugepages-2Mi"].0.as_str()), ("6291456", "6291456"));
+        assert_eq!(limits["hugepages-1Gi"].0, "2Gi");
+        assert_eq!(requests["hugepages-1Gi"].0, "2Gi");
     }
 
     #[test]

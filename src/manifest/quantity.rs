@@ -48,6 +48,16 @@ impl QuantityError {
     }
 }
 
+/// What the names of resources begin with that are huge pages of a size: `hugepages-2Mi`.
+pub const HUGE_PAGES: &str = "hugepages-";
+
+/// The size of a page of such a resource; `None`: the name is of no other kind, or the size is none.
+#[must_use]
+pub fn huge_page_size(resource: &str) -> Option<Quantity> {
+    let size = Quantity::parse(resource.strip_prefix(HUGE_PAGES)?).ok()?;
+    (size > Quantity::default() && size.is_whole()).then_some(size)
+}
+
 impl Quantity {
     /// Reads a quantity as Kubernetes writes them: sign, decimal number, then nothing, a decimal suffix
     /// (`n u m k M G T P E`), a binary one (`Ki Mi Gi Ti Pi Ei`) or an exponent (`e3`, `E-3`).
@@ -91,6 +101,12 @@ impl Quantity {
     #[must_use]
     pub fn is_negative(self) -> bool {
         self.nanos < 0
+    }
+
+    /// Whether it is a whole number of times another, which is more than nothing.
+    #[must_use]
+    pub fn is_multiple_of(self, other: Quantity) -> bool {
+        other.nanos > 0 && self.nanos % other.nanos == 0
     }
 
     /// The sum; `None` where it is too big.

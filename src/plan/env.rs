@@ -10,8 +10,8 @@ use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
 use super::security::Identity;
 use super::types::{NodeFacts, Scope};
-use super::{expansion, lifecycle, resources};
-use crate::manifest::quantity::Quantity;
+use super::{expansion, huge_pages, lifecycle, resources};
+use crate::manifest::quantity::{HUGE_PAGES, Quantity};
 use crate::manifest::{Content, Object, ObjectKind};
 
 /// What containerd sets where nobody says otherwise.
@@ -261,7 +261,12 @@ pub(crate) fn resource(
         "requests.cpu" => (requests.cpu.map_or(0, |cpu| cpu.0), resources::natural(divisor.milli())),
         "limits.memory" => (limits.memory.map_or(node.memory, |memory| memory.0), resources::natural(divisor.units())),
         "requests.memory" => (requests.memory.map_or(0, |memory| memory.0), resources::natural(divisor.units())),
-        other => return Err(ConfigCause::Resource { resource: other.to_owned() }),
+        other => match other.strip_prefix("limits.").or_else(|| other.strip_prefix("requests.")) {
+            Some(name) if name.starts_with(HUGE_PAGES) => {
+                (huge_pages::of(container, name).unwrap_or(0), resources::natural(divisor.units()))
+            }
+            _ => return Err(ConfigCause::Resource { resource: other.to_owned() }),
+        },
     };
     Ok(amount.div_ceil(unit.max(1)).to_string())
 }

@@ -109,7 +109,7 @@ pub enum ConfigCause {
         path: String,
     },
     /// `resourceFieldRef` to a resource that can't be had.
-    #[error("unsupported resource: {resource:?}; limits and requests of cpu and memory are")]
+    #[error("unsupported resource: {resource:?}; limits and requests of cpu, memory and hugepages-SIZE are")]
     Resource {
         /// What it says.
         resource: String,

@@ -1,9 +1,11 @@
 //! What is known of the box, and of what this process may do on it, before anything is planned.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::resources::Bytes;
 use super::types::{IdRange, Scope};
 
 /// Facts about this box, gathered once per pod by `runtime::node`.
@@ -19,6 +21,10 @@ pub struct NodeFacts {
     pub no_cgroups: Option<NoCgroups>,
     /// Memory of the box in bytes.
     pub memory: u64,
+    /// Page sizes besides the ordinary one that the kernel knows, and how many pages of each there are or can be made.
+    pub huge_pages: BTreeMap<Bytes, u64>,
+    /// Whether cgroups below `cgroup_parent` can limit them.
+    pub limits_huge_pages: bool,
     /// Online CPUs.
     pub cpus: u32,
     /// Capabilities this process may hand on (its bounding set), as `CAP_...` names.

@@ -71,6 +71,7 @@ pub fn given_images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<GivenImage<'
             VolumeSource::HostPath { path, .. } | VolumeSource::Claim { path, .. } => Some(normal(path)),
             VolumeSource::EmptyDir { .. }
             | VolumeSource::Memory { .. }
+            | VolumeSource::HugePages { .. }
             | VolumeSource::Files { .. }
             | VolumeSource::Image { .. } => None,
         })

@@ -16,6 +16,7 @@ mod expansion;
 mod facts;
 mod files;
 mod handler;
+pub mod huge_pages;
 mod image;
 mod lifecycle;
 mod mounts;

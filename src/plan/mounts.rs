@@ -331,7 +331,10 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     }
     let shows = planned.map_or(Shows::Pods, |volume| match volume.source {
         VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => Shows::Hosts,
-        VolumeSource::EmptyDir { .. } | VolumeSource::Memory { .. } | VolumeSource::Files { .. } => Shows::Pods,
+        VolumeSource::EmptyDir { .. }
+        | VolumeSource::Memory { .. }
+        | VolumeSource::HugePages { .. }
+        | VolumeSource::Files { .. } => Shows::Pods,
     });
     let missing = if made { Missing::Refuse } else { Missing::Make };
     let shared = is_shared(mount).then(|| {

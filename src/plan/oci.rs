@@ -16,7 +16,7 @@ use super::error::{ConfigCause, ConfigError};
 use super::security::{self, Identity};
 use super::selinux::{self, Labels};
 use super::types::{CgroupVersion, RootAccess, Scope, SeLinux};
-use super::{apparmor, devices, resources, seccomp, unsupported};
+use super::{apparmor, devices, huge_pages, resources, seccomp, unsupported};
 
 /// What the other modules have worked out.
 pub(crate) struct Parts {
@@ -298,6 +298,8 @@ fn cgroup_resources(ask: &Ask) -> LinuxResources {
         memory.set_limit(Some(resources::signed(limit))).set_swap(None).set_reservation(None);
         all.set_memory(Some(memory));
     }
+    let huge = huge_pages::container_limits(ask, all.hugepage_limits().clone());
+    all.set_hugepage_limits(huge);
     if ask.node.cgroups == CgroupVersion::V2 {
         let mut unified: HashMap<String, String> = all.unified().clone().unwrap_or_default();
         unified.entry("memory.oom.group".to_owned()).or_insert_with(|| "1".to_owned());

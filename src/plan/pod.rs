@@ -11,7 +11,9 @@ use super::error::PlanError;
 use super::files::Sources;
 use super::seccomp::SeccompDefault;
 use super::types::{CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
-use super::{apparmor, image, lifecycle, mounts, network, resources, rootless, security, selinux, sysctls, volumes};
+use super::{
+    apparmor, huge_pages, image, lifecycle, mounts, network, resources, rootless, security, selinux, sysctls, volumes,
+};
 use crate::manifest::Objects;
 
 /// What the command line adds to a manifest.
@@ -60,6 +62,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     apparmor::check(spec, node, &mut errors);
     selinux::check(spec, node, &mut errors);
     rootless::check(spec, node, &mut errors);
+    huge_pages::check(spec, node, &mut errors);
     let mut images = Vec::new();
     for (field, _, container) in lifecycle::containers(spec) {
         let name = container.image.as_deref().unwrap_or_default();
@@ -96,7 +99,11 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     Ok(PodPlan {
         lifecycle,
         sandbox,
-        cgroup: CgroupPlan { path, limits: resources::pod_limits(spec) },
+        cgroup: CgroupPlan {
+            path,
+            limits: resources::pod_limits(spec),
+            huge_pages: huge_pages::pod_limits(spec, node),
+        },
         volumes: planned,
         objects: options.objects.clone(),
         images,

@@ -71,10 +71,10 @@ pub(crate) const CPU_PERIOD: u64 = 100_000;
 /// R9.3: microseconds, the kernel's least.
 const MIN_QUOTA: u64 = 1_000;
 
-type List = Option<BTreeMap<String, Text>>;
+pub(super) type List = Option<BTreeMap<String, Text>>;
 
 /// One resource of a list; zero counts as said.
-fn amount(list: &List, name: &str) -> Option<Quantity> {
+pub(super) fn amount(list: &List, name: &str) -> Option<Quantity> {
     list.as_ref()?.get(name).and_then(|text| Quantity::parse(&text.0).ok())
 }
 
@@ -111,10 +111,10 @@ pub(crate) fn limits(container: &v1::Container) -> Amounts {
 
 /// What containers that are there at once say of one resource.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    value: u64,
+pub(super) struct Sum {
+    pub(super) value: u64,
     /// How many of them say something.
-    said: usize,
+    pub(super) said: usize,
     /// How many they are.
     count: usize,
 }
@@ -137,7 +137,7 @@ pub fn listed(resources: &v1::ResourceRequirements) -> (Amounts, Amounts) {
 
 /// R9.1 for one resource: what is there at once while each entry of initContainers has its turn, sidecars being there
 /// from their own on; and last, with the mains.
-fn sums(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Vec<Sum> {
+pub(super) fn sums(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Vec<Sum> {
     let (mut sums, mut sidecars) = (Vec::new(), Sum::default());
     let mut mains = None;
     for (_, kind, container) in containers(spec) {
@@ -156,7 +156,7 @@ fn sums(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Vec<S
 }
 
 /// R9.1 for one resource: the most that is needed at any moment.
-fn peak(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Option<u64> {
+pub(super) fn peak(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Option<u64> {
     let sums = sums(spec, of);
     sums.iter().any(|sum| sum.said > 0).then(|| sums.iter().map(|sum| sum.value).max().unwrap_or(0))
 }

@@ -10,6 +10,7 @@ use super::error::PlanError;
 use super::lifecycle;
 use super::security;
 use super::types::{CgroupVersion, NamespaceIds, NodeFacts, Scope, Supplementary};
+use crate::manifest::quantity::HUGE_PAGES;
 
 /// What to do about ids that there aren't.
 pub(crate) const MORE_IDS: &str = "barepod runs in a user namespace that doesn't have it; give this user ids of its own in \
@@ -68,16 +69,20 @@ pub(crate) fn groups(node: &NodeFacts, groups: Vec<u32>) -> Vec<u32> {
 /// Requests and limits that nothing enforces on this box, by container: `resources.limits.memory of container "web"`.
 #[must_use]
 pub fn unenforced(pod: &v1::Pod, node: &NodeFacts) -> Vec<String> {
-    let Some(spec) = pod.spec.as_ref().filter(|_| node.cgroups == CgroupVersion::None) else { return Vec::new() };
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    let nothing = node.cgroups == CgroupVersion::None;
     let fields = |resources: &v1::ResourceRequirements| {
         // What is used of a disk is looked at by the supervisor, cgroups or not.
-        let limited = resources.limits.iter().flatten().filter(|(name, _)| *name != "ephemeral-storage");
+        let limited = resources.limits.iter().flatten().filter(|(name, _)| {
+            let huge = name.starts_with(HUGE_PAGES) && !node.limits_huge_pages;
+            huge || (nothing && *name != "ephemeral-storage")
+        });
         let limits = limited.map(|(name, _)| format!("resources.limits.{name}"));
         // A memory request only counts for the OOM score, which needs no cgroup; a limit brings a request with it.
         let has_cpu = |amounts: &Option<BTreeMap<String, Quantity>>| {
             amounts.as_ref().is_some_and(|amounts| amounts.contains_key("cpu"))
         };
-        let request = has_cpu(&resources.requests) && !has_cpu(&resources.limits);
+        let request = nothing && has_cpu(&resources.requests) && !has_cpu(&resources.limits);
         limits.chain(request.then(|| "resources.requests.cpu".to_owned())).collect::<Vec<_>>().join(", ")
     };
     let told = |of: String, resources: &Option<v1::ResourceRequirements>| {

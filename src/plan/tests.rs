@@ -3,6 +3,7 @@
 
 mod configs;
 mod cpus;
+mod huge_pages;
 mod images;
 mod names;
 mod oci_fields;
@@ -20,6 +21,7 @@ use k8s_openapi::api::core::v1;
 use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 
+use super::resources::Bytes;
 use super::*;
 use crate::manifest::Objects;
 
@@ -52,6 +54,8 @@ fn node() -> NodeFacts {
         users: None,
         processes: Scope::Host,
         memory: 8 << 30,
+        huge_pages: [(Bytes(2 << 20), 512), (Bytes(1 << 30), 2)].into(),
+        limits_huge_pages: true,
         cpus: 4,
         capabilities: CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec(),
         can_lower_oom_score: true,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cpus::{CpuSet, Exclusive};
 use super::pod::SecurityOptions;
+use super::resources::Bytes;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
 pub use super::facts::*;
@@ -118,6 +119,17 @@ pub struct CgroupPlan {
     pub path: PathBuf,
     /// Limits of the whole pod (R9.2).
     pub limits: CgroupLimits,
+    /// Limits of its huge pages, of each page size once; none where they can't be limited. They never change.
+    pub huge_pages: Vec<HugePageLimit>,
+}
+
+/// A limit of the hugetlb controller, of reserved pages and of used ones alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HugePageLimit {
+    /// Size of a page.
+    pub page: Bytes,
+    /// How much of them in all.
+    pub limit: Bytes,
 }
 
 /// Settings of a cgroup in v1's units; the v2 conversion is the OCI's (R9.3).
@@ -155,6 +167,13 @@ pub enum VolumeSource {
     /// `emptyDir` with `medium: Memory`: a tmpfs, 0777 (kubelet: 1777 is wrong, it is 0777).
     Memory {
         /// Bytes; `None`: half the memory, the kernel's default.
+        size_limit: Option<u64>,
+    },
+    /// `emptyDir` with `medium: HugePages` or `HugePages-SIZE`: a hugetlbfs, 0777.
+    HugePages {
+        /// Of a page.
+        page: Bytes,
+        /// Bytes; `None`: what the cgroup's limits allow.
         size_limit: Option<u64>,
     },
     /// `configMap`, `secret`, `downwardAPI`, `projected` (R10.6): files in memory, laid out as the kubelet does.

@@ -7,10 +7,10 @@ use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
 use super::files::{self, Sources};
-use super::image;
 use super::pod::PodOptions;
 use super::resources::natural;
 use super::types::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
+use super::{huge_pages, image};
 use crate::manifest::quantity::Quantity;
 
 /// One volume. `fs_group` is the pod's.
@@ -23,7 +23,7 @@ pub(crate) fn volume(
 ) -> Result<VolumePlan, PlanError> {
     let name = volume.name.clone();
     if let Some(empty) = &volume.empty_dir {
-        return Ok(VolumePlan { name, source: empty_dir(field, empty)?, fs_group });
+        return Ok(VolumePlan { name, source: empty_dir(field, empty, from)?, fs_group });
     }
     if let Some(made) = files::source(field, volume, from) {
         return Ok(VolumePlan { name, source: made?, fs_group });
@@ -69,7 +69,7 @@ fn persistent(
     }
 }
 
-fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource) -> Result<VolumeSource, PlanError> {
+fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource, from: &Sources<'_>) -> Result<VolumeSource, PlanError> {
     if let Some(mode) = empty.mode {
         let field = format!("{field}.emptyDir.mode");
         return Err(PlanError::Unsupported { field, value: format!("{mode:o}"), advice: "leave it out; it is 0777" });
@@ -89,11 +89,19 @@ fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource) -> Result<VolumeSour
     match empty.medium.as_deref() {
         None | Some("") => Ok(VolumeSource::EmptyDir { size_limit }),
         Some("Memory") => Ok(VolumeSource::Memory { size_limit }),
-        Some(other) => Err(PlanError::Unsupported {
+        Some(medium) if from.node.users.is_some() => Err(PlanError::Unsupported {
             field: format!("{field}.emptyDir.medium"),
-            value: other.to_owned(),
-            advice: "\"\" (the disk) and \"Memory\" are",
+            value: medium.to_owned(),
+            advice: "only the box's root may mount a hugetlbfs; leave it out, or run barepod as root",
         }),
+        Some(medium) => {
+            let page = huge_pages::of_medium(medium, from.spec).map_err(|cause| PlanError::Invalid {
+                field: format!("{field}.emptyDir.medium"),
+                value: medium.to_owned(),
+                cause,
+            })?;
+            Ok(VolumeSource::HugePages { page, size_limit })
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Tables for people, with kubectl's columns and words (R8.9; kubernetes pkg/printers/internalversion printPod).
 
+use std::collections::BTreeMap;
+
 use barepod_engine::spec::Kind;
 use comfy_table::{ContentArrangement, Table};
 use k8s_openapi::api::core::v1;
 
+use crate::plan::huge_pages;
 use crate::plan::init_kind;
-use crate::plan::resources::{self, Amounts};
+use crate::plan::resources::{self, Amounts, Bytes};
 use crate::store::events::EventLine;
 
 /// One pod of a list.
@@ -55,7 +58,8 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
             line.push(row.pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_else(none));
             line.push(row.pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_else(none));
             let whole = row.pod.spec.as_ref().map(resources::effective).unwrap_or_default();
-            line.extend([whole.requests, whole.limits].map(|amounts| amounts_of(amounts).unwrap_or_else(none)));
+            let huge = row.pod.spec.as_ref().map(huge_pages::effective).unwrap_or_default();
+            line.extend([whole.requests, whole.limits].map(|amounts| amounts_of(amounts, &huge).unwrap_or_else(none)));
         }
         line
     });
@@ -93,10 +97,11 @@ pub fn columns(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Stri
 }
 
 /// What the pod as a whole requests or may use (R9.1): `cpu=500m,memory=64Mi`.
-fn amounts_of(amounts: Amounts) -> Option<String> {
+fn amounts_of(amounts: Amounts, huge_pages: &BTreeMap<String, Bytes>) -> Option<String> {
     let cpu = amounts.cpu.map(|cpu| format!("cpu={cpu}"));
     let memory = amounts.memory.map(|memory| format!("memory={memory}"));
-    let all: Vec<String> = cpu.into_iter().chain(memory).collect();
+    let huge = huge_pages.iter().map(|(name, amount)| format!("{name}={amount}"));
+    let all: Vec<String> = cpu.into_iter().chain(memory).chain(huge).collect();
     (!all.is_empty()).then(|| all.join(","))
 }
 

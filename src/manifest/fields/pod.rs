@@ -44,7 +44,7 @@ pub(super) const TABLES: &[Table] = &[
                 "resourceClaims",
                 refused("dynamic resource allocation is not supported", "leave it out; there are no resource drivers"),
             ),
-            ("resources", Partly("cpu and memory; see ResourceRequirements")),
+            ("resources", Partly("cpu, memory and hugepages-SIZE; see ResourceRequirements")),
             ("restartPolicy", Honoured),
             (
                 "runtimeClassName",
@@ -83,13 +83,13 @@ pub(super) const TABLES: &[Table] = &[
             (
                 "limits",
                 Partly(
-                    "cpu, memory and ephemeral-storage (of containers); hugepages and extended resources are refused",
+                    "cpu, memory, hugepages-SIZE, ephemeral-storage (of containers); extended resources are refused",
                 ),
             ),
             (
                 "requests",
                 Partly(
-                    "cpu, memory and ephemeral-storage (of containers); hugepages and extended resources are refused",
+                    "cpu, memory, hugepages-SIZE, ephemeral-storage (of containers); extended resources are refused",
                 ),
             ),
         ],

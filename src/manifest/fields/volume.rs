@@ -54,7 +54,7 @@ pub(super) const TABLES: &[Table] = &[
     (
         "EmptyDirVolumeSource",
         &[
-            ("medium", Partly("the default and Memory; HugePages are not supported yet")),
+            ("medium", Honoured),
             ("mode", later("a mode of an emptyDir is not supported yet: it is 0777")),
             ("sizeLimit", Honoured),
         ],

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1;
 use super::super::diagnostic::Diagnostic;
 use super::super::objects::ObjectKind;
 use super::super::path::FieldPath;
-use super::super::quantity::Quantity;
+use super::super::quantity::{Quantity, huge_page_size};
 use super::config::{self, Reference};
 use super::pod::Surroundings;
 use super::{Check, each, names};
@@ -137,11 +137,7 @@ pub(super) fn resource_ref(
     let resource = selector.resource.as_str();
     if resource.is_empty() {
         check.report(Diagnostic::required(&field, ""));
-    } else if resource.starts_with("limits.hugepages-") || resource.starts_with("requests.hugepages-") {
-        check.report(
-            Diagnostic::error(&field, "Forbidden: huge pages are not supported yet").help("leave it out for now"),
-        );
-    } else {
+    } else if !is_huge_pages(resource) {
         check.one_of(&field, Some(&selector.resource), RESOURCES);
     }
     if let Some(name) = selector.container_name.as_deref().filter(|name| !name.is_empty())
@@ -161,6 +157,12 @@ pub(super) fn resource_ref(
     }
 }
 
+/// `limits.hugepages-2Mi`
+fn is_huge_pages(resource: &str) -> bool {
+    let name = resource.strip_prefix("limits.").or_else(|| resource.strip_prefix("requests."));
+    name.and_then(huge_page_size).is_some()
+}
+
 /// What a resource may be divided by; 0 counts as 1.
 fn divisor(resource: &str, divisor: Quantity, path: &FieldPath, check: &mut Check<'_>) {
     let cpu = resource.ends_with(".cpu");
@@ -171,7 +173,11 @@ fn divisor(resource: &str, divisor: Quantity, path: &FieldPath, check: &mut Chec
     };
     let fits = divisor == Quantity::default() || allowed.iter().any(|text| Quantity::parse(text) == Ok(divisor));
     if !fits {
-        let kind = if cpu { "cpu" } else { "memory" };
+        let kind = match () {
+            () if cpu => "cpu",
+            () if is_huge_pages(resource) => "hugepages",
+            () => "memory",
+        };
         let detail = format!("only divisor's values {} are supported with the {kind} resource", allowed.join(", "));
         check.report(Diagnostic::error(path, format!("Invalid value: {divisor}: {detail}")));
     }

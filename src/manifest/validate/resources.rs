@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use super::super::defaults::aggregate;
 use super::super::diagnostic::{Diagnostic, nearest};
 use super::super::path::FieldPath;
-use super::super::quantity::Quantity;
+use super::super::quantity::{HUGE_PAGES, Quantity, huge_page_size};
 use super::pod::Surroundings;
 use super::restart;
 use super::{Check, each, names};
@@ -102,6 +102,7 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
 }
 
 fn requirements(resources: &v1::ResourceRequirements, path: &FieldPath, check: &mut Check<'_>) {
+    huge_pages(resources, path, check);
     let limits = resources.limits.iter().flatten();
     for (field, list) in [("limits", &resources.limits), ("requests", &resources.requests)] {
         if let Some(list) = list {
@@ -110,13 +111,38 @@ fn requirements(resources: &v1::ResourceRequirements, path: &FieldPath, check: &
     }
     for (name, limit) in limits {
         let request = resources.requests.as_ref().and_then(|requests| requests.get(name)).map(Quantity::try_from);
-        if let (Ok(limit), Some(Ok(request))) = (Quantity::try_from(limit), request)
-            && request > limit
-        {
-            let detail = format!("must be less than or equal to {name} limit of {limit}");
+        if let (Ok(limit), Some(Ok(request))) = (Quantity::try_from(limit), request) {
+            let rule = if name.starts_with(HUGE_PAGES) && request != limit {
+                "must be equal to"
+            } else if request > limit {
+                "must be less than or equal to"
+            } else {
+                continue;
+            };
             let field = path.child("requests").key(name);
-            check.report(Diagnostic::invalid(&field, request.to_string(), detail));
+            check.report(Diagnostic::invalid(&field, request.to_string(), format!("{rule} {name} limit of {limit}")));
         }
+    }
+}
+
+/// What there is for no other resource: none of them without a limit, nor without cpu or memory.
+fn huge_pages(resources: &v1::ResourceRequirements, path: &FieldPath, check: &mut Check<'_>) {
+    let limited = |name: &String| resources.limits.as_ref().is_some_and(|limits| limits.contains_key(name));
+    for name in resources.requests.iter().flat_map(BTreeMap::keys) {
+        if name.starts_with(HUGE_PAGES) && !limited(name) {
+            let field = path.child("limits").key(name);
+            let message = "Required value: Limit must be set for non overcommitable resources";
+            check.report(
+                Diagnostic::error(&field, message).help("huge pages are given, not shared: write it as a limit"),
+            );
+        }
+    }
+    let mut names = [&resources.limits, &resources.requests].into_iter().flatten().flat_map(BTreeMap::keys);
+    let has_others = names.clone().any(|name| matches!(name.as_str(), "cpu" | "memory"));
+    if !has_others && names.any(|name| name.starts_with(HUGE_PAGES)) {
+        check.report(
+            Diagnostic::forbidden(path, "HugePages require cpu or memory").help("add a request of one of them"),
+        );
     }
 }
 
@@ -135,6 +161,12 @@ fn amounts(list: &List, path: &FieldPath, check: &mut Check<'_>) {
             let message = format!("Invalid value: fractional byte value \"{}\" is invalid, must be an integer", text.0);
             let help = "m stands for thousandths; for megabytes write M or Mi";
             check.report(Diagnostic::error(&field, message).help(help));
+        } else if let Some(size) = huge_page_size(name)
+            && !amount.is_multiple_of(size)
+        {
+            let page = name.trim_start_matches(HUGE_PAGES);
+            let detail = format!("{} is not positive integer multiple of {page}", text.0);
+            check.report(Diagnostic::invalid(&field, &text.0, detail));
         }
     }
 }
@@ -143,9 +175,10 @@ fn amounts(list: &List, path: &FieldPath, check: &mut Check<'_>) {
 fn resource_name(name: &str, field: &FieldPath, check: &mut Check<'_>) {
     match name {
         "cpu" | "memory" | "ephemeral-storage" => {}
-        _ if name.starts_with("hugepages-") => {
-            let forbidden = Diagnostic::forbidden(field, "huge pages are not supported yet");
-            check.report(forbidden.help("leave them out for now"));
+        _ if huge_page_size(name).is_some() => {}
+        _ if name.starts_with(HUGE_PAGES) => {
+            let diagnostic = Diagnostic::invalid(field, name, "must name a size of pages").at_key();
+            check.report(diagnostic.help("as in hugepages-2Mi or hugepages-1Gi"));
         }
         _ if !name.contains('/') => {
             let diagnostic = Diagnostic::invalid(field, name, "must be a standard resource for containers").at_key();

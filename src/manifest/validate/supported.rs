@@ -14,9 +14,6 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
         check.report(Diagnostic::warning(&path.child("dnsPolicy"), message));
     }
     for (path, volume) in each(spec.volumes.as_ref(), &path.child("volumes")) {
-        if let Some(source) = &volume.empty_dir {
-            empty_dir(source, &path.child("emptyDir"), check);
-        }
         if let Some(source) = &volume.image {
             let field = path.child("image.reference");
             match source.reference.as_deref().map(str::trim) {
@@ -29,13 +26,6 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
                 &["Always", "IfNotPresent", "Never"],
             );
         }
-    }
-}
-
-fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Check<'_>) {
-    let medium = source.medium.as_deref().unwrap_or_default();
-    if medium.starts_with("HugePages") {
-        forbid(&path.child("medium"), "huge pages are not supported yet", "leave it out or write Memory", check);
     }
 }
 

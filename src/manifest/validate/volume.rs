@@ -60,10 +60,11 @@ fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Ch
         check.report(Diagnostic::invalid(&field, &text.0, "must be greater than or equal to 0"));
     }
     if let Some(medium) = source.medium.as_deref()
-        && !matches!(medium, "" | "Memory")
-        && !medium.starts_with("HugePages")
+        && !matches!(medium, "" | "Memory" | "HugePages")
+        && !medium.starts_with("HugePages-")
     {
-        check.report(Diagnostic::unsupported(&path.child("medium"), medium, &["", "Memory"]));
+        let known = ["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"];
+        check.report(Diagnostic::unsupported(&path.child("medium"), medium, &known));
     }
 }
 

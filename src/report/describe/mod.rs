@@ -11,8 +11,9 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{grace, table};
+use crate::plan::huge_pages;
 use crate::plan::init_kind;
-use crate::plan::resources::{self, Amounts};
+use crate::plan::resources::{self, Amounts, Bytes};
 use crate::store::events::EventLine;
 use page::{Field, Page, field};
 
@@ -133,25 +134,38 @@ fn effective(page: &mut Page, spec: &v1::PodSpec) {
         row.extend(cells(requests, limits));
         row
     };
+    // Requests of huge pages are their limits, so a column for both.
+    let huge = huge_pages::effective(spec);
+    let at_moments: Vec<_> = huge.keys().map(|name| huge_pages::moments(spec, name)).collect();
+    let with = |mut row: Vec<String>, amounts: &mut dyn Iterator<Item = Option<Bytes>>| {
+        row.extend(amounts.map(|amount| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string())));
+        row
+    };
     let whole = resources::effective(spec);
-    let mut rows = vec![row("Pod".to_owned(), whole.requests, whole.limits)];
-    for moment in resources::moments(spec) {
+    let pod = row("Pod".to_owned(), whole.requests, whole.limits);
+    let mut rows = vec![with(pod, &mut huge.values().copied().map(Some))];
+    for (at, moment) in resources::moments(spec).into_iter().enumerate() {
         let name = match moment.init {
             Some(one) if init_kind(one) == Kind::Sidecar => format!("  from {} on", one.name),
             Some(one) => format!("  while {} runs", one.name),
             None => "  with the containers".to_owned(),
         };
-        rows.push(row(name, moment.sum.requests, moment.sum.limits));
+        let row = row(name, moment.sum.requests, moment.sum.limits);
+        rows.push(with(row, &mut at_moments.iter().map(|sums| sums.get(at).copied().flatten())));
     }
     if let Some(own) = &spec.resources {
         let (requests, limits) = resources::listed(own);
-        rows.push(row("  set for the pod".to_owned(), requests, limits));
+        let row = row("  set for the pod".to_owned(), requests, limits);
+        rows.push(with(row, &mut huge.keys().map(|name| huge_pages::listed(own, name))));
     }
     if let Some(overhead) = &spec.overhead {
         let overhead = v1::ResourceRequirements { requests: Some(overhead.clone()), ..Default::default() };
-        rows.push(row("  overhead, added".to_owned(), resources::listed(&overhead).0, Amounts::default()));
+        let row = row("  overhead, added".to_owned(), resources::listed(&overhead).0, Amounts::default());
+        rows.push(with(row, &mut huge.keys().map(|name| huge_pages::listed(&overhead, name))));
     }
-    page.table(1, &["", "CPU Request", "CPU Limit", "Memory Request", "Memory Limit"], &rows);
+    let header = ["", "CPU Request", "CPU Limit", "Memory Request", "Memory Limit"];
+    let header: Vec<&str> = header.into_iter().chain(huge.keys().map(String::as_str)).collect();
+    page.table(1, &header, &rows);
 }
 
 fn conditions(page: &mut Page, status: &v1::PodStatus) {

@@ -8,6 +8,7 @@
 mod container;
 mod cpuset;
 mod devices;
+mod huge_pages;
 mod limits;
 mod parent;
 mod remove;
@@ -267,7 +268,10 @@ impl PodCgroup {
         if version == CgroupVersion::None {
             return Ok(pod);
         }
-        let made = pod.make().and_then(|()| limits::apply(pod.hierarchies.version, &pod.path, &plan.limits));
+        let made = pod
+            .make()
+            .and_then(|()| limits::apply(pod.hierarchies.version, &pod.path, &plan.limits))
+            .and_then(|()| pod.hierarchies.limit_huge_pages(&pod.path, &plan.huge_pages));
         match made {
             Ok(()) => Ok(pod),
             Err(error) => {

@@ -3,6 +3,7 @@
 mod selinux;
 mod users;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
 use std::ops::Range;
@@ -15,6 +16,7 @@ use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
 use crate::plan::cpus::{Cpu, CpuSet};
+use crate::plan::resources::Bytes;
 use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Scope};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
@@ -35,7 +37,7 @@ pub enum NodeError {
 /// Reads the facts. Takes well under a millisecond.
 pub fn facts() -> Result<NodeFacts, NodeError> {
     let users = users::ids();
-    let (cgroups, parent) = usable_cgroups(users.as_ref())?;
+    let Usable { cgroups, parent, limits_huge_pages } = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
     let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
@@ -46,6 +48,8 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         no_cgroups: parent.as_ref().err().cloned(),
         cgroup_parent: parent.unwrap_or_default(),
         memory: memory()?,
+        huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
+        limits_huge_pages,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
         // It counts on the box only, not in another user namespace.
         can_lower_oom_score: users.is_none() && permitted.contains(&Capability::CAP_SYS_RESOURCE),
@@ -73,17 +77,29 @@ pub fn make_room(version: CgroupVersion, parent: &Path) -> Result<(), NodeError>
     }
 }
 
-/// Which cgroups pods of this process may have, and below which one. An error for the box's root, where no hierarchy is
-/// mounted.
-fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<(CgroupVersion, Result<PathBuf, NoCgroups>), NodeError> {
+/// What there is of cgroups for pods.
+struct Usable {
+    cgroups: CgroupVersion,
+    /// The cgroup that pods are made in, or why there is none.
+    parent: Result<PathBuf, NoCgroups>,
+    limits_huge_pages: bool,
+}
+
+/// Which cgroups pods of this process may have. An error for the box's root, where no hierarchy is mounted.
+fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
+    let none = |why| Usable { cgroups: CgroupVersion::None, parent: Err(why), limits_huge_pages: false };
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
-        Err(_) if users.is_some() => return Ok((CgroupVersion::None, Err(NoCgroups::NotWritable))),
+        Err(_) if users.is_some() => return Ok(none(NoCgroups::NotWritable)),
         Err(error) => return Err(error.into()),
     };
     Ok(match hierarchies.usable_parent() {
-        Ok(parent) => (hierarchies.version(), Ok(parent)),
-        Err(why) => (CgroupVersion::None, Err(why)),
+        Ok(parent) => Usable {
+            cgroups: hierarchies.version(),
+            limits_huge_pages: hierarchies.limits_huge_pages(&parent),
+            parent: Ok(parent),
+        },
+        Err(why) => none(why),
     })
 }
 
@@ -130,6 +146,20 @@ fn memory() -> Result<u64, NodeError> {
 fn parse_memory(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// Page sizes and numbers of pages, those included that the kernel may make when they are wanted
+/// (Documentation/admin-guide/mm/hugetlbpage.rst).
+fn huge_pages(folder: &Path) -> BTreeMap<Bytes, u64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let size: u64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+        let number = |file| fs::read_to_string(entry.path().join(file)).ok()?.trim().parse::<u64>().ok();
+        let all = ["nr_hugepages", "nr_overcommit_hugepages"].into_iter().filter_map(number).sum();
+        Some((Bytes(size << 10), all))
+    });
+    sizes.collect()
 }
 
 fn text_or_empty(path: &Path) -> Result<String, NodeError> {
@@ -243,6 +273,21 @@ mod tests {
     fn memory_is_in_bytes() {
         assert_eq!(parse_memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
         assert_eq!(parse_memory("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn huge_pages_by_their_size() {
+        let dir = tempfile::tempdir().unwrap();
+        for (size, file, number) in [
+            ("hugepages-2048kB", "nr_hugepages", "8\n"),
+            ("hugepages-2048kB", "nr_overcommit_hugepages", "4\n"),
+            ("hugepages-1048576kB", "nr_hugepages", "0\n"),
+        ] {
+            fs::create_dir_all(dir.path().join(size)).unwrap();
+            fs::write(dir.path().join(size).join(file), number).unwrap();
+        }
+        assert_eq!(huge_pages(dir.path()), [(Bytes(2 << 20), 12), (Bytes(1 << 30), 0)].into());
+        assert!(huge_pages(&dir.path().join("none")).is_empty());
     }
 
     #[test]

@@ -45,6 +45,16 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
             mount(Some("tmpfs"), &made, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options.as_str()))
                 .map_err(|errno| error("mount tmpfs", &made)(errno.into()))?;
         }
+        VolumeSource::HugePages { page, size_limit } => {
+            files::make_folders(&made, 0o755).map_err(error("mkdir", &made))?;
+            let mut options = format!("pagesize={}", page.0);
+            if let Some(size) = size_limit {
+                options += &format!(",size={size}");
+            }
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+            mount(Some("hugetlbfs"), &made, Some("hugetlbfs"), flags, Some(options.as_str()))
+                .map_err(|errno| error("mount hugetlbfs", &made)(errno.into()))?;
+        }
         VolumeSource::Files { files } => {
             files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
             // Of an attempt before this one.
@@ -102,7 +112,7 @@ pub fn share(plan: &VolumePlan, place: &Path) -> Result<(), VolumeError> {
         VolumeSource::EmptyDir { .. } => {
             mount(Some(place), place, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(error("bind"))?;
         }
-        VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {}
+        VolumeSource::Memory { .. } | VolumeSource::HugePages { .. } | VolumeSource::Files { .. } => {}
         VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(()),
     }
     mount(None::<&str>, place, None::<&str>, MsFlags::MS_SHARED, None::<&str>).map_err(error("mount --make-shared"))
@@ -160,7 +170,7 @@ pub fn remove(plan: &VolumePlan, folder: &Path, budget: &mut usize) -> Result<bo
     let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
         VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(true),
-        VolumeSource::Memory { .. } | VolumeSource::Files { .. } => {
+        VolumeSource::Memory { .. } | VolumeSource::HugePages { .. } | VolumeSource::Files { .. } => {
             unmount(&made).map_err(|cause| error("umount", cause))?;
         }
         VolumeSource::EmptyDir { .. } => {
