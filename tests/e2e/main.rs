@@ -26,6 +26,7 @@ mod exec;
 mod exit_codes;
 mod harness;
 mod hooks;
+mod huge_pages;
 mod killed;
 mod names;
 mod network;

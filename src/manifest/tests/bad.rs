@@ -193,6 +193,13 @@ pub(super) const CASES: &[(&str, &str)] = &[
         ),
     ),
     (
+        "huge-pages",
+        pod!(
+            "  initContainers:\n  - {name: alone, image: 'bundle:b', resources: {limits: {hugepages-2Mi: 3Mi}}}\n",
+            "    resources:\n      limits: {cpu: 1, hugepages-2Mi: 4Mi, hugepages-x: 1}\n      requests: {hugepages-2Mi: 2Mi, hugepages-1Gi: 1Gi}\n    env:\n    - {name: A, valueFrom: {resourceFieldRef: {resource: limits.hugepages-2Mi, divisor: 1m}}}\n    - {name: B, valueFrom: {resourceFieldRef: {resource: limits.hugepages-2x}}}\n"
+        ),
+    ),
+    (
         "pod-resources",
         pod!(
             "  resources: {requests: {cpu: 1}, limits: {memory: 1Mi, ephemeral-storage: 1Gi}}\n",

@@ -145,9 +145,12 @@ fn fields_of_the_pod_and_resources_can_be_had() {
         (resource("limits.memory", ""), "67108864"),
         (resource("requests.cpu", "1"), "1"),
         (resource("requests.memory", "1Gi"), "1"),
+        (resource("limits.hugepages-2Mi", "1Mi"), "6"),
+        (resource("requests.hugepages-2Mi", ""), "6291456"),
+        (resource("limits.hugepages-1Gi", "1"), "0"),
     ] {
         let plan = contained(&one(json!({"env": [var.clone()],
-            "resources": {"limits": {"cpu": "1500m", "memory": "64Mi"}, "requests": {"cpu": "100m"}}})));
+            "resources": {"limits": {"cpu": "1500m", "memory": "64Mi", "hugepages-2Mi": "6Mi"}, "requests": {"cpu": "100m"}}})));
         assert!(env(&plan).contains(&format!("X={expected}")), "{var}: {:?}", env(&plan));
     }
     // No limit: the node's.

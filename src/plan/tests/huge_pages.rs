@@ -86,9 +86,12 @@ fn what_the_box_does_not_have() {
         container("a", &[("hugepages-64Ki", "64Ki"), ("hugepages-1Gi", "2Gi")]),
         container("b", &[("hugepages-1Gi", "1Gi")]),
     ]});
-    insta::assert_snapshot!(refused(spec.clone(), &node()).join("\n"), @"");
+    insta::assert_snapshot!(refused(spec.clone(), &node()).join("\n"), @r#"
+    spec.containers[0].resources.limits[hugepages-1Gi]: invalid value: "hugepages-1Gi": the pod needs 3Gi of them, the box has 2Gi; write at least 3 to /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages
+    spec.containers[0].resources.limits[hugepages-64Ki]: invalid value: "hugepages-64Ki": this box has no pages of that size; it has: hugepages-2Mi, hugepages-1Gi
+    "#);
     let bare = NodeFacts { huge_pages: [].into(), ..node() };
-    insta::assert_snapshot!(refused(spec, &bare)[1], @"");
+    insta::assert_snapshot!(refused(spec, &bare)[1], @r#"spec.containers[0].resources.limits[hugepages-64Ki]: invalid value: "hugepages-64Ki": this box has no pages of that size; it has: none"#);
 }
 
 #[test]
@@ -110,7 +113,12 @@ fn volumes() {
             .into_iter()
             .flat_map(|(medium, limits)| refused(with(medium, limits), &node()))
             .collect();
-    insta::assert_snapshot!(refusals.join("\n"), @"");
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    spec.volumes[0].emptyDir.medium: invalid value: "HugePages": no container requests huge pages; give one hugepages-SIZE in its limits
+    spec.volumes[0].emptyDir.medium: invalid value: "HugePages": it can't be used where several page sizes are requested; write HugePages-SIZE
+    spec.volumes[0].emptyDir.medium: invalid value: "HugePages-1Gi": no container requests pages of that size; give one hugepages-1Gi in its limits
+    spec.volumes[0].emptyDir.medium: invalid value: "HugePages-x": what follows HugePages- is no size of pages; write it as in HugePages-2Mi
+    "#);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn all_errors_of_a_pod_come_at_once() {
     spec.containers[0].image: "nginx:1.27" is not supported yet; images come later; unpack it and use bundle:PATH or rootfs:PATH
     spec.containers[1].image: required value; write bundle:PATH or rootfs:PATH
     spec.volumes[0].configMap: invalid value: "m": there is no such ConfigMap; give it by --config FILE
-    spec.volumes[1].emptyDir.medium: "HugePages" is not supported yet; "" (the disk) and "Memory" are
+    spec.volumes[1].emptyDir.medium: invalid value: "HugePages": no container requests huge pages; give one hugepages-SIZE in its limits
     "#);
 }
 
