@@ -154,7 +154,8 @@ fn root_in_a_users_container_has_limits() {
     let Some(delegated) = Delegated::make("e2e-inside", &["memory", "pids", "cpu"]) else { return };
     let Some(mut case) = Case::of_user("inside-delegated", Ids::Subordinate) else { return };
     case.delegate(&delegated.cgroup);
-    let script = "mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
+    // Not on itself: the kernel refuses a file system there twice.
+    let script = "mount -t tmpfs none /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
     case.within(&[
         "unshare",
         "--user",
