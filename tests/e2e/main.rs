@@ -12,6 +12,7 @@ mod apparmor;
 mod attacks;
 mod attacks_files;
 mod attacks_hogs;
+mod bad_bundles;
 mod bundles;
 mod commands;
 mod config;

@@ -87,6 +87,29 @@ fn all_six_run_at_their_points() {
     assert_eq!(state("poststop")["bundle"], json!(case.dir().join("b")));
 }
 
+/// A hook that leaves its stdin alone is none that fails, however long the state is; and the program has SIGPIPE's default.
+#[test]
+fn hooks_that_do_not_read() {
+    let Some(case) = Case::new("hooks-deaf") else { return };
+    let deaf = || json!([hook("/bin/sh", "exit 0")]);
+    let hooks: serde_json::Map<String, Value> =
+        ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+            .map(|kind| (kind.to_owned(), deaf()))
+            .into_iter()
+            .collect();
+    bundle(&case, &hooks.into());
+    let path = case.dir().join("b/config.json");
+    let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    // More than a pipe holds.
+    config["annotations"] = json!({"long": "x".repeat(200_000)});
+    fs::write(&path, config.to_string()).unwrap();
+    let script = "say $(grep SigIgn /proc/self/status)";
+    assert_eq!(case.run(&case.pod().container(container(script))), 0);
+    // The shell ignores SIGQUIT for what it runs in the background.
+    let ignored = case.trace()[0].rsplit(' ').next().map(|mask| u64::from_str_radix(mask, 16).unwrap()).unwrap();
+    assert_eq!(ignored & (1 << (Signal::PIPE.as_raw() - 1)), 0, "{:?}", case.trace());
+}
+
 /// What fails before the program runs keeps it from running; poststart ends it (runtime-spec 1.2.1); poststop is a
 /// warning, and the others of it run.
 #[test]

@@ -92,7 +92,10 @@ pub enum StartFailure {
     /// The kernel doesn't execute the program.
     Program(Refusal),
     /// The container's init ended before it came to execute the program: killed, or a startContainer hook failed.
-    Died,
+    Died {
+        /// What it said of that, or nothing.
+        cause: String,
+    },
     /// A poststart hook of its bundle failed: the program ran, and is ended.
     Hook {
         /// Which, and how.
@@ -109,7 +112,10 @@ impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Program(refusal) => write!(f, "{refusal}"),
-            Self::Died => write!(f, "the container's init ended before it executed the program"),
+            Self::Died { cause } if cause.is_empty() => {
+                write!(f, "the container's init ended before it executed the program")
+            }
+            Self::Died { cause } => write!(f, "{cause}"),
             Self::Hook { cause } => write!(f, "{cause}"),
             Self::NotTold { errno } => write!(
                 f,
