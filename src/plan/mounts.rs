@@ -227,6 +227,11 @@ fn bundle(ask: &Ask) -> Result<Vec<Mount>, ConfigError> {
             let value = "an id-mapped mount".to_owned();
             return Err(ask.create(&field("uidMappings"), ConfigCause::Unsupported { value, advice }));
         }
+        if mount.typ().is_none() && !binds(mount) {
+            let value = "a mount without a type".to_owned();
+            let advice = "write its file system's, or \"bind\" among its options";
+            return Err(ask.create(&field("type"), ConfigCause::Unsupported { value, advice }));
+        }
         if binds(mount) && normal(mount.destination()) == Path::new("/dev") {
             // As with a volume there; libcontainer takes no notice of `ro` either.
             let value = "a folder of the host at /dev".to_owned();

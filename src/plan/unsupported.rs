@@ -1,7 +1,7 @@
 //! What a bundle's config may ask for and the container runtime would leave out in silence, or can't undo: refused by
 //! field. docs/oci.md has a row for each.
 
-use oci_spec::runtime::{Hooks, Linux, LinuxResources, Process, Spec};
+use oci_spec::runtime::{Hooks, Linux, LinuxDevice, LinuxResources, Process, Spec};
 
 use super::types::CgroupVersion;
 
@@ -22,6 +22,16 @@ fn refusal(field: &str, value: &str, advice: &'static str) -> Option<Refusal> {
 }
 
 fn of_process(process: &Process) -> Option<Refusal> {
+    // To setresuid(2) it means "as before": root.
+    const NOBODY: &str = "4294967295";
+    let user = process.user();
+    let ids = [("uid", user.uid()), ("gid", user.gid())];
+    if let Some((field, _)) = ids.into_iter().find(|(_, id)| *id == u32::MAX) {
+        return refusal(&format!("process.user.{field}"), NOBODY, "the kernel has no user of this id; write another");
+    }
+    if user.additional_gids().iter().flatten().any(|id| *id == u32::MAX) {
+        return refusal("process.user.additionalGids", NOBODY, "the kernel has no group of this id; write another");
+    }
     if process.exec_cpu_affinity().is_some() {
         let advice = "probes, hooks and exec run on the container's cpus; take it out";
         return refusal("process.execCPUAffinity", "cpus for what is run beside the program", advice);
@@ -37,6 +47,11 @@ fn of_linux(linux: &Linux) -> Option<Refusal> {
     let flags = linux.personality().as_ref().and_then(|personality| personality.flags().as_ref());
     if let Some(flag) = flags.and_then(|flags| flags.first()) {
         return refusal("linux.personality.flags", flag, "the OCI defines none; take it out");
+    }
+    let outside = |device: &LinuxDevice| !device.path().starts_with("/dev");
+    if let Some((at, device)) = linux.devices().iter().flatten().enumerate().find(|(_, device)| outside(device)) {
+        let value = format!("{:?}", device.path());
+        return refusal(&format!("linux.devices[{at}].path"), &value, "devices are made below /dev; write such a path");
     }
     let seccomp = linux.seccomp().as_ref();
     if seccomp.and_then(|seccomp| seccomp.listener_path().as_ref()).is_some_and(|path| !path.as_os_str().is_empty()) {

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, main};
+use crate::harness::{Case, main, merge};
 
 fn bundle(case: &Case, more: &Value) {
     let folder = case.dir().join("b");
@@ -17,17 +17,6 @@ fn bundle(case: &Case, more: &Value) {
         "process": {"args": ["sh"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
     merge(&mut config, more);
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
-}
-
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
 }
 
 /// Runs the bundle and gives what its container said, a line for each `tell NAME COMMAND`.

@@ -87,6 +87,29 @@ fn all_six_run_at_their_points() {
     assert_eq!(state("poststop")["bundle"], json!(case.dir().join("b")));
 }
 
+/// A hook that leaves its stdin alone is none that fails, however long the state is; and the program has SIGPIPE's default.
+#[test]
+fn hooks_that_do_not_read() {
+    let Some(case) = Case::new("hooks-deaf") else { return };
+    let deaf = || json!([hook("/bin/sh", "exit 0")]);
+    let hooks: serde_json::Map<String, Value> =
+        ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+            .map(|kind| (kind.to_owned(), deaf()))
+            .into_iter()
+            .collect();
+    bundle(&case, &hooks.into());
+    let path = case.dir().join("b/config.json");
+    let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    // More than a pipe holds.
+    config["annotations"] = json!({"long": "x".repeat(200_000)});
+    fs::write(&path, config.to_string()).unwrap();
+    let script = "say $(grep SigIgn /proc/self/status)";
+    assert_eq!(case.run(&case.pod().container(container(script))), 0);
+    // The shell ignores SIGQUIT for what it runs in the background.
+    let ignored = case.trace()[0].rsplit(' ').next().map(|mask| u64::from_str_radix(mask, 16).unwrap()).unwrap();
+    assert_eq!(ignored & (1 << (Signal::PIPE.as_raw() - 1)), 0, "{:?}", case.trace());
+}
+
 /// What fails before the program runs keeps it from running; poststart ends it (runtime-spec 1.2.1); poststop is a
 /// warning, and the others of it run.
 #[test]
@@ -167,6 +190,64 @@ fn a_poststart_that_hangs_ends_with_the_grace() {
     run.signal(Signal::TERM);
     assert_ne!(run.end(), 0);
     assert_eq!(case.ended("main"), (128, "StartError".into()));
+}
+
+/// R5.16: hooks without a timeout that never end, ignore signals and have left a child in a session of its own, end with
+/// their pod, whichever way that ends; others go on until then. The end of each case looks for what is left.
+#[test]
+fn hooks_that_never_end() {
+    for kind in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] {
+        for way in ["stop", "term", "kill"] {
+            let Some(case) = Case::new(&format!("{way}-{}", kind.to_lowercase())) else { return };
+            let log = if kind == "startContainer" { "/t/log".into() } else { case.shared("log").display().to_string() };
+            let script = format!("trap '' TERM INT HUP; setsid sleep 1000 & echo hook >> {log}; sleep 1000; true");
+            let mut hangs = hook("/bin/sh", &script);
+            hangs["env"] = json!(["PATH=/bin:/usr/bin", format!("BAREPOD_E2E={}", case.uid())]);
+            bundle(&case, &json!({kind: [hangs]}));
+            let pod = case
+                .pod()
+                .spec(json!({"terminationGracePeriodSeconds": 1}))
+                .sidecar("web", "serve web")
+                .main("other", "serve other")
+                .container(container("exec sleep 1000"));
+            let mut run = case.start(&pod);
+            case.wait_for("hook");
+            case.wait_for("other up");
+            assert!(case.processes("sleep 1000").len() >= 2, "{kind} {way}");
+            match way {
+                "stop" => assert!(case.barepod(&["stop", case.name()]).status.success()),
+                "term" => run.signal(Signal::TERM),
+                _ => {
+                    run.kill();
+                    assert!(case.barepod(&["rm", "--force", case.name()]).status.success());
+                }
+            }
+            if way != "kill" {
+                assert_ne!(run.end(), 0, "{kind} {way}");
+                assert!(case.said("other term") && case.said("web term"), "{kind} {way}: {:?}", case.trace());
+            }
+            wait(&format!("{kind} {way}: the end of all"), || case.processes("sleep 1000").is_empty());
+        }
+    }
+}
+
+/// A poststop hook without a timeout has ten seconds, as its container is gone and nobody else could end it; what it has
+/// left running ends with the pod.
+#[test]
+fn a_poststop_that_never_ends() {
+    let Some(case) = Case::new("poststop-hangs") else { return };
+    let log = case.shared("log").display().to_string();
+    let script = format!("trap '' TERM; setsid sleep 1000 & echo hook >> {log}; sleep 1000; true");
+    bundle(&case, &json!({"poststop": [hook("/bin/sh", &script), hook("/bin/sh", &format!("echo second >> {log}"))]}));
+    let mut run = case.start(&case.pod().container(container("say main")));
+    assert_eq!(run.end(), 0);
+    assert_eq!(case.trace(), ["main", "hook", "second"]);
+    assert!(
+        run.stderr().contains("hooks.poststop[0] (/bin/sh): didn't end within its timeout of 10 s"),
+        "{}",
+        run.stderr()
+    );
+    assert!(case.processes("sleep 1000").is_empty());
 }
 
 /// What can't be run is refused by its field.

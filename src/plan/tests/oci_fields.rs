@@ -61,6 +61,18 @@ fn what_would_be_left_out_is_refused() {
             V2,
             "process.execCPUAffinity",
         ),
+        (json!({"process": {"user": {"uid": u32::MAX, "gid": 0}, "cwd": "/"}}), V2, "process.user.uid"),
+        (json!({"process": {"user": {"uid": 0, "gid": u32::MAX}, "cwd": "/"}}), V2, "process.user.gid"),
+        (
+            json!({"process": {"user": {"uid": 0, "gid": 0, "additionalGids": [u32::MAX]}, "cwd": "/"}}),
+            V2,
+            "process.user.additionalGids",
+        ),
+        (
+            json!({"linux": {"devices": [{"path": "/etc/x", "type": "c", "major": 1, "minor": 5}]}}),
+            V1,
+            "linux.devices[0].path",
+        ),
         (json!({"linux": {"intelRdt": {"closID": "a"}}}), V1, "linux.intelRdt"),
         (json!({"linux": {"personality": {"domain": "LINUX", "flags": ["x"]}}}), V1, "linux.personality.flags"),
         (json!({"linux": {"personality": {"domain": "LINUX"}}}), V1, ""),

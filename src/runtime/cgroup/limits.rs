@@ -50,10 +50,13 @@ pub(super) fn apply(version: CgroupVersion, path: &Path, limits: &CgroupLimits) 
     Ok(())
 }
 
+/// An error and its source, once.
 pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+    let text = error.to_string();
+    match error.source().map(ToString::to_string) {
+        Some(source) if text.contains(&source) => text,
+        Some(source) => format!("{text}: {source}"),
+        None => text,
     }
 }
 

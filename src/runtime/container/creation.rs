@@ -12,7 +12,7 @@ use super::failure::{ContainerError, Failure, Stage};
 use super::helper::{self, Filtering, Report, Request};
 use super::oci_hooks::Later;
 use super::removal::Removal;
-use super::running::{Container, Place};
+use super::running::{Container, Place, Start};
 use super::{AttemptDirs, ExitStatus};
 use crate::plan::{CgroupVersion, ContainerPlan, Label};
 use crate::runtime::cgroup::Hierarchies;
@@ -38,6 +38,7 @@ pub struct Creation {
     helper: Child,
     request: File,
     filter: File,
+    complaints: File,
     /// A byte in it: the request is complete. Its end without one: there won't be any.
     go: OwnedFd,
     report: File,
@@ -63,7 +64,7 @@ impl Creation {
         let ((report, report_end), (start, start_end), (go_end, go)) =
             pipes().map_err(|cause| failed("pipe", cause))?;
         let memory = || spawn::empty_request().map_err(|cause| failed("memfd_create", cause));
-        let (request, filter) = (memory()?, memory()?);
+        let (request, filter, complaints) = (memory()?, memory()?, memory()?);
         let folder =
             place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
@@ -75,13 +76,15 @@ impl Creation {
                 report_end.as_raw_fd(),
                 start_end.as_raw_fd(),
                 filter.as_raw_fd(),
+                complaints.as_raw_fd(),
             ],
             pid_namespace: PidNamespace::Same,
             tie: Tie::DiesWithParent,
         };
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
         let place = place.clone();
-        Ok(Self { place, helper, request, filter, go, report, line: Vec::new(), start, output: None, over: false })
+        let line = Vec::new();
+        Ok(Self { place, helper, request, filter, complaints, go, report, line, start, output: None, over: false })
     }
 
     /// Tells the helper what to make; to be done once. After an error the creation is to be aborted. The filter is that
@@ -161,7 +164,7 @@ impl Creation {
     fn created(&mut self, pid: i32, warnings: Vec<String>) -> Progress {
         let made = spawn::open_pidfd(pid).and_then(|pidfd| {
             let output = self.output.take().ok_or(io::ErrorKind::NotFound)?;
-            Ok((pidfd, self.start.try_clone()?, output))
+            Ok((pidfd, Start::new(self.start.try_clone()?, self.complaints.try_clone()?), output))
         });
         match made {
             Ok((pidfd, start, output)) => {

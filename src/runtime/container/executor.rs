@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Spec};
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
+use nix::sys::signal::{SigHandler, Signal};
 
 use super::failure::StartFailure;
 use crate::runtime::capabilities::Sets;
@@ -51,10 +52,11 @@ pub(super) enum Moment {
 impl Confinement {
     fn apply(&self) -> Result<(), String> {
         let Some(capabilities) = &self.capabilities else { return self.filter() };
-        let sets = Sets::new(Some(capabilities)).map_err(|error| error.to_string())?;
-        sets.drop_bounding().map_err(|error| error.to_string())?;
+        let failed = |error: &dyn std::fmt::Display| format!("process.capabilities: {error}");
+        let sets = Sets::new(Some(capabilities)).map_err(|error| failed(&error))?;
+        sets.drop_bounding().map_err(|error| failed(&error))?;
         self.filter()?;
-        sets.apply().map_err(|error| error.to_string())
+        sets.apply().map_err(|error| failed(&error))
     }
 
     fn filter(&self) -> Result<(), String> {
@@ -90,6 +92,7 @@ impl Executor for LastStep {
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
         // SAFETY: the helper opened it, left it open for us by design, and nobody else in this process uses it.
         let mut pipe = unsafe { File::from_raw_fd(self.pipe) };
+        pipes_without_readers(SigHandler::SigDfl);
         let arguments = spec.process().as_ref().and_then(|process| process.args().clone()).unwrap_or_default();
         // libcontainer has made the process' variables this process' own. Those that aren't text are none of the config's.
         let environment: Vec<String> = std::env::vars_os()
@@ -97,15 +100,27 @@ impl Executor for LastStep {
             .collect();
         let name = arguments.first().cloned().unwrap_or_default();
         let program = Program::new(&arguments, &environment);
-        let confined = self.confine(spec);
+        if let Err(cause) = self.confine(spec) {
+            return Err(give_up(&mut pipe, &[ABOUT_TO_EXEC], &StartFailure::Died { cause }));
+        }
         let _ = pipe.write_all(&[ABOUT_TO_EXEC]);
-        let refused = || Refusal::Refused { program: name, errno: libc::EINVAL, found: Found::Nothing };
-        let failure = match confined {
-            Ok(()) => StartFailure::Program(program.map_or_else(|_| refused(), Program::execute)),
-            Err(cause) => StartFailure::Confinement { cause },
+        let refusal = match program {
+            Ok(program) => program.execute(),
+            Err(_) => Refusal::Refused { program: name, errno: libc::EINVAL, found: Found::Nothing },
         };
-        let text = serde_json::to_vec(&failure).unwrap_or_default();
-        let _ = pipe.write_all(&text);
-        Err(ExecutorError::Other(failure.to_string()))
+        Err(give_up(&mut pipe, &[], &StartFailure::Program(refusal)))
     }
+}
+
+/// What SIGPIPE does: those that an execve keeps are kept by a container's init as well.
+pub(super) fn pipes_without_readers(handler: SigHandler) {
+    // SAFETY: neither of the two that are given is a function of ours, which would have to be safe in a handler.
+    let _ = unsafe { nix::sys::signal::signal(Signal::SIGPIPE, handler) };
+}
+
+/// Tells the supervisor why, behind what it has been told.
+fn give_up(pipe: &mut File, first: &[u8], failure: &StartFailure) -> ExecutorError {
+    let text = serde_json::to_vec(failure).unwrap_or_default();
+    let _ = pipe.write_all(&[first, &text].concat());
+    ExecutorError::Other(failure.to_string())
 }

@@ -91,13 +91,12 @@ impl fmt::Display for Failure {
 pub enum StartFailure {
     /// The kernel doesn't execute the program.
     Program(Refusal),
-    /// The program would run without what is to hold it: seccomp filter, SELinux label.
-    Confinement {
-        /// What couldn't be put on, and why.
+    /// The container's init ended before it came to execute the program: killed, a startContainer hook failed, or what is
+    /// to hold the program couldn't be put on (seccomp filter, SELinux label).
+    Died {
+        /// What it said of that, or nothing.
         cause: String,
     },
-    /// The container's init ended before it came to execute the program: killed, or a startContainer hook failed.
-    Died,
     /// A poststart hook of its bundle failed: the program ran, and is ended.
     Hook {
         /// Which, and how.
@@ -114,8 +113,11 @@ impl fmt::Display for StartFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Program(refusal) => write!(f, "{refusal}"),
-            Self::Died => write!(f, "the container's init ended before it executed the program"),
-            Self::Confinement { cause } | Self::Hook { cause } => write!(f, "{cause}"),
+            Self::Died { cause } if cause.is_empty() => {
+                write!(f, "the container's init ended before it executed the program")
+            }
+            Self::Died { cause } => write!(f, "{cause}"),
+            Self::Hook { cause } => write!(f, "{cause}"),
             Self::NotTold { errno } => write!(
                 f,
                 "can't reach the container's init: {}",

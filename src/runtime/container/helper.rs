@@ -2,7 +2,7 @@
 //! memfd, its output one line of JSON in a pipe; it ends at once after that.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -10,22 +10,24 @@ use std::sync::Arc;
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
+use nix::sys::signal::SigHandler;
 use oci_spec::runtime::{Mount, Process, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::AttemptDirs;
-use super::executor::{Confinement, LastStep, Moment};
+use super::executor::{self, Confinement, LastStep, Moment};
 use super::failure::{Failure, Stage};
 use super::users::Users;
-use super::{binds, rootfs, users};
+use super::{binds, complaints, explain, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
 use crate::runtime::{lsm, seccomp, spawn};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:create";
-/// Descriptors it is given, in order: request, go pipe, report, start pipe, seccomp filter (empty where there is none).
-const DESCRIPTORS: i32 = 5;
+/// Descriptors it is given, in order: request, go pipe, report, start pipe, seccomp filter (empty where there is none),
+/// file for complaints.
+const DESCRIPTORS: i32 = 6;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Request {
@@ -56,12 +58,15 @@ pub(super) const PID: &str = "pid";
 
 pub(super) fn run() -> ! {
     spawn::settle("barepod:create", DESCRIPTORS);
-    let [request, go, report, start, filter] = std::array::from_fn(|index| spawn::inherited(index as i32));
+    let [request, go, report, start, filter, complaints] = std::array::from_fn(|index| spawn::inherited(index as i32));
     if File::from(go).read_exact(&mut [0]).is_err() {
         // There is nothing to be made after all.
         std::process::exit(0)
     }
-    let answer = match create(request, File::from(filter), start) {
+    // A hook that doesn't read the state ends nobody but itself. The program gets the default back (`executor`).
+    executor::pipes_without_readers(SigHandler::SigIgn);
+    let complaints = complaints::keep(complaints.into());
+    let answer = match create(request, File::from(filter), start, complaints) {
         Ok(report) => report,
         Err(failure) => Report::Failed(failure),
     };
@@ -72,7 +77,8 @@ pub(super) fn run() -> ! {
     std::process::exit(i32::from(written.is_err()))
 }
 
-fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Failure> {
+fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result<File>) -> Result<Report, Failure> {
+    let complaints = complaints.map_err(|cause| Failure::io(Stage::Helper, "keep complaints", cause))?;
     let Request { plan, state, data, filter: filtering } =
         spawn::read_request(request).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
     let dirs = AttemptDirs { state, data };
@@ -103,7 +109,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
     drop_limits_without_cgroup(&mut spec, &mut warnings);
     let attributes = attributes(&spec)?;
     let program = LastStep { pipe: start.as_raw_fd(), confinement, attributes };
-    let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program };
+    let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program, complaints: &complaints };
     let pid = build_in_cgroup(made, &mut spec)?;
     drop(start);
     Ok(Report::Created { pid, warnings })
@@ -268,10 +274,11 @@ struct Made<'a> {
     dirs: &'a AttemptDirs,
     users: Option<&'a Users>,
     program: LastStep,
+    complaints: &'a File,
 }
 
 fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
-    let Made { plan, dirs, users, program } = made;
+    let Made { plan, dirs, users, program, complaints } = made;
     let _held = users.map(|users| users.hand_over(spec, dirs)).transpose()?;
     let config = dirs.mounts().join("config.json");
     let written = serde_json::to_vec(spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
@@ -288,7 +295,10 @@ fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
         .and_then(|builder| {
             builder.as_init(dirs.mounts()).with_systemd(false).with_detach(true).as_sibling(true).build()
         });
-    let container = built.map_err(|error| explain(&error, spec))?;
+    let container = built.map_err(|error| {
+        let root = spec.root().as_ref().map(|root| root.path().as_path());
+        explain::creation(&error, spec, &complaints::read(complaints), root)
+    })?;
     container
         .pid()
         .map(|pid| pid.as_raw())
@@ -302,44 +312,4 @@ fn output(path: &Path, uid: u32) -> Result<OwnedFd, Failure> {
     let file = File::options().read(true).write(true).open(path).map_err(failed)?;
     std::os::unix::fs::fchown(&file, Some(uid), None).map_err(failed)?;
     Ok(file.into())
-}
-
-fn explain(error: &dyn std::error::Error, spec: &Spec) -> Failure {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(one) = next {
-        let text = one.to_string();
-        // Many of libcontainer's errors repeat their source.
-        if !parts.last().is_some_and(|last| last.contains(&text)) {
-            parts.push(text);
-        }
-        next = one.source();
-    }
-    let mut cause = parts.join(": ");
-    let cwd = spec.process().as_ref().map(|process| process.cwd().clone()).unwrap_or_default();
-    if cause.contains("failed to unix syscall") && rootfs::is_below_mount(spec, &cwd) {
-        cause = format!("{cause}; does the working directory {} exist in the volume?", cwd.display());
-    }
-    if cause.contains("failed to prepare rootfs")
-        && let Some(mount) = unknown_file_system(spec)
-    {
-        cause = format!("{cause}: {mount}");
-    }
-    Failure::new(Stage::Oci, "", cause)
-}
-
-/// The first mount of a type that the kernel doesn't know, also not after the attempt to mount it (which loads the
-/// file system's module, if there is one): libcontainer doesn't say which of the mounts failed.
-fn unknown_file_system(spec: &Spec) -> Option<String> {
-    let known = fs::read_to_string("/proc/filesystems").ok()?;
-    let is_known = |kind: &str| known.lines().any(|line| line.rsplit('\t').next() == Some(kind));
-    // What is a bind mount needs no type; libcontainer makes "cgroup" what the box has.
-    let is_bind = |mount: &Mount| mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
-    let unknown = |mount: &&Mount| {
-        let kind = mount.typ().as_deref().unwrap_or_default();
-        !kind.is_empty() && !["bind", "none", "cgroup"].contains(&kind) && !is_bind(mount) && !is_known(kind)
-    };
-    let mount = spec.mounts().iter().flatten().find(unknown)?;
-    let kind = mount.typ().as_deref().unwrap_or_default();
-    Some(format!("mounts: {}: unknown file system type {kind:?}", mount.destination().display()))
 }

@@ -5,8 +5,10 @@
 //! descriptor to poll and a call that says how far it is. [`Creation`] → [`Container`] → [`Removal`].
 
 mod binds;
+mod complaints;
 mod creation;
 mod executor;
+mod explain;
 mod failure;
 mod helper;
 mod oci_hooks;

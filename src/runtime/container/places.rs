@@ -86,7 +86,7 @@ pub(super) fn places(spec: &Spec, root: &Path) -> Result<Vec<Place>, Failure> {
     Ok(places)
 }
 
-fn is_bind(mount: &Mount) -> bool {
+pub(super) fn is_bind(mount: &Mount) -> bool {
     mount.typ().as_deref() == Some("bind")
         || mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind")
 }

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{ContainerError, StartFailure};
 use super::oci_hooks::{self, Later, Point};
-use super::{AttemptDirs, ExitStatus, executor, helper};
+use super::{AttemptDirs, ExitStatus, complaints, executor, explain, helper};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::{files, spawn};
 
@@ -79,14 +79,56 @@ pub struct Container {
     _mounts: Option<File>,
     /// Process group of what the helper forked, to be reaped; `None` once nothing of it is left.
     strays: Option<i32>,
-    start: File,
-    start_text: Vec<u8>,
+    start: Start,
     started: Option<Result<(), StartFailure>>,
     output: Option<(OwnedFd, OwnedFd)>,
     warnings: Vec<String>,
     exit: Option<ExitStatus>,
     oom_kills_before: u64,
     poststart: Poststart,
+}
+
+/// What is heard of a container's start.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// Closes when the program is executed.
+    pipe: File,
+    text: Vec<u8>,
+    /// Until the program runs.
+    complaints: Option<File>,
+}
+
+impl Start {
+    pub(super) fn new(pipe: File, complaints: File) -> Self {
+        Self { pipe, text: Vec::new(), complaints: Some(complaints) }
+    }
+
+    /// True at the end of the pipe.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        loop {
+            match self.pipe.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return cause.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// What came of it, once all is read.
+    fn outcome(&mut self) -> Result<(), StartFailure> {
+        let complaints = self.complaints.take();
+        let died = || {
+            let complaints = complaints.as_ref().map(complaints::read).unwrap_or_default();
+            StartFailure::Died { cause: explain::start(&complaints) }
+        };
+        match self.text.split_first() {
+            None => Err(died()),
+            Some((&executor::ABOUT_TO_EXEC, [])) => Ok(()),
+            Some((_, text)) => Err(serde_json::from_slice(text).unwrap_or_else(|_| died())),
+        }
+    }
 }
 
 /// How far the bundle's poststart hooks are.
@@ -103,7 +145,7 @@ impl Container {
         pid: i32,
         pidfd: OwnedFd,
         helper: i32,
-        start: File,
+        start: Start,
         output: (OwnedFd, OwnedFd),
         warnings: Vec<String>,
     ) -> Self {
@@ -115,7 +157,6 @@ impl Container {
             _mounts: File::open(format!("/proc/{pid}/ns/mnt")).ok(),
             strays: Some(helper),
             start,
-            start_text: Vec::new(),
             started: None,
             output: Some(output),
             warnings,
@@ -150,18 +191,14 @@ impl Container {
 
     /// To be polled for reading after `start`.
     pub fn start_fd(&self) -> BorrowedFd<'_> {
-        self.start.as_fd()
+        self.start.pipe.as_fd()
     }
 
     /// Whether the program runs; `None`: not known yet. `Ok` means that its execve has succeeded, and its bundle's
     /// poststart hooks. While those run, [`Self::poststart_fd`] is to be polled instead of [`Self::start_fd`].
     pub fn start_outcome(&mut self) -> Option<Result<(), ContainerError>> {
-        if self.started.is_none() && self.read_start() {
-            self.started = Some(match self.start_text.split_first() {
-                None => Err(StartFailure::Died),
-                Some((&executor::ABOUT_TO_EXEC, [])) => Ok(()),
-                Some((_, text)) => Err(serde_json::from_slice(text).unwrap_or(StartFailure::Died)),
-            });
+        if self.started.is_none() && self.start.read() {
+            self.started = Some(self.start.outcome());
             // The helper reports before it ends: it may live a moment longer than this.
             self.leave_strays();
         }
@@ -199,19 +236,6 @@ impl Container {
         match &self.poststart {
             Poststart::Running(running) => Some(running.pidfd()),
             Poststart::Due | Poststart::Over => None,
-        }
-    }
-
-    /// True at the end of the pipe.
-    fn read_start(&mut self) -> bool {
-        let mut buffer = [0; 1024];
-        loop {
-            match self.start.read(&mut buffer) {
-                Ok(0) => return true,
-                Ok(number) => self.start_text.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) => return cause.kind() != io::ErrorKind::WouldBlock,
-            }
         }
     }
 

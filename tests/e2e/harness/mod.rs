@@ -339,3 +339,15 @@ fn clock() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     (time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000) & 0xffff_ffff_ffff
 }
+
+/// Lays one value over another, object by object.
+pub fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}

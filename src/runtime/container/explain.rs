@@ -1,0 +1,294 @@
+//! Why a container couldn't be made, in words that name the field of its config and the thing it is about: from
+//! libcontainer's errors, and what it has said of them (`complaints`).
+
+use std::fs;
+use std::path::Path;
+
+use libcontainer::rootfs::utils::parse_mount;
+use oci_spec::runtime::{Hook, Mount, Spec};
+use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsopen};
+
+use super::complaints::Complaint;
+use super::failure::{Failure, Stage};
+use super::rootfs;
+use crate::runtime::program::words;
+
+/// What a complaint is about, by how it begins.
+const FIELDS: [(&str, &str); 19] = [
+    ("apparmor profile exists in the spec", "process.apparmorProfile"),
+    ("error setting scheduler", "process.scheduler"),
+    ("failed to apply apparmor profile", "process.apparmorProfile"),
+    ("failed to check if apparmor is enabled", "process.apparmorProfile"),
+    ("failed to chown device", "linux.devices"),
+    ("failed to drop capabilities", "process.capabilities"),
+    ("failed to mknod device", "linux.devices"),
+    ("failed to run create container hooks", "hooks.createContainer"),
+    ("failed to run create runtime hooks", "hooks.createRuntime"),
+    ("failed to run prestart hooks", "hooks.prestart"),
+    ("failed to run start container hooks", "hooks.startContainer"),
+    ("failed to set io_priority", "process.ioPriority"),
+    ("failed to set linux personality", "linux.personality"),
+    ("failed to set memory policy", "linux.memoryPolicy"),
+    ("failed to set rlimit", "process.rlimits"),
+    ("failed to set sysctl", "linux.sysctl"),
+    ("failed to set uid and gid", "process.user"),
+    ("failed to mount path as readonly", "linux.readonlyPaths"),
+    ("failed to mount path as masked", "linux.maskedPaths"),
+];
+
+/// Those that only hand on what another process or a step within has said.
+const RELAYS: [&str; 5] = [
+    "failed to initialize container process",
+    "failed to prepare rootfs",
+    "failed to run container process",
+    "failed to run intermediate process",
+    "failed to wait for init ready",
+];
+
+/// What libcontainer puts before what has failed, and says nothing.
+const PREFIXES: [&str; 6] = [
+    "failed to create container: ",
+    "exec process failed with error ",
+    "error in executing process : ",
+    "intermediate process error ",
+    "io error: ",
+    "syscall: ",
+];
+
+/// Why libcontainer's `build` failed. `root` is where it was to find the root file system.
+pub(super) fn creation(
+    error: &dyn std::error::Error,
+    spec: &Spec,
+    complaints: &[Complaint],
+    root: Option<&Path>,
+) -> Failure {
+    if let Some(failure) = of_mount(spec, complaints) {
+        return failure;
+    }
+    let said = last_words(complaints, Some(spec)).map(|(what, told)| with_hooks(&what, &told, spec));
+    let mut cause = said.unwrap_or_else(|| chain(error));
+    if let Some(root) = root {
+        cause = cause.replace(&root.display().to_string(), "");
+    }
+    let cwd = spec.process().as_ref().map(|process| process.cwd().clone()).unwrap_or_default();
+    if cause.starts_with("failed to chdir") {
+        cause = cause.replacen("failed to chdir", &format!("process.cwd {}", cwd.display()), 1);
+        if rootfs::is_below_mount(spec, &cwd) {
+            cause.push_str("; does it exist in the volume?");
+        }
+    } else if cause == "open subpath in procfs failed"
+        && let Some(name) = unknown_sysctl(spec)
+    {
+        cause = format!("linux.sysctl: {name}: this kernel has no such sysctl");
+    } else if cause == "invalid umask" {
+        cause.insert_str(0, "process.user.umask: ");
+    } else if cause.starts_with("invalid io priority") {
+        cause.insert_str(0, "process.ioPriority: ");
+    } else if cause.starts_with("process.apparmorProfile") {
+        cause.push_str("; has this kernel AppArmor, and the profile been loaded (apparmor_parser)?");
+    }
+    Failure::new(Stage::Oci, "", cause)
+}
+
+/// Why a made container's init has ended before it executed its program; empty where it hasn't said anything.
+pub(super) fn start(complaints: &[Complaint]) -> String {
+    last_words(complaints, None).map(|(what, cause)| format!("{what}: {cause}")).unwrap_or_default()
+}
+
+/// The field or step, and what became of it: of the complaint that is nearest to the cause.
+fn last_words(complaints: &[Complaint], spec: Option<&Spec>) -> Option<(String, String)> {
+    let relayed = |one: &&Complaint| RELAYS.iter().any(|relay| one.message.starts_with(relay));
+    let first = complaints.iter().find(|one| !relayed(one))?;
+    let errors = ["err", "e", "errno", "error"];
+    let cause = errors.iter().find_map(|name| first.fields.get(*name));
+    let (step, told) = match (cause, first.message.split_once(": ")) {
+        (Some(cause), _) => (first.message.as_str(), plain(cause)),
+        (None, Some((step, told))) => (step, plain(told)),
+        (None, None) => (first.message.as_str(), outer_error(complaints).unwrap_or_default()),
+    };
+    let field = FIELDS.iter().find(|(beginning, _)| step.starts_with(beginning));
+    let mut what = match field {
+        // What a sysctl's name is follows in the message.
+        Some((beginning, field)) => format!("{field}{}", step.strip_prefix(beginning).unwrap_or_default().trim_end()),
+        None => step.to_owned(),
+    };
+    let others = || first.fields.iter().filter(|(name, _)| !errors.contains(&name.as_str()));
+    let mut limits = spec.and_then(|spec| spec.process().as_ref()?.rlimits().as_ref()).into_iter().flatten();
+    let limit = limits.find(|limit| others().any(|(_, value)| *value == format!("{limit:?}")));
+    if let Some(limit) = limit.and_then(|limit| serde_json::to_string(limit).ok()) {
+        what = format!("{what}: {limit}");
+    } else {
+        let numbers: Vec<String> =
+            others().filter(|(name, _)| *name != "path").map(|(name, value)| format!("{name} {value}")).collect();
+        if let Some(path) = first.fields.get("path") {
+            what = format!("{what}: {}", path.trim_matches('"'));
+        }
+        if !numbers.is_empty() {
+            what = format!("{what} ({})", numbers.join(", "));
+        }
+    }
+    Some((what, told))
+}
+
+fn with_hooks(what: &str, cause: &str, spec: &Spec) -> String {
+    let hooks = spec.hooks().as_ref();
+    #[allow(deprecated)]
+    let list: Option<&Vec<Hook>> = hooks.and_then(|hooks| match what {
+        "hooks.prestart" => hooks.prestart().as_ref(),
+        "hooks.createRuntime" => hooks.create_runtime().as_ref(),
+        "hooks.createContainer" => hooks.create_container().as_ref(),
+        _ => None,
+    });
+    let paths: Vec<&Path> = list.into_iter().flatten().map(|hook| hook.path().as_path()).collect();
+    // Of those that this process has run the reason is lost.
+    let missing = || paths.iter().find_map(|path| fs::metadata(path).err()?.raw_os_error());
+    let cause = match cause {
+        "failed to execute hook command" => missing().map_or_else(|| "can't be executed".to_owned(), words),
+        other => other.to_owned(),
+    };
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    if paths.is_empty() { format!("{what}: {cause}") } else { format!("{what} ({}): {cause}", paths.join(", ")) }
+}
+
+/// What the error is that the root file system's step as a whole ended with.
+fn outer_error(complaints: &[Complaint]) -> Option<String> {
+    complaints
+        .iter()
+        .find(|one| one.message == "failed to prepare rootfs")
+        .and_then(|one| one.fields.get("err"))
+        .map(|err| plain(err))
+}
+
+/// The first mount that has failed, and why.
+fn of_mount(spec: &Spec, complaints: &[Complaint]) -> Option<Failure> {
+    let (mount, told) = spec.mounts().iter().flatten().find_map(|mount| {
+        let beginning = format!("failed to mount {mount:?}: ");
+        complaints.iter().find_map(|one| Some((mount, one.message.strip_prefix(&beginning)?)))
+    })?;
+    let mut cause = outer_error(complaints).unwrap_or_else(|| told.to_owned());
+    let kind = mount.typ().as_deref().unwrap_or_default();
+    match (super::places::is_bind(mount), mount.source()) {
+        (true, Some(source)) if !source.exists() => cause = format!("its source {}: {cause}", source.display()),
+        (true, _) => {}
+        (false, _) if is_unknown(kind) => cause = format!("unknown file system type {kind:?}"),
+        (false, _) => {
+            if let Some(reason) = kernels_reason(mount) {
+                cause = format!("{cause}; the kernel says: {reason}");
+            }
+        }
+    }
+    Some(Failure::new(Stage::Binds, mount.destination().display(), cause))
+}
+
+/// Whether the kernel doesn't know it, also not after the attempt to mount it (which loads the file system's module, if
+/// there is one). libcontainer makes "cgroup" what the box has.
+fn is_unknown(kind: &str) -> bool {
+    let Ok(known) = fs::read_to_string("/proc/filesystems") else { return false };
+    kind != "cgroup" && !known.lines().any(|line| line.rsplit('\t').next() == Some(kind))
+}
+
+/// What the kernel has to say of a mount's options: asked once more, as libcontainer doesn't read it (fsopen(2)).
+fn kernels_reason(mount: &Mount) -> Option<String> {
+    let context = fsopen(mount.typ().as_deref()?, FsOpenFlags::FSOPEN_CLOEXEC).ok()?;
+    let source = mount.source().as_ref()?.to_str()?;
+    let mut asked = fsconfig_set_string(&context, "source", source);
+    for option in parse_mount(mount).ok()?.data {
+        asked = asked.and_then(|()| match option.split_once('=') {
+            Some((name, value)) => fsconfig_set_string(&context, name, value),
+            None => fsconfig_set_flag(&context, option.as_str()),
+        });
+    }
+    let _ = asked.and_then(|()| fsconfig_create(&context));
+    let mut text = [0; 1024];
+    let length = rustix::io::read(&context, &mut text).ok()?;
+    let line = String::from_utf8_lossy(&text[..length]).trim().to_owned();
+    // "e tmpfs: Unknown parameter 'x'": the letter is how bad it is.
+    Some(line.split_once(' ').map_or(line.clone(), |(_, words)| words.to_owned()))
+}
+
+/// The first sysctl of a config that this kernel doesn't have.
+fn unknown_sysctl(spec: &Spec) -> Option<&String> {
+    let names = spec.linux().as_ref()?.sysctl().as_ref()?.keys();
+    names.filter(|name| !Path::new("/proc/sys").join(name.replace('.', "/")).exists()).min()
+}
+
+/// An error and its sources. Many of libcontainer's repeat their source.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(one) = next {
+        let text = one.to_string();
+        if !parts.last().is_some_and(|last| last.contains(&text)) {
+            parts.push(text);
+        }
+        next = one.source();
+    }
+    plain(&parts.join(": "))
+}
+
+/// An error as people say it, of what `Display` or `Debug` make of it.
+fn plain(error: &str) -> String {
+    let mut rest = error;
+    while let Some(shorter) = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)) {
+        rest = shorter;
+    }
+    let code = rest.strip_prefix("NonZeroExitCode(").and_then(|rest| rest.strip_suffix(')'));
+    if let Some(code) = code.or_else(|| rest.strip_prefix("hook command exited with non-zero exit code: ")) {
+        return format!("ended with exit code {code}");
+    }
+    if let Some(number) = errno(rest) {
+        return words(number);
+    }
+    if rest == "Timeout" {
+        return "didn't end within its timeout".to_owned();
+    }
+    // Of `Custom("words")`, the words.
+    match (rest.find("(\""), rest.rfind("\")")) {
+        (Some(begin), Some(end)) if begin + 2 <= end => rest[begin + 2..end].replace("\\\"", "\""),
+        _ => rest.to_owned(),
+    }
+}
+
+/// The kernel's number in an error: a bare one, `(os error 2)`, `code: 2` or `ENOENT`.
+fn errno(error: &str) -> Option<i32> {
+    let number =
+        |text: &str| text.split(|letter: char| !letter.is_ascii_digit()).next().and_then(|text| text.parse().ok());
+    let behind = |mark| error.rsplit_once(mark).and_then(|(_, rest): (&str, &str)| number(rest));
+    let name = |word: &str| {
+        let known = |raw: &i32| format!("{:?}", nix::errno::Errno::from_raw(*raw)) == word;
+        (1..134).find(known).filter(|_| word.len() > 3)
+    };
+    let bare = error.parse().ok().filter(|number| (1..134).contains(number));
+    bare.or_else(|| behind("(os error "))
+        .or_else(|| behind("code: "))
+        .or_else(|| error.split(|letter: char| !letter.is_ascii_uppercase() && !letter.is_ascii_digit()).find_map(name))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_said_plainly() {
+        for (error, said) in [
+            ("Mount(Io(Os { code: 2, kind: NotFound, message: \"No such file\" }))", "no such file or directory"),
+            ("Mount(Syscall(Nix(EINVAL)))", "invalid argument"),
+            ("22", "invalid argument"),
+            (
+                "failed to create container: intermediate process error EPERM: Operation not permitted",
+                "operation not permitted",
+            ),
+            ("No such file or directory (os error 2)", "no such file or directory"),
+            ("NonZeroExitCode(1)", "ended with exit code 1"),
+            ("hook command exited with non-zero exit code: 1", "ended with exit code 1"),
+            ("Other(\"say \\\"x\\\"\")", "say \"x\""),
+            (
+                "failed to create container: sysctl a is not in a separate kernel namespace",
+                "sysctl a is not in a separate kernel namespace",
+            ),
+        ] {
+            assert_eq!(plain(error), said);
+        }
+    }
+}

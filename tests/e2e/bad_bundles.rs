@@ -1,0 +1,209 @@
+//! What users read of a bundle that a container can't be made of: which field, which path, and why; in the output, the
+//! events and the status (R8.4). All of them are containers of one pod.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Case, merge, wait};
+
+fn process(more: Value) -> Value {
+    json!({ "process": more })
+}
+
+fn linux(more: Value) -> Value {
+    json!({ "linux": more })
+}
+
+fn mounts(one: Value) -> Value {
+    json!({ "mounts": [one] })
+}
+
+fn hooks(more: Value) -> Value {
+    json!({ "hooks": more })
+}
+
+/// Name, what of the config is bad, what is said.
+fn all() -> Vec<(&'static str, Value, &'static str)> {
+    let tmpfs =
+        |option: &str| mounts(json!({"destination": "/x", "type": "tmpfs", "source": "x", "options": [option]}));
+    let device = |path: &str| linux(json!({"devices": [{"path": path, "type": "c", "major": 1, "minor": 5}]}));
+    let limit =
+        |name: &str, soft: u64, hard: u64| process(json!({"rlimits": [{"type": name, "soft": soft, "hard": hard}]}));
+    let sysctl = |name: &str, value: &str| linux(json!({"sysctl": {name: value}}));
+    vec![
+        (
+            "source",
+            mounts(json!({"destination": "/x", "type": "bind", "source": "/nowhere/at/all", "options": ["rbind"]})),
+            "create: mount: /x: its source /nowhere/at/all: no such file or directory",
+        ),
+        (
+            "option",
+            tmpfs("bogus"),
+            "create: mount: /x: invalid argument; the kernel says: tmpfs: Unknown parameter 'bogus'",
+        ),
+        (
+            "value",
+            tmpfs("size=lots"),
+            "create: mount: /x: invalid argument; the kernel says: tmpfs: Bad value for 'size'",
+        ),
+        (
+            "type",
+            mounts(json!({"destination": "/x", "type": "nosuchfs", "source": "x"})),
+            "create: mount: /x: unknown file system type \"nosuchfs\"",
+        ),
+        (
+            "no-type",
+            mounts(json!({"destination": "/x", "source": "x"})),
+            "mounts[0].type: a mount without a type is not supported: write its file system's, or \"bind\"",
+        ),
+        (
+            "not-a-folder",
+            mounts(json!({"destination": "/etc/passwd/x", "type": "tmpfs", "source": "x"})),
+            "create: mount: /etc/passwd/x: not a directory",
+        ),
+        ("cwd", process(json!({"cwd": "/etc/passwd"})), "create: process.cwd /etc/passwd: not a directory"),
+        ("cwd-relative", process(json!({"cwd": "etc"})), "process.cwd: \"etc\" is not an absolute path"),
+        (
+            "program",
+            process(json!({"args": ["/bin/nothing"]})),
+            "start: /bin/nothing: no such file or directory (execve)",
+        ),
+        (
+            "mode",
+            process(json!({"args": ["/etc/passwd"]})),
+            "start: /etc/passwd: permission denied (execve); the file in the",
+        ),
+        (
+            "user",
+            process(json!({"user": {"uid": u32::MAX, "gid": 0}})),
+            "process.user.uid: 4294967295 is not supported",
+        ),
+        (
+            "umask",
+            process(json!({"user": {"uid": 0, "gid": 0, "umask": 99999}})),
+            "create: process.user.umask: invalid umask",
+        ),
+        ("limit", limit("RLIMIT_FOO", 1, 1), "config.json: unknown variant `RLIMIT_FOO`"),
+        (
+            "limit-order",
+            limit("RLIMIT_NOFILE", 10, 1),
+            "create: process.rlimits: {\"type\":\"RLIMIT_NOFILE\",\"hard\":1,\"soft\":10}: invalid argument",
+        ),
+        (
+            "sysctl",
+            sysctl("net.ipv4.nosuch", "1"),
+            "create: linux.sysctl: net.ipv4.nosuch: this kernel has no such sysctl",
+        ),
+        (
+            "sysctl-value",
+            sysctl("net.ipv4.ip_unprivileged_port_start", "x"),
+            "create: linux.sysctl net.ipv4.ip_unprivileged_port_start=x: invalid argument",
+        ),
+        ("sysctl-box", sysctl("vm.nosuch", "1"), "create: sysctl vm.nosuch is not in a separate kernel namespace"),
+        (
+            "capability",
+            process(json!({"capabilities": {"bounding": ["CAP_FLY"]}})),
+            "config.json: no variant for CAP_FLY",
+        ),
+        (
+            "ambient",
+            process(json!({"capabilities": {"ambient": ["CAP_SYS_BOOT"]}})),
+            "start: process.capabilities: prctl PR_CAP_AMBIENT: ",
+        ),
+        ("device", device("/dev/pts"), "create: linux.devices: /dev/pts (major 1, minor 5): file exists"),
+        (
+            "device-path",
+            device("/etc/x"),
+            "linux.devices[0].path: \"/etc/x\" is not supported: devices are made below /dev",
+        ),
+        ("null", device("/dev/null"), "create: invalid /dev/null device inside the container: "),
+        (
+            "scheduler",
+            process(json!({"scheduler": {"policy": "SCHED_FIFO", "priority": 1000}})),
+            "create: process.scheduler: invalid argument",
+        ),
+        (
+            "priority",
+            process(json!({"ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 99}})),
+            "create: process.ioPriority: invalid io priority",
+        ),
+        (
+            "memory-policy",
+            linux(json!({"memoryPolicy": {"mode": "MPOL_BIND", "nodes": "77"}})),
+            "create: linux.memoryPolicy: invalid argument",
+        ),
+        ("cpus", linux(json!({"resources": {"cpu": {"cpus": "0-999"}}})), "cpuset.cpus: "),
+        (
+            "hook",
+            hooks(json!({"createRuntime": [{"path": "/nowhere"}]})),
+            "create: hooks.createRuntime (/nowhere): no such file",
+        ),
+        (
+            "hook-code",
+            hooks(json!({"createContainer": [{"path": "/bin/false"}]})),
+            "create: hooks.createContainer (/bin/false): ended with exit code 1",
+        ),
+        (
+            "hook-second",
+            hooks(json!({"prestart": [{"path": "/bin/true"}, {"path": "/bin/false"}]})),
+            "create: hooks.prestart (/bin/true, /bin/false): ended with exit code 1",
+        ),
+        (
+            "hook-start",
+            hooks(json!({"startContainer": [{"path": "/bin/false"}]})),
+            "start: hooks.startContainer: ended with exit code 1",
+        ),
+        (
+            "hook-start-path",
+            hooks(json!({"startContainer": [{"path": "/nowhere"}]})),
+            "start: hooks.startContainer: no such file or directory",
+        ),
+    ]
+}
+
+#[test]
+fn messages_name_field_and_cause() {
+    let Some(case) = Case::new("messages") else { return };
+    let mut pod = case.pod().spec(json!({"restartPolicy": "Never", "terminationGracePeriodSeconds": 0}));
+    for (name, bad, _) in all() {
+        let folder = case.dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        symlink(case.rootfs(), folder.join("rootfs")).unwrap();
+        let mut config = json!({"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "linux": {},
+            "process": {"args": ["true"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
+        merge(&mut config, &bad);
+        fs::write(folder.join("config.json"), config.to_string()).unwrap();
+        pod = pod.container(json!({"name": name, "image": format!("bundle:{name}")}));
+    }
+    let mut run = case.start(&pod);
+    let state = |name: &str| case.container(name)["state"].clone();
+    for (name, _, said) in all() {
+        let message = || {
+            let state = state(name);
+            let messages = [&state["waiting"]["message"], &state["terminated"]["message"]];
+            messages.iter().find_map(|message| message.as_str()).unwrap_or_default().to_owned()
+        };
+        wait(&format!("a message of {name}"), || !message().is_empty() || run.has_ended());
+        assert!(message().contains(said), "{name}: {}", message());
+        for lost in [
+            "failed to prepare rootfs",
+            "BrokenChannel",
+            "failed to create container",
+            "error in executing",
+            "/mounts/rootfs",
+        ] {
+            assert!(!message().contains(lost), "{name}: {}", message());
+        }
+        assert!(
+            case.messages("Failed").iter().any(|event| event.contains(said)),
+            "{name}: {:?}",
+            case.messages("Failed")
+        );
+        wait(&format!("the output tells of {name}"), || run.stderr().contains(said));
+    }
+    run.signal(Signal::TERM);
+    assert_ne!(run.end(), 0);
+}
