@@ -20,6 +20,7 @@ pub fn event_line(record: &EventRecord, container: Option<&str>) -> EventLine {
     EventLine {
         time: jiff::Timestamp::from_nanosecond(i128::from(record.time.as_unix_nanos()))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+        first: None,
         kind: match record.severity {
             Severity::Normal => "Normal",
             Severity::Warning => "Warning",

@@ -202,8 +202,8 @@ impl PodStore {
         atomic::replace(&self.dir, read::STATE, engine)
     }
 
-    /// Appends one event.
-    pub fn append_event(&mut self, event: &EventLine) -> Result<(), Error> {
+    /// Appends one event. Equal ones are counted, similar ones combined, and none is dropped (R8.8).
+    pub fn append_event(&mut self, event: EventLine) -> Result<(), Error> {
         self.events.append(event)
     }
 
