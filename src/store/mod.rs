@@ -2,9 +2,8 @@
 //!
 //! One supervisor writes ([`PodStore`]), any number of commands read ([`read`]) and never block or disturb it: files
 //! that are replaced are replaced by a rename, events are appended by one write each. It decides nothing (which events are
-//! told apart is a matter of their format: [`events`]) and removes
-//! nothing but its own files and a replaced pod's logs; what a dead pod left elsewhere is `runtime::sweep`'s business.
-//! Start reading at [`PodStore::create`].
+//! told apart is a matter of their format: [`events`]) and removes nothing but its own files and a replaced pod's logs;
+//! what a dead pod left elsewhere is `runtime::sweep`'s business. Start reading at [`PodStore::create`].
 mod atomic;
 pub mod cpus;
 pub mod events;
