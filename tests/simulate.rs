@@ -169,7 +169,7 @@ fn documentation() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/simulate.md")).unwrap()
 }
 
-/// The keys of `barepod events -o json`, and times that never go back.
+/// Keys that `barepod events -o json` has too, and times that never go back.
 #[test]
 fn json_has_one_object_a_line() {
     for dir in scenarios() {

@@ -217,7 +217,7 @@ pub struct EventsArgs {
     /// NAME or NAMESPACE/NAME
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// Other than a table: one JSON object a line
+    /// Other than a table: one v1 Event a line as JSON, or a v1 EventList as YAML
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<EventsOutput>,
 }
@@ -227,6 +227,7 @@ pub struct EventsArgs {
 #[allow(missing_docs)]
 pub enum EventsOutput {
     Json,
+    Yaml,
 }
 
 /// `barepod logs`.
@@ -397,7 +398,7 @@ mod tests {
             ("barepod run pod.yaml --eviction-interval 0s", "at least 100ms"),
             ("barepod get a b", "unexpected argument 'b'"),
             ("barepod get -o xml", "possible values: json, yaml, wide"),
-            ("barepod events web -o yaml", "possible values: json"),
+            ("barepod events web -o wide", "possible values: json, yaml"),
             ("barepod describe", "<POD>"),
             ("barepod events", "<POD>"),
             ("barepod logs web --tail -2", "-2 is not in -1.."),

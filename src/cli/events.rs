@@ -1,25 +1,40 @@
 //! `barepod events`: what happened to a pod.
 
+use k8s_openapi::api::core::v1;
+
 use super::args::{EventsArgs, EventsOutput, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::{print, recover};
-use crate::report::table;
+use crate::report::{events, table};
+use crate::store::read::Found;
 
 /// Shows a pod's events, equal ones counted.
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     let found = recover::find(&global.layout()?, &args.pod)?;
-    let events = found.events()?;
-    match args.output {
+    let happened = found.events()?;
+    let text = match args.output {
         Some(EventsOutput::Json) => {
-            let mut text = String::new();
-            for event in &events {
-                let line = serde_json::to_string(event);
-                text += &line.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })?;
-                text.push('\n');
-            }
-            print(&text)
+            let objects = events::objects(&about(&found)?, &happened);
+            let lines: Result<Vec<String>, _> = objects.iter().map(serde_json::to_string).collect();
+            let lines = lines.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })?;
+            lines.into_iter().map(|line| line + "\n").collect()
         }
-        None => print(&table::events(&events, jiff::Timestamp::now())),
+        Some(EventsOutput::Yaml) => serde_saphyr::to_string(&events::list(&about(&found)?, &happened))
+            .map_err(|error| CliError::Format { format: "yaml", cause: error.to_string() })?,
+        None => table::events(&happened, jiff::Timestamp::now()),
+    };
+    print(&text)
+}
+
+/// The pod; before its first status what is known of it from the start.
+fn about(found: &Found) -> Result<v1::Pod, CliError> {
+    if let Some(pod) = found.pod()? {
+        return Ok(pod);
     }
+    let mut pod = v1::Pod::default();
+    pod.metadata.name = Some(found.name.clone());
+    pod.metadata.namespace = Some(found.namespace.clone());
+    pod.metadata.uid = found.ledger()?.map(|ledger| ledger.uid);
+    Ok(pod)
 }

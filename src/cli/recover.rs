@@ -134,7 +134,7 @@ fn settle(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
             engine.step(supervisor::now(), Event::SupervisorLost, &mut actions);
             for action in &actions {
                 if let Action::Record(record) = action {
-                    store.append_event(&report::event_line(record, container(&engine, record)))?;
+                    store.append_event(report::event_line(record, container(&engine, record)))?;
                 }
             }
             if let Some(pod) = pod {
@@ -147,8 +147,9 @@ fn settle(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
             let lost = report::lost(&pod, now);
             if lost != pod {
                 let message = lost.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
-                store.append_event(&EventLine {
+                store.append_event(EventLine {
                     time: now,
+                    first: None,
                     kind: "Warning".to_owned(),
                     reason: "SupervisorLost".to_owned(),
                     container: None,

@@ -2,6 +2,7 @@
 //! out; it invents no state that the engine doesn't have.
 
 pub mod describe;
+pub mod events;
 pub mod grace;
 mod lost;
 pub mod status;
@@ -20,6 +21,7 @@ pub fn event_line(record: &EventRecord, container: Option<&str>) -> EventLine {
     EventLine {
         time: jiff::Timestamp::from_nanosecond(i128::from(record.time.as_unix_nanos()))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+        first: None,
         kind: match record.severity {
             Severity::Normal => "Normal",
             Severity::Warning => "Warning",

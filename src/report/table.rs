@@ -76,10 +76,13 @@ pub fn events(lines: &[EventLine], now: jiff::Timestamp) -> String {
     columns(&["LAST SEEN", "TYPE", "REASON", "CONTAINER", "MESSAGE"], rows)
 }
 
-/// How long ago something happened last, and how often it did.
+/// How long ago something happened last, how often it did and since when (kubectl pkg/cmd/events `getInterval`).
 pub(super) fn last_seen(event: &EventLine, now: jiff::Timestamp) -> String {
     let seen = ago(now, event.time);
-    if event.count > 1 { format!("{seen} (x{})", event.count) } else { seen }
+    match event.count {
+        0..=1 => seen,
+        count => format!("{seen} (x{count} over {})", ago(now, event.first())),
+    }
 }
 
 /// Columns for a terminal: whatever is in a cell, it stays one line and speaks to nobody but the reader.

@@ -1,5 +1,5 @@
 //! What happened in a simulation, in order of time: states, events, signals, hooks, requests; for people as a table and
-//! for programs as one JSON object a line with the keys of `barepod events -o json`.
+//! for programs as one JSON object a line with keys that `barepod events -o json` has too.
 
 mod show;
 

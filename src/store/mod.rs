@@ -1,9 +1,9 @@
 //! The state folder of a pod: who runs it, what was made for it, what its status is, what happened.
 //!
 //! One supervisor writes ([`PodStore`]), any number of commands read ([`read`]) and never block or disturb it: files
-//! that are replaced are replaced by a rename, events are appended by one write each. It decides nothing and removes
-//! nothing but its own files and a replaced pod's logs; what a dead pod left elsewhere is `runtime::sweep`'s business.
-//! Start reading at [`PodStore::create`].
+//! that are replaced are replaced by a rename, events are appended by one write each. It decides nothing (which events are
+//! told apart is a matter of their format: [`events`]) and removes nothing but its own files and a replaced pod's logs;
+//! what a dead pod left elsewhere is `runtime::sweep`'s business. Start reading at [`PodStore::create`].
 mod atomic;
 pub mod cpus;
 pub mod events;
@@ -222,8 +222,8 @@ impl PodStore {
         atomic::replace(&self.dir, read::STATE, engine)
     }
 
-    /// Appends one event.
-    pub fn append_event(&mut self, event: &EventLine) -> Result<(), Error> {
+    /// Appends one event. Equal ones are counted, similar ones combined, and none is dropped (R8.8).
+    pub fn append_event(&mut self, event: EventLine) -> Result<(), Error> {
         self.events.append(event)
     }
 

@@ -53,7 +53,7 @@ impl Supervisor<'_> {
         for record in std::mem::take(&mut self.records) {
             let name = record.container.map(|container| self.name(container).to_owned());
             let line = report::event_line(&record, name.as_deref());
-            result = result.and(self.store.append_event(&line));
+            result = result.and(self.store.append_event(line));
         }
         result
     }

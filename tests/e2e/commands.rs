@@ -70,9 +70,14 @@ fn events() {
     assert_eq!(of("Created"), ["init", "web", "main"]);
     assert_eq!(of("Killing"), ["web"]);
     let event = case.events().into_iter().next().unwrap();
-    for key in ["time", "type", "reason", "message", "count"] {
+    for key in ["time", "type", "reason", "message", "count", "firstTimestamp", "lastTimestamp", "source"] {
         assert!(!event[key].is_null(), "{key}: {event}");
     }
+    let of_web = case.events().into_iter().find(|event| event["container"] == "web").unwrap();
+    assert_eq!(of_web["involvedObject"]["fieldPath"], "spec.initContainers{web}");
+    assert_eq!(of_web["involvedObject"]["uid"], case.uid());
+    let list: Value = serde_saphyr::from_str(&out(&case.barepod(&["events", "events", "-o", "yaml"]))).unwrap();
+    assert_eq!((&list["kind"], list["items"].as_array().unwrap().len()), (&json!("EventList"), case.events().len()));
     let table = out(&case.barepod(&["events", "events"]));
     assert!(table.contains("Started") && table.lines().next().unwrap().contains("REASON"), "{table}");
 }

@@ -58,9 +58,12 @@ impl Engine {
         }
         let wanted = self.is_wanted(index);
         let container = self.container_mut(index);
+        let message =
+            format!("Container image \"{image_id}\" already present on machine and can be accessed by the pod");
         container.image_id = Some(image_id);
         container.image_stop_signal = stop_signal;
         container.pull_backoff = None;
+        turn.record(Severity::Normal, EventReason::Pulled, Some(index), message);
         if wanted {
             container.life = Life::Creating { kill_at: None, killed: Killed::No };
             turn.act(index, container.attempt, ContainerAction::Create);
@@ -104,8 +107,7 @@ impl Engine {
             container.life = Life::Discarded;
             turn.act(index, container.attempt, ContainerAction::Kill);
         }
-        let name = &self.container_spec(index).name;
-        turn.record(Severity::Normal, EventReason::Created, Some(index), format!("Created container: {name}"));
+        turn.record(Severity::Normal, EventReason::Created, Some(index), "Container created".into());
     }
 
     fn create_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: CreateFailure, message: String) {
@@ -139,8 +141,7 @@ impl Engine {
             return;
         }
         self.assert_order(index);
-        let name = &self.container_spec(index).name;
-        turn.record(Severity::Normal, EventReason::Started, Some(index), format!("Started container {name}"));
+        turn.record(Severity::Normal, EventReason::Started, Some(index), "Container started".into());
         let probes = Probes::new(self.container_spec(index), turn.now.monotonic);
         let (since, since_wall) = (turn.now.monotonic, turn.now.wall);
         let running = Running { since, since_wall, post_start: HookRun::Over, probes, stop: None };

@@ -47,7 +47,9 @@ impl Engine {
             // Whoever saw it fail has said so.
             StopWhy::Probe => None,
             StopWhy::Resize => Some(format!("Container {name} resize requires restart")),
-            StopWhy::PodEnds | StopWhy::PostStart | StopWhy::RestartAll => Some(format!("Stopping container {name}")),
+            // The kubelet's whole message (kuberuntime_container.go `startContainer`).
+            StopWhy::PostStart => Some("FailedPostStartHook".into()),
+            StopWhy::PodEnds | StopWhy::RestartAll => Some(format!("Stopping container {name}")),
         };
         if let Some(message) = killing {
             turn.record(Severity::Normal, EventReason::Killing, Some(index), message);

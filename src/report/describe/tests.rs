@@ -10,6 +10,7 @@ fn now() -> jiff::Timestamp {
 fn event(kind: &str, reason: &str, container: Option<&str>, message: &str, count: u32) -> EventLine {
     EventLine {
         time: "2026-11-23T11:59:10Z".parse().unwrap(),
+        first: (count > 1).then(|| "2026-11-23T11:00:00Z".parse().unwrap()),
         kind: kind.to_owned(),
         reason: reason.to_owned(),
         container: container.map(str::to_owned),

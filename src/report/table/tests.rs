@@ -133,6 +133,7 @@ fn restarts_of_inits_count_until_they_are_done() {
 fn events_say_how_often_and_hide_no_control_characters() {
     let event = |kind: &str, reason: &str, container: Option<&str>, message: &str, count: u32| EventLine {
         time: jiff::Timestamp::from_second(NOW - 65).unwrap(),
+        first: (count > 1).then(|| jiff::Timestamp::from_second(NOW - 3665).unwrap()),
         kind: kind.to_owned(),
         reason: reason.to_owned(),
         container: container.map(str::to_owned),

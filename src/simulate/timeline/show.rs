@@ -59,7 +59,7 @@ fn kind(kind: EntryKind) -> &'static str {
     }
 }
 
-/// For people. What only repeats a state (the events Created, Started and GracePeriodUsed) is left out.
+/// For people. What only repeats a state (the events Pulled, Created, Started and GracePeriodUsed) is left out.
 pub fn table(entries: &[Entry]) -> String {
     let rows = entries.iter().filter(|entry| !repeats_a_state(entry)).map(|entry| {
         let container = entry.container.clone().unwrap_or_else(|| "pod".to_owned());
@@ -70,7 +70,7 @@ pub fn table(entries: &[Entry]) -> String {
 
 fn repeats_a_state(entry: &Entry) -> bool {
     matches!(entry.kind, EntryKind::Normal | EntryKind::Warning)
-        && matches!(entry.reason.as_str(), "Created" | "Started" | "GracePeriodUsed")
+        && matches!(entry.reason.as_str(), "Pulled" | "Created" | "Started" | "GracePeriodUsed")
 }
 
 /// `0s`, `1.5s`, `2m30s`, `24h`.

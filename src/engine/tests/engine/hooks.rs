@@ -21,6 +21,7 @@ fn a_failing_post_start() {
             ["0 m1 start", "0 m1 hook postStart", "2 m1 hook preStop", "3 m1 signal 15", "4 m1 exited 143"]
         );
         assert!(run.lines.contains(&"2 record FailedPostStartHook m1: scripted".to_string()));
+        assert!(run.lines.contains(&"2 record Killing m1: FailedPostStartHook".to_string()));
         assert_eq!(run.times("m1 start").len(), if again { 2 } else { 1 });
     }
 }

@@ -55,7 +55,8 @@ fn nothing_is_made_ahead() {
     let latencies = Latencies { create: secs(1.0), ..Latencies::default() };
     let case = never().init("i1", &[ends(5.0, 0)]).sidecar("s1", &[obeys(0.0)]).main("m1", &[ends(1.0, 0)]);
     let run = run(case.latencies(latencies), &[]);
-    assert_eq!(run.of(&["image"]), ["0 i1 image", "6 s1 image", "7 m1 image"]);
+    let asked: Vec<&str> = run.of(&["image"]).into_iter().filter(|line| line.ends_with(" image")).collect();
+    assert_eq!(asked, ["0 i1 image", "6 s1 image", "7 m1 image"]);
 }
 
 /// R2.3: a sidecar is done when its postStart is over and its startupProbe has succeeded.

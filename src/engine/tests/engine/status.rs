@@ -163,8 +163,9 @@ fn records() {
     assert_eq!(
         run.of(&["record"]),
         [
-            "0 record Created m1: Created container: m1",
-            "0 record Started m1: Started container m1",
+            "0 record Pulled m1: Container image \"world\" already present on machine and can be accessed by the pod",
+            "0 record Created m1: Container created",
+            "0 record Started m1: Container started",
             "1 record Killing m1: Stopping container m1",
         ]
     );
