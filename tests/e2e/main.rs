@@ -46,6 +46,7 @@ mod security;
 mod selinux;
 mod settings;
 mod shares;
+mod status;
 mod terminal;
 mod users;
 mod volumes;

@@ -3,6 +3,7 @@
 pub mod hostile;
 mod leftovers;
 mod manifest;
+pub mod observed;
 mod rootfs;
 mod run;
 pub mod user;
