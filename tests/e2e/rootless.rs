@@ -132,7 +132,8 @@ fn other_commands_find_it() {
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    assert!(output(&["get"]).contains("Running"));
+    // The status is written after the reaction to the start.
+    wait("the status says so", || output(&["get"]).contains("Running"));
     assert!(case.dir().join("runtime/barepod/pods/default_user-find").exists());
     assert!(case.dir().join("home/.local/share/barepod/data").exists());
     output(&["stop", "user-find"]);
