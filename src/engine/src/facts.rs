@@ -332,14 +332,7 @@ impl Engine {
         turn.changed();
         let restarts = self.ending.is_none() || self.restarts_while_ending(index);
         let life = match after {
-            After::Restart { at, delay } if restarts => {
-                let waits = at > turn.now.monotonic;
-                if waits {
-                    let message = format!("Back-off restarting failed container {}", self.container_and_pod(index));
-                    turn.record(Severity::Warning, EventReason::BackOff, Some(index), message);
-                }
-                Life::BackOff { at, message: waits.then(|| self.back_off_message(index, delay)) }
-            }
+            After::Restart { at, delay } if restarts => self.back_off(turn, index, at, delay),
             After::Again if self.ending.is_none() => Life::Waiting,
             After::Resized if self.ending.is_none() => {
                 let container = self.container_mut(index);
@@ -355,11 +348,5 @@ impl Engine {
             After::Restart { .. } | After::Again | After::Resized | After::Retry { .. } | After::Over => Life::Over,
         };
         self.container_mut(index).life = life;
-    }
-
-    fn container_and_pod(&self, index: ContainerIndex) -> String {
-        let spec = self.spec();
-        let name = &self.container_spec(index).name;
-        format!("{name} in pod {}_{}({})", spec.name, spec.namespace, spec.uid)
     }
 }

@@ -176,37 +176,40 @@ impl Engine {
         }
         let pod_policy = self.spec.restart_policy;
         let backoff = self.spec.backoff;
-        for (container, spec) in self.containers.iter_mut().zip(&self.spec.containers) {
+        for index in self.indices() {
+            let spec = self.container_spec(index);
             let policy = spec.restart_policy.unwrap_or(pod_policy);
+            let kind = spec.kind;
+            let container = self.container_mut(index);
             let succeeded = container.last.as_ref().is_some_and(|last| last.exit_code == 0);
-            if anew && spec.kind == Kind::Main && policy == RestartPolicy::OnFailure && succeeded {
+            if anew && kind == Kind::Main && policy == RestartPolicy::OnFailure && succeeded {
                 container.life = Life::Over;
                 continue;
             }
             container.done = Done::No;
-            match container.life {
-                // It could not be made in a sandbox that was gone.
-                Life::Retry { .. } if anew => container.life = Life::Waiting,
-                Life::Over => {
-                    container.life = match container.ended_at {
-                        Some(ended) => {
-                            let at = ended.after(container.backoff.delay_after(ended, &backoff));
-                            Life::BackOff { at, message: None }
-                        }
-                        None => Life::Waiting,
-                    };
+            let life = match (&container.life, container.ended_at) {
+                (Life::Over, Some(ended)) => {
+                    let delay = container.backoff.delay_after(ended, &backoff);
+                    self.back_off(turn, index, ended.after(delay), delay)
                 }
-                Life::Waiting
-                | Life::Retry { .. }
-                | Life::BackOff { .. }
-                | Life::Preparing
-                | Life::Creating { .. }
-                | Life::Created
-                | Life::Discarded
-                | Life::Starting { .. }
-                | Life::Running(_)
-                | Life::Removing(_) => {}
-            }
+                (Life::Over, None) => Life::Waiting,
+                // It could not be made in a sandbox that was gone.
+                (Life::Retry { .. }, _) if anew => Life::Waiting,
+                (
+                    Life::Waiting
+                    | Life::Retry { .. }
+                    | Life::BackOff { .. }
+                    | Life::Preparing
+                    | Life::Creating { .. }
+                    | Life::Created
+                    | Life::Discarded
+                    | Life::Starting { .. }
+                    | Life::Running(_)
+                    | Life::Removing(_),
+                    _,
+                ) => continue,
+            };
+            self.container_mut(index).life = life;
         }
     }
 

@@ -272,6 +272,26 @@ fn restart_all_containers_backs_off() {
     );
 }
 
+/// R3.7, R4.4: what had ended before the restart of all says that it waits, and why, as what was killed for it does.
+#[test]
+fn restart_all_containers_shows_the_back_off() {
+    let case = never()
+        .init("i1", &[ends(1.0, 0)])
+        .main("m1", &[ends(1.0, 88), ends(1.0, 88), ends(1.0, 0)])
+        .with(|m| m.restart_rules = vec![rule(RestartRuleAction::RestartAllContainers, &[88])]);
+    let mut run = begin(case);
+    run.until(5.0);
+    let status = run.container("i1");
+    let ContainerState::Waiting { reason, message } = status.state else { panic!("{status:?}") };
+    assert_eq!(reason, WaitingReason::CrashLoopBackOff);
+    assert_eq!(message, "back-off 10s restarting failed container=i1 pod=web_default(u-1)");
+    assert_eq!(status.last_state.map(|last| last.exit_code), Some(0));
+    assert_eq!(
+        run.of(&["record"]).into_iter().filter(|line| line.contains("BackOff i1")).collect::<Vec<_>>(),
+        ["4 record BackOff i1: Back-off restarting failed container i1 in pod web_default(u-1)"]
+    );
+}
+
 /// R5.10: RestartAllContainers never triggers once deletion was requested.
 #[test]
 fn restart_all_containers_not_while_ending() {
