@@ -25,7 +25,7 @@ fn of_a_pod_that_succeeds() {
         .main("other", "sleep 1.5; say over");
     let mut run = case.start(&pod);
     let mut seen = Observed::new(&case);
-    seen.to_the_end(&mut run, |_, _| {});
+    seen.until_it_ends(&mut run, |_, _| {});
     assert_eq!(run.end(), 0);
     seen.ask();
     assert_eq!(seen.phases(), ["Pending", "Running", "Succeeded"]);
@@ -50,7 +50,7 @@ fn of_a_pod_that_crashes_and_recovers() {
     let mut seen = Observed::new(&case);
     // Whoever asks sees the same as whoever reads the file; asking takes long, so not always.
     let mut number = 0;
-    seen.to_the_end(&mut run, |_, _| {
+    seen.until_it_ends(&mut run, |_, _| {
         number += 1;
         if number % 4 == 0 {
             Observed::new(&case).ask();
@@ -81,7 +81,7 @@ fn of_a_pod_that_is_deleted() {
         let mut run = case.start(&pod);
         let mut seen = Observed::new(&case);
         let (at, mut stops) = (1 - round, 0);
-        seen.to_the_end(&mut run, |pod, run| {
+        seen.until_it_ends(&mut run, |pod, run| {
             if (stops == 0 && runs(pod, list, at)) || (stops == 1 && !pod["metadata"]["deletionTimestamp"].is_null()) {
                 run.signal(Signal::TERM);
                 stops += 1;
@@ -108,7 +108,7 @@ fn of_a_pod_whose_supervisor_is_killed() {
             .main("other", "sleep 60");
         let mut run = case.start(&pod);
         let (mut seen, mut number) = (Observed::new(&case), 0);
-        seen.to_the_end(&mut run, |_, run| {
+        seen.until_it_ends(&mut run, |_, run| {
             number += 1;
             if number == moment {
                 run.kill();

@@ -19,7 +19,7 @@ impl<'a> Observed<'a> {
     }
 
     /// Reads until the run has ended; `act` is called with each status that is new.
-    pub fn to_the_end(&mut self, run: &mut Run<'_>, mut act: impl FnMut(&Value, &mut Run<'_>)) {
+    pub fn until_it_ends(&mut self, run: &mut Run<'_>, mut act: impl FnMut(&Value, &mut Run<'_>)) {
         loop {
             // Before the read: the last status comes before the end.
             let ended = run.has_ended();
