@@ -241,5 +241,6 @@ fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Pa
         data_dir: layout.data_dir(namespace, name, uid),
         log_dir: layout.log_dir(namespace, name, uid),
         manifest: std::path::absolute(file).ok(),
+        memory_qos: plan.memory_qos.is_wanted().then(|| plan.memory_qos.to_string()),
     }
 }

@@ -1,6 +1,8 @@
 //! The kubelet's MemoryQoS on cgroup v2 (KEP-2570, as of Kubernetes 1.37): memory that is throttled before its limit is
 //! reached, and requests that are kept from being reclaimed.
 
+use std::fmt;
+
 use k8s_openapi::api::core::v1;
 
 use super::resources::{self, Bytes, QosClass, signed};
@@ -23,6 +25,18 @@ pub enum MemoryReservation {
     None,
     /// `memory.min` for Guaranteed pods and `memory.low` for Burstable ones.
     Tiered,
+}
+
+/// As `describe` has it.
+impl fmt::Display for MemoryQos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let factor = self.throttling_factor.map(|factor| format!("throttling factor {factor}"));
+        let reservation = match self.reservation {
+            MemoryReservation::None => None,
+            MemoryReservation::Tiered => Some("tiered reservation".to_owned()),
+        };
+        f.write_str(&factor.into_iter().chain(reservation).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// What limits are rounded down to. The kernel counts in its own pages, where they are larger.

@@ -122,6 +122,8 @@ fn memory_qos_of_cgroup_v2() {
     assert_eq!(read(&cgroup), ["0".to_owned(), mi(32), "max".to_owned()]);
     let all = || read(&pods)[1].parse::<u64>().unwrap();
     assert!(all() >= 32 << 20);
+    let page = String::from_utf8(case.barepod(&["describe", case.name()]).stdout).unwrap();
+    assert!(page.contains("throttling factor 0.5, tiered reservation"), "{page}");
     let resized = case.barepod(&["resize", case.name(), "--requests", "memory=48Mi"]);
     assert!(resized.status.success(), "{}", String::from_utf8_lossy(&resized.stderr));
     assert_eq!(read(&cgroup.join("main")), ["0".to_owned(), mi(48), mi(56)]);

@@ -280,7 +280,7 @@ impl PodCgroup {
         match made {
             Ok(()) => Ok(pod),
             Err(error) => {
-                pod.hierarchies.remove(&pod.path);
+                pod.hierarchies.remove_pod(&pod.path);
                 Err(error)
             }
         }
@@ -325,12 +325,7 @@ impl PodCgroup {
 
     /// Removes it, and the folder all pods share if this was the last one.
     pub fn remove(self) -> Vec<CgroupError> {
-        let mut errors = self.hierarchies.remove(&self.path);
-        errors.extend(self.hierarchies.uncover_protection(&self.path).err());
-        if let Some(shared) = self.path.parent().filter(|path| path.ends_with(PODS)) {
-            self.hierarchies.remove_if_empty(shared);
-        }
-        errors
+        self.hierarchies.remove_pod(&self.path)
     }
 }
 

@@ -40,10 +40,9 @@ impl Hierarchies {
         let has = |folder: &PathBuf| {
             FILES.iter().any(|file| fs::read_to_string(folder.join(file)).is_ok_and(|text| bytes(&text) > 0))
         };
-        match self.folder_of_pods(pod).filter(has) {
-            Some(_) => self.cover_protection(pod),
-            None => Ok(()),
-        }
+        let Some(folder) = self.folder_of_pods(pod).filter(has) else { return Ok(()) };
+        // Another pod's end may have removed it meanwhile.
+        self.cover_protection(pod).or_else(|error| if folder.exists() { Err(error) } else { Ok(()) })
     }
 }
 
