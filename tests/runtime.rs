@@ -95,6 +95,7 @@ impl World {
                 cpu_quota: Some(200_000),
                 memory: Some(512 << 20),
                 pids: Some(500),
+                ..CgroupLimits::default()
             },
             huge_pages: Vec::new(),
         };

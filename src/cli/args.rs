@@ -99,6 +99,14 @@ pub struct RunArgs {
     /// such a pod is evicted
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = interval)]
     pub eviction_interval: Duration,
+    /// Slow containers down (memory.high) before they reach their memory limit, so far between request and limit: 0.9.
+    /// The kubelet's memoryThrottlingFactor; needs cgroup v2
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub memory_throttling_factor: Option<f64>,
+    /// tiered-reservation: memory that is requested is not reclaimed, in Guaranteed pods never (memory.min), in Burstable
+    /// ones as long as there is other (memory.low). The kubelet's memoryReservationPolicy; needs cgroup v2
+    #[arg(long, value_name = "POLICY", default_value = "none")]
+    pub memory_reservation_policy: MemoryReservationPolicy,
     /// What a kubelet's operator would say about security
     #[command(flatten)]
     pub security: SecurityArgs,
@@ -110,6 +118,20 @@ pub struct RunArgs {
 pub enum CpuManager {
     None,
     Static,
+}
+
+/// `--memory-reservation-policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum MemoryReservationPolicy {
+    None,
+    TieredReservation,
+}
+
+/// As the kubelet takes them.
+fn factor(text: &str) -> Result<f64, String> {
+    let valid = text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && *factor <= 1.0);
+    valid.ok_or_else(|| "must be greater than 0 and at most 1, such as 0.9".to_owned())
 }
 
 /// What a kubelet's operator would say about security.

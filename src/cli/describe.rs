@@ -11,5 +11,7 @@ pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> 
     let found = recover::find(&global.layout()?, &args.pod)?;
     let (pod, events) = (recover::pod(&found)?, found.events()?);
     let now = jiff::Timestamp::now();
-    print(&describe::describe(&Described { pod: &pod, events: &events, now, width: terminal::width() }))
+    let ledger = found.ledger()?;
+    let memory_qos = ledger.as_ref().and_then(|ledger| ledger.memory_qos.as_deref());
+    print(&describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, width: terminal::width() }))
 }

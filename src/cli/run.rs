@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use barepod_engine::spec::Backoff;
 use k8s_openapi::api::core::v1;
 
-use super::args::{BackoffArgs, Global, RunArgs, SecurityArgs};
+use super::args::{BackoffArgs, Global, MemoryReservationPolicy, RunArgs, SecurityArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::rootless::Runner;
@@ -15,7 +15,8 @@ use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
 use super::{cpus, recover, rootless};
 use crate::manifest::{self, Absent, Beside, Objects};
-use crate::plan::{self, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
+use crate::plan::memory_qos::{MemoryQos, MemoryReservation};
+use crate::plan::{self, CgroupVersion, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::{image, node};
 use crate::store::PodStore;
@@ -50,6 +51,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         security: security(&args.security, &layout),
         objects,
         claims,
+        memory_qos: memory_qos(args, node.cgroups)?,
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let absent = absent_images(&manifest, &plan, &args.file);
@@ -80,6 +82,19 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::hear().map_err(CliError::Signals)?;
     Ok(Exit::Pod(supervisor.run()?))
+}
+
+fn memory_qos(args: &RunArgs, cgroups: CgroupVersion) -> Result<MemoryQos, CliError> {
+    let reservation = match args.memory_reservation_policy {
+        MemoryReservationPolicy::None => MemoryReservation::None,
+        MemoryReservationPolicy::TieredReservation => MemoryReservation::Tiered,
+    };
+    let qos = MemoryQos { throttling_factor: args.memory_throttling_factor, reservation };
+    if qos.is_wanted() && cgroups != CgroupVersion::V2 {
+        let why = "--memory-throttling-factor and --memory-reservation-policy need cgroup v2, with all controllers";
+        return Err(CliError::Usage(why));
+    }
+    Ok(qos)
 }
 
 /// The text of a file, or of standard input, and what it is called in messages.
@@ -226,5 +241,6 @@ fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Pa
         data_dir: layout.data_dir(namespace, name, uid),
         log_dir: layout.log_dir(namespace, name, uid),
         manifest: std::path::absolute(file).ok(),
+        memory_qos: plan.memory_qos.is_wanted().then(|| plan.memory_qos.to_string()),
     }
 }

@@ -19,6 +19,7 @@ mod handler;
 pub mod huge_pages;
 mod image;
 mod lifecycle;
+pub mod memory_qos;
 mod mounts;
 mod network;
 mod oci;

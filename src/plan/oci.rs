@@ -303,6 +303,11 @@ fn cgroup_resources(ask: &Ask) -> LinuxResources {
     if ask.node.cgroups == CgroupVersion::V2 {
         let mut unified: HashMap<String, String> = all.unified().clone().unwrap_or_default();
         unified.entry("memory.oom.group".to_owned()).or_insert_with(|| "1".to_owned());
+        let memory = resources::Bytes(ask.node.memory);
+        for (file, value) in ask.plan.memory_qos.of_container(ask.spec, ask.container, memory).files() {
+            let text = if value == i64::MAX { "max".to_owned() } else { value.to_string() };
+            unified.entry(file.to_owned()).or_insert(text);
+        }
         all.set_unified(Some(unified));
     } else {
         // There is no such thing on v1, and libcontainer would say nothing.

@@ -9,8 +9,9 @@ use k8s_openapi::api::core::v1;
 use super::cpus::Exclusive;
 use super::error::PlanError;
 use super::files::Sources;
+use super::memory_qos::MemoryQos;
 use super::seccomp::SeccompDefault;
-use super::types::{CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
+use super::types::{CgroupLimits, CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
 use super::{
     apparmor, huge_pages, image, lifecycle, mounts, network, resources, rootless, security, selinux, sysctls, volumes,
 };
@@ -29,6 +30,8 @@ pub struct PodOptions {
     pub claims: BTreeMap<String, PathBuf>,
     /// What a kubelet's operator would say.
     pub security: SecurityOptions,
+    /// Likewise about memory.
+    pub memory_qos: MemoryQos,
 }
 
 /// What the command line says about security.
@@ -101,7 +104,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         sandbox,
         cgroup: CgroupPlan {
             path,
-            limits: resources::pod_limits(spec),
+            limits: CgroupLimits { protection: options.memory_qos.of_pod(spec), ..resources::pod_limits(spec) },
             huge_pages: huge_pages::pod_limits(spec, node),
         },
         volumes: planned,
@@ -109,6 +112,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         images,
         cpus: Exclusive::new(),
         security: options.security.clone(),
+        memory_qos: options.memory_qos,
     })
 }
 

@@ -10,8 +10,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
 use super::cpus::Exclusive;
 use super::lifecycle::containers;
+use super::memory_qos::MemoryQos;
 use super::resources::{self, Amounts, Bytes, MilliCpu};
-use super::types::{CgroupLimits, NodeFacts};
+use super::types::{CgroupLimits, MemoryProtection, NodeFacts};
 use crate::manifest::quantity::{Quantity, QuantityError};
 
 /// Amounts by resource, as text.
@@ -133,7 +134,12 @@ impl Resize {
 ///
 /// # Errors
 /// What the API server would refuse.
-pub fn resize(pod: &v1::Pod, request: &ResizeRequest, node: &NodeFacts) -> Result<Option<Resize>, ResizeError> {
+pub fn resize(
+    pod: &v1::Pod,
+    request: &ResizeRequest,
+    node: &NodeFacts,
+    memory_qos: MemoryQos,
+) -> Result<Option<Resize>, ResizeError> {
     let Some(old_spec) = &pod.spec else { return Err(ResizeError::WhichContainer { known: String::new() }) };
     let (at, field) = find(old_spec, request.container.as_deref())?;
     let mut manifest = pod.clone();
@@ -152,8 +158,10 @@ pub fn resize(pod: &v1::Pod, request: &ResizeRequest, node: &NodeFacts) -> Resul
     }
     check_pod_level(spec, &container, &field)?;
     check_capacity(old_spec, spec, node)?;
-    let pod_limits = (resources::pod_limits(old_spec), resources::pod_limits(spec));
-    let limits = container_limits(&container);
+    let of_pod = |spec| CgroupLimits { protection: memory_qos.of_pod(spec), ..resources::pod_limits(spec) };
+    let pod_limits = (of_pod(old_spec), of_pod(spec));
+    let protection = memory_qos.of_container(spec, &container, Bytes(node.memory));
+    let limits = CgroupLimits { protection, ..container_limits(&container) };
     let less = |old: Option<i64>, new: Option<i64>| new.filter(|new| old.is_none_or(|old| *new < old));
     Ok(Some(Resize {
         index: ContainerIndex(u16::try_from(at).unwrap_or(u16::MAX)),
@@ -207,13 +215,14 @@ pub fn resize_steps(resize: &Resize, way: ResizeWay) -> Vec<(Place, CgroupLimits
         // No limit until now is the most there can be.
         cpu_quota: new.cpu_quota.filter(|new| old.cpu_quota.is_some_and(|old| *new > old)),
         memory: new.memory.filter(|new| old.memory.is_some_and(|old| *new > old)),
+        protection: if new.protection == old.protection { MemoryProtection::default() } else { new.protection },
         pids: None,
     };
     let shrinks = CgroupLimits {
         cpu_shares: new.cpu_shares.filter(|_| new.cpu_shares < old.cpu_shares),
         cpu_quota: new.cpu_quota.filter(|new| old.cpu_quota.is_none_or(|old| *new < old)),
         memory: new.memory.filter(|new| old.memory.is_none_or(|old| *new < old)),
-        pids: None,
+        ..CgroupLimits::default()
     };
     let mut steps = vec![(Place::Pod, grows)];
     match way {
@@ -227,9 +236,19 @@ pub fn resize_steps(resize: &Resize, way: ResizeWay) -> Vec<(Place, CgroupLimits
 
 /// What a container's cgroup is to have now.
 #[must_use]
-pub fn limits_of(pod: &v1::Pod, index: ContainerIndex, exclusive: &Exclusive) -> CgroupLimits {
-    let all = pod.spec.iter().flat_map(containers);
-    let mut limits = all.map(|(.., one)| (container_limits(one), &one.name));
+pub fn limits_of(
+    pod: &v1::Pod,
+    index: ContainerIndex,
+    exclusive: &Exclusive,
+    memory_qos: MemoryQos,
+    node: &NodeFacts,
+) -> CgroupLimits {
+    let all = pod.spec.iter().flat_map(|spec| containers(spec).map(move |(.., one)| (spec, one)));
+    let limits = |(spec, one): (&v1::PodSpec, &v1::Container)| {
+        let protection = memory_qos.of_container(spec, one, Bytes(node.memory));
+        CgroupLimits { protection, ..container_limits(one) }
+    };
+    let mut limits = all.map(|both| (limits(both), &both.1.name));
     match limits.nth(index.0.into()) {
         Some((limits, name)) if exclusive.contains_key(name) => CgroupLimits { cpu_quota: None, ..limits },
         Some((limits, _)) => limits,
@@ -384,7 +403,7 @@ fn container_limits(container: &v1::Container) -> CgroupLimits {
         cpu_shares: requests.cpu.map(resources::shares),
         cpu_quota: limits.cpu.map(resources::quota),
         memory: limits.memory.map(resources::signed),
-        pids: None,
+        ..CgroupLimits::default()
     }
 }
 

@@ -306,7 +306,7 @@ pub(crate) fn pod_limits(spec: &v1::PodSpec) -> CgroupLimits {
         cpu_shares: Some(shares(all.requests.cpu.unwrap_or_default())),
         cpu_quota: all.limits.cpu.map(quota),
         memory: all.limits.memory.map(signed),
-        pids: None,
+        ..CgroupLimits::default()
     }
 }
 

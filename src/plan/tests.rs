@@ -5,6 +5,7 @@ mod configs;
 mod cpus;
 mod huge_pages;
 mod images;
+mod memory_qos;
 mod names;
 mod oci_fields;
 mod resize;
@@ -21,6 +22,7 @@ use k8s_openapi::api::core::v1;
 use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 
+use super::memory_qos::MemoryQos;
 use super::resources::Bytes;
 use super::*;
 use crate::manifest::Objects;
@@ -77,6 +79,7 @@ fn options() -> PodOptions {
         security: security(),
         objects: Objects::default(),
         claims: BTreeMap::new(),
+        memory_qos: MemoryQos::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use oci_spec::runtime::{LinuxDevice, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::cpus::{CpuSet, Exclusive};
+use super::memory_qos::MemoryQos;
 use super::pod::SecurityOptions;
 use super::resources::Bytes;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
@@ -34,6 +35,8 @@ pub struct PodPlan {
     pub cpus: Exclusive,
     /// What the command line says about security.
     pub security: SecurityOptions,
+    /// What it says about memory.
+    pub memory_qos: MemoryQos,
 }
 
 /// Ids of the host that a pod's user namespace has as its own 0 and up (user_namespaces(7)).
@@ -141,8 +144,29 @@ pub struct CgroupLimits {
     pub cpu_quota: Option<i64>,
     /// Bytes.
     pub memory: Option<i64>,
+    /// v2 only.
+    pub protection: MemoryProtection,
     /// Number of processes.
     pub pids: Option<i64>,
+}
+
+/// What cgroup v2 does about memory before a limit is reached; bytes, the greatest number being `max`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryProtection {
+    /// `memory.min`: never reclaimed.
+    pub min: Option<i64>,
+    /// `memory.low`: reclaimed when nothing else can be.
+    pub low: Option<i64>,
+    /// `memory.high`: above it processes are slowed down and their memory reclaimed.
+    pub high: Option<i64>,
+}
+
+impl MemoryProtection {
+    /// Names of the files and what is to be in them.
+    pub(crate) fn files(self) -> impl Iterator<Item = (&'static str, i64)> {
+        let all = [("memory.min", self.min), ("memory.low", self.low), ("memory.high", self.high)];
+        all.into_iter().filter_map(|(file, value)| Some((file, value?)))
+    }
 }
 
 /// A volume of the pod.

@@ -56,10 +56,7 @@ fn sweep_cgroups(hierarchies: &Hierarchies, request: &SweepRequest<'_>, errors: 
     if let Err(error) = hierarchies.end(request.cgroup, request.patience) {
         errors.push(error.into());
     }
-    errors.extend(hierarchies.remove(request.cgroup).into_iter().map(SweepError::from));
-    if let Some(shared) = request.cgroup.parent().filter(|path| path.ends_with("barepod")) {
-        hierarchies.remove_if_empty(shared);
-    }
+    errors.extend(hierarchies.remove_pod(request.cgroup).into_iter().map(SweepError::from));
 }
 
 fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {

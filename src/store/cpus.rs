@@ -200,6 +200,7 @@ mod tests {
             data_dir: layout.data_dir("default", name, name),
             log_dir: layout.log_dir("default", name, name),
             manifest: None,
+            memory_qos: None,
             first_id: None,
         };
         PodStore::create(layout, ledger).unwrap()

@@ -39,6 +39,9 @@ pub struct Ledger {
     pub log_dir: PathBuf,
     /// The manifest; `None`: it came from stdin.
     pub manifest: Option<PathBuf>,
+    /// What its supervisor was asked to do about memory, for people; none in ledgers of pods of which nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_qos: Option<String>,
 }
 
 /// How far a pod's life is.

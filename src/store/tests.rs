@@ -16,6 +16,7 @@ fn ledger(layout: &Layout, namespace: &str, name: &str) -> Ledger {
         data_dir: layout.data_dir(namespace, name, "u"),
         log_dir: layout.log_dir(namespace, name, "u"),
         manifest: None,
+        memory_qos: None,
     }
 }
 

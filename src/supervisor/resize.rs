@@ -7,8 +7,8 @@ use barepod_engine::event::{Event, ResizeWay};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use k8s_openapi::api::core::v1;
 
-use super::Supervisor;
 use super::slot::Stage;
+use super::{Pod, Supervisor};
 use crate::control::{Resized, Resources};
 use crate::plan::resize::{self, MemoryUsage, Place, Resize, ResizeError, ResizeRequest};
 use crate::plan::{self, CgroupLimits};
@@ -29,7 +29,8 @@ impl Supervisor<'_> {
 
     fn try_resize(&mut self, request: &ResizeRequest) -> Result<Option<(String, ResizeWay)>, String> {
         let text = |error: ResizeError| error.to_string();
-        let resize = resize::resize(&self.pod.manifest, request, &self.pod.node).map_err(text)?;
+        let resize =
+            resize::resize(&self.pod.manifest, request, &self.pod.node, self.pod.plan.memory_qos).map_err(text)?;
         let Some(mut resize) = resize else { return Ok(None) };
         resize.spare(&self.pod.plan.cpus).map_err(text)?;
         let way = self.engine.resize_way(resize.index, resize.policy).map_err(|refusal| match refusal {
@@ -97,7 +98,8 @@ impl Supervisor<'_> {
     pub(super) fn catch_up(&mut self, container: ContainerIndex) {
         if std::mem::take(&mut self.slot(container).outdated) {
             let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
-            let limits = resize::limits_of(&self.pod.manifest, container, &self.pod.plan.cpus);
+            let Pod { manifest, plan, node, .. } = &self.pod;
+            let limits = resize::limits_of(manifest, container, &plan.cpus, plan.memory_qos, node);
             self.change(Place::Container, own, limits);
         }
     }

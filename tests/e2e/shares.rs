@@ -95,3 +95,40 @@ fn what_cgroup_v2_is_told() {
     case.release("go");
     assert_eq!(run.end(), 0);
 }
+
+/// KEP-2570: with the kubelet's options memory is throttled before its limit and requests are kept, in the container's
+/// cgroup and the pod's, and in that of all pods as long as there is one.
+#[test]
+fn memory_qos_of_cgroup_v2() {
+    let options = ["--memory-throttling-factor", "0.5", "--memory-reservation-policy", "tiered-reservation"];
+    let Some(case) = Case::new("memory-qos") else { return };
+    let resources = json!({"resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}});
+    let pod = case.pod().container(main("main", "say up; hold go", resources));
+    let mut run = case.start_with(&pod, &options);
+    if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        assert_eq!(run.end(), 2);
+        assert!(run.stderr().contains("need cgroup v2"), "{}", run.stderr());
+        return;
+    }
+    case.wait_for("up");
+    let pods = PathBuf::from("/sys/fs/cgroup/barepod");
+    let cgroup = pods.join(format!("pod{}", case.uid()));
+    let read = |cgroup: &Path| {
+        ["memory.min", "memory.low", "memory.high"]
+            .map(|file| fs::read_to_string(cgroup.join(file)).unwrap().trim().to_owned())
+    };
+    let mi = |number: u64| (number << 20).to_string();
+    assert_eq!(read(&cgroup.join("main")), ["0".to_owned(), mi(32), mi(48)]);
+    assert_eq!(read(&cgroup), ["0".to_owned(), mi(32), "max".to_owned()]);
+    let all = || read(&pods)[1].parse::<u64>().unwrap();
+    assert!(all() >= 32 << 20);
+    let page = String::from_utf8(case.barepod(&["describe", case.name()]).stdout).unwrap();
+    assert!(page.contains("throttling factor 0.5, tiered reservation"), "{page}");
+    let resized = case.barepod(&["resize", case.name(), "--requests", "memory=48Mi"]);
+    assert!(resized.status.success(), "{}", String::from_utf8_lossy(&resized.stderr));
+    assert_eq!(read(&cgroup.join("main")), ["0".to_owned(), mi(48), mi(56)]);
+    assert_eq!(read(&cgroup)[1], mi(48));
+    assert!(all() >= 48 << 20);
+    case.release("go");
+    assert_eq!(run.end(), 0);
+}

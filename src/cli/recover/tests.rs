@@ -25,6 +25,7 @@ fn lost_pod(layout: &Layout) -> Found {
         data_dir: data_dir.clone(),
         log_dir: layout.log_dir("default", "web", "u"),
         manifest: None,
+        memory_qos: None,
     };
     let store = PodStore::create(layout, ledger).unwrap();
     store.write_pod(&serde_json::from_str(POD).unwrap()).unwrap();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::node;
 use crate::manifest;
+use crate::plan::memory_qos::MemoryQos;
 use crate::plan::resize::*;
 use crate::plan::resources::Bytes;
 use crate::plan::{CgroupLimits, NodeFacts};
@@ -44,16 +45,16 @@ fn two() -> v1::Pod {
 }
 
 fn resized(pod: &v1::Pod, container: &str, text: &str) -> Resize {
-    resize(pod, &request(Some(container), text), &node()).unwrap().unwrap()
+    resize(pod, &request(Some(container), text), &node(), MemoryQos::default()).unwrap().unwrap()
 }
 
 fn refused(pod: &v1::Pod, container: Option<&str>, text: &str) -> String {
     let node = NodeFacts { cpus: 2, memory: 4 << 30, ..node() };
-    resize(pod, &request(container, text), &node).unwrap_err().to_string()
+    resize(pod, &request(container, text), &node, MemoryQos::default()).unwrap_err().to_string()
 }
 
 fn limits(cpu_shares: Option<u64>, cpu_quota: Option<i64>, memory: Option<i64>) -> CgroupLimits {
-    CgroupLimits { cpu_shares, cpu_quota, memory, pids: None }
+    CgroupLimits { cpu_shares, cpu_quota, memory, ..CgroupLimits::default() }
 }
 
 const MI: i64 = 1 << 20;
@@ -136,7 +137,7 @@ fn resize_policy_counts_for_what_changes() {
 
 #[test]
 fn no_change_is_none() {
-    let resize = resize(&two(), &request(Some("web"), ";cpu=100m;memory=64Mi"), &node()).unwrap();
+    let resize = resize(&two(), &request(Some("web"), ";cpu=100m;memory=64Mi"), &node(), MemoryQos::default()).unwrap();
     assert!(resize.is_none());
 }
 
@@ -212,7 +213,9 @@ fn the_qos_class_stays() {
     let guaranteed = pod(json!([{"name": "a", "resources": {"requests": full, "limits": full}}]));
     let why = "Pod QOS Class may not change as a result of resizing; it would from Guaranteed to Burstable";
     assert_eq!(refused(&guaranteed, None, ";cpu=500m"), why);
-    assert!(resize(&guaranteed, &request(None, "cpu=2,memory=128Mi"), &node()).unwrap().is_some());
+    assert!(
+        resize(&guaranteed, &request(None, "cpu=2,memory=128Mi"), &node(), MemoryQos::default()).unwrap().is_some()
+    );
     let nothing = pod(json!([{"name": "a"}]));
     let why = "Pod QOS Class may not change as a result of resizing; it would from BestEffort to Burstable";
     assert_eq!(refused(&nothing, None, "cpu=100m"), why);
@@ -233,7 +236,7 @@ fn pod_level_resources_hold() {
         refused(&pod, None, ";;cpu=1100m"),
         "spec.containers[0].resources.limits[cpu]: Invalid value: \"1100m\": the pod's own limit of cpu is 1000m, and can't be resized"
     );
-    let resize = resize(&pod, &request(None, ";cpu=400m"), &node()).unwrap().unwrap();
+    let resize = resize(&pod, &request(None, ";cpu=400m"), &node(), MemoryQos::default()).unwrap().unwrap();
     assert_eq!(resize.pod.0, resize.pod.1);
     assert_eq!(resize_steps(&resize, ResizeWay::InPlace), [(Place::Container, resize.container)]);
 }
@@ -279,5 +282,8 @@ fn exclusive_cpus_stay() {
     let steps = spared("log", "cpu=600m").unwrap();
     let own = (Place::Container, limits(Some(614), Some(60_000), Some(64 * MI)));
     assert_eq!(steps, [(Place::Pod, limits(Some(1638), None, None)), own]);
-    assert_eq!(limits_of(&pod, barepod_engine::spec::ContainerIndex(0), &exclusive).cpu_quota, None);
+    assert_eq!(
+        limits_of(&pod, barepod_engine::spec::ContainerIndex(0), &exclusive, MemoryQos::default(), &node()).cpu_quota,
+        None
+    );
 }

@@ -26,6 +26,8 @@ pub struct Described<'a> {
     pub events: &'a [EventLine],
     /// To tell how long ago that was.
     pub now: jiff::Timestamp,
+    /// What its supervisor was asked to do about memory.
+    pub memory_qos: Option<&'a str>,
     /// Columns of the terminal; `None`: lines are as long as they are.
     pub width: Option<usize>,
 }
@@ -34,7 +36,7 @@ const NONE: &str = "<none>";
 
 /// The whole page.
 pub fn describe(described: &Described<'_>) -> String {
-    let &Described { pod, events, now, width } = described;
+    let &Described { pod, events, now, memory_qos, width } = described;
     let mut page = Page::new(width);
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
@@ -56,6 +58,9 @@ pub fn describe(described: &Described<'_>) -> String {
     conditions(&mut page, &status);
     volumes::describe(&mut page, &spec);
     page.fields(&[field(0, "QoS Class", [status.qos_class.as_deref().unwrap_or(resources::qos_class(pod))])]);
+    if let Some(qos) = memory_qos {
+        page.fields(&[field(0, "Memory QoS", [qos])]);
+    }
     happened(&mut page, events, now);
     page.into_text()
 }

@@ -93,7 +93,7 @@ fn full() -> Value {
 
 fn shown(pod: &Value, events: &[EventLine], width: Option<usize>) -> String {
     let pod: v1::Pod = serde_json::from_value(pod.clone()).unwrap();
-    describe(&Described { pod: &pod, events, now: now(), width })
+    describe(&Described { pod: &pod, events, now: now(), memory_qos: None, width })
 }
 
 #[test]

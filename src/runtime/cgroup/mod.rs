@@ -11,18 +11,19 @@ mod devices;
 mod huge_pages;
 mod limits;
 mod parent;
+mod protection;
 mod remove;
 mod resize;
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::plan::{CgroupPlan, CgroupVersion};
+use crate::plan::resize::Place;
+use crate::plan::{CgroupLimits, CgroupPlan, CgroupVersion, MemoryProtection};
 
 pub(crate) use container::{Access, ProcessLimit, View};
 pub(crate) use remove::remove_folder;
@@ -228,6 +229,9 @@ impl Hierarchies {
     }
 }
 
+/// Name of the cgroup that all pods are in.
+const PODS: &str = "barepod";
+
 const CONTROLLERS: &[&str] = &[
     "cpu",
     "cpuacct",
@@ -271,14 +275,24 @@ impl PodCgroup {
         let made = pod
             .make()
             .and_then(|()| limits::apply(pod.hierarchies.version, &pod.path, &plan.limits))
-            .and_then(|()| pod.hierarchies.limit_huge_pages(&pod.path, &plan.huge_pages));
+            .and_then(|()| pod.hierarchies.limit_huge_pages(&pod.path, &plan.huge_pages))
+            .and_then(|()| pod.protect(plan.limits.protection));
         match made {
             Ok(()) => Ok(pod),
             Err(error) => {
-                pod.hierarchies.remove(&pod.path);
+                pod.hierarchies.remove_pod(&pod.path);
                 Err(error)
             }
         }
+    }
+
+    /// Says what of its memory is to be kept and when it is to be throttled.
+    fn protect(&self, protection: MemoryProtection) -> Result<(), CgroupError> {
+        if protection == MemoryProtection::default() {
+            return Ok(());
+        }
+        let limits = CgroupLimits { protection, ..CgroupLimits::default() };
+        self.hierarchies.change(&[(Place::Pod, self.path.clone(), limits)])
     }
 
     fn make(&self) -> Result<(), CgroupError> {
@@ -311,13 +325,7 @@ impl PodCgroup {
 
     /// Removes it, and the folder all pods share if this was the last one.
     pub fn remove(self) -> Vec<CgroupError> {
-        let errors = self.hierarchies.remove(&self.path);
-        if let Some(shared) =
-            self.path.parent().filter(|path| path.file_name().is_some_and(|name| name.as_bytes() == b"barepod"))
-        {
-            self.hierarchies.remove_if_empty(shared);
-        }
-        errors
+        self.hierarchies.remove_pod(&self.path)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{CgroupError, Hierarchies, below, children};
+use super::{CgroupError, Hierarchies, PODS, below, children};
 
 impl Hierarchies {
     /// Removes a cgroup and those below it on every hierarchy, deepest first. Goes on after failures.
@@ -16,8 +16,18 @@ impl Hierarchies {
         errors
     }
 
+    /// Removes a pod's cgroup, and the one that all pods are in if it was the last.
+    pub(crate) fn remove_pod(&self, pod: &Path) -> Vec<CgroupError> {
+        let mut errors = self.remove(pod);
+        if let Some(pods) = pod.parent().filter(|path| path.ends_with(PODS)) {
+            self.remove_if_empty(pods);
+            errors.extend(self.uncover_protection(pod).err());
+        }
+        errors
+    }
+
     /// Removes a cgroup's folders where nothing is in or below them; silently leaves the others.
-    pub(crate) fn remove_if_empty(&self, cgroup: &Path) {
+    fn remove_if_empty(&self, cgroup: &Path) {
         for root in self.roots() {
             let _ = fs::remove_dir(below(root, cgroup));
         }

@@ -9,7 +9,7 @@ use super::limits::{PERIOD, weight};
 use super::{CgroupError, Hierarchies, below, error};
 use crate::plan::resize::Place;
 use crate::plan::resources::Bytes;
-use crate::plan::{CgroupLimits, CgroupVersion};
+use crate::plan::{CgroupLimits, CgroupVersion, MemoryProtection};
 
 /// One file of a cgroup and its new text.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +43,10 @@ fn settings(version: CgroupVersion, place: Place, limits: &CgroupLimits) -> Vec<
             set("cpu", "cpu.weight", limits.cpu_shares.map(|shares| weight_of(place, shares).to_string()));
             set("cpu", "cpu.max", limits.cpu_quota.map(|quota| format!("{quota} {PERIOD}")));
             set("memory", "memory.max", limits.memory.map(|bytes| bytes.to_string()));
+            for (file, bytes) in limits.protection.files() {
+                let text = if bytes == i64::MAX { "max".to_owned() } else { bytes.to_string() };
+                set("memory", file, Some(text));
+            }
         }
         // Refused before.
         CgroupVersion::None => {}
@@ -83,6 +87,9 @@ impl Hierarchies {
                     }
                     return Err(error);
                 }
+            }
+            if *place == Place::Pod && limits.protection != MemoryProtection::default() {
+                self.cover_protection(cgroup)?;
             }
         }
         Ok(())
@@ -139,8 +146,14 @@ const TOGETHER: &str = "memory.memsw.limit_in_bytes";
 mod tests {
     use super::*;
 
-    const LIMITS: CgroupLimits =
-        CgroupLimits { cpu_shares: Some(512), cpu_quota: Some(50_000), memory: Some(1 << 20), pids: None };
+    const NONE: MemoryProtection = MemoryProtection { min: None, low: None, high: None };
+    const LIMITS: CgroupLimits = CgroupLimits {
+        cpu_shares: Some(512),
+        cpu_quota: Some(50_000),
+        memory: Some(1 << 20),
+        protection: NONE,
+        pids: None,
+    };
 
     fn texts(version: CgroupVersion, limits: &CgroupLimits) -> Vec<String> {
         settings(version, Place::Pod, limits).iter().map(|one| format!("{}={}", one.file, one.value)).collect()
