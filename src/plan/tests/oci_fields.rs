@@ -246,7 +246,7 @@ fn has_key(value: &Value, key: &str) -> bool {
 #[test]
 fn each_refused_row_is_refused() {
     // What the manifest's go over, what depends on the pod's namespaces (`configs`), and what the compiler of seccomp
-    // filters refuses (the e2e test `oci_fields`).
+    // filters and the kernel refuse (the e2e test `oci_fields`).
     const ELSEWHERE: [(&str, &str); 3] =
         [("Process", "capabilities"), ("Linux", "sysctl"), ("LinuxSeccomp", "syscalls")];
     let refusals = refusals();
