@@ -227,6 +227,11 @@ fn bundle(ask: &Ask) -> Result<Vec<Mount>, ConfigError> {
             let value = "an id-mapped mount".to_owned();
             return Err(ask.create(&field("uidMappings"), ConfigCause::Unsupported { value, advice }));
         }
+        let widest = ["shared", "rshared", "unbindable", "runbindable"];
+        if let Some(option) = mount.options().iter().flatten().find(|option| widest.contains(&option.as_str())) {
+            let advice = "write private or slave; what is to be seen by others mount by a volume's mountPropagation";
+            return Err(ask.create(&field("options"), ConfigCause::Unsupported { value: option.clone(), advice }));
+        }
         if mount.typ().is_none() && !binds(mount) {
             let value = "a mount without a type".to_owned();
             let advice = "write its file system's, or \"bind\" among its options";

@@ -225,7 +225,8 @@ fn propagation(ask: &Ask) -> String {
     if asked("Bidirectional") {
         return "shared".to_owned();
     }
-    if asked("HostToContainer") {
+    let slaves = |mount: &Mount| mount.options().iter().flatten().any(|option| option == "slave" || option == "rslave");
+    if asked("HostToContainer") || ask.image.base.mounts().iter().flatten().any(slaves) {
         return "slave".to_owned();
     }
     let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.rootfs_propagation().clone());

@@ -1,7 +1,7 @@
 //! What a bundle's config may ask for and the container runtime would leave out in silence, or can't undo: refused by
 //! field. docs/oci.md has a row for each.
 
-use oci_spec::runtime::{Hooks, Linux, LinuxDevice, LinuxResources, Process, Spec};
+use oci_spec::runtime::{Hooks, Linux, LinuxCpu, LinuxDevice, LinuxResources, Process, Spec};
 
 use super::types::CgroupVersion;
 
@@ -85,6 +85,10 @@ fn of_resources(all: &LinuxResources, cgroups: CgroupVersion) -> Option<Refusal>
         if !field.is_empty() {
             return refusal(&format!("linux.resources.memory.{field}"), "a setting of memory", advice);
         }
+    }
+    let realtime = |cpu: &LinuxCpu| cpu.realtime_runtime().is_some() || cpu.realtime_period().is_some();
+    if v2 && all.cpu().as_ref().is_some_and(realtime) {
+        return refusal("linux.resources.cpu.realtimeRuntime", "time for real-time tasks", V1_ONLY);
     }
     if let Some(io) = all.block_io() {
         let devices = io.weight_device().iter().flatten();

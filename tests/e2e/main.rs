@@ -33,6 +33,7 @@ mod names;
 mod network;
 mod objects;
 mod oci_config;
+mod oci_fields;
 mod oci_hooks;
 mod order;
 mod output;

@@ -1,6 +1,7 @@
 //! SELinux (`seLinuxOptions`): in the VM that `scripts/vm-test selinux` starts; elsewhere the refusal.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use nix::mount::MsFlags;
@@ -54,6 +55,7 @@ fn labels_hold_for_all_that_runs_in_the_container() {
     }
     labels_are_put_on();
     levels_keep_pods_apart();
+    a_bundles_labels_count();
     a_label_that_the_policy_lacks_is_said();
 }
 
@@ -117,6 +119,29 @@ fn levels_keep_pods_apart() {
     let own = |line: &String| line.contains("I am system_u:system_r:container_t:s0:c") && line.contains(",c");
     assert!(trace.iter().any(own), "{trace:?}");
     assert!(!case.said("wrote"), "{trace:?}");
+}
+
+/// process.selinuxLabel and linux.mountLabel, without a word of the manifest's.
+fn a_bundles_labels_count() {
+    let Some(case) = Case::new("selinux-bundle") else { return };
+    lend(&case.dir().join("trace"));
+    fs::read_dir(case.dir().join("trace")).unwrap().for_each(|entry| lend(&entry.unwrap().path()));
+    let folder = case.dir().join("b");
+    fs::create_dir(&folder).unwrap();
+    symlink(case.rootfs(), folder.join("rootfs")).unwrap();
+    let config = json!({
+        "ociVersion": "1.2.0", "root": {"path": "rootfs"},
+        "process": {
+            "args": ["sh"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0},
+            "selinuxLabel": "system_u:system_r:container_t:s0:c7",
+        },
+        "linux": {"mountLabel": "system_u:object_r:container_file_t:s0:c7"},
+    });
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    let script = "say $(tr -d '\\0' < /proc/self/attr/current); echo x > /root-file && say wrote";
+    let container = main("main", script, json!({"image": "bundle:b"}));
+    assert_eq!(case.run(&case.pod().container(container)), 0, "{:?}", case.trace());
+    assert_eq!(case.trace(), ["system_u:system_r:container_t:s0:c7", "wrote"]);
 }
 
 fn a_label_that_the_policy_lacks_is_said() {

@@ -263,6 +263,31 @@ fn later_mounts_are_handed_on_as_it_is_said() {
     drop(shared);
 }
 
+/// A bundle's mount with `slave` or `rslave` gets what is mounted later, one without doesn't.
+#[test]
+fn later_mounts_in_mounts_of_a_bundle() {
+    for (option, count) in [("rslave", "1"), ("slave", "1"), ("rprivate", "0")] {
+        let Some(case) = Case::new(&format!("bundle-{option}")) else { return };
+        let shared = Mounted::new(&case, "shared", MsFlags::MS_SHARED);
+        fs::create_dir(shared.0.join("late")).unwrap();
+        let folder = case.dir().join("b");
+        fs::create_dir(&folder).unwrap();
+        symlink(case.rootfs(), folder.join("rootfs")).unwrap();
+        let mounts = json!([{"destination": "/x", "type": "bind", "source": shared.0, "options": ["rbind", option]}]);
+        let config = json!({"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "mounts": mounts,
+            "process": {"args": ["sh"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
+        fs::write(folder.join("config.json"), config.to_string()).unwrap();
+        let script = "say here; hold go; say $(grep -c ' /x/late ' /proc/self/mountinfo)";
+        let mut run = case.start(&case.pod().container(main("main", script, json!({"image": "bundle:b"}))));
+        case.wait_for("here");
+        tmpfs(&shared.0.join("late"));
+        case.release("go");
+        assert_eq!(run.end(), 0);
+        assert_eq!(case.trace(), ["here", count], "{option}");
+        drop(shared);
+    }
+}
+
 /// Bidirectional in a volume of the pod's own: another container sees it, the host doesn't, and it goes with the pod.
 #[test]
 fn containers_hand_mounts_to_each_other() {

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use oci_spec::runtime::Spec;
+use serde_json::{Value, json};
+
+use super::{image, node, one, try_container};
+use crate::plan::types::{CgroupVersion, NodeFacts};
 
 use crate::type_walk::{self, Types};
 
@@ -13,27 +17,34 @@ fn types() -> Types {
 const BEGIN: &str = "<!-- fields -->\n";
 const END: &str = "<!-- end of fields -->\n";
 
-#[test]
-fn every_field_of_a_config_has_a_row() {
+type Rows = BTreeMap<(&'static str, &'static str), &'static str>;
+
+/// The page's rows: of fields, and of whole types; with their fates.
+fn rows() -> (Rows, BTreeMap<&'static str, &'static str>) {
     let page = include_str!("../../../docs/oci.md");
     let (_, rest) = page.split_once(BEGIN).unwrap();
     let (table, _) = rest.split_once(END).unwrap();
-    let mut rows: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    let mut whole: Vec<&str> = Vec::new();
+    let (mut rows, mut whole) = (Rows::new(), BTreeMap::new());
     for line in table.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let (name, fate) = (cells[0].trim_matches('`'), cells[1]);
         assert!(["honoured", "in part", "the pod's", "refused", "ignored"].contains(&fate), "{line}");
         match name.split_once('.') {
             Some((owner, field)) => assert!(rows.insert((owner, field), fate).is_none(), "{name} twice"),
-            None => whole.push(name),
+            None => assert!(whole.insert(name, fate).is_none(), "{name} twice"),
         }
     }
+    (rows, whole)
+}
+
+#[test]
+fn every_field_of_a_config_has_a_row() {
+    let (rows, whole) = rows();
     let types = types();
     assert!(types.len() > 50, "the walk must see the whole type: {}", types.len());
     let missing: Vec<String> = types
         .iter()
-        .filter(|(name, _)| !whole.contains(name))
+        .filter(|(name, _)| !whole.contains_key(*name))
         .flat_map(|(name, fields)| fields.keys().map(move |field| (*name, *field)))
         .filter(|row| !rows.contains_key(row))
         .map(|(name, field)| format!("{name}.{field}"))
@@ -42,14 +53,13 @@ fn every_field_of_a_config_has_a_row() {
     let known = |(name, field): &(&str, &str)| types.get(name).is_some_and(|fields| fields.contains_key(field));
     let extra: Vec<_> = rows.keys().filter(|row| !known(row)).collect();
     assert!(extra.is_empty(), "rows of nothing: {extra:?}");
-    assert!(whole.iter().all(|name| types.contains_key(name)), "{whole:?}");
+    assert!(whole.keys().all(|name| types.contains_key(name)), "{whole:?}");
 }
 
 /// What would be left out in silence is refused by its field; docs/oci.md says the same.
 #[test]
 fn what_would_be_left_out_is_refused() {
     use crate::plan::types::CgroupVersion::{V1, V2};
-    use serde_json::json;
     let hook = |more: serde_json::Value| json!({"hooks": {"poststop": [{"path": "/bin/true"}, more]}});
     let resources = |more: serde_json::Value| json!({"linux": {"resources": more}});
     let all = [
@@ -105,4 +115,190 @@ fn what_would_be_left_out_is_refused() {
         let refused = crate::plan::unsupported::first(&spec, cgroups).map(|(field, _, _)| field).unwrap_or_default();
         assert_eq!(refused, field, "{config}");
     }
+}
+
+/// Types, a config that has their fields, and what is said of it.
+fn refusals() -> Vec<(&'static [&'static str], Value, CgroupVersion, &'static str)> {
+    use CgroupVersion::{V1, V2};
+    let process = |more: Value| json!({ "process": more });
+    let linux = |more: Value| json!({ "linux": more });
+    let resources = |more: Value| json!({"linux": {"resources": more}});
+    let memory = |more: Value| resources(json!({ "memory": more }));
+    let bind = |more: Value| {
+        let mut mount = json!({"destination": "/x", "type": "bind", "source": "/y"});
+        mount.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"mounts": [mount]})
+    };
+    let ids = || json!([{"hostID": 1, "containerID": 0, "size": 1}]);
+    vec![
+        (
+            &["Spec", "VM", "VMHypervisor", "VMImage", "VMKernel"],
+            json!({"vm": {"kernel": {"path": "/k"}}}),
+            V2,
+            "vm: a virtual",
+        ),
+        (&["Spec"], bind(json!({"destination": "/dev"})), V2, "mounts[0].destination: a folder of the host at /dev"),
+        (&["Mount"], bind(json!({"uidMappings": ids()})), V2, "mounts[0].uidMappings"),
+        (&["Mount"], bind(json!({"gidMappings": ids()})), V2, "mounts[0].uidMappings"),
+        (&["Mount"], bind(json!({"options": ["rshared"]})), V2, "mounts[0].options: rshared"),
+        (&["Process"], process(json!({"terminal": true})), V2, "process.terminal"),
+        (&["Process"], process(json!({"selinuxLabel": "x"})), V2, "process.selinuxLabel"),
+        (
+            &["Process", "ExecCPUAffinity"],
+            process(json!({"execCPUAffinity": {"initial": "0", "final": "0"}})),
+            V2,
+            "process.execCPUAffinity",
+        ),
+        (&["Linux", "LinuxIdMapping"], linux(json!({"uidMappings": ids()})), V2, "linux.uidMappings"),
+        (&["Linux", "LinuxIdMapping"], linux(json!({"gidMappings": ids()})), V2, "linux.uidMappings"),
+        (
+            &["Linux", "LinuxTimeOffset"],
+            linux(json!({"timeOffsets": {"boottime": {"secs": 1, "nanosecs": 1}}})),
+            V2,
+            "linux.timeOffsets",
+        ),
+        (&["Linux", "LinuxNetDevice"], linux(json!({"netDevices": {"eth0": {"name": "e"}}})), V2, "linux.netDevices"),
+        (&["Linux"], linux(json!({"mountLabel": "x"})), V2, "linux.mountLabel"),
+        (
+            &["Linux", "LinuxIntelRdt"],
+            linux(json!({"intelRdt": {"closID": "x", "schemata": ["L3:0=f"], "l3CacheSchema": "L3:0=f",
+                "memBwSchema": "MB:0=20", "enableCmt": true, "enableMbm": true, "enableMonitoring": true}})),
+            V2,
+            "linux.intelRdt",
+        ),
+        (&["Linux"], linux(json!({"rootfsPropagation": "shared"})), V2, "linux.rootfsPropagation: shared"),
+        (&["Linux"], linux(json!({"rootfsPropagation": "unbindable"})), V2, "linux.rootfsPropagation: unbindable"),
+        (
+            &["LinuxDevice"],
+            linux(json!({"devices": [{"path": "/x", "type": "c", "major": 1, "minor": 5}]})),
+            V2,
+            "linux.devices[0].path",
+        ),
+        (
+            &["LinuxPersonality"],
+            linux(json!({"personality": {"domain": "LINUX", "flags": ["x"]}})),
+            V2,
+            "linux.personality.flags",
+        ),
+        (
+            &["LinuxSeccomp"],
+            linux(json!({"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/s"}})),
+            V2,
+            "linux.seccomp.listenerPath",
+        ),
+        (
+            &["LinuxResources", "LinuxRdma"],
+            resources(json!({"rdma": {"mlx": {"hcaHandles": 1, "hcaObjects": 1}}})),
+            V2,
+            "linux.resources.rdma",
+        ),
+        (&["LinuxResources"], resources(json!({"unified": {"memory.high": "1"}})), V1, "linux.resources.unified"),
+        (&["LinuxMemory"], memory(json!({"disableOOMKiller": true})), V1, "linux.resources.memory.disableOOMKiller"),
+        (&["LinuxMemory"], memory(json!({"checkBeforeUpdate": true})), V1, "linux.resources.memory.checkBeforeUpdate"),
+        (&["LinuxMemory"], memory(json!({"kernel": 1})), V2, "linux.resources.memory.kernel"),
+        (&["LinuxMemory"], memory(json!({"kernelTCP": 1})), V2, "linux.resources.memory.kernelTCP"),
+        (&["LinuxMemory"], memory(json!({"swappiness": 1})), V2, "linux.resources.memory.swappiness"),
+        (&["LinuxCpu"], resources(json!({"cpu": {"realtimeRuntime": 1}})), V2, "linux.resources.cpu.realtimeRuntime"),
+        (&["LinuxCpu"], resources(json!({"cpu": {"realtimePeriod": 1}})), V2, "linux.resources.cpu.realtimeRuntime"),
+        (
+            &["LinuxBlockIo"],
+            resources(json!({"blockIO": {"leafWeight": 10}})),
+            V2,
+            "linux.resources.blockIO.leafWeight",
+        ),
+        (
+            &["LinuxWeightDevice"],
+            resources(json!({"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 10}]}})),
+            V2,
+            "linux.resources.blockIO.leafWeight",
+        ),
+        (
+            &["LinuxResources", "LinuxBlockIo", "LinuxWeightDevice"],
+            resources(json!({"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 10}]}})),
+            V1,
+            "linux.resources.blockIO.weightDevice",
+        ),
+        (
+            &["LinuxResources", "LinuxNetwork"],
+            resources(json!({"network": {"classID": 1}})),
+            V2,
+            "linux.resources.network",
+        ),
+        (
+            &["LinuxNetwork", "LinuxInterfacePriority"],
+            resources(json!({"network": {"priorities": [{"name": "lo", "priority": 1}]}})),
+            V2,
+            "linux.resources.network",
+        ),
+    ]
+}
+
+/// Whether an object somewhere in it has the key.
+fn has_key(value: &Value, key: &str) -> bool {
+    match value {
+        Value::Object(all) => all.contains_key(key) || all.values().any(|one| has_key(one, key)),
+        Value::Array(all) => all.iter().any(|one| has_key(one, key)),
+        _ => false,
+    }
+}
+
+/// Each row that is refused, at least in part, is: by the whole way from a bundle to a container's config.
+#[test]
+fn each_refused_row_is_refused() {
+    // What the manifest's go over, what depends on the pod's namespaces (`configs`), and what the compiler of seccomp
+    // filters and the kernel refuse (the e2e test `oci_fields`).
+    const ELSEWHERE: [(&str, &str); 3] =
+        [("Process", "capabilities"), ("Linux", "sysctl"), ("LinuxSeccomp", "syscalls")];
+    let refusals = refusals();
+    for (types, more, cgroups, part) in &refusals {
+        let mut base =
+            json!({"ociVersion": "1.2.0", "process": {"cwd": "/", "user": {"uid": 0, "gid": 0}, "args": ["x"]}});
+        for (key, value) in more.as_object().unwrap() {
+            match base.get_mut(key).and_then(Value::as_object_mut) {
+                Some(object) => object.extend(value.as_object().unwrap().clone()),
+                None => base[key] = value.clone(),
+            }
+        }
+        let node = NodeFacts { cgroups: *cgroups, ..node() };
+        let error = try_container(&one(json!({})), &image(base), &node).unwrap_err().to_string();
+        assert!(error.contains(part), "{types:?}: {error}");
+    }
+    let (rows, whole) = rows();
+    let tried = |of: &str, field: &str| {
+        refusals.iter().any(|(types, config, ..)| types.contains(&of) && (field.is_empty() || has_key(config, field)))
+    };
+    for ((of, field), fate) in &rows {
+        let said = *fate == "refused" || (*fate == "in part" && *of != "LinuxCapabilities");
+        assert!(!said || ELSEWHERE.contains(&(*of, *field)) || tried(of, field), "no config tries {of}.{field}");
+    }
+    for (of, fate) in &whole {
+        assert!(*fate != "refused" || tried(of, ""), "no config tries {of}");
+    }
+}
+
+/// Each row that counts is in a bundle that an end-to-end test makes: those read the fields back from inside.
+#[test]
+fn each_row_that_counts_is_tried() {
+    const TESTS: [&str; 9] = [
+        include_str!("../../../tests/e2e/apparmor.rs"),
+        include_str!("../../../tests/e2e/attacks_files.rs"),
+        include_str!("../../../tests/e2e/bad_bundles.rs"),
+        include_str!("../../../tests/e2e/bundles.rs"),
+        include_str!("../../../tests/e2e/oci_config.rs"),
+        include_str!("../../../tests/e2e/oci_fields.rs"),
+        include_str!("../../../tests/e2e/oci_hooks.rs"),
+        include_str!("../../../tests/e2e/seccomp.rs"),
+        include_str!("../../../tests/e2e/selinux.rs"),
+    ];
+    // A profile that forbids most calls is long: `runtime::seccomp`'s tests have it.
+    const ELSEWHERE: [(&str, &str); 1] = [("LinuxSeccomp", "defaultErrnoRet")];
+    let (rows, _) = rows();
+    let untried: Vec<String> = rows
+        .iter()
+        .filter(|(_, fate)| ["honoured", "in part", "the pod's"].contains(fate))
+        .filter(|(row, _)| !ELSEWHERE.contains(row))
+        .filter(|((_, field), _)| !TESTS.iter().any(|text| text.contains(&format!("\"{field}\""))))
+        .map(|((of, field), _)| format!("{of}.{field}"))
+        .collect();
+    assert_eq!(untried, Vec::<String>::new());
 }

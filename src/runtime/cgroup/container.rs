@@ -150,7 +150,23 @@ impl Hierarchies {
             let file = below(root, cgroup).join(setting.file);
             fs::write(&file, &setting.value).map_err(error("write", &file))?;
         }
+        self.refuse_weight(cgroup, &rest)?;
         if rest == nothing() { Ok(()) } else { limit_more(cgroup, &rest) }
+    }
+
+    /// libcgroups leaves a weight out in silence where no scheduler of disks has weights.
+    fn refuse_weight(&self, cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
+        let weight = resources.block_io().as_ref().and_then(oci_spec::runtime::LinuxBlockIo::weight);
+        if weight.is_none_or(|weight| weight == 0) {
+            return Ok(());
+        }
+        let files = ["blkio.weight", "blkio.bfq.weight"];
+        let has = |root: &PathBuf| files.iter().any(|file| below(root, cgroup).join(file).exists());
+        if self.v1_mount("blkio").is_some_and(has) {
+            return Ok(());
+        }
+        let cause = "linux.resources.blockIO.weight: this box has no disk scheduler with weights (bfq)".to_owned();
+        Err(CgroupError::Limit { what: "limits", path: cgroup.to_owned(), cause })
     }
 
     /// Moves this process, which must have one thread, into a cgroup on every v1 hierarchy.

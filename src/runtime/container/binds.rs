@@ -43,7 +43,7 @@ pub(super) fn prepare(
     let places = places::places(spec, &dirs.mounts().join("rootfs"))?;
     let outer: BTreeSet<usize> = places.iter().filter_map(Place::outer).collect();
     refuse_in_shared(spec, &places, shared)?;
-    let slave = |mount: &Mount| depth(mount).is_some() && has(mount, "rslave");
+    let slave = |mount: &Mount| depth(mount).is_some() && is_slave(mount);
     let nothing_to_do = users.is_none() && shared.is_empty() && outer.is_empty();
     if nothing_to_do && !spec.mounts().iter().flatten().any(slave) {
         return Ok(());
@@ -70,7 +70,7 @@ pub(super) fn prepare(
             users.map(&tree, &source)?;
         }
         let failed = |cause| Failure::io(Stage::Binds, source.display(), cause);
-        if !has(&mount, "rslave") && !has(&mount, "rshared") {
+        if !is_slave(&mount) && !has(&mount, "rshared") {
             make_private(&tree).map_err(failed)?;
         }
         if let Place::Inside { of, rest } = &place {
@@ -150,6 +150,11 @@ fn set_attributes(tree: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
 
 fn has(mount: &Mount, name: &str) -> bool {
     mount.options().iter().flatten().any(|option| option == name)
+}
+
+/// What the one of them does the other does as well.
+fn is_slave(mount: &Mount) -> bool {
+    has(mount, "slave") || has(mount, "rslave")
 }
 
 fn depth(mount: &Mount) -> Option<Depth> {

@@ -31,8 +31,7 @@ pub(super) struct Loaded {
 /// `folder` is the bundle's real path.
 pub(super) fn load(image: &str, folder: &Path) -> Result<Loaded, ImageError> {
     let text = read_config(image, &folder.join("config.json"))?;
-    let mut spec: Spec =
-        serde_json::from_slice(&text).map_err(|cause| ImageError::Json { image: image.to_owned(), cause })?;
+    let mut spec = decode(&text).map_err(|cause| ImageError::Json { image: image.to_owned(), cause })?;
     check_version(image, spec.version())?;
     let rootfs = rootfs(image, folder, &spec)?;
     for mount in spec.mounts_mut().iter_mut().flatten() {
@@ -40,6 +39,25 @@ pub(super) fn load(image: &str, folder: &Path) -> Result<Loaded, ImageError> {
     }
     let stop_signal = stop_signal(image, &spec)?;
     Ok(Loaded { spec, rootfs, stop_signal, text })
+}
+
+/// The types know two flags of `process.scheduler` by other names than the runtime-spec's (config.md, "Linux Process"):
+/// those are exchanged in a config that has them.
+fn decode(text: &[u8]) -> serde_json::Result<Spec> {
+    const FLAGS: [(&str, &str); 2] =
+        [("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"), ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN")];
+    let has = |name: &str| text.windows(name.len()).any(|window| window == name.as_bytes());
+    if !FLAGS.iter().any(|(name, _)| has(name)) {
+        return serde_json::from_slice(text);
+    }
+    let mut config: Value = serde_json::from_slice(text)?;
+    let flags = config.pointer_mut("/process/scheduler/flags").and_then(Value::as_array_mut);
+    for flag in flags.into_iter().flatten() {
+        if let Some((_, known)) = FLAGS.iter().find(|(name, _)| flag == name) {
+            *flag = (*known).into();
+        }
+    }
+    serde_json::from_value(config)
 }
 
 /// What a config has and its decoded form hasn't. Unknown fields are no error: the OCI wants it so, for extensions and

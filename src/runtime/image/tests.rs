@@ -45,6 +45,20 @@ fn a_bundle_gives_its_config_and_users() {
     assert_eq!(source, folder.path().canonicalize().unwrap().join("data"));
 }
 
+/// By the runtime-spec's names; a key that nobody knows is still told by its path.
+#[test]
+fn scheduler_flags_are_read() {
+    let names = ["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN"];
+    let config = format!(
+        r#"{{"ociVersion": "1.2.0", "root": {{"path": "rootfs"}}, "process": {{"cwd": "/", "user": {{"uid": 0, "gid": 0}},
+            "args": ["SCHED_FLAG_DL_OVERRUN"], "scheduler": {{"policy": "SCHED_DEADLINE", "flags": {names:?}}}}}}}"#
+    );
+    let facts = load(&ImageSource::Bundle(bundle(&config).path().to_owned())).unwrap();
+    let process = facts.base.process().clone().unwrap();
+    assert_eq!(process.scheduler().as_ref().unwrap().flags().as_ref().unwrap().len(), 3);
+    assert_eq!(process.args().as_ref().unwrap(), &["SCHED_FLAG_DL_OVERRUN"]);
+}
+
 #[test]
 fn a_plain_root_file_system_has_a_config_that_says_nothing() {
     let folder = bundle("not looked at");
