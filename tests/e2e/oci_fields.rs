@@ -91,8 +91,8 @@ fn of_the_process() -> Vec<Row> {
         row(
             "deadline",
             On::V2,
-            scheduler(json!({"policy": "SCHED_DEADLINE", "runtime": 1_000_000, "deadline": 500_000_000,
-                "period": 900_000_000, "flags": ["SCHED_FLAG_RESET_ON_FORK"]})),
+            scheduler(json!({"policy": "SCHED_DEADLINE", "runtime": 400_000_000, "deadline": 500_000_000,
+                "period": 500_000_000, "flags": ["SCHED_FLAG_RESET_ON_FORK"]})),
             policy,
             Word(&["6"]),
         ),
