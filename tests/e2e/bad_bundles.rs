@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, merge, wait};
+use crate::harness::{Case, merge, wait, wait_for};
 
 fn process(more: Value) -> Value {
     json!({ "process": more })
@@ -179,15 +179,14 @@ fn messages_name_field_and_cause() {
         pod = pod.container(json!({"name": name, "image": format!("bundle:{name}")}));
     }
     let mut run = case.start(&pod);
-    let state = |name: &str| case.container(name)["state"].clone();
     for (name, _, said) in all() {
-        let message = || {
-            let state = state(name);
+        // What can't be made is tried again: the next look may find it on its way.
+        let message = wait_for(&format!("a message of {name}"), || {
+            let state = case.container(name)["state"].clone();
             let messages = [&state["waiting"]["message"], &state["terminated"]["message"]];
-            messages.iter().find_map(|message| message.as_str()).unwrap_or_default().to_owned()
-        };
-        wait(&format!("a message of {name}"), || !message().is_empty() || run.has_ended());
-        assert!(message().contains(said), "{name}: {}", message());
+            messages.iter().find_map(|message| message.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)
+        });
+        assert!(message.contains(said), "{name}: {message}");
         for lost in [
             "failed to prepare rootfs",
             "BrokenChannel",
@@ -195,7 +194,7 @@ fn messages_name_field_and_cause() {
             "error in executing",
             "/mounts/rootfs",
         ] {
-            assert!(!message().contains(lost), "{name}: {}", message());
+            assert!(!message.contains(lost), "{name}: {}", message);
         }
         assert!(
             case.messages("Failed").iter().any(|event| event.contains(said)),

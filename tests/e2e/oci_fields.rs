@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, merge, wait};
+use crate::harness::{Case, merge, wait_for};
 
 /// Where a row can be read back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -356,13 +356,11 @@ fn each_is_read_back() {
     }
     let mut run = case.start(&pod);
     for row in &rows {
-        let state = || case.container(row.name)["state"].clone();
-        let over = || {
-            let state = state();
-            state["terminated"].is_object() || state["waiting"]["message"].is_string()
-        };
-        wait(&format!("an end of {}", row.name), || run.has_ended() || over());
-        let state = state();
+        // What can't be made is tried again: the next look may find it on its way.
+        let state = wait_for(&format!("an end of {}", row.name), || {
+            let state = case.container(row.name)["state"].clone();
+            (state["terminated"].is_object() || state["waiting"]["message"].is_string()).then_some(state)
+        });
         let message = state["waiting"]["message"].as_str().unwrap_or_default();
         match row.told {
             WordOr(_, part) if !message.is_empty() => assert!(message.contains(part), "{}: {state}", row.name),
