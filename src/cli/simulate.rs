@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use barepod_engine::spec::PodSpec;
+use k8s_openapi::api::core::v1;
+
 use super::args::{SimulateArgs, SimulateOutput};
 use super::error::CliError;
 use super::exit_code::Exit;
@@ -21,7 +24,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     pod.metadata.uid.get_or_insert_with(|| UID.to_owned());
     let spec = plan::lifecycle_of(&pod, backoff).map_err(CliError::Plan)?;
     let play = match &args.script {
-        Some(path) => script(path, &args.file, &spec)?,
+        Some(path) => script(path, &args.file, &spec, &pod)?,
         None => simulate::Play::plain(&spec),
     };
     let outcome = simulate::run(spec, &play);
@@ -35,12 +38,12 @@ pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     print(&format!("{}\n{}", simulate::table(&outcome.entries), table::pods(&[row], now, Width::Normal)))
 }
 
-fn script(path: &Path, manifest: &Path, spec: &barepod_engine::spec::PodSpec) -> Result<simulate::Play, CliError> {
+fn script(path: &Path, manifest: &Path, spec: &PodSpec, pod: &v1::Pod) -> Result<simulate::Play, CliError> {
     let dash = Path::new("-");
     if path == dash && manifest == dash {
         return Err(CliError::Usage("FILE and --script can't both be standard input"));
     }
     let (name, bytes) = run::text_of(path)?;
     let colour = run::manifest_colour();
-    simulate::decode(&name, &bytes, spec).map_err(|report| CliError::Manifest(report.render(colour)))
+    simulate::decode(&name, &bytes, spec, pod).map_err(|report| CliError::Manifest(report.render(colour)))
 }

@@ -11,6 +11,7 @@ use barepod_engine::spec::{ContainerIndex, ContainerSpec, Kind, PodSpec, ProbeSp
 use barepod_engine::world::script::{
     AttemptScript, ContainerScript, HookScript, Latencies, ProbeScript, Script, StartScript, StopScript,
 };
+use k8s_openapi::api::core::v1;
 
 use crate::manifest::{self, Report};
 use text::{
@@ -34,7 +35,7 @@ pub struct Play {
 pub struct Request {
     /// Counted from the beginning.
     pub at: Duration,
-    /// `Stop`, `Kill` or `StorageExceeded`.
+    /// `Stop`, `Kill`, `StorageExceeded` or `SandboxLost`.
     pub event: Event,
 }
 
@@ -45,16 +46,17 @@ impl Play {
     }
 }
 
-/// Decodes a script for this pod. `name` is what the text is called in messages.
+/// Decodes a script for this pod: what the engine knows of it, and the manifest for what it needn't know. `name` is what
+/// the text is called in messages.
 ///
 /// # Errors
 /// Everything that is wrong with the text, in order of position.
-pub fn decode(name: &str, bytes: &[u8], pod: &PodSpec) -> Result<Play, Report> {
+pub fn decode(name: &str, bytes: &[u8], pod: &PodSpec, manifest: &v1::Pod) -> Result<Play, Report> {
     let kind = manifest::Kind {
         noun: "script",
         empty: "it says what containers do, such as containers: {web: [{exits: {after: 3s, code: 1}}]}",
     };
-    let text: ScriptText = manifest::decode_strictly(name, bytes, kind, |text| check::faults(text, pod))?;
+    let text: ScriptText = manifest::decode_strictly(name, bytes, kind, |text| check::faults(text, pod, manifest))?;
     Ok(play(&text, pod))
 }
 
@@ -103,6 +105,7 @@ fn request(text: &RequestText, pod: &PodSpec) -> Request {
     let grace = text.grace_period_seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let event = match &text.exceeds {
         Some(exceeds) => Event::StorageExceeded(exceeded(exceeds, pod)),
+        None if text.sandbox_lost => Event::SandboxLost,
         None if text.force => Event::Kill,
         None => Event::Stop { grace },
     };

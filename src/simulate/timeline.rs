@@ -54,7 +54,7 @@ pub enum EntryKind {
     Signal,
     /// A hook's handler begins, or is done.
     Hook,
-    /// Somebody asks for the pod's end.
+    /// Somebody asks for the pod's end, or something befalls it.
     Request,
     /// The simulation is over before the pod is.
     End,
@@ -110,6 +110,9 @@ impl Recorder {
         if let Event::StorageExceeded(_) = &request.event {
             // The event that it gives says which limit.
             return;
+        }
+        if request.event == Event::SandboxLost {
+            return self.add(at, EntryKind::Request, None, "SandboxLost", "its pid 1 is gone".to_owned());
         }
         let message = match &request.event {
             Event::Kill => "at once".to_owned(),

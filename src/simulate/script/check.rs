@@ -1,9 +1,11 @@
 //! What a script's types allow and its meaning doesn't.
 
 use barepod_engine::spec::{ContainerSpec, HookSpec, PodSpec, ProbeSpec};
+use k8s_openapi::api::core::v1;
 
 use super::text::{
-    AttemptText, CreateText, ExceedsText, ExitsText, HookText, ImageText, OnStopText, ProbeText, ScriptText, TimeText,
+    AttemptText, CreateText, ExceedsText, ExitsText, HookText, ImageText, OnStopText, ProbeText, RequestText,
+    ScriptText, TimeText,
 };
 use crate::manifest::{Fault, FieldPath, nearest};
 
@@ -17,7 +19,7 @@ pub fn signal(name: &str) -> Option<u8> {
 }
 
 /// All that is wrong.
-pub fn faults(text: &ScriptText, pod: &PodSpec) -> Vec<Fault> {
+pub fn faults(text: &ScriptText, pod: &PodSpec, manifest: &v1::Pod) -> Vec<Fault> {
     let mut faults = Faults(Vec::new());
     let root = FieldPath::root();
     let latencies = &text.latencies;
@@ -34,33 +36,13 @@ pub fn faults(text: &ScriptText, pod: &PodSpec) -> Vec<Fault> {
     }
     faults.time(&root.child("until"), &text.until);
     for (at, request) in text.requests.iter().enumerate() {
-        let field = root.child("requests").index(at);
-        faults.time(&field.child("at"), &request.at);
-        if request.at.is_none() {
-            faults.add(&field, "Required value: at", "say when, such as at: 30s");
-        }
-        if request.force && request.grace_period_seconds.is_some() {
-            let help = "force: true sends SIGKILL at once; leave one of the two out";
-            faults.add(&field.child("gracePeriodSeconds"), "Forbidden: may not be set with `force`", help);
-        }
+        faults.request(&root.child("requests").index(at), request, pod, manifest);
     }
-    let names: Vec<&str> = pod.containers.iter().map(|one| one.name.as_str()).collect();
-    for (at, request) in text.requests.iter().enumerate() {
-        if let Some(exceeds) = &request.exceeds {
-            let field = root.child("requests").index(at);
-            let others = [("force", request.force), ("gracePeriodSeconds", request.grace_period_seconds.is_some())];
-            faults.excludes(&field, ("exceeds", true), &others);
-            faults.exceeds(&field.child("exceeds"), exceeds, &names);
-        }
-    }
+    let names = container_names(pod);
     for (name, attempts) in &text.containers {
         let field = root.child("containers").key(name);
         let Some(spec) = pod.containers.iter().find(|one| one.name == *name) else {
-            let help = match nearest(name, &names) {
-                Some(known) => format!("did you mean {known}?"),
-                None => format!("the pod has {}", names.join(", ")),
-            };
-            faults.add(&field, format!("Not found: {name:?}"), help);
+            faults.unknown(&field, name, &names);
             continue;
         };
         if attempts.is_empty() {
@@ -71,6 +53,15 @@ pub fn faults(text: &ScriptText, pod: &PodSpec) -> Vec<Fault> {
         }
     }
     faults.0
+}
+
+fn container_names(pod: &PodSpec) -> Vec<&str> {
+    pod.containers.iter().map(|one| one.name.as_str()).collect()
+}
+
+fn empty_dirs(manifest: &v1::Pod) -> Vec<&str> {
+    let volumes = manifest.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    volumes.iter().filter(|volume| volume.empty_dir.is_some()).map(|volume| volume.name.as_str()).collect()
 }
 
 struct Faults(Vec<Fault>);
@@ -96,7 +87,42 @@ impl Faults {
         }
     }
 
-    fn exceeds(&mut self, field: &FieldPath, exceeds: &ExceedsText, containers: &[&str]) {
+    /// `name` is none of the `known`.
+    fn unknown(&mut self, field: &FieldPath, name: &str, known: &[&str]) {
+        let help = match nearest(name, known) {
+            Some(near) => format!("did you mean {near}?"),
+            None if known.is_empty() => "the pod has none".to_owned(),
+            None => format!("the pod has {}", known.join(", ")),
+        };
+        self.add(field, format!("Not found: {name:?}"), help);
+    }
+
+    fn request(&mut self, field: &FieldPath, request: &RequestText, pod: &PodSpec, manifest: &v1::Pod) {
+        self.time(&field.child("at"), &request.at);
+        if request.at.is_none() {
+            self.add(field, "Required value: at", "say when, such as at: 30s");
+        }
+        let grace = ("gracePeriodSeconds", request.grace_period_seconds.is_some());
+        if request.force && grace.1 {
+            let help = "force: true sends SIGKILL at once; leave one of the two out";
+            self.add(&field.child(grace.0), "Forbidden: may not be set with `force`", help);
+        }
+        let force = ("force", request.force);
+        let exceeds = ("exceeds", request.exceeds.is_some());
+        self.excludes(field, exceeds, &[force, grace]);
+        self.excludes(field, ("sandboxLost", request.sandbox_lost), &[force, grace, exceeds]);
+        if let Some(text) = &request.exceeds {
+            self.exceeds(&field.child("exceeds"), text, pod, manifest);
+        }
+        // What is lost is its pid 1, and no other pod has one.
+        let shares = manifest.spec.as_ref().and_then(|spec| spec.share_process_namespace).unwrap_or_default();
+        if request.sandbox_lost && !shares {
+            let help = "add shareProcessNamespace: true to the manifest: without it a sandbox has no process to lose";
+            self.add(&field.child("sandboxLost"), "Forbidden: the pod has no process of its own", help);
+        }
+    }
+
+    fn exceeds(&mut self, field: &FieldPath, exceeds: &ExceedsText, pod: &PodSpec, manifest: &v1::Pod) {
         let what = [exceeds.empty_dir.is_some(), exceeds.container.is_some(), exceeds.pod];
         if what.into_iter().filter(|one| *one).count() != 1 {
             let help = "one of emptyDir: NAME, container: NAME and pod: true";
@@ -105,9 +131,13 @@ impl Faults {
         if exceeds.limit.is_none() {
             self.add(field, "Required value: limit", "as the manifest writes it, such as limit: 1Gi");
         }
-        if let Some(name) = exceeds.container.as_deref().filter(|name| !containers.contains(name)) {
-            let help = format!("the pod has {}", containers.join(", "));
-            self.add(&field.child("container"), format!("Not found: {name:?}"), help);
+        for (key, name, known) in [
+            ("container", &exceeds.container, container_names(pod)),
+            ("emptyDir", &exceeds.empty_dir, empty_dirs(manifest)),
+        ] {
+            if let Some(name) = name.as_deref().filter(|name| !known.contains(name)) {
+                self.unknown(&field.child(key), name, &known);
+            }
         }
     }
 

@@ -52,6 +52,7 @@ pub struct RequestText {
     pub grace_period_seconds: Option<u32>,
     pub force: bool,
     pub exceeds: Option<ExceedsText>,
+    pub sandbox_lost: bool,
 }
 
 /// A limit of disk use that is exceeded.
