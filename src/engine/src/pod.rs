@@ -53,6 +53,8 @@ pub(crate) enum PodLife {
     NoSandbox { retry: Instant },
     /// The sandbox is there.
     Up,
+    /// It was there; what was in it is being ended (R2.7).
+    Lost,
     /// All containers have ended; `RemoveSandbox` is under way.
     RemovingSandbox,
     /// `Finish` was said.
@@ -229,6 +231,7 @@ impl Engine {
             | PodLife::New
             | PodLife::MakingSandbox
             | PodLife::Up
+            | PodLife::Lost
             | PodLife::RemovingSandbox
             | PodLife::Finished => {}
         }
@@ -282,7 +285,7 @@ impl Engine {
                 self.settle_phase(ending.cause);
                 self.finish(turn);
             }
-            PodLife::Up => {
+            PodLife::Up | PodLife::Lost => {
                 self.settle_phase(ending.cause);
                 self.life = PodLife::RemovingSandbox;
                 turn.changed();
@@ -321,6 +324,7 @@ impl Engine {
             | PodLife::New
             | PodLife::MakingSandbox
             | PodLife::Up
+            | PodLife::Lost
             | PodLife::RemovingSandbox
             | PodLife::Finished => None,
         };

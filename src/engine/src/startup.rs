@@ -147,6 +147,8 @@ impl Engine {
         if self.life != PodLife::Up {
             return;
         }
+        self.life = PodLife::Lost;
+        turn.changed();
         let ever_made = self.containers.iter().any(|one| one.made == Made::Yes || one.attempt > Attempt(0));
         let ends = self.spec().restart_policy == RestartPolicy::Never && ever_made;
         if self.ending.is_some() || ends {
@@ -160,7 +162,6 @@ impl Engine {
         let message = "Pod sandbox changed, it will be killed and re-created.".into();
         turn.record(Severity::Normal, EventReason::SandboxChanged, None, message);
         self.restarting_all = RestartingAll::Anew;
-        turn.changed();
     }
 
     /// R3.7, R2.7: once nothing of any container is left, start-up begins again.

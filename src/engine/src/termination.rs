@@ -184,9 +184,10 @@ impl Engine {
         }
     }
 
-    /// R5.10: whether a sidecar that exits now is started again though the pod ends.
+    /// R5.10: whether a sidecar that exits now is started again though the pod ends; in a sandbox that is gone none is.
     pub(crate) fn restarts_while_ending(&self, index: ContainerIndex) -> bool {
         self.kind(index) == Kind::Sidecar
+            && self.life == PodLife::Up
             && self.ending.is_some_and(|ending| ending.restarts == Restarts::Yes && ending.killed == Killed::No)
             && self.mains_run()
     }

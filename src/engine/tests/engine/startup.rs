@@ -257,6 +257,8 @@ fn a_lost_sandbox_is_made_anew() {
     run.until(10.0);
     run.tell(&Event::SandboxLost);
     assert_eq!(run.status().phase, Phase::Running);
+    // R8.2: also while what was in the old one is still being ended.
+    assert!(!run.condition(ConditionKind::PodReadyToStartContainers).status);
     run.until(11.5);
     assert!(!run.condition(ConditionKind::PodReadyToStartContainers).status);
     assert_eq!(run.status().phase, Phase::Pending);
@@ -336,6 +338,29 @@ fn a_lost_sandbox_at_other_moments() {
     assert_eq!(done.times("sandbox create"), [0.0, 5.0]);
     assert_eq!(done.times("sandbox remove"), [7.0]);
     assert_eq!(done.times("m1 start"), [2.0]);
+}
+
+/// R8.2, R5.10: a sandbox that was lost doesn't come back by a deletion, and nothing is started in it.
+#[test]
+fn a_deletion_brings_no_lost_sandbox_back() {
+    // It ends while the main still runs: elsewhere that is a reason to start it again.
+    let case = always().sidecar("s1", &[ends(5.5, 1), stubborn()]).main("m1", &[stubborn()]);
+    let slow = Latencies { kill: secs(1.0), ..Latencies::default() };
+    for order in [[Event::SandboxLost, Event::Stop { grace: None }], [Event::Stop { grace: None }, Event::SandboxLost]] {
+        let mut run = begin(case.clone().latencies(slow));
+        run.until(5.0);
+        assert!(run.condition(ConditionKind::PodReadyToStartContainers).status);
+        for event in &order {
+            run.tell(event);
+        }
+        let sandbox = run.condition(ConditionKind::PodReadyToStartContainers);
+        assert!(!sandbox.status, "{order:?}");
+        run.until(20.0);
+        assert_eq!(run.of(&["kill", "finish"]), ["5 s1 kill", "5 m1 kill", "6 finish 137"], "{order:?}");
+        // It changed once only, when the sandbox was lost.
+        assert_eq!(run.condition(ConditionKind::PodReadyToStartContainers).last_transition, sandbox.last_transition);
+        assert_eq!(run.times("s1 start"), [0.0], "{order:?}");
+    }
 }
 
 /// R8.6 before R2.7: a pod whose supervisor is lost while it starts over stays as it is.

@@ -120,6 +120,8 @@ enum Sandbox {
     Asked,
     Retry(Instant),
     Up,
+    /// It was up (R2.7).
+    Lost,
     Removing,
 }
 
@@ -213,7 +215,7 @@ impl Reference {
     /// R5.10.
     fn kept(&self, i: usize) -> bool {
         let keeps = self.ending.is_some_and(|ending| ending.keeps && !ending.forced);
-        self.kind(i) == Kind::Sidecar && keeps && self.main_runs()
+        self.kind(i) == Kind::Sidecar && keeps && self.sandbox == Sandbox::Up && self.main_runs()
     }
 
     fn wanted(&self, i: usize) -> bool {
@@ -281,6 +283,7 @@ impl Reference {
 
     /// R2.7.
     fn sandbox_lost(&mut self, now: Instant) {
+        self.sandbox = Sandbox::Lost;
         let never = self.spec.restart_policy == RestartPolicy::Never;
         if self.ending.is_none() && never && self.ones.iter().any(|one| one.created || one.attempt > 0) {
             self.end(now, Why::Natural, Duration::ZERO);
@@ -810,7 +813,7 @@ impl Reference {
                 self.finish();
                 true
             }
-            (Sandbox::Up, true) if gone => {
+            (Sandbox::Up | Sandbox::Lost, true) if gone => {
                 self.sandbox = Sandbox::Removing;
                 self.asked.push(Action::RemoveSandbox);
                 true
