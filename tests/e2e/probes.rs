@@ -1,5 +1,9 @@
 //! Probes (R6): what they hold up, what they end, what they say. How they ask over the network: `network.rs`.
 
+use std::mem::MaybeUninit;
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::fs::inotify;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -229,6 +233,32 @@ fn a_program_that_is_missing_and_one_that_talks_too_much() {
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
     assert_eq!(case.times_said("absent up"), 1);
+}
+
+/// R6.5: three tries, one right after the other, and one event. The kernel opens a script before it finds that its
+/// interpreter isn't there.
+#[test]
+fn what_can_not_be_carried_out_is_tried_three_times() {
+    let Some(case) = Case::new("tries") else { return };
+    let script = case.shared("script");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).unwrap();
+    // Equal events that follow each other become one: what lies between them is watched too.
+    let ends = inotify::WatchFlags::OPEN | inotify::WatchFlags::CLOSE_NOWRITE;
+    inotify::add_watch(&watch, &script, ends).unwrap();
+    let probe = json!({"exec": {"command": ["/t/script"]}, "periodSeconds": 600, "timeoutSeconds": PATIENT});
+    let mut run = case.start(&case.pod().container(main("main", "serve main", json!({"livenessProbe": probe}))));
+    let told = wait_for("the event", || case.messages("Unhealthy").pop());
+    assert!(told.starts_with("Liveness probe errored: ") && told.contains("/t/script"), "{told}");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 0);
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut reader = inotify::Reader::new(&watch, &mut buffer);
+    let events = std::iter::from_fn(|| reader.next().ok().map(|event| event.events()));
+    assert_eq!(events.filter(|event| event.contains(inotify::ReadFlags::OPEN)).count(), 3);
+    let unhealthy: Vec<Value> = case.events().into_iter().filter(|event| event["reason"] == "Unhealthy").collect();
+    assert!(unhealthy.len() == 1 && unhealthy[0]["count"] == 1, "{unhealthy:?}");
 }
 
 /// R6.10: an exec probe's command sees literal values of the container's env alone, its program all of it.
