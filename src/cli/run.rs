@@ -244,3 +244,26 @@ fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Pa
         memory_qos: plan.memory_qos.is_wanted().then(|| plan.memory_qos.to_string()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// R4.6, R4.2: where the longest delay isn't the kubelet's, twice that resets.
+    #[test]
+    fn the_back_off_that_is_asked_for() {
+        let asked = |initial, max| {
+            let (backoff_initial, backoff_max) = (Duration::from_secs(initial), Duration::from_secs(max));
+            backoff(&BackoffArgs { backoff_initial, backoff_max })
+        };
+        for (initial, max, reset_after) in [(10, 300, 600), (1, 60, 120), (5, 5, 10)] {
+            let backoff = asked(initial, max).unwrap();
+            let seconds = [backoff.initial, backoff.max, backoff.reset_after].map(|length| length.as_secs());
+            assert_eq!(seconds, [initial, max, reset_after]);
+        }
+        assert!(asked(61, 60).is_err());
+    }
+}

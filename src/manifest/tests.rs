@@ -90,15 +90,18 @@ fn values_mean_what_they_mean_in_a_cluster() {
 #[test]
 fn a_list_has_limits() {
     // R1.4
-    let rule = "{action: Restart, exitCodes: {operator: In, values: [1]}}";
-    let rules = |count: usize| {
+    let rules = |count: usize, codes: usize| {
+        let codes: Vec<String> = (0..codes).map(|code| (code % 256).to_string()).collect();
+        let rule = format!("{{action: Restart, exitCodes: {{operator: In, values: [{}]}}}}", codes.join(", "));
         let rules = vec![rule; count].join(", ");
         rendered(&format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec:\n  containers: [{{name: a, image: 'bundle:a', restartPolicy: Never, restartPolicyRules: [{rules}]}}]\n"
         ))
     };
-    assert!(rules(20).starts_with("accepted"));
-    assert!(rules(21).starts_with("error: Too many: 21: must have at most 20 items"));
+    assert!(rules(20, 1).starts_with("accepted"));
+    assert!(rules(21, 1).starts_with("error: Too many: 21: must have at most 20 items"));
+    assert!(rules(1, 255).starts_with("accepted"));
+    assert!(rules(1, 256).starts_with("error: Too many: 256: must have at most 255 items"));
 }
 
 #[test]

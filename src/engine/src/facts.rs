@@ -155,11 +155,12 @@ impl Engine {
         if self.ending.is_some() {
             self.join_ending(turn, index);
         }
-        if self.is_wanted(index) {
-            let post_start = self.begin_hook(turn, index, Hook::PostStart, hook);
-            if let Some(running) = self.container_mut(index).running_mut() {
-                running.post_start = post_start;
-            }
+        let post_start = match hook {
+            Some(_) if !self.is_wanted(index) => HookRun::Skipped,
+            None | Some(_) => self.begin_hook(turn, index, Hook::PostStart, hook),
+        };
+        if let Some(running) = self.container_mut(index).running_mut() {
+            running.post_start = post_start;
         }
     }
 

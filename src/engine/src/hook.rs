@@ -22,6 +22,8 @@ pub(crate) enum HookRun {
     Over,
     /// It failed: as a postStart its container is never started (R2.3) but ended (R7.1).
     Failed,
+    /// A postStart that is never run, for the pod ended first: its container isn't started (R2.3).
+    Skipped,
 }
 
 impl Engine {

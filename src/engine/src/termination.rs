@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{EventReason, Severity};
-use crate::container::{After, Done, Killed, Life, PreStop, Running, Stop, StopStage, StopWhy};
+use crate::container::{After, Container, Done, Killed, Life, PreStop, Running, Stop, StopStage, StopWhy};
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{Deletion, GraceUse, Phase, PodReason, Terminated, TerminatedReason};
@@ -209,23 +209,37 @@ impl Engine {
                 .any(|later| later > index && self.kind(later) == Kind::Sidecar && self.holds_turns(later))
     }
 
-    /// When `activeDeadlineSeconds` runs out (R5.15).
+    /// When `activeDeadlineSeconds` runs out (R5.15). A pod that ends already can still fail by it, as at the kubelet's
+    /// (kubelet_pods.go, generateAPIPodStatus), as long as something of it is there.
     pub(crate) fn active_deadline(&self) -> Option<Instant> {
-        match (self.ending, self.began, self.spec().active_deadline) {
-            (None, Some(began), Some(length)) => Some(began.after(length)),
-            (None | Some(_), None | Some(_), None | Some(_)) => None,
+        let decided = self.ending.is_some_and(|ending| match ending.cause {
+            Cause::Deadline | Cause::Eviction => true,
+            Cause::Natural | Cause::InitFailed | Cause::Deletion => !self.containers.iter().any(Container::is_live),
+        });
+        match (decided, self.began, self.spec().active_deadline) {
+            (false, Some(began), Some(length)) => Some(began.after(length)),
+            (true | false, None | Some(_), None | Some(_)) => None,
         }
+    }
+
+    /// R5.15: the pod fails. One that is being stopped keeps the grace it has.
+    fn deadline_exceeded(&mut self, turn: &mut Turn<'_>) {
+        self.reason = Some(PodReason::DeadlineExceeded);
+        self.message = "Pod was active on the node longer than the specified deadline".to_string();
+        let message = self.message.clone();
+        turn.record(Severity::Normal, EventReason::DeadlineExceeded, None, message);
+        if let Some(ending) = &mut self.ending {
+            ending.cause = Cause::Deadline;
+            return turn.changed();
+        }
+        let grace = self.spec().grace_period;
+        self.begin_ending(turn, Cause::Deadline, grace);
     }
 
     pub(crate) fn advance_termination(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now.monotonic;
         if self.active_deadline().is_some_and(|deadline| deadline <= now) {
-            self.reason = Some(PodReason::DeadlineExceeded);
-            self.message = "Pod was active on the node longer than the specified deadline".to_string();
-            let message = self.message.clone();
-            turn.record(Severity::Normal, EventReason::DeadlineExceeded, None, message);
-            let grace = self.spec().grace_period;
-            self.begin_ending(turn, Cause::Deadline, grace);
+            self.deadline_exceeded(turn);
         }
         if self.ending.is_none() && self.restarting_all == RestartingAll::No && self.mains_are_over() {
             let grace = self.spec().grace_period;

@@ -107,7 +107,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
     (
         "probe-on-init",
         pod!(
-            "  initContainers:\n  - name: a\n    image: bundle:a\n    readinessProbe: {exec: {command: [\"true\"]}}\n    lifecycle: {preStop: {sleep: {seconds: 1}}}\n",
+            "  initContainers:\n  - name: a\n    image: bundle:a\n    readinessProbe: {exec: {command: [\"true\"]}}\n    livenessProbe: {tcpSocket: {port: 1}}\n    startupProbe: {tcpSocket: {port: 1}}\n    lifecycle: {preStop: {sleep: {seconds: 1}}}\n  - name: b\n    image: bundle:b\n    lifecycle: {postStart: {sleep: {seconds: 1}}}\n",
             ""
         ),
     ),
@@ -115,7 +115,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
         "probe-thresholds",
         pod!(
             "",
-            "    startupProbe: {exec: {command: [a]}, successThreshold: 2, periodSeconds: -1}\n    readinessProbe: {exec: {command: [a]}, terminationGracePeriodSeconds: 3}\n"
+            "    startupProbe: {exec: {command: [a]}, successThreshold: 2, periodSeconds: -1}\n    livenessProbe: {exec: {command: [a]}, successThreshold: 2, timeoutSeconds: -1, failureThreshold: -1, initialDelaySeconds: -1}\n    readinessProbe: {exec: {command: [a]}, terminationGracePeriodSeconds: 3}\n"
         ),
     ),
     (
@@ -129,7 +129,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
         "hooks",
         pod!(
             "  terminationGracePeriodSeconds: 5\n",
-            "    lifecycle: {preStop: {sleep: {seconds: 6}}, postStart: {}}\n"
+            "    lifecycle: {preStop: {sleep: {seconds: 6}}, postStart: {}}\n  - name: exact\n    image: bundle:b\n    lifecycle: {preStop: {sleep: {seconds: 5}}, postStart: {sleep: {seconds: -1}}}\n  - name: two\n    image: bundle:b\n    lifecycle: {preStop: {exec: {command: [a]}, httpGet: {port: 80}}}\n"
         ),
     ),
     ("stop-signal", pod!("", "    lifecycle: {stopSignal: SIGFOO}\n")),
@@ -210,8 +210,8 @@ pub(super) const CASES: &[(&str, &str)] = &[
     (
         "security",
         pod!(
-            "  hostUsers: false\n  hostNetwork: true\n  securityContext: {runAsUser: -1, supplementalGroups: [4294967296], supplementalGroupsPolicy: Mix, seLinuxChangePolicy: Never}\n",
-            "    securityContext: {privileged: true, allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN, NET_ADMN]}, procMount: Unmasked}\n"
+            "  hostUsers: false\n  hostNetwork: true\n  hostPID: true\n  hostIPC: true\n  securityContext: {runAsUser: -1, supplementalGroups: [4294967296], supplementalGroupsPolicy: Mix, seLinuxChangePolicy: Never}\n",
+            "    securityContext: {privileged: true, allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN, NET_ADMN]}, procMount: Unmasked}\n  - name: prefixed\n    image: bundle:b\n    securityContext: {allowPrivilegeEscalation: false, capabilities: {add: [CAP_SYS_ADMIN]}}\n"
         ),
     ),
     (

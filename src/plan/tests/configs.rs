@@ -137,6 +137,7 @@ fn fields_of_the_pod_and_resources_can_be_had() {
         (field("spec.nodeName"), "box"),
         (field("spec.serviceAccountName"), "default"),
         (field("status.podIP"), "127.0.0.1"),
+        (field("status.podIPs"), "127.0.0.1"),
         (field("status.hostIP"), "192.0.2.7"),
         (field("status.hostIPs"), "192.0.2.7,2001:db8::7"),
         (resource("limits.cpu", "0"), "2"),

@@ -15,8 +15,8 @@ use ureq::{Agent, Body};
 use super::{BODY, Outcome, names, refused, shown};
 use crate::plan::{HttpGet, Names, Wanted};
 
-/// Go's limit.
-const MOST_REDIRECTS: usize = 10;
+/// Go's limit, the first included (pkg/probe/http, RedirectChecker).
+const MOST_REQUESTS: usize = 10;
 /// As many as ureq has room for.
 const MOST_ADDRESSES: usize = 16;
 
@@ -29,17 +29,17 @@ pub(super) fn get(request: &HttpGet, names: &Names) -> Outcome {
     let first = addresses[0];
     let agent = agent(addresses);
     let mut url = request.url.clone();
-    let mut redirects = 0;
+    let mut requests = 1;
     loop {
         let mut answer = match ask(&agent, &url, &request.headers) {
             Ok(answer) => answer,
             Err(error) => return failure(&url, first, &error),
         };
         let Some(next) = redirect(&url, &answer) else { return judge(request.wanted, &mut answer) };
-        if redirects == MOST_REDIRECTS {
-            return Outcome::Failure(format!("Get {next:?}: stopped after {MOST_REDIRECTS} redirects"));
+        if requests == MOST_REQUESTS {
+            return Outcome::Failure(format!("Get {next:?}: stopped after {MOST_REQUESTS} redirects"));
         }
-        redirects += 1;
+        requests += 1;
         url = next;
     }
 }

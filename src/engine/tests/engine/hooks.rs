@@ -1,7 +1,9 @@
 //! R7: hooks. preStop is termination's (R5.2).
 
+use barepod_engine::event::Event;
 use barepod_engine::spec::{HookSpec, RestartPolicy};
-use barepod_engine::world::script::AttemptScript;
+use barepod_engine::status::ContainerState;
+use barepod_engine::world::script::{AttemptScript, Latencies};
 
 use crate::pods::*;
 use crate::timeline::*;
@@ -75,4 +77,20 @@ fn a_failed_post_start_opens_no_gate() {
     assert!(!run.container("s1").started);
     run.until(60.0);
     assert_eq!(run.times("m1 start"), [6.0]);
+}
+
+/// R8.3, R2.8: a container whose start was under way when deletion came runs no postStart, and isn't started for that.
+#[test]
+fn a_post_start_that_is_never_run() {
+    let latencies = Latencies { start: secs(5.0), ..Latencies::default() };
+    let case = |hook| never().main("m1", &[obeys_well(10.0)]).with(|m| m.post_start = hook).latencies(latencies);
+    for (hook, started) in [(Some(HookSpec::Handler), false), (Some(HookSpec::Sleep(secs(0.0))), false), (None, true)] {
+        let mut run = begin(case(hook));
+        run.until(1.0);
+        run.tell(&Event::Stop { grace: None });
+        run.until(6.0);
+        assert!(matches!(run.container("m1").state, ContainerState::Running { .. }));
+        assert_eq!((run.container("m1").started, run.container("m1").ready), (started, started), "{hook:?}");
+        assert!(run.of(&["hook"]).is_empty());
+    }
 }

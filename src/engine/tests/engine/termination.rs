@@ -422,6 +422,35 @@ fn active_deadline() {
     assert_eq!(crate::timeline::run(case, &[]).finish(), Some("5 finish 1"));
 }
 
+/// R5.15: a pod that ends already fails at its deadline all the same, with the grace that it has; not once nothing of it
+/// runs any more.
+#[test]
+fn a_deadline_while_the_pod_ends() {
+    let with_deadline = |mut case: Case| {
+        case.spec.active_deadline = Some(secs(20.0));
+        case
+    };
+    let exceeded = (Phase::Failed, Some(PodReason::DeadlineExceeded));
+    let outcome = |run: &Run| (run.status().phase, run.status().reason);
+    // Mains done, the sidecar stops from 15 on: its grace ends at 25, not at 30.
+    let natural = || with_deadline(never().sidecar("s1", &[stubborn()]).main("m1", &[ends(15.0, 0)]).grace(10.0));
+    let done = run(natural(), &[]);
+    assert_eq!(done.of(&["signal", "kill", "finish"]), ["15 s1 signal 15", "25 s1 kill", "25 finish 1"]);
+    assert_eq!(outcome(&done), exceeded);
+    assert_eq!(done.of(&["DeadlineExceeded"]).len(), 1);
+    // Deletion's grace isn't shortened to the pod's either.
+    let deleted = with_deadline(never().main("m1", &[obeys_well(30.0)]).grace(1.0));
+    let done = run(deleted, &[stop_in(10.0, 60.0)]);
+    assert_eq!(done.of(&["signal", "kill", "finish"]), ["10 m1 signal 15", "40 finish 1"]);
+    assert_eq!(outcome(&done), exceeded);
+    // In time, and with the removal under way at the deadline.
+    let in_time = with_deadline(never().sidecar("s1", &[obeys(1.0)]).main("m1", &[ends(15.0, 0)]));
+    assert_eq!(outcome(&run(in_time, &[])), (Phase::Succeeded, None));
+    let removed_late = Latencies { remove: secs(10.0), ..Latencies::default() };
+    let removing = with_deadline(never().main("m1", &[ends(15.0, 0)]).latencies(removed_late));
+    assert_eq!(outcome(&run(removing, &[])), (Phase::Succeeded, None));
+}
+
 /// R5.15, R3.7: where a main asks for a restart of all at the very moment of the deadline, or the shell wakes up late, the
 /// pod ends with its grace; nobody is killed.
 #[test]

@@ -475,7 +475,6 @@ impl Reference {
         self.ones[i].started = now;
         self.ones[i].stop = None;
         self.ones[i].probes = [Prober::default(); 3];
-        self.ones[i].post_start = PostStart::Past;
         self.ones[i].ran = true;
         self.ones[i].done |= self.kind(i) == Kind::Main;
         // One more kill for what was killed while it started: it may have missed it.
@@ -486,16 +485,15 @@ impl Reference {
             stop.at_turn |= wanted;
             self.ones[i].stop = Some(stop);
         }
-        if wanted {
-            self.ones[i].post_start = match self.spec.containers[i].post_start {
-                None => PostStart::Past,
-                Some(HookSpec::Sleep(length)) => PostStart::Sleeps(now.after(length)),
-                Some(HookSpec::Handler) => {
-                    self.ask(i, ContainerAction::RunHook(Hook::PostStart));
-                    PostStart::Open
-                }
-            };
-        }
+        self.ones[i].post_start = match self.spec.containers[i].post_start {
+            None => PostStart::Past,
+            Some(_) if !wanted => PostStart::Failed,
+            Some(HookSpec::Sleep(length)) => PostStart::Sleeps(now.after(length)),
+            Some(HookSpec::Handler) => {
+                self.ask(i, ContainerAction::RunHook(Hook::PostStart));
+                PostStart::Open
+            }
+        };
     }
 
     /// It is to be stopped alone.
@@ -580,8 +578,14 @@ impl Reference {
     /// One round of asking everybody; whether anything moved.
     fn settle(&mut self, now: Instant) -> bool {
         let mut moved = false;
-        if self.ending.is_none() {
-            let deadline = self.spec.active_deadline.zip(self.began).map(|(length, began)| began.after(length));
+        let deadline = self.spec.active_deadline.zip(self.began).map(|(length, began)| began.after(length));
+        let there = self.ones.iter().any(|one| !matches!(one.stage, Stage::Gone | Stage::Removing));
+        if let Some(ending) = &mut self.ending {
+            if there && deadline.is_some_and(|at| at <= now) && !matches!(ending.why, Why::Deadline | Why::Evicted) {
+                ending.why = Why::Deadline;
+                moved = true;
+            }
+        } else {
             let mains_over = self.sandbox == Sandbox::Up
                 && !self.restarting
                 && (0..self.ones.len()).all(|i| {
