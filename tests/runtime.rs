@@ -71,7 +71,7 @@ impl World {
         busybox(&dir.path().join("rootfs"));
         // The temp folder may be on an overlay, which can't hold an upper layer.
         fs::create_dir(dir.path().join("data")).unwrap();
-        let node = node::facts().unwrap();
+        let node = node::facts(Path::new("/")).unwrap();
         let name = format!("test-{name}-{}", std::process::id());
         let plan = SandboxPlan {
             hostname: "pod".into(),

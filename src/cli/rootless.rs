@@ -71,7 +71,7 @@ pub(super) enum Runner {
 pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError> {
     let user = is_user();
     become_root()?;
-    let node = node::facts()?;
+    let node = node::facts(&layout.data)?;
     match (user, node.cgroups) {
         (false, CgroupVersion::V1 | CgroupVersion::V2) => {
             node::make_room(node.cgroups, &node.cgroup_parent)?;
@@ -86,7 +86,7 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     node::make_room(node.cgroups, &node.cgroup_parent)?;
     match rootless::keep()? {
         // It sees other processes and other cgroups than this one did.
-        Kept::Inside => Ok(Runner::Here(Box::new(node::facts()?))),
+        Kept::Inside => Ok(Runner::Here(Box::new(node::facts(&layout.data)?))),
         Kept::Outside(End::Code(code)) => {
             Ok(Runner::Elsewhere(Exit::Pod(u8::try_from(code & 0xff).unwrap_or(u8::MAX))))
         }

@@ -10,7 +10,7 @@ use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
 use super::security::Identity;
 use super::types::{NodeFacts, Scope};
-use super::{expansion, huge_pages, lifecycle, resources};
+use super::{expansion, huge_pages, lifecycle, resources, storage};
 use crate::manifest::quantity::{HUGE_PAGES, Quantity};
 use crate::manifest::{Content, Object, ObjectKind};
 
@@ -261,6 +261,15 @@ pub(crate) fn resource(
         "requests.cpu" => (requests.cpu.map_or(0, |cpu| cpu.0), resources::natural(divisor.milli())),
         "limits.memory" => (limits.memory.map_or(node.memory, |memory| memory.0), resources::natural(divisor.units())),
         "requests.memory" => (requests.memory.map_or(0, |memory| memory.0), resources::natural(divisor.units())),
+        "limits.ephemeral-storage" => {
+            // As of cpu and memory, none and zero are the same.
+            let limit = storage::of(container).1.filter(|limit| *limit > 0);
+            (limit.unwrap_or(node.storage), resources::natural(divisor.units()))
+        }
+        "requests.ephemeral-storage" => {
+            let (request, limit) = storage::of(container);
+            (request.or(limit).unwrap_or(0), resources::natural(divisor.units()))
+        }
         other => match other.strip_prefix("limits.").or_else(|| other.strip_prefix("requests.")) {
             Some(name) if name.starts_with(HUGE_PAGES) => {
                 (huge_pages::of(container, name).unwrap_or(0), resources::natural(divisor.units()))

@@ -109,7 +109,9 @@ pub enum ConfigCause {
         path: String,
     },
     /// `resourceFieldRef` to a resource that can't be had.
-    #[error("unsupported resource: {resource:?}; limits and requests of cpu, memory and hugepages-SIZE are")]
+    #[error(
+        "unsupported resource: {resource:?}; limits and requests of cpu, memory, ephemeral-storage and hugepages-SIZE are"
+    )]
     Resource {
         /// What it says.
         resource: String,

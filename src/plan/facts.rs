@@ -21,6 +21,8 @@ pub struct NodeFacts {
     pub no_cgroups: Option<NoCgroups>,
     /// Memory of the box in bytes.
     pub memory: u64,
+    /// Size in bytes of the filesystem that holds what pods write: the box's ephemeral storage.
+    pub storage: u64,
     /// Page sizes besides the ordinary one that the kernel knows, and how many pages of each there are or can be made.
     pub huge_pages: BTreeMap<Bytes, u64>,
     /// Whether cgroups below `cgroup_parent` can limit them.

@@ -48,6 +48,13 @@ pub struct StorageFolders<'a> {
     pub logs: &'a Path,
 }
 
+/// What a container requests, and what it may use at most, in bytes.
+pub(super) fn of(container: &v1::Container) -> (Option<u64>, Option<u64>) {
+    let Some(resources) = &container.resources else { return (None, None) };
+    let bytes = |list| resources::amount(list, NAME).map(|amount| natural(amount.units()));
+    (bytes(&resources.requests), bytes(&resources.limits))
+}
+
 impl StorageLimits {
     /// What the manifest says.
     #[must_use]

@@ -183,11 +183,15 @@ fn a_host_path_is_made() {
 /// hostPath: what isn't of the wanted type is FailedMount; the container isn't created until it is.
 #[test]
 fn a_host_path_of_the_wrong_type() {
-    for (number, (kind, have)) in
-        [("Directory", "file"), ("File", "folder"), ("Directory", "nothing"), ("Socket", "file")]
-            .into_iter()
-            .enumerate()
-    {
+    let wrong = [
+        ("Directory", "file"),
+        ("File", "folder"),
+        ("Directory", "nothing"),
+        ("Socket", "file"),
+        ("CharDevice", "file"),
+        ("BlockDevice", "file"),
+    ];
+    for (number, (kind, have)) in wrong.into_iter().enumerate() {
         let Some(case) = Case::new(&format!("host-wrong-{number}")) else { return };
         fs::create_dir(case.shared("folder")).unwrap();
         fs::write(case.shared("file"), "").unwrap();

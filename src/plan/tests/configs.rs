@@ -149,14 +149,20 @@ fn fields_of_the_pod_and_resources_can_be_had() {
         (resource("limits.hugepages-2Mi", "1Mi"), "6"),
         (resource("requests.hugepages-2Mi", ""), "6291456"),
         (resource("limits.hugepages-1Gi", "1"), "0"),
+        (resource("limits.ephemeral-storage", "1Mi"), "2048"),
+        (resource("requests.ephemeral-storage", "1Gi"), "1"),
     ] {
         let plan = contained(&one(json!({"env": [var.clone()],
-            "resources": {"limits": {"cpu": "1500m", "memory": "64Mi", "hugepages-2Mi": "6Mi"}, "requests": {"cpu": "100m"}}})));
+            "resources": {"limits": {"cpu": "1500m", "memory": "64Mi", "hugepages-2Mi": "6Mi", "ephemeral-storage": "2Gi"},
+                "requests": {"cpu": "100m", "ephemeral-storage": "1"}}})));
         assert!(env(&plan).contains(&format!("X={expected}")), "{var}: {:?}", env(&plan));
     }
     // No limit: the node's.
     let bare = one(json!({"env": [resource("limits.cpu", "1"), {"name": "Y", "value": "$(X)"}]}));
     assert!(env(&contained(&bare)).contains(&"Y=4".to_owned()));
+    let bare = |name: &str, unit: &str| env(&contained(&one(json!({"env": [resource(name, unit)]}))));
+    assert!(bare("limits.ephemeral-storage", "1Gi").contains(&"X=100".to_owned()));
+    assert!(bare("requests.ephemeral-storage", "1").contains(&"X=0".to_owned()));
     for (var, part) in [
         (field("status.phase"), "unsupported fieldPath: \"status.phase\""),
         (resource("limits.storage", "1"), "unsupported resource: \"limits.storage\""),

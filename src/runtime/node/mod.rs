@@ -34,8 +34,8 @@ pub enum NodeError {
     Cgroup(#[from] CgroupError),
 }
 
-/// Reads the facts. Takes well under a millisecond.
-pub fn facts() -> Result<NodeFacts, NodeError> {
+/// Reads the facts. `data` is where pods' data goes, which need not be there yet. Takes well under a millisecond.
+pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
     let users = users::ids();
     let Usable { cgroups, parent, limits_huge_pages } = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
@@ -48,6 +48,7 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         no_cgroups: parent.as_ref().err().cloned(),
         cgroup_parent: parent.unwrap_or_default(),
         memory: memory()?,
+        storage: storage(data),
         huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
         limits_huge_pages,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
@@ -64,6 +65,12 @@ pub fn facts() -> Result<NodeFacts, NodeError> {
         // The first process of a pid namespace is a supervisor that `rootless::keep` has put there, or the box's init.
         processes: if std::process::id() == 1 { Scope::Pod } else { Scope::Host },
     })
+}
+
+/// The size of the filesystem that a folder is on, or will be, in bytes.
+fn storage(folder: &Path) -> u64 {
+    let found = folder.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
+    found.map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize))
 }
 
 /// Before this process becomes several: leaves a cgroup that is to hold none but those of pods.
@@ -299,7 +306,8 @@ mod tests {
 
     #[test]
     fn this_box_has_facts() {
-        let facts = facts().unwrap();
+        let facts = facts(Path::new("/var/lib/not/made/yet")).unwrap();
+        assert!(facts.storage > 0);
         assert!(facts.memory > 0 && facts.cpus > 0 && !facts.hostname.is_empty());
         assert!(facts.cgroup_parent.is_absolute());
     }
