@@ -346,7 +346,8 @@ fn a_deletion_brings_no_lost_sandbox_back() {
     // It ends while the main still runs: elsewhere that is a reason to start it again.
     let case = always().sidecar("s1", &[ends(5.5, 1), stubborn()]).main("m1", &[stubborn()]);
     let slow = Latencies { kill: secs(1.0), ..Latencies::default() };
-    for order in [[Event::SandboxLost, Event::Stop { grace: None }], [Event::Stop { grace: None }, Event::SandboxLost]] {
+    for order in [[Event::SandboxLost, Event::Stop { grace: None }], [Event::Stop { grace: None }, Event::SandboxLost]]
+    {
         let mut run = begin(case.clone().latencies(slow));
         run.until(5.0);
         assert!(run.condition(ConditionKind::PodReadyToStartContainers).status);
