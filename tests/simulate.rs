@@ -120,6 +120,41 @@ fn a_bad_script_is_refused() {
     }
 }
 
+/// Only an emptyDir can exceed its limit: neither a volume of another kind, nor one that isn't there.
+#[test]
+fn what_exceeds_a_limit_is_an_empty_dir() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers: [{name: a, image: \"bundle:a\"}]\n  \
+                    volumes: [{name: cache, emptyDir: {}}, {name: host, hostPath: {path: /srv}}]\n";
+    fs::write(dir.path().join("pod.yaml"), manifest).unwrap();
+    for (name, help) in [("cache", None), ("host", Some("the pod has cache")), ("cach", Some("did you mean cache?"))] {
+        let script = format!("requests: [{{at: 1s, exceeds: {{emptyDir: {name}, limit: 1Gi}}}}]\n");
+        fs::write(dir.path().join("script.yaml"), script).unwrap();
+        let output = simulate(&["pod.yaml", "--script", "script.yaml"], dir.path());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(if help.is_none() { 0 } else { 2 }), "{errors}");
+        let expected = help.is_none_or(|help| {
+            [help, "requests[0].exceeds.emptyDir", &format!("Not found: \"{name}\"")]
+                .iter()
+                .all(|part| errors.contains(part))
+        });
+        assert!(expected, "{errors}");
+    }
+}
+
+/// Before it is made there is nothing to lose, and nothing is said to be.
+#[test]
+fn a_sandbox_that_is_not_there_is_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  shareProcessNamespace: true\n  \
+                    containers: [{name: a, image: \"bundle:a\"}]\n";
+    fs::write(dir.path().join("pod.yaml"), manifest).unwrap();
+    let script = "latencies: {sandbox: 2s}\nrequests: [{at: 1s, sandboxLost: true}]\n";
+    fs::write(dir.path().join("script.yaml"), script).unwrap();
+    let text = String::from_utf8(simulate(&["pod.yaml", "--script", "script.yaml"], dir.path()).stdout).unwrap();
+    assert!(text.contains("there is none now") && !text.contains("SandboxChanged") && text.contains("1/1"), "{text}");
+}
+
 /// The example of docs/simulate.md goes as it says.
 #[test]
 fn the_documented_example() {

@@ -77,6 +77,7 @@ pub(super) struct Recorder {
     said: Vec<Said>,
     phase: Option<Phase>,
     conditions: Vec<(ConditionKind, bool)>,
+    has_sandbox: bool,
     finished: Option<u8>,
 }
 
@@ -89,6 +90,7 @@ impl Recorder {
             entries: Vec::new(),
             phase: None,
             conditions: Vec::new(),
+            has_sandbox: false,
             finished: None,
         }
     }
@@ -112,7 +114,8 @@ impl Recorder {
             return;
         }
         if request.event == Event::SandboxLost {
-            return self.add(at, EntryKind::Request, None, "SandboxLost", "its pid 1 is gone".to_owned());
+            let message = if self.has_sandbox { "its pid 1 is gone" } else { "there is none now: nothing is lost" };
+            return self.add(at, EntryKind::Request, None, "SandboxLost", message.to_owned());
         }
         let message = match &request.event {
             Event::Kill => "at once".to_owned(),
@@ -278,10 +281,12 @@ impl Recorder {
 
     fn condition(&mut self, at: Instant, condition: &Condition) {
         match condition.kind {
-            // They say nothing that isn't said already.
-            ConditionKind::PodScheduled | ConditionKind::PodReadyToStartContainers | ConditionKind::ContainersReady => {
+            ConditionKind::PodReadyToStartContainers => {
+                self.has_sandbox = condition.status;
                 return;
             }
+            // They say nothing that isn't said already.
+            ConditionKind::PodScheduled | ConditionKind::ContainersReady => return,
             ConditionKind::Initialized
             | ConditionKind::Ready
             | ConditionKind::AllContainersRestarting
