@@ -1,8 +1,11 @@
 //! What a reader of a pod's status may ever see (R8): a status that is true in itself, and one that can have come after
-//! the one before. Reads as fast as it can, so that hardly a write goes unseen.
+//! the one before. Reads after each write, so that hardly one goes unseen.
 
 use std::fs;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 
 use super::{Case, Run};
@@ -20,16 +23,26 @@ impl<'a> Observed<'a> {
 
     /// Reads until the run has ended; `act` is called with each status that is new.
     pub fn until_it_ends(&mut self, run: &mut Run<'_>, mut act: impl FnMut(&Value, &mut Run<'_>)) {
+        let end = pidfd_open(run.pid(), PidfdFlags::empty()).unwrap();
+        let changes = inotify::init(CreateFlags::CLOEXEC).unwrap();
+        let mut watched = false;
         loop {
-            // Before the read: the last status comes before the end.
+            // Both before the read: the last status comes before the end, and a write after the read wakes us.
             let ended = run.has_ended();
+            watched = watched || inotify::add_watch(&changes, self.case.state(), WatchFlags::MOVED_TO).is_ok();
             if self.look() {
                 act(self.seen.last().unwrap(), run);
             }
             if ended {
                 return;
             }
-            std::thread::yield_now();
+            let mut ready = [PollFd::new(&end, PollFlags::IN), PollFd::new(&changes, PollFlags::IN)];
+            // Until there is a folder to be watched, what is awaited has no descriptor.
+            let soon = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            poll(&mut ready, (!watched).then_some(&soon)).unwrap();
+            if ready[1].revents().contains(PollFlags::IN) {
+                rustix::io::read(&changes, &mut [0_u8; 4096]).unwrap();
+            }
         }
     }
 
