@@ -72,18 +72,15 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
     let user = is_user();
     become_root()?;
     let node = node::facts(&layout.data)?;
-    match (user, node.cgroups) {
-        (false, CgroupVersion::V1 | CgroupVersion::V2) => {
-            node::make_room(node.cgroups, &node.cgroup_parent)?;
-            return Ok(Runner::Here(Box::new(node)));
-        }
-        // Only cgroups keep containers of the box's root from its devices.
-        (false, CgroupVersion::None) if node.users.is_none() => {
-            return Err(CliError::NoCgroups { why: obstacle(node.no_cgroups.as_ref()) });
-        }
-        _ => {}
+    let has_cgroups = node.cgroups != CgroupVersion::None;
+    // Only cgroups keep containers of the box's root from its devices.
+    if !user && !has_cgroups && node.users.is_none() {
+        return Err(CliError::NoCgroups { why: obstacle(node.no_cgroups.as_ref()) });
     }
     node::make_room(node.cgroups, &node.cgroup_parent)?;
+    if !user && has_cgroups {
+        return Ok(Runner::Here(Box::new(node)));
+    }
     match rootless::keep()? {
         // It sees other processes and other cgroups than this one did.
         Kept::Inside => Ok(Runner::Here(Box::new(node::facts(&layout.data)?))),

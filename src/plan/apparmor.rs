@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1;
 use super::container::Ask;
 use super::error::PlanError;
 use super::lifecycle;
+use super::security::{self, Place};
 use super::types::{AppArmor, NodeFacts};
 
 /// What `RuntimeDefault` is called under containerd, and so here.
@@ -15,17 +16,8 @@ fn is_privileged(container: &v1::Container) -> bool {
     container.security_context.as_ref().and_then(|context| context.privileged) == Some(true)
 }
 
-/// The container's, else the pod's, and the path of the field below the container's or the pod's.
 fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<(Place, &'a v1::AppArmorProfile)> {
-    let own = container.security_context.as_ref().and_then(|context| context.app_armor_profile.as_ref());
-    let pods = || spec.security_context.as_ref()?.app_armor_profile.as_ref().map(|profile| (Place::Pod, profile));
-    own.map(|profile| (Place::Container, profile)).or_else(pods)
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Container,
-    Pod,
+    security::asked(spec, container, |own| own.app_armor_profile.as_ref(), |pods| pods.app_armor_profile.as_ref())
 }
 
 /// The name that the kernel knows it by; `None`: unconfined.
@@ -53,15 +45,8 @@ pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanE
             }
             AppArmor::On { .. } => continue,
         };
-        let of = match place {
-            Place::Container => field,
-            Place::Pod => "spec".to_owned(),
-        };
-        let error = PlanError::Invalid {
-            field: format!("{of}.securityContext.appArmorProfile"),
-            value: profile.type_.clone(),
-            cause,
-        };
+        let error =
+            PlanError::Invalid { field: place.field(&field, "appArmorProfile"), value: profile.type_.clone(), cause };
         if !errors.contains(&error) {
             errors.push(error);
         }

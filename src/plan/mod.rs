@@ -47,6 +47,7 @@ pub use files::outdated as outdated_volumes;
 pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Names, Wanted, handler};
 pub use image::{GivenImage, given_images};
 pub use lifecycle::{init_kind, of as lifecycle_of};
+pub(crate) use mounts::{binds, normal};
 pub use pod::{PodOptions, SecurityOptions, pod};
 pub use rootless::unenforced;
 pub use seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};

@@ -117,7 +117,7 @@ fn of_bundle(mount: Mount) -> Item {
 }
 
 /// Whether it shows files of the host; either its type or its options say so.
-fn binds(mount: &Mount) -> bool {
+pub(crate) fn binds(mount: &Mount) -> bool {
     let of_options = mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
     of_options || mount.typ().as_deref() == Some("bind")
 }

@@ -305,8 +305,7 @@ fn cgroup_resources(ask: &Ask) -> LinuxResources {
         let mut unified: HashMap<String, String> = all.unified().clone().unwrap_or_default();
         unified.entry("memory.oom.group".to_owned()).or_insert_with(|| "1".to_owned());
         let memory = resources::Bytes(ask.node.memory);
-        for (file, value) in ask.plan.memory_qos.of_container(ask.spec, ask.container, memory).files() {
-            let text = if value == i64::MAX { "max".to_owned() } else { value.to_string() };
+        for (file, text) in ask.plan.memory_qos.of_container(ask.spec, ask.container, memory).files() {
             unified.entry(file.to_owned()).or_insert(text);
         }
         all.set_unified(Some(unified));

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use k8s_openapi::api::core::v1;
 use oci_spec::runtime::{
     Capabilities, Capability, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
     LinuxDeviceType, User, UserBuilder,
@@ -13,6 +14,35 @@ use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
 use super::rootless;
 use super::types::{IdRange, Scope, Supplementary};
+
+/// Whose security context says something.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    Container,
+    Pod,
+}
+
+impl Place {
+    /// The path of a field of that context; `container` is the container's.
+    pub(crate) fn field(self, container: &str, name: &str) -> String {
+        let of = match self {
+            Self::Container => container,
+            Self::Pod => "spec",
+        };
+        format!("{of}.securityContext.{name}")
+    }
+}
+
+/// What the container's own context says of something, else the pod's.
+pub(crate) fn asked<'a, T>(
+    spec: &'a v1::PodSpec,
+    container: &'a v1::Container,
+    own: impl Fn(&'a v1::SecurityContext) -> Option<&'a T>,
+    pods: impl Fn(&'a v1::PodSecurityContext) -> Option<&'a T>,
+) -> Option<(Place, &'a T)> {
+    let of_container = container.security_context.as_ref().and_then(own).map(|said| (Place::Container, said));
+    of_container.or_else(|| spec.security_context.as_ref().and_then(pods).map(|said| (Place::Pod, said)))
+}
 
 /// containerd's default set: mask 00000000a80425fb.
 const CAPABILITIES: [Capability; 14] = [

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1;
 use super::container::Ask;
 use super::error::PlanError;
 use super::lifecycle;
+use super::security::{self, Place};
 use super::types::{ContainerContexts, NodeFacts, SeLinux};
 
 /// Categories of a level that nobody chose: two of these many tell pods from each other, as with any container runtime.
@@ -21,22 +22,15 @@ pub(crate) struct Labels {
     pub(crate) files: Option<String>,
 }
 
-/// The container's own options, else the pod's, as a whole; and the path of the field below `spec`.
-fn asked<'a>(
-    spec: &'a v1::PodSpec,
-    container: &'a v1::Container,
-    field: &str,
-) -> Option<(String, &'a v1::SELinuxOptions)> {
-    let path = |of: &str| format!("{of}.securityContext.seLinuxOptions");
-    let own = container.security_context.as_ref().and_then(|context| context.se_linux_options.as_ref());
-    let pods = || spec.security_context.as_ref()?.se_linux_options.as_ref().map(|options| (path("spec"), options));
-    own.map(|options| (path(field), options)).or_else(pods)
+/// The container's own options, else the pod's, as a whole.
+fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<(Place, &'a v1::SELinuxOptions)> {
+    security::asked(spec, container, |own| own.se_linux_options.as_ref(), |pods| pods.se_linux_options.as_ref())
 }
 
 /// Finds what the box doesn't have. A container that ran without the label would run without what its author relies on.
 pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) {
     for (field, _, container) in lifecycle::containers(spec) {
-        let Some((field, options)) = asked(spec, container, &field) else { continue };
+        let Some((place, options)) = asked(spec, container) else { continue };
         let cause = match &node.selinux {
             SeLinux::Off => {
                 "SELinux is not enabled on this box, or no policy is loaded (/sys/fs/selinux, /proc/self/attr/current); \
@@ -48,6 +42,7 @@ pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanE
             }
             SeLinux::On { containers: Some(_) } => continue,
         };
+        let field = place.field(&field, "seLinuxOptions");
         let error = PlanError::Invalid { field, value: words(options), cause: cause.to_owned() };
         if !errors.contains(&error) {
             errors.push(error);
@@ -66,7 +61,7 @@ pub(crate) fn labels(ask: &Ask) -> Labels {
         return Labels::default();
     }
     let SeLinux::On { containers } = &ask.node.selinux else { return Labels::default() };
-    if let (Some((_, options)), Some(contexts)) = (asked(ask.spec, ask.container, ""), containers) {
+    if let (Some((_, options)), Some(contexts)) = (asked(ask.spec, ask.container), containers) {
         return of_options(options, contexts, ask.pod.metadata.uid.as_deref().unwrap_or_default());
     }
     let given = |label: Option<&String>| label.filter(|label| !label.is_empty()).cloned();

@@ -163,9 +163,10 @@ pub struct MemoryProtection {
 
 impl MemoryProtection {
     /// Names of the files and what is to be in them.
-    pub(crate) fn files(self) -> impl Iterator<Item = (&'static str, i64)> {
+    pub(crate) fn files(self) -> impl Iterator<Item = (&'static str, String)> {
         let all = [("memory.min", self.min), ("memory.low", self.low), ("memory.high", self.high)];
-        all.into_iter().filter_map(|(file, value)| Some((file, value?)))
+        let text = |bytes: i64| if bytes == i64::MAX { "max".to_owned() } else { bytes.to_string() };
+        all.into_iter().filter_map(move |(file, value)| Some((file, text(value?))))
     }
 }
 

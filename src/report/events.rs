@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::List;
 use k8s_openapi::api::core::v1;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use k8s_openapi::{List, jiff::Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
+use super::v1_time;
 use crate::store::events::EventLine;
 
 /// `source.component` and `reportingComponent`.
@@ -51,7 +52,7 @@ fn v1_events(about: &v1::Pod, lines: &[EventLine]) -> Vec<v1::Event> {
 fn v1_event(about: &v1::Pod, line: &EventLine, number: i128) -> v1::Event {
     let meta = &about.metadata;
     let host = about.spec.as_ref().and_then(|spec| spec.node_name.clone());
-    let (first, last) = (seconds(line.first()), seconds(line.time));
+    let (first, last) = (v1_time(line.first().as_second()), v1_time(line.time.as_second()));
     v1::Event {
         metadata: ObjectMeta {
             // As client-go makes it (tools/record/event.go `makeEvent`).
@@ -87,10 +88,6 @@ fn field_path(about: &v1::Pod, name: &str) -> String {
     let inits = about.spec.as_ref().and_then(|spec| spec.init_containers.as_ref());
     let is_init = inits.into_iter().flatten().any(|init| init.name == name);
     format!("spec.{}{{{name}}}", if is_init { "initContainers" } else { "containers" })
-}
-
-fn seconds(time: jiff::Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 #[cfg(test)]

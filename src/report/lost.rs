@@ -9,9 +9,7 @@ const MESSAGE: &str = "The supervisor ended without finishing the pod; what was 
 
 /// `pod` as Failed with reason SupervisorLost; a pod that had ended stays as it is.
 pub fn lost(pod: &v1::Pod, now: jiff::Timestamp) -> v1::Pod {
-    let now = Time(
-        k8s_openapi::jiff::Timestamp::from_second(now.as_second()).unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
-    );
+    let now = super::v1_time(now.as_second());
     let mut pod = pod.clone();
     let status = pod.status.get_or_insert_default();
     // R8.1: terminal phases never change.

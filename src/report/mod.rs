@@ -9,12 +9,18 @@ pub mod status;
 pub mod table;
 
 use barepod_engine::action::{EventRecord, Severity};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::store::events::EventLine;
 
 pub use lost::lost;
 pub use status::StatusFacts;
 pub use table::sanitize;
+
+/// Kubernetes' times have whole seconds.
+fn v1_time(unix_seconds: i64) -> Time {
+    Time(k8s_openapi::jiff::Timestamp::from_second(unix_seconds).unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH))
+}
 
 /// A Kubernetes Event as a line of `events.jsonl`; `container` is the name of the container it is about.
 pub fn event_line(record: &EventRecord, container: Option<&str>) -> EventLine {

@@ -175,10 +175,8 @@ fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Kubernetes' times have whole seconds.
 fn time(wall: WallTime) -> Time {
-    let seconds = wall.as_unix_nanos().div_euclid(1_000_000_000);
-    Time(k8s_openapi::jiff::Timestamp::from_second(seconds).unwrap_or(k8s_openapi::jiff::Timestamp::UNIX_EPOCH))
+    super::v1_time(wall.as_unix_nanos().div_euclid(1_000_000_000))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use barepod_engine::action::{Action, ContainerAction};
 use barepod_engine::event::{ContainerEvent, CreateFailure, ImageFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
-use super::slot::Stage;
+use super::slot::{self, Stage};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
@@ -129,6 +129,7 @@ impl Supervisor<'_> {
         slot.exit_waits = false;
         slot.ran = None;
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
+        slot.user = plan.spec.process().as_ref().map(|process| slot::user(process.user()));
         slot.process = plan.spec.process().clone();
         slot.filter = filter;
         Ok(())

@@ -1,10 +1,8 @@
 //! What became of it, on disk: after each round of the loop, when the reactions to what happened are out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1;
-use oci_spec::runtime::Process;
-
+use super::slot::Slot;
 use super::{Supervisor, sources};
 use crate::log::Stream;
 use crate::report;
@@ -63,8 +61,8 @@ impl Supervisor<'_> {
         let facts = report::StatusFacts {
             host_ips: self.pod.node.host_ips.clone(),
             pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.pod_ips().to_vec()).unwrap_or_default(),
-            resources: self.actual_resources(),
-            users: self.actual_users(),
+            resources: self.of_slots(|slot| slot.resources.clone()),
+            users: self.of_slots(|slot| slot.user.clone()),
             qos_class: crate::plan::resources::qos_class(&self.pod.manifest).to_owned(),
         };
         let written = self.store.write_pod(&report::status::v1(&self.pod.manifest, &status, &facts));
@@ -72,19 +70,10 @@ impl Supervisor<'_> {
         written
     }
 
-    /// As whom containers that were made have been begun. The kubelet's list of groups has the primary one in it, as a
-    /// container runtime hands it to the kernel.
-    fn actual_users(&self) -> BTreeMap<String, v1::ContainerUser> {
-        let user = |process: &Process| {
-            let user = process.user();
-            let groups = std::iter::once(user.gid()).chain(user.additional_gids().iter().flatten().copied());
-            let groups: BTreeSet<i64> = groups.map(i64::from).collect();
-            let supplemental_groups = Some(groups.into_iter().collect());
-            let linux = v1::LinuxContainerUser { uid: user.uid().into(), gid: user.gid().into(), supplemental_groups };
-            v1::ContainerUser { linux: Some(linux) }
-        };
-        let names = self.pod.plan.lifecycle.containers.iter().map(|container| container.name.clone());
-        names.zip(&self.slots).filter_map(|(name, slot)| Some((name, user(slot.process.as_ref()?)))).collect()
+    /// What is known of containers that were made, by name.
+    fn of_slots<T>(&self, of: impl Fn(&Slot) -> Option<T>) -> BTreeMap<String, T> {
+        let names = self.pod.plan.lifecycle.containers.iter().map(|container| &container.name);
+        names.zip(&self.slots).filter_map(|(name, slot)| Some((name.clone(), of(slot)?))).collect()
     }
 
     /// Leaves containers' output in their pipes as long as nobody takes what was read.

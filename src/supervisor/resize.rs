@@ -1,11 +1,8 @@
 //! Resizes that commands ask for: `plan` says what comes of them, the engine how, here it is written to the cgroups.
 
-use std::collections::BTreeMap;
-
 use barepod_engine::ResizeRefusal;
 use barepod_engine::event::{Event, ResizeWay};
 use barepod_engine::spec::{Attempt, ContainerIndex};
-use k8s_openapi::api::core::v1;
 
 use super::slot::Stage;
 use super::{Pod, Supervisor};
@@ -116,11 +113,5 @@ impl Supervisor<'_> {
         if let Err(error) = sandbox.change_limits(&[(place, cgroup, limits)]) {
             self.audience.warn(&format!("resize: {error}"));
         }
-    }
-
-    /// What containers have in force, by name.
-    pub(super) fn actual_resources(&self) -> BTreeMap<String, v1::ResourceRequirements> {
-        let names = self.pod.plan.lifecycle.containers.iter().map(|container| container.name.clone());
-        names.zip(&self.slots).filter_map(|(name, slot)| Some((name, slot.resources.clone()?))).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! What the supervisor holds of one container: the attempt that is being made, runs or is being removed.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use barepod_engine::event::CreateFailure;
 use barepod_engine::spec::Attempt;
 use barepod_engine::time::Instant;
-use k8s_openapi::api::core::v1::ResourceRequirements;
-use oci_spec::runtime::Process;
+use k8s_openapi::api::core::v1::{ContainerUser, LinuxContainerUser, ResourceRequirements};
+use oci_spec::runtime::{Process, User};
 
 use crate::log::ContainerLog;
 use crate::runtime::container::{Container, Creation, Removal};
@@ -46,10 +47,22 @@ pub struct Slot {
     pub outdated: bool,
     /// What it was made with, or changed to since.
     pub resources: Option<ResourceRequirements>,
+    /// Whom its process was made to run as.
+    pub user: Option<ContainerUser>,
     /// Why the attempt that is being removed was not made.
     pub unmade: Option<(CreateFailure, String)>,
     /// The file that is mounted at its terminationMessagePath.
     pub termination_log: Option<PathBuf>,
+}
+
+/// A process' user as the status has it: as the kubelet's, its list of groups has the primary one in it, as a container
+/// runtime hands it to the kernel.
+pub fn user(user: &User) -> ContainerUser {
+    let groups = std::iter::once(user.gid()).chain(user.additional_gids().iter().flatten().copied());
+    let groups: BTreeSet<i64> = groups.map(i64::from).collect();
+    let supplemental_groups = Some(groups.into_iter().collect());
+    let linux = LinuxContainerUser { uid: user.uid().into(), gid: user.gid().into(), supplemental_groups };
+    ContainerUser { linux: Some(linux) }
 }
 
 /// How far an attempt is.

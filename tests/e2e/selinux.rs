@@ -42,6 +42,13 @@ fn lend(path: &Path) {
     rustix::fs::setxattr(path, "security.selinux", FILES.as_bytes(), XattrFlags::empty()).unwrap();
 }
 
+/// What containers say is a file of the host's.
+fn lend_trace(case: &Case) {
+    let folder = case.dir().join("trace");
+    lend(&folder);
+    fs::read_dir(folder).unwrap().for_each(|entry| lend(&entry.unwrap().path()));
+}
+
 fn options(more: Value) -> Value {
     json!({"securityContext": {"seLinuxOptions": more}})
 }
@@ -61,8 +68,7 @@ fn labels_hold_for_all_that_runs_in_the_container() {
 
 fn labels_are_put_on() {
     let Some(case) = Case::new("selinux") else { return };
-    lend(&case.dir().join("trace"));
-    fs::read_dir(case.dir().join("trace")).unwrap().for_each(|entry| lend(&entry.unwrap().path()));
+    lend_trace(&case);
     let hosts = case.dir().join("hosts");
     fs::create_dir(&hosts).unwrap();
     fs::write(hosts.join("file"), "").unwrap();
@@ -104,8 +110,7 @@ fn labels_are_put_on() {
 /// Without a level each pod has one of its own. The policy forbids writing to a level that isn't dominated.
 fn levels_keep_pods_apart() {
     let Some(case) = Case::new("selinux-level") else { return };
-    lend(&case.dir().join("trace"));
-    fs::read_dir(case.dir().join("trace")).unwrap().for_each(|entry| lend(&entry.unwrap().path()));
+    lend_trace(&case);
     let others = case.dir().join("others");
     fs::write(&others, "").unwrap();
     let label = "system_u:object_r:container_file_t:s0:c0.c1023";
@@ -124,8 +129,7 @@ fn levels_keep_pods_apart() {
 /// process.selinuxLabel and linux.mountLabel, without a word of the manifest's.
 fn a_bundles_labels_count() {
     let Some(case) = Case::new("selinux-bundle") else { return };
-    lend(&case.dir().join("trace"));
-    fs::read_dir(case.dir().join("trace")).unwrap().for_each(|entry| lend(&entry.unwrap().path()));
+    lend_trace(&case);
     let folder = case.dir().join("b");
     fs::create_dir(&folder).unwrap();
     symlink(case.rootfs(), folder.join("rootfs")).unwrap();

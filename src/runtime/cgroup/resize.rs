@@ -43,8 +43,7 @@ fn settings(version: CgroupVersion, place: Place, limits: &CgroupLimits) -> Vec<
             set("cpu", "cpu.weight", limits.cpu_shares.map(|shares| weight_of(place, shares).to_string()));
             set("cpu", "cpu.max", limits.cpu_quota.map(|quota| format!("{quota} {PERIOD}")));
             set("memory", "memory.max", limits.memory.map(|bytes| bytes.to_string()));
-            for (file, bytes) in limits.protection.files() {
-                let text = if bytes == i64::MAX { "max".to_owned() } else { bytes.to_string() };
+            for (file, text) in limits.protection.files() {
                 set("memory", file, Some(text));
             }
         }

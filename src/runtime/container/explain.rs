@@ -11,6 +11,7 @@ use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_flag, fsconfig_se
 use super::complaints::Complaint;
 use super::failure::{Failure, Stage};
 use super::rootfs;
+use crate::plan::binds;
 use crate::runtime::program::words;
 
 /// What a complaint is about, by how it begins.
@@ -167,7 +168,7 @@ fn of_mount(spec: &Spec, complaints: &[Complaint]) -> Option<Failure> {
     })?;
     let mut cause = outer_error(complaints).unwrap_or_else(|| told.to_owned());
     let kind = mount.typ().as_deref().unwrap_or_default();
-    match (super::places::is_bind(mount), mount.source()) {
+    match (binds(mount), mount.source()) {
         (true, Some(source)) if !source.exists() => cause = format!("its source {}: {cause}", source.display()),
         (true, _) => {}
         (false, _) if is_unknown(kind) => cause = format!("unknown file system type {kind:?}"),

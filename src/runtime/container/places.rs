@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::failure::{Failure, Stage};
+use crate::plan::{binds, normal};
 
 /// What belongs to the container's kernel interfaces: nothing comes there that isn't named so.
 const SPECIAL: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -77,7 +78,7 @@ pub(super) fn places(spec: &Spec, root: &Path) -> Result<Vec<Place>, Failure> {
             Found::At(place) => {
                 allow(mount, &place).map_err(|cause| Failure::new(Stage::Binds, destination.display(), cause))?;
                 // The kernel's own are nobody's to change, also where the host's are shown.
-                let changeable = is_bind(mount) && !place.starts_with("/proc") && !place.starts_with("/sys");
+                let changeable = binds(mount) && !place.starts_with("/proc") && !place.starts_with("/sys");
                 walk.mounts.insert(place, (number, changeable));
                 Place::Root
             }
@@ -86,17 +87,12 @@ pub(super) fn places(spec: &Spec, root: &Path) -> Result<Vec<Place>, Failure> {
     Ok(places)
 }
 
-pub(super) fn is_bind(mount: &Mount) -> bool {
-    mount.typ().as_deref() == Some("bind")
-        || mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind")
-}
-
 /// Whether a mount may be at a place of the root file system: why not.
 fn allow(mount: &Mount, place: &Path) -> Result<(), String> {
     if place == Path::new("/") {
         return Err("leads to the root file system itself".to_owned());
     }
-    let named = plain(mount.destination());
+    let named = normal(mount.destination());
     for special in SPECIAL.into_iter().filter(|special| place.starts_with(special)) {
         if !named.starts_with(special) {
             return Err(format!("is led to {} by a symbolic link in the image", place.display()));
@@ -109,26 +105,13 @@ fn allow(mount: &Mount, place: &Path) -> Result<(), String> {
         return Err("nothing can be mounted in /proc but what lxcfs has there".to_owned());
     }
     let is_proc = match mount.source() {
-        Some(source) if is_bind(mount) => {
+        Some(source) if binds(mount) => {
             let kind = rustix::fs::statfs(source).map_err(|errno| std::io::Error::from(errno).to_string())?;
             kind.f_type == rustix::fs::PROC_SUPER_MAGIC
         }
         _ => mount.typ().as_deref() == Some("proc"),
     };
     if is_proc { Ok(()) } else { Err("only a proc file system can be mounted at /proc".to_owned()) }
-}
-
-/// A path by name, without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::from("/");
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => out.push(name),
-            Component::ParentDir => drop(out.pop()),
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    out
 }
 
 /// Follows paths as the container would, with the mounts that are known so far in their places.
