@@ -46,6 +46,11 @@ const RELAYS: [&str; 5] = [
     "failed to wait for init ready",
 ];
 
+/// What libcontainer says of its tidying up after a failure, which isn't why anything failed: what it leaves (the cgroup of
+/// processes that the kernel still ends) is removed by `Removal`.
+const TIDYING: [&str; 3] =
+    ["failed to remove cgroup manager", "failed to cleanup intel rdt", "failed to delete container root"];
+
 /// What libcontainer puts before what has failed, and says nothing.
 const PREFIXES: [&str; 6] = [
     "failed to create container: ",
@@ -98,8 +103,9 @@ pub(super) fn start(complaints: &[Complaint]) -> String {
 
 /// The field or step, and what became of it: of the complaint that is nearest to the cause.
 fn last_words(complaints: &[Complaint], spec: Option<&Spec>) -> Option<(String, String)> {
-    let relayed = |one: &&Complaint| RELAYS.iter().any(|relay| one.message.starts_with(relay));
-    let first = complaints.iter().find(|one| !relayed(one))?;
+    let is_cause =
+        |one: &&Complaint| !RELAYS.iter().chain(&TIDYING).any(|beginning| one.message.starts_with(beginning));
+    let first = complaints.iter().find(is_cause)?;
     let errors = ["err", "e", "errno", "error"];
     let cause = errors.iter().find_map(|name| first.fields.get(*name));
     let (step, told) = match (cause, first.message.split_once(": ")) {
@@ -229,7 +235,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// An error as people say it, of what `Display` or `Debug` make of it.
 fn plain(error: &str) -> String {
-    let mut rest = error;
+    let mut rest = error.split(". error during cleanup: ").next().unwrap_or_default();
     while let Some(shorter) = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)) {
         rest = shorter;
     }
@@ -285,11 +291,25 @@ mod tests {
             ("hook command exited with non-zero exit code: 1", "ended with exit code 1"),
             ("Other(\"say \\\"x\\\"\")", "say \"x\""),
             (
+                "failed to create container: invalid umask. error during cleanup: failed to cleanup container: (\"x\")",
+                "invalid umask",
+            ),
+            (
                 "failed to create container: sysctl a is not in a separate kernel namespace",
                 "sysctl a is not in a separate kernel namespace",
             ),
         ] {
             assert_eq!(plain(error), said);
         }
+    }
+
+    #[test]
+    fn what_is_said_of_tidying_up_is_no_cause() {
+        let complaint = |message: &str| Complaint { message: message.to_owned(), ..Complaint::default() };
+        let tidying: Vec<Complaint> = TIDYING.map(complaint).into();
+        assert_eq!(last_words(&tidying, None), None);
+        let error = std::io::Error::other("failed to create container: invalid umask. error during cleanup: x");
+        let said = creation(&error, &Spec::default(), &tidying, None).to_string();
+        assert!(said.ends_with("process.user.umask: invalid umask"), "{said}");
     }
 }
