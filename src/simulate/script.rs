@@ -73,6 +73,7 @@ fn play(text: &ScriptText, pod: &PodSpec) -> Play {
         script: Script {
             latencies: latencies(&text.latencies),
             sandbox_failures: text.sandbox.fails,
+            sandbox_hangs: text.sandbox.hangs,
             containers: containers.collect(),
         },
         requests,
@@ -145,6 +146,7 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
             .create
             .as_ref()
             .map_or(default.create_fails, |create| (create.fails, create_failure(&create.reason))),
+        image_hangs: text.image.as_ref().is_some_and(|image| image.hangs),
         create_hangs: text.create.as_ref().is_some_and(|create| create.hangs),
         dies_unstarted: None,
         start: match (text.start_fails, text.start_hangs) {

@@ -14,7 +14,8 @@ pub enum Action {
     /// Make the sandbox: namespaces, pod cgroup, volumes; after `SandboxLost` what of it is missing. Answer: `SandboxReady`
     /// or `SandboxFailed`, after which nothing of it is there.
     CreateSandbox,
-    /// Remove the sandbox and what lives as long as it. Answer: `SandboxRemoved`.
+    /// Remove the sandbox and what lives as long as it. Answer: `SandboxRemoved`. While `CreateSandbox` is under way: give
+    /// that up and remove what there is; it isn't answered any more.
     RemoveSandbox,
     /// Do something with one attempt of one container.
     Container {
@@ -45,7 +46,8 @@ pub enum ContainerAction {
     Start,
     /// Send this signal to its init process. Answer: `Signaled`.
     Signal(i32),
-    /// SIGKILL to everything in it. Answer: `Signaled`.
+    /// SIGKILL to everything in it, and to what finds its image or makes it, which is then answered as well. Answer:
+    /// `Signaled`.
     Kill,
     /// It has exited (or failed to start): end what is left in its cgroup and remove it. Its logs stay. Answer: `Removed`.
     Remove,

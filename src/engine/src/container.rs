@@ -71,6 +71,8 @@ pub(crate) enum Life {
     BackOff { at: Instant, message: Option<String> },
     /// `PrepareImage` is under way.
     Preparing,
+    /// `PrepareImage` is under way and was told to end: what it is for isn't wanted any more, and it may hang.
+    Abandoned,
     /// `Create` is under way. At `kill_at` it is ended (an OCI hook may hang).
     Creating { kill_at: Option<Instant>, killed: Killed },
     /// It exists; its program waits for its turn.
@@ -194,6 +196,7 @@ impl Container {
     pub fn is_live(&self) -> bool {
         match &self.life {
             Life::Preparing
+            | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded
@@ -221,6 +224,7 @@ impl Container {
             | Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded
@@ -238,6 +242,7 @@ impl Container {
             | Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded

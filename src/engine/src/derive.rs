@@ -107,9 +107,12 @@ impl Engine {
         };
         let last = container.last.clone();
         match &container.life {
-            Life::Waiting | Life::Preparing | Life::Creating { .. } | Life::Created | Life::Starting { .. } => {
-                (waiting(default, ""), last)
-            }
+            Life::Waiting
+            | Life::Preparing
+            | Life::Abandoned
+            | Life::Creating { .. }
+            | Life::Created
+            | Life::Starting { .. } => (waiting(default, ""), last),
             Life::Retry { reason, message, .. } => (waiting(*reason, message), last),
             Life::BackOff { message: Some(message), .. } => (waiting(WaitingReason::CrashLoopBackOff, message), last),
             Life::Running(running) => (ContainerState::Running { started_at: running.since_wall }, last),

@@ -53,7 +53,7 @@ impl Engine {
     }
 
     fn image_ready(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, image_id: String, stop_signal: Option<i32>) {
-        if !matches!(self.container(index).life, Life::Preparing) {
+        if !matches!(self.container(index).life, Life::Preparing | Life::Abandoned) {
             return;
         }
         let wanted = self.is_wanted(index);
@@ -73,10 +73,13 @@ impl Engine {
     }
 
     fn image_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: ImageFailure, message: &str) {
-        if !matches!(self.container(index).life, Life::Preparing) {
+        if !matches!(self.container(index).life, Life::Preparing | Life::Abandoned) {
             return;
         }
-        turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
+        // What we ended ourselves is not news.
+        if matches!(self.container(index).life, Life::Preparing) {
+            turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
+        }
         if !self.is_wanted(index) {
             return self.give_up(index);
         }
@@ -212,6 +215,7 @@ impl Engine {
             | Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Abandoned
             | Life::Creating { .. }
             | Life::Removing(_)
             | Life::Over => return,

@@ -285,13 +285,14 @@ impl Engine {
                 self.settle_phase(ending.cause);
                 self.finish(turn);
             }
-            PodLife::Up | PodLife::Lost => {
+            // What is still to be made nobody waits for: a volume's place may hang (R5.16).
+            PodLife::Up | PodLife::Lost | PodLife::MakingSandbox => {
                 self.settle_phase(ending.cause);
                 self.life = PodLife::RemovingSandbox;
                 turn.changed();
                 turn.actions.push(Action::RemoveSandbox);
             }
-            PodLife::MakingSandbox | PodLife::RemovingSandbox | PodLife::Finished => {}
+            PodLife::RemovingSandbox | PodLife::Finished => {}
         }
     }
 
@@ -339,7 +340,13 @@ impl Engine {
             Life::Retry { at, .. } | Life::BackOff { at, .. } => self.may_begin(index).then_some(*at),
             Life::Creating { kill_at, .. } | Life::Starting { kill_at, .. } => *kill_at,
             Life::Running(running) => running.next_deadline(self.probing(index)),
-            Life::Waiting | Life::Preparing | Life::Created | Life::Discarded | Life::Removing(_) | Life::Over => None,
+            Life::Waiting
+            | Life::Preparing
+            | Life::Abandoned
+            | Life::Created
+            | Life::Discarded
+            | Life::Removing(_)
+            | Life::Over => None,
         }
     }
 

@@ -41,7 +41,7 @@ impl Engine {
             self.kind(other) == Kind::Main
                 && match &self.container(other).life {
                     // An OCI hook that hangs in a restart hangs that container only.
-                    Life::Preparing | Life::Creating { .. } => self.container(other).done == Done::No,
+                    Life::Preparing | Life::Abandoned | Life::Creating { .. } => self.container(other).done == Done::No,
                     Life::Created | Life::Starting { .. } => true,
                     Life::Running(running) => running.post_start != HookRun::Over && running.stop.is_none(),
                     Life::Waiting
@@ -87,6 +87,7 @@ impl Engine {
             Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
             | Life::Discarded
@@ -201,6 +202,7 @@ impl Engine {
                     | Life::Retry { .. }
                     | Life::BackOff { .. }
                     | Life::Preparing
+                    | Life::Abandoned
                     | Life::Creating { .. }
                     | Life::Created
                     | Life::Discarded
@@ -225,6 +227,7 @@ impl Engine {
                 }
                 *killed = Killed::Yes;
             }
+            Life::Preparing => container.life = Life::Abandoned,
             Life::Created => container.life = Life::Discarded,
             // Once is enough.
             Life::Running(Running { stop: Some(Stop { stage: StopStage::Killed { .. }, .. }), .. }) => return,
@@ -240,7 +243,7 @@ impl Engine {
             Life::Waiting
             | Life::Retry { .. }
             | Life::BackOff { .. }
-            | Life::Preparing
+            | Life::Abandoned
             | Life::Discarded
             | Life::Removing(_)
             | Life::Over => return,

@@ -99,6 +99,7 @@ impl Engine {
                 | Life::Retry { .. }
                 | Life::BackOff { .. }
                 | Life::Preparing
+                | Life::Abandoned
                 | Life::Created
                 | Life::Discarded
                 | Life::Removing(_)
@@ -151,6 +152,7 @@ impl Engine {
                 Life::Running(_) => self.begin_stop(turn, index, StopWhy::PodEnds, grace),
                 // A creation or a start may hang: it has until the end of the grace (`advance_while_ending`).
                 Life::Preparing
+                | Life::Abandoned
                 | Life::Creating { .. }
                 | Life::Discarded
                 | Life::Starting { .. }
@@ -286,6 +288,8 @@ impl Engine {
                 container.life = Life::Over;
                 turn.changed();
             }
+            // R5.16: it may hang, and nothing of the container is there yet that the grace could be for.
+            Life::Preparing => self.kill_now(turn, index),
             Life::Created => self.kill_now(turn, index),
             Life::Creating { kill_at: Some(at), .. } if at <= now => self.kill_now(turn, index),
             Life::Creating { kill_at: ref mut kill_at @ None, killed: Killed::No } => {
@@ -300,7 +304,7 @@ impl Engine {
             Life::Creating { .. }
             | Life::Starting { .. }
             | Life::Waiting
-            | Life::Preparing
+            | Life::Abandoned
             | Life::Discarded
             | Life::Running(_)
             | Life::Removing(_)
@@ -358,6 +362,7 @@ impl Engine {
                 | Life::Retry { .. }
                 | Life::BackOff { .. }
                 | Life::Preparing
+                | Life::Abandoned
                 | Life::Creating { .. }
                 | Life::Created
                 | Life::Discarded

@@ -42,6 +42,7 @@ pub struct LatenciesText {
 pub struct SandboxText {
     /// How often it can't be made before it can.
     pub fails: u32,
+    pub hangs: bool,
 }
 
 /// A stop request, or something else that comes from outside.
@@ -88,6 +89,7 @@ pub struct AttemptText {
 pub struct ImageText {
     pub fails: u32,
     pub reason: String,
+    pub hangs: bool,
     pub stop_signal: Option<String>,
 }
 

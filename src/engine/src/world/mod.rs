@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 
 use crate::action::{Action, ContainerAction};
 use crate::event::{
-    ContainerEvent, CreateFailure, Event, Exit, Hook, HookResult, OomKilled, Probe, ProbeResult, SandboxFailure,
+    ContainerEvent, CreateFailure, Event, Exit, Hook, HookResult, ImageFailure, OomKilled, Probe, ProbeResult,
+    SandboxFailure,
 };
 use crate::spec::{Attempt, ContainerIndex};
 use crate::time::Instant;
@@ -93,9 +94,14 @@ impl World {
                     self.sandbox_failures -= 1;
                     Event::SandboxFailed { failure: SandboxFailure::Sandbox, message: "scripted".to_string() }
                 };
-                self.agree(now.after(latencies.sandbox), event);
+                let at = if self.script.sandbox_hangs { NEVER } else { now.after(latencies.sandbox) };
+                self.agree(at, event);
             }
-            Action::RemoveSandbox => self.agree(now.after(latencies.remove_sandbox), Event::SandboxRemoved),
+            Action::RemoveSandbox => {
+                // It may still be in the making.
+                self.agenda.retain(|one| !matches!(one.event, Event::SandboxReady | Event::SandboxFailed { .. }));
+                self.agree(now.after(latencies.remove_sandbox), Event::SandboxRemoved);
+            }
             Action::Container { container, attempt, action } => {
                 self.carry_container(now, *container, *attempt, *action)
             }
@@ -112,7 +118,10 @@ impl World {
         }
         let started = process.started.unwrap_or(now);
         let (at, event) = match action {
-            ContainerAction::PrepareImage => (now.after(latencies.image), process.image(&script)),
+            ContainerAction::PrepareImage => {
+                let at = if script.image_hangs { NEVER } else { now.after(latencies.image) };
+                (at, process.image(&script))
+            }
             ContainerAction::Create => return self.create(now, container, attempt, &script),
             ContainerAction::Start => return self.start(now, container, attempt, &script),
             ContainerAction::Signal(_) => {
@@ -205,8 +214,21 @@ impl World {
         self.agree(at, Event::Container { container, attempt, event });
     }
 
-    /// SIGKILL: to the process, or to what creates or starts it.
+    /// SIGKILL: to the process, or to what creates or starts it, or looks for its image.
     fn kill(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt) {
+        let search = self.agenda.iter_mut().find(|appointment| {
+            matches!(&appointment.event, Event::Container { container: of, event, .. }
+                if *of == container && is_image(event))
+        });
+        if let Some(appointment) = search {
+            // It is found all the same where it doesn't hang.
+            if appointment.at == NEVER {
+                let event = ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: "killed".to_string() };
+                appointment.at = at;
+                appointment.event = Event::Container { container, attempt, event };
+            }
+            return;
+        }
         let hanging = self.agenda.iter_mut().find(|appointment| {
             matches!(&appointment.event, Event::Container { container: of, event: ContainerEvent::StartFailed { .. }, .. }
                 if *of == container && appointment.at == NEVER)
@@ -269,6 +291,10 @@ impl World {
         self.agreed += 1;
         self.agenda.push(Appointment { at, agreed: self.agreed, event });
     }
+}
+
+fn is_image(event: &ContainerEvent) -> bool {
+    matches!(event, ContainerEvent::ImageReady { .. } | ContainerEvent::ImageFailed { .. })
 }
 
 fn is_creation(event: &ContainerEvent) -> bool {

@@ -13,6 +13,8 @@ pub struct Script {
     pub latencies: Latencies,
     /// How often making the sandbox fails before it works.
     pub sandbox_failures: u32,
+    /// Making it doesn't come to an end (a volume on a network file system that is gone).
+    pub sandbox_hangs: bool,
     /// One per container of the pod, in its order.
     pub containers: Vec<ContainerScript>,
 }
@@ -62,6 +64,8 @@ impl ContainerScript {
 pub struct AttemptScript {
     /// How often its image can't be had before it can, and why.
     pub image_fails: (u32, ImageFailure),
+    /// `PrepareImage` doesn't return until it is killed (a network file system that is gone).
+    pub image_hangs: bool,
     /// The stop signal that its image asks for (R5.12).
     pub image_stop_signal: Option<i32>,
     /// How often it can't be created before it can, and why.
@@ -140,6 +144,7 @@ impl Default for AttemptScript {
         let probe = ProbeScript { takes: Duration::ZERO, good_from: Duration::ZERO, good_until: None, errs: false };
         Self {
             image_fails: (0, ImageFailure::Pull),
+            image_hangs: false,
             image_stop_signal: None,
             create_fails: (0, CreateFailure::Create),
             create_hangs: false,

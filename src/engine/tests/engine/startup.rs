@@ -336,7 +336,7 @@ fn a_lost_sandbox_at_other_moments() {
     let slow = Latencies { sandbox: secs(2.0), ..Latencies::default() };
     let done = run(always().main("m1", &[obeys(0.0)]).latencies(slow), &[From::SandboxLost(5.0), stop(6.0)]);
     assert_eq!(done.times("sandbox create"), [0.0, 5.0]);
-    assert_eq!(done.times("sandbox remove"), [7.0]);
+    assert_eq!(done.times("sandbox remove"), [6.0]);
     assert_eq!(done.times("m1 start"), [2.0]);
 }
 

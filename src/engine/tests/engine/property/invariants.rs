@@ -279,7 +279,10 @@ impl Invariants {
                 self.seen[index].signaled = true;
                 stage
             }
-            (ContainerAction::Kill, Stage::Creating | Stage::Created | Stage::Starting | Stage::Running) => stage,
+            (
+                ContainerAction::Kill,
+                Stage::Imaging | Stage::Creating | Stage::Created | Stage::Starting | Stage::Running,
+            ) => stage,
             (ContainerAction::Remove, Stage::Ended) => Stage::Removing,
             (ContainerAction::RunHook(_) | ContainerAction::Probe(_), Stage::Running) => stage,
             _ => return Err(format!("I8: meaningless while {stage:?}")),

@@ -116,6 +116,7 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
         };
     }
     case.script.sandbox_failures = if random.percent(5) { 1 } else { 0 };
+    case.script.sandbox_hangs = random.percent(1);
     let outside = outside(random);
     (case, outside)
 }
@@ -186,6 +187,7 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
         image_stop_signal: random.percent(10).then(|| random.pick(&[2, 10])),
         image_fails: if random.percent(4) { (1, ImageFailure::Pull) } else { (0, ImageFailure::Pull) },
         create_fails: if random.percent(4) { (2, CreateFailure::Config) } else { (0, CreateFailure::Create) },
+        image_hangs: random.percent(1),
         create_hangs: random.percent(1),
         dies_unstarted: random.percent(3).then(|| random.duration()),
         start: if random.percent(1) {

@@ -643,7 +643,12 @@ impl Reference {
             return true;
         }
         let kill = match self.ones[i].stage {
-            Stage::Creating | Stage::Starting | Stage::Running | Stage::Created if self.ones[i].killed => false,
+            Stage::Imaging | Stage::Creating | Stage::Starting | Stage::Running | Stage::Created
+                if self.ones[i].killed =>
+            {
+                false
+            }
+            Stage::Imaging => !self.wanted(i),
             Stage::Creating => {
                 if self.ending.is_some() && !self.kept(i) && self.ones[i].kill_at.is_none() {
                     self.ones[i].kill_at = self.ending.map(|ending| ending.deadline);
@@ -664,7 +669,7 @@ impl Reference {
                     self.ones[i].stop.as_ref().is_some_and(|stop| stop.signaled.is_some() && stop.kill_at <= now);
                 self.restarting || self.forced() || late
             }
-            Stage::Gone | Stage::Imaging | Stage::Removing => false,
+            Stage::Gone | Stage::Removing => false,
         };
         if kill {
             self.ones[i].killed = true;
@@ -817,7 +822,7 @@ impl Reference {
                 self.finish();
                 true
             }
-            (Sandbox::Up | Sandbox::Lost, true) if gone => {
+            (Sandbox::Up | Sandbox::Lost | Sandbox::Asked, true) if gone => {
                 self.sandbox = Sandbox::Removing;
                 self.asked.push(Action::RemoveSandbox);
                 true
