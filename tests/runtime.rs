@@ -99,7 +99,13 @@ impl World {
             },
             huge_pages: Vec::new(),
         };
-        world.sandbox = Some(Sandbox::create(&plan, &cgroup, volumes, &world.dirs(), &world.node).unwrap());
+        let mut sandbox = Sandbox::create(&plan, &cgroup, volumes, &world.dirs(), &world.node).unwrap();
+        while let Some(search) = sandbox.search_fd() {
+            rustix::event::poll(&mut [rustix::event::PollFd::new(&search, rustix::event::PollFlags::IN)], None)
+                .unwrap();
+            sandbox = sandbox.search().unwrap();
+        }
+        world.sandbox = Some(sandbox);
         world
     }
 

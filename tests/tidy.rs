@@ -51,11 +51,11 @@ const WALLS: &[(&str, &[&str])] = &[
     // Its tests compile the default profile.
     ("runtime/seccomp", &["plan"]),
     ("runtime/handler", &["plan", "runtime/program", "runtime/spawn"]),
-    ("runtime/image", &["plan"]),
+    ("runtime/image", &["plan", "runtime/spawn"]),
     ("runtime/node", &["plan", "runtime/cgroup"]),
     ("runtime/sandbox", &["plan", "runtime/cgroup", "runtime/files", "runtime/spawn", "runtime/volume"]),
     // An image volume is what `image` finds behind its reference.
-    ("runtime/volume", &["plan", "runtime/files", "runtime/image"]),
+    ("runtime/volume", &["plan", "runtime/files", "runtime/image", "runtime/spawn"]),
     ("runtime/clone", &["runtime/spawn"]),
     ("runtime/rootless", &["runtime/spawn"]),
     ("runtime/files", &[]),
@@ -68,7 +68,10 @@ const WALLS: &[(&str, &[&str])] = &[
     // Its tests clean up what paths are too short for.
     ("runtime/usage", &["runtime/files", "runtime/spawn"]),
     ("runtime/sweep", &["runtime/cgroup", "runtime/files", "runtime/mount"]),
-    ("runtime/mod", &["runtime/container", "runtime/exec", "runtime/handler", "runtime/usage"]),
+    (
+        "runtime/mod",
+        &["runtime/container", "runtime/exec", "runtime/handler", "runtime/image", "runtime/usage", "runtime/volume"],
+    ),
     // Only for tests.
     ("type_walk", &[]),
     ("supervisor", &["control", "log", "plan", "report", "runtime", "store"]),

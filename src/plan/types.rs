@@ -271,7 +271,7 @@ pub enum ImageSource {
 }
 
 /// What `runtime::image` found behind an [`ImageSource`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImageFacts {
     /// `imageID`: what the manifest's `image:` says, with an absolute path.
     pub id: String,

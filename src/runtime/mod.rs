@@ -32,5 +32,7 @@ pub fn helper_main_if_asked() {
     container::helper_main_if_asked();
     exec::helper_main_if_asked();
     handler::helper_main_if_asked();
+    image::helper_main_if_asked();
     usage::helper_main_if_asked();
+    volume::helper_main_if_asked();
 }

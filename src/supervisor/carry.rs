@@ -4,16 +4,15 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::event::{ContainerEvent, CreateFailure, ImageFailure};
+use barepod_engine::event::{ContainerEvent, CreateFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::slot::{self, Stage};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
-use crate::plan::{self, ContainerPlan, ImageSource, MountNamespaces};
+use crate::plan::{self, ContainerPlan, MountNamespaces};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
-use crate::runtime::image::{self, Image, Trouble};
 use crate::runtime::node;
 use crate::runtime::seccomp;
 
@@ -53,33 +52,6 @@ impl Supervisor<'_> {
             ContainerAction::RunHook(hook) => self.asked.push_back((container, attempt, hook.into())),
             ContainerAction::Probe(probe) => self.asked.push_back((container, attempt, probe.into())),
         }
-    }
-
-    fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let found = image::open(&self.pod.plan.images[usize::from(container.0)]);
-        if attempt == Attempt(0)
-            && let Ok(image) = &found
-        {
-            for key in image.unknown_keys() {
-                self.audience
-                    .warn(&format!("{}: config.json: {key}: no field of an OCI config; it is ignored", image.id));
-            }
-        }
-        let event = match &found {
-            Ok(image) => ContainerEvent::ImageReady { image_id: image.id.clone(), stop_signal: image.stop_signal },
-            // A bundle that is there but no good is found out at the create, as the kubelet's runtime does.
-            Err(error) => match error.trouble() {
-                Trouble::Absent => {
-                    ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: error.to_string() }
-                }
-                Trouble::Unusable => {
-                    let image_id = image_name(&self.pod.plan.images[usize::from(container.0)]);
-                    ContainerEvent::ImageReady { image_id, stop_signal: None }
-                }
-            },
-        };
-        self.slot(container).image = Some(found);
-        self.answer(container, attempt, event);
     }
 
     fn create(&mut self, container: ContainerIndex, attempt: Attempt) {
@@ -161,12 +133,9 @@ impl Supervisor<'_> {
         attempt: Attempt,
         dirs: &AttemptDirs,
     ) -> Result<ContainerPlan, (CreateFailure, String)> {
-        let source = &self.pod.plan.images[usize::from(container.0)];
-        let found = match self.slots[usize::from(container.0)].image.take() {
-            Some(found) => found,
-            None => image::open(source),
-        };
-        let image = found.and_then(Image::facts).map_err(|error| (CreateFailure::Create, error.to_string()))?;
+        let fail = |message: String| (CreateFailure::Create, message);
+        let found = self.slot(container).image.take().ok_or_else(|| fail("its image was not looked for".to_owned()))?;
+        let image = found.map_err(|refusal| fail(refusal.message))?.facts;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
@@ -202,6 +171,7 @@ impl Supervisor<'_> {
     }
 
     fn kill(&mut self, container: ContainerIndex, attempt: Attempt) {
+        self.give_up_image(container, attempt);
         let slot = self.slot(container);
         let result: Result<(), ContainerError> = match std::mem::take(&mut slot.stage) {
             Stage::Present(present) => {
@@ -275,13 +245,5 @@ impl Supervisor<'_> {
             }
         }
         self.answer(container, attempt, ContainerEvent::Removed);
-    }
-}
-
-/// `imageID` of an image that can't be read.
-fn image_name(source: &ImageSource) -> String {
-    match source {
-        ImageSource::Bundle(path) => format!("bundle:{}", path.display()),
-        ImageSource::Rootfs(path) => format!("rootfs:{}", path.display()),
     }
 }

@@ -44,6 +44,8 @@ impl Supervisor<'_> {
             Token::Sandbox => self.sandbox_moved(),
             Token::StorageAlarm => self.measure_storage(),
             Token::Storage => self.storage_measured(),
+            Token::Volumes => self.volumes_moved(),
+            Token::Image(container) => self.image_moved(container),
         }
     }
 

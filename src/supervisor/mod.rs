@@ -11,6 +11,7 @@ pub mod cpus;
 mod facts;
 mod filters;
 mod handlers;
+mod images;
 mod persist;
 mod resize;
 mod sandbox;
@@ -107,6 +108,8 @@ pub struct Supervisor<'a> {
     /// The mount namespace that this process was started in.
     host_mounts: File,
     sandbox: Option<Sandbox>,
+    /// One that isn't complete yet.
+    unready: Option<Sandbox>,
     /// One that is being removed.
     leaving: Option<Leaving>,
     slots: Vec<Slot>,
@@ -173,6 +176,7 @@ impl<'a> Supervisor<'a> {
             control,
             host_mounts,
             sandbox: None,
+            unready: None,
             leaving: None,
             slots,
             filters: Filters::default(),

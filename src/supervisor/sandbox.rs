@@ -1,10 +1,12 @@
-//! The sandbox: made at once, removed piece by piece while signals and commands are heard.
+//! The sandbox: made at once but for volumes that a helper looks for, removed piece by piece while signals and commands
+//! are heard.
 
 use barepod_engine::event::{Event, SandboxFailure};
 use barepod_engine::time::Instant;
 
 use super::sources::{Interest, Patience, Token};
 use super::{Supervisor, now};
+use crate::runtime::container::reap_strays;
 use crate::runtime::sandbox::{NotMade, RemovalStep, Sandbox, SandboxRemoval, Which};
 
 /// A sandbox that is being removed.
@@ -35,18 +37,32 @@ impl Supervisor<'_> {
             Some(sandbox) => sandbox.renew(),
             None => Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node),
         };
-        match made {
-            Ok(sandbox) => {
-                if let Some(pause) = sandbox.pause()
-                    && let Err(errno) = self.sources.add(pause, Token::Sandbox, Interest::Readable)
-                {
-                    self.audience.warn(&format!("the sandbox's pid 1: epoll_ctl: {errno}"));
-                }
-                self.sandbox = Some(sandbox);
-                self.take_cpus();
-                self.watch_storage();
-                self.facts.push_back(Event::SandboxReady);
+        self.go_on_with(made);
+    }
+
+    /// The helper that looks for its volumes has something to say, or has died.
+    pub(super) fn volumes_moved(&mut self) {
+        if let Some(sandbox) = self.unready.take() {
+            if let Some(search) = sandbox.search_fd() {
+                self.sources.remove(search);
             }
+            self.go_on_with(sandbox.search());
+            reap_strays();
+        }
+    }
+
+    fn go_on_with(&mut self, made: Result<Sandbox, NotMade>) {
+        match made {
+            Ok(sandbox) => match sandbox.search_fd().map(|fd| self.sources.add(fd, Token::Volumes, Interest::Readable))
+            {
+                Some(Ok(())) => self.unready = Some(sandbox),
+                Some(Err(errno)) => {
+                    let message = format!("the helper that looks for volumes: epoll_ctl: {errno}");
+                    let then = Event::SandboxFailed { failure: SandboxFailure::Sandbox, message };
+                    self.leaving = Some(Leaving { removal: Box::new(sandbox.remove()), then, due: None });
+                }
+                None => self.sandbox_made(sandbox),
+            },
             Err(NotMade { error, remains }) => {
                 let failure = match error.which() {
                     Which::Sandbox => SandboxFailure::Sandbox,
@@ -65,10 +81,30 @@ impl Supervisor<'_> {
         }
     }
 
+    fn sandbox_made(&mut self, sandbox: Sandbox) {
+        if let Some(pause) = sandbox.pause()
+            && let Err(errno) = self.sources.add(pause, Token::Sandbox, Interest::Readable)
+        {
+            self.audience.warn(&format!("the sandbox's pid 1: epoll_ctl: {errno}"));
+        }
+        self.sandbox = Some(sandbox);
+        self.take_cpus();
+        self.watch_storage();
+        self.facts.push_back(Event::SandboxReady);
+    }
+
     pub(super) fn remove_sandbox(&mut self) {
         self.leave_storage();
-        match self.sandbox.take() {
+        // What there was of one that could not be made: nobody waits to hear that any more.
+        if let Some(leaving) = &mut self.leaving {
+            leaving.then = Event::SandboxRemoved;
+            return;
+        }
+        match self.sandbox.take().or_else(|| self.unready.take()) {
             Some(sandbox) => {
+                if let Some(search) = sandbox.search_fd() {
+                    self.sources.remove(search);
+                }
                 let removal = Box::new(sandbox.remove());
                 self.leaving = Some(Leaving { removal, then: Event::SandboxRemoved, due: None });
             }

@@ -13,14 +13,16 @@ use oci_spec::runtime::{Process, User};
 
 use crate::log::ContainerLog;
 use crate::runtime::container::{Container, Creation, Removal};
-use crate::runtime::image::{Image, ImageError};
+use crate::runtime::image::{Found, Refusal, Search};
 use crate::runtime::seccomp::Filter;
 
 /// One container's place.
 #[derive(Default)]
 pub struct Slot {
     /// What `image:` was found to be when it was last looked at.
-    pub image: Option<Result<Image, ImageError>>,
+    pub image: Option<Result<Found, Refusal>>,
+    /// The helper that looks for it, and for which attempt.
+    pub search: Option<(Attempt, Search)>,
     /// The attempt that `stage` is about.
     pub attempt: Attempt,
     /// How far it is.

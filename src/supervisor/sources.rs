@@ -50,6 +50,10 @@ pub enum Token {
     StorageAlarm,
     /// It was measured.
     Storage,
+    /// The helper that looks for volumes has got further.
+    Volumes,
+    /// The helper that looks for an image has got further.
+    Image(ContainerIndex),
 }
 
 /// All askers, for their numbers.
@@ -83,6 +87,8 @@ impl Token {
             Self::Sandbox => (12, 0),
             Self::StorageAlarm => (13, 0),
             Self::Storage => (14, 0),
+            Self::Volumes => (15, 0),
+            Self::Image(container) => (21, container.0),
             Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
             Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
         };
@@ -108,6 +114,8 @@ impl Token {
             12 => Self::Sandbox,
             13 => Self::StorageAlarm,
             14 => Self::Storage,
+            15 => Self::Volumes,
+            21 => Self::Image(container),
             kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -123,7 +131,7 @@ impl Token {
     fn urgency(self) -> u8 {
         match self {
             Self::Exit(_) => 0,
-            Self::Start(_) | Self::Creation(_) | Self::Removal(_) | Self::Sandbox => 1,
+            Self::Start(_) | Self::Creation(_) | Self::Removal(_) | Self::Sandbox | Self::Volumes | Self::Image(_) => 1,
             Self::Alarm | Self::Terminate | Self::Interrupt | Self::Listener | Self::Connection(_) => 2,
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.

@@ -25,6 +25,7 @@ mod describe;
 mod eviction;
 mod exec;
 mod exit_codes;
+mod hanging;
 mod harness;
 mod hooks;
 mod huge_pages;

@@ -28,12 +28,18 @@ pub(super) struct Loaded {
     pub(super) text: Vec<u8>,
 }
 
-/// `folder` is the bundle's real path.
-pub(super) fn load(image: &str, folder: &Path) -> Result<Loaded, ImageError> {
-    let text = read_config(image, &folder.join("config.json"))?;
+/// `folder` is the bundle's real path; nothing is looked at that `at_hand` gives an error for.
+pub(super) fn load(
+    image: &str,
+    folder: &Path,
+    at_hand: &dyn Fn(&Path) -> Result<(), ImageError>,
+) -> Result<Loaded, ImageError> {
+    let config = folder.join("config.json");
+    at_hand(&config)?;
+    let text = read_config(image, &config)?;
     let mut spec = decode(&text).map_err(|cause| ImageError::Json { image: image.to_owned(), cause })?;
     check_version(image, spec.version())?;
-    let rootfs = rootfs(image, folder, &spec)?;
+    let rootfs = rootfs(image, folder, &spec, at_hand)?;
     for mount in spec.mounts_mut().iter_mut().flatten() {
         absolute_source(folder, mount);
     }
@@ -125,7 +131,12 @@ fn field(image: &str, field: &'static str, cause: String) -> ImageError {
 }
 
 /// `root.path`, relative to the bundle.
-fn rootfs(image: &str, folder: &Path, spec: &Spec) -> Result<PathBuf, ImageError> {
+fn rootfs(
+    image: &str,
+    folder: &Path,
+    spec: &Spec,
+    at_hand: &dyn Fn(&Path) -> Result<(), ImageError>,
+) -> Result<PathBuf, ImageError> {
     let Some(root) = spec.root() else {
         return Err(field(image, "root", "missing; write {\"path\": \"rootfs\"}".to_owned()));
     };
@@ -137,6 +148,7 @@ fn rootfs(image: &str, folder: &Path, spec: &Spec) -> Result<PathBuf, ImageError
         ));
     }
     let path = folder.join(root.path());
+    at_hand(&path)?;
     let missing = |cause| ImageError::Rootfs { image: image.to_owned(), path: path.clone(), cause };
     let real = fs::canonicalize(&path).map_err(missing)?;
     if !fs::metadata(&real).map_err(missing)?.is_dir() {

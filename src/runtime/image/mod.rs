@@ -8,6 +8,7 @@
 //! on the host, as for any OCI runtime. Links *below* the root file system are the image's and are resolved inside it.
 mod bundle;
 mod inside;
+mod search;
 
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+pub use search::{Found, Refusal, Search, UnknownKeys, find_at_once, helper_main_if_asked};
+
 use oci_spec::runtime::{ProcessBuilder, Spec, SpecBuilder, UserBuilder};
 
 use crate::plan::{ImageFacts, ImageSource};
 
+/// Files of a root file system.
+const PASSWD: &str = "etc/passwd";
+const GROUP: &str = "etc/group";
+
 /// What kind of failure an [`ImageError`] is (R8.4). The engine's types are not this room's to name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trouble {
     /// There is nothing: like a pull that failed (`ErrImagePull`, later `ImagePullBackOff`).
     Absent,
@@ -108,6 +117,14 @@ pub enum ImageError {
         /// The path.
         path: PathBuf,
     },
+    /// Somebody might have to be waited for, who was not to be.
+    #[error("{image}: {path} isn't at hand", path = .path.display())]
+    NotAtHand {
+        /// `bundle:/abs/path`
+        image: String,
+        /// What was to be looked at.
+        path: PathBuf,
+    },
     /// A file of the root file system that is there but can't be read.
     #[error("{image}: {path} in its root file system: {cause}", path = .path.display())]
     Inside {
@@ -134,6 +151,7 @@ impl ImageError {
             | ImageError::Field { .. }
             | ImageError::Rootfs { .. }
             | ImageError::RootfsKind { .. }
+            | ImageError::NotAtHand { .. }
             | ImageError::Inside { .. } => Trouble::Unusable,
         }
     }
@@ -168,17 +186,28 @@ pub fn absent(source: &ImageSource) -> Option<&Path> {
 
 /// Finds an image and reads its config. Never writes.
 pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
+    open_if(source, &|_| true)
+}
+
+/// As [`open`], but looks only at what `may_look` allows.
+fn open_if(source: &ImageSource, may_look: &dyn Fn(&Path) -> bool) -> Result<Image, ImageError> {
     let (id, path) = match source {
         ImageSource::Bundle(path) => (format!("bundle:{}", path.display()), path),
         ImageSource::Rootfs(path) => (format!("rootfs:{}", path.display()), path),
     };
+    let at_hand = |path: &Path| match may_look(path) {
+        true => Ok(()),
+        false => Err(ImageError::NotAtHand { image: id.clone(), path: path.to_owned() }),
+    };
+    at_hand(path)?;
     let folder = folder(&id, path)?;
     match source {
         ImageSource::Rootfs(_) => {
             Ok(Image { id, rootfs: folder, stop_signal: None, base: default_config(), config: Vec::new() })
         }
         ImageSource::Bundle(_) => {
-            let bundle::Loaded { spec: base, rootfs, stop_signal, text: config } = bundle::load(&id, &folder)?;
+            let bundle::Loaded { spec: base, rootfs, stop_signal, text: config } =
+                bundle::load(&id, &folder, &at_hand)?;
             Ok(Image { id, rootfs, stop_signal, base, config })
         }
     }
@@ -203,7 +232,7 @@ impl Image {
                 cause,
             })
         };
-        let (passwd, group) = (text("etc/passwd")?, text("etc/group")?);
+        let (passwd, group) = (text(PASSWD)?, text(GROUP)?);
         let Image { id, rootfs, stop_signal, base, config: _ } = self;
         Ok(ImageFacts { id, rootfs, base, passwd, group, stop_signal })
     }

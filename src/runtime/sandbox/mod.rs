@@ -131,12 +131,15 @@ pub struct Sandbox {
     shm: Option<PathBuf>,
     volumes: Vec<VolumePlan>,
     places: BTreeMap<String, PathBuf>,
+    /// For the volumes that aren't the pod's own; `None`: all have their places.
+    search: Option<volume::Search>,
     pod_ips: Vec<String>,
     ids: Option<IdRange>,
 }
 
 impl Sandbox {
-    /// Makes everything, in a process with one thread (it visits the new namespaces itself).
+    /// Makes everything, in a process with one thread (it visits the new namespaces itself). Volumes that were there before
+    /// are looked for by a helper: it is there once [`search_fd`](Self::search_fd) has nothing more.
     pub fn create(
         plan: &SandboxPlan,
         cgroup: &CgroupPlan,
@@ -160,6 +163,7 @@ impl Sandbox {
             shm: None,
             volumes: Vec::new(),
             places: BTreeMap::new(),
+            search: None,
             pod_ips: pod_ips(plan.network, node),
             ids: plan.ids,
         };
@@ -195,7 +199,8 @@ impl Sandbox {
             let pause = pause::Pause::start(&self.cgroup, self.namespaces.user_fd());
             self.pause = Some(pause.map_err(error("start", "the sandbox's pid 1"))?);
         }
-        for one in volumes {
+        self.search = volume::Search::begin(volumes).map_err(error("start", "the helper that looks for volumes"))?;
+        for one in volumes.iter().filter(|one| !volume::is_elsewhere(one)) {
             // Recorded first: a volume made halfway is removed as well.
             self.volumes.push(one.clone());
             let place = volume::create(one, &self.volume_folder(), self.ids)?;
@@ -205,6 +210,24 @@ impl Sandbox {
             self.places.insert(one.name.clone(), place);
         }
         Ok(())
+    }
+
+    /// Readable when [`search`](Self::search) may get further; `None`: it is complete.
+    pub fn search_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.search.as_ref().map(volume::Search::fd)
+    }
+
+    /// Takes in what the helper has found. To be called while there is a [`search_fd`](Self::search_fd) and that is readable.
+    pub fn search(mut self) -> Result<Self, NotMade> {
+        match self.search.as_mut().and_then(volume::Search::outcome) {
+            None => return Ok(self),
+            Some(Ok(places)) => self.places.extend(places),
+            Some(Err(error)) => {
+                return Err(NotMade { error: error.into(), remains: Some(Box::new(self.remove())) });
+            }
+        }
+        self.search = None;
+        Ok(self)
     }
 
     fn files(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 //! failure is retried is the engine's.
 
 mod config;
+mod elsewhere;
 mod group;
 
 use std::fs::{self, Permissions};
@@ -14,6 +15,8 @@ use nix::mount::{MsFlags, mount};
 use crate::plan::{HostPathKind, IdRange, VolumePlan, VolumeSource};
 use crate::runtime::{files, image};
 
+pub use elsewhere::{Search, helper_main_if_asked};
+
 /// Why a volume can't be had. The words behind `hostPath type check failed` are the kubelet's.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -24,6 +27,14 @@ pub enum VolumeError {
     Image { volume: String, cause: Box<image::ImageError> },
     #[error("volume {volume:?}: hostPath type check failed: {path} is not {wanted}")]
     WrongKind { volume: String, path: PathBuf, wanted: &'static str },
+    /// One of the others, as a helper has told it.
+    #[error("{message}")]
+    Elsewhere { message: String },
+}
+
+/// Whether a volume is found by a [`Search`] and not to be made here, where nothing may take its time.
+pub fn is_elsewhere(plan: &VolumePlan) -> bool {
+    elsewhere::is_elsewhere(plan)
 }
 
 /// Makes one volume (R10.5). `folder` is where emptyDirs live, one subfolder each. What is made for the pod alone belongs

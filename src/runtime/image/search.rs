@@ -1,0 +1,217 @@
+//! Looking for an image without being held up by it. Its files may be on a file system that somebody else answers for
+//! (FUSE, NFS), or not: then a helper process looks, which can be ended. Where what is looked at is in the kernel's
+//! caches and on a file system of the kernel's own, no time is lost by a look from here: a helper takes a millisecond.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::{GROUP, Image, ImageError, PASSWD, Trouble, open, open_if};
+use crate::plan::{ImageFacts, ImageSource};
+use crate::runtime::spawn::{self, Inquiry};
+
+/// `argv[0]` of the helper.
+const NAME: &str = "barepod:image";
+
+/// File systems that need nobody but the kernel and a disk. Not overlay: what it shows may be on any other.
+const KERNELS_OWN: [&str; 15] = [
+    "bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "ramfs", "rootfs", "squashfs",
+    "tmpfs", "vfat", "xfs",
+];
+
+/// An image that was found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// All that a container's config needs to know about it.
+    pub facts: ImageFacts,
+    /// Keys of its config that no OCI config has (`process.arg`), where they were asked for.
+    pub unknown_keys: Vec<String>,
+}
+
+/// Why none was found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What kind of failure it is.
+    pub trouble: Trouble,
+    /// For people.
+    pub message: String,
+}
+
+impl From<ImageError> for Refusal {
+    fn from(error: ImageError) -> Self {
+        Self { trouble: error.trouble(), message: error.to_string() }
+    }
+}
+
+/// Whether keys that nobody knows are looked for. Not for every start: it reads the config twice more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnknownKeys {
+    Wanted,
+    Unwanted,
+}
+
+/// A search by a helper. Dropping it ends it.
+#[derive(Debug)]
+pub struct Search(Inquiry);
+
+impl Search {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// Where there is no helper process to be had.
+    pub fn begin(source: &ImageSource, keys: UnknownKeys) -> io::Result<Self> {
+        Inquiry::begin(NAME, &(source, keys), None).map(Self)
+    }
+
+    /// Readable when [`outcome`](Self::outcome) may have something.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.fd()
+    }
+
+    /// What was found; an error where the helper died; `None`: not known yet.
+    pub fn outcome(&mut self) -> Option<io::Result<Result<Found, Refusal>>> {
+        self.0.outcome()
+    }
+}
+
+/// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
+pub fn helper_main_if_asked() {
+    if std::env::args_os().next().is_some_and(|name| name == NAME) {
+        spawn::settle(NAME, 2);
+        let (request, report) = (spawn::inherited(0), spawn::inherited(1));
+        let Ok((source, keys)) = spawn::read_request(request) else { std::process::exit(1) };
+        spawn::answer(report, &find(&source, keys))
+    }
+}
+
+/// Looks, however long that takes.
+fn find(source: &ImageSource, keys: UnknownKeys) -> Result<Found, Refusal> {
+    complete(open(source)?, keys)
+}
+
+fn complete(image: Image, keys: UnknownKeys) -> Result<Found, Refusal> {
+    let unknown_keys = match keys {
+        UnknownKeys::Wanted => image.unknown_keys(),
+        UnknownKeys::Unwanted => Vec::new(),
+    };
+    Ok(Found { facts: image.facts()?, unknown_keys })
+}
+
+/// What was found where nobody has to be waited for; `None`: that isn't known.
+pub fn find_at_once(source: &ImageSource, keys: UnknownKeys) -> Option<Result<Found, Refusal>> {
+    let kernels_own = KernelsOwn::read()?;
+    let image = match open_if(source, &|path| kernels_own.at_hand(path).is_some()) {
+        Ok(image) => image,
+        Err(ImageError::NotAtHand { .. }) => return None,
+        Err(error) => return Some(Err(error.into())),
+    };
+    let root = kernels_own.at_hand(&image.rootfs)?;
+    for name in [PASSWD, GROUP] {
+        kernels_own.at_hand_in(root.as_fd(), Path::new(name))?;
+    }
+    Some(complete(image, keys))
+}
+
+/// The mounts of file systems of the kernel's own.
+struct KernelsOwn(Vec<u64>);
+
+impl KernelsOwn {
+    fn read() -> Option<Self> {
+        Some(Self::of(&fs::read_to_string("/proc/thread-self/mountinfo").ok()?))
+    }
+
+    /// From lines like `36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda1 rw` (proc(5)).
+    fn of(mountinfo: &str) -> Self {
+        let id = |line: &str| {
+            let (mount, system) = line.split_once(" - ")?;
+            let own = KERNELS_OWN.contains(&system.split(' ').next()?);
+            own.then(|| mount.split(' ').next()?.parse().ok())?
+        };
+        Self(mountinfo.lines().filter_map(id).collect())
+    }
+
+    /// What is at a path, if nothing but caches was needed to get there and nobody to be asked now.
+    fn at_hand(&self, path: &Path) -> Option<OwnedFd> {
+        self.checked(openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::CACHED))?
+    }
+
+    /// As [`at_hand`](Self::at_hand), inside of a root file system; nothing is at hand as well.
+    fn at_hand_in(&self, root: BorrowedFd<'_>, path: &Path) -> Option<()> {
+        let resolve = ResolveFlags::CACHED | ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        self.checked(openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)).map(|_| ())
+    }
+
+    /// `None`: it isn't. `Some(None)`: there is no such thing.
+    fn checked(&self, found: Result<OwnedFd, Errno>) -> Option<Option<OwnedFd>> {
+        match found {
+            Ok(fd) => {
+                // fdinfo knows without asking the file system, as fstat would.
+                let text = fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+                let mount: u64 = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()?;
+                self.0.contains(&mount).then_some(Some(fd))
+            }
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Some(None),
+            Err(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn file_systems_that_others_answer_for_are_not_the_kernels_own() {
+        let mounts = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+            36 22 0:30 / /mnt/a\\040b rw shared:1 master:2 - fuse.sshfs me@there rw\n\
+            37 22 0:31 / /mnt/nfs rw - nfs4 there:/ rw,vers=4.2\n\
+            38 22 0:32 / /run rw shared:5 - tmpfs tmpfs rw\n\
+            39 22 0:33 / /merged rw - overlay overlay rw,lowerdir=/mnt/nfs\n\
+            40 22 0:34 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\nnonsense\n";
+        assert_eq!(KernelsOwn::of(mounts).0, [22, 38]);
+    }
+
+    /// R5.16: what has just been read is at hand, and found to be what a helper would find; what isn't there, or is behind
+    /// a file system that isn't the kernel's own, is left to one.
+    #[test]
+    fn what_is_at_hand_is_found_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let bundle = dir.path().join("bundle");
+        fs::create_dir_all(bundle.join("rootfs/etc")).unwrap();
+        fs::write(bundle.join("rootfs/etc/passwd"), "me:x:7:7::/:\n").unwrap();
+        let config = |root: &str| {
+            let text = format!(r#"{{"ociVersion": "1.2.0", "root": {{"path": {root:?}}}, "odd": 1}}"#);
+            fs::write(bundle.join("config.json"), text).unwrap();
+        };
+        config("rootfs");
+        let source = ImageSource::Bundle(bundle.clone());
+        if KernelsOwn::read().unwrap().at_hand(&bundle).is_none() {
+            println!("skipped: {} is on a file system that isn't the kernel's own", bundle.display());
+            return;
+        }
+        let slowly = find(&source, UnknownKeys::Wanted).unwrap();
+        let at_once = find_at_once(&source, UnknownKeys::Wanted).unwrap().unwrap();
+        assert_eq!(at_once.unknown_keys, ["odd"]);
+        assert_eq!(serde_json::to_value(&at_once).unwrap(), serde_json::to_value(&slowly).unwrap());
+        assert_eq!(find_at_once(&source, UnknownKeys::Unwanted).unwrap().unwrap().unknown_keys, [""; 0]);
+        assert!(find_at_once(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted).unwrap().is_ok());
+        fs::write(bundle.join("config.json"), "{").unwrap();
+        assert_eq!(find_at_once(&source, UnknownKeys::Wanted).unwrap().unwrap_err().trouble, Trouble::Unusable);
+        // /proc isn't in the list.
+        config("/proc/self");
+        assert!(find_at_once(&source, UnknownKeys::Wanted).is_none());
+        fs::remove_file(bundle.join("config.json")).unwrap();
+        symlink("/proc/version", bundle.join("config.json")).unwrap();
+        assert!(find_at_once(&source, UnknownKeys::Wanted).is_none());
+        assert!(find_at_once(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted).is_none());
+        assert!(find_at_once(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted).is_none());
+    }
+}

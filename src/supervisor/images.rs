@@ -1,0 +1,90 @@
+//! Images: looked for at once where nobody has to be waited for, else by a helper.
+
+use barepod_engine::event::{ContainerEvent, ImageFailure};
+use barepod_engine::spec::{Attempt, ContainerIndex};
+
+use super::Supervisor;
+use super::sources::{Interest, Token};
+use crate::plan::ImageSource;
+use crate::runtime::container::reap_strays;
+use crate::runtime::image::{self, Found, Refusal, Search, Trouble, UnknownKeys};
+
+impl Supervisor<'_> {
+    pub(super) fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
+        let source = &self.pod.plan.images[usize::from(container.0)];
+        let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
+        if let Some(found) = image::find_at_once(source, keys) {
+            return self.image_found(container, attempt, found);
+        }
+        let begun = Search::begin(source, keys).and_then(|search| {
+            self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
+            Ok(search)
+        });
+        match begun {
+            Ok(search) => self.slot(container).search = Some((attempt, search)),
+            Err(cause) => self.no_image(container, attempt, format!("the helper that looks for it: {cause}")),
+        }
+    }
+
+    /// The helper has something to say, or has died.
+    pub(super) fn image_moved(&mut self, container: ContainerIndex) {
+        let Some((attempt, mut search)) = self.slot(container).search.take() else { return };
+        let Some(outcome) = search.outcome() else {
+            self.slot(container).search = Some((attempt, search));
+            return;
+        };
+        self.sources.remove(search.fd());
+        drop(search);
+        reap_strays();
+        match outcome {
+            Ok(found) => self.image_found(container, attempt, found),
+            Err(cause) => self.no_image(container, attempt, format!("looking for it: {cause}")),
+        }
+    }
+
+    /// Nobody wants it any more.
+    pub(super) fn give_up_image(&mut self, container: ContainerIndex, attempt: Attempt) {
+        let search = self.slot(container).search.take_if(|(asked, _)| *asked == attempt);
+        if let Some((_, search)) = search {
+            self.sources.remove(search.fd());
+            self.no_image(container, attempt, "it was given up while it was looked for".to_owned());
+        }
+    }
+
+    fn no_image(&mut self, container: ContainerIndex, attempt: Attempt, why: String) {
+        let message = format!("{}: {why}", image_name(&self.pod.plan.images[usize::from(container.0)]));
+        self.image_found(container, attempt, Err(Refusal { trouble: Trouble::Absent, message }));
+    }
+
+    fn image_found(&mut self, container: ContainerIndex, attempt: Attempt, found: Result<Found, Refusal>) {
+        for key in found.iter().flat_map(|found| &found.unknown_keys) {
+            let image = image_name(&self.pod.plan.images[usize::from(container.0)]);
+            self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
+        }
+        let event = match &found {
+            Ok(Found { facts, .. }) => {
+                ContainerEvent::ImageReady { image_id: facts.id.clone(), stop_signal: facts.stop_signal }
+            }
+            // A bundle that is there but no good is found out at the create, as the kubelet's runtime does.
+            Err(refusal) => match refusal.trouble {
+                Trouble::Absent => {
+                    ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: refusal.message.clone() }
+                }
+                Trouble::Unusable => {
+                    let image_id = image_name(&self.pod.plan.images[usize::from(container.0)]);
+                    ContainerEvent::ImageReady { image_id, stop_signal: None }
+                }
+            },
+        };
+        self.slot(container).image = Some(found);
+        self.answer(container, attempt, event);
+    }
+}
+
+/// `imageID` of an image that can't be read.
+fn image_name(source: &ImageSource) -> String {
+    match source {
+        ImageSource::Bundle(path) => format!("bundle:{}", path.display()),
+        ImageSource::Rootfs(path) => format!("rootfs:{}", path.display()),
+    }
+}
