@@ -35,7 +35,7 @@ impl Silent {
         mount(Some("silent"), folder, Some("fuse"), MsFlags::empty(), Some(options.as_str())).unwrap();
         // The first request (FUSE_INIT) is answered, or the others would not even be sent.
         let mut request = [0; 1 << 14];
-        device.read(&mut request).unwrap();
+        assert!(device.read(&mut request).unwrap() > 16);
         let mut answer = [0; 80];
         answer[..4].copy_from_slice(&80_u32.to_ne_bytes());
         answer[8..16].copy_from_slice(&request[8..16]);
