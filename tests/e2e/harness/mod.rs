@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use manifest::{Manifest, PATIENT, hook, main, probe, sidecar, worker};
 pub use run::Run;
 use serde_json::Value;
-pub use wait::{patience, slow, wait, wait_for};
+pub use wait::{patience, slow, wait, wait_for, wait_until};
 
 /// The binary under test.
 pub fn binary() -> PathBuf {

@@ -28,12 +28,24 @@ pub fn wait(what: &str, mut condition: impl FnMut() -> bool) {
 /// Like [`wait`], and gives what was found.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + patience();
+    let mut found = None;
+    let in_time = wait_until(Instant::now() + patience(), || {
+        found = find();
+        found.is_some()
+    });
+    assert!(in_time, "never came true: {what}");
+    found.expect("it has come true")
+}
+
+/// Looks at `condition` every 2 ms until it holds, or it is so late; whether it does.
+pub fn wait_until(deadline: Instant, mut condition: impl FnMut() -> bool) -> bool {
     loop {
-        if let Some(found) = find() {
-            return found;
+        if condition() {
+            return true;
         }
-        assert!(Instant::now() < deadline, "never came true: {what}");
+        if Instant::now() >= deadline {
+            return false;
+        }
         // Bounded polling of a condition, not synchronisation by time.
         #[allow(clippy::disallowed_methods, reason = "a bounded look at a condition that has no descriptor")]
         std::thread::sleep(Duration::from_millis(2));
