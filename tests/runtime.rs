@@ -85,6 +85,7 @@ impl World {
             sysctls: BTreeMap::new(),
             hosts: "127.0.0.1 localhost\n".into(),
             resolv_conf: String::new(),
+            pod_ips: vec!["127.0.0.1".into()],
             shm_size: 1 << 20,
         };
         let mut world = Self { dir, name, node, sandbox: None };
@@ -99,7 +100,7 @@ impl World {
             },
             huge_pages: Vec::new(),
         };
-        let mut sandbox = Sandbox::create(&plan, &cgroup, volumes, &world.dirs(), &world.node).unwrap();
+        let mut sandbox = Sandbox::create(&plan, &cgroup, volumes, &world.dirs(), None, &world.node).unwrap();
         while let Some(search) = sandbox.search_fd() {
             rustix::event::poll(&mut [rustix::event::PollFd::new(&search, rustix::event::PollFlags::IN)], None)
                 .unwrap();

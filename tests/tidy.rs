@@ -53,7 +53,11 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/handler", &["plan", "runtime/program", "runtime/spawn"]),
     ("runtime/image", &["plan", "runtime/spawn"]),
     ("runtime/node", &["plan", "runtime/cgroup"]),
-    ("runtime/sandbox", &["plan", "runtime/cgroup", "runtime/files", "runtime/spawn", "runtime/volume"]),
+    ("runtime/network", &["plan", "runtime/spawn"]),
+    (
+        "runtime/sandbox",
+        &["plan", "runtime/cgroup", "runtime/files", "runtime/network", "runtime/spawn", "runtime/volume"],
+    ),
     // An image volume is what `image` finds behind its reference.
     ("runtime/volume", &["plan", "runtime/files", "runtime/image", "runtime/spawn"]),
     ("runtime/clone", &["runtime/spawn"]),

@@ -85,6 +85,10 @@ pub struct RunArgs {
     /// No lifecycle lines, only what containers print and what goes wrong
     #[arg(short, long)]
     pub quiet: bool,
+    /// How an ordinary user's pod gets to the network; by default by pasta where that is installed and works, else not at
+    /// all. Not for pods with hostNetwork; those of root have their loopback
+    #[arg(long, value_name = "HOW")]
+    pub network: Option<Network>,
     /// Restart back-off
     #[command(flatten)]
     pub backoff: BackoffArgs,
@@ -110,6 +114,15 @@ pub struct RunArgs {
     /// What a kubelet's operator would say about security
     #[command(flatten)]
     pub security: SecurityArgs,
+}
+
+/// `--network`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// By pasta (package passt): what the pod sends goes out as if the user had sent it; nothing comes in
+    Pasta,
+    /// It has its loopback and nothing else
+    None,
 }
 
 /// `--cpu-manager`.

@@ -105,6 +105,9 @@ pub enum CliError {
     /// An ordinary user who may not have what a pod needs.
     #[error(transparent)]
     Rootless(#[from] crate::runtime::rootless::RootlessError),
+    /// `--network`.
+    #[error("--network pasta: {0}; or leave the option out: without pasta the pod has its loopback only")]
+    Network(#[source] crate::runtime::network::NetworkError),
     /// Root, but no cgroups.
     #[error(
         "no cgroups for the pod, and without them nothing keeps root's containers from the box's devices: {why}; in a \
@@ -132,6 +135,7 @@ impl CliError {
             | Self::Cpus(_)
             | Self::Supervisor(_)
             | Self::Rootless(_)
+            | Self::Network(_)
             | Self::Signals(_)
             | Self::NoCgroups { .. }
             | Self::Killed => Exit::Own,

@@ -9,6 +9,7 @@ mod events;
 mod exit_code;
 mod get;
 mod logs;
+mod network;
 mod recover;
 mod resize;
 mod rm;

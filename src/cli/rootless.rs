@@ -140,7 +140,7 @@ fn obstacle(why: Option<&NoCgroups>) -> String {
     }
 }
 
-fn warn(text: &str) {
+pub(super) fn warn(text: &str) {
     let colour = terminal::Colour::of(&std::io::stderr());
     eprintln!("{} {text}", terminal::warning("warning:", colour));
 }

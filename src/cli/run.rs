@@ -13,7 +13,7 @@ use super::exit_code::Exit;
 use super::rootless::Runner;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
-use super::{cpus, recover, rootless};
+use super::{cpus, network, recover, rootless};
 use crate::manifest::{self, Absent, Beside, Objects};
 use crate::plan::memory_qos::{MemoryQos, MemoryReservation};
 use crate::plan::{self, CgroupVersion, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
@@ -45,6 +45,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         Runner::Elsewhere(exit) => return Ok(exit),
     };
     complete(&mut manifest, &node.hostname);
+    let connection = network::connect(args.network, &manifest, &node)?;
     let options = PodOptions {
         manifest_dir: folder_of(&args.file)?,
         backoff,
@@ -52,6 +53,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         objects,
         claims,
         memory_qos: memory_qos(args, node.cgroups)?,
+        network: network::planned(connection.as_ref()),
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     let absent = absent_images(&manifest, &plan, &args.file);
@@ -78,7 +80,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
         None => None,
     };
-    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval: args.eviction_interval };
+    let pod = Pod { manifest, plan, node, dirs, connection, rejected, storage_interval: args.eviction_interval };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::hear().map_err(CliError::Signals)?;
     Ok(Exit::Pod(supervisor.run()?))

@@ -48,7 +48,8 @@ pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Names, Wanted, ha
 pub use image::{GivenImage, given_images};
 pub use lifecycle::{init_kind, of as lifecycle_of};
 pub(crate) use mounts::{binds, normal};
-pub use pod::{PodOptions, SecurityOptions, pod};
+pub use network::DNS_FORWARD;
+pub use pod::{PodNetwork, PodOptions, SecurityOptions, pod};
 pub use rootless::unenforced;
 pub use seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};
 pub use sysctls::sysctl_pattern;

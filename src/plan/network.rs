@@ -1,10 +1,12 @@
 //! Names and name resolution of a pod: hostname, /etc/hosts, resolv.conf, as the kubelet and containerd write them.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
+use super::pod::PodNetwork;
 use super::types::NodeFacts;
 
 /// Longest label of a host name; longest name the kernel takes.
@@ -13,7 +15,23 @@ const KERNEL_NAME: usize = 64;
 /// A box has no cluster, but names written for one must come out as there.
 const CLUSTER_DOMAIN: &str = "cluster.local";
 /// What a pod without a network of its own kind can be reached at: the loopback of its namespace.
-const POD_IP: &str = "127.0.0.1";
+const LOOPBACK: &str = "127.0.0.1";
+/// Where a pod that is connected with the outside asks the first of the box's name servers, where that only hears the
+/// box itself: a link-local address that is no host's, as podman has it.
+pub const DNS_FORWARD: &str = "169.254.1.1";
+
+/// The pod's addresses, at least one.
+pub(crate) fn ips(spec: &v1::PodSpec, node: &NodeFacts, network: &PodNetwork) -> Vec<String> {
+    let own = || match network {
+        PodNetwork::Connected { ips } => ips.clone(),
+        PodNetwork::Loopback => vec![LOOPBACK.to_owned()],
+    };
+    match (spec.host_network, &node.host_ips[..]) {
+        (Some(true), ips @ [_, ..]) => ips.to_vec(),
+        (Some(true), []) => vec![LOOPBACK.to_owned()],
+        _ => own(),
+    }
+}
 
 /// The pod's host name and, where it has a subdomain, its domain.
 pub(crate) fn names(
@@ -62,7 +80,13 @@ fn truncated(name: &str) -> String {
 }
 
 /// Text of /etc/hosts (kubelet_pods.go managedHostsFileContent, nodeHostsFileContent).
-pub(crate) fn hosts(spec: &v1::PodSpec, node: &NodeFacts, hostname: &str, domain: Option<&str>) -> String {
+pub(crate) fn hosts(
+    spec: &v1::PodSpec,
+    node: &NodeFacts,
+    pod_ips: &[String],
+    hostname: &str,
+    domain: Option<&str>,
+) -> String {
     let mut text = if spec.host_network == Some(true) {
         format!("# Kubernetes-managed hosts file (host network).\n{}", node.hosts)
     } else {
@@ -75,10 +99,12 @@ pub(crate) fn hosts(spec: &v1::PodSpec, node: &NodeFacts, hostname: &str, domain
             fe00::2\tip6-allrouters\n"
             .to_owned();
         let short = hostname.split('.').next().unwrap_or(hostname);
-        let _ = match domain {
-            Some(domain) => writeln!(text, "{POD_IP}\t{short}.{domain}\t{short}"),
-            None => writeln!(text, "{POD_IP}\t{hostname}"),
-        };
+        for ip in pod_ips {
+            let _ = match domain {
+                Some(domain) => writeln!(text, "{ip}\t{short}.{domain}\t{short}"),
+                None => writeln!(text, "{ip}\t{hostname}"),
+            };
+        }
         text
     };
     let aliases: Vec<_> = spec.host_aliases.iter().flatten().collect();
@@ -107,13 +133,17 @@ struct Dns {
 }
 
 /// Text of /etc/resolv.conf. There is no cluster DNS: ClusterFirst falls back to the host's as in a kubelet without one.
-pub(crate) fn resolv_conf(spec: &v1::PodSpec, node: &NodeFacts) -> String {
+pub(crate) fn resolv_conf(spec: &v1::PodSpec, node: &NodeFacts, network: &PodNetwork) -> String {
     let own = spec.dns_config.as_ref();
     let inherited = spec.dns_policy.as_deref() != Some("None");
-    if inherited && own.is_none() {
+    let mut dns = if inherited { parse(&node.resolv_conf) } else { Dns::default() };
+    let changed = match network {
+        PodNetwork::Connected { ips } if spec.host_network != Some(true) => move_local_servers(&mut dns.servers, ips),
+        _ => false,
+    };
+    if inherited && own.is_none() && !changed {
         return node.resolv_conf.clone();
     }
-    let mut dns = if inherited { parse(&node.resolv_conf) } else { Dns::default() };
     if let Some(own) = own {
         add(&mut dns.servers, own.nameservers.iter().flatten());
         add(&mut dns.searches, own.searches.iter().flatten());
@@ -139,6 +169,22 @@ pub(crate) fn resolv_conf(spec: &v1::PodSpec, node: &NodeFacts) -> String {
         let _ = writeln!(text, "options {}", words.collect::<Vec<_>>().join(" "));
     }
     text
+}
+
+/// Name servers at the box's loopback, and at the addresses that it shares with the pod, can't be asked from the pod: the
+/// first of all IPv4 ones is, by [`DNS_FORWARD`], and others are left out. Whether there were such.
+fn move_local_servers(servers: &mut Vec<String>, shared: &[String]) -> bool {
+    let is_local = |server: &String| {
+        shared.contains(server) || server.parse().is_ok_and(|ip: IpAddr| ip.is_loopback() || ip.is_unspecified())
+    };
+    let number = servers.len();
+    let first = servers.iter().find(|server| server.parse().is_ok_and(|ip: IpAddr| ip.is_ipv4())).cloned();
+    let forwarded = first.filter(is_local);
+    if let Some(place) = servers.iter_mut().find(|server| forwarded.as_ref() == Some(server)) {
+        DNS_FORWARD.clone_into(place);
+    }
+    servers.retain(|server| !is_local(server));
+    forwarded.is_some() || servers.len() < number
 }
 
 fn add<'a>(list: &mut Vec<String>, more: impl Iterator<Item = &'a String>) {

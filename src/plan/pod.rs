@@ -32,6 +32,21 @@ pub struct PodOptions {
     pub security: SecurityOptions,
     /// Likewise about memory.
     pub memory_qos: MemoryQos,
+    /// What there is of a network for a pod that doesn't have the box's.
+    pub network: PodNetwork,
+}
+
+/// The network of a pod that doesn't have the box's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PodNetwork {
+    /// Its own loopback.
+    #[default]
+    Loopback,
+    /// One that has been connected with the outside, and in which these, at least one, are the pod's.
+    Connected {
+        /// Of each family one.
+        ips: Vec<String>,
+    },
 }
 
 /// What the command line says about security.
@@ -61,7 +76,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         errors.push(PlanError::Invalid { field: "metadata.uid".to_owned(), value: uid.to_owned(), cause });
     }
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
-    let sandbox = sandbox(pod, spec, node, &options.security, &mut errors);
+    let sandbox = sandbox(pod, spec, node, options, &mut errors);
     apparmor::check(spec, node, &mut errors);
     selinux::check(spec, node, &mut errors);
     rootless::check(spec, node, &mut errors);
@@ -128,11 +143,12 @@ fn sandbox(
     pod: &v1::Pod,
     spec: &v1::PodSpec,
     node: &NodeFacts,
-    options: &SecurityOptions,
+    options: &PodOptions,
     errors: &mut Vec<PlanError>,
 ) -> SandboxPlan {
     let scope = |host: Option<bool>| if host == Some(true) { Scope::Host } else { Scope::Pod };
     let (hostname, domain) = network::names(pod, spec, node, errors);
+    let pod_ips = network::ips(spec, node, &options.network);
     SandboxPlan {
         network: scope(spec.host_network),
         ipc: scope(spec.host_ipc),
@@ -146,9 +162,10 @@ fn sandbox(
         ids: None,
         shared_volumes: mounts::shared_volumes(spec),
         domainname: String::new(),
-        sysctls: sysctls::sysctls(spec, node, options, errors),
-        hosts: network::hosts(spec, node, &hostname, domain.as_deref()),
-        resolv_conf: network::resolv_conf(spec, node),
+        sysctls: sysctls::sysctls(spec, node, &options.security, errors),
+        hosts: network::hosts(spec, node, &pod_ips, &hostname, domain.as_deref()),
+        resolv_conf: network::resolv_conf(spec, node, &options.network),
+        pod_ips,
         shm_size: SHM_SIZE,
         hostname,
     }

@@ -81,6 +81,7 @@ fn options() -> PodOptions {
         objects: Objects::default(),
         claims: BTreeMap::new(),
         memory_qos: MemoryQos::default(),
+        network: PodNetwork::default(),
     }
 }
 

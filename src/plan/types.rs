@@ -111,6 +111,8 @@ pub struct SandboxPlan {
     pub hosts: String,
     /// Text of /etc/resolv.conf.
     pub resolv_conf: String,
+    /// The pod's addresses, at least one.
+    pub pod_ips: Vec<String>,
     /// Size of the shared /dev/shm in bytes (64 MiB).
     pub shm_size: u64,
 }

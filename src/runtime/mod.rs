@@ -16,6 +16,7 @@ mod limits;
 mod lsm;
 pub mod memory;
 mod mount;
+pub mod network;
 pub mod node;
 pub mod program;
 pub mod rootless;

@@ -340,11 +340,11 @@ pub(crate) fn has_ended(pidfd: impl AsFd) -> bool {
     matches!(poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&now)), Ok(1))
 }
 
-/// Waits for a child that is on its way out, and reaps it.
-pub(crate) fn await_end(pidfd: &OwnedFd) {
+/// Waits for a child that is on its way out, reaps it, and tells how it ended.
+pub(crate) fn await_end(pidfd: &OwnedFd) -> ExitStatus {
     use rustix::event::{PollFd, PollFlags, poll};
     while poll(&mut [PollFd::new(pidfd, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
-    let _ = reap(pidfd);
+    reap(pidfd).ok().flatten().unwrap_or(ExitStatus::Unknown)
 }
 
 /// Process groups whose helper is gone from our books but whose members may still have to be reaped.

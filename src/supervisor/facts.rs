@@ -42,6 +42,7 @@ impl Supervisor<'_> {
             Token::HandlerAlarm(container, asker) => self.handler_late(container, asker),
             Token::Audience(_) => self.audience.flush(),
             Token::Sandbox => self.sandbox_moved(),
+            Token::Network => self.network_lost(),
             Token::StorageAlarm => self.measure_storage(),
             Token::Storage => self.storage_measured(),
             Token::Volumes => self.volumes_moved(),

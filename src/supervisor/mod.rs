@@ -40,6 +40,7 @@ use crate::plan::storage::StorageLimits;
 use crate::plan::{Asker, NodeFacts, PodPlan};
 use crate::runtime::container::reap_strays;
 use crate::runtime::memory::release_code;
+use crate::runtime::network::Connection;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
@@ -89,6 +90,8 @@ pub struct Pod {
     pub node: NodeFacts,
     /// Where its files go.
     pub dirs: SandboxDirs,
+    /// Its network, where that has been made already.
+    pub connection: Option<Connection>,
     /// Why it can't be run on this box now; then it only gets a status.
     pub rejected: Option<String>,
     /// How often its use of the disk is measured, where that is limited.
@@ -161,6 +164,11 @@ impl<'a> Supervisor<'a> {
         sources
             .add(control.listener(), Token::Listener, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
+        if let Some(connection) = &pod.connection {
+            sources
+                .add(connection.fd(), Token::Network, Interest::Readable)
+                .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
+        }
         let engine = Engine::new(pod.plan.lifecycle.clone());
         let limits = pod.manifest.spec.as_ref().map(StorageLimits::of).unwrap_or_default();
         let storage = Storage::new(limits, pod.storage_interval);
@@ -243,6 +251,7 @@ impl<'a> Supervisor<'a> {
         self.persist();
         self.listen_as_there_is_room();
         let status = self.engine.status();
+        self.pod.connection = None;
         self.control.close();
         // Last: once the ledger says that it ended, nobody looks after this pod again.
         if let Err(error) = self.store.finish() {

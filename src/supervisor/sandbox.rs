@@ -35,7 +35,11 @@ impl Supervisor<'_> {
         let made = match self.sandbox.take() {
             // It was lost: its volumes and all that a new pid 1 can be put beside have stayed.
             Some(sandbox) => sandbox.renew(),
-            None => Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &self.pod.dirs, &self.pod.node),
+            None => {
+                let pod = &self.pod;
+                let network = pod.connection.as_ref();
+                Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &pod.dirs, network, &pod.node)
+            }
         };
         self.go_on_with(made);
     }
@@ -132,6 +136,16 @@ impl Supervisor<'_> {
     fn sandbox_left(&mut self, event: Event) {
         self.give_back_cpus();
         self.facts.push_back(event);
+    }
+
+    /// What connected it with the outside has ended. It stays in the namespace that its containers are in, and nothing else
+    /// can be connected with that: told, once.
+    pub(super) fn network_lost(&mut self) {
+        let Some(connection) = &self.pod.connection else { return };
+        self.sources.remove(connection.fd());
+        let complaint = connection.complaint();
+        let why = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+        self.audience.warn(&format!("the pod has lost its network, pasta has ended{why}"));
     }
 
     /// Its pid 1 has ended. Told once; it is watched again when it has been made anew.

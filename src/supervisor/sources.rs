@@ -46,6 +46,8 @@ pub enum Token {
     Audience(u16),
     /// The pid 1 of the containers' pid namespace ended.
     Sandbox,
+    /// What connects the pod with the outside ended.
+    Network,
     /// The pod's use of the disk is to be measured.
     StorageAlarm,
     /// It was measured.
@@ -89,6 +91,7 @@ impl Token {
             Self::Storage => (14, 0),
             Self::Volumes => (15, 0),
             Self::Image(container) => (21, container.0),
+            Self::Network => (22, 0),
             Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
             Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
         };
@@ -116,6 +119,7 @@ impl Token {
             14 => Self::Storage,
             15 => Self::Volumes,
             21 => Self::Image(container),
+            22 => Self::Network,
             kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -136,7 +140,7 @@ impl Token {
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.
             Self::HandlerAlarm(..) => 4,
-            Self::Output(..) | Self::Audience(_) | Self::StorageAlarm | Self::Storage => 5,
+            Self::Output(..) | Self::Audience(_) | Self::StorageAlarm | Self::Storage | Self::Network => 5,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::plan::{
     VolumePlan,
 };
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
+use crate::runtime::network::Connection;
 use crate::runtime::volume::{self, VolumeError};
 
 pub use removal::{RemovalStep, SandboxRemoval};
@@ -113,14 +114,6 @@ pub struct SandboxDirs {
     pub data: PathBuf,
 }
 
-/// The host's addresses where its network is the pod's; the loopback's where there are none, or no others.
-fn pod_ips(network: Scope, node: &NodeFacts) -> Vec<String> {
-    match (network, &node.host_ips[..]) {
-        (Scope::Host, ips @ [_, ..]) => ips.to_vec(),
-        _ => vec!["127.0.0.1".to_owned()],
-    }
-}
-
 /// A pod's sandbox. Must be [`remove`](Self::remove)d; dropping it leaves cgroup and files to a sweep.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -138,17 +131,19 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes everything, in a process with one thread (it visits the new namespaces itself). Volumes that were there before
-    /// are looked for by a helper: it is there once [`search_fd`](Self::search_fd) has nothing more.
+    /// Makes everything, in a process with one thread (it visits the new namespaces itself). `network` is the pod's, where
+    /// it has been made already. Volumes that were there before are looked for by a helper: it is there once
+    /// [`search_fd`](Self::search_fd) has nothing more.
     pub fn create(
         plan: &SandboxPlan,
         cgroup: &CgroupPlan,
         volumes: &[VolumePlan],
         dirs: &SandboxDirs,
+        network: Option<&Connection>,
         node: &NodeFacts,
     ) -> Result<Self, NotMade> {
         let cgroup = PodCgroup::create(cgroup, node.cgroups)?;
-        let namespaces = match namespaces::create(plan, node.rights()) {
+        let namespaces = match namespaces::create(plan, network, node.rights()) {
             Ok(namespaces) => namespaces,
             Err(error) => {
                 cgroup.remove();
@@ -164,7 +159,7 @@ impl Sandbox {
             volumes: Vec::new(),
             places: BTreeMap::new(),
             search: None,
-            pod_ips: pod_ips(plan.network, node),
+            pod_ips: plan.pod_ips.clone(),
             ids: plan.ids,
         };
         match sandbox.fill(plan, volumes) {

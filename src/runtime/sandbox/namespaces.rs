@@ -1,6 +1,5 @@
 //! The pod's network, IPC and UTS namespaces: the supervisor visits them once to furnish them, comes back and keeps
 //! their descriptors, which are all that holds them when no container runs.
-#![allow(unsafe_code)]
 
 use std::fs::{self, File};
 use std::io;
@@ -11,6 +10,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use super::{SandboxError, error, user};
 use crate::plan::{Rights, SandboxPlan, Scope};
+use crate::runtime::network::{Connection, loopback_up};
 
 /// Descriptors of the pod's namespaces; `None`: the host's.
 #[derive(Debug, Default)]
@@ -59,10 +59,17 @@ struct Wanted {
     home: File,
 }
 
-pub(super) fn create(plan: &SandboxPlan, rights: Rights) -> Result<Held, SandboxError> {
+/// `network`: one that is there already.
+pub(super) fn create(
+    plan: &SandboxPlan,
+    network: Option<&Connection>,
+    rights: Rights,
+) -> Result<Held, SandboxError> {
     let mut kinds = Vec::new();
     if plan.network == Scope::Pod {
-        kinds.push(("net", CloneFlags::CLONE_NEWNET));
+        if network.is_none() {
+            kinds.push(("net", CloneFlags::CLONE_NEWNET));
+        }
         // Under hostNetwork the host's name is the pod's, as containerd has it.
         kinds.push(("uts", CloneFlags::CLONE_NEWUTS));
     }
@@ -87,7 +94,7 @@ pub(super) fn create(plan: &SandboxPlan, rights: Rights) -> Result<Held, Sandbox
             None
         }
     };
-    let furnished = enter(&wanted, made.as_ref()).and_then(|()| furnish(plan, &wanted));
+    let furnished = enter(&wanted, made.as_ref()).and_then(|()| furnish(plan, network, &wanted));
     for one in &wanted {
         setns(one.home.as_fd(), one.flag)
             .map_err(|errno| SandboxError::Lost { namespace: one.name, cause: errno.into() })?;
@@ -110,8 +117,9 @@ fn open(name: &str) -> Result<File, SandboxError> {
     File::open(&path).map_err(error("open", path))
 }
 
-fn furnish(plan: &SandboxPlan, wanted: &[Wanted]) -> Result<Held, SandboxError> {
-    let mut held = Held::default();
+fn furnish(plan: &SandboxPlan, network: Option<&Connection>, wanted: &[Wanted]) -> Result<Held, SandboxError> {
+    let known = network.map(|network| network.namespace().try_clone().map_err(error("dup", "net"))).transpose()?;
+    let mut held = Held { network: known, ..Held::default() };
     for one in wanted {
         let file = open(one.name)?;
         match one.name {
@@ -133,7 +141,11 @@ fn furnish(plan: &SandboxPlan, wanted: &[Wanted]) -> Result<Held, SandboxError> 
     }
     for (name, value) in &plan.sysctls {
         let path = PathBuf::from("/proc/sys").join(name.replace('.', "/"));
-        let written = match (fs::write(&path, value), plan.ids) {
+        let write = || match network.filter(|_| name.starts_with("net.")) {
+            Some(network) => network.within(|| fs::write(&path, value)),
+            None => fs::write(&path, value),
+        };
+        let written = match (write(), plan.ids) {
             // Some belong to the root of the namespace's users, and to nobody else.
             (Err(cause), Some(ids)) if cause.kind() == io::ErrorKind::PermissionDenied => {
                 user::as_root_of(ids, || fs::write(&path, value))
@@ -143,24 +155,4 @@ fn furnish(plan: &SandboxPlan, wanted: &[Wanted]) -> Result<Held, SandboxError> 
         written.map_err(|cause| SandboxError::Sysctl { name: name.clone(), value: value.clone(), cause })?;
     }
     Ok(held)
-}
-
-fn loopback_up() -> io::Result<()> {
-    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
-    // SAFETY: ifreq is plain data for which zeros are valid; both ioctls read the name and read or write the flags in
-    // it, within its size. No safe wrapper exists for these two.
-    unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
-            *to = *from as libc::c_char;
-        }
-        if libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
-        if libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw mut request) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
 }
