@@ -38,6 +38,7 @@ mod oci_fields;
 mod oci_hooks;
 mod order;
 mod output;
+mod pasta;
 mod probes;
 mod resize;
 mod restart;

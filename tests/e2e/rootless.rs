@@ -94,7 +94,7 @@ fn the_hosts_network_can_be_had() {
     let Some(case) = Case::of_user("user-network", Ids::Subordinate) else { return };
     let script = "say $(readlink /proc/self/ns/net) $(readlink /proc/self/ns/ipc); ls /sys/class/net > /t/net";
     let pod = case.pod().spec(json!({"hostNetwork": true, "hostIPC": true})).main("main", script);
-    let mut run = case.start(&pod);
+    let mut run = case.start_with(&pod, &[]);
     assert_eq!(run.end(), 0, "{}", run.stderr());
     let own = |name: &str| fs::read_link(format!("/proc/self/ns/{name}")).unwrap().display().to_string();
     assert_eq!(case.trace(), [format!("{} {}", own("net"), own("ipc"))]);

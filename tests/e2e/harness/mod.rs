@@ -85,6 +85,12 @@ impl Case {
         tmp
     }
 
+    /// Runs the user's pods in a network namespace, which others of this machine don't use, with these name servers.
+    pub fn enter_network(&mut self, namespace: PathBuf, resolv_conf: &str) {
+        fs::write(self.dir().join("etc/upper/resolv.conf"), resolv_conf).unwrap();
+        self.user.as_mut().unwrap().network = Some(namespace);
+    }
+
     /// From now on barepod is run by another program, whose words these are.
     pub fn within(&mut self, words: &[&str]) {
         self.within = words.iter().map(ToString::to_string).collect();
@@ -177,8 +183,10 @@ impl Case {
     pub fn command_at(&self, options: &[&str], args: &[&str]) -> Command {
         let mut command = match &self.user {
             Some(user) => {
-                let cgroup = user.cgroup.clone().filter(|_| args.first() == Some(&"run"));
-                let user = user::User { cgroup, tmp: user.tmp.clone() };
+                let runs = args.first() == Some(&"run");
+                let of_a_run = |path: &Option<PathBuf>| path.clone().filter(|_| runs);
+                let (cgroup, network) = (of_a_run(&user.cgroup), of_a_run(&user.network));
+                let user = user::User { cgroup, tmp: user.tmp.clone(), network };
                 user::command(self.dir(), &binary(), &user, &self.within)
             }
             None => match self.within.split_first() {
@@ -204,9 +212,10 @@ impl Case {
         self.command(args).output().unwrap()
     }
 
-    /// Starts the pod.
+    /// Starts the pod; a user's without what this machine may have of pasta.
     pub fn start(&self, pod: &Manifest) -> Run<'_> {
-        self.start_with(pod, &["--backoff-initial", "300ms", "--backoff-max", "1200ms"])
+        let network: &[&str] = if self.user.is_some() { &["--network", "none"] } else { &[] };
+        self.start_with(pod, &[&["--backoff-initial", "300ms", "--backoff-max", "1200ms"], network].concat())
     }
 
     /// Starts the pod with other options of `run`.

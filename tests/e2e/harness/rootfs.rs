@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-const APPLETS: [&str; 50] = [
+const APPLETS: [&str; 52] = [
     "sh",
     "cat",
     "ls",
@@ -55,6 +55,8 @@ const APPLETS: [&str; 50] = [
     "tee",
     "sort",
     "fallocate",
+    "traceroute",
+    "wget",
 ];
 
 /// `say WORDS` appends a line to the trace, by one write: the order of lines is the order of events.

@@ -20,10 +20,11 @@ pub enum Ids {
 }
 
 /// Makes an /etc of its own, goes to a cgroup where there is one to go to, sees no more of /tmp than the case's folder and
-/// what `tmp` holds where there is one, and becomes the user.
+/// what `tmp` holds where there is one, goes to a network namespace where there is one to go to, with a /dev/net/tun that
+/// is everybody's as systemd has it, and becomes the user.
 const BECOME: &str = r#"
 set -e
-etc=$1 binary=$2 uid=$3 cgroup=$4 tmp=$5; shift 5
+etc=$1 binary=$2 uid=$3 cgroup=$4 tmp=$5 network=$6; shift 6
 mount -t overlay overlay -o "lowerdir=/etc,upperdir=$etc/upper,workdir=$etc/work" /etc
 mount -o bind "$binary" "$etc/barepod"
 [ -z "$cgroup" ] || echo $$ > "$cgroup/cgroup.procs"
@@ -33,7 +34,14 @@ if [ -n "$tmp" ]; then
   mount -o rbind "$case" "$here"
   mount -o rbind "$tmp" /tmp
 fi
-exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
+enter=
+if [ -n "$network" ]; then
+  mount -t tmpfs devices "$etc/devices"
+  mknod -m 666 "$etc/devices/tun" c 10 200
+  mount -o bind "$etc/devices/tun" /dev/net/tun
+  enter="nsenter --net=$network"
+fi
+exec $enter setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
 "#;
 
 /// Who runs barepod.
@@ -43,12 +51,14 @@ pub struct User {
     pub cgroup: Option<PathBuf>,
     /// What they have as /tmp.
     pub tmp: Option<PathBuf>,
+    /// The network namespace they are in.
+    pub network: Option<PathBuf>,
 }
 
 /// Prepares what `command` needs in the case's folder, which is to be searchable by all.
 pub fn prepare(dir: &Path, ids: Ids) {
     let etc = dir.join("etc");
-    for folder in ["upper", "work"] {
+    for folder in ["upper", "work", "devices"] {
         fs::create_dir_all(etc.join(folder)).unwrap();
     }
     fs::set_permissions(&etc, PermissionsExt::from_mode(0o755)).unwrap();
@@ -85,7 +95,7 @@ pub fn command(dir: &Path, binary: &Path, user: &User, within: &[String]) -> Com
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "bash", "-c", BECOME, "become"]);
     command.arg(dir.join("etc")).arg(binary).arg(UID.to_string());
-    for path in [&user.cgroup, &user.tmp] {
+    for path in [&user.cgroup, &user.tmp, &user.network] {
         command.arg(path.as_deref().unwrap_or(Path::new("")));
     }
     command.args(within).arg(dir.join("etc/barepod"));

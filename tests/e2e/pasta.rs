@@ -1,0 +1,382 @@
+//! Pods of an ordinary user on the network, by pasta (docs/rootless.md). The box's network is one of the test's own: a
+//! namespace for the box, another one for all that is outside, a cable between them.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sched::{CloneFlags, setns};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::harness::user::Ids;
+use crate::harness::{Case, Manifest, Run, main, wait, wait_for};
+
+/// The box's address, which becomes the pod's, and that of who is outside.
+const BOX: &str = "10.201.0.2";
+const BOX_V6: &str = "fd00:201::2";
+const OUTSIDE: &str = "10.201.0.1";
+
+/// A network namespace, held by a process.
+struct Namespace(Child);
+
+impl Namespace {
+    fn new() -> Self {
+        let mut command = Command::new("unshare");
+        let child = command.args(["--net", "sleep", "1000"]).stdin(Stdio::null()).spawn().unwrap();
+        let namespace = Self(child);
+        let own = fs::read_link("/proc/self/ns/net").unwrap();
+        wait("a network namespace", || fs::read_link(namespace.path()).is_ok_and(|other| other != own));
+        namespace
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/net", self.0.id()))
+    }
+
+    /// Does something in it, in a thread of its own; what it opens stays in the namespace.
+    fn within<T: Send + 'static>(&self, action: impl FnOnce() -> T + Send + 'static) -> T {
+        let file = File::open(self.path()).unwrap();
+        let thread = std::thread::spawn(move || {
+            setns(file, CloneFlags::CLONE_NEWNET).unwrap();
+            action()
+        });
+        thread.join().unwrap()
+    }
+
+    /// ip(8) in it. False: it couldn't.
+    fn ip(&self, words: &str) -> bool {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        self.within(move || Command::new("ip").args(words).stderr(Stdio::null()).status().unwrap().success())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// A user's box with nothing but a loopback, and pasta.
+fn lonely(name: &str) -> Option<(Case, Namespace)> {
+    let mut case = Case::of_user(name, Ids::Subordinate)?;
+    if !has("pasta") || !has("nsenter") || !has("ip") {
+        println!("skipped: {name}: needs pasta, nsenter and ip (scripts/setup test)");
+        return None;
+    }
+    if !std::path::Path::new("/dev/net/tun").exists() {
+        println!("skipped: {name}: needs /dev/net/tun");
+        return None;
+    }
+    let own = Namespace::new();
+    assert!(own.ip("link set lo up"));
+    case.enter_network(own.path(), "nameserver 127.0.0.53\nsearch outside\noptions edns0\n");
+    Some((case, own))
+}
+
+/// A user's box with a network.
+fn connected(name: &str) -> Option<(Case, Namespace, Namespace)> {
+    let (case, own) = lonely(name)?;
+    let outside = Namespace::new();
+    if !own.ip(&format!("link add eth0 type veth peer name eth0 netns {}", outside.0.id())) {
+        println!("skipped: {name}: needs virtual network cables (CONFIG_VETH)");
+        return None;
+    }
+    for (namespace, number) in [(&own, 2), (&outside, 1)] {
+        for words in [
+            format!("addr add 10.201.0.{number}/24 dev eth0"),
+            format!("addr add fd00:201::{number}/64 dev eth0 nodad"),
+            "link set lo up".to_owned(),
+            "link set eth0 up".to_owned(),
+        ] {
+            assert!(namespace.ip(&words), "{words}");
+        }
+    }
+    assert!(own.ip("route add default via 10.201.0.1") && own.ip("-6 route add default via fd00:201::1 dev eth0"));
+    Some((case, own, outside))
+}
+
+fn has(program: &str) -> bool {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|folder| folder.join(program).exists())
+}
+
+/// As a user starts it who says nothing about the network, but for what `options` say.
+fn start<'a>(case: &'a Case, pod: &Manifest, options: &[&str]) -> Run<'a> {
+    case.start_with(pod, &[&["--backoff-initial", "300ms", "--backoff-max", "1200ms"], options].concat())
+}
+
+fn warnings(run: &Run<'_>) -> Vec<String> {
+    run.stderr().lines().filter(|line| line.contains("warning:")).map(str::to_owned).collect()
+}
+
+/// Does this until the end of the closure.
+fn meanwhile<T>(serve: impl Fn(&AtomicBool) + Sync, action: impl FnOnce() -> T) -> T {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(&over));
+        let _over = Over(&over);
+        action()
+    })
+}
+
+/// A name server that knows one name.
+fn answer_names(socket: &UdpSocket, over: &AtomicBool) {
+    let mut query = [0; 512];
+    while !over.load(Ordering::Relaxed) {
+        let Ok((length, from)) = socket.recv_from(&mut query) else { continue };
+        let name = b"\x03web\x07outside\x00\x00\x01";
+        let knows = query[..length].windows(name.len()).any(|part| part == name);
+        // The question again, without what may come behind it.
+        let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+        let mut reply = query[..end].to_vec();
+        reply[2..12].copy_from_slice(&[0x81, if knows { 0x80 } else { 0x83 }, 0, 1, 0, u8::from(knows), 0, 0, 0, 0]);
+        if knows {
+            reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 201, 0, 1]);
+        }
+        socket.send_to(&reply, from).unwrap();
+    }
+}
+
+/// A web server for anybody.
+fn answer_pages(listener: &TcpListener, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        let a_moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&a_moment));
+        let Ok((mut stream, _)) = listener.accept() else { continue };
+        stream.set_nonblocking(false).unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            match stream.read(&mut byte) {
+                Ok(1) => asked.extend(byte),
+                _ => break,
+            }
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\npage\n");
+    }
+}
+
+/// Addresses, names, the pod's own sysctls; probes go to the pod's address, and names are asked for where the box asks,
+/// which is at its own loopback here.
+#[test]
+fn it_gets_outside() {
+    let Some((case, own, outside)) = connected("pasta") else { return };
+    let pages = outside.within(|| TcpListener::bind((OUTSIDE, 8000)).unwrap());
+    pages.set_nonblocking(true).unwrap();
+    let names = own.within(|| UdpSocket::bind("127.0.0.53:53").unwrap());
+    names.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let script = "say $(ip -o addr show dev eth0 scope global | wc -l); cp /etc/resolv.conf /t/resolv; \
+        cp /etc/hosts /t/hosts; say got $(wget -q -O - http://10.201.0.1:8000/); \
+        say $IP; say $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start); web 8080 page; exec serve main";
+    let by_name = json!({"httpGet": {"host": "web.outside", "port": 8000}, "periodSeconds": 1});
+    let ip = json!([{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIPs"}}}]);
+    let sysctl = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "81"}]);
+    fs::write(case.shared("page"), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let probes = json!({"env": ip, "readinessProbe": {"httpGet": {"port": 8080}, "periodSeconds": 1}, "startupProbe": by_name});
+    let spec = json!({"securityContext": {"sysctls": sysctl}});
+    let pod = case.pod().spec(spec).container(main("main", script, probes));
+    let serve = |over: &AtomicBool| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| answer_names(&names, over));
+            answer_pages(&pages, over);
+        });
+    };
+    meanwhile(serve, || {
+        let mut run = start(&case, &pod, &[]);
+        wait("readiness", || case.container("main")["ready"] == true);
+        let status = &case.get()["status"];
+        assert_eq!(status["podIP"], BOX);
+        assert_eq!(status["podIPs"], json!([{"ip": BOX}, {"ip": BOX_V6}]));
+        assert_eq!(case.trace(), ["2", "got page", &format!("{BOX},{BOX_V6}"), "81", "main up"]);
+        let asked = fs::read_to_string(case.shared("page.asked")).unwrap().to_lowercase();
+        assert!(asked.contains(&format!("host: {BOX}:8080")), "{asked}");
+        let read = |name: &str| fs::read_to_string(case.shared(name)).unwrap();
+        assert_eq!(read("resolv"), "search outside\nnameserver 169.254.1.1\noptions edns0\n");
+        for ip in [BOX, BOX_V6] {
+            assert!(read("hosts").contains(&format!("{ip}\tpasta\n")), "{}", read("hosts"));
+        }
+        assert_eq!(warnings(&run), [""; 0]);
+        run.signal(Signal::TERM);
+        assert_eq!(run.end(), 0);
+    });
+}
+
+/// What listens at the box's loopback is the box's alone, whatever the pod may do to its own network: here it takes its
+/// loopback away and sends all by the way to the outside.
+#[test]
+fn the_boxs_loopback_is_out_of_reach() {
+    let Some((case, own, outside)) = connected("pasta-attack") else { return };
+    let (tcp, tcp6, udp) = own.within(|| {
+        let bound = |address: &str| TcpListener::bind((address, 5000)).unwrap();
+        (bound("127.0.0.1"), bound("::1"), UdpSocket::bind("127.0.0.1:5000").unwrap())
+    });
+    let open = outside.within(|| TcpListener::bind((OUTSIDE, 5000)).unwrap());
+    for listener in [&tcp, &tcp6, &open] {
+        listener.set_nonblocking(true).unwrap();
+    }
+    udp.set_nonblocking(true).unwrap();
+    let script = "\
+        for host in 127.0.0.1 ::1 0.0.0.0; do nc -w 2 $host 5000 </dev/null; done; \
+        ip addr flush dev lo; ip link set lo down; \
+        for host in 127.0.0.1 127.0.0.2; do ip route add $host dev eth0; done; ip -6 route add ::1 dev eth0; \
+        ip route get 127.0.0.1 | grep -q eth0 && say turned; \
+        for host in 127.0.0.1 ::1 ::ffff:127.0.0.1; do nc -w 2 $host 5000 </dev/null; done; \
+        traceroute -n -q 1 -w 1 -m 2 -p 4999 127.0.0.1; \
+        nc -w 5 10.201.0.1 5000 </dev/null; say over";
+    let rights = json!({"securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}}});
+    let mut run = start(&case, &case.pod().container(main("main", script, rights)), &["--network", "pasta"]);
+    let accepted = wait_for("the connection that is allowed", || open.accept().ok());
+    drop(accepted);
+    assert_eq!(run.end(), 0, "{}\n{}", run.stderr(), run.stdout());
+    assert_eq!(case.trace(), ["turned", "over"]);
+    let came = |listener: &TcpListener| listener.accept().map(|(_, from)| from);
+    let refused = |result: std::io::Result<SocketAddr>| result.unwrap_err().kind() == ErrorKind::WouldBlock;
+    assert!(refused(came(&tcp)), "a connection came to 127.0.0.1");
+    assert!(refused(came(&tcp6)), "a connection came to ::1");
+    assert!(refused(udp.recv_from(&mut [0; 100]).map(|(_, from)| from)), "a packet came to 127.0.0.1");
+}
+
+/// What was asked for and can't be had ends the run before anything is made.
+#[test]
+fn who_asks_for_it_gets_it_or_an_error() {
+    let Some((case, _own)) = lonely("pasta-asked") else { return };
+    let pod = case.pod().main("main", "say never");
+    let mut run = start(&case, &pod, &["--network", "pasta"]);
+    assert_eq!(run.end(), 125, "{}", run.stderr());
+    let text = run.stderr();
+    assert!(text.contains("--network pasta: pasta: ") && text.contains("interface"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let mut run = without_pasta(&case, &pod, &["--network", "pasta"]);
+    assert_eq!(run.end(), 125, "{}", run.stderr());
+    assert!(run.stderr().contains("install the package passt"), "{}", run.stderr());
+    assert!(case.trace().is_empty() && !case.state().exists());
+}
+
+/// Who doesn't ask for it has a loopback at least, and is told why where it isn't just missing.
+#[test]
+fn who_does_not_ask_has_a_loopback() {
+    let Some((case, _own)) = lonely("pasta-default") else { return };
+    let pod = case.pod().main("main", "say $(ip -o link | wc -l); cp /etc/resolv.conf /t/resolv; exec serve main");
+    for missing in [false, true] {
+        fs::write(case.shared("log"), "").unwrap();
+        let mut run = if missing { without_pasta(&case, &pod, &[]) } else { start(&case, &pod, &[]) };
+        case.wait_for("main up");
+        assert_eq!(case.trace()[0], "1");
+        wait("its address", || case.get()["status"]["podIP"] == "127.0.0.1");
+        assert!(fs::read_to_string(case.shared("resolv")).unwrap().contains("nameserver 127.0.0.53"));
+        let told = warnings(&run);
+        assert_eq!(told.len(), usize::from(!missing), "{told:?}");
+        assert!(missing || told[0].contains("no network but its loopback: pasta: "), "{told:?}");
+        run.signal(Signal::TERM);
+        assert_eq!(run.end(), 0);
+    }
+}
+
+/// On a box whose PATH has no pasta.
+fn without_pasta<'a>(case: &'a Case, pod: &Manifest, options: &[&str]) -> Run<'a> {
+    let bin = case.dir().join("bin");
+    if !bin.exists() {
+        fs::create_dir(&bin).unwrap();
+        for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_name() != "pasta" {
+                    let _ = symlink(entry.path(), bin.join(entry.file_name()));
+                }
+            }
+        }
+    }
+    let path = case.write(&pod.text());
+    let mut command = case.command(&[&["run"], options].concat());
+    command.arg(path).env("PATH", bin);
+    command.stdout(File::create(case.dir().join("out.txt")).unwrap());
+    command.stderr(File::create(case.dir().join("err.txt")).unwrap());
+    Run::of(case, &mut command)
+}
+
+/// It can be had without, where there is a network too; and not beside the box's.
+#[test]
+fn none_is_none() {
+    let Some((case, _own, _outside)) = connected("pasta-none") else { return };
+    let mut run = start(&case, &case.pod().main("main", "say $(ip -o link | wc -l)"), &["--network", "none"]);
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    assert_eq!((case.trace(), warnings(&run)), (vec!["1".to_owned()], vec![]));
+    let host = case.pod().spec(json!({"hostNetwork": true})).main("main", "say $(ip -o addr)");
+    for how in ["none", "pasta"] {
+        let mut run = start(&case, &host, &["--network", how]);
+        assert_eq!(run.end(), 2, "{}", run.stderr());
+        assert!(run.stderr().contains("hostNetwork"), "{}", run.stderr());
+    }
+}
+
+/// Root's pods have nothing of it.
+#[test]
+fn it_is_not_for_root() {
+    let Some(case) = Case::new("pasta-root") else { return };
+    let mut run = case.start_with(&case.pod().main("main", "say never"), &["--network", "pasta"]);
+    assert_eq!(run.end(), 2, "{}", run.stderr());
+    assert!(run.stderr().contains("ordinary users"), "{}", run.stderr());
+    let mut run = case.start_with(&case.pod().main("main", "say $(ip -o link | wc -l)"), &["--network", "none"]);
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    assert_eq!(case.trace(), ["1"]);
+}
+
+/// The pasta of this case.
+fn pasta(case: &Case) -> Option<i32> {
+    let mark = format!("BAREPOD_E2E={}", case.uid());
+    let mut all = fs::read_dir("/proc").unwrap().flatten();
+    all.find_map(|entry| {
+        let read = |file: &str| String::from_utf8_lossy(&fs::read(entry.path().join(file)).unwrap_or_default()).into_owned();
+        let is = read("environ").contains(&mark) && read("comm").starts_with("pas");
+        is.then(|| entry.file_name().to_str()?.parse().ok()).flatten()
+    })
+}
+
+/// It ends with its pod, however that ends.
+#[test]
+fn it_ends_with_its_pod() {
+    let Some((case, _own, _outside)) = connected("pasta-killed") else { return };
+    for who in ["the process that was started", "the supervisor", "nobody"] {
+        fs::write(case.shared("log"), "").unwrap();
+        let mut run = start(&case, &case.pod().main("main", "serve main"), &["--network", "pasta"]);
+        case.wait_for("main up");
+        assert!(pasta(&case).is_some());
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
+        let inner = Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap();
+        match who {
+            "the supervisor" => kill_process(inner, Signal::KILL).unwrap(),
+            "nobody" => run.signal(Signal::TERM),
+            _ => run.signal(Signal::KILL),
+        }
+        run.end();
+        wait(&format!("the end of pasta, once {who} was killed"), || pasta(&case).is_none());
+        let output = case.barepod(&["rm", "--force", case.name()]);
+        assert!(output.status.success(), "{who}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Its end before the pod's is said; the pod goes on.
+#[test]
+fn its_end_is_told() {
+    let Some((case, _own, _outside)) = connected("pasta-lost") else { return };
+    let mut run = start(&case, &case.pod().main("main", "serve main"), &[]);
+    case.wait_for("main up");
+    kill_process(Pid::from_raw(pasta(&case).unwrap()).unwrap(), Signal::KILL).unwrap();
+    run.wait_for_line("the pod has lost its network");
+    assert!(!run.has_ended());
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    assert_eq!(warnings(&run).len(), 1, "{}", run.stderr());
+}
