@@ -13,16 +13,12 @@ use crate::runtime::network::{self, Connection, NetworkError};
 /// # Errors
 /// Where what was asked for can't be had. What wasn't asked for is done without, which is said unless nobody has
 /// installed what it needs.
-pub(super) fn connect(
-    asked: Option<Network>,
-    pod: &v1::Pod,
-    node: &NodeFacts,
-) -> Result<Option<Connection>, CliError> {
+pub(super) fn connect(asked: Option<Network>, pod: &v1::Pod, node: &NodeFacts) -> Result<Option<Connection>, CliError> {
     let of_host = pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true));
     match asked {
-        Some(_) if of_host => {
-            Err(CliError::Usage("--network is for pods with a network of their own, and this one has hostNetwork: true"))
-        }
+        Some(_) if of_host => Err(CliError::Usage(
+            "--network is for pods with a network of their own, and this one has hostNetwork: true",
+        )),
         Some(Network::Pasta) if node.users.is_none() => Err(CliError::Usage(
             "--network pasta is for pods of ordinary users; root's have their loopback, or with hostNetwork: true the \
              network of the box",

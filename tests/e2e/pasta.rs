@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -185,7 +185,8 @@ fn it_gets_outside() {
     let ip = json!([{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIPs"}}}]);
     let sysctl = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "81"}]);
     fs::write(case.shared("page"), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-    let probes = json!({"env": ip, "readinessProbe": {"httpGet": {"port": 8080}, "periodSeconds": 1}, "startupProbe": by_name});
+    let probes =
+        json!({"env": ip, "readinessProbe": {"httpGet": {"port": 8080}, "periodSeconds": 1}, "startupProbe": by_name});
     let spec = json!({"securityContext": {"sysctls": sysctl}});
     let pod = case.pod().spec(spec).container(main("main", script, probes));
     let serve = |over: &AtomicBool| {
@@ -229,11 +230,11 @@ fn the_boxs_loopback_is_out_of_reach() {
     }
     udp.set_nonblocking(true).unwrap();
     let script = "\
-        for host in 127.0.0.1 ::1 0.0.0.0; do nc -w 2 $host 5000 </dev/null; done; \
+        for host in 127.0.0.1 ::1 0.0.0.0; do nc -w 1 $host 5000 </dev/null; done; \
         ip addr flush dev lo; ip link set lo down; \
         for host in 127.0.0.1 127.0.0.2; do ip route add $host dev eth0; done; ip -6 route add ::1 dev eth0; \
         ip route get 127.0.0.1 | grep -q eth0 && say turned; \
-        for host in 127.0.0.1 ::1 ::ffff:127.0.0.1; do nc -w 2 $host 5000 </dev/null; done; \
+        for host in 127.0.0.1 ::1 ::ffff:127.0.0.1; do nc -w 1 $host 5000 </dev/null; done; \
         traceroute -n -q 1 -w 1 -m 2 -p 4999 127.0.0.1; \
         nc -w 5 10.201.0.1 5000 </dev/null; say over";
     let rights = json!({"securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}}});
@@ -242,11 +243,14 @@ fn the_boxs_loopback_is_out_of_reach() {
     drop(accepted);
     assert_eq!(run.end(), 0, "{}\n{}", run.stderr(), run.stdout());
     assert_eq!(case.trace(), ["turned", "over"]);
-    let came = |listener: &TcpListener| listener.accept().map(|(_, from)| from);
-    let refused = |result: std::io::Result<SocketAddr>| result.unwrap_err().kind() == ErrorKind::WouldBlock;
-    assert!(refused(came(&tcp)), "a connection came to 127.0.0.1");
-    assert!(refused(came(&tcp6)), "a connection came to ::1");
-    assert!(refused(udp.recv_from(&mut [0; 100]).map(|(_, from)| from)), "a packet came to 127.0.0.1");
+    let came = [
+        ("a connection to 127.0.0.1", tcp.accept().map(|(_, from)| from)),
+        ("a connection to ::1", tcp6.accept().map(|(_, from)| from)),
+        ("a packet to 127.0.0.1", udp.recv_from(&mut [0; 100]).map(|(_, from)| from)),
+    ];
+    let came =
+        came.into_iter().filter(|(_, from)| !matches!(from, Err(cause) if cause.kind() == ErrorKind::WouldBlock));
+    assert_eq!(came.map(|(what, _)| what).collect::<Vec<_>>(), [""; 0]);
 }
 
 /// What was asked for and can't be had ends the run before anything is made.
@@ -338,7 +342,8 @@ fn pasta(case: &Case) -> Option<i32> {
     let mark = format!("BAREPOD_E2E={}", case.uid());
     let mut all = fs::read_dir("/proc").unwrap().flatten();
     all.find_map(|entry| {
-        let read = |file: &str| String::from_utf8_lossy(&fs::read(entry.path().join(file)).unwrap_or_default()).into_owned();
+        let read =
+            |file: &str| String::from_utf8_lossy(&fs::read(entry.path().join(file)).unwrap_or_default()).into_owned();
         let is = read("environ").contains(&mark) && read("comm").starts_with("pas");
         is.then(|| entry.file_name().to_str()?.parse().ok()).flatten()
     })

@@ -79,6 +79,38 @@ fn resolv_conf_follows_policy_and_config() {
     );
 }
 
+/// With a network of its own the pod has other addresses than the box's loopback, and can't ask what only hears that.
+#[test]
+fn a_connected_pod_is_elsewhere() {
+    let ips = ["192.0.2.7".to_owned(), "2001:db8::7".to_owned()];
+    let text = |resolv_conf: &str, fields| {
+        let (node, network) =
+            (NodeFacts { resolv_conf: resolv_conf.to_owned(), ..node() }, PodNetwork::Connected { ips: ips.to_vec() });
+        super::super::pod(&with(fields), &node, &PodOptions { network, ..options() }).unwrap().sandbox
+    };
+    let plan = text("nameserver 192.0.2.1\n", json!({}));
+    assert_eq!(plan.pod_ips, ips);
+    assert!(plan.hosts.ends_with("192.0.2.7\tweb\n2001:db8::7\tweb\n"), "{}", plan.hosts);
+    for (box_has, pod_has) in [
+        ("# dhcp\nnameserver 192.0.2.1\n", "# dhcp\nnameserver 192.0.2.1\n"),
+        ("nameserver 127.0.0.53\nsearch lan\noptions edns0\n", "search lan\nnameserver 169.254.1.1\noptions edns0\n"),
+        // What is at an address that is the pod's as well.
+        ("nameserver 192.0.2.7\n", "nameserver 169.254.1.1\n"),
+        ("nameserver 0.0.0.0\n", "nameserver 169.254.1.1\n"),
+        // Only the first is forwarded to: the others are left out, or stay if they can be asked.
+        ("nameserver 1.1.1.1\nnameserver 127.0.0.1\n", "nameserver 1.1.1.1\n"),
+        ("nameserver 127.0.0.1\nnameserver 1.1.1.1\n", "nameserver 169.254.1.1\nnameserver 1.1.1.1\n"),
+        ("nameserver ::1\nnameserver 127.0.0.1\n", "nameserver 169.254.1.1\n"),
+        ("nameserver ::1\n", ""),
+    ] {
+        assert_eq!(text(box_has, json!({})).resolv_conf, pod_has, "{box_has}");
+    }
+    let own = json!({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["127.0.0.1"]}});
+    assert_eq!(text("nameserver 127.0.0.53\n", own).resolv_conf, "nameserver 127.0.0.1\n");
+    let host = text("nameserver 127.0.0.53\n", json!({"hostNetwork": true}));
+    assert_eq!((host.resolv_conf.as_str(), host.pod_ips), ("nameserver 127.0.0.53\n", node().host_ips));
+}
+
 #[test]
 fn namespaces_and_sysctls_follow_the_pod() {
     let plan = planned(&with(json!({"securityContext": {"sysctls": [

@@ -67,7 +67,8 @@ fn program() -> [libc::sock_filter; 17] {
     let one = |code: u32, k, jt, jf| libc::sock_filter { code: code as u16, jt, jf, k };
     let load = |size: u32, offset| one(BPF_LD | size | BPF_ABS, offset, 0, 0);
     // To the instructions of these numbers, from the one that has this number itself.
-    let jump = |test: u32, at: u8, value, yes: u8, no: u8| one(BPF_JMP | test | BPF_K, value, yes - at - 1, no - at - 1);
+    let jump =
+        |test: u32, at: u8, value, yes: u8, no: u8| one(BPF_JMP | test | BPF_K, value, yes - at - 1, no - at - 1);
     let is = |at, value, yes, no| jump(BPF_JEQ, at, value, yes, no);
     let any_bit = |at, yes, no| jump(BPF_JSET, at, u32::MAX, yes, no);
     let first_byte = one(BPF_ALU | BPF_RSH | BPF_K, 24, 0, 0);

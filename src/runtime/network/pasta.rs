@@ -55,9 +55,7 @@ impl Pasta {
             return Ok(pasta);
         }
         let said = pasta.said();
-        Err(NetworkError::Refused {
-            said: if said.is_empty() { "it ended without a word".to_owned() } else { said },
-        })
+        Err(NetworkError::Refused { said: if said.is_empty() { "it ended without a word".to_owned() } else { said } })
     }
 
     /// Waits until it has said its pid, which it does last, or that it never will.

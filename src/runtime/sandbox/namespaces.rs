@@ -60,11 +60,7 @@ struct Wanted {
 }
 
 /// `network`: one that is there already.
-pub(super) fn create(
-    plan: &SandboxPlan,
-    network: Option<&Connection>,
-    rights: Rights,
-) -> Result<Held, SandboxError> {
+pub(super) fn create(plan: &SandboxPlan, network: Option<&Connection>, rights: Rights) -> Result<Held, SandboxError> {
     let mut kinds = Vec::new();
     if plan.network == Scope::Pod {
         if network.is_none() {
