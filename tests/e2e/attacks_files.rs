@@ -235,6 +235,40 @@ fn a_place_exchanged_while_mounts_are_made() {
     untouched(&treasure);
 }
 
+/// The same with new file systems: one that is led to the container's /dev, to its root or to the host would be where the
+/// runtime makes devices and hides files.
+#[test]
+fn a_place_exchanged_while_file_systems_are_made() {
+    let Some(case) = Case::new("new-race") else { return };
+    let treasure = treasure(&case);
+    let new = |kind: &str, at: &str| json!({"destination": at, "type": kind, "source": "ours"});
+    bundle(&case, &json!({"mounts": [new("tmpfs", "/w/a"), new("mqueue", "/w/b/deep")]}));
+    let volumes = json!({"volumes": [{"name": "v", "emptyDir": {}}], "restartPolicy": "Always"});
+    let swap = format!(
+        "mkdir -p /v/a /v/b; say swapping; while :; do for to in ../dev /etc / {}; do \
+         for at in a b; do rm -rf /v/$at; ln -s $to /v/$at; rm /v/$at; mkdir /v/$at; done; done; done 2>/dev/null",
+        treasure.display()
+    );
+    let at = json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]});
+    let victim = "led=$(grep ' ours ' /proc/self/mountinfo | cut -d ' ' -f 5 | grep -v ^/w/); \
+        [ -z \"$led\" ] || say led to $led; [ -c /dev/null ] || say no devices; say round; exit 1";
+    let mounts = json!({"image": "bundle:b", "volumeMounts": [{"name": "v", "mountPath": "/w"}]});
+    let pod = case.pod().spec(volumes).container(main("swapper", &swap, at)).container(main("main", victim, mounts));
+    let mut run = case.start_with(&pod, &["--backoff-initial", "1ms", "--backoff-max", "10ms"]);
+    case.wait_for("swapping");
+    wait("thirty rounds or refusals, rounds among them", || {
+        let failed: Vec<_> = case.events().into_iter().filter(|event| event["reason"] == "Failed").collect();
+        let refused: u64 = failed.iter().filter_map(|event| event["count"].as_u64()).sum();
+        let rounds = case.times_said("round") as u64;
+        rounds > 0 && rounds + refused >= 30
+    });
+    case.barepod(&["stop", "--grace-period", "0", case.name()]);
+    run.end();
+    let odd: Vec<_> = case.trace().into_iter().filter(|line| line != "swapping" && line != "round").collect();
+    assert!(odd.is_empty(), "{odd:?}");
+    untouched(&treasure);
+}
+
 /// A bundle that asks for the host's folders gets them: it is trusted as any OCI runtime trusts it (docs/oci.md). A plain
 /// root file system has no such word.
 #[test]

@@ -1,7 +1,7 @@
 //! Bind mounts whose source libcontainer can't open itself or would mount otherwise than the config says: in a user
 //! namespace, and with a propagation of their own. libcontainer gives all mounts the propagation of the root and clones
 //! what it finds at a source with the propagation that it has there. So each is bound to a place of the helper's first,
-//! with the right owners and propagation, and that place becomes the source. And bind mounts in others: see `prepare`.
+//! with the right owners and propagation, and that place becomes the source. And mounts of any kind in others: see `prepare`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use libcontainer::rootfs::utils::parse_mount;
 use nix::sched::{CloneFlags, setns};
 use oci_spec::runtime::{Mount, Spec};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
+use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
+use super::file_systems;
 use super::places::{self, Place};
 use super::users::Users;
 use crate::plan::SharedMount;
@@ -31,9 +31,9 @@ pub(super) enum Depth {
     All,
 }
 
-/// Prepares all bind mounts of a config, where one of them needs it. Those with a place in another become part of that:
-/// what is on the way there others may change at any moment, and libcontainer would follow a link to anywhere in the
-/// container, its root and /dev included.
+/// Prepares all bind mounts of a config, where one of them needs it. Mounts of any kind with a place in one of them become
+/// part of that: what is on the way there others may change at any moment, and libcontainer would follow a link to
+/// anywhere in the container, its root and /dev included.
 pub(super) fn prepare(
     spec: &mut Spec,
     shared: &[SharedMount],
@@ -55,32 +55,28 @@ pub(super) fn prepare(
     for ((number, mut mount), place) in spec.mounts_mut().take().into_iter().flatten().enumerate().zip(places) {
         let mapped = mount.uid_mappings().is_some();
         mount.set_uid_mappings(None).set_gid_mappings(None);
-        let (Some(depth), Some(source)) = (depth(&mount), mount.source().clone()) else {
-            if let Place::Inside { of, rest } = &place {
-                has_no_links(&own(*of), rest).map_err(|fault| nowhere(&mount, fault))?;
-            }
+        let Some(source) = mount.source().clone() else {
             left.push(mount);
             continue;
         };
-        let tree = match shared.iter().find(|one| one.mount == number) {
-            Some(one) => elsewhere(&one.namespace, || shared_tree(&source))?,
-            None => clone_tree(&source, depth)?,
+        let failed = |cause| Failure::io(Stage::Binds, source.display(), cause);
+        let tree = match (depth(&mount), shared.iter().find(|one| one.mount == number)) {
+            (None, _) if place == Place::Root && !outer.contains(&number) => {
+                left.push(mount);
+                continue;
+            }
+            (None, _) => file_systems::make(&mount, spec, users)?,
+            (Some(_), Some(one)) => elsewhere(&one.namespace, || shared_tree(&source))?,
+            (Some(depth), None) => clone_tree(&source, depth)?,
         };
         if let Some(users) = users.filter(|_| mapped) {
             users.map(&tree, &source)?;
         }
-        let failed = |cause| Failure::io(Stage::Binds, source.display(), cause);
         if !is_slave(&mount) && !has(&mount, "rshared") {
             make_private(&tree).map_err(failed)?;
         }
         if let Place::Inside { of, rest } = &place {
-            set_attributes(&tree, &mount)?;
-            let kind = if is_folder(&tree).map_err(failed)? { Kind::Folder } else { Kind::File };
-            let owner = users.map_or(0, Users::root);
-            let point = files::mount_point(&own(*of), rest, kind, owner).map_err(|fault| nowhere(&mount, fault))?;
-            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-            move_mount(&tree, "", &point, "", flags)
-                .map_err(|cause| Failure::io(Stage::Binds, mount.destination().display(), cause))?;
+            put_inside(&tree, &mount, &own(*of), rest, users)?;
             continue;
         }
         let target = own(number);
@@ -93,7 +89,7 @@ pub(super) fn prepare(
         if outer.contains(&number) {
             // Here, because those that are of all mounts below (`rro`) are not of those that will be in it.
             set_attributes(&tree, &mount)?;
-            mount.set_options(Some(vec!["rbind".to_owned()]));
+            mount.set_typ(Some("bind".to_owned())).set_options(Some(vec!["rbind".to_owned()]));
         }
         attach(&tree, &target)?;
         mount.set_source(Some(target));
@@ -126,16 +122,16 @@ fn nowhere(mount: &Mount, fault: SubPathFault) -> Failure {
     }
 }
 
-/// Whether `rest` is as it is named, as far as it is there.
-fn has_no_links(volume: &Path, rest: &Path) -> Result<(), SubPathFault> {
-    let refused = |errno: Errno| SubPathFault::Refused(errno.raw_os_error());
-    let volume = rustix::fs::openat(CWD, volume, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(refused)?;
-    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    match rustix::fs::openat2(&volume, rest, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), inside) {
-        Ok(_) | Err(Errno::NOENT) => Ok(()),
-        Err(Errno::LOOP | Errno::XDEV) => Err(SubPathFault::Escapes),
-        Err(errno) => Err(refused(errno)),
-    }
+/// Puts a tree at its place in a volume, which is found once and held by a descriptor from then on.
+fn put_inside(tree: &OwnedFd, mount: &Mount, volume: &Path, rest: &Path, users: Option<&Users>) -> Result<(), Failure> {
+    set_attributes(tree, mount)?;
+    let at = mount.destination().display();
+    let is_folder = is_folder(tree).map_err(|cause| Failure::io(Stage::Binds, &at, cause))?;
+    let kind = if is_folder { Kind::Folder } else { Kind::File };
+    let owner = users.map_or(0, Users::root);
+    let point = files::mount_point(volume, rest, kind, owner).map_err(|fault| nowhere(mount, fault))?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", &point, "", flags).map_err(|cause| Failure::io(Stage::Binds, &at, cause))
 }
 
 /// Gives a tree the attributes that its mount's options name, as libcontainer does it.

@@ -173,18 +173,24 @@ fn of_mount(spec: &Spec, complaints: &[Complaint]) -> Option<Failure> {
         complaints.iter().find_map(|one| Some((mount, one.message.strip_prefix(&beginning)?)))
     })?;
     let mut cause = outer_error(complaints).unwrap_or_else(|| told.to_owned());
-    let kind = mount.typ().as_deref().unwrap_or_default();
     match (binds(mount), mount.source()) {
         (true, Some(source)) if !source.exists() => cause = format!("its source {}: {cause}", source.display()),
         (true, _) => {}
-        (false, _) if is_unknown(kind) => cause = format!("unknown file system type {kind:?}"),
-        (false, _) => {
-            if let Some(reason) = kernels_reason(mount) {
-                cause = format!("{cause}; the kernel says: {reason}");
-            }
-        }
+        (false, _) => cause = with_kernels_reason(mount, cause),
     }
     Some(Failure::new(Stage::Binds, mount.destination().display(), cause))
+}
+
+/// Why a new file system couldn't be made, with what the kernel has to say beyond its number.
+pub(super) fn with_kernels_reason(mount: &Mount, cause: String) -> String {
+    let kind = mount.typ().as_deref().unwrap_or_default();
+    if is_unknown(kind) {
+        return format!("unknown file system type {kind:?}");
+    }
+    match kernels_reason(mount) {
+        Some(reason) => format!("{cause}; the kernel says: {reason}"),
+        None => cause,
+    }
 }
 
 /// Whether the kernel doesn't know it, also not after the attempt to mount it (which loads the file system's module, if

@@ -10,6 +10,7 @@ mod creation;
 mod executor;
 mod explain;
 mod failure;
+mod file_systems;
 mod helper;
 mod oci_hooks;
 mod places;

@@ -2,8 +2,8 @@
 //! libcontainer follows them inside the root file system, but thinks only of the names: it makes devices at `dev` below the
 //! root's path, whatever is there by then (CVE-2026-41579: links to the host, which is what an absolute one is for it), and
 //! mounts a volume over the root itself, /dev or /proc, if it is led there. So all places are found out beforehand. Nobody
-//! can change an image after that, as its upper layer is not shown to anybody yet; a volume others may change, so mounts
-//! in volumes are made by descriptor (see `binds`).
+//! can change an image after that, as its upper layer is not shown to anybody yet; a volume others may change, or a disk
+//! that is mounted, so mounts in those are made by descriptor (see `binds`).
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -43,7 +43,7 @@ const LINKS: usize = 40;
 pub(super) enum Place {
     /// In the root file system, or in a file system that is made for the container.
     Root,
-    /// In what is bound by the config's mount of this number, which is an earlier one.
+    /// In what is mounted by the config's mount of this number, which is an earlier one, and may hold anything.
     Inside { of: usize, rest: PathBuf },
 }
 
@@ -78,13 +78,19 @@ pub(super) fn places(spec: &Spec, root: &Path) -> Result<Vec<Place>, Failure> {
             Found::At(place) => {
                 allow(mount, &place).map_err(|cause| Failure::new(Stage::Binds, destination.display(), cause))?;
                 // The kernel's own are nobody's to change, also where the host's are shown.
-                let changeable = binds(mount) && !place.starts_with("/proc") && !place.starts_with("/sys");
+                let changeable = !is_empty(mount) && !place.starts_with("/proc") && !place.starts_with("/sys");
                 walk.mounts.insert(place, (number, changeable));
                 Place::Root
             }
         });
     }
     Ok(places)
+}
+
+/// Whether what is mounted is new, and holds nothing that others have made or can make.
+fn is_empty(mount: &Mount) -> bool {
+    const NEW: [&str; 8] = ["cgroup", "cgroup2", "devpts", "mqueue", "proc", "ramfs", "sysfs", "tmpfs"];
+    !binds(mount) && mount.typ().as_deref().is_some_and(|kind| NEW.contains(&kind))
 }
 
 /// Whether a mount may be at a place of the root file system: why not.
