@@ -22,6 +22,7 @@ mod cpus;
 mod delegation;
 mod deletion;
 mod describe;
+mod events;
 mod eviction;
 mod exec;
 mod exit_codes;
