@@ -173,6 +173,10 @@ impl Engine {
         if killed == Killed::No {
             turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
         }
+        // R8.2: that counts as a start (pkg/kubelet/container, HasAnyRegularContainerStarted), also where all begins anew.
+        if self.kind(index) == Kind::Main {
+            self.initialized = Initialized::Yes;
+        }
         let wall = turn.now.wall;
         let terminated = Terminated {
             exit_code: START_ERROR,

@@ -20,6 +20,7 @@ pub mod event;
 mod eviction;
 mod facts;
 mod hook;
+pub mod observer;
 mod pod;
 mod probe;
 mod resize;

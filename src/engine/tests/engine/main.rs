@@ -4,6 +4,7 @@
 
 mod eviction;
 mod hooks;
+mod observer;
 mod pods;
 mod probes;
 mod property;

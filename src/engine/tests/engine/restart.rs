@@ -258,6 +258,24 @@ fn restart_all_containers_waits_for_the_last() {
     assert_eq!(run.finish(), Some("64 finish 0"));
 }
 
+/// R8.2, R3.7: a program that could not be executed counts as a main that started: Initialized stays True while all start
+/// again for it.
+#[test]
+fn a_restart_of_all_for_a_start_error() {
+    let fails = AttemptScript { start: StartScript::Fails, ..ends(1.0, 0) };
+    let case = never()
+        .init("i1", &[ends(1.0, 0)])
+        .main("m1", &[fails, ends(1.0, 0)])
+        .with(|m| m.restart_rules = vec![rule(RestartRuleAction::RestartAllContainers, &[128])]);
+    let mut run = begin(case);
+    run.until(1.5);
+    assert_eq!(run.times("i1 start"), [0.0, 1.0]);
+    assert_eq!(run.status().phase, Phase::Pending);
+    assert!(run.condition(ConditionKind::Initialized).status);
+    run.until(100.0);
+    assert_eq!(run.finish(), Some("3 finish 0"));
+}
+
 /// R3.7: a second restart of all backs off; the inits' clean exits too.
 #[test]
 fn restart_all_containers_backs_off() {

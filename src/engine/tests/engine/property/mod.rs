@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use barepod_engine::action::Action;
 use barepod_engine::event::{ContainerEvent, Event, ResizePolicy, ResizeWay};
+use barepod_engine::observer::{Gates, Observer};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use barepod_engine::time::Instant;
 use barepod_engine::world::{Moment, Simulation};
@@ -76,6 +77,7 @@ struct Judged {
 struct Judges {
     invariants: Invariants,
     reference: Reference,
+    observer: Observer,
 }
 
 impl Judges {
@@ -91,7 +93,12 @@ impl Judges {
         if let Some(missing) = expected.first() {
             return Err(format!("missing: {missing:?}"));
         }
-        if look { self.reference.agrees(&engine.status()) } else { Ok(()) }
+        let status = engine.status();
+        if look {
+            self.reference.agrees(&status)?;
+        }
+        // Every one that there is: the shell writes each down.
+        self.observer.see(status).map_err(|faults| format!("a status that can't be: {faults:#?}"))
     }
 }
 
@@ -102,6 +109,7 @@ impl Judged {
         let judges = Judges {
             invariants: Invariants::new(&case.spec, &case.script.latencies),
             reference: Reference::new(&case.spec),
+            observer: Observer::new(if case.spec.readiness_gates.is_empty() { Gates::None } else { Gates::Some }),
         };
         let simulation = Simulation::new(case.spec, case.script);
         Self { simulation, random, outside, judges, events: 0, finished: false, log: None }
