@@ -72,6 +72,49 @@ fn a_shared_process_namespace() {
     assert!(case.said("sees it"));
 }
 
+/// R10.8: that pid 1 runs nothing of a container's and reaps what loses its parent, as no container does.
+#[test]
+fn a_shared_pid_1_reaps() {
+    let Some(case) = Case::new("reaper") else { return };
+    // The one in the middle ends at once; its child is told when it may end, and is a zombie until it is reaped.
+    let script = "say pid 1 is $(tr '\\0' ' ' < /proc/1/cmdline)
+        (sh -c 'echo $$ > /t/orphan; while [ ! -e /t/end ]; do usleep 5000; done' &)
+        until [ -s /t/orphan ]; do usleep 5000; done
+        o=$(cat /t/orphan); read -r _ _ _ parent _ < /proc/$o/stat; say parent $parent
+        : > /t/end
+        while [ -e /proc/$o ]; do usleep 5000; done; say reaped";
+    let pod = case.pod().spec(json!({"shareProcessNamespace": true})).main("main", script);
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["pid 1 is barepod:pause ", "parent 1", "reaped"].map(str::trim_end));
+}
+
+/// R10.7: who mounts something over them has that; else they are the sandbox's, also in a root file system that is
+/// read-only, where only /etc/hosts can be written to.
+#[test]
+fn files_that_are_mounted_over() {
+    let files = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+    let Some(case) = Case::new("mounted-over") else { return };
+    fs::create_dir(case.shared("own")).unwrap();
+    let mounts = files.map(|file| {
+        let name = file.strip_prefix("/etc/").unwrap();
+        fs::write(case.shared("own").join(name), format!("my {name}\n")).unwrap();
+        json!({"name": "t", "mountPath": file, "subPath": format!("own/{name}")})
+    });
+    let script = "for f in hosts hostname resolv.conf; do say $(cat /etc/$f); done";
+    let pod = case
+        .pod()
+        .container(main("main", script, json!({"volumeMounts": mounts})))
+        .main("other", "await my resolv.conf; grep -q mine /etc/* || say not $(cat /etc/hostname)");
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["my hosts", "my hostname", "my resolv.conf", "not mounted-over"]);
+
+    let Some(case) = Case::new("read-only-names") else { return };
+    let script = "for f in hosts hostname resolv.conf; do (echo '# x' >> /etc/$f) 2>/dev/null && say $f; done; true";
+    let read_only = json!({"securityContext": {"readOnlyRootFilesystem": true}});
+    assert_eq!(case.run(&case.pod().container(main("main", script, read_only))), 0);
+    assert_eq!(case.trace(), ["hosts"]);
+}
+
 /// R10.7, R10.3: the host name is the pod's, or spec.hostname; long names are cut to what a host name may be.
 #[test]
 fn the_host_name() {
@@ -203,7 +246,7 @@ fn out_of_memory() {
     assert_eq!(code, 137);
 }
 
-/// R10.9: an own pid namespace per container, whose pid 1 is what the manifest says.
+/// R10.8: an own pid namespace per container, whose pid 1 is what the manifest says.
 #[test]
 fn the_command_is_pid_1() {
     let Some(case) = Case::new("pid-1") else { return };

@@ -88,6 +88,26 @@ fn files_of_a_config_map() {
     assert_eq!(case.trace(), ["/v/b /v/etc/deep/m 400 600"]);
 }
 
+/// R10.6: what is optional may be missing: the whole object, or one of its keys.
+#[test]
+fn files_that_are_optional() {
+    let script = "say in $(ls /v); true";
+    for (name, source, found) in [
+        ("object-none", json!({"configMap": {"name": "gone", "optional": true}}), "in"),
+        ("object-no-secret", json!({"secret": {"secretName": "gone", "optional": true}}), "in"),
+        (
+            "object-no-key",
+            json!({"configMap": {"name": "web", "optional": true, "items": [
+                {"key": "no", "path": "a"}, {"key": "mode", "path": "b"}]}}),
+            "in b",
+        ),
+    ] {
+        let Some(case) = Case::new(name) else { return };
+        assert_eq!(run(&case, volume(source), script, mounted("/v")), 0);
+        assert_eq!(case.trace(), [found], "{name}");
+    }
+}
+
 /// A single file by subPath, and one by a link that subPath follows inside the volume.
 #[test]
 fn a_file_by_its_sub_path() {

@@ -148,7 +148,8 @@ mod tests {
         assert!(link("..data").starts_with("..2"), "R10.6: {}", link("..data"));
         assert_eq!(fs::read_to_string(dir.path().join("d/e/c")).unwrap(), "3");
         assert_eq!((mode("a"), mode("d/b"), mode("d/e/c"), mode("d/e")), (0o644, 0o440, 0o640, 0o2755), "R10.6");
-        assert_eq!(fs::metadata(dir.path().join("d/b")).unwrap().gid(), 77, "R10.6");
+        assert_eq!((mode("."), mode("d")), (0o2777, 0o2755), "R10.6: fsGroup's, and what is made in it too");
+        assert_eq!(["d/b", "d", "."].map(|path| fs::metadata(dir.path().join(path)).unwrap().gid()), [77; 3], "R10.6");
         let names = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
         assert_eq!(names().len(), 4, "{:?}", names());
         // Others in their place: what was open stays as it was.
