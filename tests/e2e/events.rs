@@ -67,8 +67,8 @@ fn what_repeats_is_one_event() {
         assert!((least..=restarts + 1).contains(&count(all)), "{all}, {restarts} restarts");
     }
     let [all] = &of(&case, "crash", "BackOff")[..] else { panic!("{:?}", of(&case, "crash", "BackOff")) };
-    // The first restart is immediate.
-    assert!(count(all) >= restarts - 1, "{all}, {restarts} restarts");
+    // The first restart is immediate; on a slow machine others are due before the container is gone.
+    assert!(count(all) <= restarts, "{all}, {restarts} restarts");
 
     // Whoever reads them elsewhere sees the same.
     let events = case.events();
