@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::harness::user::Ids;
-use crate::harness::{Case, Manifest, Run, main, wait, wait_for};
+use crate::harness::{Case, Manifest, PATIENT, Run, main, wait, wait_for};
 
 /// The box's address, which becomes the pod's, and that of who is outside.
 const BOX: &str = "10.201.0.2";
@@ -181,12 +181,12 @@ fn it_gets_outside() {
     let script = "say $(ip -o addr show dev eth0 scope global | wc -l); cp /etc/resolv.conf /t/resolv; \
         cp /etc/hosts /t/hosts; say got $(wget -q -O - http://10.201.0.1:8000/); \
         say $IP; say $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start); web 8080 page; exec serve main";
-    let by_name = json!({"httpGet": {"host": "web.outside", "port": 8000}, "periodSeconds": 1});
+    let probe = |get| json!({"httpGet": get, "periodSeconds": 1, "timeoutSeconds": PATIENT});
+    let by_name = probe(json!({"host": "web.outside", "port": 8000}));
     let ip = json!([{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIPs"}}}]);
     let sysctl = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "81"}]);
     fs::write(case.shared("page"), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-    let probes =
-        json!({"env": ip, "readinessProbe": {"httpGet": {"port": 8080}, "periodSeconds": 1}, "startupProbe": by_name});
+    let probes = json!({"env": ip, "readinessProbe": probe(json!({"port": 8080})), "startupProbe": by_name});
     let spec = json!({"securityContext": {"sysctls": sysctl}});
     let pod = case.pod().spec(spec).container(main("main", script, probes));
     let serve = |over: &AtomicBool| {
