@@ -197,6 +197,7 @@ fn it_gets_outside() {
     };
     meanwhile(serve, || {
         let mut run = start(&case, &pod, &[]);
+        case.wait_for("main up");
         wait("readiness", || case.container("main")["ready"] == true);
         let status = &case.get()["status"];
         assert_eq!(status["podIP"], BOX);

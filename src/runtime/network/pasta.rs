@@ -131,7 +131,8 @@ fn arguments(namespace: &Path) -> Vec<String> {
         DNS_FORWARD,
         // It ends when it is told to: the process whose namespace this is ends long before.
         "--no-netns-quit",
-        // By the standard output, which newer ones leave open as they do with no other descriptor.
+        // By the standard output: newer ones close all other descriptors that they are given. Where AppArmor has Debian's
+        // profile for pasta it would forbid to make such a file, and says so in its log, but this one is there.
         "--pid",
         "/proc/self/fd/1",
         "--netns",
