@@ -32,6 +32,10 @@ fn of_process(process: &Process) -> Option<Refusal> {
     if user.additional_gids().iter().flatten().any(|id| *id == u32::MAX) {
         return refusal("process.user.additionalGids", NOBODY, "the kernel has no group of this id; write another");
     }
+    // libcontainer says it only where it could also remove the container's cgroup at once.
+    if let Some(umask) = user.umask().filter(|umask| *umask > 0o777) {
+        return refusal("process.user.umask", &umask.to_string(), "a umask is at most 511 (octal 777); write another");
+    }
     if process.exec_cpu_affinity().is_some() {
         let advice = "probes, hooks and exec run on the container's cpus; take it out";
         return refusal("process.execCPUAffinity", "cpus for what is run beside the program", advice);

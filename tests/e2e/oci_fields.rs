@@ -223,7 +223,7 @@ fn of_resources() -> Vec<Row> {
             On::V1,
             cpu(json!({"realtimeRuntime": 1000, "realtimePeriod": 100_000})),
             "true",
-            Refused("cpu.rt_runtime_us: Invalid argument"),
+            Refused("linux.resources.cpu.realtimeRuntime: \"1000\": invalid argument (cpu.rt_runtime_us)"),
         ),
         row(
             "real-time",
@@ -274,7 +274,7 @@ fn of_resources() -> Vec<Row> {
             On::Without("hugetlb"),
             all(json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}]})),
             "true",
-            Refused("cgroup hugetlb is required"),
+            Refused("linux.resources.hugepageLimits: cgroup hugetlb is required"),
         ),
         row(
             "huge",
@@ -283,7 +283,7 @@ fn of_resources() -> Vec<Row> {
             "cat hugetlb.2MB.max",
             Word(&["4194304"]),
         ),
-        row("class", On::Without("net_cls"), network(), "true", Refused("cgroup net_")),
+        row("class", On::Without("net_cls"), network(), "true", Refused("linux.resources.network.")),
         row(
             "priorities",
             On::V2,

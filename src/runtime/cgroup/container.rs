@@ -18,7 +18,7 @@ use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
-use super::{CgroupError, Hierarchies, below, copy_cpuset, error};
+use super::{CgroupError, Hierarchies, below, copy_cpuset, error, fields};
 use crate::runtime::mount::add_attributes;
 
 /// Where libcontainer looks for hierarchies.
@@ -91,11 +91,21 @@ fn split(resources: &LinuxResources) -> (Vec<Setting>, LinuxResources) {
 fn limit_more(cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
     let options = ControllerOpt { resources, disable_oom_killer: false, oom_score_adj: None, freezer_state: None };
     let applied = libcgroups::v1::Manager::new(cgroup).and_then(|manager| manager.apply(&options));
-    applied.map_err(|cause| CgroupError::Limit {
-        what: "limits",
-        path: cgroup.to_owned(),
-        cause: super::limits::causes(&cause),
+    applied.map_err(|cause| {
+        fields::refusal(&format!("{cause:?}"), resources).unwrap_or_else(|| CgroupError::Limit {
+            what: "limits",
+            path: cgroup.to_owned(),
+            cause: super::limits::causes(&cause),
+        })
     })
+}
+
+/// The kernel's refusal of one limit.
+fn refused(file: &str, value: &str, cause: io::Error, resources: &LinuxResources, path: &Path) -> CgroupError {
+    match cause.raw_os_error() {
+        Some(code) => fields::written(file, Some(value), code, resources),
+        None => error("write", path)(cause),
+    }
 }
 
 /// A `pids.max` that is to be set.
@@ -108,7 +118,9 @@ pub(crate) struct ProcessLimit {
 
 impl ProcessLimit {
     pub(crate) fn set(mut self) -> Result<(), CgroupError> {
-        self.file.write_all(self.text.as_bytes()).map_err(error("write", &self.path))
+        let nothing = LinuxResources::default();
+        let written = self.file.write_all(self.text.as_bytes());
+        written.map_err(|cause| refused("pids.max", &self.text, cause, &nothing, &self.path))
     }
 }
 
@@ -148,7 +160,8 @@ impl Hierarchies {
                 .v1_mount(setting.controller)
                 .ok_or_else(|| CgroupError::MissingController { what: setting.controller, path: cgroup.to_owned() })?;
             let file = below(root, cgroup).join(setting.file);
-            fs::write(&file, &setting.value).map_err(error("write", &file))?;
+            fs::write(&file, &setting.value)
+                .map_err(|cause| refused(setting.file, &setting.value, cause, resources, &file))?;
         }
         self.refuse_weight(cgroup, &rest)?;
         if rest == nothing() { Ok(()) } else { limit_more(cgroup, &rest) }
@@ -165,8 +178,8 @@ impl Hierarchies {
         if self.v1_mount("blkio").is_some_and(has) {
             return Ok(());
         }
-        let cause = "linux.resources.blockIO.weight: this box has no disk scheduler with weights (bfq)".to_owned();
-        Err(CgroupError::Limit { what: "limits", path: cgroup.to_owned(), cause })
+        let cause = "this box has no disk scheduler with weights (bfq)".to_owned();
+        Err(CgroupError::Resource { field: "linux.resources.blockIO.weight".to_owned(), cause })
     }
 
     /// Moves this process, which must have one thread, into a cgroup on every v1 hierarchy.

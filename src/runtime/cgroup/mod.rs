@@ -8,6 +8,7 @@
 mod container;
 mod cpuset;
 mod devices;
+mod fields;
 mod huge_pages;
 mod limits;
 mod parent;
@@ -26,6 +27,7 @@ use crate::plan::resize::Place;
 use crate::plan::{CgroupLimits, CgroupPlan, CgroupVersion, MemoryProtection};
 
 pub(crate) use container::{Access, ProcessLimit, View};
+pub(crate) use fields::refusal;
 pub(crate) use remove::remove_folder;
 
 /// What went wrong with a cgroup.
@@ -38,6 +40,8 @@ pub enum CgroupError {
     NoControllers,
     #[error("set {what} of cgroup {path}: {cause}")]
     Limit { what: &'static str, path: PathBuf, cause: String },
+    #[error("{field}: {cause}")]
+    Resource { field: String, cause: String },
     #[error("the cgroup at {path} has no {what} controller")]
     MissingController { what: &'static str, path: PathBuf },
     #[error(

@@ -12,6 +12,7 @@ use super::complaints::Complaint;
 use super::failure::{Failure, Stage};
 use super::rootfs;
 use crate::plan::binds;
+use crate::runtime::cgroup::{CgroupError, refusal};
 use crate::runtime::program::words;
 
 /// What a complaint is about, by how it begins.
@@ -71,6 +72,9 @@ pub(super) fn creation(
     if let Some(failure) = of_mount(spec, complaints) {
         return failure;
     }
+    if let Some(refusal) = of_cgroup(spec, complaints) {
+        return Failure::new(Stage::Oci, "", refusal);
+    }
     let said = last_words(complaints, Some(spec)).map(|(what, told)| with_hooks(&what, &told, spec));
     let mut cause = said.unwrap_or_else(|| chain(error));
     if let Some(root) = root {
@@ -86,8 +90,6 @@ pub(super) fn creation(
         && let Some(name) = unknown_sysctl(spec)
     {
         cause = format!("linux.sysctl: {name}: this kernel has no such sysctl");
-    } else if cause == "invalid umask" {
-        cause.insert_str(0, "process.user.umask: ");
     } else if cause.starts_with("invalid io priority") {
         cause.insert_str(0, "process.ioPriority: ");
     } else if cause.starts_with("process.apparmorProfile") {
@@ -164,6 +166,13 @@ fn outer_error(complaints: &[Complaint]) -> Option<String> {
         .find(|one| one.message == "failed to prepare rootfs")
         .and_then(|one| one.fields.get("err"))
         .map(|err| plain(err))
+}
+
+/// The limit that couldn't be set, where libcontainer sets them (cgroup v2).
+fn of_cgroup(spec: &Spec, complaints: &[Complaint]) -> Option<CgroupError> {
+    let complaint = complaints.iter().find(|one| one.message == "failed to apply cgroup")?;
+    let resources = spec.linux().as_ref()?.resources().clone().unwrap_or_default();
+    refusal(complaint.fields.get("err")?, &resources)
 }
 
 /// The first mount that has failed, and why.
