@@ -29,6 +29,11 @@ pub(crate) fn choose_label(attributes: &OwnedFd, label: &str) -> io::Result<()> 
     File::from(open(attributes, "self/attr/exec")?).write_all(label.as_bytes())
 }
 
+/// Keys and keyrings that this process makes until its execve have the label.
+pub(crate) fn choose_key_label(attributes: &OwnedFd, label: &str) -> io::Result<()> {
+    File::from(open(attributes, "self/attr/keycreate")?).write_all(label.as_bytes())
+}
+
 fn open(attributes: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(attributes, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
 }
@@ -46,7 +51,8 @@ pub(crate) fn relabel(path: &Path, label: &str) -> Result<(), (PathBuf, io::Erro
     give_label(&root, label).map_err(|cause| (path.to_owned(), cause))
 }
 
-fn give_label(thing: &OwnedFd, label: &str) -> io::Result<()> {
+/// Gives the thing that a descriptor stands for (a file, a folder, the root of a mount) the SELinux label.
+pub(crate) fn give_label(thing: &OwnedFd, label: &str) -> io::Result<()> {
     // By its name in /proc, as no descriptor of O_PATH has attributes; what it is a link to stays out of it.
     let name = format!("/proc/self/fd/{}", thing.as_raw_fd());
     match rustix::fs::setxattr(name, "security.selinux", label.as_bytes(), XattrFlags::empty()) {

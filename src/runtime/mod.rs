@@ -12,6 +12,7 @@ pub mod exec;
 mod files;
 pub mod handler;
 pub mod image;
+mod keyring;
 mod limits;
 mod lsm;
 pub mod memory;

@@ -188,3 +188,42 @@ fn an_image_of_fifos_and_devices() {
     assert_eq!(case.run(&case.pod().container(main("main", script, context))), 0);
     assert_eq!(case.trace(), ["done"]);
 }
+
+/// Gives this thread a session keyring with one key in it.
+#[expect(unsafe_code, reason = "no crate of ours has keys")]
+fn session_with_a_key(name: &std::ffi::CStr) {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    const SESSION_KEYRING: libc::c_long = -3;
+    let none = std::ptr::null::<u8>();
+    // SAFETY: system calls whose strings live through them.
+    let made = unsafe {
+        let joined = libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, none);
+        let text = name.as_ptr();
+        joined.min(libc::syscall(libc::SYS_add_key, c"user".as_ptr(), text, text, 5_usize, SESSION_KEYRING))
+    };
+    assert!(made > 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Session keyrings go with a process into all it starts. What runs in a container, and in its hooks and probes, has a new
+/// one: it doesn't hold the keys of whoever started barepod.
+#[test]
+fn the_callers_keys_stay_outside() {
+    let Some(case) = Case::new("keys") else { return };
+    // As the one whose keys these are not: what such a process sees it holds.
+    let tell =
+        |who: &str| format!("say {who} $(grep -c treasure /proc/keys) of $(grep -q _ses /proc/keys && echo keys)");
+    let free = json!({"securityContext": {"privileged": true, "runAsUser": 1000, "runAsGroup": 1000},
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", format!("{}; say hooked", tell("hook"))]}}}});
+    let pod = case.pod().container(main("main", &format!("await hooked; {}", tell("main")), free));
+    // A thread has its own, and so has what it starts.
+    let seen = std::thread::scope(|scope| {
+        let with_a_key = scope.spawn(|| {
+            session_with_a_key(c"barepod treasure");
+            assert_eq!(case.run(&pod), 0);
+            fs::read_to_string("/proc/keys").unwrap_or_default()
+        });
+        with_a_key.join().unwrap()
+    });
+    assert!(seen.contains("treasure"), "{seen}");
+    assert_eq!(case.trace(), ["hook 0 of keys", "hooked", "main 0 of keys"]);
+}

@@ -76,7 +76,8 @@ fn labels_are_put_on() {
     let tell = |who: &str| {
         format!(
             "say {who} $(tr -d '\\0' < /proc/self/attr/current); \
-             for at in {places}; do (echo x >> $at) 2>/dev/null && say {who} wrote $at; done; say {who} over"
+             for at in {places}; do (: >> $at) 2>/dev/null && say {who} wrote $at; done; \
+             (: > /dev/mqueue/{who}) 2>/dev/null; [ -e /dev/mqueue/{who} ] && say {who} made a queue; say {who} over"
         )
     };
     let mounts =
@@ -97,6 +98,7 @@ fn labels_are_put_on() {
         .container(main("free", &tell("free"), with(privileged)));
     assert_eq!(case.run(&manifest), 0, "{:?}", case.trace());
     for who in ["main", "hook"] {
+        assert!(case.said(&format!("{who} made a queue")), "{:?}", case.trace());
         assert!(case.said(&format!("{who} system_u:system_r:container_t:s0:c1,c2")), "{:?}", case.trace());
         for place in places.split(' ') {
             let wrote = case.said(&format!("{who} wrote {place}"));
@@ -139,13 +141,17 @@ fn a_bundles_labels_count() {
             "args": ["sh"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0},
             "selinuxLabel": "system_u:system_r:container_t:s0:c7",
         },
-        "linux": {"mountLabel": "system_u:object_r:container_file_t:s0:c7"},
+        "linux": {"mountLabel": "system_u:object_r:container_file_t:s0:c7", "maskedPaths": []},
     });
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
-    let script = "say $(tr -d '\\0' < /proc/self/attr/current); echo x > /root-file && say wrote";
-    let container = main("main", script, json!({"image": "bundle:b"}));
+    let script = "say $(tr -d '\\0' < /proc/self/attr/current); echo x > /root-file && say wrote; [ $(keys) -gt 0 ] && say keyring";
+    // The policy lets containers see keys of their own label only: the hook its own and the main's.
+    let keys = "keys() { grep -c '_ses' /proc/keys; }";
+    let hook = json!({"lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", format!("{keys}; say hook $(keys) keyring; say hooked")]}}},
+        "image": "bundle:b"});
+    let container = main("main", &format!("{keys}; await hooked; {script}"), hook);
     assert_eq!(case.run(&case.pod().container(container)), 0, "{:?}", case.trace());
-    assert_eq!(case.trace(), ["system_u:system_r:container_t:s0:c7", "wrote"]);
+    assert_eq!(case.trace(), ["hook 2 keyring", "hooked", "system_u:system_r:container_t:s0:c7", "wrote", "keyring"]);
 }
 
 fn a_label_that_the_policy_lacks_is_said() {

@@ -15,7 +15,7 @@ use nix::sys::signal::{SigHandler, Signal};
 use super::failure::StartFailure;
 use crate::runtime::capabilities::Sets;
 use crate::runtime::program::{Found, Program, Refusal};
-use crate::runtime::{lsm, seccomp};
+use crate::runtime::{keyring, lsm, seccomp};
 
 /// What comes first through the pipe: everything before the execve went well.
 pub(super) const ABOUT_TO_EXEC: u8 = b'x';
@@ -71,20 +71,40 @@ impl LastStep {
         if let (Some(attributes), Some(label)) = (&self.attributes, label) {
             lsm::choose_label(attributes, label).map_err(|cause| format!("SELinux label {label}: {cause}"))?;
         }
+        if !has_start_hooks(spec) {
+            self.leave_keyring(spec)?;
+        }
         match &self.confinement {
             Some(confinement) if confinement.moment == Moment::Exec => confinement.apply(),
             _ => Ok(()),
         }
     }
+
+    /// Before the filter, which forbids it, and before all that runs in the container.
+    fn leave_keyring(&self, spec: &Spec) -> Result<(), String> {
+        let label = spec.process().as_ref().and_then(|process| process.selinux_label().as_deref());
+        keyring::leave(self.attributes.as_deref().zip(label)).map_err(|cause| format!("session keyring: {cause}"))
+    }
+}
+
+fn has_start_hooks(spec: &Spec) -> bool {
+    let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.start_container().as_ref());
+    hooks.is_some_and(|hooks| !hooks.is_empty())
 }
 
 impl Executor for LastStep {
-    fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
+    /// While the container is created: its init is in its namespaces and is its user.
+    fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
+        let refused = ExecutorValidationError::ArgValidationError;
+        if has_start_hooks(spec) {
+            self.leave_keyring(spec).map_err(|cause| {
+                tracing::error!("{cause}");
+                refused(cause)
+            })?;
+        }
         // A program that can't run is a failed start, not a failed creation (StartError).
         match &self.confinement {
-            Some(confinement) if confinement.moment == Moment::Hooks => {
-                confinement.apply().map_err(ExecutorValidationError::ArgValidationError)
-            }
+            Some(confinement) if confinement.moment == Moment::Hooks => confinement.apply().map_err(refused),
             _ => Ok(()),
         }
     }

@@ -89,7 +89,7 @@ fn owned(options: Vec<String>, users: &Users) -> Result<Vec<String>, String> {
 }
 
 /// The pod's; none where it uses the host's.
-fn ipc_namespace(spec: &Spec) -> Option<PathBuf> {
+pub(super) fn ipc_namespace(spec: &Spec) -> Option<PathBuf> {
     let mut all = spec.linux().as_ref()?.namespaces().iter().flatten();
     all.find(|one| one.typ() == LinuxNamespaceType::Ipc)?.path().clone()
 }

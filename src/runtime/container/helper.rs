@@ -18,7 +18,7 @@ use super::AttemptDirs;
 use super::executor::{self, Confinement, LastStep, Moment};
 use super::failure::{Failure, Stage};
 use super::users::Users;
-use super::{binds, complaints, explain, rootfs, users};
+use super::{binds, complaints, explain, file_systems, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
 use crate::runtime::{lsm, seccomp, spawn};
@@ -132,7 +132,7 @@ fn confine(spec: &mut Spec, filter: &File) -> Result<Confinement, Failure> {
 
 /// What was made for the pod gets the container's SELinux label, as the kubelet asks for, and so do file systems in
 /// memory; what was there before keeps its own. libcontainer would label all of them alike, and fail for those of which
-/// there is one for many containers (cgroup, mqueue).
+/// there is one for many containers (cgroup, mqueue): the pod's message queues are labelled as a folder is.
 fn label_mounts(private: &[usize], spec: &mut Spec) -> Result<(), Failure> {
     let Some(label) = spec.linux_mut().as_mut().and_then(|linux| linux.mount_label().clone()) else { return Ok(()) };
     for (at, mount) in spec.mounts_mut().iter_mut().flatten().enumerate() {
@@ -142,6 +142,13 @@ fn label_mounts(private: &[usize], spec: &mut Spec) -> Result<(), Failure> {
             })?;
         } else if matches!(mount.typ().as_deref(), Some("tmpfs" | "devpts")) {
             mount.options_mut().get_or_insert_default().push(format!("context={label}"));
+        }
+    }
+    if file_systems::ipc_namespace(spec).is_some() {
+        for mount in spec.mounts().iter().flatten().filter(|mount| mount.typ().as_deref() == Some("mqueue")) {
+            let labelled = lsm::give_label(&file_systems::make(mount, spec, None)?, &label);
+            let object = || format!("SELinux label {label} for {}", mount.destination().display());
+            labelled.map_err(|cause| Failure::io(Stage::Binds, object(), cause))?;
         }
     }
     spec.linux_mut().as_mut().map(|linux| linux.set_mount_label(None));

@@ -15,7 +15,7 @@ use super::helper::{Report, Request, Stdin, tell};
 use super::{cgroup, identity};
 use crate::runtime::capabilities::{CapabilityError, Sets};
 use crate::runtime::program::Program;
-use crate::runtime::{lsm, seccomp};
+use crate::runtime::{keyring, lsm, seccomp};
 
 pub(super) struct Stdio {
     pub(super) stdin: OwnedFd,
@@ -57,7 +57,8 @@ pub(super) fn become_program(mut task: Task, report: &mut File) -> ! {
 fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
     let process = &task.request.process;
     rustix::process::setsid().map_err(step("setsid"))?;
-    leave_keyring()?;
+    let label = task.attributes.as_ref().zip(process.selinux_label().as_deref());
+    keyring::leave(label).map_err(step("session keyring"))?;
     if let Some(root) = &task.root {
         rustix::process::fchdir(root).map_err(step("fchdir"))?;
         rustix::process::chroot(".").map_err(step("chroot"))?;
@@ -111,19 +112,6 @@ fn refused(error: CapabilityError) -> Failure {
     match error {
         CapabilityError::Call { call, cause } => step(call)(cause),
         unknown @ CapabilityError::Unknown { .. } => Failure::Step { step: unknown.to_string(), errno: None },
-    }
-}
-
-/// The supervisor's session keyring must not come along: its keys could be read.
-fn leave_keyring() -> Result<(), Failure> {
-    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
-    // SAFETY: with a null name the kernel makes an anonymous keyring; nothing is read from memory.
-    let result = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) };
-    match io::Error::last_os_error() {
-        _ if result >= 0 => Ok(()),
-        // A kernel without keys, or a box that lets nobody use them: there is nothing to protect.
-        cause if matches!(cause.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => Ok(()),
-        cause => Err(step("keyctl KEYCTL_JOIN_SESSION_KEYRING")(cause)),
     }
 }
 
