@@ -16,7 +16,9 @@ enum On {
     Any,
     V1,
     V2,
-    /// v1, where its folder has no file of this name.
+    /// v1, where its folder has a file of this name.
+    With(&'static str),
+    /// v1, where its folder has none.
     Without(&'static str),
 }
 
@@ -28,6 +30,7 @@ impl On {
             Self::Any => true,
             Self::V1 => !is_v2,
             Self::V2 => is_v2,
+            Self::With(name) => !is_v2 && folder.join(name).exists(),
             Self::Without(name) => !is_v2 && !folder.join(name).exists(),
         }
     }
@@ -223,7 +226,7 @@ fn of_resources() -> Vec<Row> {
             On::V1,
             cpu(json!({"realtimeRuntime": 1000, "realtimePeriod": 100_000})),
             "true",
-            Refused("linux.resources.cpu.realtimeRuntime: \"1000\": invalid argument (cpu.rt_runtime_us)"),
+            Refused("linux.resources.cpu.realtimeRuntime: "),
         ),
         row(
             "real-time",
@@ -282,6 +285,21 @@ fn of_resources() -> Vec<Row> {
             all(json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}]})),
             "cat hugetlb.2MB.max",
             Word(&["4194304"]),
+        ),
+        row(
+            "huge",
+            On::With("hugetlb"),
+            all(json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}]})),
+            "cat hugetlb/hugetlb.2MB.limit_in_bytes",
+            Word(&["4194304"]),
+        ),
+        row("class", On::With("net_cls"), network(), "cat net_cls/net_cls.classid", Word(&["1048577"])),
+        row(
+            "priorities",
+            On::With("net_prio"),
+            all(json!({"network": {"priorities": [{"name": "lo", "priority": 5}]}})),
+            "grep lo net_prio/net_prio.ifpriomap",
+            Word(&["5"]),
         ),
         row("class", On::Without("net_cls"), network(), "true", Refused("linux.resources.network.")),
         row(
