@@ -13,11 +13,11 @@ const NUMBER: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
 struct Pages(u64);
 
 impl Pages {
-    /// Where it is pure cgroup v2 with the hugetlb controller, and the kernel finds as many.
+    /// Where the box has the hugetlb controller, and the kernel finds as many.
     fn add(number: u64) -> Option<Self> {
         let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-        if !controllers.split_whitespace().any(|name| name == "hugetlb") {
-            println!("skipped: needs pure cgroup v2 with the hugetlb controller");
+        if !is_v1() && !controllers.split_whitespace().any(|name| name == "hugetlb") {
+            println!("skipped: needs the hugetlb controller");
             return None;
         }
         let pages = Self(number);
@@ -52,9 +52,23 @@ fn with_volume(name: &str, script: &str, more: Value) -> Value {
     one
 }
 
+/// Where cgroup v1 has its hierarchy of huge pages.
+const V1: &str = "/sys/fs/cgroup/hugetlb";
+
+fn is_v1() -> bool {
+    Path::new(V1).exists()
+}
+
+/// The pod's, where its pages are limited.
+fn cgroup(case: &Case) -> PathBuf {
+    let root = if is_v1() { V1 } else { "/sys/fs/cgroup" };
+    Path::new(root).join("barepod").join(format!("pod{}", case.uid()))
+}
+
 /// The limits of used and of reserved pages of a cgroup.
 fn limits(cgroup: &Path) -> [String; 2] {
-    ["hugetlb.2MB.max", "hugetlb.2MB.rsvd.max"]
+    let file = if is_v1() { "limit_in_bytes" } else { "max" };
+    [format!("hugetlb.2MB.{file}"), format!("hugetlb.2MB.rsvd.{file}")]
         .map(|file| fs::read_to_string(cgroup.join(file)).unwrap().trim().to_owned())
 }
 
@@ -77,7 +91,7 @@ fn each_has_what_it_asks_for() {
         .container(with_volume("none", &of("none", "await two done;"), json!({})));
     let mut run = case.start(&pod);
     case.wait_for("none done");
-    let cgroup = PathBuf::from("/sys/fs/cgroup/barepod").join(format!("pod{}", case.uid()));
+    let cgroup = cgroup(&case);
     let (sum, four, two) = ((6_u64 << 20).to_string(), (4_u64 << 20).to_string(), (2_u64 << 20).to_string());
     assert_eq!(limits(&cgroup), [sum.clone(), sum]);
     assert_eq!(limits(&cgroup.join("four")), [four.clone(), four]);
@@ -108,7 +122,7 @@ fn none_for_who_asks_for_none() {
     let Some(case) = Case::new("huge-none") else { return };
     let mut run = case.start(&case.pod().container(main("main", "say up; hold go", json!({}))));
     case.wait_for("up");
-    let cgroup = PathBuf::from("/sys/fs/cgroup/barepod").join(format!("pod{}", case.uid()));
+    let cgroup = cgroup(&case);
     assert_eq!(limits(&cgroup), ["0", "0"]);
     case.release("go");
     assert_eq!(run.end(), 0);

@@ -110,7 +110,8 @@ fn field(file: &str, data: &str) -> &'static str {
         return DISKS.iter().find(|(key, _)| data.contains(key)).map_or("blockIO", |(_, field)| field);
     }
     if file == "io.bfq.weight" {
-        return if data.contains(' ') { "blockIO.weightDevice" } else { "blockIO.weight" };
+        // Where there is none, a cgroup's own weight is written elsewhere.
+        return if data.is_empty() || data.contains(' ') { "blockIO.weightDevice" } else { "blockIO.weight" };
     }
     if file == "cpu.max" && data.starts_with("max ") {
         return "cpu.period";
@@ -154,6 +155,11 @@ mod tests {
                 "Open { err: Os { code: 2, kind: NotFound, message: \"x\" }, path: \"/x/hugetlb.3MB.max\" }".to_owned(),
                 "{}",
                 "hugepageLimits: the container's cgroup has no hugetlb.3MB.max",
+            ),
+            (
+                "Open { err: Os { code: 2, kind: NotFound, message: \"x\" }, path: \"/x/io.bfq.weight\" }".to_owned(),
+                "{}",
+                "blockIO.weightDevice: the container's cgroup has no io.bfq.weight",
             ),
             (
                 "MemoryController(SwapTooSmall { swap: 1, limit: 2 })".to_owned(),
