@@ -325,6 +325,6 @@ mod tests {
         assert_eq!(last_words(&tidying, None), None);
         let error = std::io::Error::other("failed to create container: invalid umask. error during cleanup: x");
         let said = creation(&error, &Spec::default(), &tidying, None).to_string();
-        assert!(said.ends_with("process.user.umask: invalid umask"), "{said}");
+        assert!(said.ends_with("invalid umask"), "{said}");
     }
 }
