@@ -17,7 +17,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("log", &[]),
     ("store", &[]),
     ("control", &[]),
-    ("runtime/cgroup", &["plan", "runtime/mount", "runtime/spawn"]),
+    ("runtime/cgroup", &["plan", "runtime/mount", "runtime/program", "runtime/spawn"]),
     // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
     (
         "runtime/container",
@@ -26,6 +26,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "runtime/capabilities",
             "runtime/cgroup",
             "runtime/files",
+            "runtime/keyring",
             "runtime/limits",
             "runtime/lsm",
             "runtime/mount",
@@ -39,6 +40,7 @@ const WALLS: &[(&str, &[&str])] = &[
         "runtime/exec",
         &[
             "runtime/capabilities",
+            "runtime/keyring",
             "runtime/limits",
             "runtime/lsm",
             "runtime/mount",
@@ -63,6 +65,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/clone", &["runtime/spawn"]),
     ("runtime/rootless", &["runtime/spawn"]),
     ("runtime/files", &[]),
+    ("runtime/keyring", &["runtime/lsm"]),
     ("runtime/limits", &[]),
     ("runtime/lsm", &["runtime/files"]),
     ("runtime/memory", &[]),
