@@ -128,7 +128,10 @@ impl Engine {
     fn is_ready(&self, index: ContainerIndex) -> bool {
         let container = self.container(index);
         match self.kind(index) {
-            Kind::Init => container.done == Done::Yes,
+            // One that succeeded while all containers are killed to begin again (R3.7, R2.7) waits for that, unready.
+            Kind::Init => {
+                container.done == Done::Yes && matches!(self.states(container).0, ContainerState::Terminated(_))
+            }
             Kind::Main | Kind::Sidecar => {
                 container.is_started() && container.running().is_some_and(|running| running.probes.readiness_passes())
             }

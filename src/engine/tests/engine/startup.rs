@@ -377,3 +377,22 @@ fn a_lost_supervisor_makes_no_sandbox_anew() {
     assert_eq!(run.status().phase, Phase::Failed);
     assert!(matches!(run.container("m1").state, ContainerState::Terminated(_)));
 }
+
+/// R8.3 with R2.7: an init that succeeds while its sandbox is lost has to run again, and isn't shown as ready while it waits.
+#[test]
+fn an_init_that_succeeds_in_a_lost_sandbox_waits_unready() {
+    let case = always()
+        .sidecar("s1", &[stubborn()])
+        .init("i1", &[ends(1.0, 3), ends(1.5, 0), ends(1.0, 0)])
+        .main("m1", &[stubborn()]);
+    let mut run = begin(case.latencies(Latencies { kill: secs(1.0), ..Latencies::default() }));
+    run.until(2.0);
+    run.tell(&Event::SandboxLost);
+    run.until(2.7);
+    let init = run.container("i1");
+    assert!(matches!(&init.state, ContainerState::Waiting { .. }), "{init:?}");
+    assert_eq!((init.last_state.map(|last| last.exit_code), init.ready), (Some(0), false));
+    run.until(60.0);
+    assert!(run.container("i1").ready);
+    assert_eq!(run.times("m1 start").len(), 1);
+}

@@ -29,7 +29,9 @@ impl Reference {
             let running = one.stage == Stage::Running;
             let started = running && one.post_start == PostStart::Past && self.startup_passed(i);
             let readiness = self.spec.containers[i].readiness_probe.is_none() || one.probes[2].passed;
-            let ready = if self.kind(i) == Kind::Init { one.done } else { started && readiness };
+            // R8.3: exited 0. One that did while all are killed to begin again waits for that.
+            let has_ended = matches!(container.state, ContainerState::Terminated(_));
+            let ready = if self.kind(i) == Kind::Init { one.done && has_ended } else { started && readiness };
             all_ready &= ready || self.kind(i) == Kind::Init;
             let count = if one.created { one.attempt } else { one.attempt.saturating_sub(1) };
             let is_running = matches!(container.state, ContainerState::Running { .. });
