@@ -272,6 +272,16 @@ pub enum ImageSource {
     Rootfs(PathBuf),
 }
 
+impl ImageSource {
+    /// `imageID`: what `image:` says, with an absolute path.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Bundle(path) => format!("bundle:{}", path.display()),
+            Self::Rootfs(path) => format!("rootfs:{}", path.display()),
+        }
+    }
+}
+
 /// What `runtime::image` found behind an [`ImageSource`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImageFacts {

@@ -218,6 +218,14 @@ pub(crate) fn answer(report: OwnedFd, answer: &impl Serialize) -> ! {
     std::process::exit(i32::from(written.is_err()))
 }
 
+/// The whole life of a helper that does nothing but answer one request, given as [`Inquiry`] does.
+pub(crate) fn serve<T: DeserializeOwned, A: Serialize>(name: &str, work: impl FnOnce(T) -> A) -> ! {
+    settle(name, 2);
+    let (request, report) = (inherited(0), inherited(1));
+    let Ok(request) = read_request(request) else { std::process::exit(1) };
+    answer(report, &work(request))
+}
+
 /// A helper that was asked something and is to [`answer`]. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Inquiry {

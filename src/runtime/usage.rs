@@ -47,18 +47,14 @@ impl Measurement {
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
-        run()
+        spawn::serve(NAME, |groups: Vec<Vec<PathBuf>>| measure(&groups))
     }
 }
 
-fn run() -> ! {
-    spawn::settle(NAME, 2);
-    let (request, report) = (spawn::inherited(0), spawn::inherited(1));
+fn measure(groups: &[Vec<PathBuf>]) -> Vec<u64> {
     // Whoever uses the disk for something goes first.
     let _ = rustix::process::nice(10);
-    let Ok(groups) = spawn::read_request::<Vec<Vec<PathBuf>>>(request) else { std::process::exit(1) };
-    let used: Vec<u64> = groups.iter().map(|group| group.iter().map(|folder| usage(folder)).sum()).collect();
-    spawn::answer(report, &used)
+    groups.iter().map(|group| group.iter().map(|folder| usage(folder)).sum()).collect()
 }
 
 /// A folder on the way down.

@@ -5,7 +5,6 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::Supervisor;
 use super::sources::{Interest, Token};
-use crate::plan::ImageSource;
 use crate::runtime::container::reap_strays;
 use crate::runtime::image::{self, Found, Refusal, Search, Trouble, UnknownKeys};
 
@@ -52,13 +51,13 @@ impl Supervisor<'_> {
     }
 
     fn no_image(&mut self, container: ContainerIndex, attempt: Attempt, why: String) {
-        let message = format!("{}: {why}", image_name(&self.pod.plan.images[usize::from(container.0)]));
+        let message = format!("{}: {why}", self.pod.plan.images[usize::from(container.0)].id());
         self.image_found(container, attempt, Err(Refusal { trouble: Trouble::Absent, message }));
     }
 
     fn image_found(&mut self, container: ContainerIndex, attempt: Attempt, found: Result<Found, Refusal>) {
         for key in found.iter().flat_map(|found| &found.unknown_keys) {
-            let image = image_name(&self.pod.plan.images[usize::from(container.0)]);
+            let image = self.pod.plan.images[usize::from(container.0)].id();
             self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
         }
         let event = match &found {
@@ -71,20 +70,12 @@ impl Supervisor<'_> {
                     ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: refusal.message.clone() }
                 }
                 Trouble::Unusable => {
-                    let image_id = image_name(&self.pod.plan.images[usize::from(container.0)]);
+                    let image_id = self.pod.plan.images[usize::from(container.0)].id();
                     ContainerEvent::ImageReady { image_id, stop_signal: None }
                 }
             },
         };
         self.slot(container).image = Some(found);
         self.answer(container, attempt, event);
-    }
-}
-
-/// `imageID` of an image that can't be read.
-fn image_name(source: &ImageSource) -> String {
-    match source {
-        ImageSource::Bundle(path) => format!("bundle:{}", path.display()),
-        ImageSource::Rootfs(path) => format!("rootfs:{}", path.display()),
     }
 }

@@ -161,10 +161,7 @@ impl Running {
 
 /// The helper's main function.
 pub(super) fn run() -> ! {
-    spawn::settle(NAME, 2);
-    let (request, report) = (spawn::inherited(0), spawn::inherited(1));
-    let Ok(request) = spawn::read_request::<Request>(request) else { std::process::exit(1) };
-    spawn::answer(report, &run_all(&request))
+    spawn::serve(NAME, |request: Request| run_all(&request))
 }
 
 fn run_all(request: &Request) -> Vec<String> {

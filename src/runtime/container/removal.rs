@@ -237,10 +237,7 @@ fn start_helper(job: Job, place: Box<Place>) -> State {
 
 /// The helper's main function.
 pub(super) fn run() -> ! {
-    spawn::settle("barepod:remove", 2);
-    let (request, report) = (spawn::inherited(0), spawn::inherited(1));
-    let Ok(job) = spawn::read_request::<Job>(request) else { std::process::exit(1) };
-    spawn::answer(report, &finish(&job))
+    spawn::serve("barepod:remove", |job: Job| finish(&job))
 }
 
 fn finish(job: &Job) -> Vec<RemovalError> {

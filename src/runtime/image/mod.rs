@@ -191,10 +191,8 @@ pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
 
 /// As [`open`], but looks only at what `may_look` allows.
 fn open_if(source: &ImageSource, may_look: &dyn Fn(&Path) -> bool) -> Result<Image, ImageError> {
-    let (id, path) = match source {
-        ImageSource::Bundle(path) => (format!("bundle:{}", path.display()), path),
-        ImageSource::Rootfs(path) => (format!("rootfs:{}", path.display()), path),
-    };
+    let id = source.id();
+    let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = source;
     let at_hand = |path: &Path| match may_look(path) {
         true => Ok(()),
         false => Err(ImageError::NotAtHand { image: id.clone(), path: path.to_owned() }),

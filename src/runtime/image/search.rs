@@ -82,10 +82,7 @@ impl Search {
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
-        spawn::settle(NAME, 2);
-        let (request, report) = (spawn::inherited(0), spawn::inherited(1));
-        let Ok((source, keys)) = spawn::read_request(request) else { std::process::exit(1) };
-        spawn::answer(report, &find(&source, keys))
+        spawn::serve(NAME, |(source, keys): (ImageSource, UnknownKeys)| find(&source, keys))
     }
 }
 

@@ -64,16 +64,12 @@ impl Search {
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
-        run()
+        spawn::serve(NAME, |plans: Vec<VolumePlan>| find(&plans))
     }
 }
 
-fn run() -> ! {
-    spawn::settle(NAME, 2);
-    let (request, report) = (spawn::inherited(0), spawn::inherited(1));
-    let Ok(plans) = spawn::read_request::<Vec<VolumePlan>>(request) else { std::process::exit(1) };
+fn find(plans: &[VolumePlan]) -> Answer {
     // Those that are not the pod's own need no folder of the pod, and have their owners already.
     let found = plans.iter().map(|plan| Ok((plan.name.clone(), create(plan, Path::new("/"), None)?)));
-    let answer: Answer = found.collect::<Result<_, VolumeError>>().map_err(|error| error.to_string());
-    spawn::answer(report, &answer)
+    found.collect::<Result<_, VolumeError>>().map_err(|error| error.to_string())
 }
