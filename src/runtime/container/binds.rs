@@ -66,7 +66,7 @@ pub(super) fn prepare(
                 continue;
             }
             (None, _) => file_systems::make(&mount, spec, users)?,
-            (Some(_), Some(one)) => elsewhere(&one.namespace, || shared_tree(&source))?,
+            (Some(_), Some(one)) => within(&one.namespace, CloneFlags::CLONE_NEWNS, || shared_tree(&source))??,
             (Some(depth), None) => clone_tree(&source, depth)?,
         };
         if let Some(users) = users.filter(|_| mapped) {
@@ -180,15 +180,16 @@ pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Failure> {
         .map_err(|cause| Failure::io(Stage::Binds, target.display(), cause))
 }
 
-/// Does something in another mount namespace; this process must have one thread.
-fn elsewhere<T>(namespace: &Path, action: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+/// Does something in another namespace of this kind, mount or IPC; this process must have one thread.
+pub(super) fn within<T>(namespace: &Path, kind: CloneFlags, action: impl FnOnce() -> T) -> Result<T, Failure> {
     let failed = |cause: io::Error| Failure::io(Stage::Binds, namespace.display(), cause);
-    let home = File::open("/proc/self/ns/mnt").map_err(failed)?;
+    let home = if kind == CloneFlags::CLONE_NEWIPC { "/proc/self/ns/ipc" } else { "/proc/self/ns/mnt" };
+    let home = File::open(home).map_err(failed)?;
     let there = File::open(namespace).map_err(failed)?;
-    setns(there.as_fd(), CloneFlags::CLONE_NEWNS).map_err(|errno| failed(errno.into()))?;
+    setns(there.as_fd(), kind).map_err(|errno| failed(errno.into()))?;
     let done = action();
-    setns(home.as_fd(), CloneFlags::CLONE_NEWNS).map_err(|errno| failed(errno.into()))?;
-    done
+    setns(home.as_fd(), kind).map_err(|errno| failed(errno.into()))?;
+    Ok(done)
 }
 
 /// A copy of what is mounted at `source` that shows there what will be mounted in it, and the other way round.

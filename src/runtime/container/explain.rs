@@ -6,11 +6,11 @@ use std::path::Path;
 
 use libcontainer::rootfs::utils::parse_mount;
 use oci_spec::runtime::{Hook, Mount, Spec};
-use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsopen};
+use rustix::mount::{FsOpenFlags, fsopen};
 
 use super::complaints::Complaint;
 use super::failure::{Failure, Stage};
-use super::rootfs;
+use super::{file_systems, rootfs};
 use crate::plan::binds;
 use crate::runtime::cgroup::{CgroupError, refusal};
 use crate::runtime::program::words;
@@ -213,14 +213,7 @@ fn is_unknown(kind: &str) -> bool {
 fn kernels_reason(mount: &Mount) -> Option<String> {
     let context = fsopen(mount.typ().as_deref()?, FsOpenFlags::FSOPEN_CLOEXEC).ok()?;
     let source = mount.source().as_ref()?.to_str()?;
-    let mut asked = fsconfig_set_string(&context, "source", source);
-    for option in parse_mount(mount).ok()?.data {
-        asked = asked.and_then(|()| match option.split_once('=') {
-            Some((name, value)) => fsconfig_set_string(&context, name, value),
-            None => fsconfig_set_flag(&context, option.as_str()),
-        });
-    }
-    let _ = asked.and_then(|()| fsconfig_create(&context));
+    let _ = file_systems::configure(&context, source, &parse_mount(mount).ok()?.data);
     let mut text = [0; 1024];
     let length = rustix::io::read(&context, &mut text).ok()?;
     let line = String::from_utf8_lossy(&text[..length]).trim().to_owned();

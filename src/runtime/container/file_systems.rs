@@ -1,19 +1,18 @@
 //! New file systems (tmpfs, mqueue ...) whose place is in a volume: made by the helper, nowhere yet, so that they can be
 //! put at their place by descriptor as bind mounts are. libcontainer makes all others.
 
-use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use nix::sched::{CloneFlags, setns};
+use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Mount, Spec};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
 };
 
-use super::explain;
 use super::failure::{Failure, Stage};
 use super::users::Users;
+use super::{binds, explain};
 use libcontainer::rootfs::utils::parse_mount;
 
 /// They show the namespaces of the process that makes them, and some of the container's are not there yet.
@@ -39,7 +38,8 @@ pub(super) fn make(mount: &Mount, spec: &Spec, users: Option<&Users>) -> Result<
         )));
     }
     let context = match ipc_namespace(spec).filter(|_| kind == "mqueue") {
-        Some(namespace) => in_ipc_namespace(&namespace, || open(kind))?,
+        // It is of the namespace in which it is opened.
+        Some(namespace) => binds::within(&namespace, CloneFlags::CLONE_NEWIPC, || open(kind))?,
         None => open(kind),
     };
     let mut options = parse_mount(mount).map_err(|error| failed(&error.to_string()))?.data;
@@ -58,6 +58,12 @@ fn open(kind: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 fn mounted(context: &OwnedFd, source: &str, options: &[String]) -> rustix::io::Result<OwnedFd> {
+    configure(context, source, options)?;
+    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+/// Makes the file system of this source and these options, as of mount(8).
+pub(super) fn configure(context: &OwnedFd, source: &str, options: &[String]) -> rustix::io::Result<()> {
     fsconfig_set_string(context, "source", source)?;
     for option in options.iter().filter(|option| !option.is_empty()) {
         match option.split_once('=') {
@@ -65,8 +71,7 @@ fn mounted(context: &OwnedFd, source: &str, options: &[String]) -> rustix::io::R
             None => fsconfig_set_flag(context, option.as_str())?,
         }
     }
-    fsconfig_create(context)?;
-    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    fsconfig_create(context)
 }
 
 /// The kernel takes owners as ids of who makes the file system, a config means the container's. `Err`: an option whose id
@@ -92,15 +97,4 @@ fn owned(options: Vec<String>, users: &Users) -> Result<Vec<String>, String> {
 pub(super) fn ipc_namespace(spec: &Spec) -> Option<PathBuf> {
     let mut all = spec.linux().as_ref()?.namespaces().iter().flatten();
     all.find(|one| one.typ() == LinuxNamespaceType::Ipc)?.path().clone()
-}
-
-/// A message queue file system is of the namespace in which it is opened.
-fn in_ipc_namespace<T>(namespace: &Path, action: impl FnOnce() -> T) -> Result<T, Failure> {
-    let failed = |cause: std::io::Error| Failure::io(Stage::Binds, namespace.display(), cause);
-    let home = File::open("/proc/self/ns/ipc").map_err(failed)?;
-    let there = File::open(namespace).map_err(failed)?;
-    setns(there.as_fd(), CloneFlags::CLONE_NEWIPC).map_err(|errno| failed(errno.into()))?;
-    let done = action();
-    setns(home.as_fd(), CloneFlags::CLONE_NEWIPC).map_err(|errno| failed(errno.into()))?;
-    Ok(done)
 }

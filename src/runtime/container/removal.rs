@@ -237,7 +237,7 @@ fn start_helper(job: Job, place: Box<Place>) -> State {
 
 /// The helper's main function.
 pub(super) fn run() -> ! {
-    spawn::serve("barepod:remove", |job: Job| finish(&job))
+    spawn::serve(NAME, |job: Job| finish(&job))
 }
 
 fn finish(job: &Job) -> Vec<RemovalError> {
