@@ -6,13 +6,13 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 use super::Supervisor;
 use super::sources::{Interest, Token};
 use crate::runtime::container::reap_strays;
-use crate::runtime::image::{self, Found, Refusal, Search, Trouble, UnknownKeys};
+use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys};
 
 impl Supervisor<'_> {
     pub(super) fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
         let source = &self.pod.plan.images[usize::from(container.0)];
         let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
-        if let Some(found) = image::find_at_once(source, keys) {
+        if let Some(found) = self.file_systems.find(source, keys) {
             return self.image_found(container, attempt, found);
         }
         let begun = Search::begin(source, keys).and_then(|search| {

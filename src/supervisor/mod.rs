@@ -39,6 +39,7 @@ use crate::control;
 use crate::plan::storage::StorageLimits;
 use crate::plan::{Asker, NodeFacts, PodPlan};
 use crate::runtime::container::reap_strays;
+use crate::runtime::image::KernelsOwn;
 use crate::runtime::memory::release_code;
 use crate::runtime::network::Connection;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
@@ -117,6 +118,8 @@ pub struct Supervisor<'a> {
     leaving: Option<Leaving>,
     slots: Vec<Slot>,
     filters: Filters,
+    /// Where an image is found without anybody being waited for.
+    file_systems: KernelsOwn,
     handlers: Handlers,
     storage: Storage,
     /// Facts the engine has not been told yet.
@@ -188,6 +191,7 @@ impl<'a> Supervisor<'a> {
             leaving: None,
             slots,
             filters: Filters::default(),
+            file_systems: KernelsOwn::default(),
             handlers: Handlers::new(),
             storage,
             facts: VecDeque::new(),

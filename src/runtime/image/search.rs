@@ -2,13 +2,15 @@
 //! (FUSE, NFS), or not: then a helper process looks, which can be ended. Where what is looked at is in the kernel's
 //! caches and on a file system of the kernel's own, no time is lost by a look from here: a helper takes a millisecond.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
+use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
 
 use super::{GROUP, Image, ImageError, PASSWD, Trouble, open, open_if};
@@ -99,37 +101,49 @@ fn complete(image: Image, keys: UnknownKeys) -> Result<Found, Refusal> {
     Ok(Found { facts: image.facts()?, unknown_keys })
 }
 
-/// What was found where nobody has to be waited for; `None`: that isn't known.
-pub fn find_at_once(source: &ImageSource, keys: UnknownKeys) -> Option<Result<Found, Refusal>> {
-    let kernels_own = KernelsOwn::read()?;
-    let image = match open_if(source, &|path| kernels_own.at_hand(path).is_some()) {
-        Ok(image) => image,
-        Err(ImageError::NotAtHand { .. }) => return None,
-        Err(error) => return Some(Err(error.into())),
-    };
-    let root = kernels_own.at_hand(&image.rootfs)?;
-    for name in [PASSWD, GROUP] {
-        kernels_own.at_hand_in(root.as_fd(), Path::new(name))?;
-    }
-    Some(complete(image, keys))
+/// The mounts of file systems of the kernel's own, as this process' mount namespace has them. The table of mounts is read
+/// again only after the kernel has told of a change (proc(5), /proc/pid/mounts), as each container's start needs it.
+#[derive(Debug, Default)]
+pub struct KernelsOwn {
+    table: Option<File>,
+    ids: Vec<u64>,
 }
 
-/// The mounts of file systems of the kernel's own.
-struct KernelsOwn(Vec<u64>);
-
 impl KernelsOwn {
-    fn read() -> Option<Self> {
-        Some(Self::of(&fs::read_to_string("/proc/thread-self/mountinfo").ok()?))
+    /// What was found where nobody has to be waited for; `None`: that isn't known.
+    pub fn find(&mut self, source: &ImageSource, keys: UnknownKeys) -> Option<Result<Found, Refusal>> {
+        self.refresh()?;
+        let image = match open_if(source, &|path| self.at_hand(path).is_some()) {
+            Ok(image) => image,
+            Err(ImageError::NotAtHand { .. }) => return None,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let root = self.at_hand(&image.rootfs)?;
+        for name in [PASSWD, GROUP] {
+            self.at_hand_in(root.as_fd(), Path::new(name))?;
+        }
+        Some(complete(image, keys))
     }
 
-    /// From lines like `36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda1 rw` (proc(5)).
-    fn of(mountinfo: &str) -> Self {
-        let id = |line: &str| {
-            let (mount, system) = line.split_once(" - ")?;
-            let own = KERNELS_OWN.contains(&system.split(' ').next()?);
-            own.then(|| mount.split(' ').next()?.parse().ok())?
+    /// `None`: there is no table to be had.
+    fn refresh(&mut self) -> Option<()> {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if let Some(table) = &self.table
+            && poll(&mut [PollFd::new(table, PollFlags::PRI)], Some(&now)) == Ok(0)
+        {
+            return Some(());
+        }
+        // Taken out: one that could not be read is opened anew. What changes after the look above is told by the next.
+        let mut table = match self.table.take() {
+            Some(table) => table,
+            None => File::open("/proc/thread-self/mountinfo").ok()?,
         };
-        Self(mountinfo.lines().filter_map(id).collect())
+        let mut text = String::new();
+        table.rewind().ok()?;
+        table.read_to_string(&mut text).ok()?;
+        self.ids = kernels_own(&text);
+        self.table = Some(table);
+        Some(())
     }
 
     /// What is at a path, if nothing but caches was needed to get there and nobody to be asked now.
@@ -150,7 +164,7 @@ impl KernelsOwn {
                 // fdinfo knows without asking the file system, as fstat would.
                 let text = fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd())).ok()?;
                 let mount: u64 = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()?;
-                self.0.contains(&mount).then_some(Some(fd))
+                self.ids.contains(&mount).then_some(Some(fd))
             }
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Some(None),
             Err(_) => None,
@@ -158,10 +172,23 @@ impl KernelsOwn {
     }
 }
 
+/// Their ids, from lines like `36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda1 rw` (proc(5)).
+fn kernels_own(mountinfo: &str) -> Vec<u64> {
+    let id = |line: &str| {
+        let (mount, system) = line.split_once(" - ")?;
+        let own = KERNELS_OWN.contains(&system.split(' ').next()?);
+        own.then(|| mount.split(' ').next()?.parse().ok())?
+    };
+    mountinfo.lines().filter_map(id).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::os::unix::fs::symlink;
+
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
 
     use super::*;
 
@@ -173,7 +200,7 @@ mod tests {
             38 22 0:32 / /run rw shared:5 - tmpfs tmpfs rw\n\
             39 22 0:33 / /merged rw - overlay overlay rw,lowerdir=/mnt/nfs\n\
             40 22 0:34 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\nnonsense\n";
-        assert_eq!(KernelsOwn::of(mounts).0, [22, 38]);
+        assert_eq!(kernels_own(mounts), [22, 38]);
     }
 
     /// R5.16: what has just been read is at hand, and found to be what a helper would find; what isn't there, or is behind
@@ -190,25 +217,48 @@ mod tests {
         };
         config("rootfs");
         let source = ImageSource::Bundle(bundle.clone());
-        if KernelsOwn::read().unwrap().at_hand(&bundle).is_none() {
+        let mut kernels_own = KernelsOwn::default();
+        kernels_own.refresh().unwrap();
+        if kernels_own.at_hand(&bundle).is_none() {
             println!("skipped: {} is on a file system that isn't the kernel's own", bundle.display());
             return;
         }
         let slowly = find(&source, UnknownKeys::Wanted).unwrap();
-        let at_once = find_at_once(&source, UnknownKeys::Wanted).unwrap().unwrap();
+        let at_once = kernels_own.find(&source, UnknownKeys::Wanted).unwrap().unwrap();
         assert_eq!(at_once.unknown_keys, ["odd"]);
         assert_eq!(serde_json::to_value(&at_once).unwrap(), serde_json::to_value(&slowly).unwrap());
-        assert_eq!(find_at_once(&source, UnknownKeys::Unwanted).unwrap().unwrap().unknown_keys, [""; 0]);
-        assert!(find_at_once(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted).unwrap().is_ok());
+        assert_eq!(kernels_own.find(&source, UnknownKeys::Unwanted).unwrap().unwrap().unknown_keys, [""; 0]);
+        assert!(kernels_own.find(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted).unwrap().is_ok());
         fs::write(bundle.join("config.json"), "{").unwrap();
-        assert_eq!(find_at_once(&source, UnknownKeys::Wanted).unwrap().unwrap_err().trouble, Trouble::Unusable);
+        assert_eq!(kernels_own.find(&source, UnknownKeys::Wanted).unwrap().unwrap_err().trouble, Trouble::Unusable);
         // /proc isn't in the list.
         config("/proc/self");
-        assert!(find_at_once(&source, UnknownKeys::Wanted).is_none());
+        assert!(kernels_own.find(&source, UnknownKeys::Wanted).is_none());
         fs::remove_file(bundle.join("config.json")).unwrap();
         symlink("/proc/version", bundle.join("config.json")).unwrap();
-        assert!(find_at_once(&source, UnknownKeys::Wanted).is_none());
-        assert!(find_at_once(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted).is_none());
-        assert!(find_at_once(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted).is_none());
+        assert!(kernels_own.find(&source, UnknownKeys::Wanted).is_none());
+        assert!(kernels_own.find(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted).is_none());
+        assert!(kernels_own.find(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted).is_none());
+    }
+
+    /// The table is read again when something has been mounted, and only then.
+    #[test]
+    fn mounts_to_come_are_known() {
+        let dir = tempfile::tempdir().unwrap();
+        if unshare(CloneFlags::CLONE_NEWNS).is_err() {
+            println!("skipped: only root has mount namespaces of its own");
+            return;
+        }
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+        let mut kernels_own = KernelsOwn::default();
+        kernels_own.refresh().unwrap();
+        kernels_own.ids.push(u64::MAX);
+        kernels_own.refresh().unwrap();
+        assert!(kernels_own.ids.contains(&u64::MAX), "it was read again, though nothing was mounted");
+        mount(Some("new"), dir.path(), Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+        assert!(kernels_own.at_hand(dir.path()).is_none());
+        kernels_own.refresh().unwrap();
+        assert!(kernels_own.at_hand(dir.path()).is_some());
+        assert!(!kernels_own.ids.contains(&u64::MAX));
     }
 }
