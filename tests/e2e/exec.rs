@@ -321,7 +321,10 @@ fn programs_that_cannot_be_run() {
     for (at, path) in paths.iter().enumerate() {
         let name = format!("m{at}");
         let told = crate::harness::wait_for(path, || case.messages_of(name.as_str(), "Unhealthy").pop());
-        assert!(told.starts_with("Readiness probe errored: ") && told.contains(path), "{told}");
+        assert!(
+            told.starts_with("Readiness probe errored and resulted in unknown state: ") && told.contains(path),
+            "{told}"
+        );
         case.wait_for(&format!("m{at} up"));
     }
     ends(run);

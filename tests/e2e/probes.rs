@@ -229,7 +229,10 @@ fn a_program_that_is_missing_and_one_that_talks_too_much() {
         || case.events().iter().find(|event| errored(event)).map_or(0, |event| event["count"].as_i64().unwrap());
     wait("several errors", || count() >= 2);
     let told = case.messages_of("absent", "Unhealthy");
-    assert!(told[0].starts_with("Liveness probe errored: ") && told[0].contains("/no/such"), "{told:?}");
+    assert!(
+        told[0].starts_with("Liveness probe errored and resulted in unknown state: ") && told[0].contains("/no/such"),
+        "{told:?}"
+    );
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
     assert_eq!(case.times_said("absent up"), 1);
@@ -250,7 +253,10 @@ fn what_can_not_be_carried_out_is_tried_three_times() {
     let probe = json!({"exec": {"command": ["/t/script"]}, "periodSeconds": 600, "timeoutSeconds": PATIENT});
     let mut run = case.start(&case.pod().container(main("main", "serve main", json!({"livenessProbe": probe}))));
     let told = wait_for("the event", || case.messages("Unhealthy").pop());
-    assert!(told.starts_with("Liveness probe errored: ") && told.contains("/t/script"), "{told}");
+    assert!(
+        told.starts_with("Liveness probe errored and resulted in unknown state: ") && told.contains("/t/script"),
+        "{told}"
+    );
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
     let mut buffer = [MaybeUninit::uninit(); 4096];

@@ -271,9 +271,10 @@ impl Engine {
             ProbeResult::Failure { message } => {
                 (EventReason::Unhealthy, format!("{name} probe failed: {}", cut(&message)))
             }
-            ProbeResult::Error { message } => {
-                (EventReason::Unhealthy, format!("{name} probe errored: {}", cut(&message)))
-            }
+            ProbeResult::Error { message } => (
+                EventReason::Unhealthy,
+                format!("{name} probe errored and resulted in unknown state: {}", cut(&message)),
+            ),
         };
         turn.record(Severity::Warning, reason, Some(index), text);
     }

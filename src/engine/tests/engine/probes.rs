@@ -119,7 +119,9 @@ fn errors_count_as_nothing() {
         .with(|m| m.liveness_probe = Some(probe()));
     let run = run(case, &[]);
     assert_eq!(run.of(&["signal"]), [""; 0]);
-    assert!(run.lines.contains(&"10 record Unhealthy m1: Liveness probe errored: scripted".to_string()));
+    assert!(run.lines.contains(
+        &"10 record Unhealthy m1: Liveness probe errored and resulted in unknown state: scripted".to_string()
+    ));
 }
 
 /// R6.6, R5.13, R3.5: killed with its preStop and the probe's grace, then restarted unless the policy is Never.
