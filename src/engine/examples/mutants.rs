@@ -28,6 +28,16 @@ struct Mutant {
     to: String,
 }
 
+impl Mutant {
+    /// `text` of its file with the mutation, or why there is none.
+    fn applied(&self, text: &str) -> Result<String, String> {
+        match text.matches(&self.from).count() {
+            1 if !self.from.is_empty() => Ok(text.replacen(&self.from, &self.to, 1)),
+            count => Err(format!("its text is {count} times in {}", self.file)),
+        }
+    }
+}
+
 enum Outcome {
     Killed(String),
     Survived,
@@ -65,6 +75,15 @@ fn run() -> Result<bool, String> {
         .iter()
         .filter(|mutant| (names.is_empty() || names.contains(&mutant.name)) && (!quick || mutant.quick))
         .collect();
+    // All of them, however few are tried: whoever moves a mutant's text learns it at once.
+    let mut lost = Vec::new();
+    for mutant in &all {
+        let text = read(&crate_dir.join("src").join(&mutant.file))?;
+        lost.extend(mutant.applied(&text).err().map(|why| format!("{}: {why}", mutant.name)));
+    }
+    if !lost.is_empty() {
+        return Err(format!("tests/mutants.txt: {}", lost.join("; ")));
+    }
     let began = Instant::now();
     let folder = Folder::make()?;
     let first = Copy::make(&crate_dir, folder.0.join("0"))?;
@@ -180,11 +199,7 @@ impl Copy {
     fn try_mutant(&self, mutant: &Mutant) -> Result<Outcome, String> {
         let path = self.0.join("src").join(&mutant.file);
         let text = read(&path)?;
-        let count = text.matches(&mutant.from).count();
-        if mutant.from.is_empty() || count != 1 {
-            return Ok(Outcome::Broken(format!("its text is {count} times in {}", mutant.file)));
-        }
-        write(&path, &text.replacen(&mutant.from, &mutant.to, 1))?;
+        write(&path, &mutant.applied(&text)?)?;
         let outcome = self.test();
         write(&path, &text)?;
         outcome
