@@ -71,6 +71,8 @@ impl<T> Descriptors<T> {
 /// What comes through the report pipe, one JSON value a line, before it closes because the program runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
+    /// The helper's second process, which goes into the container in its place; in the supervisor's pid namespace.
+    Entering { pid: i32 },
     /// The process that becomes the program; in the supervisor's pid namespace.
     Forked { pid: i32 },
     /// All steps before the execve have succeeded.
@@ -130,13 +132,22 @@ fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     let namespaces = namespaces_to_join(request.pid)?;
     // Without a mount namespace of its own the container's root is only its init's.
     let root = if namespaces.contains(Namespaces::MOUNT) { None } else { Some(open_root(request.pid)?) };
-    let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("pipe"))?;
     let attributes = attributes(&request.process)?;
     if spawn::has_ended(&fds.init) {
         return Err(Failure::Gone);
     }
+    // First into the cgroup, then into the namespaces: where cgroup2 is mounted with `nsdelegate`, as systemd does, a
+    // process in the container's cgroup namespace is born where its parent is or not at all (cgroup-v2.rst, "Delegation
+    // Containment").
+    if let Some(leaf) = &birth
+        && let Some(pid) = fork(Some(leaf.as_fd())).map_err(step("clone3 into the container's cgroup"))?
+    {
+        tell(report, &Report::Entering { pid });
+        return Ok(());
+    }
     set_namespaces(fds.init.as_fd(), namespaces)?;
-    let Some(pid) = fork(birth.as_ref().map(AsFd::as_fd)).map_err(step("clone3"))? else {
+    let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("pipe"))?;
+    let Some(pid) = fork(None).map_err(step("clone3"))? else {
         drop(opener);
         let task = program::Task { request, filter, stdio: fds.stdio, root, joins, attributes, gate: gate.into() };
         program::become_program(task, report)
@@ -241,7 +252,7 @@ fn set_namespaces(init: BorrowedFd<'_>, namespaces: Namespaces) -> Result<(), Fa
     }
 }
 
-/// Forks a sibling: a child of the supervisor. `None`: this is it.
+/// Forks a sibling, a child of the supervisor, in this cgroup or this process' own. `None`: this is it.
 fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<Option<i32>> {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     // The kernel's struct clone_args up to `cgroup`; a sibling's exit signal is its parent's and must be 0 here.

@@ -7,10 +7,10 @@
 //!
 //! How a program gets in:
 //! 1. [`Exec::begin`] starts a helper: this binary again, with another `argv[0]`.
-//! 2. The helper makes a cgroup for this one exec below the container's, does what else needs the host's privileges (raise
-//!    limits, OOM score, open cgroups), joins all namespaces
-//!    in one `setns(2)` with the container's pidfd, and forks once (only a child is in a joined pid namespace). With
-//!    CLONE_PARENT that child is the supervisor's own, and with CLONE_INTO_CGROUP it is born in its cgroup.
+//! 2. The helper makes a cgroup for this one exec below the container's and does what else needs the host's privileges
+//!    (raise limits, OOM score, open cgroups). On v2 it forks into that cgroup (CLONE_INTO_CGROUP), as nobody could from
+//!    within the container's cgroup namespace. It joins all namespaces in one `setns(2)` with the container's pidfd, and
+//!    forks (only a child is in a joined pid namespace). With CLONE_PARENT that child is the supervisor's own.
 //! 3. The child becomes the container's user, with its capabilities and its filter, and executes the program.
 //!
 //! *Killed as a tree.* Whatever the program starts stays in the exec's own cgroup, daemonised or not, so that ending it

@@ -34,6 +34,8 @@ pub struct Exec {
     /// Holds the descriptors below, so that the caller has one that stays the same. Closed first.
     poll: OwnedFd,
     helper: Option<Child>,
+    /// The second process of the helper, where it has one.
+    entering: Option<OwnedFd>,
     /// The helper's process group, in which a process is until it has got into the container.
     group: i32,
     report: Option<File>,
@@ -104,6 +106,7 @@ impl Exec {
             poll,
             group: helper.pid,
             helper: Some(helper),
+            entering: None,
             report: Some(report),
             line: Vec::new(),
             program: None,
@@ -175,7 +178,8 @@ impl Exec {
         // What it let go it has told of before. Nobody else would reap that: it has left the helper's process group.
         self.read_report();
         let tree = self.place.kill();
-        let program = self.program.as_ref().map_or(Ok(()), |(_, pidfd)| spawn::signal(pidfd, libc::SIGKILL));
+        let (entering, program) = (self.entering.as_ref(), self.program.as_ref().map(|(_, pidfd)| pidfd));
+        let program = entering.into_iter().chain(program).try_for_each(|pidfd| spawn::signal(pidfd, libc::SIGKILL));
         helper.and(program).map_err(io_error("pidfd_send_signal", "")).and(tree)
     }
 
@@ -218,7 +222,8 @@ impl Exec {
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
             match serde_json::from_slice(&line) {
-                Ok(Report::Forked { pid }) => self.adopt(pid),
+                Ok(Report::Entering { pid }) => self.entering = self.adopt(pid),
+                Ok(Report::Forked { pid }) => self.program = self.adopt(pid).map(|pidfd| (pid, pidfd)),
                 Ok(Report::AboutToExec) => self.about_to_exec = true,
                 Ok(Report::Failed(failure)) => self.failure = Some(failure),
                 Err(_) => {
@@ -229,31 +234,39 @@ impl Exec {
     }
 
     /// The process is our child and nobody but us reaps it, so that its pid is sure to be it.
-    fn adopt(&mut self, pid: i32) {
+    fn adopt(&mut self, pid: i32) -> Option<OwnedFd> {
         let adopted = spawn::open_pidfd(pid).and_then(|pidfd| {
             epoll::add(&self.poll, &pidfd, EventData::new_u64(0), EventFlags::IN)?;
             Ok(pidfd)
         });
-        match adopted {
-            Ok(pidfd) => self.program = Some((pid, pidfd)),
-            Err(cause) => {
-                let _ = self.place.kill();
-                self.leave_strays(Some(pid));
-                self.failure = Some(Failure::Step { step: "pidfd_open".into(), errno: cause.raw_os_error() });
+        if let Err(cause) = &adopted {
+            let _ = self.place.kill();
+            self.leave_strays(Some(pid));
+            self.failure = Some(Failure::Step { step: "pidfd_open".into(), errno: cause.raw_os_error() });
+        }
+        adopted.ok()
+    }
+
+    /// Both of its processes.
+    fn reap_helper(&mut self) {
+        if self.is_over() {
+            return;
+        }
+        self.helper.take_if(|helper| !matches!(spawn::reap(&helper.pidfd), Ok(None)));
+        self.entering.take_if(|pidfd| !matches!(spawn::reap(pidfd), Ok(None)));
+        if self.is_over() {
+            // The helper may have been killed before it could tell of the other one, or of the program. Until they are
+            // known they stay in its process group.
+            self.read_report();
+            if self.entering.is_none() && self.program.is_none() {
+                self.leave_strays(None);
             }
         }
     }
 
-    fn reap_helper(&mut self) {
-        if let Some(helper) = &self.helper
-            && !matches!(spawn::reap(&helper.pidfd), Ok(None))
-        {
-            // A process that it forked and didn't live to tell of has never left its process group.
-            self.helper = None;
-            if self.program.is_none() {
-                self.leave_strays(None);
-            }
-        }
+    /// Whether the helper has ended, as far as is known.
+    fn is_over(&self) -> bool {
+        self.helper.is_none() && self.entering.is_none()
     }
 
     /// For `reap_strays`: our children by their process groups.
@@ -274,12 +287,12 @@ impl Exec {
 
     /// Final once everything of ours has ended.
     fn outcome(&mut self) -> Option<Result<ExitStatus, ExecError>> {
-        if self.helper.is_some() || (self.program.is_some() && self.exit.is_none()) {
+        if !self.is_over() || (self.program.is_some() && self.exit.is_none()) {
             return None;
         }
         // Whoever could have written to it has ended or executed the program: nothing is on its way.
         self.read_report();
-        if self.program.is_some() && self.exit.is_none() {
+        if !self.is_over() || (self.program.is_some() && self.exit.is_none()) {
             return None;
         }
         Some(match (self.failure.take(), self.exit) {
