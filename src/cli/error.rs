@@ -25,6 +25,14 @@ pub enum CliError {
     /// Options that don't go together.
     #[error("{0}")]
     Usage(&'static str),
+    /// `--volume`.
+    #[error("--volume {claim}=...: the pod has no volume with a persistentVolumeClaim {claim:?}; {known}")]
+    UnknownClaim {
+        /// What was given.
+        claim: String,
+        /// Which it has.
+        known: String,
+    },
     /// This box.
     #[error("{0}")]
     Node(#[from] crate::runtime::node::NodeError),
@@ -130,7 +138,9 @@ impl CliError {
     /// What the command exits with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Manifest(_) | Self::Plan(_) | Self::Read { .. } | Self::Usage(_) => Exit::Usage,
+            Self::Manifest(_) | Self::Plan(_) | Self::Read { .. } | Self::Usage(_) | Self::UnknownClaim { .. } => {
+                Exit::Usage
+            }
             Self::Node(_)
             | Self::Cpus(_)
             | Self::Supervisor(_)

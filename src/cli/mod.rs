@@ -10,6 +10,7 @@ mod exit_code;
 mod get;
 mod logs;
 mod network;
+mod preflight;
 mod recover;
 mod resize;
 mod rm;

@@ -13,12 +13,12 @@ use super::exit_code::Exit;
 use super::rootless::Runner;
 use super::terminal::Colour;
 use super::watch::{Verbosity, Watch};
-use super::{cpus, network, recover, rootless};
-use crate::manifest::{self, Absent, Beside, Objects};
+use super::{cpus, network, preflight, recover, rootless};
+use crate::manifest::{self, Beside, Objects};
 use crate::plan::memory_qos::{MemoryQos, MemoryReservation};
 use crate::plan::{self, CgroupVersion, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
+use crate::runtime::node;
 use crate::runtime::sandbox::SandboxDirs;
-use crate::runtime::{image, node};
 use crate::store::PodStore;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
@@ -34,6 +34,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let backoff = backoff(&args.backoff)?;
     let claims = claims(&args.volume)?;
     let Given { pod: mut manifest, objects, name: text_name, text } = read_beside(args, &claims)?;
+    preflight::check_claims(&manifest, &claims)?;
     if let Some(name) = &args.name {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
@@ -56,8 +57,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         network: network::planned(connection.as_ref()),
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
-    let absent = absent_images(&manifest, &plan, &args.file);
-    manifest::refuse_absent(&text_name, &text, &absent).map_err(refused)?;
+    manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file)).map_err(refused)?;
     drop(text);
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
     let box_has = cpus::needed(args, &manifest, &node)?;
@@ -144,20 +144,6 @@ fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<Giv
     let decoded = manifest::decode_beside(&name, &bytes, &beside).map_err(refused)?;
     warn(&name, &bytes, &decoded.warnings, args.quiet);
     Ok(Given { pod: decoded.pod, objects: decoded.objects, name, text: bytes })
-}
-
-/// What the manifest says of images and is a slip: whoever waits at a terminal would see it retried for ever, as a pull
-/// is (R8.4). One that goes later, or that the pod is to make itself, is.
-fn absent_images(pod: &v1::Pod, plan: &plan::PodPlan, file: &Path) -> Vec<Absent> {
-    let start = if file == Path::new("-") { "the folder barepod was started in" } else { "the manifest's folder" };
-    let images = plan::given_images(pod, plan).into_iter();
-    images
-        .filter_map(|image| {
-            let path = image::absent(image.source)?.display();
-            let help = format!("there is no {path}; a relative path starts at {start}");
-            Some(Absent { field: image.field, value: image.value.to_owned(), help })
-        })
-        .collect()
 }
 
 fn refused(report: manifest::Report) -> CliError {

@@ -10,7 +10,7 @@ use super::parse::Wording;
 use super::path::FieldPath;
 use super::tree::{Node, Value, place};
 use super::validate::Known;
-use super::{Absent, Beside, Manifest, Objects, de, objects, parse, validate};
+use super::{Beside, Finding, Manifest, Objects, Wrong, de, objects, parse, validate};
 
 /// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages. ConfigMaps and
 /// Secrets may be further documents of it. What the Pod refers to outside is not looked for: see [`decode_beside`].
@@ -51,25 +51,37 @@ pub fn decode_objects(name: &str, bytes: &[u8], into: &mut Objects) -> Result<Op
     Ok((!diagnostics.is_empty()).then(|| Report { name: name.to_owned(), text, diagnostics }))
 }
 
-/// Says of a manifest that has been decoded what it names that isn't there, as [`decode`] says what is wrong with it.
+/// Says of a manifest that has been decoded what was found out about it later, as [`decode`] says what is wrong with it.
 ///
 /// # Errors
-/// `Not found` for each, in order of position; `Ok`: nothing is absent.
-pub fn refuse_absent(name: &str, bytes: &[u8], absent: &[Absent]) -> Result<(), Report> {
+/// All findings, in order of position; `Ok`: there are none.
+pub fn refuse(name: &str, bytes: &[u8], findings: &[Finding]) -> Result<(), Report> {
     // Nothing is parsed once more for nothing.
-    if absent.is_empty() {
+    if findings.is_empty() {
         return Ok(());
     }
     let trees = |text: &str| parse::parse_all(text, parse::MANIFEST);
     let (_, warnings) = decode_documents(name, bytes, parse::MANIFEST, trees, |_, trees| {
         let pod = trees.iter().position(|tree| objects::kind_of(tree).is_none()).unwrap_or(0);
         let mut found = vec![Vec::new(); pod];
-        let said = |one: &Absent| Diagnostic::not_found(&one.field, &one.value).help(escaped(&one.help));
-        found.push(absent.iter().map(said).collect());
+        found.push(findings.iter().map(said).collect());
         ((), found)
     })?;
     debug_assert!(warnings.is_empty(), "there are errors or nothing: {warnings:?}");
     Ok(())
+}
+
+fn said(finding: &Finding) -> Diagnostic {
+    let field = &finding.field;
+    let diagnostic = match &finding.wrong {
+        Wrong::Absent { value } => Diagnostic::not_found(field, value),
+        Wrong::Unusable { value, why } => Diagnostic::invalid(field, value.as_str(), escaped(why)),
+        Wrong::Missing { why } => Diagnostic::required(field, &escaped(why)),
+    };
+    match &finding.help {
+        Some(help) => diagnostic.help(escaped(help)),
+        None => diagnostic,
+    }
 }
 
 fn decode_manifest(

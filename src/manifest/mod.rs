@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1;
 
-pub use decode::{decode, decode_beside, decode_objects, refuse_absent};
+pub use decode::{decode, decode_beside, decode_objects, refuse};
 pub use defaults::apply_defaults;
 
 /// Whether a pod may be called `name`.
@@ -52,15 +52,37 @@ pub struct Beside {
     pub claims: BTreeSet<String>,
 }
 
-/// Something that a manifest names and that isn't there: found out by whoever may look at the box.
+/// What is wrong with a manifest and was found out by whoever may look at the box.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Absent {
-    /// Where it is named.
+pub struct Finding {
+    /// Where.
     pub field: FieldPath,
-    /// What is written there.
-    pub value: String,
-    /// What to do.
-    pub help: String,
+    /// What.
+    pub wrong: Wrong,
+    /// What to do, unless that is said already.
+    pub help: Option<String>,
+}
+
+/// See [`Finding`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The field names something that isn't there.
+    Absent {
+        /// What is written there.
+        value: String,
+    },
+    /// The field names something that is no good.
+    Unusable {
+        /// What is written there.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The field is missing.
+    Missing {
+        /// Why it has to be there.
+        why: String,
+    },
 }
 
 /// A Pod that passed every check.

@@ -48,6 +48,12 @@ impl FieldPath {
         path
     }
 
+    /// The path of what this path's last step is in.
+    #[must_use]
+    pub fn parent(&self) -> FieldPath {
+        FieldPath(self.0[..self.0.len().saturating_sub(1)].to_vec())
+    }
+
     /// The last step's name where it is a field or a key.
     #[must_use]
     pub fn last(&self) -> Option<&str> {
@@ -135,6 +141,8 @@ mod tests {
         assert_eq!(container.child("restartPolicy").to_string(), "spec.initContainers[1].restartPolicy");
         assert_eq!(FieldPath::root().child("metadata.labels").key("app.io/x").to_string(), "metadata.labels[app.io/x]");
         assert_eq!(FieldPath::root().to_string(), "");
+        assert_eq!(container.child("image").parent(), container);
+        assert_eq!(FieldPath::root().parent(), FieldPath::root());
     }
 
     #[test]

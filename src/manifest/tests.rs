@@ -255,29 +255,41 @@ proptest! {
     }
 }
 
-/// What isn't there is said as what is wrong with the text is: in its place, also behind other documents.
+/// What is found out later is said as what is wrong with the text is: in its place, also behind other documents.
 #[test]
-fn what_is_absent_is_told_in_its_place() {
+fn findings_are_told_in_their_places() {
     let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hidden}\n---\napiVersion: v1\nkind: Pod\n\
         metadata: {name: x}\nspec:\n  containers:\n  - name: a\n    image: bundle:a\n  - name: b\n    image: bundle:b\n";
-    let absent = |at: usize, value: &str| Absent {
-        field: FieldPath::root().child("spec.containers").index(at).child("image"),
-        value: value.to_owned(),
-        help: format!("there is no /m/\u{1b}{value}"),
+    let field = |at: usize, name: &str| FieldPath::root().child("spec.containers").index(at).child(name);
+    let absent = Finding {
+        field: field(0, "image"),
+        wrong: Wrong::Absent { value: "bundle:a".to_owned() },
+        help: Some("there is no /m/\u{1b}a".to_owned()),
     };
-    assert!(refuse_absent("pod.yaml", text.as_bytes(), &[]).is_ok());
-    let report = refuse_absent("pod.yaml", text.as_bytes(), &[absent(1, "bundle:b"), absent(0, "bundle:a")]);
-    let report = report.unwrap_err();
-    assert_eq!(report.errors(), 2);
+    let unusable = Finding {
+        field: field(1, "image"),
+        wrong: Wrong::Unusable { value: "bundle:b".to_owned(), why: "config.json: \u{1b}EOF".to_owned() },
+        help: None,
+    };
+    let wrong = Wrong::Missing { why: "bundle:b doesn't say what to run".to_owned() };
+    let missing = Finding { field: field(1, "command"), wrong, help: Some("write one".to_owned()) };
+    assert!(refuse("pod.yaml", text.as_bytes(), &[]).is_ok());
+    let report = refuse("pod.yaml", text.as_bytes(), &[missing, unusable, absent]).unwrap_err();
+    assert_eq!(report.errors(), 3);
     insta::assert_snapshot!(report.to_string(), @r###"
     error: Not found: "bundle:a"
       --> pod.yaml:12:12   spec.containers[0].image
     12 |     image: bundle:a
-       |            ^^^^^^^^ help: there is no /m/\u{1b}bundle:a
+       |            ^^^^^^^^ help: there is no /m/\u{1b}a
 
-    error: Not found: "bundle:b"
+    error: Required value: bundle:b doesn't say what to run
+      --> pod.yaml:13:5   spec.containers[1].command
+    13 |   - name: b
+       |     ^^^^ help: write one
+
+    error: Invalid value: "bundle:b": config.json: \u{1b}EOF
       --> pod.yaml:14:12   spec.containers[1].image
     14 |     image: bundle:b
-       |            ^^^^^^^^ help: there is no /m/\u{1b}bundle:b
+       |            ^^^^^^^^
     "###);
 }

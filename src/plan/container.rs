@@ -131,6 +131,13 @@ pub fn container(
     })
 }
 
+/// What of a container's config is wrong whatever sandbox, environment and files it comes to have.
+pub(crate) fn unmendable(ask: &Ask) -> Result<(), ConfigError> {
+    oci::refuse_unsupported(ask)?;
+    command(ask, &env::Environment::default())?;
+    cwd(ask).map(|_| ())
+}
+
 /// R10.1: what is executed; R10.2: with its references replaced.
 fn command(ask: &Ask, env: &env::Environment) -> Result<Vec<String>, ConfigError> {
     let own = ask.container.command.as_ref().filter(|command| !command.is_empty());

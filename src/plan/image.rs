@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
+use super::lifecycle;
 use super::mounts::normal;
-use super::types::{ImageSource, PodPlan, VolumeSource};
+use super::types::{ImageSource, PodPlan, VolumePlan, VolumeSource};
 use crate::manifest::FieldPath;
 
 const ADVICE: &str = "images come later; unpack it and use bundle:PATH or rootfs:PATH";
@@ -32,56 +34,72 @@ pub(crate) fn source(field: String, image: &str, manifest_dir: &Path) -> Result<
     Ok(make(path))
 }
 
-/// An image that has to be there before its pod starts.
+/// An image that a pod names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenImage<'a> {
+pub struct NamedImage<'a> {
     /// Where the manifest names it.
     pub field: FieldPath,
     /// What it says there.
     pub value: &'a str,
     /// What that means.
     pub source: &'a ImageSource,
+    /// Whose root file system it is; `None`: a volume's.
+    pub container: Option<ContainerIndex>,
+    /// Who has to bring it.
+    pub origin: Origin,
 }
 
-/// The images of containers and volumes that nobody but the user can bring: all but those in folders of the box that the
-/// pod mounts, where an init container may unpack what a later one is made of. The plan is to be this pod's.
+/// Who has to bring an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody but the user: it has to be there before the pod starts.
+    Given,
+    /// Perhaps the pod itself: it is in a folder of the box that the pod mounts, where an init container may unpack what
+    /// a later one is made of.
+    Mounted,
+}
+
+/// The images of containers and volumes. The plan is to be this pod's.
 ///
 /// Paths are compared as they are written: who gets to a pod's folder by a symbolic link elsewhere has to make it first.
-pub fn given_images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<GivenImage<'a>> {
+pub fn images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<NamedImage<'a>> {
     let Some(spec) = &pod.spec else { return Vec::new() };
-    let root = FieldPath::root();
-    let (inits, mains) = (root.child("spec.initContainers"), root.child("spec.containers"));
-    let inits = spec.init_containers.iter().flatten().enumerate().map(|(at, one)| (inits.index(at), one));
-    let mains = spec.containers.iter().enumerate().map(|(at, one)| (mains.index(at), one));
-    let containers = inits.chain(mains).zip(&plan.images).map(|((field, container), source)| GivenImage {
+    let origin = |source: &ImageSource| {
+        let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = source;
+        origin(path, plan)
+    };
+    let containers = lifecycle::containers_at(spec).zip(&plan.images).zip(0..);
+    let containers = containers.map(|(((field, container), source), at)| NamedImage {
         field: field.child("image"),
         value: container.image.as_deref().unwrap_or_default(),
         source,
+        container: Some(ContainerIndex(at)),
+        origin: origin(source),
     });
-    let volumes = root.child("spec.volumes");
+    let volumes = FieldPath::root().child("spec.volumes");
     let volumes = spec.volumes.iter().flatten().enumerate().zip(&plan.volumes).filter_map(|((at, volume), planned)| {
         let VolumeSource::Image { image: source } = &planned.source else { return None };
         let value = volume.image.as_ref()?.reference.as_deref()?;
-        Some(GivenImage { field: volumes.index(at).child("image.reference"), value, source })
+        let field = volumes.index(at).child("image.reference");
+        Some(NamedImage { field, value, source, container: None, origin: origin(source) })
     });
-    let writable: Vec<PathBuf> = plan
-        .volumes
-        .iter()
-        .filter_map(|volume| match &volume.source {
-            VolumeSource::HostPath { path, .. } | VolumeSource::Claim { path, .. } => Some(normal(path)),
-            VolumeSource::EmptyDir { .. }
-            | VolumeSource::Memory { .. }
-            | VolumeSource::HugePages { .. }
-            | VolumeSource::Files { .. }
-            | VolumeSource::Image { .. } => None,
-        })
-        .collect();
-    let is_given = |image: &GivenImage<'_>| {
-        let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = image.source;
-        let path = normal(path);
-        !writable.iter().any(|folder| path.starts_with(folder))
+    containers.chain(volumes).collect()
+}
+
+/// Who has to bring what is at this path.
+pub fn origin(path: &Path, plan: &PodPlan) -> Origin {
+    let path = normal(path);
+    let holds = |volume: &VolumePlan| match &volume.source {
+        VolumeSource::HostPath { path: folder, .. } | VolumeSource::Claim { path: folder, .. } => {
+            path.starts_with(normal(folder))
+        }
+        VolumeSource::EmptyDir { .. }
+        | VolumeSource::Memory { .. }
+        | VolumeSource::HugePages { .. }
+        | VolumeSource::Files { .. }
+        | VolumeSource::Image { .. } => false,
     };
-    containers.chain(volumes).filter(is_given).collect()
+    if plan.volumes.iter().any(holds) { Origin::Mounted } else { Origin::Given }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1;
 
 use super::error::PlanError;
 use super::signal;
+use crate::manifest::FieldPath;
 
 /// R5.17
 const SIDECAR_GRACE: &str = "barepod.dev/sidecar-grace-seconds";
@@ -24,6 +25,15 @@ pub(crate) fn containers(spec: &v1::PodSpec) -> impl Iterator<Item = (String, Ki
     inits
         .map(|(at, container)| (format!("spec.initContainers[{at}]"), init_kind(container), container))
         .chain(mains.map(|(at, container)| (format!("spec.containers[{at}]"), Kind::Main, container)))
+}
+
+/// As [`containers`], with paths that can be looked up in a manifest's text.
+pub(crate) fn containers_at(spec: &v1::PodSpec) -> impl Iterator<Item = (FieldPath, &v1::Container)> {
+    let list = |name: &str| FieldPath::root().child("spec").child(name);
+    let (inits, mains) = (list("initContainers"), list("containers"));
+    let inits = spec.init_containers.iter().flatten().enumerate().map(move |(at, one)| (inits.index(at), one));
+    let mains = spec.containers.iter().enumerate().map(move |(at, one)| (mains.index(at), one));
+    inits.chain(mains)
 }
 
 /// KEP-753: `restartPolicy: Always` makes an entry of `initContainers` a sidecar.

@@ -235,14 +235,15 @@ fn say(bundles: &[(&str, Value, &str)]) {
     let Some(case) = Case::new("messages") else { return };
     let mut pod = case.pod().spec(json!({"restartPolicy": "Never", "terminationGracePeriodSeconds": 0}));
     for (name, bad, _) in bundles {
-        let folder = case.dir().join(name);
+        // In a folder that the pod mounts: else `run` says it before anything is made.
+        let folder = case.shared(name);
         fs::create_dir(&folder).unwrap();
         symlink(case.rootfs(), folder.join("rootfs")).unwrap();
         let mut config = json!({"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "linux": {},
             "process": {"args": ["true"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
         merge(&mut config, bad);
         fs::write(folder.join("config.json"), config.to_string()).unwrap();
-        pod = pod.container(json!({"name": name, "image": format!("bundle:{name}")}));
+        pod = pod.container(json!({"name": name, "image": format!("bundle:TRACE/{name}")}));
     }
     // What can't be made is tried again, which for so many would be all that the machine does.
     let mut run = case.start_with(&pod, &["--backoff-initial", "5m"]);

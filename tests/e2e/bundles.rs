@@ -61,9 +61,10 @@ fn one_bundle_for_many() {
     assert!(case.said("one one") && case.said("two two"), "{:?}", case.trace());
 }
 
-/// R8.4: what a bad bundle gives. The container waits with this reason, and event and output name bundle and field.
+/// R8.4: what a bad bundle gives. Nobody but the user can mend it: `run` says so at once, with exit code 2, bundle and
+/// field. One in a folder that the pod mounts may be mended by the pod: the container waits with this reason.
 #[test]
-fn bad_bundles_wait_with_a_reason() {
+fn bad_bundles() {
     let changed = |key: &str, value: Value| {
         let mut config = config();
         *config.pointer_mut(key).unwrap() = value;
@@ -87,7 +88,17 @@ fn bad_bundles_wait_with_a_reason() {
     for (name, config, reason, field) in all {
         let Some(case) = Case::new(&format!("bad-{name}")) else { return };
         bundle(&case, &config);
-        let mut run = case.start(&case.pod().container(container(json!({}))));
+        if name != "mount-type" {
+            let mut run = case.start(&case.pod().main("first", "say first").container(container(json!({}))));
+            assert_eq!(run.end(), 2, "{name}: {}", run.stderr());
+            let place = if name == "no-args" { "spec.containers[1].command" } else { "spec.containers[1].image" };
+            let stderr = run.stderr();
+            assert!(stderr.contains(place) && stderr.contains("pod.yaml:"), "{name}: {stderr}");
+            assert!(name == "no-args" || stderr.contains(field), "{name}: {stderr}");
+            assert!(case.trace().is_empty() && !case.root().exists(), "{name}");
+        }
+        fs::rename(case.dir().join("b"), case.shared("b")).unwrap();
+        let mut run = case.start(&case.pod().container(container(json!({"image": "bundle:TRACE/b"}))));
         let waiting = || case.container("main")["state"]["waiting"].clone();
         wait(&format!("{name}: {reason}"), || waiting()["reason"].as_str().unwrap_or_default().starts_with(reason));
         let message = waiting()["message"].as_str().unwrap().to_owned();
@@ -100,16 +111,16 @@ fn bad_bundles_wait_with_a_reason() {
     }
 }
 
-/// A config.json that isn't there, and an image in a folder that the pod mounts: somebody may still put it there (R8.4).
+/// What isn't there in a folder that the pod mounts: somebody may still put it there (R8.4).
 #[test]
 fn missing_bundles() {
     for (name, image, reason, text) in [
         ("no-bundle", "rootfs:TRACE/nowhere", "ErrImagePull", "nowhere"),
-        ("no-config", "bundle:empty", "CreateContainerError", "config.json"),
-        ("file", "rootfs:pod.yaml", "CreateContainerError", "not a directory"),
+        ("no-config", "bundle:TRACE/empty", "CreateContainerError", "config.json"),
+        ("file", "rootfs:TRACE/log", "CreateContainerError", "not a directory"),
     ] {
         let Some(case) = Case::new(name) else { return };
-        fs::create_dir(case.dir().join("empty")).unwrap();
+        fs::create_dir(case.shared("empty")).unwrap();
         let mut run = case.start(&case.pod().container(json!({"name": "main", "image": image, "command": ["true"]})));
         let reasons = [reason, "ImagePullBackOff"];
         wait(&format!("{name}: {reason}"), || {
@@ -119,6 +130,67 @@ fn missing_bundles() {
         assert!(run.stderr().contains(text), "{}", run.stderr());
         run.signal(Signal::TERM);
         assert_ne!(run.end(), 0);
+    }
+}
+
+/// What no retry can mend ends `run` with 2 before anything is made, whatever the restart policy says, all of it at once
+/// and each in its place.
+#[test]
+fn what_no_retry_can_mend_is_said_before_the_start() {
+    for policy in ["Always", "Never"] {
+        let Some(case) = Case::new("hopeless") else { return };
+        fs::create_dir(case.dir().join("empty")).unwrap();
+        let made = "rootfs:TRACE/made";
+        let pod = case
+            .pod()
+            .init(json!({"name": "empty", "image": "bundle:empty", "command": ["true"]}))
+            .init(json!({"name": "file", "image": "rootfs:pod.yaml", "command": ["true"]}))
+            .container(json!({"name": "silent", "image": "IMAGE"}))
+            .container(json!({"name": "made", "image": made}))
+            .main("good", "say good")
+            .spec(json!({"restartPolicy": policy, "volumes": [
+                {"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}},
+                {"name": "note", "persistentVolumeClaim": {"claimName": "note"}}]}));
+        let (disk, note) = (case.dir().join("no-disk"), case.dir().join("note"));
+        fs::write(&note, "no folder").unwrap();
+        let volumes = [format!("--volume=disk={}", disk.display()), format!("--volume=note={}", note.display())];
+        let mut run = case.start_with(&pod, &volumes.each_ref().map(String::as_str));
+        assert_eq!(run.end(), 2, "{}", run.stderr());
+        let stderr = run.stderr();
+        for text in [
+            "spec.initContainers[0].image",
+            "config.json: No such file",
+            "spec.initContainers[1].image",
+            "not a directory",
+            "spec.containers[0].command",
+            "spec.containers[1].command",
+            "spec.volumes[1].persistentVolumeClaim.claimName",
+            "no-disk isn't there",
+            "spec.volumes[2].persistentVolumeClaim.claimName",
+            "note is no folder",
+        ] {
+            assert!(stderr.contains(text), "{text}: {stderr}");
+        }
+        assert!(!stderr.contains("spec.containers[2]"), "{stderr}");
+        assert!(case.trace().is_empty() && !case.root().exists());
+    }
+}
+
+/// `--volume` of a claim that the pod doesn't have is misspelt in one place or the other.
+#[test]
+fn a_volume_of_an_unknown_claim() {
+    let Some(case) = Case::new("unknown-claim") else { return };
+    let tmp = case.dir().join("tmp");
+    let option = format!("--volume=dsik={}", tmp.display());
+    let claimed = json!({"volumes": [{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}]});
+    let also = format!("--volume=disk={}", tmp.display());
+    for (spec, options, known) in
+        [(json!({}), vec![&*option], "it has none"), (claimed, vec![&*option, &*also], "it has: disk")]
+    {
+        let mut run = case.start_with(&case.pod().main("main", "say hello").spec(spec), &options);
+        assert_eq!(run.end(), 2, "{}", run.stderr());
+        assert!(run.stderr().contains("\"dsik\"") && run.stderr().contains(known), "{}", run.stderr());
+        assert!(case.trace().is_empty() && !case.root().exists());
     }
 }
 
@@ -190,8 +262,8 @@ fn what_can_not_be_executed() {
 #[test]
 fn a_bad_bundle_beside_a_good_container() {
     let Some(case) = Case::new("beside") else { return };
-    fs::create_dir(case.dir().join("empty")).unwrap();
-    let bad = json!({"name": "bad", "image": "bundle:empty", "command": ["true"]});
+    fs::create_dir(case.shared("empty")).unwrap();
+    let bad = json!({"name": "bad", "image": "bundle:TRACE/empty", "command": ["true"]});
     let mut run = case.start(&case.pod().container(bad).main("good", "say good"));
     run.wait_for_line("good exited 0");
     assert_eq!(case.trace(), ["good"]);

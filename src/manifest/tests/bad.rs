@@ -112,6 +112,14 @@ pub(super) const CASES: &[(&str, &str)] = &[
         ),
     ),
     (
+        "probe-port-names",
+        pod!(
+            "",
+            "    ports: [{name: http, containerPort: 80}, {name: admin, containerPort: 81}]\n    startupProbe: {httpGet: {port: htttp}}\n    livenessProbe: {tcpSocket: {port: metrics}}\n    lifecycle: {preStop: {httpGet: {port: http}}, postStart: {tcpSocket: {port: other}}}\n  - name: b\n    image: bundle:b\n    readinessProbe: {httpGet: {port: http}}\n"
+        ),
+    ),
+    ("working-dir", pod!("", "    workingDir: srv/app\n")),
+    (
         "probe-thresholds",
         pod!(
             "",

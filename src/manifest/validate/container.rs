@@ -85,9 +85,7 @@ pub(super) fn check(
         }
     } else {
         probe::probes(container, path, check);
-        if let Some(lifecycle) = &container.lifecycle {
-            probe::hooks(lifecycle, pod.grace(), &path.child("lifecycle"), check);
-        }
+        probe::hooks(container, pod.grace(), path, check);
     }
     stop_signal(container, pod, path, check);
     supported::of_container(container, pod.spec, path, check);

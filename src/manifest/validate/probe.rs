@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::super::diagnostic::Diagnostic;
+use super::super::diagnostic::{Diagnostic, nearest};
 use super::super::path::FieldPath;
 use super::{Check, each, names};
 
@@ -30,13 +30,14 @@ pub(super) fn none_on_init(container: &v1::Container, path: &FieldPath, check: &
 
 /// Checks a container's probes (R1.5).
 pub(super) fn probes(container: &v1::Container, path: &FieldPath, check: &mut Check<'_>) {
+    let ports = &Ports { container, path };
     if let Some(probe) = &container.liveness_probe {
         one_success(probe, &path.child("livenessProbe"), check);
-        self::probe(probe, &path.child("livenessProbe"), check);
+        self::probe(probe, ports, &path.child("livenessProbe"), check);
     }
     if let Some(probe) = &container.startup_probe {
         one_success(probe, &path.child("startupProbe"), check);
-        self::probe(probe, &path.child("startupProbe"), check);
+        self::probe(probe, ports, &path.child("startupProbe"), check);
     }
     if let Some(probe) = &container.readiness_probe {
         let path = path.child("readinessProbe");
@@ -47,7 +48,7 @@ pub(super) fn probes(container: &v1::Container, path: &FieldPath, check: &mut Ch
                     .help("a failed readiness probe ends nothing"),
             );
         }
-        self::probe(probe, &path, check);
+        self::probe(probe, ports, &path, check);
     }
 }
 
@@ -59,7 +60,7 @@ fn one_success(probe: &v1::Probe, path: &FieldPath, check: &mut Check<'_>) {
 }
 
 /// What all probes have in common.
-fn probe(probe: &v1::Probe, path: &FieldPath, check: &mut Check<'_>) {
+fn probe(probe: &v1::Probe, ports: &Ports<'_>, path: &FieldPath, check: &mut Check<'_>) {
     for (field, value) in [
         ("initialDelaySeconds", probe.initial_delay_seconds),
         ("timeoutSeconds", probe.timeout_seconds),
@@ -82,33 +83,36 @@ fn probe(probe: &v1::Probe, path: &FieldPath, check: &mut Check<'_>) {
     if let Some(get) = &probe.http_get
         && let Some(path) = handlers.first("httpGet", check)
     {
-        http(get, &path, check);
+        http(get, ports, &path, check);
     }
     if let Some(socket) = &probe.tcp_socket
         && let Some(path) = handlers.first("tcpSocket", check)
     {
-        port(&socket.port, &path.child("port"), check);
+        ports.check(&socket.port, &path.child("port"), check);
         host(socket.host.as_ref(), &path.child("host"), check);
     }
     if let Some(grpc) = &probe.grpc
         && let Some(path) = handlers.first("grpc", check)
     {
-        port(&IntOrString::Int(grpc.port), &path.child("port"), check);
+        ports.check(&IntOrString::Int(grpc.port), &path.child("port"), check);
     }
     handlers.end("exec, httpGet, tcpSocket or grpc", check);
 }
 
 /// Checks a container's hooks (R1.6); `grace` is the pod's terminationGracePeriodSeconds.
-pub(super) fn hooks(lifecycle: &v1::Lifecycle, grace: i64, path: &FieldPath, check: &mut Check<'_>) {
+pub(super) fn hooks(container: &v1::Container, grace: i64, path: &FieldPath, check: &mut Check<'_>) {
+    let Some(lifecycle) = &container.lifecycle else { return };
+    let ports = &Ports { container, path };
+    let path = path.child("lifecycle");
     if let Some(hook) = &lifecycle.post_start {
-        self::hook(hook, grace, &path.child("postStart"), check);
+        self::hook(hook, ports, grace, &path.child("postStart"), check);
     }
     if let Some(hook) = &lifecycle.pre_stop {
-        self::hook(hook, grace, &path.child("preStop"), check);
+        self::hook(hook, ports, grace, &path.child("preStop"), check);
     }
 }
 
-fn hook(hook: &v1::LifecycleHandler, grace: i64, path: &FieldPath, check: &mut Check<'_>) {
+fn hook(hook: &v1::LifecycleHandler, ports: &Ports<'_>, grace: i64, path: &FieldPath, check: &mut Check<'_>) {
     let mut handlers = Handlers { path, given: 0 };
     if let Some(exec) = &hook.exec
         && let Some(path) = handlers.first("exec", check)
@@ -118,12 +122,12 @@ fn hook(hook: &v1::LifecycleHandler, grace: i64, path: &FieldPath, check: &mut C
     if let Some(get) = &hook.http_get
         && let Some(path) = handlers.first("httpGet", check)
     {
-        http(get, &path, check);
+        http(get, ports, &path, check);
     }
     if let Some(socket) = &hook.tcp_socket
         && let Some(path) = handlers.first("tcpSocket", check)
     {
-        port(&socket.port, &path.child("port"), check);
+        ports.check(&socket.port, &path.child("port"), check);
         host(socket.host.as_ref(), &path.child("host"), check);
     }
     if let Some(sleep) = &hook.sleep
@@ -169,8 +173,8 @@ fn exec(exec: &v1::ExecAction, path: &FieldPath, check: &mut Check<'_>) {
     }
 }
 
-fn http(get: &v1::HTTPGetAction, path: &FieldPath, check: &mut Check<'_>) {
-    port(&get.port, &path.child("port"), check);
+fn http(get: &v1::HTTPGetAction, ports: &Ports<'_>, path: &FieldPath, check: &mut Check<'_>) {
+    ports.check(&get.port, &path.child("port"), check);
     host(get.host.as_ref(), &path.child("host"), check);
     check.one_of(&path.child("scheme"), get.scheme.as_ref(), &["HTTP", "HTTPS"]);
     for (path, header) in each(get.http_headers.as_ref(), &path.child("httpHeaders")) {
@@ -185,14 +189,35 @@ fn host(host: Option<&String>, path: &FieldPath, check: &mut Check<'_>) {
     check.invalid(path, host, &names::dns_search(&name));
 }
 
-/// A port by number or name.
-fn port(port: &IntOrString, path: &FieldPath, check: &mut Check<'_>) {
-    match port {
-        IntOrString::Int(number) => {
-            for detail in names::port(*number) {
-                check.report(Diagnostic::invalid(path, *number, detail));
+/// The ports that a container's probes and hooks can name.
+struct Ports<'a> {
+    container: &'a v1::Container,
+    path: &'a FieldPath,
+}
+
+impl Ports<'_> {
+    /// A port by number or name. The API server takes any name; a kubelet would fail at each try.
+    fn check(&self, port: &IntOrString, field: &FieldPath, check: &mut Check<'_>) {
+        let name = match port {
+            IntOrString::Int(number) => {
+                for detail in names::port(*number) {
+                    check.report(Diagnostic::invalid(field, *number, detail));
+                }
+                return;
             }
+            IntOrString::String(name) => name,
+        };
+        let broken = names::port_name(name);
+        let known: Vec<&str> = self.container.ports.iter().flatten().filter_map(|port| port.name.as_deref()).collect();
+        if !broken.is_empty() {
+            check.invalid(field, name, &broken);
+        } else if !known.contains(&name.as_str()) && !check.is_uncertain(&self.path.child("ports")) {
+            let help = match (nearest(name, &known), known.is_empty()) {
+                (Some(near), _) => format!("did you mean {near}?"),
+                (None, false) => format!("the container's ports are {}; or give the port's number", known.join(", ")),
+                (None, true) => "name the port under the container's ports, or give its number".to_owned(),
+            };
+            check.report(Diagnostic::not_found(field, name).help(help));
         }
-        IntOrString::String(name) => check.invalid(path, name, &names::port_name(name)),
     }
 }

@@ -34,6 +34,11 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
     if let Some(image) = container.image.as_deref() {
         self::image(image.trim(), &path.child("image"), check);
     }
+    // The API server takes any; no runtime starts a program there.
+    if let Some(folder) = container.working_dir.as_deref().filter(|path| !path.is_empty() && !path.starts_with('/')) {
+        let help = format!("a container starts at /: write /{folder}");
+        check.report(Diagnostic::invalid(&path.child("workingDir"), folder, "must be an absolute path").help(help));
+    }
     if spec.host_network != Some(true) {
         for (path, _) in
             each(container.ports.as_ref(), &path.child("ports")).filter(|(_, p)| p.host_port.is_some_and(|n| n != 0))

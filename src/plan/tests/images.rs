@@ -7,7 +7,9 @@ fn given(pod: &v1::Pod) -> Vec<String> {
     let mut options = options();
     options.claims = BTreeMap::from([("disk".to_owned(), PathBuf::from("/claimed"))]);
     let plan = super::pod(pod, &node(), &options).unwrap();
-    given_images(pod, &plan).iter().map(|image| format!("{} {}", image.field, image.value)).collect()
+    let images = images(pod, &plan);
+    let given = images.iter().filter(|image| image.origin == Origin::Given);
+    given.map(|image| format!("{} {}", image.field, image.value)).collect()
 }
 
 #[test]
@@ -51,5 +53,45 @@ fn images_in_folders_that_the_pod_mounts_need_not() {
         }));
         let expected = if is_given { vec![format!("spec.containers[0].image {image}")] } else { Vec::new() };
         assert_eq!(given(&pod), expected, "{image}");
+    }
+}
+
+/// What neither the manifest nor a bundle will ever come to say is known without a sandbox.
+#[test]
+fn what_no_retry_can_mend_is_known_by_manifest_and_image() {
+    let of_bundle = |more: Value| {
+        let mut config = json!({"ociVersion": "1.2.0", "process": {"cwd": "/", "user": {}, "args": ["/bin/app"]}});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config
+    };
+    let found = |container: Value, config: &Value| {
+        let pod = one(container);
+        hopeless(&pod, &planned(&pod), &node(), ContainerIndex(0), &image(config.clone())).map(|found| match found {
+            Hopeless::NoCommand => "no command".to_owned(),
+            Hopeless::Config(error) => error.field,
+        })
+    };
+    let plain = of_bundle(json!({}));
+    let silent = of_bundle(json!({"process": {"cwd": "/", "user": {}}}));
+    for (container, config, expected) in [
+        (json!({}), &plain, None),
+        (json!({"command": ["a"]}), &silent, None),
+        (json!({"args": ["a"]}), &silent, None),
+        (json!({}), &silent, Some("no command")),
+        (json!({"command": [""]}), &plain, Some("no command")),
+    ] {
+        assert_eq!(found(container.clone(), config).as_deref(), expected, "{container}");
+    }
+    let relative = of_bundle(json!({"process": {"cwd": "srv", "user": {}, "args": ["a"]}}));
+    assert_eq!(found(json!({}), &relative).as_deref(), Some("bundle:/m/b: process.cwd"));
+    assert_eq!(found(json!({"workingDir": "/srv"}), &relative), None);
+    let group = of_bundle(json!({"linux": {"intelRdt": {"closID": "x"}}}));
+    assert_eq!(found(json!({}), &group).as_deref(), Some("bundle:/m/b: linux.intelRdt"));
+    // What the kubelet shows as a container that waits isn't it.
+    for waits in [
+        json!({"securityContext": {"runAsNonRoot": true}}),
+        json!({"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]}),
+    ] {
+        assert_eq!(found(waits.clone(), &plain), None, "{waits}");
     }
 }

@@ -155,6 +155,37 @@ impl ImageError {
             | ImageError::Inside { .. } => Trouble::Unusable,
         }
     }
+
+    /// What is to be there and isn't, or is no good as it is: trying again finds the same until somebody mends it. `None`:
+    /// it couldn't be looked at, which may pass.
+    #[must_use]
+    pub fn defect(&self) -> Option<Defect<'_>> {
+        let nothing =
+            |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        match self {
+            ImageError::Missing { path, cause, .. } => nothing(cause).then_some(Defect::Absent(path)),
+            ImageError::Config { cause, .. } => nothing(cause).then_some(Defect::Unusable),
+            ImageError::Rootfs { path, cause, .. } => nothing(cause).then_some(Defect::Root(path)),
+            ImageError::RootfsKind { path, .. } => Some(Defect::Root(path)),
+            ImageError::NotADirectory { .. }
+            | ImageError::ConfigKind { .. }
+            | ImageError::ConfigSize { .. }
+            | ImageError::Json { .. }
+            | ImageError::Field { .. } => Some(Defect::Unusable),
+            ImageError::NotAtHand { .. } | ImageError::Inside { .. } => None,
+        }
+    }
+}
+
+/// What is wrong with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect<'a> {
+    /// There is nothing where it should be.
+    Absent(&'a Path),
+    /// The root file system that a bundle names is none, or isn't there.
+    Root(&'a Path),
+    /// No container can be made of it.
+    Unusable,
 }
 
 /// What is wrong with a field, for people.
@@ -174,14 +205,6 @@ pub struct Image {
     base: Spec,
     /// What a bundle's config.json says; empty for others.
     config: Vec<u8>,
-}
-
-/// The folder of an image, if there is nothing at all where it should be. One that can't be looked at may be there.
-#[must_use]
-pub fn absent(source: &ImageSource) -> Option<&Path> {
-    let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = source;
-    let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
-    fs::metadata(path).is_err_and(|cause| nothing.contains(&cause.kind())).then_some(path)
 }
 
 /// Finds an image and reads its config. Never writes.
@@ -221,6 +244,13 @@ impl Image {
         bundle::unknown(&self.config, &self.base).unwrap_or_default()
     }
 
+    /// As [`facts`](Self::facts), as far as its config says them: of its users nothing is known.
+    #[must_use]
+    pub fn facts_of_config(self) -> ImageFacts {
+        let Image { id, rootfs, stop_signal, base, config: _ } = self;
+        ImageFacts { id, rootfs, base, passwd: String::new(), group: String::new(), stop_signal }
+    }
+
     /// What a container's config needs to know about its image. Reads its users, never writes.
     pub fn facts(self) -> Result<ImageFacts, ImageError> {
         let text = |name: &str| {
@@ -231,9 +261,17 @@ impl Image {
             })
         };
         let (passwd, group) = (text(PASSWD)?, text(GROUP)?);
-        let Image { id, rootfs, stop_signal, base, config: _ } = self;
-        Ok(ImageFacts { id, rootfs, base, passwd, group, stop_signal })
+        Ok(ImageFacts { passwd, group, ..self.facts_of_config() })
     }
+}
+
+/// What is known of an image before it is there: of a bundle nothing, of a plain root file system that it says nothing.
+#[must_use]
+pub fn foreseen(source: &ImageSource) -> Option<ImageFacts> {
+    let ImageSource::Rootfs(path) = source else { return None };
+    let image =
+        Image { id: source.id(), rootfs: path.clone(), stop_signal: None, base: default_config(), config: Vec::new() };
+    Some(image.facts_of_config())
 }
 
 /// The real path of the folder that `image:` names.
