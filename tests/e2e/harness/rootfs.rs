@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-const APPLETS: [&str; 52] = [
+const APPLETS: [&str; 53] = [
     "sh",
     "cat",
     "ls",
@@ -57,6 +57,7 @@ const APPLETS: [&str; 52] = [
     "fallocate",
     "traceroute",
     "wget",
+    "httpd",
 ];
 
 /// `say WORDS` appends a line to the trace, by one write: the order of lines is the order of events.

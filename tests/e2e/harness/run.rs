@@ -15,7 +15,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn start(case: &'a Case, file: &Path, options: &[&str]) -> Self {
+    pub fn start(case: &'a Case, file: &Path, options: &[&str]) -> Self {
         let mut command = case.command(&[&["run"], options].concat());
         command.arg(file);
         command.stdout(File::create(case.dir().join("out.txt")).unwrap());
