@@ -71,7 +71,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/memory", &[]),
     ("runtime/mount", &[]),
     ("runtime/program", &[]),
-    ("runtime/spawn", &[]),
+    ("runtime/signals", &[]),
+    // What is started has the limits that this process was started with.
+    ("runtime/spawn", &["runtime/limits"]),
     // Its tests clean up what paths are too short for.
     ("runtime/usage", &["runtime/files", "runtime/spawn"]),
     ("runtime/sweep", &["runtime/cgroup", "runtime/files", "runtime/mount"]),

@@ -1,29 +1,38 @@
 //! Standard output and standard error as the supervisor may write to them: without ever waiting for a reader.
 //!
-//! A terminal that is held (Ctrl-S) or a pipe whose reader is slow must not hold up the pod's timers. Terminals and
-//! pipes are opened anew, so that O_NONBLOCK stays ours (the flag belongs to the open file, which we share with the
-//! shell that started us); what they don't take now is kept, and what is kept is bounded by [`Console::has_room`].
+//! A terminal that is held (Ctrl-S), or a pipe or socket whose reader is slow, must not hold up the pod's timers. The
+//! flag O_NONBLOCK belongs to the open file, which we share with whoever started us, so it is never set on that: `outlet`
+//! has another way for each kind of file. What is not taken now is kept, and what is kept is bounded by
+//! [`Console::has_room`].
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+mod outlet;
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+
+use outlet::Outlet;
 
 /// More than this held back, and containers' output waits in their own pipes.
 const HELD_BACK: usize = 256 * 1024;
 /// At most this is kept of what comes nevertheless: containers that are being stopped aren't made to wait.
 const KEPT: usize = 8 * 1024 * 1024;
 
+/// How long [`say`] waits for a reader.
+const SAID_WITHIN: Duration = Duration::from_secs(5);
+
 /// One of the two output streams of this process.
 pub struct Console {
-    fd: OwnedFd,
+    outlet: Outlet,
     held: Vec<u8>,
     /// When the reader last took something, or first had something to take.
     taken: Instant,
     /// Bytes that were not even kept.
     dropped: u64,
+    /// Why bytes were dropped, where that was not the reader's doing: a full disk.
+    refused: Option<Errno>,
     closed: bool,
 }
 
@@ -33,7 +42,7 @@ impl Console {
     /// # Errors
     /// As dup(2).
     pub fn stdout() -> io::Result<Self> {
-        Self::open(rustix::stdio::stdout(), "/proc/self/fd/1")
+        Self::open(rustix::stdio::stdout())
     }
 
     /// Standard error.
@@ -41,25 +50,12 @@ impl Console {
     /// # Errors
     /// As dup(2).
     pub fn stderr() -> io::Result<Self> {
-        Self::open(rustix::stdio::stderr(), "/proc/self/fd/2")
+        Self::open(rustix::stdio::stderr())
     }
 
-    fn open(original: BorrowedFd<'_>, path: &str) -> io::Result<Self> {
-        let kind = FileType::from_raw_mode(rustix::fs::fstat(original)?.st_mode);
-        // A regular file never blocks, and opening it anew would lose the offset it shares with other writers.
-        let reopened = match kind {
-            FileType::Fifo | FileType::CharacterDevice => {
-                let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-                rustix::fs::open(path, flags, Mode::empty()).ok()
-            }
-            _ => None,
-        };
-        let fd = match reopened {
-            Some(fd) => fd,
-            // Sockets and what may not be opened again: written to as it is.
-            None => rustix::io::fcntl_dupfd_cloexec(original, 3)?,
-        };
-        Ok(Self { fd, held: Vec::new(), taken: Instant::now(), dropped: 0, closed: false })
+    fn open(original: BorrowedFd<'_>) -> io::Result<Self> {
+        let outlet = Outlet::open(original)?;
+        Ok(Self { outlet, held: Vec::new(), taken: Instant::now(), dropped: 0, refused: None, closed: false })
     }
 
     /// Writes `bytes` in one piece behind what is held back. With more than 8 MiB held back they are dropped, whole, and
@@ -88,10 +84,16 @@ impl Console {
     pub fn flush(&mut self) {
         let mut done = 0;
         while done < self.held.len() && !self.closed {
-            match rustix::io::write(&self.fd, &self.held[done..]) {
+            match self.outlet.write(&self.held[done..]) {
                 Ok(count) => done += count,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
+                // A file, and no reader's doing: what comes later may find room again.
+                Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
+                    self.dropped += (self.held.len() - done) as u64;
+                    self.refused = Some(errno);
+                    done = self.held.len();
+                }
                 // The reader is gone. The pod runs on: its logs have everything.
                 Err(_) => self.closed = true,
             }
@@ -111,7 +113,7 @@ impl Console {
         while !self.held.is_empty() {
             let left = patience.saturating_sub(self.taken.elapsed());
             let Ok(limit) = rustix::time::Timespec::try_from(left) else { return };
-            let mut wait = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::OUT)];
+            let mut wait = [rustix::event::PollFd::new(&self.outlet, rustix::event::PollFlags::OUT)];
             match rustix::event::poll(&mut wait, Some(&limit)) {
                 Ok(0) => return,
                 Ok(_) | Err(Errno::INTR) => self.flush(),
@@ -123,6 +125,11 @@ impl Console {
     /// Bytes that no reader has taken: held back, or dropped. One who is gone wants none.
     pub fn unread(&self) -> u64 {
         if self.closed { 0 } else { self.held.len() as u64 + self.dropped }
+    }
+
+    /// Why bytes were dropped, where that was not the reader's doing.
+    pub fn refused(&self) -> Option<io::Error> {
+        self.refused.map(Into::into)
     }
 
     /// Whether more output should come.
@@ -138,6 +145,34 @@ impl Console {
 
 impl AsFd for Console {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.outlet.as_fd()
     }
 }
+
+/// Says something on standard error, which may wait a moment for its reader but not for ever. For what has no [`Console`].
+pub fn say(text: &str) {
+    // Where there is no standard error, nobody is there to be told that.
+    if let Ok(mut console) = Console::stderr() {
+        console.write(text.as_bytes());
+        console.finish(SAID_WITHIN);
+    }
+}
+
+/// Standard error for what libraries log: what its reader doesn't take now is dropped.
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut console = Console::stderr()?;
+        console.write(bytes);
+        console.flush();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,17 @@ pub enum CliError {
     /// `--network`.
     #[error("--network pasta: {0}; or leave the option out: without pasta the pod has its loopback only")]
     Network(#[source] crate::runtime::network::NetworkError),
+    /// `ulimit -n`.
+    #[error(
+        "this pod needs up to {needed} open files, and barepod may have {limit} (the hard limit, `ulimit -Hn`); raise it: in \
+         a shell of root's by `ulimit -Hn {needed}`, in a systemd unit by `LimitNOFILE={needed}`"
+    )]
+    OpenFiles {
+        /// The hard limit.
+        limit: u64,
+        /// What it takes.
+        needed: u64,
+    },
     /// Root, but no cgroups.
     #[error(
         "no cgroups for the pod, and without them nothing keeps root's containers from the box's devices: {why}; in a \
@@ -147,6 +158,7 @@ impl CliError {
             | Self::Rootless(_)
             | Self::Network(_)
             | Self::Signals(_)
+            | Self::OpenFiles { .. }
             | Self::NoCgroups { .. }
             | Self::Killed => Exit::Own,
             Self::Store(

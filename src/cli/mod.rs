@@ -53,8 +53,7 @@ pub fn main() -> ExitCode {
             // A manifest's errors come with their own heads and colours.
             let shown =
                 if error.is_rendered() { text } else { format!("{} {text}\n", terminal::warning("error:", colour)) };
-            // Nobody is there to be told that standard error is gone.
-            let _ = std::io::stderr().write_all(shown.as_bytes());
+            console::say(&shown);
             error.exit().into()
         }
     }
@@ -69,7 +68,7 @@ fn say_things(level: LogLevel) {
         LogLevel::Trace => tracing::Level::TRACE,
     };
     let ansi = terminal::Colour::of(&std::io::stderr()) == terminal::Colour::Yes;
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(ansi).without_time().init();
+    tracing_subscriber::fmt().with_max_level(level).with_writer(|| console::Log).with_ansi(ansi).without_time().init();
 }
 
 /// Writes a command's result. A reader that went away (`| head`) is no error.

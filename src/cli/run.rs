@@ -17,13 +17,13 @@ use super::{cpus, network, preflight, recover, rootless};
 use crate::manifest::{self, Beside, Objects};
 use crate::plan::memory_qos::{MemoryQos, MemoryReservation};
 use crate::plan::{self, CgroupVersion, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
-use crate::runtime::node;
 use crate::runtime::sandbox::SandboxDirs;
+use crate::runtime::{limits, node};
 use crate::store::PodStore;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::{self, Ledger};
-use crate::supervisor::{Pod, Supervisor};
+use crate::supervisor::{self, Pod, Supervisor};
 
 /// R4.2: the back-off starts over after this long, or twice the longest delay where that was set.
 const RESET: std::time::Duration = std::time::Duration::from_secs(600);
@@ -60,6 +60,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file)).map_err(refused)?;
     drop(text);
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
+    open_files(&plan)?;
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
@@ -84,6 +85,12 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::hear().map_err(CliError::Signals)?;
     Ok(Exit::Pod(supervisor.run()?))
+}
+
+/// Before anything is made: a pod that runs into the limit halfway fails with riddles.
+fn open_files(plan: &plan::PodPlan) -> Result<(), CliError> {
+    let (limit, needed) = (limits::raise_open_files(), supervisor::open_files(&plan.lifecycle));
+    if limit < needed { Err(CliError::OpenFiles { limit, needed }) } else { Ok(()) }
 }
 
 fn memory_qos(args: &RunArgs, cgroups: CgroupVersion) -> Result<MemoryQos, CliError> {

@@ -165,9 +165,13 @@ impl Audience for Watch {
         self.tell(Tone::Plain, &format!("{} {phase}{reason}", self.pod.clone()));
         let patience = if status.deletion.is_some() { PATIENCE_ON_REQUEST } else { PATIENCE };
         self.out.finish(patience);
-        match self.out.unread() {
-            0 => {}
-            bytes => self.warn(&format!(
+        match (self.out.unread(), self.out.refused()) {
+            (0, _) => {}
+            (bytes, Some(cause)) => self.warn(&format!(
+                "{bytes} bytes of the containers' output could not be written to standard output: {cause}; \
+                 `barepod logs` has them"
+            )),
+            (bytes, None) => self.warn(&format!(
                 "{bytes} bytes of the containers' output were not shown, as nobody reads standard output; \
                  `barepod logs` has them"
             )),

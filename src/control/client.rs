@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::{ControlError, Ended, Request, Resized, Resources, VERSION, WireAnswer, WireRequest, short_path};
+use super::{ControlError, Ended, Refused, Request, Resized, Resources, VERSION, WireAnswer, WireRequest, short_path};
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
 const DEAF_TRIES: u32 = 1000;
@@ -26,9 +26,8 @@ pub fn end(dir: &Path, request: Request, mut lives: impl FnMut() -> bool) -> Res
         }
     };
     match ended {
-        Err(_) if dies(lives) => Ok(None),
-        Err(error) => Err(error),
         Ok(ended) => Ok(Some(ended)),
+        Err(error) => unheard(error, lives),
     }
 }
 
@@ -54,8 +53,18 @@ pub fn resize(
         }
     };
     match answered {
-        Err(_) if dies(lives) => Ok(None),
-        other => other,
+        Ok(answer) => Ok(answer),
+        Err(error) => unheard(error, lives),
+    }
+}
+
+/// What it means that there was no answer. Not that the supervisor has ended, as long as it holds the pod's lock.
+fn unheard<T>(error: ControlError, mut lives: impl FnMut() -> bool) -> Result<Option<T>, ControlError> {
+    match error {
+        ControlError::Busy | ControlError::Protocol => Err(error),
+        ControlError::Io { .. } | ControlError::Lost | ControlError::HungUp if dies(&mut lives) => Ok(None),
+        ControlError::Lost => Err(ControlError::HungUp),
+        ControlError::Io { .. } | ControlError::HungUp => Err(error),
     }
 }
 
@@ -118,6 +127,7 @@ impl Client {
         match self.stream.read_line(&mut line) {
             Ok(0) | Err(_) => Err(ControlError::Lost),
             Ok(_) => match serde_json::from_str::<WireAnswer>(&line) {
+                Ok(WireAnswer { version: VERSION, refused: Some(Refused::Busy), .. }) => Err(ControlError::Busy),
                 Ok(answer) if answer.version == VERSION => Ok(answer),
                 Ok(_) | Err(_) => Err(ControlError::Protocol),
             },

@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, end, resize};
-pub use server::Server;
+pub use server::{Admitted, Server};
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -41,6 +41,15 @@ pub enum ControlError {
     /// The supervisor went away before the pod had ended.
     #[error("the supervisor ended before the pod did")]
     Lost,
+    /// The supervisor has no place for another client, or gave this one's to another.
+    #[error(
+        "the supervisor of the pod is busy: too many other commands wait for its answer; try again when some of them have \
+         ended"
+    )]
+    Busy,
+    /// The supervisor runs, but has closed the connection.
+    #[error("the supervisor of the pod runs, but closed the connection without an answer; try again")]
+    HungUp,
     /// The other side speaks otherwise.
     #[error("the supervisor answered in a way this barepod doesn't understand; is it of another version?")]
     Protocol,
@@ -146,10 +155,26 @@ enum Verb {
 #[derive(Debug, Serialize, Deserialize)]
 struct WireAnswer {
     version: u32,
+    /// Why there is no other answer, and won't be one on this connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<Refused>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resized: Option<Resized>,
+}
+
+/// Why a supervisor doesn't listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Refused {
+    Busy,
+}
+
+impl Default for WireAnswer {
+    fn default() -> Self {
+        Self { version: VERSION, refused: None, ended: None, resized: None }
+    }
 }
 
 impl From<Request> for WireRequest {
@@ -183,154 +208,4 @@ fn short_path(dir: &Path) -> io::Result<(OwnedFd, PathBuf)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
-
-    #[test]
-    fn a_request_arrives_and_the_end_comes_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let long = dir.path().join("x".repeat(120));
-        std::fs::create_dir(&long).unwrap();
-        let mut server = Server::bind(&long).unwrap();
-        let mut client = Client::connect(&long).unwrap();
-        client.ask(Request::Stop { grace_period: Some(Duration::from_secs(3)) }).unwrap();
-        let connections = server.accept();
-        assert_eq!(connections.len(), 1);
-        let requests = server.read(connections[0]);
-        assert_eq!(requests, [Request::Stop { grace_period: Some(Duration::from_secs(3)) }]);
-        server.close();
-        server.finish(3, barepod_engine::status::Phase::Failed);
-        assert_eq!(client.wait_end().unwrap(), Ended { exit_code: 3, phase: "Failed".to_owned() });
-        assert!(!long.join(SOCKET).exists());
-    }
-
-    #[test]
-    fn a_resize_is_answered_when_it_is_due() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut server = Server::bind(dir.path()).unwrap();
-        let wanted = Resources {
-            container: Some("web".to_owned()),
-            limits: BTreeMap::from([("cpu".to_owned(), "200m".to_owned())]),
-            ..Resources::default()
-        };
-        let mut client = Client::connect(dir.path()).unwrap();
-        client.ask(Request::Resize(wanted.clone())).unwrap();
-        let connection = server.accept()[0];
-        assert_eq!(server.read(connection), [Request::Resize(wanted)]);
-        let done = Resized::Done { container: "web".to_owned() };
-        assert!(!server.owes());
-        server.owe(connection, done.clone());
-        assert!(server.owes());
-        server.pay();
-        assert_eq!(client.wait_resized().unwrap(), Some(done));
-        // Whoever still waits when the pod ends hears both, in this order.
-        client.ask(Request::Resize(Resources::default())).unwrap();
-        assert_eq!(server.read(connection), [Request::Resize(Resources::default())]);
-        server.owe(connection, Resized::Unchanged);
-        server.finish(0, barepod_engine::status::Phase::Succeeded);
-        assert_eq!(client.wait_resized().unwrap(), Some(Resized::Unchanged));
-        assert_eq!(client.wait_resized().unwrap(), None);
-    }
-
-    #[test]
-    fn a_supervisor_that_goes_away_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let server = Server::bind(dir.path()).unwrap();
-        let mut client = Client::connect(dir.path()).unwrap();
-        client.ask(Request::Kill).unwrap();
-        drop(server);
-        assert!(matches!(client.wait_end(), Err(ControlError::Lost)));
-    }
-
-    /// `stop` right after `run`: the lock is held, the socket is not there yet.
-    #[test]
-    fn a_supervisor_that_is_about_to_listen_is_waited_for() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut asked = 0;
-        let ended = end(dir.path(), Request::Kill, || {
-            asked += 1;
-            let server = Server::bind(dir.path()).unwrap();
-            #[allow(clippy::disallowed_methods, reason = "the supervisor's process, as a thread")]
-            std::thread::spawn(move || supervise(server));
-            true
-        });
-        assert_eq!(ended.unwrap(), Some(Ended { exit_code: 137, phase: "Failed".to_owned() }));
-        assert_eq!(asked, 1);
-    }
-
-    /// Ends its pod when it is asked to.
-    fn supervise(mut server: Server) {
-        wait(server.listener());
-        let connection = server.accept()[0];
-        wait(server.connection(connection).unwrap());
-        assert_eq!(server.read(connection), [Request::Kill]);
-        server.close();
-        server.finish(137, barepod_engine::status::Phase::Failed);
-    }
-
-    fn wait(fd: std::os::fd::BorrowedFd<'_>) {
-        use rustix::event::{PollFd, PollFlags, poll};
-        poll(&mut [PollFd::new(&fd, PollFlags::IN)], None).unwrap();
-    }
-
-    #[test]
-    fn a_pod_that_nobody_supervises_has_ended() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(end(dir.path(), Request::Kill, || false).unwrap(), None);
-        // What a supervisor that was killed leaves: a socket that nobody listens to.
-        drop(Server::bind(dir.path()).unwrap());
-        assert!(dir.path().join(SOCKET).exists());
-        assert_eq!(end(dir.path(), Request::Kill, || false).unwrap(), None);
-        Server::bind(dir.path()).unwrap();
-    }
-
-    #[test]
-    fn a_request_in_pieces_is_one_and_more_clients_than_room_hurt_nobody() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut server = Server::bind(dir.path()).unwrap();
-        let mut first = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
-        let first_index = server.accept()[0];
-        let crowd: Vec<_> = (0..70).map(|_| UnixStream::connect(dir.path().join(SOCKET)).unwrap()).collect();
-        assert_eq!(server.accept().len(), 63);
-        first.write_all(b"{\"version\":1,\"verb\":\"st").unwrap();
-        assert_eq!(server.read(first_index), []);
-        first.write_all(b"op\"}\n{\"version\":1,\"verb\":\"kill\",\"later\":[]}\n").unwrap();
-        assert_eq!(server.read(first_index), [Request::Stop { grace_period: None }, Request::Kill]);
-        drop(crowd);
-        // Places of clients that left are free again.
-        for index in 1..64 {
-            assert_eq!(server.read(index), []);
-        }
-        let _next = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
-        assert_eq!(server.accept(), [1]);
-        assert_eq!(server.read(u16::MAX), []);
-    }
-
-    #[test]
-    fn only_the_owner_may_connect() {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        let dir = tempfile::tempdir().unwrap();
-        let _server = Server::bind(dir.path()).unwrap();
-        let meta = std::fs::metadata(dir.path().join(SOCKET)).unwrap();
-        assert_eq!(meta.permissions().mode() & 0o777, 0o600);
-        assert_eq!(meta.uid(), rustix::process::geteuid().as_raw());
-    }
-
-    #[test]
-    fn garbage_and_endless_lines_close_the_connection_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut server = Server::bind(dir.path()).unwrap();
-        for text in ["{\"version\": 9, \"verb\": \"stop\"}\n".to_owned(), "nonsense\n".to_owned(), "x".repeat(LINE + 1)]
-        {
-            let mut stream = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
-            stream.write_all(text.as_bytes()).unwrap();
-            let connections = server.accept();
-            assert_eq!(server.read(connections[0]), []);
-            assert!(server.connection(connections[0]).is_none());
-            assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
-        }
-    }
-}
+mod tests;

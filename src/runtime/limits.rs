@@ -1,9 +1,32 @@
 //! Resource limits of a process (setrlimit(2)), as the OCI's `process.rlimits` has them.
 
 use std::io;
+use std::sync::OnceLock;
 
 use oci_spec::runtime::{PosixRlimit, PosixRlimitType};
 use rustix::process::{Resource, Rlimit};
+
+/// How many files this process could have open before [`raise_open_files`].
+static OPEN_FILES: OnceLock<Rlimit> = OnceLock::new();
+
+/// Lets this process have as many files open as it may, and gives that number. What it starts gets the limit that it was
+/// started with: programs that use select(2) can't have more than 1024.
+pub fn raise_open_files() -> u64 {
+    let present = *OPEN_FILES.get_or_init(|| rustix::process::getrlimit(Resource::Nofile));
+    let raised = Rlimit { current: present.maximum, ..present };
+    match rustix::process::setrlimit(Resource::Nofile, raised) {
+        Ok(()) => present.maximum,
+        Err(_) => present.current,
+    }
+    .unwrap_or(u64::MAX)
+}
+
+/// The limit that this process was started with, where it has another now.
+pub(crate) fn given_open_files() -> Option<libc::rlimit64> {
+    let Rlimit { current, maximum } = *OPEN_FILES.get()?;
+    let number = |limit: Option<u64>| limit.unwrap_or(libc::RLIM64_INFINITY);
+    Some(libc::rlimit64 { rlim_cur: number(current), rlim_max: number(maximum) })
+}
 
 /// Which limit the kernel refused, and why.
 pub(crate) type Refused = (PosixRlimitType, io::Error);

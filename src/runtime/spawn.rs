@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::clone::clone_until_exec;
+use super::limits;
 
 /// The first descriptor number that a helper's own descriptors get: right behind stdin, stdout and stderr.
 pub(crate) const FIRST_FD: RawFd = 3;
@@ -70,6 +71,7 @@ struct Prepared {
     fds: Vec<OwnedFd>,
     null: File,
     procs: Option<File>,
+    open_files: Option<libc::rlimit64>,
     parent: i32,
     tied: bool,
 }
@@ -77,7 +79,8 @@ struct Prepared {
 /// Starts a helper. The kernel's refusal is the error.
 pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
     let exe = HELPER_EXE.get().map_or(Path::new("/proc/self/exe"), PathBuf::as_path);
-    let fds = what.fds.iter().map(|fd| high_duplicate(*fd)).collect::<io::Result<Vec<_>>>()?;
+    let above = FIRST_FD + what.fds.len() as RawFd;
+    let fds = what.fds.iter().map(|fd| duplicate(*fd, above)).collect::<io::Result<Vec<_>>>()?;
     let cgroup = what.cgroup.map(File::open).transpose()?;
     let mut prepared = Prepared {
         exe: CString::new(exe.as_os_str().as_bytes())?,
@@ -85,6 +88,7 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
         fds,
         null: File::options().read(true).write(true).open("/dev/null")?,
         procs: None,
+        open_files: limits::given_open_files(),
         parent: std::process::id() as i32,
         tied: what.tie == Tie::DiesWithParent,
     };
@@ -111,9 +115,10 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
     }
 }
 
-fn high_duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+/// One that doesn't stand where a helper's own descriptors go.
+fn duplicate(fd: RawFd, above: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC touches no memory; the new descriptor is ours alone. No safe call takes a RawFd.
-    let new = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 64) };
+    let new = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, above) };
     if new < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -125,8 +130,8 @@ fn high_duplicate(fd: RawFd) -> io::Result<OwnedFd> {
 extern "C" fn become_helper(prepared: &Prepared) -> ! {
     let arguments = [prepared.name.as_ptr(), std::ptr::null()];
     let environment: [*const libc::c_char; 1] = [std::ptr::null()];
-    // SAFETY: system calls on memory that lives until exec; `prepared`'s descriptors are above 63, so that dup2 onto
-    // the low numbers can't overwrite one that is still needed.
+    // SAFETY: system calls on memory that lives until exec; `prepared`'s descriptors are above those that
+    // dup2 puts them at, and what stands there itself (null, procs) has been used before.
     unsafe {
         libc::setpgid(0, 0);
         // What was meant for the supervisor's process group and came to both is the supervisor's alone.
@@ -147,6 +152,10 @@ extern "C" fn become_helper(prepared: &Prepared) -> ! {
             && libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1) != 1
         {
             libc::_exit(126);
+        }
+        if let Some(given) = &prepared.open_files {
+            let none = std::ptr::null_mut::<libc::rlimit64>();
+            libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, std::ptr::from_ref(given), none);
         }
         for low in 0..3 {
             libc::dup2(prepared.null.as_raw_fd(), low);

@@ -7,7 +7,7 @@ use barepod_engine::action::{Action, ContainerAction};
 use barepod_engine::event::{ContainerEvent, CreateFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
-use super::slot::{self, Stage};
+use super::slot::{self, Stage, StartTold};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
@@ -97,7 +97,7 @@ impl Supervisor<'_> {
         slot.outdated = false;
         slot.resources = resources;
         slot.start_asked = None;
-        slot.start_told = false;
+        slot.start_told = StartTold::No;
         slot.exit_waits = false;
         slot.ran = None;
         slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
@@ -166,6 +166,7 @@ impl Supervisor<'_> {
                 .map_err(|errno| format!("epoll_ctl: {errno}"))
         });
         if let Err(message) = begun {
+            slot.start_told = StartTold::Failed;
             self.answer(container, attempt, ContainerEvent::StartFailed { message });
         }
     }

@@ -1,6 +1,7 @@
 //! The one place where the supervisor reads clocks.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use barepod_engine::time::{Instant, Now, WallTime};
 use rustix::time::{
@@ -16,6 +17,16 @@ pub fn now() -> Now {
         monotonic: Instant::from_nanos(nanos(monotonic).unsigned_abs()),
         wall: WallTime::from_unix_nanos(nanos(wall)),
     }
+}
+
+/// How long after a step that left something overdue the next one comes.
+const OVERDUE: Duration = Duration::from_millis(100);
+
+/// When to wake up for `deadline`, that of an engine that was last told the time `stepped`. What was due then has been
+/// done, so a deadline that isn't later is a fault of the engine's (debug builds assert it there): it must not become a
+/// loop that does nothing else any more.
+pub fn wake_up(deadline: Option<Instant>, stepped: Instant) -> Option<Instant> {
+    deadline.map(|at| if at > stepped { at } else { stepped.after(OVERDUE) })
 }
 
 fn nanos(time: Timespec) -> i64 {
@@ -70,5 +81,27 @@ impl Alarm {
 impl AsFd for Alarm {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_has_passed_is_no_hot_loop() {
+        let at = |nanos| Some(Instant::from_nanos(nanos));
+        let late = 7 + 100_000_000;
+        for (deadline, wanted) in
+            [(None, None), (at(8), at(8)), (at(7), at(late)), (at(6), at(late)), (at(0), at(late))]
+        {
+            assert_eq!(wake_up(deadline, Instant::from_nanos(7)), wanted);
+        }
+        // And so for ever: each step that leaves it overdue waits anew.
+        let mut alarm = Alarm::new().unwrap();
+        let stepped = now().monotonic;
+        alarm.set(wake_up(Some(stepped), stepped)).unwrap();
+        assert_eq!(rustix::io::read(&alarm.fd, &mut [0; 8]), Err(rustix::io::Errno::AGAIN));
     }
 }

@@ -1,14 +1,15 @@
 //! Descriptors that became ready, as facts for the engine.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
 use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
-use super::slot::Stage;
+use super::slot::{Stage, StartTold};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, termination_message, timestamp};
-use crate::control::Request;
+use crate::control::{Admitted, Request};
 use crate::log::{ContainerLog, Stream};
 use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
 
@@ -16,7 +17,21 @@ use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
 /// unless somebody else goes on writing.
 const LAST_READS: usize = 32;
 
+/// How long nobody is let in who can't be let in now.
+const DEAF: Duration = Duration::from_millis(250);
+
 impl Supervisor<'_> {
+    /// Listens to clients again, where that was put off until now.
+    pub(super) fn listen_again(&mut self) {
+        if self.deaf_until.take_if(|until| *until <= now().monotonic).is_none() {
+            return;
+        }
+        let again = self.sources.add_if_new(self.control.listener(), Token::Listener, Interest::Readable);
+        if again.is_err() {
+            self.deaf_until = Some(now().monotonic.after(DEAF));
+        }
+    }
+
     pub(super) fn look_at(&mut self, token: Token) {
         match token {
             Token::Alarm => {
@@ -60,7 +75,13 @@ impl Supervisor<'_> {
     }
 
     fn admit(&mut self) {
-        for index in self.control.accept() {
+        let Admitted { new, overloaded } = self.control.accept();
+        if overloaded {
+            // It would be ready again at once, and nothing else would ever be done.
+            self.sources.remove(self.control.listener());
+            self.deaf_until = Some(now().monotonic.after(DEAF));
+        }
+        for index in new {
             let Some(connection) = self.control.connection(index) else { continue };
             if let Err(errno) = self.sources.add(connection, Token::Connection(index), Interest::Readable) {
                 self.audience.warn(&format!("control connection: epoll_ctl: {errno}"));
@@ -142,7 +163,7 @@ impl Supervisor<'_> {
         let slot = &mut self.slots[usize::from(container.0)];
         let attempt = slot.attempt;
         let Stage::Present(present) = &mut slot.stage else { return };
-        if slot.start_told {
+        if slot.start_told != StartTold::No {
             return;
         }
         let Some(outcome) = present.start_outcome() else {
@@ -155,7 +176,7 @@ impl Supervisor<'_> {
             }
             return;
         };
-        slot.start_told = true;
+        slot.start_told = if outcome.is_ok() { StartTold::Started } else { StartTold::Failed };
         let exit_waits = std::mem::take(&mut slot.exit_waits);
         self.sources.remove(present.start_fd());
         let event = match outcome {
@@ -187,6 +208,11 @@ impl Supervisor<'_> {
         let slot = &mut self.slots[usize::from(container.0)];
         let attempt = slot.attempt;
         let Stage::Present(present) = &mut slot.stage else { return };
+        if slot.start_told == StartTold::Failed {
+            // Nothing has run that could exit: 255 or a signal would be the init's, not the program's.
+            self.sources.remove(present.pidfd());
+            return;
+        }
         if present.poststart_fd().is_some() {
             // Its start isn't over before they are: its end is told after that.
             slot.exit_waits = true;

@@ -27,9 +27,9 @@ use std::time::Duration;
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, EventRecord};
 use barepod_engine::event::{ContainerEvent, Event};
-use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::spec::{Attempt, ContainerIndex, ContainerSpec, PodSpec};
 use barepod_engine::status::PodStatus;
-use barepod_engine::time::WallTime;
+use barepod_engine::time::{Instant, WallTime};
 use k8s_openapi::api::core::v1;
 
 pub use audience::Audience;
@@ -108,7 +108,11 @@ pub struct Supervisor<'a> {
     sources: Sources,
     signals: Signals,
     alarm: Alarm,
+    /// The time that the engine was told last.
+    stepped: Instant,
     control: control::Server,
+    /// Clients are not let in before that; `None`: they are.
+    deaf_until: Option<Instant>,
     /// The mount namespace that this process was started in.
     host_mounts: File,
     sandbox: Option<Sandbox>,
@@ -184,7 +188,9 @@ impl<'a> Supervisor<'a> {
             sources,
             signals,
             alarm,
+            stepped: now().monotonic,
             control,
+            deaf_until: None,
             host_mounts,
             sandbox: None,
             unready: None,
@@ -224,6 +230,7 @@ impl<'a> Supervisor<'a> {
                 return Ok(self.end(exit_code));
             }
             self.listen_as_there_is_room();
+            self.listen_again();
             let patience = self.patience();
             let tokens =
                 self.sources.wait(patience).map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
@@ -270,10 +277,11 @@ impl<'a> Supervisor<'a> {
     }
 
     fn patience(&self) -> Patience {
+        let deaf = self.deaf_until.map(|until| Patience::Until(until.since(now().monotonic)));
         match &self.leaving {
             _ if self.has_chores() => Patience::None,
-            Some(leaving) => leaving.patience(),
-            None => Patience::Endless,
+            Some(leaving) => leaving.patience().shorter(deaf),
+            None => Patience::Endless.shorter(deaf),
         }
     }
 
@@ -318,7 +326,9 @@ impl<'a> Supervisor<'a> {
         while let Some(event) = self.facts.pop_front() {
             self.unwritten = Unwritten::Events;
             self.announce(&event);
-            self.engine.step(now(), event, &mut actions);
+            let now = now();
+            self.stepped = now.monotonic;
+            self.engine.step(now, event, &mut actions);
             for action in actions.drain(..) {
                 self.carry(action);
             }
@@ -326,8 +336,8 @@ impl<'a> Supervisor<'a> {
                 return Err(SupervisorError::Sandbox(error));
             }
         }
-        let deadline = self.engine.next_deadline();
-        self.alarm.set(deadline).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
+        let wake_up = clock::wake_up(self.engine.next_deadline(), self.stepped);
+        self.alarm.set(wake_up).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
     }
 
     /// Tells of an exit when its turn among the facts has come: behind the start that the engine records first.
@@ -349,6 +359,24 @@ impl<'a> Supervisor<'a> {
     fn name(&self, container: ContainerIndex) -> &str {
         &self.pod.plan.lifecycle.containers[usize::from(container.0)].name
     }
+}
+
+/// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, and for clients.
+const FILES: u64 = 40;
+/// What each container adds while it runs.
+const FILES_PER_CONTAINER: u64 = 8;
+/// What each probe and hook adds while it is under way.
+const FILES_PER_HANDLER: u64 = 4;
+
+/// How many files a supervisor of this pod may have open at once.
+pub fn open_files(pod: &PodSpec) -> u64 {
+    let handlers = |one: &ContainerSpec| {
+        let probes = [&one.startup_probe, &one.liveness_probe, &one.readiness_probe];
+        let hooks = [one.post_start, one.pre_stop];
+        probes.into_iter().flatten().count() + hooks.into_iter().flatten().count()
+    };
+    let of_one = |one: &ContainerSpec| FILES_PER_CONTAINER + FILES_PER_HANDLER * handlers(one) as u64;
+    FILES + pod.containers.iter().map(of_one).sum::<u64>()
 }
 
 /// The wall clock as files and tables have it.

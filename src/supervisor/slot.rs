@@ -35,8 +35,8 @@ pub struct Slot {
     pub stderr: Option<OwnedFd>,
     /// When its start was asked for.
     pub start_asked: Option<Instant>,
-    /// Whether the outcome of its start was told.
-    pub start_told: bool,
+    /// What was told of its start.
+    pub start_told: StartTold,
     /// Whether it has ended, which is told once the outcome of its start was.
     pub exit_waits: bool,
     /// The process of the attempt's config, for programs that are run beside it.
@@ -55,6 +55,18 @@ pub struct Slot {
     pub unmade: Option<(CreateFailure, String)>,
     /// The file that is mounted at its terminationMessagePath.
     pub termination_log: Option<PathBuf>,
+}
+
+/// What the engine was told of the start that it has asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTold {
+    /// Nothing yet.
+    #[default]
+    No,
+    /// The program runs.
+    Started,
+    /// It doesn't. That is the end of the attempt: its init's own end is no news any more.
+    Failed,
 }
 
 /// A process' user as the status has it: as the kubelet's, its list of groups has the primary one in it, as a container

@@ -10,10 +10,11 @@ use barepod_engine::spec::ContainerIndex;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::Timespec;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTOU, SIGXFSZ};
 
 use crate::log::Stream;
 use crate::plan::Asker;
+use crate::runtime::signals::{ignore, is_ignored};
 
 /// What a descriptor that became ready is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +166,18 @@ pub enum Patience {
     Endless,
 }
 
+impl Patience {
+    /// The shorter of the two.
+    pub fn shorter(self, other: Option<Self>) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Some(Self::None)) => Self::None,
+            (Self::Until(one), Some(Self::Until(other))) => Self::Until(one.min(other)),
+            (Self::Endless, Some(other)) => other,
+            (patience, None | Some(Self::Endless)) => patience,
+        }
+    }
+}
+
 /// The set of descriptors the loop waits for.
 pub struct Sources {
     epoll: OwnedFd,
@@ -257,7 +270,9 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on SIGTERM, SIGHUP and SIGINT no longer end this process.
+    /// From now on SIGTERM, SIGHUP and SIGINT no longer end this process. A SIGHUP or SIGINT that is ignored stays so, as
+    /// in every program that a shell starts: who said `nohup`, or put it into the background of a script (`&`), wants it
+    /// to outlive the terminal and its Ctrl-C. SIGTERM is always heard: it is how a supervisor is asked for its pod's end.
     ///
     /// # Errors
     /// As socketpair(2) and sigaction(2).
@@ -266,13 +281,19 @@ impl Signals {
         let (interrupt, interrupt_end) = UnixStream::pair()?;
         terminate.set_nonblocking(true)?;
         interrupt.set_nonblocking(true)?;
-        let handlers = vec![
-            signal_hook::low_level::pipe::register(SIGTERM, terminate_end.try_clone()?)?,
-            signal_hook::low_level::pipe::register(SIGHUP, terminate_end)?,
-            signal_hook::low_level::pipe::register(SIGINT, interrupt_end)?,
-        ];
+        let mut handlers = vec![signal_hook::low_level::pipe::register(SIGTERM, terminate_end.try_clone()?)?];
+        if !is_ignored(SIGHUP) {
+            handlers.push(signal_hook::low_level::pipe::register(SIGHUP, terminate_end)?);
+        }
         sources.add(&terminate, Token::Terminate, Interest::Readable)?;
-        sources.add(&interrupt, Token::Interrupt, Interest::Readable)?;
+        if !is_ignored(SIGINT) {
+            handlers.push(signal_hook::low_level::pipe::register(SIGINT, interrupt_end)?);
+            sources.add(&interrupt, Token::Interrupt, Interest::Readable)?;
+        }
+        // A file that may not grow any more (ulimit -f) is a full disk, and a terminal that others are in front of (stty
+        // tostop) is written to all the same: neither ends or stops the supervisor.
+        ignore(SIGXFSZ);
+        ignore(SIGTTOU);
         Ok(Self { terminate, interrupt, handlers })
     }
 

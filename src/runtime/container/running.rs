@@ -194,10 +194,13 @@ impl Container {
         self.start.pipe.as_fd()
     }
 
-    /// Whether the program runs; `None`: not known yet. `Ok` means that its execve has succeeded, and its bundle's
+    /// Whether the program runs; `None`: not known yet, never once the init has ended. `Ok` means that its execve has succeeded, and its bundle's
     /// poststart hooks. While those run, [`Self::poststart_fd`] is to be polled instead of [`Self::start_fd`].
     pub fn start_outcome(&mut self) -> Option<Result<(), ContainerError>> {
-        if self.started.is_none() && self.start.read() {
+        // Looked at before the pipe is read: what the init wrote before it ended is in there, and nothing more can come,
+        // though the helper or a hook may hold the pipe open for a moment longer.
+        let ended = self.started.is_none() && spawn::has_ended(&self.pidfd);
+        if self.started.is_none() && (self.start.read() || ended) {
             self.started = Some(self.start.outcome());
             // The helper reports before it ends: it may live a moment longer than this.
             self.leave_strays();

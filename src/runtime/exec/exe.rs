@@ -16,6 +16,8 @@ use crate::runtime::{mount, spawn};
 
 /// Above the numbers that `spawn` gives to a helper, so that they don't overwrite it between fork and exec.
 const LOWEST_FD: RawFd = 512;
+/// As much, for a process that may not have so many open files.
+const LOWEST_OF_FEW: RawFd = 16;
 const EXE: &str = "/proc/self/exe";
 
 /// Makes every helper that this process starts from now on run from a clone of its binary that can't be written to:
@@ -27,7 +29,7 @@ pub fn protect_exe() -> Result<(), ExecError> {
     if DONE.get().is_none() {
         let exe = read_only_clone().or_else(|_| sealed_copy()).map_err(io_error("clone", EXE))?;
         let high = rustix::io::fcntl_dupfd_cloexec(&exe, LOWEST_FD)
-            .or_else(|_| rustix::io::fcntl_dupfd_cloexec(&exe, 64))
+            .or_else(|_| rustix::io::fcntl_dupfd_cloexec(&exe, LOWEST_OF_FEW))
             .map_err(|errno| io_error("fcntl", EXE)(errno.into()))?;
         // Open as long as this process lives: each helper is executed through it.
         let path = PathBuf::from(format!("/proc/self/fd/{}", high.into_raw_fd()));

@@ -181,15 +181,17 @@ impl Case {
 
     /// `barepod OPTIONS ARGS...`, not started yet.
     pub fn command_at(&self, options: &[&str], args: &[&str]) -> Command {
+        listen_to_the_terminal();
+        let within = [few_files(), self.within.clone()].concat();
         let mut command = match &self.user {
             Some(user) => {
                 let runs = args.first() == Some(&"run");
                 let of_a_run = |path: &Option<PathBuf>| path.clone().filter(|_| runs);
                 let (cgroup, network) = (of_a_run(&user.cgroup), of_a_run(&user.network));
                 let user = user::User { cgroup, tmp: user.tmp.clone(), network };
-                user::command(self.dir(), &binary(), &user, &self.within)
+                user::command(self.dir(), &binary(), &user, &within)
             }
-            None => match self.within.split_first() {
+            None => match within.split_first() {
                 Some((program, words)) => {
                     let mut command = Command::new(program);
                     command.args(words).arg(binary());
@@ -343,6 +345,24 @@ impl Drop for Case {
             self.nothing_left();
         }
     }
+}
+
+/// $BAREPOD_TEST_NOFILE: every barepod may have so many open files (scripts/nightly).
+fn few_files() -> Vec<String> {
+    let limit = std::env::var("BAREPOD_TEST_NOFILE").ok();
+    limit.map(|limit| vec!["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]).unwrap_or_default()
+}
+
+/// Tests that run in the background of a script have SIGINT ignored, and barepod would take that over.
+#[allow(unsafe_code)]
+fn listen_to_the_terminal() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for signal in [nix::sys::signal::Signal::SIGINT, nix::sys::signal::Signal::SIGHUP] {
+            // SAFETY: no function of ours becomes a handler.
+            let _ = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
+        }
+    });
 }
 
 fn clock() -> u64 {

@@ -1,0 +1,199 @@
+//! A supervisor under pressure: readers that stall, clients that only sit there, few open files, signals that whoever
+//! started it wants ignored.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+use rustix::fs::OFlags;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::{Case, Manifest, Run, main, probe};
+
+/// A socket that takes nothing more, as journald's when that is held up; the end that nobody reads, and the other.
+fn full_socket() -> (UnixStream, UnixStream) {
+    let (reader, mut writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    while writer.write(&[b'-'; 1 << 16]).is_ok() {}
+    while writer.write(b"-").is_ok() {}
+    writer.set_nonblocking(false).unwrap();
+    (reader, writer)
+}
+
+/// Output and lifecycle lines that nobody takes hold up neither probes, restarts, commands nor the end; and the socket is
+/// left as it was, as others write to it too.
+#[test]
+fn a_socket_that_nobody_reads() {
+    let Some(case) = Case::new("stalled") else { return };
+    let (reader, writer) = full_socket();
+    let pod = case
+        .pod()
+        .spec(json!({"restartPolicy": "OnFailure"}))
+        .container(main("web", "yes & yes >&2 & exec serve web", json!({"livenessProbe": probe("say probed")})))
+        .main("again", "say again; [ $(grep -cx again /t/log) -ge 2 ]");
+    let file = case.write(&pod.text());
+    let mut command = case.command(&["run", "--backoff-initial", "300ms", "--backoff-max", "1200ms"]);
+    let end = || Stdio::from(OwnedFd::from(writer.try_clone().unwrap()));
+    command.arg(file).stdout(end()).stderr(end());
+    let mut run = Run::of(&case, &mut command);
+    drop(command);
+    case.wait_for("web up");
+    crate::harness::wait("a probe and a restart", || case.said("probed") && case.times_said("again") == 2);
+    assert!(case.barepod(&["stop", "stalled"]).status.success());
+    assert!(case.said("web term"));
+    run.end();
+    assert!(!rustix::fs::fcntl_getfl(&writer).unwrap().contains(OFlags::NONBLOCK));
+    drop(reader);
+}
+
+/// As every program that is started by `nohup`, or by a script with `&`: what is ignored stays so. Its containers start
+/// with nothing ignored.
+#[test]
+fn signals_that_are_ignored_stay_so() {
+    let Some(mut case) = Case::new("ignored") else { return };
+    case.within(&["sh", "-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh"]);
+    let script = "grep SigIgn /proc/self/status; trap 'say term; exit 3' TERM; say up; hold go; say done";
+    let mut run = case.start(&case.pod().main("main", script));
+    case.wait_for("up");
+    for signal in [Signal::HUP, Signal::INT, Signal::INT] {
+        run.signal(signal);
+    }
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    assert!(!case.said("term") && case.said("done"), "{:?}", case.trace());
+    assert_eq!(case.logs("main", &[]), "SigIgn:\t0000000000000000\n");
+}
+
+/// SIGTERM is how a supervisor is asked for its pod's end, also in the background.
+#[test]
+fn in_the_background_sigterm_is_heard() {
+    let Some(mut case) = Case::new("background") else { return };
+    case.within(&["sh", "-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh"]);
+    let mut run = case.start(&case.pod().main("main", "exec serve main"));
+    case.wait_for("main up");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 0);
+    assert!(case.said("main term"));
+}
+
+/// A run that may have so many open files, soft and hard; other commands may have what the test has.
+fn start_limited<'a>(case: &'a Case, limits: &str, pod: &Manifest) -> Run<'a> {
+    let inner = case.command(&["run"]);
+    let mut command = std::process::Command::new("prlimit");
+    command.arg(format!("--nofile={limits}")).arg(inner.get_program()).args(inner.get_args());
+    command.arg(case.write(&pod.text())).current_dir(case.dir());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let file = |name: &str| File::create(case.dir().join(name)).unwrap();
+    Run::of(case, command.stdout(file("out.txt")).stderr(file("err.txt")))
+}
+
+/// The supervisor takes what it may have of open files; containers, probes and hooks have what barepod was started with.
+#[test]
+fn containers_have_the_limit_of_open_files_that_barepod_was_started_with() {
+    let Some(case) = Case::new("files") else { return };
+    let ask = "echo $(ulimit -n) $(ulimit -Hn)";
+    let more = json!({"startupProbe": probe(&format!("say probe $({ask})"))});
+    let pod = case.pod().container(main("main", &format!("say main $({ask}); await probe 57 4000"), more));
+    let mut run = start_limited(&case, "57:4000", &pod);
+    case.wait_for("main 57 4000");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", run.pid().as_raw_nonzero())).unwrap();
+    let files: Vec<_> =
+        limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().collect();
+    assert_eq!(files[3..5], ["4000", "4000"]);
+    assert_eq!(run.end(), 0);
+}
+
+/// A small pod is content with few; where they are too few that is said before anything is made.
+#[test]
+fn few_open_files() {
+    let Some(case) = Case::new("few-files") else { return };
+    assert_eq!(start_limited(&case, "64:64", &case.pod().main("main", "exit 3")).end(), 3);
+    assert_eq!(case.ended("main"), (3, "Error".to_owned()));
+    case.barepod(&["rm", case.name()]);
+    let mut run = start_limited(&case, "40:40", &case.pod().main("main", "say never"));
+    assert_eq!(run.end(), 125);
+    let told = run.stderr();
+    assert!(told.contains("open files") && told.contains("ulimit -Hn"), "{told}");
+    assert!(!case.state().exists());
+}
+
+/// Processor time that a process has used, in hundredths of a second.
+fn used(run: &Run) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", run.pid().as_raw_nonzero())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn patient(case: &Case) -> Manifest {
+    case.pod().main(
+        "main",
+        "trap 'say term; exit 0' TERM; say up; hold go; sleep 1; say later; while :; do usleep 9000; done",
+    )
+}
+
+/// Clients that connect and say nothing keep out nobody, also where there is no room for another open file; and they cost
+/// nothing.
+#[test]
+fn idle_clients_keep_out_nobody() {
+    for (name, limits) in [("crowd", "4000:4000"), ("crowd-few", "64:64")] {
+        let Some(case) = Case::new(name) else { return };
+        let mut run = start_limited(&case, limits, &patient(&case));
+        case.wait_for("up");
+        let socket = case.state().join("control.sock");
+        let crowd: Vec<_> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+        let before = used(&run);
+        case.release("go");
+        case.wait_for("later");
+        assert!(used(&run) - before < 50, "{name}: the supervisor spins");
+        let stop = case.barepod(&["stop", case.name()]);
+        assert!(stop.status.success(), "{name}: {}", String::from_utf8_lossy(&stop.stderr));
+        assert!(case.said("term"));
+        assert_eq!(run.end(), 0);
+        drop(crowd);
+    }
+}
+
+/// A program that isn't there was never started: nothing of it exits, in words or in the status.
+#[test]
+fn what_was_not_started_does_not_exit() {
+    let Some(case) = Case::new("not-started") else { return };
+    let names: Vec<String> = (0..16).map(|number| format!("m{number}")).collect();
+    let nope = |name: &String| json!({"name": name, "image": "IMAGE", "command": ["/nope"]});
+    let pod = names.iter().fold(case.pod(), |pod, name| pod.container(nope(name)));
+    let mut run = case.start(&pod);
+    assert_eq!(run.end(), 128);
+    let told = run.stderr();
+    assert!(!told.contains("exited") && !told.contains("ended by"), "{told}");
+    let status = case.get()["status"]["containerStatuses"].take();
+    for one in status.as_array().unwrap() {
+        let ended = &one["state"]["terminated"];
+        assert_eq!((&ended["exitCode"], &ended["reason"]), (&json!(128), &json!("StartError")), "{one}");
+        assert!(ended["message"].as_str().unwrap().contains("/nope"), "{one}");
+    }
+}
+
+/// A log file on a full disk, and output to one: the pod is run all the same, and what is missing is said.
+#[test]
+fn standard_output_on_a_full_disk() {
+    let Some(case) = Case::new("full-out") else { return };
+    let file = case.write(&case.pod().main("main", "echo hello; exit 3").text());
+    let said = case.dir().join("err.txt");
+    let mut command = case.command(&["run", "-q"]);
+    command
+        .arg(file)
+        .stdout(File::options().write(true).open("/dev/full").unwrap())
+        .stderr(File::create(&said).unwrap());
+    let mut run = Run::of(&case, &mut command);
+    assert_eq!(run.end(), 3);
+    let told = std::fs::read_to_string(said).unwrap();
+    assert!(told.contains("could not be written to standard output") && told.contains("barepod logs"), "{told}");
+    assert_eq!(case.logs("main", &[]), "hello\n");
+}
