@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, end, resize};
-pub use server::{Admitted, Server};
+pub use server::{Admitted, CLIENTS, Server};
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";

@@ -16,13 +16,15 @@ use super::{
 };
 
 /// Most clients at a time.
-const CLIENTS: usize = 64;
+pub const CLIENTS: usize = 64;
 
 /// Listens on the pod's socket.
 pub struct Server {
     listener: UnixListener,
     dir: PathBuf,
     connections: Vec<Option<Connection>>,
+    /// Most of them at a time.
+    most: usize,
     /// How many there have been.
     count: u64,
     /// Given up where this process can't open another file: somebody can ask for the pod's end even then.
@@ -60,11 +62,12 @@ pub struct Admitted {
 }
 
 impl Server {
-    /// Binds `control.sock` in `dir`, in place of one that a dead supervisor left: the pod's lock is held.
+    /// Binds `control.sock` in `dir`, in place of one that a dead supervisor left: the pod's lock is held. At most
+    /// `most` clients have a connection at a time.
     ///
     /// # Errors
     /// Where the socket can't be made.
-    pub fn bind(dir: &Path) -> Result<Self, ControlError> {
+    pub fn bind(dir: &Path, most: usize) -> Result<Self, ControlError> {
         match fs::remove_file(dir.join(SOCKET)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(ControlError::io("unlink", dir, error)),
             Ok(()) | Err(_) => {}
@@ -74,7 +77,7 @@ impl Server {
         fs::set_permissions(dir.join(SOCKET), fs::Permissions::from_mode(0o600))
             .map_err(|error| ControlError::io("chmod", dir, error))?;
         listener.set_nonblocking(true).map_err(|error| ControlError::io("fcntl", dir, error))?;
-        Ok(Self { listener, dir: dir.to_owned(), connections: Vec::new(), count: 0, spare: spare() })
+        Ok(Self { listener, dir: dir.to_owned(), connections: Vec::new(), most, count: 0, spare: spare() })
     }
 
     /// Becomes readable when [`Self::accept`] has something to do.
@@ -129,11 +132,11 @@ impl Server {
         if let Some(free) = self.connections.iter().position(Option::is_none) {
             return Some(free);
         }
-        if self.connections.len() < CLIENTS || self.send_away_idle() {
+        if self.connections.len() < self.most || self.send_away_idle() {
             return Some(self.connections.iter().position(Option::is_none).unwrap_or(self.connections.len()));
         }
         let of_others = |one: &Connection| one.uid != uid;
-        if self.connections.iter().flatten().filter(|one| of_others(one)).count() > CLIENTS / 2 {
+        if self.connections.iter().flatten().filter(|one| of_others(one)).count() > self.most / 2 {
             self.send_away(of_others);
         }
         self.connections.iter().position(Option::is_none)

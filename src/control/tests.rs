@@ -1,6 +1,7 @@
 //! The two ends of the socket together.
 #![allow(clippy::unwrap_used)]
 
+use super::server::CLIENTS;
 use super::*;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,7 +11,7 @@ fn a_request_arrives_and_the_end_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let long = dir.path().join("x".repeat(120));
     std::fs::create_dir(&long).unwrap();
-    let mut server = Server::bind(&long).unwrap();
+    let mut server = Server::bind(&long, CLIENTS).unwrap();
     let mut client = Client::connect(&long).unwrap();
     client.ask(Request::Stop { grace_period: Some(Duration::from_secs(3)) }).unwrap();
     let connections = server.accept().new;
@@ -26,7 +27,7 @@ fn a_request_arrives_and_the_end_comes_back() {
 #[test]
 fn a_resize_is_answered_when_it_is_due() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::bind(dir.path()).unwrap();
+    let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
     let wanted = Resources {
         container: Some("web".to_owned()),
         limits: BTreeMap::from([("cpu".to_owned(), "200m".to_owned())]),
@@ -54,7 +55,7 @@ fn a_resize_is_answered_when_it_is_due() {
 #[test]
 fn a_supervisor_that_goes_away_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::bind(dir.path()).unwrap();
+    let server = Server::bind(dir.path(), CLIENTS).unwrap();
     let mut client = Client::connect(dir.path()).unwrap();
     client.ask(Request::Kill).unwrap();
     drop(server);
@@ -68,7 +69,7 @@ fn a_supervisor_that_is_about_to_listen_is_waited_for() {
     let mut asked = 0;
     let ended = end(dir.path(), Request::Kill, || {
         asked += 1;
-        let server = Server::bind(dir.path()).unwrap();
+        let server = Server::bind(dir.path(), CLIENTS).unwrap();
         #[allow(clippy::disallowed_methods, reason = "the supervisor's process, as a thread")]
         std::thread::spawn(move || supervise(server));
         true
@@ -97,16 +98,16 @@ fn a_pod_that_nobody_supervises_has_ended() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(end(dir.path(), Request::Kill, || false).unwrap(), None);
     // What a supervisor that was killed leaves: a socket that nobody listens to.
-    drop(Server::bind(dir.path()).unwrap());
+    drop(Server::bind(dir.path(), CLIENTS).unwrap());
     assert!(dir.path().join(SOCKET).exists());
     assert_eq!(end(dir.path(), Request::Kill, || false).unwrap(), None);
-    Server::bind(dir.path()).unwrap();
+    Server::bind(dir.path(), CLIENTS).unwrap();
 }
 
 #[test]
 fn a_request_in_pieces_is_one_and_places_are_used_again() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::bind(dir.path()).unwrap();
+    let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
     let mut first = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
     let first_index = server.accept().new[0];
     first.write_all(b"{\"version\":1,\"verb\":\"st").unwrap();
@@ -124,7 +125,7 @@ fn a_request_in_pieces_is_one_and_places_are_used_again() {
 #[test]
 fn a_crowd_that_says_nothing_makes_room() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::bind(dir.path()).unwrap();
+    let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
     let mut waiting = Client::connect(dir.path()).unwrap();
     waiting.ask(Request::Stop { grace_period: None }).unwrap();
     let index = server.accept().new[0];
@@ -189,7 +190,7 @@ fn what_it_means_that_there_is_no_answer() {
 fn only_the_owner_may_connect() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let dir = tempfile::tempdir().unwrap();
-    let _server = Server::bind(dir.path()).unwrap();
+    let _server = Server::bind(dir.path(), CLIENTS).unwrap();
     let meta = std::fs::metadata(dir.path().join(SOCKET)).unwrap();
     assert_eq!(meta.permissions().mode() & 0o777, 0o600);
     assert_eq!(meta.uid(), rustix::process::geteuid().as_raw());
@@ -198,7 +199,7 @@ fn only_the_owner_may_connect() {
 #[test]
 fn garbage_and_endless_lines_close_the_connection_only() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::bind(dir.path()).unwrap();
+    let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
     for text in ["{\"version\": 9, \"verb\": \"stop\"}\n".to_owned(), "nonsense\n".to_owned(), "x".repeat(LINE + 1)] {
         let mut stream = UnixStream::connect(dir.path().join(SOCKET)).unwrap();
         stream.write_all(text.as_bytes()).unwrap();

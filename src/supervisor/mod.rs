@@ -40,6 +40,7 @@ use crate::plan::storage::StorageLimits;
 use crate::plan::{Asker, NodeFacts, PodPlan};
 use crate::runtime::container::reap_strays;
 use crate::runtime::image::KernelsOwn;
+use crate::runtime::limits;
 use crate::runtime::memory::release_code;
 use crate::runtime::network::Connection;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
@@ -167,7 +168,8 @@ impl<'a> Supervisor<'a> {
         sources
             .add(&alarm, Token::Alarm, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        let control = control::Server::bind(store.dir()).map_err(SupervisorError::Control)?;
+        let control =
+            control::Server::bind(store.dir(), clients(&pod.plan.lifecycle)).map_err(SupervisorError::Control)?;
         sources
             .add(control.listener(), Token::Listener, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
@@ -361,8 +363,10 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, and for clients.
-const FILES: u64 = 40;
+/// Clients for which there is always room.
+const FEWEST_CLIENTS: u64 = 4;
+/// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, and for a few clients.
+const FILES: u64 = 40 + FEWEST_CLIENTS;
 /// What each container adds while it runs.
 const FILES_PER_CONTAINER: u64 = 8;
 /// What each probe and hook adds while it is under way.
@@ -377,6 +381,12 @@ pub fn open_files(pod: &PodSpec) -> u64 {
     };
     let of_one = |one: &ContainerSpec| FILES_PER_CONTAINER + FILES_PER_HANDLER * handlers(one) as u64;
     FILES + pod.containers.iter().map(of_one).sum::<u64>()
+}
+
+/// How many clients may be connected: they never take the files that the pod needs.
+fn clients(pod: &PodSpec) -> usize {
+    let left = limits::raise_open_files().saturating_sub(open_files(pod));
+    usize::try_from(left.max(FEWEST_CLIENTS)).unwrap_or(usize::MAX).min(control::CLIENTS)
 }
 
 /// The wall clock as files and tables have it.
