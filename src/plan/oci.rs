@@ -36,9 +36,6 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
     };
     let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     if let Some(process) = base.process() {
-        if process.terminal() == Some(true) {
-            return refuse("process.terminal", "a terminal", "set it to false");
-        }
         if filled(process.selinux_label()) && ask.node.selinux == SeLinux::Off {
             return refuse("process.selinuxLabel", "SELinux, which is not enabled on this box,", "take the label out");
         }

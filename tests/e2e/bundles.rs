@@ -48,6 +48,49 @@ fn the_manifest_overrides_the_bundle() {
     assert_eq!(case.trace(), ["bundle a /etc 0", "bundle b /var 1000", "other"]);
 }
 
+/// What `runc spec` writes (crun's and umoci's differ little), but for the command: it has a terminal, a root file system
+/// that is only to be read, and mounts and paths that every container has anyway.
+#[test]
+fn a_bundle_as_the_tools_write_it() {
+    let Some(case) = Case::new("runc-spec") else { return };
+    let capabilities = json!(["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
+    let config = json!({
+        "ociVersion": "1.2.0",
+        "process": {
+            "terminal": true, "consoleSize": {"height": 25, "width": 80},
+            "args": ["sh", "-c", "[ -t 0 ] && say terminal; (touch /x) 2>/dev/null && say written; say $(id -u) $TERM $(pwd)"],
+            "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
+            "cwd": "/", "noNewPrivileges": true,
+            "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
+            "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}]
+        },
+        "root": {"path": "rootfs", "readonly": true},
+        "hostname": "runc",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+             "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
+            {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+             "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
+            {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": ["nosuid", "noexec", "nodev"]},
+            {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
+            {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+             "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]}
+        ],
+        "linux": {
+            "resources": {"devices": [{"allow": false, "access": "rwm"}]},
+            "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "cgroup"}],
+            "maskedPaths": ["/proc/acpi", "/proc/kcore", "/proc/keys", "/sys/firmware"],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+        }
+    });
+    bundle(&case, &config.to_string());
+    assert_eq!(case.run(&case.pod().container(container(json!({})))), 0);
+    assert_eq!(case.trace(), ["0 xterm /"]);
+}
+
 /// One bundle serves several containers at once, and none sees what another writes.
 #[test]
 fn one_bundle_for_many() {

@@ -220,7 +220,6 @@ fn sub_paths_are_relative_and_stay_below() {
 #[test]
 fn what_a_bundle_would_ask_in_vain_is_refused() {
     for (field, value, part) in [
-        ("/process/terminal", json!(true), "process.terminal: a terminal is not supported"),
         ("/process/selinuxLabel", json!("x"), "process.selinuxLabel: SELinux"),
         ("/linux", json!({"mountLabel": "x"}), "linux.mountLabel: SELinux"),
         ("/linux", json!({"uidMappings": [{"hostID": 1, "containerID": 0, "size": 1}]}), "linux.uidMappings"),

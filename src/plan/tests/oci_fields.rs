@@ -141,7 +141,6 @@ fn refusals() -> Vec<(&'static [&'static str], Value, CgroupVersion, &'static st
         (&["Mount"], bind(json!({"uidMappings": ids()})), V2, "mounts[0].uidMappings"),
         (&["Mount"], bind(json!({"gidMappings": ids()})), V2, "mounts[0].uidMappings"),
         (&["Mount"], bind(json!({"options": ["rshared"]})), V2, "mounts[0].options: rshared"),
-        (&["Process"], process(json!({"terminal": true})), V2, "process.terminal"),
         (&["Process"], process(json!({"selinuxLabel": "x"})), V2, "process.selinuxLabel"),
         (
             &["Process", "ExecCPUAffinity"],

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use nix::sys::signal::Signal;
 use oci_spec::runtime::{Mount, Spec};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{FieldCause, ImageError};
 
@@ -47,23 +47,43 @@ pub(super) fn load(
     Ok(Loaded { spec, rootfs, stop_signal, text })
 }
 
-/// The types know two flags of `process.scheduler` by other names than the runtime-spec's (config.md, "Linux Process"):
-/// those are exchanged in a config that has them.
+/// A config as the runtime-spec means it, where the types want more than that.
 fn decode(text: &[u8]) -> serde_json::Result<Spec> {
-    const FLAGS: [(&str, &str); 2] =
-        [("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"), ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN")];
-    let has = |name: &str| text.windows(name.len()).any(|window| window == name.as_bytes());
-    if !FLAGS.iter().any(|(name, _)| has(name)) {
-        return serde_json::from_slice(text);
+    let decoded = serde_json::from_slice(text);
+    let has_flags = FLAGS.iter().any(|(name, _)| text.windows(name.len()).any(|window| window == name.as_bytes()));
+    if decoded.is_ok() && !has_flags {
+        return decoded;
     }
     let mut config: Value = serde_json::from_slice(text)?;
+    exchange_flags(&mut config);
+    complete_user(&mut config);
+    // The first error is the one that has a line and a column.
+    serde_json::from_value(config).or(decoded)
+}
+
+/// The types know two flags of `process.scheduler` by other names than the runtime-spec's (config.md, "Linux Process").
+const FLAGS: [(&str, &str); 2] =
+    [("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"), ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN")];
+
+fn exchange_flags(config: &mut Value) {
     let flags = config.pointer_mut("/process/scheduler/flags").and_then(Value::as_array_mut);
     for flag in flags.into_iter().flatten() {
         if let Some((_, known)) = FLAGS.iter().find(|(name, _)| flag == name) {
             *flag = (*known).into();
         }
     }
-    serde_json::from_value(config)
+}
+
+/// The schema of the runtime-spec asks for no `process.user`, and runc reads a missing id as 0; the types want both ids.
+fn complete_user(config: &mut Value) {
+    let Some(process) = config.get_mut("process").and_then(Value::as_object_mut) else { return };
+    let user = process.entry("user").or_insert_with(|| json!({}));
+    if user.is_null() {
+        *user = json!({});
+    }
+    for id in ["uid", "gid"] {
+        user.as_object_mut().map(|user| user.entry(id).or_insert_with(|| json!(0)));
+    }
 }
 
 /// What a config has and its decoded form hasn't. Unknown fields are no error: the OCI wants it so, for extensions and
@@ -198,8 +218,32 @@ fn signal(name: &str) -> Option<i32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::signal;
+    use serde_json::json;
+
+    use super::{decode, signal};
+
+    #[test]
+    fn a_config_needs_no_user() {
+        for (user, ids) in [
+            (json!({}), (0, 0)),
+            (json!({"user": null}), (0, 0)),
+            (json!({"user": {"gid": 7}}), (0, 7)),
+            (json!({"user": {"uid": 7}}), (7, 0)),
+        ] {
+            let mut config = json!({"ociVersion": "1.0.2", "process": {"cwd": "/"}});
+            config["process"].as_object_mut().unwrap().extend(user.as_object().unwrap().clone());
+            let spec = decode(config.to_string().as_bytes()).unwrap();
+            let user = spec.process().as_ref().unwrap().user();
+            assert_eq!((user.uid(), user.gid()), ids, "{config}");
+        }
+        // What is wrong elsewhere is said with its place.
+        let wrong = "{\"ociVersion\": \"1.0.2\",\n\"process\": {\"cwd\": 1}}";
+        assert!(decode(wrong.as_bytes()).unwrap_err().to_string().contains("line 2"), "{wrong}");
+        let wrong = "{\"ociVersion\": \"1.0.2\", \"process\": {\"cwd\": \"/\", \"user\": 1}}";
+        assert!(decode(wrong.as_bytes()).is_err());
+    }
 
     /// R5.12
     #[test]
