@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
+use super::apparmor;
 use super::quantity::{HUGE_PAGES, Quantity};
 
 /// Of files of ConfigMaps and their like.
@@ -14,6 +15,7 @@ const FILE_MODE: i32 = 0o644;
 /// Sets what the API server would set before it stores the Pod. Doing it twice changes nothing more.
 pub fn apply_defaults(pod: &mut v1::Pod) {
     fill(&mut pod.metadata.namespace, "default");
+    apparmor::apply(pod);
     let Some(spec) = &mut pod.spec else {
         return;
     };

@@ -7,6 +7,7 @@
 //! (`tree`, `scalar`), the tree becomes a Pod (`de`, which also tells the fates from `fields`), the Pod is held
 //! against the rules (`validate`).
 
+mod apparmor;
 mod de;
 mod decode;
 mod defaults;

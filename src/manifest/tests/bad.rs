@@ -219,7 +219,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
         "security",
         pod!(
             "  hostUsers: false\n  hostNetwork: true\n  hostPID: true\n  hostIPC: true\n  securityContext: {runAsUser: -1, supplementalGroups: [4294967296], supplementalGroupsPolicy: Mix, seLinuxChangePolicy: Never}\n",
-            "    securityContext: {privileged: true, allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN, NET_ADMN]}, procMount: Unmasked}\n  - name: prefixed\n    image: bundle:b\n    securityContext: {allowPrivilegeEscalation: false, capabilities: {add: [CAP_SYS_ADMIN]}}\n"
+            "    securityContext: {privileged: true, allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN, NET_ADMN, CAP_ALL], drop: [all, chown, cap_kill]}, procMount: Unmasked}\n  - name: prefixed\n    image: bundle:b\n    securityContext: {allowPrivilegeEscalation: false, capabilities: {add: [cap_sys_admin]}}\n"
         ),
     ),
     (
@@ -228,6 +228,24 @@ pub(super) const CASES: &[(&str, &str)] = &[
             "  securityContext: {seccompProfile: {type: RuntimeDefault}, appArmorProfile: {type: Localhost}}\n",
             "    securityContext: {seccompProfile: {type: unconfined}, appArmorProfile: {type: Unconfined, localhostProfile: x}}\n"
         ),
+    ),
+    (
+        "apparmor-annotations",
+        "apiVersion: v1
+kind: Pod
+metadata:
+  name: x
+  annotations:
+    container.apparmor.security.beta.kubernetes.io/main: mine
+    container.apparmor.security.beta.kubernetes.io/other: unconfined
+    container.apparmor.security.beta.kubernetes.io/twice: localhost/a
+    container.apparmor.security.beta.kubernetes.io/same: localhost/a
+spec:
+  containers:
+  - {name: main, image: 'bundle:b'}
+  - {name: twice, image: 'bundle:b', securityContext: {appArmorProfile: {type: Unconfined}}}
+  - {name: same, image: 'bundle:b', securityContext: {appArmorProfile: {type: Localhost, localhostProfile: a}}}
+",
     ),
     (
         "sysctls",

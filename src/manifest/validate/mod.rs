@@ -45,7 +45,15 @@ pub(super) fn validate(pod: &v1::Pod, broken: &[FieldPath], known: Option<Known<
     let root = FieldPath::root();
     meta::check(&pod.metadata, &root.child("metadata"), &mut check);
     match &pod.spec {
-        Some(spec) => pod::check(spec, &root.child("spec"), &mut check),
+        Some(spec) => {
+            security::apparmor_annotations(
+                &pod.metadata,
+                spec,
+                &root.child("metadata").child("annotations"),
+                &mut check,
+            );
+            pod::check(spec, &root.child("spec"), &mut check);
+        }
         None => check.report(Diagnostic::required(&root.child("spec"), "").help("spec.containers says what to run")),
     }
     check.found

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::super::apparmor;
 use super::super::diagnostic::{Diagnostic, nearest};
 use super::super::path::FieldPath;
 use super::pod::Surroundings;
@@ -164,6 +166,35 @@ fn profile(kind: &str, given: &str, localhost: Option<&str>, path: &FieldPath, c
     }
 }
 
+/// AppArmor's annotations: of containers that there are, with values that mean something (ValidateAppArmorPodAnnotations).
+pub(super) fn apparmor_annotations(meta: &ObjectMeta, spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
+    for (key, value) in meta.annotations.iter().flatten() {
+        let Some(name) = key.strip_prefix(apparmor::PREFIX) else { continue };
+        let path = path.key(key);
+        let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
+        let Some(container) = all.find(|container| container.name == name) else {
+            check.report(Diagnostic::invalid(&path, name, "container not found"));
+            continue;
+        };
+        let said = apparmor::profile(value);
+        if said.is_none() && !value.is_empty() {
+            let diagnostic = Diagnostic::invalid(&path, value, "invalid AppArmor profile name");
+            check.report(diagnostic.help("there are runtime/default, unconfined and localhost/NAME"));
+        }
+        let own = container.security_context.as_ref().and_then(|context| context.app_armor_profile.as_ref());
+        if said.is_some() && own.is_some() && own != said.as_ref() {
+            let text = "has no effect: the container's securityContext.appArmorProfile says something else";
+            check.report(Diagnostic::warning(&path, text));
+        }
+    }
+}
+
+/// A capability's name as the kernel has it, without `CAP_`: containerd takes them in any case.
+fn bare(name: &str) -> String {
+    let upper = name.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
+}
+
 /// Capabilities go by their names without or with `CAP_`; `ALL` is all of them.
 fn capabilities(context: &v1::SecurityContext, path: &FieldPath, check: &mut Check<'_>) {
     let Some(given) = &context.capabilities else {
@@ -171,10 +202,11 @@ fn capabilities(context: &v1::SecurityContext, path: &FieldPath, check: &mut Che
     };
     for (list, field) in [(&given.add, "add"), (&given.drop, "drop")] {
         for (path, name) in each(list.as_ref(), &path.child(field)) {
-            let bare = name.strip_prefix("CAP_").unwrap_or(name);
-            if bare != "ALL" && !CAPABILITIES.contains(&bare) {
+            let bare = bare(name);
+            // `CAP_ALL` is none.
+            if !name.eq_ignore_ascii_case("ALL") && !CAPABILITIES.contains(&bare.as_str()) {
                 let diagnostic = Diagnostic::invalid(&path, name, "is not a capability of Linux");
-                check.report(match nearest(bare, CAPABILITIES) {
+                check.report(match nearest(&bare, CAPABILITIES) {
                     Some(near) => diagnostic.help(format!("did you mean {near}?")),
                     None => diagnostic.help("capabilities(7) lists them; here they go without CAP_, such as NET_ADMIN"),
                 });
@@ -193,7 +225,7 @@ fn escalation(context: &v1::SecurityContext, field: &FieldPath, check: &mut Chec
         check.report(Diagnostic::invalid(field, false, detail));
     }
     let added = context.capabilities.as_ref().and_then(|capabilities| capabilities.add.as_ref());
-    if added.is_some_and(|added| added.iter().any(|name| matches!(name.as_str(), "CAP_SYS_ADMIN" | "SYS_ADMIN"))) {
+    if added.is_some_and(|added| added.iter().any(|name| bare(name) == "SYS_ADMIN")) {
         let detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
         check.report(Diagnostic::invalid(field, false, detail));
     }

@@ -177,6 +177,18 @@ fn apparmor_profiles_are_the_boxs() {
         let plan = try_container(&pod(pods, own), &bundle, &has).unwrap();
         assert_eq!(plan.spec.process().as_ref().unwrap().apparmor_profile().as_deref(), expected);
     }
+    // The annotations of before 1.30, which go before the pod's field and behind the container's.
+    let annotated = |own: Value| {
+        let key = "container.apparmor.security.beta.kubernetes.io/c";
+        let mut pod = pod(local("other"), own);
+        pod.metadata.annotations = Some([(key.to_owned(), "localhost/mine".to_owned())].into());
+        crate::manifest::apply_defaults(&mut pod);
+        pod
+    };
+    for (own, expected) in [(json!({}), Some("mine")), (json!({"appArmorProfile": {"type": "Unconfined"}}), None)] {
+        let plan = try_container(&annotated(own), &bundle, &has).unwrap();
+        assert_eq!(plan.spec.process().as_ref().unwrap().apparmor_profile().as_deref(), expected);
+    }
     for (node, pods, part) in [
         (node(), json!({"type": "RuntimeDefault"}), "AppArmor is not enabled on this box"),
         (has, local("other"), "no profile \"other\" is loaded"),
