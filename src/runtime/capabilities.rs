@@ -46,6 +46,12 @@ impl Sets {
         })
     }
 
+    /// Whether a process that has them, or a program of it, may look into others and change them (CAP_SYS_PTRACE).
+    pub(super) fn can_trace(&self) -> bool {
+        const SYS_PTRACE: u64 = 1 << 19;
+        (self.bounding | self.permitted) & SYS_PTRACE != 0
+    }
+
     /// Drops what isn't in the bounding set. Takes CAP_SETPCAP.
     pub(super) fn drop_bounding(&self) -> Result<(), CapabilityError> {
         for number in 0..64_u32 {

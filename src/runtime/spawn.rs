@@ -306,6 +306,11 @@ pub(crate) fn reap(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     wait(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t)
 }
 
+/// Whether the process behind a pidfd is a child of this one that nobody has reaped.
+pub(crate) fn is_child(pidfd: &OwnedFd) -> bool {
+    waited(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, libc::WNOWAIT).is_ok()
+}
+
 /// Reaps the ended members of a helper's process group. True: none is left.
 pub(crate) fn reap_group(group: i32) -> bool {
     loop {
@@ -318,11 +323,15 @@ pub(crate) fn reap_group(group: i32) -> bool {
 }
 
 fn wait(kind: libc::idtype_t, id: libc::id_t) -> io::Result<Option<ExitStatus>> {
+    waited(kind, id, 0)
+}
+
+fn waited(kind: libc::idtype_t, id: libc::id_t, more: libc::c_int) -> io::Result<Option<ExitStatus>> {
     // SAFETY: siginfo_t is plain data for which zeros are valid; waitid fills it in. __WALL, which rustix and nix
     // don't offer for waitid, is needed because libcontainer's processes have no exit signal.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
-        let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
+        let options = libc::WEXITED | libc::WNOHANG | libc::__WALL | more;
         if libc::waitid(kind, id, &raw mut info, options) != 0 {
             return Err(io::Error::last_os_error());
         }

@@ -124,11 +124,12 @@ fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
         Filtering::Given => Some(seccomp::Program::read(&fds.filter).map_err(step("read the seccomp filter"))?),
         Filtering::None => None,
     };
+    drop(fds.filter);
     adopt_oom_score(&request)?;
     identity::raise_limits(&request.process)?;
     own_output(&request, &fds.stdio)?;
     let cgroups = request.cgroups.open();
-    let (birth, joins) = cgroups.map_err(|(path, cause)| step(&path.display().to_string())(cause))?;
+    let (birth, mut joins) = cgroups.map_err(|(path, cause)| step(&path.display().to_string())(cause))?;
     let namespaces = namespaces_to_join(request.pid)?;
     // Without a mount namespace of its own the container's root is only its init's.
     let root = if namespaces.contains(Namespaces::MOUNT) { None } else { Some(open_root(request.pid)?) };
@@ -140,17 +141,22 @@ fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
     // process in the container's cgroup namespace is born where its parent is or not at all (cgroup-v2.rst, "Delegation
     // Containment").
     if let Some(leaf) = &birth
-        && let Some(pid) = fork(Some(leaf.as_fd())).map_err(step("clone3 into the container's cgroup"))?
+        && let Some(pid) = fork_into(leaf.as_fd()).map_err(step("clone3 into the container's cgroup"))?
     {
         tell(report, &Report::Entering { pid });
         return Ok(());
     }
+    drop(birth);
+    cgroup::join(&mut joins).map_err(step("write to a cgroup's tasks"))?;
+    drop(joins);
     set_namespaces(fds.init.as_fd(), namespaces)?;
+    drop(fds.init);
     let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("pipe"))?;
-    let Some(pid) = fork(None).map_err(step("clone3"))? else {
+    let ready = program::give_up_rights(program::Task { request, filter, stdio: fds.stdio, root, attributes })?;
+    // Under the container's seccomp filter, perhaps. What follows is what `program` has asked it for.
+    let Some(pid) = fork().map_err(step("clone"))? else {
         drop(opener);
-        let task = program::Task { request, filter, stdio: fds.stdio, root, joins, attributes, gate: gate.into() };
-        program::become_program(task, report)
+        ready.become_program(gate.into(), report)
     };
     // Told before the gate opens: a supervisor that doesn't know the process couldn't reap it.
     tell(report, &Report::Forked { pid });
@@ -252,19 +258,28 @@ fn set_namespaces(init: BorrowedFd<'_>, namespaces: Namespaces) -> Result<(), Fa
     }
 }
 
-/// Forks a sibling, a child of the supervisor, in this cgroup or this process' own. `None`: this is it.
-fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<Option<i32>> {
+/// Forks a sibling, a child of the supervisor, into a cgroup (v2). `None`: this is it.
+fn fork_into(cgroup: BorrowedFd<'_>) -> io::Result<Option<i32>> {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     // The kernel's struct clone_args up to `cgroup`; a sibling's exit signal is its parent's and must be 0 here.
     let mut arguments = [0_u64; 11];
-    arguments[0] = libc::CLONE_PARENT as u64;
-    if let Some(folder) = cgroup {
-        arguments[0] |= CLONE_INTO_CGROUP;
-        arguments[10] = folder.as_raw_fd() as u64;
-    }
+    arguments[0] = SIBLING | CLONE_INTO_CGROUP;
+    arguments[10] = cgroup.as_raw_fd() as u64;
     // SAFETY: without CLONE_VM the child has its own copy of memory and goes on here, like fork; this process has one
     // thread, so that all of std works in the child. No safe wrapper knows CLONE_PARENT and CLONE_INTO_CGROUP.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) };
+    forked(unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) })
+}
+
+/// Flags of a fork whose child is the supervisor's.
+pub(super) const SIBLING: u64 = libc::CLONE_PARENT as u64;
+
+/// Forks a sibling, by the call that filters of seccomp allow (of clone3 they can't see the flags).
+fn fork() -> io::Result<Option<i32>> {
+    // SAFETY: as `fork_into`.
+    forked(unsafe { libc::syscall(libc::SYS_clone, SIBLING, 0, 0, 0, 0) })
+}
+
+fn forked(pid: libc::c_long) -> io::Result<Option<i32>> {
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(None),

@@ -10,8 +10,14 @@
 //! 2. The helper makes a cgroup for this one exec below the container's and does what else needs the host's privileges
 //!    (raise limits, OOM score, open cgroups). On v2 it forks into that cgroup (CLONE_INTO_CGROUP), as nobody could from
 //!    within the container's cgroup namespace. It joins all namespaces in one `setns(2)` with the container's pidfd, and
-//!    forks (only a child is in a joined pid namespace). With CLONE_PARENT that child is the supervisor's own.
-//! 3. The child becomes the container's user, with its capabilities and its filter, and executes the program.
+//!    becomes the container's user, with its capabilities and its filter.
+//! 3. It forks: only a child is in a joined pid namespace. With CLONE_PARENT that child is the supervisor's own. The child
+//!    executes the program.
+//!
+//! *CAP_SYS_PTRACE.* A container that has it can do with every process of its pid namespace what that process could do
+//! itself, whether it is dumpable or not. So rights are given up, and the box's descriptors closed, before the fork; the
+//! forked process can do what the container can, and what it reports is believed only as far as it is of itself. (Where
+//! runc goes in, it has all rights there for a while.)
 //!
 //! *Killed as a tree.* Whatever the program starts stays in the exec's own cgroup, daemonised or not, so that ending it
 //! is exact: `cgroup.kill` on v2 and hybrid; on pure v1 a child of the container's freezer cgroup is frozen, killed

@@ -1,5 +1,5 @@
-//! The forked process on its way from the container's door to its program. Runs in the container's namespaces: every
-//! path here is the container's, and hostile.
+//! From the container's door to the program. Runs in the container's namespaces: every path here is the container's, and
+//! hostile; but not in its pid namespace, before all rights are given up.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -11,8 +11,8 @@ use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{Failure, step};
-use super::helper::{Report, Request, Stdin, tell};
-use super::{cgroup, identity};
+use super::helper::{Report, Request, SIBLING, Stdin, tell};
+use super::identity;
 use crate::runtime::capabilities::{CapabilityError, Sets};
 use crate::runtime::program::Program;
 use crate::runtime::{keyring, lsm, seccomp};
@@ -23,40 +23,37 @@ pub(super) struct Stdio {
     pub(super) stderr: OwnedFd,
 }
 
-/// What the process takes along.
+/// What is to be run, and how.
 pub(super) struct Task {
     pub(super) request: Request,
     pub(super) filter: Option<seccomp::Program>,
     pub(super) stdio: Stdio,
     /// To be this process' root, where that doesn't come with the mount namespace.
     pub(super) root: Option<OwnedFd>,
-    /// See [`cgroup::join`].
-    pub(super) joins: Vec<File>,
     /// See [`lsm::attributes`]; where there is something to be chosen.
     pub(super) attributes: Option<OwnedFd>,
-    /// A byte comes once the supervisor has been told of this process; nothing, if that failed.
-    pub(super) gate: File,
 }
 
-/// Becomes the program, or says why not.
-pub(super) fn become_program(mut task: Task, report: &mut File) -> ! {
-    let mut byte = [0];
-    if !matches!(task.gate.read(&mut byte), Ok(1)) {
-        std::process::exit(1);
-    }
-    let joined = cgroup::join(&mut task.joins).map_err(step("write to a cgroup's tasks"));
-    let failure = match joined.and_then(|()| prepare(&task, report)) {
-        Ok(program) => Failure::Program(program.execute()),
-        Err(failure) => failure,
-    };
-    tell(report, &Report::Failed(failure));
-    std::process::exit(1)
+/// A process that may do what the container may and no more, and has nothing of the box open but its reports: what it
+/// forks can be let into the container's pid namespace, where somebody with CAP_SYS_PTRACE may do with it as he likes.
+pub(super) struct Ready {
+    program: Program,
+    last: Last,
 }
 
-/// Everything but the execve.
-fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
+/// What is still to be done when the process is in the container's pid namespace.
+enum Last {
+    Nothing,
+    /// Putting the filter on, which takes no rights with no_new_privs.
+    Filter(seccomp::Program),
+    /// Putting the filter on with the right to do so, and then giving that up.
+    FilterAndRights(seccomp::Program, Sets),
+}
+
+/// Everything that takes rights, done before the fork into the container's pid namespace: nobody in there can see this
+/// process.
+pub(super) fn give_up_rights(task: Task) -> Result<Ready, Failure> {
     let process = &task.request.process;
-    rustix::process::setsid().map_err(step("setsid"))?;
     let label = task.attributes.as_ref().zip(process.selinux_label().as_deref());
     keyring::leave(label).map_err(step("session keyring"))?;
     if let Some(root) = &task.root {
@@ -64,7 +61,7 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
         rustix::process::chroot(".").map_err(step("chroot"))?;
     }
     let early = rustix::process::chdir(process.cwd());
-    set_stdio(task)?;
+    set_stdio(&task)?;
     rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
     let sets = Sets::new(process.capabilities().as_ref()).map_err(refused)?;
     sets.drop_bounding().map_err(refused)?;
@@ -79,22 +76,78 @@ fn prepare(task: &Task, report: &mut File) -> Result<Program, Failure> {
     let program = Program::new(&list(process.args()), &list(process.env()))
         .map_err(|_| Failure::Step { step: "an argument or variable contains a NUL byte".into(), errno: None })?;
     identity::set_limits(process)?;
+    // A fork keeps what is chosen for the next execve.
     if let Some(attributes) = &task.attributes {
         confine(attributes, process)?;
     }
     close_on_exec()?;
-    let filter = || task.filter.as_ref().map_or(Ok(()), |filter| filter.apply().map_err(step("seccomp")));
-    tell(report, &Report::AboutToExec);
-    // Each with as few system calls as can be after the filter, which may forbid them.
-    if process.no_new_privileges() == Some(true) {
+    let no_new_privileges = process.no_new_privileges() == Some(true);
+    // The rest of the task is descriptors of the box's: closed before anybody can see them.
+    let filter = task.filter;
+    let last = match filter {
+        Some(filter) if no_new_privileges => Last::Filter(filter),
+        Some(filter) if allows_the_fork(&filter) => {
+            filter.apply().map_err(step("seccomp"))?;
+            Last::Nothing
+        }
+        Some(_) if sets.can_trace() => {
+            let step = "seccomp: the container has CAP_SYS_PTRACE, and its profile forbids clone, setsid, read or write, \
+                        which a program needs to get into it safely; allow them, or set allowPrivilegeEscalation: false";
+            return Err(Failure::Step { step: step.to_owned(), errno: None });
+        }
+        Some(filter) => return Ok(Ready { program, last: Last::FilterAndRights(filter, sets) }),
+        None => Last::Nothing,
+    };
+    if no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(step("prctl PR_SET_NO_NEW_PRIVS"))?;
-        sets.apply().map_err(refused)?;
-        filter()?;
-    } else {
-        filter()?;
-        sets.apply().map_err(refused)?;
     }
-    Ok(program)
+    sets.apply().map_err(refused)?;
+    Ok(Ready { program, last })
+}
+
+/// Whether all that comes between the filter and the program's own calls goes with the filter, but for what changes
+/// capabilities, and execve: these it had to allow always.
+fn allows_the_fork(filter: &seccomp::Program) -> bool {
+    let calls: [(libc::c_long, &[u64]); 5] = [
+        (libc::SYS_clone, &[SIBLING]),
+        (libc::SYS_setsid, &[]),
+        (libc::SYS_read, &[]),
+        (libc::SYS_write, &[]),
+        (libc::SYS_exit_group, &[]),
+    ];
+    calls.iter().all(|(call, arguments)| filter.allows(*call, arguments))
+}
+
+impl Ready {
+    /// In the forked process: becomes the program, or says why not. `gate`: a byte comes once the supervisor has been told
+    /// of this process; nothing, if that failed.
+    pub(super) fn become_program(self, mut gate: File, report: &mut File) -> ! {
+        let mut byte = [0];
+        if !matches!(gate.read(&mut byte), Ok(1)) {
+            std::process::exit(1);
+        }
+        let failure = match self.finish(report) {
+            Ok(program) => Failure::Program(program.execute()),
+            Err(failure) => failure,
+        };
+        tell(report, &Report::Failed(failure));
+        std::process::exit(1)
+    }
+
+    fn finish(self, report: &mut File) -> Result<Program, Failure> {
+        rustix::process::setsid().map_err(step("setsid"))?;
+        tell(report, &Report::AboutToExec);
+        let put_on = |filter: &seccomp::Program| filter.apply().map_err(step("seccomp"));
+        match &self.last {
+            Last::Nothing => {}
+            Last::Filter(filter) => put_on(filter)?,
+            Last::FilterAndRights(filter, sets) => {
+                put_on(filter)?;
+                sets.apply().map_err(refused)?;
+            }
+        }
+        Ok(self.program)
+    }
 }
 
 /// Under the container's AppArmor profile and SELinux label from the execve on.

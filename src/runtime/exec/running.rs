@@ -8,7 +8,7 @@ use oci_spec::runtime::Process;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::cgroup::Place;
-use super::failure::{ExecError, Failure, io_error};
+use super::failure::{ExecError, Failure, io_error, step};
 use super::helper::{self, Descriptors, Filtering, Report, Request, Stdin};
 use super::{ExecRequest, ExitStatus, Stdio, exe};
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
@@ -233,17 +233,21 @@ impl Exec {
         }
     }
 
-    /// The process is our child and nobody but us reaps it, so that its pid is sure to be it.
+    /// The process is our child and nobody but us reaps it, so that its pid is sure to be it. Not taken on trust: the program's
+    /// process has the report open as well, and the container may have got hold of that one.
     fn adopt(&mut self, pid: i32) -> Option<OwnedFd> {
         let adopted = spawn::open_pidfd(pid).and_then(|pidfd| {
+            if !spawn::is_child(&pidfd) || !self.place.has(pid, &pidfd) {
+                return Err(io::Error::other("the helper's report is garbled"));
+            }
             epoll::add(&self.poll, &pidfd, EventData::new_u64(0), EventFlags::IN)?;
             Ok(pidfd)
         });
-        if let Err(cause) = &adopted {
+        let adopted = adopted.map_err(|cause| {
             let _ = self.place.kill();
-            self.leave_strays(Some(pid));
-            self.failure = Some(Failure::Step { step: "pidfd_open".into(), errno: cause.raw_os_error() });
-        }
+            self.leave_strays(None);
+            self.failure = Some(step("pidfd_open")(cause));
+        });
         adopted.ok()
     }
 

@@ -578,3 +578,79 @@ fn until(mut is_so: impl FnMut() -> bool) {
         std::thread::yield_now();
     }
 }
+
+/// What a container with CAP_SYS_PTRACE could get hold of: whoever is in its pid namespace, from its first moment there,
+/// has no more than the container, whatever stands in the way of giving it up early.
+#[test]
+fn nobody_comes_into_the_pid_namespace_with_rights_of_the_box() {
+    if !can_run() {
+        return;
+    }
+    let capabilities = json!(["CAP_CHOWN", "CAP_SYS_PTRACE"]);
+    let container = Container::new("trace", |config| {
+        let all = ["bounding", "effective", "permitted"];
+        config["process"]["capabilities"] = all.into_iter().map(|set| (set.to_owned(), capabilities.clone())).collect();
+    });
+    let filter = Filter::new(&serde_json::from_value(seccomp()).unwrap()).unwrap();
+    for (filter, no_new_privileges) in [(None, false), (Some(&filter), false), (Some(&filter), true)] {
+        let mut process = container.process(&["true"]);
+        process.set_no_new_privileges(Some(no_new_privileges));
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let seen = std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| watch_for_rights(&container, filter.is_some() && !no_new_privileges, &over));
+            for _ in 0..40 {
+                let (end, _) = container.run_process(&process, filter);
+                assert!(matches!(end, Ok(ExitStatus::Code(0))), "{end:?}");
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            watcher.join().unwrap()
+        });
+        assert!(seen > 0, "none was looked at on its way");
+    }
+    // One that can't be let in this way isn't let in.
+    let mut profile = seccomp();
+    profile["syscalls"][0]["names"] = json!(["clone"]);
+    let filter = Filter::new(&serde_json::from_value(profile).unwrap()).unwrap();
+    let (end, _) = container.run_process(&container.process(&["true"]), Some(&filter));
+    assert!(end.unwrap_err().to_string().contains("allowPrivilegeEscalation"));
+    let plain = Container::new("no-trace", |_| ());
+    let (end, _) = plain.run_process(&plain.process(&["true"]), Some(&filter));
+    assert!(matches!(end, Ok(ExitStatus::Code(0))), "{end:?}");
+}
+
+/// Looks at all that comes into the container until it is over; gives how many were seen before their execve.
+fn watch_for_rights(container: &Container, filtered: bool, over: &std::sync::atomic::AtomicBool) -> usize {
+    let own = portrait(container.pid);
+    let mut seen = std::collections::BTreeSet::new();
+    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+        for pid in pids(container).into_iter().filter(|pid| *pid != container.pid) {
+            let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { continue };
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                line.map(|value| value.trim().to_owned()).unwrap_or_default()
+            };
+            if field("NSpid").split_whitespace().count() < 2 {
+                continue;
+            }
+            if field("Name") == "barepod-exec" {
+                seen.insert(pid);
+            }
+            for name in ["Uid", "Gid", "Groups", "CapBnd", "CapInh"] {
+                assert_eq!(field(name), own[name], "{name}: {status}");
+            }
+            let set = |text: &str| u64::from_str_radix(text, 16).unwrap();
+            assert_eq!(set(&field("CapPrm")) & !set(&own["CapBnd"]), 0, "{status}");
+            assert!(!filtered || field("Seccomp") == "2", "{status}");
+            for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+                let Ok(target) = fs::read_link(entry.path()) else { continue };
+                let target = target.display().to_string();
+                assert!(target.starts_with("pipe:") || target == "/dev/null" || target == "/bin/busybox", "{target}");
+            }
+            for name in ["root", "cwd"] {
+                let Ok(at) = fs::metadata(format!("/proc/{pid}/{name}")) else { continue };
+                assert_eq!(format!("{}:{}", at.dev(), at.ino()), own[name]);
+            }
+        }
+    }
+    seen.len()
+}

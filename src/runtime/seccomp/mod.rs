@@ -5,6 +5,7 @@
 //! What it does not do: choose profiles (plan's) or the moment at which a filter is put on (its users').
 #![allow(unsafe_code)]
 
+mod answer;
 mod calls;
 mod compile;
 #[cfg(test)]

@@ -13,32 +13,7 @@ use super::*;
 
 /// What the kernel would answer to a call.
 fn answer(code: &[libc::sock_filter], audit: u32, number: u32, arguments: [u64; 6]) -> u32 {
-    let mut words = vec![number, audit, 0, 0];
-    for one in arguments {
-        words.extend([one as u32, (one >> 32) as u32]);
-    }
-    let (mut at, mut accumulator) = (0, 0_u32);
-    loop {
-        let one = code[at];
-        at += 1;
-        let class = u32::from(one.code);
-        let branch = |holds: bool| usize::from(if holds { one.jt } else { one.jf });
-        match class & 0x07 {
-            libc::BPF_LD => accumulator = words[one.k as usize / 4],
-            libc::BPF_ALU => accumulator &= one.k,
-            libc::BPF_RET => return one.k,
-            libc::BPF_JMP => {
-                at += match class & 0xf0 {
-                    libc::BPF_JA => one.k as usize,
-                    libc::BPF_JEQ => branch(accumulator == one.k),
-                    libc::BPF_JGT => branch(accumulator > one.k),
-                    libc::BPF_JGE => branch(accumulator >= one.k),
-                    other => panic!("jump {other:#x}"),
-                }
-            }
-            other => panic!("class {other:#x}"),
-        }
-    }
+    answer::answer(code, audit, number, arguments).unwrap()
 }
 
 /// The same profile by libseccomp, as runc uses it.
@@ -236,4 +211,27 @@ fn a_filter_comes_through_its_descriptor() {
     let code = compile::compile(&profile).unwrap();
     assert_eq!(read.code.len(), code.len());
     assert!(read.code.iter().zip(&code).all(|(a, b)| (a.code, a.jt, a.jf, a.k) == (b.code, b.jt, b.jf, b.k)));
+}
+
+#[test]
+fn what_a_filter_allows_is_known_before_it_is_on() {
+    let filter = Filter::new(&profile(json!({
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+        "syscalls": [
+            {"names": ["setsid"], "action": "SCMP_ACT_LOG"},
+            {"names": ["mkdirat"], "action": "SCMP_ACT_ERRNO"},
+            {"names": ["clone"], "action": "SCMP_ACT_ERRNO",
+             "args": [{"index": 0, "value": 0x2000_0000, "valueTwo": 0x2000_0000, "op": "SCMP_CMP_MASKED_EQ"}]},
+        ],
+    })));
+    let Ok(filter) = filter else { panic!("{filter:?}") };
+    let program = Program::read(&filter.program).unwrap();
+    for (call, arguments, expected) in [
+        (libc::SYS_setsid, vec![], true),
+        (libc::SYS_mkdirat, vec![], false),
+        (libc::SYS_clone, vec![0x8000], true),
+        (libc::SYS_clone, vec![0x2000_8000], false),
+    ] {
+        assert_eq!(program.allows(call, &arguments), expected, "{call} {arguments:?}");
+    }
 }
