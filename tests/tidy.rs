@@ -53,7 +53,8 @@ const WALLS: &[(&str, &[&str])] = &[
     // Its tests compile the default profile.
     ("runtime/seccomp", &["plan"]),
     ("runtime/handler", &["plan", "runtime/program", "runtime/spawn"]),
-    ("runtime/image", &["plan", "runtime/spawn"]),
+    // A container's own seccomp profile is looked for with its image.
+    ("runtime/image", &["plan", "runtime/seccomp", "runtime/spawn"]),
     ("runtime/node", &["plan", "runtime/cgroup"]),
     ("runtime/network", &["plan", "runtime/spawn"]),
     (

@@ -10,7 +10,9 @@ use k8s_openapi::api::core::v1;
 
 use super::error::CliError;
 use crate::manifest::{FieldPath, Finding, Wrong};
-use crate::plan::{self, Hopeless, ImageFacts, NamedImage, NodeFacts, Origin, PodPlan, VolumeSource};
+use crate::plan::{
+    self, ConfigCause, ConfigError, Hopeless, ImageFacts, NamedImage, NodeFacts, Origin, PodPlan, VolumeSource,
+};
 use crate::runtime::image::{self, Defect, ImageError};
 
 /// Every `--volume` must be of a claim that the pod has: else it is misspelt here or there.
@@ -80,6 +82,18 @@ fn of_container(named: &NamedImage<'_>, found: Hopeless) -> Finding {
             wrong: Wrong::Missing { why: format!("{} doesn't say what to run, nor does the container", named.value) },
             help: Some("write the program and its arguments, as in command: [sleep, infinity]".to_owned()),
         },
+        Hopeless::Config(ConfigError {
+            field,
+            cause: cause @ (ConfigCause::TooLong | ConfigCause::AllTooLong),
+            ..
+        }) => {
+            let list = field.split('[').next().unwrap_or_default();
+            Finding {
+                field: named.field.parent().child(list),
+                wrong: Wrong::Unusable { why: cause.to_string(), value: field },
+                help: Some("put what is long into a file, as a ConfigMap's volume does".to_owned()),
+            }
+        }
         Hopeless::Config(error) => Finding {
             field: named.field.clone(),
             wrong: Wrong::Unusable { value: named.value.to_owned(), why: format!("{}: {}", error.field, error.cause) },

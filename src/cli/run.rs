@@ -109,12 +109,15 @@ fn memory_qos(args: &RunArgs, cgroups: CgroupVersion) -> Result<MemoryQos, CliEr
 /// The text of a file, or of standard input, and what it is called in messages.
 pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
     let fail = |source| CliError::Read { path: file.to_owned(), source };
+    // One byte more than is looked at: who reads it says what is too long, and /dev/zero has no end.
+    let most = manifest::MOST_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
     if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map_err(fail)?;
+        std::io::stdin().take(most).read_to_end(&mut bytes).map_err(fail)?;
         return Ok(("<stdin>".to_owned(), bytes));
     }
-    Ok((file.display().to_string(), std::fs::read(file).map_err(fail)?))
+    std::fs::File::open(file).and_then(|open| open.take(most).read_to_end(&mut bytes)).map_err(fail)?;
+    Ok((file.display().to_string(), bytes))
 }
 
 /// Reads and checks the manifest; prints what is accepted without effect. What it refers to is not looked for.

@@ -40,6 +40,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
 }
 pub use diagnostic::{Diagnostic, Location, Report, Severity};
 pub use objects::{Content, Object, ObjectKind, Objects};
+pub use parse::MOST_BYTES;
 pub use path::FieldPath;
 pub use render::{Colour, render};
 pub use strict::{Fault, Kind, decode_strictly, nearest};

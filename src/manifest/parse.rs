@@ -14,7 +14,7 @@ use super::scalar::{Meaning, Scalar};
 use super::tree::{Duplicate, Entry, Mapping, Node, Value, boundary_before, place};
 
 /// The API server takes no bigger request.
-const MOST_BYTES: usize = 3 * 1024 * 1024;
+pub const MOST_BYTES: usize = 3 * 1024 * 1024;
 /// Levels of lists and maps in each other; a Pod needs about a dozen.
 const MOST_DEPTH: usize = 64;
 /// Nodes of the tree, with what aliases and merge keys copy.
@@ -55,7 +55,7 @@ pub(super) fn text_of(bytes: &[u8], wording: Wording) -> Result<&str, Box<(Strin
     let whole = |message: String| Diagnostic::error(&FieldPath::root(), message);
     let noun = wording.noun;
     if bytes.len() > MOST_BYTES {
-        let message = format!("Too long: a {noun} may have at most {MOST_BYTES} bytes, this one has {}", bytes.len());
+        let message = format!("Too long: a {noun} may have at most {MOST_BYTES} bytes, this one has more");
         return Err(Box::new((String::new(), whole(message))));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {

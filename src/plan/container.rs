@@ -134,7 +134,7 @@ pub fn container(
 /// What of a container's config is wrong whatever sandbox, environment and files it comes to have.
 pub(crate) fn unmendable(ask: &Ask) -> Result<(), ConfigError> {
     oci::refuse_unsupported(ask)?;
-    command(ask, &env::Environment::default())?;
+    command(ask, &env::plain_values(ask)?)?;
     cwd(ask).map(|_| ())
 }
 
@@ -142,17 +142,26 @@ pub(crate) fn unmendable(ask: &Ask) -> Result<(), ConfigError> {
 fn command(ask: &Ask, env: &env::Environment) -> Result<Vec<String>, ConfigError> {
     let own = ask.container.command.as_ref().filter(|command| !command.is_empty());
     let args = ask.container.args.as_ref().filter(|args| !args.is_empty());
-    let expand = |list: &Vec<String>| list.iter().map(|text| expansion::expand(text, |name| env.own(name))).collect();
+    let mut size = env.size();
+    let mut expand = |field: &str, list: &[String]| {
+        let words = list.iter().enumerate().map(|(at, text)| {
+            let word = expansion::expand(text, expansion::STRING, |name| env.own(name))
+                .map_err(|_| ask.manifest(&format!("{field}[{at}]"), ConfigCause::TooLong))?;
+            size += word.len() + expansion::EACH;
+            if size <= expansion::ALL { Ok(word) } else { Err(ask.manifest(field, ConfigCause::AllTooLong)) }
+        });
+        words.collect::<Result<Vec<String>, ConfigError>>()
+    };
     // A bundle doesn't tell entrypoint from arguments: its first word is the entrypoint, the rest its arguments.
     let image: Vec<String> =
         ask.image.base.process().as_ref().and_then(|process| process.args().clone()).unwrap_or_default();
     let mut command: Vec<String> = match (own, args) {
-        (Some(own), _) => expand(own),
+        (Some(own), _) => expand("command", own)?,
         (None, Some(_)) => image.into_iter().take(1).collect(),
         (None, None) => image,
     };
     if let Some(args) = args {
-        command.extend::<Vec<String>>(expand(args));
+        command.extend(expand("args", args)?);
     }
     match command.first() {
         None => Err(ask.create("process.args", ConfigCause::NoCommand)),

@@ -172,6 +172,18 @@ pub enum ConfigCause {
         /// `CAP_NET_ADMIN`
         name: String,
     },
+    /// A variable or argument that no process can be given.
+    #[error(
+        "it is too long: with its references replaced it has more than the 128 KiB that execve takes of one argument or \
+         NAME=value"
+    )]
+    TooLong,
+    /// Variables and arguments that no process can be given together.
+    #[error("variables and arguments are too long: together they have more than the 6 MiB that execve ever takes")]
+    AllTooLong,
+    /// A path that no call takes.
+    #[error("it is too long: with its references replaced it has more than the 4,095 bytes of a path")]
+    PathTooLong,
     /// `subPathExpr` with a variable that isn't set: the kubelet's words.
     #[error("missing value for {expression:?}; each $(NAME) in it must be a variable of the container's env")]
     SubPathVariable {

@@ -1,5 +1,7 @@
 //! What a probe or hook does: v1 Pod to a request that names everything (addresses, ports, headers, words).
 
+use std::collections::HashMap;
+
 use barepod_engine::event::{Hook, Probe};
 use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
@@ -124,6 +126,8 @@ pub enum Wanted {
 pub enum HandlerError {
     #[error("there is no port named {name:?}; name one under ports, or give its number")]
     NoSuchPort { name: String },
+    #[error("exec.command is too long: with its references replaced it has more than execve takes")]
+    TooLong,
     #[error("there is nothing to do; give it exec, httpGet, tcpSocket or grpc")]
     Nothing,
     #[error("tcpSocket is not a handler of hooks; use exec, httpGet or sleep")]
@@ -171,9 +175,17 @@ struct Of<'a> {
 impl Of<'_> {
     fn probe(&self, probe: &v1::Probe) -> Result<Handler, HandlerError> {
         if let Some(exec) = &probe.exec {
+            // R6.10: only literal values are seen by a probe's command.
+            let variables = self.container.env.iter().flatten();
+            let literals: HashMap<&str, &v1::EnvVar> = variables.map(|var| (&*var.name, var)).collect();
+            let literal = |name: &str| literals.get(name).and_then(|var| var.value.clone());
             let command = exec.command.iter().flatten();
-            let command = command.map(|text| expansion::expand(text, |name| self.literal(name))).collect();
-            return Ok(Handler::Exec { command });
+            let command = command
+                .map(|text| expansion::expand(text, expansion::STRING, literal))
+                .collect::<Result<Vec<String>, _>>()
+                .map_err(|_| HandlerError::TooLong)?;
+            let size: usize = command.iter().map(String::len).sum();
+            return if size <= expansion::ALL { Ok(Handler::Exec { command }) } else { Err(HandlerError::TooLong) };
         }
         if let Some(get) = &probe.http_get {
             return Ok(Handler::Network(Call::Http(self.http(get, "kube-probe", Wanted::Success)?)));
@@ -198,11 +210,6 @@ impl Of<'_> {
             return Ok(Handler::Network(Call::Http(self.http(get, "kube-lifecycle", Wanted::Any)?)));
         }
         Err(if hook.tcp_socket.is_some() { HandlerError::TcpHook } else { HandlerError::Nothing })
-    }
-
-    /// R6.10: only literal values are seen by a probe's command.
-    fn literal(&self, name: &str) -> Option<String> {
-        self.container.env.iter().flatten().rev().find(|var| var.name == name).and_then(|var| var.value.clone())
     }
 
     fn http(&self, get: &v1::HTTPGetAction, agent: &str, wanted: Wanted) -> Result<HttpGet, HandlerError> {

@@ -359,11 +359,12 @@ fn sub_path(mount: &v1::VolumeMount, env: &Environment) -> Result<Option<PathBuf
     let (field, path) = match (mount.sub_path.as_deref(), mount.sub_path_expr.as_deref()) {
         (_, Some(expression)) if !expression.is_empty() => {
             let mut missing = false;
-            let path = expansion::expand(expression, |name| {
+            let path = expansion::expand(expression, expansion::PATH, |name| {
                 let value = env.own(name);
                 missing |= value.is_none();
                 value
-            });
+            })
+            .map_err(|_| ("subPathExpr", ConfigCause::PathTooLong))?;
             if missing {
                 let cause = ConfigCause::SubPathVariable { expression: expression.to_owned() };
                 return Err(("subPathExpr", cause));

@@ -51,6 +51,9 @@ impl fmt::Display for Refusal {
             (libc::ENOENT, Found::File) => {
                 "; the container lacks its interpreter: what its #! line names, or the dynamic loader"
             }
+            (libc::E2BIG, _) => {
+                "; a variable or argument has more than 128 KiB, or all together have more than a quarter of the stack's limit"
+            }
             (libc::ENOEXEC, _) => "; it is neither a program for this machine nor a script with a #! line",
             _ => "",
         })

@@ -3,7 +3,7 @@
 //! No fsync: the default root is a tmpfs, and after a power cut nothing of the pod runs, so that a lost status misleads
 //! nobody; the rename alone makes it whole for readers on a machine that is up.
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -33,6 +33,21 @@ pub fn replace_bytes(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> 
     fs::rename(&tmp, &path).map_err(io_error(&path, "rename"))
 }
 
+/// The largest state file that is read, in bytes: a manifest has 3 MiB at most, and a status some more.
+const LARGEST: u64 = 64 << 20;
+
+/// Reads a state file, whatever somebody has put in its place: who reads it, the supervisor as well, doesn't wait for a FIFO.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() > LARGEST {
+        return Err(io::Error::other("not a regular file of at most 64 MiB"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Removes what a writer left who died halfway. For the lock's holder only: of a writer that lives it is the file.
 pub fn forget_halves(dir: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(dir).map_err(io_error(dir, "read"))? {
@@ -49,9 +64,26 @@ pub fn forget_halves(dir: &Path) -> Result<(), Error> {
 /// Reads `dir/name`; `None` where there is none.
 pub fn load<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<Option<T>, Error> {
     let path = dir.join(name);
-    match fs::read(&path) {
+    match read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Corrupt { path, source }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_error(&path, "read")(error)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(matches!(load::<u32>(dir.path(), "state.json"), Err(Error::Io { call: "read", .. })));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(matches!(load::<u32>(dir.path(), "state.json"), Err(Error::Io { call: "read", .. })));
     }
 }

@@ -5,7 +5,7 @@
 //! the other, and a writer that is killed in between leaves the longer one.
 mod history;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ impl EventLog {
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let mut file = open(&path)?;
-        let text = fs::read(&path).map_err(io_error(&path, "read"))?;
+        let text = atomic::read(&path).map_err(io_error(&path, "read"))?;
         let mut bytes = text.len() as u64;
         // A line torn by a crash must not swallow the next one.
         if text.last().is_some_and(|&last| last != b'\n') {
@@ -118,7 +118,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = EventLine> {
 /// All events with their counts, standing where they last happened.
 pub fn read(dir: &Path) -> Result<Vec<EventLine>, Error> {
     let path = dir.join(FILE);
-    match fs::read(&path) {
+    match atomic::read(&path) {
         Ok(text) => Ok(History::restore(lines(&text)).into_events()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(io_error(&path, "read")(error)),

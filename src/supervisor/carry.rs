@@ -13,8 +13,8 @@ use super::{Supervisor, now, timestamp};
 use crate::log::Stream;
 use crate::plan::{self, ContainerPlan, MountNamespaces};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
+use crate::runtime::image::Found;
 use crate::runtime::node;
-use crate::runtime::seccomp;
 
 const GONE: &str = "the sandbox is gone";
 /// The file in an attempt's folder that plan mounts at terminationMessagePath.
@@ -135,7 +135,7 @@ impl Supervisor<'_> {
     ) -> Result<ContainerPlan, (CreateFailure, String)> {
         let fail = |message: String| (CreateFailure::Create, message);
         let found = self.slot(container).image.take().ok_or_else(|| fail("its image was not looked for".to_owned()))?;
-        let image = found.map_err(|refusal| fail(refusal.message))?.facts;
+        let Found { facts: image, profile, .. } = found.map_err(|refusal| fail(refusal.message))?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.state);
@@ -148,10 +148,7 @@ impl Supervisor<'_> {
         if plan::wants_devices(&pod.manifest, container) {
             facts.devices = node::devices();
         }
-        facts.seccomp_profile = plan::localhost_profile(&pod.manifest, container).map(|name| {
-            let path = pod.plan.security.seccomp_profile_root.join(name);
-            seccomp::read_profile(&path).map_err(|error| error.to_string())
-        });
+        facts.seccomp_profile = profile;
         plan::container(&pod.manifest, &pod.plan, &pod.node, container, attempt, &image, &facts)
             .map_err(|error| (error.failure, error.to_string()))
     }

@@ -5,6 +5,7 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::Supervisor;
 use super::sources::{Interest, Token};
+use crate::plan;
 use crate::runtime::container::reap_strays;
 use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys};
 
@@ -12,10 +13,12 @@ impl Supervisor<'_> {
     pub(super) fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
         let source = &self.pod.plan.images[usize::from(container.0)];
         let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
-        if let Some(found) = self.file_systems.find(source, keys) {
+        let profile = plan::localhost_profile(&self.pod.manifest, container)
+            .map(|name| self.pod.plan.security.seccomp_profile_root.join(name));
+        if let Some(found) = self.file_systems.find(source, keys, profile.as_deref()) {
             return self.image_found(container, attempt, found);
         }
-        let begun = Search::begin(source, keys).and_then(|search| {
+        let begun = Search::begin(source, keys, profile.as_deref()).and_then(|search| {
             self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
             Ok(search)
         });

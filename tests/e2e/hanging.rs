@@ -91,6 +91,27 @@ fn an_image_on_a_file_system_that_does_not_answer() {
     }
 }
 
+/// R5.16: nor does a seccomp profile of the container's own.
+#[test]
+fn a_profile_on_a_file_system_that_does_not_answer() {
+    let Some(case) = Case::new("silent-profile") else { return };
+    let Some(silent) = Silent::mount(&case, &case.dir().join("silent")) else { return };
+    let profile = json!({"seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}});
+    let pod = case
+        .pod()
+        .spec(json!({"terminationGracePeriodSeconds": 3600}))
+        .sidecar("web", "exec serve web")
+        .container(main("stuck", "say never", json!({"securityContext": profile})));
+    let folder = silent.folder.display().to_string();
+    let mut run = case.start_with(&pod, &["--seccomp-profile-root", &folder]);
+    silent.wait_until_asked();
+    case.wait_for("web up");
+    assert!(case.barepod(&["stop", case.name()]).status.success());
+    assert_eq!(run.end(), 1);
+    assert!(case.said("web term") && !case.said("never"));
+    drop(silent);
+}
+
 /// R5.16: nor does a volume, without which there is no sandbox. Commands are heard meanwhile.
 #[test]
 fn a_volume_on_a_file_system_that_does_not_answer() {

@@ -197,3 +197,27 @@ fn standard_output_on_a_full_disk() {
     assert!(told.contains("could not be written to standard output") && told.contains("barepod logs"), "{told}");
     assert_eq!(case.logs("main", &[]), "hello\n");
 }
+
+/// Ten lines that come to ten gigabytes, and a manifest without an end: refused with what is too long, nothing made.
+#[test]
+fn what_is_too_much_is_refused() {
+    let Some(case) = Case::new("bomb") else { return };
+    let ten = |name: String| format!("$({name})").repeat(10);
+    let variable = |at: usize| match at {
+        0 => json!({"name": "A0", "value": "x".repeat(10)}),
+        at => json!({"name": format!("A{at}"), "value": ten(format!("A{}", at - 1))}),
+    };
+    let env: Vec<_> = (0..10).map(variable).collect();
+    let words = json!({"env": [{"name": "A", "value": "x".repeat(100_000)}], "args": vec!["$(A)"; 100]});
+    for (more, said) in [(json!({"env": env}), "env[5] (A5)"), (words, "args")] {
+        let mut run = case.start(&case.pod().container(main("main", "say never", more)));
+        assert_eq!(run.end(), 2);
+        let told = run.stderr();
+        assert!(told.contains("too long") && told.contains("execve") && told.contains(said), "{told}");
+        assert!(!case.state().exists());
+    }
+    let endless = case.barepod(&["run", "/dev/zero"]);
+    assert_eq!(endless.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&endless.stderr);
+    assert!(told.contains("Too long"), "{told}");
+}

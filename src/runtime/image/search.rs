@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GROUP, Image, ImageError, PASSWD, Trouble, open, open_if};
 use crate::plan::{ImageFacts, ImageSource};
+use crate::runtime::seccomp;
 use crate::runtime::spawn::{self, Inquiry};
 
 /// `argv[0]` of the helper.
@@ -33,6 +34,8 @@ pub struct Found {
     pub facts: ImageFacts,
     /// Keys of its config that no OCI config has (`process.arg`), where they were asked for.
     pub unknown_keys: Vec<String>,
+    /// The text of the container's own seccomp profile, where it has one: that may be on such a file system as well.
+    pub profile: Option<Result<String, String>>,
 }
 
 /// Why none was found.
@@ -66,8 +69,8 @@ impl Search {
     ///
     /// # Errors
     /// Where there is no helper process to be had.
-    pub fn begin(source: &ImageSource, keys: UnknownKeys) -> io::Result<Self> {
-        Inquiry::begin(NAME, &(source, keys), None).map(Self)
+    pub fn begin(source: &ImageSource, keys: UnknownKeys, profile: Option<&Path>) -> io::Result<Self> {
+        Inquiry::begin(NAME, &(source, keys, profile), None).map(Self)
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
@@ -84,21 +87,19 @@ impl Search {
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
-        spawn::serve(NAME, |(source, keys): (ImageSource, UnknownKeys)| find(&source, keys))
+        spawn::serve(NAME, |(source, keys, profile): (ImageSource, UnknownKeys, Option<PathBuf>)| {
+            complete(open(&source)?, keys, profile.as_deref())
+        })
     }
 }
 
-/// Looks, however long that takes.
-fn find(source: &ImageSource, keys: UnknownKeys) -> Result<Found, Refusal> {
-    complete(open(source)?, keys)
-}
-
-fn complete(image: Image, keys: UnknownKeys) -> Result<Found, Refusal> {
+fn complete(image: Image, keys: UnknownKeys, profile: Option<&Path>) -> Result<Found, Refusal> {
+    let profile = profile.map(|path| seccomp::read_profile(path).map_err(|error| error.to_string()));
     let unknown_keys = match keys {
         UnknownKeys::Wanted => image.unknown_keys(),
         UnknownKeys::Unwanted => Vec::new(),
     };
-    Ok(Found { facts: image.facts()?, unknown_keys })
+    Ok(Found { facts: image.facts()?, unknown_keys, profile })
 }
 
 /// The mounts of file systems of the kernel's own, as this process' mount namespace has them. The table of mounts is read
@@ -111,7 +112,12 @@ pub struct KernelsOwn {
 
 impl KernelsOwn {
     /// What was found where nobody has to be waited for; `None`: that isn't known.
-    pub fn find(&mut self, source: &ImageSource, keys: UnknownKeys) -> Option<Result<Found, Refusal>> {
+    pub fn find(
+        &mut self,
+        source: &ImageSource,
+        keys: UnknownKeys,
+        profile: Option<&Path>,
+    ) -> Option<Result<Found, Refusal>> {
         self.refresh()?;
         let image = match open_if(source, &|path| self.at_hand(path).is_some()) {
             Ok(image) => image,
@@ -122,7 +128,10 @@ impl KernelsOwn {
         for name in [PASSWD, GROUP] {
             self.at_hand_in(root.as_fd(), Path::new(name))?;
         }
-        Some(complete(image, keys))
+        if let Some(profile) = profile {
+            self.at_hand(profile)?;
+        }
+        Some(complete(image, keys, profile))
     }
 
     /// `None`: there is no table to be had.
@@ -223,22 +232,27 @@ mod tests {
             println!("skipped: {} is on a file system that isn't the kernel's own", bundle.display());
             return;
         }
-        let slowly = find(&source, UnknownKeys::Wanted).unwrap();
-        let at_once = kernels_own.find(&source, UnknownKeys::Wanted).unwrap().unwrap();
+        let slowly = complete(open(&source).unwrap(), UnknownKeys::Wanted, None).unwrap();
+        let at_once = kernels_own.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap();
         assert_eq!(at_once.unknown_keys, ["odd"]);
         assert_eq!(serde_json::to_value(&at_once).unwrap(), serde_json::to_value(&slowly).unwrap());
-        assert_eq!(kernels_own.find(&source, UnknownKeys::Unwanted).unwrap().unwrap().unknown_keys, [""; 0]);
-        assert!(kernels_own.find(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted).unwrap().is_ok());
+        assert_eq!(kernels_own.find(&source, UnknownKeys::Unwanted, None).unwrap().unwrap().unknown_keys, [""; 0]);
+        assert!(
+            kernels_own.find(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted, None).unwrap().is_ok()
+        );
         fs::write(bundle.join("config.json"), "{").unwrap();
-        assert_eq!(kernels_own.find(&source, UnknownKeys::Wanted).unwrap().unwrap_err().trouble, Trouble::Unusable);
+        assert_eq!(
+            kernels_own.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap_err().trouble,
+            Trouble::Unusable
+        );
         // /proc isn't in the list.
         config("/proc/self");
-        assert!(kernels_own.find(&source, UnknownKeys::Wanted).is_none());
+        assert!(kernels_own.find(&source, UnknownKeys::Wanted, None).is_none());
         fs::remove_file(bundle.join("config.json")).unwrap();
         symlink("/proc/version", bundle.join("config.json")).unwrap();
-        assert!(kernels_own.find(&source, UnknownKeys::Wanted).is_none());
-        assert!(kernels_own.find(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted).is_none());
-        assert!(kernels_own.find(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted).is_none());
+        assert!(kernels_own.find(&source, UnknownKeys::Wanted, None).is_none());
+        assert!(kernels_own.find(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted, None).is_none());
+        assert!(kernels_own.find(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted, None).is_none());
     }
 
     /// The table is read again when something has been mounted, and only then.
