@@ -71,6 +71,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/lsm", &["runtime/files"]),
     ("runtime/memory", &[]),
     ("runtime/mount", &[]),
+    ("runtime/process", &["runtime/spawn"]),
     ("runtime/program", &[]),
     ("runtime/signals", &[]),
     // What is started has the limits that this process was started with.

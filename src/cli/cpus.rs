@@ -77,7 +77,7 @@ pub(super) fn allot(
 pub(super) fn give_back(layout: &Layout, store: &PodStore) -> Result<(), CliError> {
     let Some(book) = CpuBook::open_if_used(layout)? else { return Ok(()) };
     book.forget(store.dir())?;
-    // <parent>/barepod/pod<uid>
+    // <parent>/barepod/<the pod's own>
     let parent = store.ledger().cgroup.ancestors().nth(2).map(Path::to_owned);
     let shared = share_out(&book, &parent.unwrap_or_else(|| "/".into()));
     book.close()?;

@@ -6,9 +6,9 @@ use super::exit_code::Exit;
 use super::{print, recover, terminal};
 use crate::report::describe::{self, Described};
 
-/// Shows a pod; one whose supervisor was killed is cleaned up after first, as by every command that names it.
+/// Shows a pod as it is: also one that nobody supervises.
 pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::find(&global.layout()?, &args.pod)?;
+    let found = recover::look(&global.layout()?, &args.pod)?;
     let (pod, events) = (recover::pod(&found)?, found.events()?);
     let now = jiff::Timestamp::now();
     let ledger = found.ledger()?;

@@ -57,14 +57,48 @@ pub enum CliError {
     /// A pod that never came to be anything. Nothing is left of it.
     #[error("pod \"{0}\" not found: its run was cut off before it made anything")]
     CutOff(String),
-    /// What a dead supervisor left can't be removed.
-    #[error("pod \"{0}\" can't be removed before what its supervisor left is; see the warnings above")]
-    NotSwept(String),
+    /// What a pod left can't be removed.
+    #[error("pod \"{pod}\" can't be forgotten before what it left is removed: {left}; `barepod rm {pod}` tries again")]
+    NotSwept {
+        /// Which.
+        pod: String,
+        /// What, and why.
+        left: String,
+    },
+    /// A state folder that makes no sense.
+    #[error("pod \"{pod}\": {cause}; `barepod rm --force {pod}` removes what belongs to a pod of this name")]
+    Unreadable {
+        /// Which.
+        pod: String,
+        /// What is wrong.
+        cause: crate::store::Error,
+    },
+    /// `rm --force` of a supervisor that doesn't end.
+    #[error("the supervisor of pod \"{pod}\"{process} doesn't end, and can't be killed from here: {why}")]
+    Stuck {
+        /// Which.
+        pod: String,
+        /// Its pid, where that is known.
+        process: String,
+        /// Why not.
+        why: String,
+    },
+    /// Something needs a supervisor.
+    #[error("the supervisor of pod \"{0}\" is gone; `barepod rm --force {0}` ends what is left of the pod")]
+    Unsupervised(String),
     /// `logs -c`.
     #[error("container \"{container}\" is not in pod \"{pod}\"; it has: {known}")]
     NoContainer {
         /// What was asked for.
         container: String,
+        /// The pod.
+        pod: String,
+        /// Its containers.
+        known: String,
+    },
+    /// `logs` of a pod that nothing else is known of.
+    #[error("pod \"{pod}\": say by -c which container's log is meant; there are: {known}")]
+    WhichLog {
         /// The pod.
         pod: String,
         /// Its containers.
@@ -162,7 +196,13 @@ impl CliError {
             | Self::NoCgroups { .. }
             | Self::Killed => Exit::Own,
             Self::Store(
+                crate::store::Error::LongName { .. }
+                | crate::store::Error::LongRoot { .. }
+                | crate::store::Error::Foreign { .. },
+            ) => Exit::Usage,
+            Self::Store(
                 crate::store::Error::Running { .. }
+                | crate::store::Error::Busy { .. }
                 | crate::store::Error::NotFound { .. }
                 | crate::store::Error::Ambiguous { .. },
             ) => Exit::Failure,
@@ -172,9 +212,13 @@ impl CliError {
             | Self::NoStatus(_)
             | Self::NotYet(_)
             | Self::CutOff(_)
-            | Self::NotSwept(_)
+            | Self::NotSwept { .. }
+            | Self::Unreadable { .. }
+            | Self::Stuck { .. }
+            | Self::Unsupervised(_)
             | Self::NoContainer { .. }
             | Self::NoLog { .. }
+            | Self::WhichLog { .. }
             | Self::Log { .. }
             | Self::StillRunning(_)
             | Self::Resize { .. }

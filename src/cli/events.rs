@@ -11,7 +11,7 @@ use crate::store::read::Found;
 
 /// Shows a pod's events, equal ones counted.
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::find(&global.layout()?, &args.pod)?;
+    let found = recover::look(&global.layout()?, &args.pod)?;
     let happened = found.events()?;
     let text = match args.output {
         Some(EventsOutput::Json) => {

@@ -14,8 +14,8 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let rows = match &args.pod {
         Some(pod) => {
-            let found = recover::find(&layout, pod)?;
-            vec![PodRow { pod: recover::pod(&found)?, lost: found.life()? == Life::Lost }]
+            let found = recover::look(&layout, pod)?;
+            vec![PodRow { pod: recover::pod(&found)?, life: found.life()? }]
         }
         None => all(&layout)?,
     };
@@ -31,7 +31,7 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     }
 }
 
-/// All pods; one that can't be read doesn't hide the others.
+/// All pods; one that can't be read doesn't hide the others, and is shown as far as it is known.
 fn all(layout: &crate::store::layout::Layout) -> Result<Vec<PodRow>, CliError> {
     let mut rows = Vec::new();
     for found in read::list(layout)? {
@@ -39,20 +39,32 @@ fn all(layout: &crate::store::layout::Layout) -> Result<Vec<PodRow>, CliError> {
             Ok(Some(row)) => rows.push(row),
             // About to start, or gone since we looked.
             Ok(None) => {}
-            Err(error) => eprintln!("warning: {error}"),
+            Err(cause) => {
+                eprintln!("warning: {}", CliError::Unreadable { pod: recover::full_name(&found), cause });
+                rows.push(PodRow { pod: nameless(&found), life: Life::Lost });
+            }
         }
     }
     Ok(rows)
 }
 
-/// One of all pods: as it is, without cleaning up.
+/// One of all pods: as it is.
 fn look_at(found: &Found) -> Result<Option<PodRow>, crate::store::Error> {
-    let lost = found.life()? == Life::Lost && found.ledger()?.is_some();
-    if lost {
-        let name = recover::full_name(found);
-        eprintln!("note: the supervisor of {name} is gone; `barepod get {name}` cleans up what it left");
+    let life = found.life()?;
+    let Some(pod) = found.pod()? else { return Ok(None) };
+    let (pod, note) = recover::as_it_is(found, life, pod)?;
+    if let Some(note) = note {
+        eprintln!("note: {note}");
     }
-    Ok(found.pod()?.map(|pod| PodRow { pod, lost }))
+    Ok(Some(PodRow { pod, life }))
+}
+
+/// What a folder's name says of its pod.
+fn nameless(found: &Found) -> v1::Pod {
+    let mut pod = v1::Pod::default();
+    pod.metadata.namespace = Some(found.namespace.clone());
+    pod.metadata.name = Some(found.name.clone());
+    pod
 }
 
 fn value(rows: &[PodRow], single: bool) -> Result<serde_json::Value, serde_json::Error> {
@@ -83,7 +95,7 @@ mod tests {
 
     fn rows(count: usize) -> Vec<PodRow> {
         let text = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"a"}]}}"#;
-        vec![PodRow { pod: serde_json::from_str(text).unwrap(), lost: false }; count]
+        vec![PodRow { pod: serde_json::from_str(text).unwrap(), life: Life::Running }; count]
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::exit_code::Exit;
 use super::recover;
 use super::terminal::sanitize;
 use crate::log::{self, ReadOptions};
+use crate::store::layout::Layout;
+use crate::store::{Error, orphans};
 
 /// kubectl's annotation for the container that is meant where none is named.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -17,7 +19,10 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Prints the newest instance's log, or the one's before.
 pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let found = recover::find(&layout, &args.pod)?;
+    let found = match recover::look(&layout, &args.pod) {
+        Err(CliError::Store(Error::NotFound(name))) => return without_state(args, &layout, name),
+        found => found?,
+    };
     let name = recover::full_name(&found);
     let pod = recover::pod(&found)?;
     let (container, note) = container(&pod, args.container.as_deref(), &name)?;
@@ -26,11 +31,51 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     }
     let uid = pod.metadata.uid.clone().unwrap_or_default();
     let folder = layout.log_dir(&found.namespace, &found.name, &uid).join(&container);
-    let newest = newest(&folder);
-    let missing = |what| CliError::NoLog { container: container.clone(), pod: name.clone(), what };
+    print(args, &name, &container, &folder, |newest| previous(&pod, &container, newest))
+}
+
+/// Of a pod of which nothing but logs is known: it ended before the box was restarted.
+fn without_state(args: &LogsArgs, layout: &Layout, name: String) -> Result<Exit, CliError> {
+    let [(namespace, bare)] = &recover::pods_with_logs(layout, &name)[..] else {
+        return Err(Error::NotFound(name).into());
+    };
+    let folder = orphans::logs_of(layout, namespace, bare).pop().ok_or(Error::NotFound(name))?;
+    let name = format!("{namespace}/{bare}");
+    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut containers: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    containers.sort();
+    let asked = args.container.as_ref();
+    let container = match &containers[..] {
+        [only] if asked.is_none_or(|asked| asked == only) => only.clone(),
+        _ => match asked.filter(|asked| containers.contains(asked)) {
+            Some(asked) => asked.clone(),
+            None if asked.is_none() => return Err(CliError::WhichLog { pod: name, known: containers.join(", ") }),
+            None => {
+                let container = asked.cloned().unwrap_or_default();
+                return Err(CliError::NoContainer { container, pod: name, known: containers.join(", ") });
+            }
+        },
+    };
+    eprintln!("note: of pod {name} nothing but its logs is left: it ended before the box was restarted");
+    print(args, &name, &container, &folder.join(&container), |newest| newest.checked_sub(1))
+}
+
+/// Prints what is asked for of a container's logs.
+fn print(
+    args: &LogsArgs,
+    name: &str,
+    container: &str,
+    folder: &std::path::Path,
+    previous: impl FnOnce(u32) -> Option<u32>,
+) -> Result<Exit, CliError> {
+    let newest = newest(folder);
+    let missing = |what| CliError::NoLog { container: container.to_owned(), pod: name.to_owned(), what };
     let newest = newest.ok_or_else(|| missing("has not started yet: it has no log"))?;
     let attempt = if args.previous {
-        previous(&pod, &container, newest).ok_or_else(|| missing("was never restarted: it has no previous log"))?
+        previous(newest).ok_or_else(|| missing("was never restarted: it has no previous log"))?
     } else {
         newest
     };

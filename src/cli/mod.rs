@@ -4,6 +4,7 @@ mod args;
 mod console;
 mod cpus;
 mod describe;
+mod ending;
 mod error;
 mod events;
 mod exit_code;
@@ -84,6 +85,7 @@ impl Global {
         // Relative to where we are now: the supervisor's files are found from elsewhere too.
         let Some(root) = &self.root else { return rootless::default_layout() };
         let root = std::path::absolute(root).unwrap_or_else(|_| root.clone());
-        Ok(crate::store::layout::Layout::at(&root))
+        // The one name that it has, whatever links lead to it: pods are told apart by it.
+        Ok(crate::store::layout::Layout::at(&crate::store::layout::without_links(&root)))
     }
 }

@@ -1,5 +1,8 @@
-//! After a supervisor that was killed: whoever names the pod next ends what is left of it and writes down what became
-//! of it (design.md, section 5).
+//! What becomes of pods that nobody supervises any more (design.md, section 5).
+//!
+//! Only `stop`, `rm` and a new `run` end anything: they clean up after a supervisor that was killed and write down what
+//! became of the pod ([`find`], [`clean_if_lost`]). Commands that read ([`look`], [`pod`]) show what is known, say that
+//! nobody supervises the pod, and touch nothing.
 
 use std::time::Duration;
 
@@ -10,19 +13,29 @@ use k8s_openapi::api::core::v1;
 
 use super::error::CliError;
 use super::{cpus, rootless};
-use crate::report;
+use crate::report::{self, Loss};
+use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::sweep::{SweepRequest, sweep};
 use crate::store::events::EventLine;
+use crate::store::identity::Identity;
 use crate::store::layout::Layout;
-use crate::store::ledger::Stage;
+use crate::store::ledger::{Remains, Stage};
 use crate::store::read::{self, Found, Life};
-use crate::store::{self, Error, PodStore};
+use crate::store::{self, Error, PodStore, orphans};
 use crate::supervisor;
 
 /// How long killed processes may take to die.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pod that `name` means, cleaned up after where its supervisor is dead.
+/// The pod that `name` means, as it is.
+///
+/// # Errors
+/// Where there is none, or more than one.
+pub fn look(layout: &Layout, name: &str) -> Result<Found, CliError> {
+    Ok(read::find(layout, name)?)
+}
+
+/// The pod that `name` means, cleaned up after where its supervisor is dead or something was left.
 ///
 /// # Errors
 /// [`CliError::CutOff`] where its run was killed before it made anything: nothing is left of that one.
@@ -35,7 +48,7 @@ pub fn find(layout: &Layout, name: &str) -> Result<Found, CliError> {
     }
 }
 
-/// Cleans up after a dead supervisor of the pod that is about to be run, if it has one.
+/// Cleans up after an earlier life of the pod that is about to be run, if it has one.
 pub fn clean_if_lost(layout: &Layout, namespace: &str, name: &str) -> Result<(), CliError> {
     match read::find(layout, &format!("{namespace}/{name}")) {
         Ok(found) => look_after(layout, &found).map(|_| ()),
@@ -44,18 +57,85 @@ pub fn clean_if_lost(layout: &Layout, namespace: &str, name: &str) -> Result<(),
     }
 }
 
-/// `v1::Pod` with its status, of a pod that has one.
+/// `v1::Pod` with its status, of a pod that has one; where nobody supervises it, as what it is, with a note.
 pub fn pod(found: &Found) -> Result<v1::Pod, CliError> {
+    let life = found.life()?;
     match found.pod()? {
-        Some(pod) => Ok(pod),
-        None if found.life()? == Life::Running => Err(CliError::NotYet(full_name(found))),
+        Some(pod) => {
+            let (pod, note) = as_it_is(found, life, pod)?;
+            if let Some(note) = note {
+                eprintln!("note: {note}");
+            }
+            Ok(pod)
+        }
+        None if life == Life::Running => Err(CliError::NotYet(full_name(found))),
         None => Err(CliError::NoStatus(full_name(found))),
+    }
+}
+
+/// A pod's last status, or what is to be shown instead where it can't be true any more, and what to say of that.
+pub fn as_it_is(found: &Found, life: Life, pod: v1::Pod) -> Result<(v1::Pod, Option<String>), Error> {
+    let name = full_name(found);
+    let ledger = found.ledger()?;
+    match (life, ledger) {
+        (Life::Lost, Some(ledger)) if ledger.is_of_another_boot() => {
+            Ok((report::lost(&pod, Loss::Rebooted, jiff::Timestamp::now()), None))
+        }
+        (Life::Lost, _) => {
+            let advice = format!("`barepod rm --force {name}` ends what is left of it");
+            let note = format!("the supervisor of pod {name} is gone; {advice}");
+            Ok((report::unsupervised(&pod, &advice), Some(note)))
+        }
+        (Life::Left, Some(ledger)) => {
+            let left = ledger.left.join("; ");
+            Ok((
+                pod,
+                Some(format!(
+                    "pod {name} has ended, and not all of it could be removed: {left}; `barepod rm {name}` tries again"
+                )),
+            ))
+        }
+        (Life::Running | Life::Ended | Life::Left, _) => Ok((pod, None)),
     }
 }
 
 /// `NAMESPACE/NAME`.
 pub fn full_name(found: &Found) -> String {
     format!("{}/{}", found.namespace, found.name)
+}
+
+/// Says whom a command waits for.
+pub fn tell_of_waiting(pod: &str) -> impl Fn(Option<u32>) {
+    move |pid| {
+        let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        eprintln!("note: waiting for another barepod command{process}, which is cleaning up after pod {pod}");
+    }
+}
+
+/// Removes what pods left of which nothing else is known any more: their state went with a reboot, or with somebody's `rm`.
+/// What can't be removed stays for the next time.
+pub fn sweep_orphans(layout: &Layout) {
+    let found = orphans::forget_old_logs(layout, std::time::SystemTime::now()).and_then(|()| orphans::collect(layout));
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return eprintln!("warning: looking for what pods have left: {error}"),
+    };
+    for orphan in found {
+        let folders = [orphan.folder];
+        let errors = sweep(&SweepRequest { cgroup: &orphan.cgroup, folders: &folders, patience: PATIENCE });
+        for error in errors {
+            let of = orphan.pod.as_deref().map(|pod| format!(" of pod {pod}")).unwrap_or_default();
+            eprintln!("warning: what was left{of}: {error}; the next run tries again");
+        }
+    }
+}
+
+/// Which pods of this name (`NAME` or `NAMESPACE/NAME`) have logs though nothing else is known of them.
+pub fn pods_with_logs(layout: &Layout, name: &str) -> Vec<(String, String)> {
+    let (namespace, bare) = name.split_once('/').map_or((None, name), |(namespace, bare)| (Some(namespace), bare));
+    let mut pods = orphans::pods_with_logs(layout, bare);
+    pods.retain(|(of, _)| namespace.is_none_or(|namespace| namespace == of));
+    pods
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -69,52 +149,64 @@ enum Cleaned {
 }
 
 fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
-    if found.settled_life()? != Life::Lost {
-        return Ok(Cleaned::Nothing);
+    match found.life() {
+        Ok(Life::Running | Life::Ended) => return Ok(Cleaned::Nothing),
+        Ok(Life::Lost | Life::Left) => {}
+        Err(cause) => return Err(CliError::Unreadable { pod: full_name(found), cause }),
     }
     // What containers have made belongs to users of theirs.
     rootless::become_root()?;
+    let pod = full_name(found);
     let taken = match found.ledger()? {
-        Some(_) => PodStore::take_over(layout, &found.namespace, &found.name).map(Some),
+        Some(_) => PodStore::take_over(layout, &found.namespace, &found.name, &tell_of_waiting(&pod)).map(Some),
         None => store::forget_unborn(layout, &found.namespace, &found.name).map(|_| None),
     };
     match taken {
         Ok(Some(mut store)) => {
-            clean(&mut store, found).and_then(|()| cpus::give_back(layout, &store)).map(|()| Cleaned::Swept)
+            let left = clean(layout, &mut store, found)?;
+            cpus::give_back(layout, &store)?;
+            for one in left.words() {
+                eprintln!("warning: {one}");
+            }
+            if !left.words().is_empty() {
+                eprintln!("note: not all that is left of pod {pod} could be removed; `barepod rm {pod}` tries again");
+            }
+            Ok(Cleaned::Swept)
         }
         Ok(None) => Ok(Cleaned::Unborn),
-        // Somebody else is at it, or was faster.
-        Err(Error::Running { .. }) => Ok(Cleaned::Nothing),
+        // Somebody else has removed it, or supervises it after all.
+        Err(Error::Running { .. } | Error::NotFound(_)) => Ok(Cleaned::Nothing),
         Err(error) => Err(error.into()),
     }
 }
 
-fn clean(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
+/// Cleans up after a pod whose lock is held by this process. Gives what is left; the store knows it.
+fn clean(layout: &Layout, store: &mut PodStore, found: &Found) -> Result<Remains, CliError> {
     // Whoever was faster may have done it all before we got the lock.
     if store.ledger().stage == Stage::Ended {
-        return Ok(());
+        return Ok(Remains::default());
     }
-    let ledger = store.ledger().clone();
-    let folders = [
-        store.dir().join("containers"),
-        store.dir().join("sandbox"),
-        store.dir().join(crate::control::SOCKET),
-        ledger.data_dir.clone(),
-    ];
-    let errors = sweep(&SweepRequest { cgroup: &ledger.cgroup, folders: &folders, patience: PATIENCE });
-    settle(store, found)?;
-    for error in &errors {
-        eprintln!("warning: {error}");
+    let was_lost = store.ledger().stage == Stage::Live;
+    let remains = sweep_pod(layout, store);
+    if was_lost {
+        settle(store, found)?;
     }
-    let pod = full_name(found);
-    if errors.is_empty() {
-        store.finish()?;
+    let remains = store.finish(remains)?;
+    if was_lost && remains.words().is_empty() {
+        let pod = full_name(found);
         eprintln!("note: the supervisor of pod {pod} had been killed; what was left of the pod has been removed");
-    } else {
-        // Its ledger stays alive: what is left must not be forgotten.
-        eprintln!("note: the supervisor of pod {pod} had been killed; the next command that names the pod tries again");
     }
-    Ok(())
+    Ok(remains)
+}
+
+/// Ends and removes all that a pod's ledger names and that is the pod's own.
+pub(super) fn sweep_pod(layout: &Layout, store: &PodStore) -> Remains {
+    let ledger = store.ledger();
+    let pod = Identity::new(layout, &ledger.namespace, &ledger.name, &ledger.uid);
+    let dirs = SandboxDirs { state: store.dir().to_owned(), data: ledger.data_dir.clone() };
+    let mut folders = dirs.to_sweep().to_vec();
+    folders.push(store.dir().join(crate::control::SOCKET));
+    Remains::of(sweep(&SweepRequest { cgroup: ledger.cgroup_to_sweep(&pod), folders: &folders, patience: PATIENCE }))
 }
 
 /// Writes down what the pod is now: as its engine says, else as its last status does. A state that can't be understood
@@ -128,6 +220,7 @@ fn settle(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
         eprintln!("warning: {error}");
         None
     });
+    let loss = if store.ledger().is_of_another_boot() { Loss::Rebooted } else { Loss::Killed };
     match (engine, pod) {
         (Some(mut engine), pod) => {
             let mut actions = Vec::new();
@@ -138,20 +231,22 @@ fn settle(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
                 }
             }
             if let Some(pod) = pod {
-                store.write_pod(&report::status::v1(&pod, &engine.status(), &facts(&pod)))?;
+                let mut pod = report::status::v1(&pod, &engine.status(), &facts(&pod));
+                report::explain(&mut pod, loss);
+                store.write_pod(&pod)?;
             }
             store.write_state(&engine)?;
         }
         (None, Some(pod)) => {
             let now = jiff::Timestamp::now();
-            let lost = report::lost(&pod, now);
+            let lost = report::lost(&pod, loss, now);
             if lost != pod {
                 let message = lost.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
                 store.append_event(EventLine {
                     time: now,
                     first: None,
                     kind: "Warning".to_owned(),
-                    reason: "SupervisorLost".to_owned(),
+                    reason: lost.status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default(),
                     container: None,
                     message,
                     count: 1,

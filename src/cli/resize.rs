@@ -13,11 +13,13 @@ use crate::store::read::Life;
 pub fn resize(args: &ResizeArgs, global: &Global) -> Result<Exit, CliError> {
     let wanted = wanted(args)?;
     let layout = global.layout()?;
-    let found = recover::find(&layout, &args.pod)?;
+    let found = recover::look(&layout, &args.pod)?;
     let name = recover::full_name(&found);
     let ended = || CliError::Resize { pod: name.clone(), why: "the pod has ended".to_owned() };
-    if found.life()? != Life::Running {
-        return Err(ended());
+    match found.life()? {
+        Life::Running => {}
+        Life::Lost => return Err(CliError::Unsupervised(name)),
+        Life::Ended | Life::Left => return Err(ended()),
     }
     let answer = control::resize(&found.dir, &wanted, || found.runs_on())?.ok_or_else(ended)?;
     match answer {

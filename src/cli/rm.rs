@@ -3,43 +3,99 @@
 use super::args::{Global, RmArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::recover;
-use crate::control::{self, Request};
+use super::{cpus, ending, recover, rootless};
+use crate::runtime::sandbox::SandboxDirs;
+use crate::runtime::sweep::{SweepRequest, sweep};
 use crate::store::layout::Layout;
+use crate::store::ledger::Stage;
 use crate::store::read::{Found, Life};
-use crate::store::{Error, PodStore};
+use crate::store::wreck::Wreck;
+use crate::store::{self, Error, PodStore, orphans};
 
-/// Removes an ended pod's state and logs; with `--force` ends a running one first.
+/// Removes an ended pod's state and logs; with `--force` ends a running one first. What an earlier command could not remove
+/// is tried again.
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let name = match recover::find(&layout, &args.pod) {
+    let name = match recover::look(&layout, &args.pod) {
         Ok(found) => {
             remove(&layout, &found, args.force)?;
             recover::full_name(&found)
         }
-        // Looking for it removed it.
-        Err(CliError::CutOff(name)) => name,
+        Err(CliError::Store(Error::NotFound(name))) => forget_logs(&layout, name)?,
         Err(error) => return Err(error),
     };
+    recover::sweep_orphans(&layout);
     eprintln!("pod {name} removed");
     Ok(Exit::Success)
 }
 
 fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
-    let name = recover::full_name(found);
-    if found.life()? == Life::Running {
-        if !force {
-            return Err(CliError::StillRunning(name));
-        }
-        if control::end(&found.dir, Request::Kill, || found.runs_on())?.is_none() {
-            // It died instead: there is something to clean up after.
-            recover::clean_if_lost(layout, &found.namespace, &found.name)?;
-        }
+    match found.life() {
+        Ok(Life::Running) if !force => return Err(CliError::StillRunning(recover::full_name(found))),
+        Ok(Life::Running) => ending::force(found)?,
+        Ok(Life::Ended | Life::Left | Life::Lost) => {}
+        Err(_) if force => return remove_wreck(layout, found),
+        Err(cause) => return Err(CliError::Unreadable { pod: recover::full_name(found), cause }),
     }
-    match PodStore::take_over(layout, &found.namespace, &found.name).and_then(PodStore::remove) {
-        // Another rm was faster.
-        Ok(()) | Err(Error::NotFound(_)) => Ok(()),
-        Err(Error::NotCleanedUp { .. }) => Err(CliError::NotSwept(name)),
+    // What containers have made belongs to users of theirs.
+    rootless::become_root()?;
+    let name = recover::full_name(found);
+    match PodStore::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name)) {
+        Ok(store) => forget(layout, store, &name),
+        // Another rm was faster, or its run was cut off before it made anything.
+        Err(Error::NotFound(_)) => Ok(store::forget_unborn(layout, &found.namespace, &found.name).map(drop)?),
+        Err(Error::Corrupt { .. } | Error::Version { .. }) if force => remove_wreck(layout, found),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Nothing has to be written for that where all goes: the disk may be full.
+fn forget(layout: &Layout, mut store: PodStore, name: &str) -> Result<(), CliError> {
+    if store.ledger().stage != Stage::Ended {
+        let left = recover::sweep_pod(layout, &store);
+        let given_back = cpus::give_back(layout, &store);
+        match store.finish(left) {
+            Ok(left) if left.words().is_empty() => {}
+            Ok(left) => {
+                return Err(CliError::NotSwept { pod: name.to_owned(), left: left.words().join("; ") });
+            }
+            // It says no more than the ledger did before, and what is not gone is looked at below.
+            Err(error) if store.ledger().stage != Stage::Ended => return Err(error.into()),
+            Err(_) => {}
+        }
+        given_back?;
+    }
+    Ok(store.remove()?)
+}
+
+/// What the pod's folder says can't be understood: everything goes that is a pod's of this name.
+fn remove_wreck(layout: &Layout, found: &Found) -> Result<(), CliError> {
+    rootless::become_root()?;
+    let name = recover::full_name(found);
+    let wreck = Wreck::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name))?;
+    let state = SandboxDirs { state: wreck.state().to_owned(), data: wreck.state().to_owned() };
+    let folders: Vec<_> = state.to_sweep().into_iter().chain(wreck.data.iter().cloned()).collect();
+    let mut left = Vec::new();
+    for cgroup in &wreck.cgroups {
+        left.extend(sweep(&SweepRequest { cgroup, folders: &[], patience: recover::PATIENCE }));
+    }
+    // Their processes first: they may write.
+    if left.is_empty() {
+        let none = std::path::Path::new("");
+        left = sweep(&SweepRequest { cgroup: none, folders: &folders, patience: recover::PATIENCE });
+    }
+    if !left.is_empty() {
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        return Err(CliError::NotSwept { pod: name, left: left.join("; ") });
+    }
+    Ok(wreck.bury()?)
+}
+
+/// Of a pod of which nothing but logs is left, since the box was restarted.
+fn forget_logs(layout: &Layout, name: String) -> Result<String, CliError> {
+    let [(namespace, name)] = &recover::pods_with_logs(layout, &name)[..] else {
+        return Err(Error::NotFound(name).into());
+    };
+    orphans::forget_logs(layout, namespace, name)?;
+    Ok(format!("{namespace}/{name}"))
 }

@@ -20,9 +20,10 @@ use crate::plan::{self, CgroupVersion, IdRange, PodOptions, Scope, SeccompDefaul
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::{limits, node};
 use crate::store::PodStore;
+use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
-use crate::store::ledger::{self, Ledger};
+use crate::store::ledger::Ledger;
 use crate::supervisor::{self, Pod, Supervisor};
 
 /// R4.2: the back-off starts over after this long, or twice the longest delay where that was set.
@@ -46,6 +47,8 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         Runner::Elsewhere(exit) => return Ok(exit),
     };
     complete(&mut manifest, &node.hostname);
+    let identity = identity(&layout, &manifest);
+    identity.check()?;
     let connection = network::connect(args.network, &manifest, &node)?;
     let options = PodOptions {
         manifest_dir: folder_of(&args.file)?,
@@ -55,6 +58,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         claims,
         memory_qos: memory_qos(args, node.cgroups)?,
         network: network::planned(connection.as_ref()),
+        cgroup_name: identity.cgroup_name(),
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file)).map_err(refused)?;
@@ -64,7 +68,8 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     recover::clean_if_lost(&layout, &namespace, &name)?;
-    let ledger = ledger(&layout, &plan, &args.file);
+    recover::sweep_orphans(&layout);
+    let ledger = ledger(&identity, &plan, &args.file);
     let dirs = SandboxDirs { state: layout.pod_dir(&namespace, &name), data: ledger.data_dir.clone() };
     let store = match plan.sandbox.user {
         Scope::Pod => {
@@ -224,22 +229,17 @@ pub(super) fn backoff(args: &BackoffArgs) -> Result<Backoff, CliError> {
     Ok(Backoff { initial, max, reset_after })
 }
 
-fn ledger(layout: &crate::store::layout::Layout, plan: &plan::PodPlan, file: &Path) -> Ledger {
-    let (namespace, name, uid) = (&plan.lifecycle.namespace, &plan.lifecycle.name, &plan.lifecycle.uid);
+fn identity(layout: &Layout, pod: &v1::Pod) -> Identity {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
+    Identity::new(layout, namespace, &text(&pod.metadata.name), &text(&pod.metadata.uid))
+}
+
+fn ledger(pod: &Identity, plan: &plan::PodPlan, file: &Path) -> Ledger {
     Ledger {
-        version: ledger::VERSION,
-        stage: ledger::Stage::Live,
-        namespace: namespace.clone(),
-        name: name.clone(),
-        uid: uid.clone(),
-        supervisor_pid: std::process::id(),
-        supervisor_start: ledger::process_start(std::process::id()).unwrap_or(0),
-        first_id: None,
-        cgroup: plan.cgroup.path.clone(),
-        data_dir: layout.data_dir(namespace, name, uid),
-        log_dir: layout.log_dir(namespace, name, uid),
         manifest: std::path::absolute(file).ok(),
         memory_qos: plan.memory_qos.is_wanted().then(|| plan.memory_qos.to_string()),
+        ..Ledger::new(pod, plan.cgroup.path.clone())
     }
 }
 

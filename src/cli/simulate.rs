@@ -11,6 +11,7 @@ use super::exit_code::Exit;
 use super::{print, run};
 use crate::report::table::{PodRow, Width};
 use crate::report::{StatusFacts, status, table};
+use crate::store::read::Life;
 use crate::{manifest, plan, simulate};
 
 /// In messages of a pod that brings none.
@@ -33,7 +34,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
         return print(&text.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })?);
     }
     let facts = StatusFacts { qos_class: plan::resources::qos_class(&pod).to_owned(), ..StatusFacts::default() };
-    let row = PodRow { pod: status::v1(&pod, &outcome.status, &facts), lost: false };
+    let row = PodRow { pod: status::v1(&pod, &outcome.status, &facts), life: Life::Running };
     let now = jiff::Timestamp::UNIX_EPOCH + outcome.at;
     print(&format!("{}\n{}", simulate::table(&outcome.entries), table::pods(&[row], now, Width::Normal)))
 }

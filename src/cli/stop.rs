@@ -7,22 +7,29 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::recover;
 use crate::control::{self, Request};
-use crate::store::read::Life;
+use crate::runtime::process;
+use crate::store::read::{Found, Life};
 
 /// Asks a pod's supervisor to stop it and waits for the end.
 pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let found = recover::find(&layout, &args.pod)?;
     let name = recover::full_name(&found);
-    if found.life()? != Life::Running {
-        eprintln!("pod {name} has ended already");
-        return Ok(Exit::Success);
+    match found.life()? {
+        Life::Running => {}
+        Life::Ended => {
+            eprintln!("pod {name} has ended already");
+            return Ok(Exit::Success);
+        }
+        Life::Left | Life::Lost => return Err(not_swept(&found, name)),
     }
+    tell_if_stopped(&found, &name);
     let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let request = Request::Stop { grace_period };
     match control::end(&found.dir, request, || found.runs_on())? {
         Some(ended) => eprintln!("pod {name} stopped: {} (exit code {})", ended.phase, ended.exit_code),
         None => match recover::find(&layout, &name) {
+            Ok(found) if matches!(found.life()?, Life::Left | Life::Lost) => return Err(not_swept(&found, name)),
             // Another command was as fast as to remove it.
             Ok(_) | Err(CliError::CutOff(_) | CliError::Store(crate::store::Error::NotFound(_))) => {
                 eprintln!("pod {name} has ended");
@@ -31,4 +38,20 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
         },
     }
     Ok(Exit::Success)
+}
+
+fn not_swept(found: &Found, pod: String) -> CliError {
+    let left = found.ledger().ok().flatten().map(|ledger| ledger.left.join("; ")).unwrap_or_default();
+    CliError::NotSwept { pod, left }
+}
+
+/// Who waits for a supervisor that can't answer is told what it can do.
+fn tell_if_stopped(found: &Found, name: &str) {
+    let pid = found.ledger().ok().flatten().map(|ledger| ledger.supervisor_pid);
+    if let Some(pid) = pid.filter(|pid| *pid > 1 && process::is_stopped(*pid)) {
+        eprintln!(
+            "note: the supervisor of pod {name}, process {pid}, is stopped (SIGSTOP) and answers when it is let go on: \
+             `kill -CONT {pid}`; `barepod rm --force {name}` ends the pod without it"
+        );
+    }
 }

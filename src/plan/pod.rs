@@ -34,6 +34,8 @@ pub struct PodOptions {
     pub memory_qos: MemoryQos,
     /// What there is of a network for a pod that doesn't have the box's.
     pub network: PodNetwork,
+    /// The name of the pod's cgroup, which no other pod has.
+    pub cgroup_name: String,
 }
 
 /// The network of a pod that doesn't have the box's.
@@ -112,7 +114,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     let path = match node.cgroups {
         // Nobody is to look for it: no path at all.
         CgroupVersion::None => PathBuf::new(),
-        CgroupVersion::V1 | CgroupVersion::V2 => node.cgroup_parent.join("barepod").join(format!("pod{uid}")),
+        CgroupVersion::V1 | CgroupVersion::V2 => node.cgroup_parent.join("barepod").join(&options.cgroup_name),
     };
     Ok(PodPlan {
         lifecycle,

@@ -82,6 +82,7 @@ fn options() -> PodOptions {
         claims: BTreeMap::new(),
         memory_qos: MemoryQos::default(),
         network: PodNetwork::default(),
+        cgroup_name: "podu-1".to_owned(),
     }
 }
 

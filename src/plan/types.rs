@@ -120,7 +120,7 @@ pub struct SandboxPlan {
 /// The pod's cgroup, on every hierarchy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CgroupPlan {
-    /// Relative to the hierarchies' roots, absolute: `<parent>/barepod/pod<uid>`.
+    /// Relative to the hierarchies' roots, absolute: `<parent>/barepod/<the pod's own>`.
     pub path: PathBuf,
     /// Limits of the whole pod (R9.2).
     pub limits: CgroupLimits,

@@ -4,21 +4,76 @@
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// As the engine says it.
-const MESSAGE: &str = "The supervisor ended without finishing the pod; what was left of it has been removed";
+/// What became of a pod's supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It was killed, and what was left of the pod has been removed.
+    Killed,
+    /// The box was restarted: with it ended all of the pod's processes.
+    Rebooted,
+}
 
-/// `pod` as Failed with reason SupervisorLost; a pod that had ended stays as it is.
-pub fn lost(pod: &v1::Pod, now: jiff::Timestamp) -> v1::Pod {
+impl Loss {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Killed => "SupervisorLost",
+            Self::Rebooted => "NodeRebooted",
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            // As the engine says it.
+            Self::Killed => "The supervisor ended without finishing the pod; what was left of it has been removed",
+            Self::Rebooted => "The box was restarted while the pod ran",
+        }
+    }
+}
+
+/// `pod`, whose supervisor was killed, for one who only looks: containers may run on, and nobody knows of them what the last
+/// status doesn't say. A pod that had ended stays as it is.
+pub fn unsupervised(pod: &v1::Pod, advice: &str) -> v1::Pod {
+    let mut pod = pod.clone();
+    let status = pod.status.get_or_insert_default();
+    if has_ended(status) {
+        return pod;
+    }
+    status.phase = Some("Unknown".to_owned());
+    status.reason = Some(Loss::Killed.reason().to_owned());
+    status.message = Some(format!("The supervisor ended without finishing the pod; {advice}"));
+    for condition in status.conditions.iter_mut().flatten() {
+        if matches!(condition.type_.as_str(), "Ready" | "ContainersReady") {
+            condition.status = "Unknown".to_owned();
+        }
+    }
+    pod
+}
+
+/// R8.1: terminal phases never change.
+fn has_ended(status: &v1::PodStatus) -> bool {
+    matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"))
+}
+
+/// A status that says that the supervisor was lost says how.
+pub fn explain(pod: &mut v1::Pod, loss: Loss) {
+    let status = pod.status.get_or_insert_default();
+    if status.reason.as_deref() == Some(Loss::Killed.reason()) {
+        status.reason = Some(loss.reason().to_owned());
+        status.message = Some(loss.message().to_owned());
+    }
+}
+
+/// `pod` as Failed, with the reason; a pod that had ended stays as it is.
+pub fn lost(pod: &v1::Pod, loss: Loss, now: jiff::Timestamp) -> v1::Pod {
     let now = super::v1_time(now.as_second());
     let mut pod = pod.clone();
     let status = pod.status.get_or_insert_default();
-    // R8.1: terminal phases never change.
-    if matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+    if has_ended(status) {
         return pod;
     }
     status.phase = Some("Failed".to_owned());
-    status.reason = Some("SupervisorLost".to_owned());
-    status.message = Some(MESSAGE.to_owned());
+    status.reason = Some(loss.reason().to_owned());
+    status.message = Some(loss.message().to_owned());
     let inits = status.init_container_statuses.iter_mut().flatten();
     for container in inits.chain(status.container_statuses.iter_mut().flatten()) {
         end(container, &now);

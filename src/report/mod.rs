@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::store::events::EventLine;
 
-pub use lost::lost;
+pub use lost::{Loss, explain, lost, unsupervised};
 pub use status::StatusFacts;
 pub use table::sanitize;
 

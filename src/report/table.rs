@@ -10,14 +10,15 @@ use crate::plan::huge_pages;
 use crate::plan::init_kind;
 use crate::plan::resources::{self, Amounts, Bytes};
 use crate::store::events::EventLine;
+use crate::store::read::Life;
 
 /// One pod of a list.
 #[derive(Clone, Debug)]
 pub struct PodRow {
     /// With its status.
     pub pod: v1::Pod,
-    /// Nobody supervises it though it has not ended.
-    pub lost: bool,
+    /// Whether somebody looks after it.
+    pub life: Life,
 }
 
 /// How much of a pod is shown.
@@ -46,7 +47,7 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
         let mut line = vec![
             row.pod.metadata.name.clone().unwrap_or_default(),
             ready(&row.pod),
-            if row.lost { "Unknown".to_owned() } else { status(&row.pod) },
+            status_of(row),
             restarts(&row.pod, now),
             age(row.pod.metadata.creation_timestamp.as_ref(), now),
         ];
@@ -133,6 +134,17 @@ fn ready(pod: &v1::Pod) -> String {
     let declared = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
     let all = declared.filter(|one| is_sidecar(pod, &one.name)).count() + spec.map_or(0, |spec| spec.containers.len());
     format!("{ready}/{all}")
+}
+
+/// The STATUS column, of a pod that nobody may look after.
+fn status_of(row: &PodRow) -> String {
+    let phase = row.pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    match row.life {
+        Life::Lost if !matches!(phase, Some("Succeeded" | "Failed")) => "Unknown".to_owned(),
+        // It has ended, and that is not all that is to be known of it.
+        Life::Left => "CleanupFailed".to_owned(),
+        Life::Running | Life::Ended | Life::Lost => status(&row.pod),
+    }
 }
 
 /// The STATUS column.

@@ -19,6 +19,7 @@ pub mod memory;
 mod mount;
 pub mod network;
 pub mod node;
+pub mod process;
 pub mod program;
 pub mod rootless;
 pub mod sandbox;

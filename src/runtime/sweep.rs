@@ -19,6 +19,9 @@ pub enum SweepError {
     Cgroup(#[from] CgroupError),
     #[error("sweep: {call} {path}: {cause}")]
     Io { call: &'static str, path: PathBuf, cause: io::Error },
+    /// Nothing failed, and yet it is there.
+    #[error("sweep: {path} is still there")]
+    Still { path: PathBuf },
 }
 
 /// What to sweep.
@@ -33,8 +36,32 @@ pub struct SweepRequest<'a> {
     pub patience: Duration,
 }
 
-/// Sweeps; returns what couldn't be done. Safe to repeat, and with nothing left it does nothing.
+/// Whether nothing of it is there: not by what removals have said, but by looking.
+pub fn is_clean(request: &SweepRequest<'_>) -> bool {
+    first_left(request).is_none()
+}
+
+fn first_left(request: &SweepRequest<'_>) -> Option<PathBuf> {
+    let cgroups = match Hierarchies::discover() {
+        Ok(hierarchies) if !request.cgroup.as_os_str().is_empty() => hierarchies.folders(request.cgroup),
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    cgroups.into_iter().chain(request.folders.iter().cloned()).find(|path| path.symlink_metadata().is_ok())
+}
+
+/// Sweeps; returns what is left then, and why. Safe to repeat, and with nothing left it does nothing.
+#[must_use = "what is left behind must be known to the ledger"]
 pub fn sweep(request: &SweepRequest<'_>) -> Vec<SweepError> {
+    let errors = sweep_all(request);
+    match first_left(request) {
+        // What failed on the way has gone by another.
+        None => Vec::new(),
+        Some(path) if errors.is_empty() => vec![SweepError::Still { path }],
+        Some(_) => errors,
+    }
+}
+
+fn sweep_all(request: &SweepRequest<'_>) -> Vec<SweepError> {
     let mut errors = Vec::new();
     match Hierarchies::discover() {
         // It had none: its processes have ended with its supervisor.

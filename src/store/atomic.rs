@@ -1,8 +1,9 @@
 //! Files that readers see whole or not at all.
 //!
-//! No fsync: the default root is a tmpfs, and after a power cut nothing of the pod runs, so that a lost status misleads
-//! nobody; the rename alone makes it whole for readers on a machine that is up.
-use std::fs::{self, OpenOptions};
+//! The rename alone makes them whole for readers on a machine that is up. What must be found after a power cut (which
+//! things were made for a pod) is synced besides; a lost status misleads nobody, as nothing of the pod runs then. On a tmpfs,
+//! where state is by default, syncing costs nothing.
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -19,17 +20,19 @@ pub fn replace<T: Serialize>(dir: &Path, name: &str, value: &T) -> Result<(), Er
     replace_bytes(dir, name, &bytes)
 }
 
+/// As [`replace`], and on disk once it returns.
+pub fn replace_synced<T: Serialize>(dir: &Path, name: &str, value: &T) -> Result<(), Error> {
+    let (path, tmp) = (dir.join(name), half(dir, name));
+    let bytes = serde_json::to_vec(value).map_err(|source| Error::Corrupt { path: path.clone(), source })?;
+    write(&tmp, &bytes)?.sync_data().map_err(io_error(&tmp, "fdatasync"))?;
+    fs::rename(&tmp, &path).map_err(io_error(&path, "rename"))?;
+    sync(dir)
+}
+
 /// As [`replace`], for ready bytes.
 pub fn replace_bytes(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let (path, tmp) = (dir.join(name), dir.join(format!(".{name}.tmp")));
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&tmp)
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(io_error(&tmp, "write"))?;
+    let (path, tmp) = (dir.join(name), half(dir, name));
+    write(&tmp, bytes)?;
     fs::rename(&tmp, &path).map_err(io_error(&path, "rename"))
 }
 
@@ -46,6 +49,21 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Puts a file, or a folder's entries, on disk.
+pub fn sync(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(io_error(path, "fsync"))
+}
+
+fn half(dir: &Path, name: &str) -> std::path::PathBuf {
+    dir.join(format!(".{name}.tmp"))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<File, Error> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = opened.and_then(|mut file| file.write_all(bytes).map(|()| file));
+    written.map_err(io_error(path, "write"))
 }
 
 /// Removes what a writer left who died halfway. For the lock's holder only: of a writer that lives it is the file.

@@ -185,24 +185,12 @@ fn exclusive(dir: &Path) -> Result<Exclusive, Error> {
 mod tests {
     use super::*;
     use crate::store::PodStore;
-    use crate::store::ledger::{self, Ledger, Stage};
+    use crate::store::identity::Identity;
+    use crate::store::ledger::Ledger;
 
     fn pod(layout: &Layout, name: &str) -> PodStore {
-        let ledger = Ledger {
-            version: ledger::VERSION,
-            stage: Stage::Live,
-            namespace: "default".into(),
-            name: name.into(),
-            uid: name.into(),
-            supervisor_pid: std::process::id(),
-            supervisor_start: 1,
-            cgroup: format!("/barepod/pod{name}").into(),
-            data_dir: layout.data_dir("default", name, name),
-            log_dir: layout.log_dir("default", name, name),
-            manifest: None,
-            memory_qos: None,
-            first_id: None,
-        };
+        let pod = Identity::new(layout, "default", name, name);
+        let ledger = Ledger { supervisor_pid: 1, ..Ledger::new(&pod, format!("/barepod/pod{name}").into()) };
         PodStore::create(layout, ledger).unwrap()
     }
 

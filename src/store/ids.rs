@@ -100,7 +100,9 @@ pub(super) fn reserve(layout: &Layout, pool: &Pool) -> Result<Reserved, Error> {
         if entry.file_name().as_bytes().starts_with(b".") {
             continue;
         }
-        if let Ok(Some(Ledger { stage: Stage::Live, first_id: Some(first), .. })) = Ledger::load(&entry.path()) {
+        // Whatever of it may still be there has the ids: an ended pod's processes or files that could not be removed, too.
+        let ledger = Ledger::load(&entry.path());
+        if let Ok(Some(Ledger { stage: Stage::Live | Stage::Left, first_id: Some(first), .. })) = ledger {
             taken.push(first);
         }
     }

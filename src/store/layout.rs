@@ -4,6 +4,15 @@ use std::path::{Path, PathBuf};
 /// The default `--root`.
 pub const DEFAULT_ROOT: &str = "/run/barepod";
 
+/// An absolute path without symbolic links, as far as it exists.
+pub fn without_links(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), _, _) => real,
+        (Err(_), Some(parent), Some(name)) => without_links(parent).join(name),
+        (Err(_), _, _) => path.to_owned(),
+    }
+}
+
 /// The three trees barepod writes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -46,7 +55,18 @@ impl Layout {
 
     /// State of one pod. `_` is in no namespace and no name, so two pods never share it.
     pub fn pod_dir(&self, namespace: &str, name: &str) -> PathBuf {
-        self.pods_dir().join(format!("{namespace}_{name}"))
+        Self::pod_dir_below(&self.root, namespace, name)
+    }
+
+    /// As [`Self::pod_dir`], of another root.
+    pub(super) fn pod_dir_below(root: &Path, namespace: &str, name: &str) -> PathBuf {
+        root.join("pods").join(format!("{namespace}_{name}"))
+    }
+
+    /// Whether no other root has its data in the same folder. An ordinary user's are in one wherever the state is, which
+    /// changes with the session's folder.
+    pub(super) fn has_data_alone(&self) -> bool {
+        Self::at(&self.root).data == self.data
     }
 
     /// Disk data of one life of a pod.

@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, atomic};
+use super::identity::Identity;
+use super::layout::Layout;
+use super::{Error, atomic, boot};
 
 const FILE: &str = "ledger.json";
 
@@ -23,12 +25,19 @@ pub struct Ledger {
     pub name: String,
     /// `metadata.uid`.
     pub uid: String,
-    /// The supervisor's pid.
+    /// Below which root the pod is kept.
+    #[serde(default)]
+    pub root: PathBuf,
+    /// In which boot of the box the supervisor began ([`boot::current`]): only in that do its pid and its start say
+    /// anything. Empty: unknown.
+    #[serde(default)]
+    pub boot: String,
+    /// The supervisor's pid; 0: none that could live.
     pub supervisor_pid: u32,
     /// Field 22 of its /proc/PID/stat, in clock ticks since boot: tells it from a later process with its pid.
     pub supervisor_start: u64,
     /// The host's id of its user namespace's 0; none in ledgers of pods with the host's users. Nobody else has it or the
-    /// [`LENGTH`](super::ids::LENGTH) from it on as long as this ledger is alive.
+    /// [`LENGTH`](super::ids::LENGTH) from it on until all that the ledger names is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_id: Option<u32>,
     /// The pod's cgroup, relative to the hierarchies' roots.
@@ -42,6 +51,9 @@ pub struct Ledger {
     /// What its supervisor was asked to do about memory, for people; none in ledgers of pods of which nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_qos: Option<String>,
+    /// What could not be removed when the pod had ended, in words, and why ([`Stage::Left`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// How far a pod's life is.
@@ -49,25 +61,98 @@ pub struct Ledger {
 pub enum Stage {
     /// What the ledger names may exist.
     Live,
+    /// The pod has ended, and something that the ledger names could not be removed.
+    Left,
     /// Everything but state and logs has been removed.
     Ended,
 }
 
+/// What is known of the process that supervises, or supervised, a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supervisor {
+    /// It lives.
+    Alive,
+    /// It has ended.
+    Ended,
+    /// Its pid is one of another pid namespace.
+    Unknown,
+}
+
 /// When a process started, in clock ticks since boot (proc(5), stat field 22): with the pid it names one process. `None`
-/// where it has ended, reaped or not.
+/// where it has ended, reaped or not, or is about to: of its memory nothing is left (field 23).
 pub fn process_start(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    match fields.next()? {
-        "Z" | "X" => None,
-        _ => fields.nth(18)?.parse().ok(),
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    let start = fields.nth(18)?.parse().ok()?;
+    (fields.next()? != "0").then_some(start)
+}
+
+/// What must be decided about at the end of a pod: is anything left of it? Whoever has removed what there was says so, and
+/// only [`PodStore::finish`](super::PodStore::finish) takes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "what is left behind must be known to the ledger"]
+pub struct Remains(Vec<String>);
+
+impl Remains {
+    /// What is left, in words; none: everything is gone.
+    pub fn of(left: impl IntoIterator<Item = impl ToString>) -> Self {
+        Self(left.into_iter().map(|one| one.to_string()).collect())
+    }
+
+    /// What is left, in words.
+    pub fn words(&self) -> &[String] {
+        &self.0
     }
 }
 
 impl Ledger {
-    /// Whether the supervisor has ended; not where that can't be told, because its pid is one of another pid namespace.
-    pub fn supervisor_has_ended(&self) -> bool {
-        self.supervisor_pid > 1 && process_start(self.supervisor_pid) != Some(self.supervisor_start)
+    /// Of a pod that this process is about to run.
+    pub fn new(pod: &Identity, cgroup: PathBuf) -> Self {
+        Self {
+            version: VERSION,
+            stage: Stage::Live,
+            namespace: pod.namespace().to_owned(),
+            name: pod.name().to_owned(),
+            uid: pod.uid().to_owned(),
+            root: pod.root().to_owned(),
+            boot: boot::current().to_owned(),
+            supervisor_pid: std::process::id(),
+            supervisor_start: process_start(std::process::id()).unwrap_or(0),
+            first_id: None,
+            cgroup,
+            data_dir: pod.data_dir(),
+            log_dir: pod.log_dir(),
+            manifest: None,
+            memory_qos: None,
+            left: Vec::new(),
+        }
+    }
+
+    /// Whether it was written in another boot of the box than this one: no process of the pod can live.
+    pub fn is_of_another_boot(&self) -> bool {
+        !self.boot.is_empty() && !boot::current().is_empty() && self.boot != boot::current()
+    }
+
+    /// What is known of the pod's supervisor.
+    pub fn supervisor(&self) -> Supervisor {
+        if self.supervisor_pid == 0 || self.is_of_another_boot() {
+            Supervisor::Ended
+        } else if self.supervisor_pid == 1 {
+            Supervisor::Unknown
+        } else if process_start(self.supervisor_pid) == Some(self.supervisor_start) {
+            Supervisor::Alive
+        } else {
+            Supervisor::Ended
+        }
+    }
+
+    /// Puts what could not be removed into the ledger, or that all is gone.
+    pub(super) fn settle(&mut self, remains: Remains) {
+        self.stage = if remains.0.is_empty() { Stage::Ended } else { Stage::Left };
+        self.left = remains.0;
     }
 
     /// `None` where there is none.
@@ -75,14 +160,85 @@ impl Ledger {
     /// # Errors
     /// [`Error::Corrupt`], or [`Error::Version`] for a format newer than [`VERSION`].
     pub fn load(dir: &Path) -> Result<Option<Self>, Error> {
-        let ledger: Option<Self> = atomic::load(dir, FILE)?;
+        Ok(Self::load_as(dir, FILE)?.map(|ledger| ledger.of_here(dir)))
+    }
+
+    /// A state folder that was copied or moved from below another root has nothing of what was made for the pod there: its
+    /// cgroup, its processes and its data are that one's.
+    fn of_here(self, dir: &Path) -> Self {
+        let Some(root) = dir.parent().and_then(Path::parent) else { return self };
+        if self.root.as_os_str().is_empty() || self.root == root {
+            return self;
+        }
+        let here = Identity::new(&Layout::at(root), &self.namespace, &self.name, &self.uid);
+        Self {
+            root: root.to_owned(),
+            supervisor_pid: 0,
+            cgroup: PathBuf::new(),
+            data_dir: here.data_dir(),
+            log_dir: here.log_dir(),
+            ..self
+        }
+    }
+
+    /// The cgroup that is to be swept: empty where there can be none, or where the one that is named is another pod's.
+    pub fn cgroup_to_sweep(&self, pod: &Identity) -> &Path {
+        let is_ours = self.root.as_os_str().is_empty() || pod.owns_cgroup(&self.cgroup);
+        if is_ours && !self.is_of_another_boot() { &self.cgroup } else { Path::new("") }
+    }
+
+    pub(super) fn load_as(dir: &Path, file: &str) -> Result<Option<Self>, Error> {
+        let ledger: Option<Self> = atomic::load(dir, file)?;
         match ledger {
-            Some(Self { version, .. }) if version > VERSION => Err(Error::Version { path: dir.join(FILE), version }),
+            Some(Self { version, .. }) if version > VERSION => Err(Error::Version { path: dir.join(file), version }),
             ledger => Ok(ledger),
         }
     }
 
+    /// On disk once it returns: what it names must be found after a power cut, too.
     pub(super) fn save(&self, dir: &Path) -> Result<(), Error> {
-        atomic::replace(dir, FILE, self)
+        self.save_as(dir, FILE)
+    }
+
+    pub(super) fn save_as(&self, dir: &Path, file: &str) -> Result<(), Error> {
+        atomic::replace_synced(dir, file, self)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// After a reboot another process may have the pid, and even have started after the same time.
+    #[test]
+    fn pids_count_in_their_own_boot_only() {
+        let pod = Identity::new(&Layout::at(Path::new("/r")), "default", "web", "u");
+        let living = Ledger::new(&pod, "/barepod/podu".into());
+        let cases = [
+            (living.clone(), Supervisor::Alive),
+            (Ledger { supervisor_start: living.supervisor_start + 1, ..living.clone() }, Supervisor::Ended),
+            (Ledger { boot: "another".into(), ..living.clone() }, Supervisor::Ended),
+            (Ledger { boot: "another".into(), supervisor_pid: 1, ..living.clone() }, Supervisor::Ended),
+            (Ledger { supervisor_pid: 1, ..living.clone() }, Supervisor::Unknown),
+            // Of a barepod that didn't write it down.
+            (Ledger { boot: String::new(), ..living.clone() }, Supervisor::Alive),
+        ];
+        for (ledger, expected) in cases {
+            assert_eq!(ledger.supervisor(), expected, "{ledger:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_ended_has_no_start() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        assert!(process_start(std::process::id()).is_some());
+        // A zombie from here on, until it is waited for.
+        let pid = rustix::process::Pid::from_child(&child);
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::Pid(pid), options).unwrap();
+        assert_eq!(process_start(child.id()), None);
+        child.wait().unwrap();
+        assert_eq!(process_start(child.id()), None);
     }
 }

@@ -3,125 +3,56 @@
 //! One supervisor writes ([`PodStore`]), any number of commands read ([`read`]) and never block or disturb it: files
 //! that are replaced are replaced by a rename, events are appended by one write each. It decides nothing (which events are
 //! told apart is a matter of their format: [`events`]) and removes nothing but its own files and a replaced pod's logs;
-//! what a dead pod left elsewhere is `runtime::sweep`'s business. Start reading at [`PodStore::create`].
+//! what a dead pod left elsewhere is `runtime::sweep`'s business. Who a pod is, and what is named after it, is
+//! [`identity`]'s. Start reading at [`PodStore::create`].
 mod atomic;
+pub mod boot;
+mod claim;
 pub mod cpus;
+mod error;
 pub mod events;
+pub mod identity;
 pub mod ids;
 pub mod layout;
 pub mod ledger;
 mod lock;
+pub mod orphans;
 pub mod read;
 pub mod trust;
+pub mod wreck;
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1;
 use serde::Serialize;
 
+pub use error::Error;
+
 use events::{EventLine, EventLog};
 use ids::{Pool, RangeLock};
 use layout::Layout;
-use ledger::{Ledger, Stage};
+use ledger::{Ledger, Remains, Stage, Supervisor};
 use lock::{PodLock, Taken};
 
 /// How often the folder may be taken away between its making and its locking: each time somebody removed the pod.
 const LOCK_TRIES: usize = 16;
 
-/// How often a `run` tries to get a lock that another command holds for a moment: for two seconds.
-const COMMAND_TRIES: usize = 400;
+/// How long a `run` waits for a command that holds the lock.
+const A_RUN_WAITS: Duration = Duration::from_secs(10);
 
-/// What can go wrong in the state folder.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A second supervisor of one pod.
-    #[error("pod \"{namespace}/{name}\" is already running{}", holder(*.pid))]
-    Running {
-        /// Namespace of the pod.
-        namespace: String,
-        /// Name of the pod.
-        name: String,
-        /// The supervisor, where the lock file says it.
-        pid: Option<u32>,
-    },
-    /// Its supervisor died and what it left has not been swept yet.
-    #[error("pod \"{namespace}/{name}\": its supervisor died and what it left has not been cleaned up")]
-    NotCleanedUp {
-        /// Namespace of the pod.
-        namespace: String,
-        /// Name of the pod.
-        name: String,
-    },
-    /// No such pod.
-    #[error("pods \"{0}\" not found")]
-    NotFound(String),
-    /// A bare name that several namespaces have.
-    #[error("pod name \"{name}\" is in several namespaces: say one of {}", .pods.join(", "))]
-    Ambiguous {
-        /// What was asked for.
-        name: String,
-        /// `NAMESPACE/NAME` of all that fit.
-        pods: Vec<String>,
-    },
-    /// A state file that can't be understood.
-    #[error("{}: not a readable state file: {source}", .path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A state file of a newer barepod.
-    #[error("{}: format version {version} is newer than this barepod knows", .path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: u32,
-    },
-    /// All ranges of ids are taken.
-    #[error("no ids are free for a user namespace: all {count} ranges of --userns-range are taken")]
-    NoIds {
-        /// How many there are.
-        count: u32,
-    },
-    /// A folder that has its name by default and isn't the user's alone.
-    #[error(
-        "{} can't be trusted with pods: {why}; if that is not meant to be, remove it, and else keep pods elsewhere by \
-         --root DIR",
-        .path.display()
-    )]
-    Untrusted {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: trust::Distrust,
-    },
-    /// A system call failed.
-    #[error("{}: {call}: {source}{}", .path.display(), elsewhere(call, source))]
-    Io {
-        /// On what.
-        path: PathBuf,
-        /// Doing what.
-        call: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-}
+/// How long a command waits for another that cleans up after the same pod: a large volume takes its time.
+const A_COMMAND_WAITS: Duration = Duration::from_secs(120);
 
-fn holder(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" (supervisor is process {pid})")).unwrap_or_default()
-}
+/// After how long whoever waits says so.
+const SILENCE: Duration = Duration::from_secs(1);
 
-/// What helps who may not make a state folder: root of a user namespace, for one.
-fn elsewhere(call: &str, source: &io::Error) -> &'static str {
-    let denied = matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
-    if call == "mkdir" && denied { "; pods can be kept elsewhere by --root DIR" } else { "" }
-}
+/// Told once where another command has to be waited for: its pid, where that is known.
+pub type OnWait<'a> = &'a dyn Fn(Option<u32>);
 
 /// Makes an [`Error::Io`] for `map_err`.
 fn io_error<'a>(path: &'a Path, call: &'static str) -> impl FnOnce(io::Error) -> Error + 'a {
@@ -133,7 +64,8 @@ fn io_error<'a>(path: &'a Path, call: &'static str) -> impl FnOnce(io::Error) ->
 pub struct PodStore {
     dir: PathBuf,
     ledger: Ledger,
-    events: EventLog,
+    /// Opened with the first event: who only removes a pod writes nothing.
+    events: Option<EventLog>,
     _lock: PodLock,
     _ids: Option<RangeLock>,
 }
@@ -143,13 +75,13 @@ impl PodStore {
     /// ledger, before anything it names is made.
     ///
     /// # Errors
-    /// [`Error::Running`] for a second supervisor, [`Error::NotCleanedUp`] where an earlier one died unswept.
+    /// [`Error::Running`] for a second supervisor, [`Error::NotCleanedUp`] where something of an earlier life is there.
     pub fn create(layout: &Layout, ledger: Ledger) -> Result<Self, Error> {
         Self::make(layout, ledger, None)
     }
 
     /// As [`Self::create`], and reserves a range of ids, which the ledger has as `first_id`. It is free again once the
-    /// ledger says that the pod has ended.
+    /// ledger says that the pod has ended and all of it is gone.
     ///
     /// # Errors
     /// Also [`Error::NoIds`].
@@ -160,10 +92,10 @@ impl PodStore {
     fn make(layout: &Layout, mut ledger: Ledger, pool: Option<&Pool>) -> Result<Self, Error> {
         let dir = layout.pod_dir(&ledger.namespace, &ledger.name);
         make_dir(&layout.pods_dir(), 0o711)?;
-        let lock = lock_to_run(&dir, &ledger.namespace, &ledger.name)?;
+        let lock = acquire(&dir, &ledger.namespace, &ledger.name, A_RUN_WAITS, &|_| {})?;
         let old = Ledger::load(&dir)?;
-        if let Some(Ledger { stage: Stage::Live, namespace, name, .. }) = old {
-            return Err(Error::NotCleanedUp { namespace, name });
+        if let Some(Ledger { stage: Stage::Live | Stage::Left, namespace, name, left, .. }) = old {
+            return Err(Error::NotCleanedUp { namespace, name, left });
         }
         // Held until the ledger says what was taken.
         let reserving = match pool.map(|pool| ids::reserve(layout, pool)).transpose() {
@@ -175,31 +107,37 @@ impl PodStore {
                 return Err(error);
             }
         };
-        if let Some(old) = old {
-            remove_tree(&old.log_dir)?;
-        }
         clear(&dir)?;
         ledger.first_id = reserving.as_ref().map(|reserved| reserved.first);
         ledger.save(&dir)?;
+        if let Err(error) = claim::check(layout, &ledger) {
+            // Nothing has been made that this pod's ledger would have to know.
+            bury(&dir, &ledger.namespace, &ledger.name)?;
+            return Err(error);
+        }
         let range = reserving.map(|reserved| reserved.range);
-        let events = EventLog::open(&dir)?;
+        let events = Some(EventLog::open(&dir)?);
         Ok(Self { dir, ledger, events, _lock: lock, _ids: range })
     }
 
-    /// Takes over a pod whose supervisor died, or has ended, to clean up after it.
+    /// Takes over a pod whose supervisor died, or has ended, to clean up after it. Waits for another command that does,
+    /// and tells whoever asks.
     ///
     /// # Errors
-    /// [`Error::Running`] where a supervisor holds the lock, [`Error::NotFound`] where there is no ledger.
-    pub fn take_over(layout: &Layout, namespace: &str, name: &str) -> Result<Self, Error> {
+    /// [`Error::Running`] where a supervisor lives, [`Error::NotFound`] where there is no ledger.
+    pub fn take_over(layout: &Layout, namespace: &str, name: &str, on_wait: OnWait<'_>) -> Result<Self, Error> {
         let dir = layout.pod_dir(namespace, name);
         if !dir.is_dir() {
             return Err(Error::NotFound(format!("{namespace}/{name}")));
         }
-        let lock = lock_pod(&dir, namespace, name)?;
-        let ledger = Ledger::load(&dir)?.ok_or_else(|| Error::NotFound(format!("{namespace}/{name}")))?;
+        let lock = acquire(&dir, namespace, name, A_COMMAND_WAITS, on_wait)?;
+        let Some(ledger) = Ledger::load(&dir)? else {
+            // Another was faster and has removed it all: the folder is one that was made for the lock.
+            forget_empty(&dir, namespace, name)?;
+            return Err(Error::NotFound(format!("{namespace}/{name}")));
+        };
         atomic::forget_halves(&dir)?;
-        let events = EventLog::open(&dir)?;
-        Ok(Self { dir, ledger, events, _lock: lock, _ids: None })
+        Ok(Self { dir, ledger, events: None, _lock: lock, _ids: None })
     }
 
     /// The pod's state folder.
@@ -210,6 +148,11 @@ impl PodStore {
     /// What was written down before it was made.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Makes the pod's data and log folders, with a record of whose they are. Before anything else is made in them.
+    pub fn mark_folders(&self) -> Result<(), Error> {
+        claim::mark(&self.ledger)
     }
 
     /// Replaces `pod.json` (mode 0600: it may hold secrets in env).
@@ -224,25 +167,44 @@ impl PodStore {
 
     /// Appends one event. Equal ones are counted, similar ones combined, and none is dropped (R8.8).
     pub fn append_event(&mut self, event: EventLine) -> Result<(), Error> {
-        self.events.append(event)
+        let log = match self.events.take() {
+            Some(log) => log,
+            None => EventLog::open(&self.dir)?,
+        };
+        self.events.insert(log).append(event)
     }
 
-    /// The pod has ended and everything the ledger names is gone: from now on it is only to be read.
-    pub fn finish(&mut self) -> Result<(), Error> {
-        self.ledger.stage = Stage::Ended;
-        self.ledger.save(&self.dir)
-    }
-
-    /// Forgets the pod: logs, then state. Only after [`PodStore::finish`]; a live ledger must not be lost.
+    /// The pod has ended. Where everything the ledger names is gone it is only to be read from now on; else it stays known
+    /// what is left. Gives that.
     ///
     /// # Errors
-    /// [`Error::NotCleanedUp`] before `finish`.
-    pub fn remove(self) -> Result<(), Error> {
-        if self.ledger.stage != Stage::Ended {
-            return Err(Error::NotCleanedUp { namespace: self.ledger.namespace, name: self.ledger.name });
+    /// Where that can't be written down; this store knows it all the same.
+    pub fn finish(&mut self, remains: Remains) -> Result<Remains, Error> {
+        let remains = if remains.words().is_empty() { claim::release(&self.ledger) } else { remains };
+        self.ledger.settle(remains.clone());
+        self.ledger.save(&self.dir)?;
+        // What became of the pod is to be read after a power cut, too.
+        for file in [read::POD, read::STATE] {
+            match atomic::sync(&self.dir.join(file)) {
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                synced => synced?,
+            }
         }
-        remove_tree(&self.ledger.log_dir)?;
-        bury(&self.dir, &self.ledger.namespace, &self.ledger.name)
+        Ok(remains)
+    }
+
+    /// Forgets the pod: logs, then state. Only after [`PodStore::finish`] with nothing left: a ledger of something that is
+    /// still there must not be lost.
+    ///
+    /// # Errors
+    /// [`Error::NotCleanedUp`] otherwise.
+    pub fn remove(self) -> Result<(), Error> {
+        let Ledger { stage, namespace, name, left, log_dir, .. } = self.ledger;
+        if stage != Stage::Ended {
+            return Err(Error::NotCleanedUp { namespace, name, left });
+        }
+        remove_tree(&log_dir)?;
+        bury(&self.dir, &namespace, &name)
     }
 }
 
@@ -250,13 +212,13 @@ impl PodStore {
 /// it did: not where the folder is gone, or has a ledger after all.
 ///
 /// # Errors
-/// [`Error::Running`] where somebody holds the lock.
+/// [`Error::Running`] where a supervisor lives.
 pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<bool, Error> {
     let dir = layout.pod_dir(namespace, name);
     if !dir.is_dir() {
         return Ok(false);
     }
-    let _lock = lock_pod(&dir, namespace, name)?;
+    let _lock = acquire(&dir, namespace, name, A_COMMAND_WAITS, &|_| {})?;
     if Ledger::load(&dir)?.is_some() {
         return Ok(false);
     }
@@ -264,12 +226,23 @@ pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<boo
     Ok(true)
 }
 
+/// Removes a pod's folder where nothing but a lock is in it. The caller has that.
+fn forget_empty(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
+    let entries = fs::read_dir(dir).map_err(io_error(dir, "read"))?;
+    if entries.flatten().all(|entry| entry.file_name() == lock::FILE) {
+        bury(dir, namespace, name)?;
+    }
+    Ok(())
+}
+
 /// Takes a pod's folder away whole, then removes it. Under its lock: a `run` of the same name that comes meanwhile finds
-/// either the locked folder or none, never one that is being emptied under its hands.
+/// either the locked folder or none, never one that is being emptied while it uses it.
 fn bury(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
     static BURIED: AtomicU32 = AtomicU32::new(0);
-    // No `_` in it, so that it reads as no pod. One of its own for each burial: several may be under way at once.
-    let graves = format!(".{namespace}.{name}.");
+    // No `_` in it, so that it reads as no pod, and short enough whatever the pod is called. One of its own for each
+    // burial: several may be under way at once.
+    let of_the_pod: String = format!("{namespace}.{name}").chars().take(LONGEST_GRAVE).collect();
+    let graves = format!(".{of_the_pod}.");
     let number = BURIED.fetch_add(1, Ordering::Relaxed);
     let grave = dir.with_file_name(format!("{graves}{}-{number}", std::process::id()));
     let buried = match fs::rename(dir, &grave) {
@@ -285,39 +258,66 @@ fn bury(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
     buried
 }
 
-/// Takes the lock of a pod, whose folder is made where there is none.
-fn lock_pod(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
-    for _ in 0..LOCK_TRIES {
+/// Letters of a pod's name in that of its removed folder: the whole fits into a file's name.
+const LONGEST_GRAVE: usize = 200;
+
+/// Takes the lock of a pod, whose folder is made where there is none. A living supervisor refuses it at once; a command
+/// that looks after the pod, or a child of a dead supervisor that has yet to execute, is waited for.
+fn acquire(dir: &Path, namespace: &str, name: &str, patience: Duration, on_wait: OnWait<'_>) -> Result<PodLock, Error> {
+    let began = Instant::now();
+    let mut told = false;
+    let mut gone = 0;
+    loop {
         match make_dir(dir, 0o700) {
             // It was there, and was taken away before it could be seen that it is a folder.
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => continue,
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists && gone < LOCK_TRIES => {
+                gone += 1;
+                continue;
+            }
             made => made?,
         }
-        match PodLock::take(dir)? {
-            Taken::Mine(lock) => return Ok(lock),
-            Taken::Held(pid) => return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid }),
-            Taken::Gone => {}
+        let holder = match PodLock::take(dir)? {
+            Taken::Mine(lock) => match supervisor(dir, None) {
+                // The lock that it has is of a file that is gone.
+                Some(pid) => {
+                    drop(lock);
+                    return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: Some(pid) });
+                }
+                None => return Ok(lock),
+            },
+            Taken::Held(holder) => holder,
+            Taken::Gone if gone < LOCK_TRIES => {
+                gone += 1;
+                continue;
+            }
+            Taken::Gone => None,
+        };
+        if let Some(pid) = supervisor(dir, holder) {
+            return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: Some(pid) });
         }
+        let waited = began.elapsed();
+        if waited >= patience {
+            return Err(Error::Busy { namespace: namespace.into(), name: name.into(), pid: holder });
+        }
+        if waited >= SILENCE && !told {
+            on_wait(holder);
+            told = true;
+        }
+        lock::pause();
     }
-    Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: None })
 }
 
-/// As [`lock_pod`], for a supervisor: it is refused by another supervisor only. Commands take the lock too, for as long
-/// as they look after a pod that is lost, and a folder without a ledger looks like one to whoever comes at that moment.
-fn lock_to_run(dir: &Path, namespace: &str, name: &str) -> Result<PodLock, Error> {
-    for _ in 0..COMMAND_TRIES {
-        match lock_pod(dir, namespace, name) {
-            Err(Error::Running { pid, .. }) if !supervises(dir, pid) => lock::pause(),
-            taken => return taken,
-        }
-    }
-    lock_pod(dir, namespace, name)
-}
-
-/// Whether the process that holds the lock is the one that the ledger calls the supervisor.
-fn supervises(dir: &Path, holder: Option<u32>) -> bool {
-    let ledger = Ledger::load(dir).ok().flatten();
-    ledger.is_some_and(|ledger| ledger.stage == Stage::Live && Some(ledger.supervisor_pid) == holder)
+/// The pid of the pod's supervisor, if that lives. It is another than this process: who has begun to run the pod asks
+/// before it writes its ledger. `holder` has the lock; it speaks for a supervisor of another pid namespace.
+fn supervisor(dir: &Path, holder: Option<u32>) -> Option<u32> {
+    let ledger = Ledger::load(dir).ok().flatten().filter(|ledger| ledger.stage == Stage::Live)?;
+    let pid = ledger.supervisor_pid;
+    let lives = match ledger.supervisor() {
+        Supervisor::Alive => true,
+        Supervisor::Ended => false,
+        Supervisor::Unknown => holder == Some(pid) || (holder.is_none() && lock::is_listening(dir)),
+    };
+    lives.then_some(pid)
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {

@@ -2,14 +2,13 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1;
 use serde::de::DeserializeOwned;
 
 use super::events::{self, EventLine};
 use super::layout::Layout;
-use super::ledger::{Ledger, Stage};
+use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock};
 use super::{Error, atomic, io_error};
 
@@ -19,10 +18,12 @@ pub(super) const STATE: &str = "state.json";
 /// Whether somebody looks after a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// A supervisor holds the lock.
+    /// A supervisor lives.
     Running,
     /// It ended and was cleaned up.
     Ended,
+    /// It ended, and something of it could not be removed.
+    Left,
     /// Its supervisor died; what it made may still be there.
     Lost,
 }
@@ -39,31 +40,30 @@ pub struct Found {
 }
 
 impl Found {
-    /// Whether it is looked after at this moment.
+    /// Whether it is looked after at this moment. Its ledger says who does; the lock, whether one does of whom the ledger
+    /// can't say it (its pid is one of another pid namespace), or who hasn't written one yet.
     pub fn life(&self) -> Result<Life, Error> {
-        // The lock before the ledger: a pod that ends in between then reads as running, never as lost.
-        if PodLock::is_held(&self.dir)? {
-            return Ok(Life::Running);
-        }
-        Ok(match self.ledger()? {
-            Some(Ledger { stage: Stage::Ended, .. }) => Life::Ended,
-            Some(Ledger { stage: Stage::Live, .. }) | None => Life::Lost,
+        // The lock before the ledger: a pod that ends in between then reads as ended, never as lost.
+        let held = PodLock::is_held(&self.dir)?;
+        let ledger = match self.ledger() {
+            // Whoever holds the lock knows better.
+            Err(_) if held => return Ok(Life::Running),
+            ledger => ledger?,
+        };
+        let Some(ledger) = ledger else { return Ok(if held { Life::Running } else { Life::Lost }) };
+        Ok(match (ledger.stage, ledger.supervisor()) {
+            (Stage::Ended, _) => Life::Ended,
+            (Stage::Left, _) => Life::Left,
+            (Stage::Live, Supervisor::Alive) => Life::Running,
+            (Stage::Live, Supervisor::Ended) => Life::Lost,
+            (Stage::Live, Supervisor::Unknown) if held || self.lives_without_a_lock() => Life::Running,
+            (Stage::Live, Supervisor::Unknown) => Life::Lost,
         })
     }
 
-    /// As [`Self::life`], for one who means to clean up. Where the supervisor was killed while it made a child, that has the
-    /// lock until it executes: a moment, which is waited for here; a second at most, for then it is somebody else's.
-    pub fn settled_life(&self) -> Result<Life, Error> {
-        let deadline = Instant::now() + Duration::from_secs(1);
-        loop {
-            let life = self.life()?;
-            let held_by_the_dead = life == Life::Running
-                && self.ledger()?.is_some_and(|ledger| ledger.stage == Stage::Live && ledger.supervisor_has_ended());
-            if !held_by_the_dead || Instant::now() >= deadline {
-                return Ok(life);
-            }
-            lock::pause();
-        }
+    /// Whether the lock's file is gone (a cleaner of old files, a restored copy) and somebody listens on the pod's socket.
+    fn lives_without_a_lock(&self) -> bool {
+        !self.dir.join(lock::FILE).exists() && lock::is_listening(&self.dir)
     }
 
     /// Whether it is looked after, for one who asks until it isn't: where it is, the answer takes a moment.

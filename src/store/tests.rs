@@ -1,23 +1,21 @@
 #![allow(clippy::unwrap_used)]
+use super::identity::Identity;
 use super::read::{Life, find, list};
 use super::*;
 
 fn ledger(layout: &Layout, namespace: &str, name: &str) -> Ledger {
-    Ledger {
-        version: ledger::VERSION,
-        stage: Stage::Live,
-        namespace: namespace.into(),
-        name: name.into(),
-        uid: "u".into(),
-        supervisor_pid: 1,
-        supervisor_start: 2,
-        first_id: None,
-        cgroup: "/barepod/podu".into(),
-        data_dir: layout.data_dir(namespace, name, "u"),
-        log_dir: layout.log_dir(namespace, name, "u"),
-        manifest: None,
-        memory_qos: None,
-    }
+    // Of a supervisor in another pid namespace: the lock alone says whether that lives.
+    let pod = Identity::new(layout, namespace, name, "u");
+    Ledger { supervisor_pid: 1, supervisor_start: 2, ..Ledger::new(&pod, "/barepod/podu".into()) }
+}
+
+fn take_over(layout: &Layout, name: &str) -> Result<PodStore, Error> {
+    PodStore::take_over(layout, "default", name, &|_| {})
+}
+
+/// All of it is gone.
+fn finish(store: &mut PodStore) {
+    assert_eq!(store.finish(Remains::default()).unwrap(), Remains::default());
 }
 
 fn event(seconds: i64, message: &str) -> EventLine {
@@ -36,7 +34,7 @@ fn event(seconds: i64, message: &str) -> EventLine {
 fn a_second_supervisor_is_refused_and_names_the_first() {
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
-    let supervisor = Ledger { supervisor_pid: std::process::id(), ..ledger(&layout, "default", "web") };
+    let supervisor = Ledger::new(&Identity::new(&layout, "default", "web", "u"), "/barepod/podu".into());
     let _first = PodStore::create(&layout, supervisor).unwrap();
     let error = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap_err().to_string();
     let pid = std::process::id();
@@ -54,15 +52,15 @@ fn life_is_running_then_lost_then_ended_then_replaced() {
     assert_eq!(found.life().unwrap(), Life::Lost);
     let again = PodStore::create(&layout, ledger(&layout, "default", "web"));
     assert!(matches!(again, Err(Error::NotCleanedUp { .. })));
-    let mut store = PodStore::take_over(&layout, "default", "web").unwrap();
-    store.finish().unwrap();
+    let mut store = take_over(&layout, "web").unwrap();
+    finish(&mut store);
     drop(store);
     assert_eq!(found.life().unwrap(), Life::Ended);
     let logs = layout.log_dir("default", "web", "u");
-    fs::create_dir_all(&logs).unwrap();
+    fs::create_dir_all(logs.join("main")).unwrap();
     let mut store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
-    assert!(!logs.exists());
-    store.finish().unwrap();
+    assert!(!logs.join("main").exists());
+    finish(&mut store);
     store.remove().unwrap();
     assert_eq!(list(&layout).unwrap(), []);
 }
@@ -75,7 +73,7 @@ fn half_a_file_goes_with_the_takeover() {
     drop(PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap());
     let half = layout.pod_dir("default", "web").join(".state.json.tmp");
     fs::write(&half, "{\"half").unwrap();
-    let _store = PodStore::take_over(&layout, "default", "web").unwrap();
+    let _store = take_over(&layout, "web").unwrap();
     assert!(!half.exists());
 }
 
@@ -113,7 +111,7 @@ fn equal_events_aggregate_and_a_torn_line_is_skipped() {
     text.extend(b"{\"time\":");
     fs::write(&path, text).unwrap();
     drop(store);
-    let mut store = PodStore::take_over(&layout, "a", "web").unwrap();
+    let mut store = PodStore::take_over(&layout, "a", "web", &|_| {}).unwrap();
     store.append_event(event.clone()).unwrap();
     let events = find(&layout, "web").unwrap().events().unwrap();
     assert_eq!(events, [EventLine { count: 2, first: Some(event.time), ..event }]);
@@ -146,7 +144,7 @@ fn a_removal_that_died_halfway_is_no_pod_and_goes_with_the_next() {
     fs::create_dir_all(layout.pods_dir().join(".default.web.77-0/containers")).unwrap();
     assert_eq!(list(&layout).unwrap(), []);
     let mut store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
-    store.finish().unwrap();
+    finish(&mut store);
     store.remove().unwrap();
     assert_eq!(fs::read_dir(layout.pods_dir()).unwrap().count(), 0);
 }
@@ -162,7 +160,7 @@ fn rm_and_run_of_one_name_can_race() {
             match PodStore::create(&layout, ledger(&layout, "default", "web")) {
                 Ok(mut store) => {
                     assert!(store.dir().join("ledger.json").exists());
-                    store.finish().unwrap();
+                    finish(&mut store);
                     assert!(store.dir().join("ledger.json").exists());
                 }
                 Err(Error::Running { .. }) => {}
@@ -172,7 +170,7 @@ fn rm_and_run_of_one_name_can_race() {
     };
     let removes = |rounds: usize| {
         for _ in 0..rounds {
-            match PodStore::take_over(&layout, "default", "web").and_then(PodStore::remove) {
+            match take_over(&layout, "web").and_then(PodStore::remove) {
                 Ok(()) | Err(Error::Running { .. } | Error::NotFound(_) | Error::NotCleanedUp { .. }) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -206,9 +204,9 @@ fn looking_at_a_pod_does_not_keep_it_from_starting() {
         }
         let created: Vec<_> = (0..100)
             .map(|_| {
-                let supervisor = Ledger { supervisor_pid: std::process::id(), ..ledger(&layout, "default", "web") };
+                let supervisor = Ledger::new(&Identity::new(&layout, "default", "web", "u"), "/barepod/podu".into());
                 let mut store = PodStore::create(&layout, supervisor)?;
-                store.finish()?;
+                store.finish(Remains::default()).map(drop)?;
                 store.remove()
             })
             .collect();
@@ -271,7 +269,7 @@ fn a_hundred_thousand_different_events_fit_in_a_bounded_file() {
     assert!(read.last().unwrap().message.contains(&EVENTS.to_string()));
     // Whoever takes over from a killed writer knows the same, and counts on.
     drop(store);
-    let mut store = PodStore::take_over(&layout, "a", "web").unwrap();
+    let mut store = PodStore::take_over(&layout, "a", "web", &|_| {}).unwrap();
     assert_eq!(find(&layout, "web").unwrap().events().unwrap(), read);
     store.append_event(began).unwrap();
     assert_eq!(find(&layout, "web").unwrap().events().unwrap().last().unwrap().count, 2);
@@ -326,10 +324,155 @@ fn events_survive_a_kill_in_the_middle_of_a_replacement() {
     let half = store.dir().join(".events.jsonl.tmp");
     fs::write(&half, "{\"time\":\"2026").unwrap();
     drop(store);
-    let mut store = PodStore::take_over(&layout, "a", "web").unwrap();
+    let mut store = PodStore::take_over(&layout, "a", "web", &|_| {}).unwrap();
     assert!(!half.exists());
     store.append_event(event(1, "m")).unwrap();
     let events = find(&layout, "web").unwrap().events().unwrap();
     let first = Some(jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(events, [EventLine { count: 2, first, ..event(1, "m") }]);
+}
+
+/// The lock's file is gone (a cleaner of old files): the ledger says that the supervisor lives.
+#[test]
+fn a_supervisor_without_a_lock_file_is_one() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let pod = Identity::new(&layout, "default", "web", "u");
+    let supervisor = Ledger {
+        supervisor_pid: child.id(),
+        supervisor_start: ledger::process_start(child.id()).unwrap(),
+        ..Ledger::new(&pod, "/barepod/podu".into())
+    };
+    let store = PodStore::create(&layout, supervisor.clone()).unwrap();
+    store.mark_folders().unwrap();
+    fs::remove_file(store.dir().join(lock::FILE)).unwrap();
+    let found = find(&layout, "web").unwrap();
+    let refused =
+        |result: Result<PodStore, Error>| matches!(result, Err(Error::Running { pid, .. }) if pid == Some(child.id()));
+    for held in [Some(store), None] {
+        assert_eq!(found.life().unwrap(), Life::Running, "{held:?}");
+        assert!(refused(take_over(&layout, "web")));
+        assert!(refused(PodStore::create(&layout, ledger(&layout, "default", "web"))));
+    }
+    // Nor is its data folder taken by a pod of the same identity where all of the state is gone.
+    fs::remove_dir_all(layout.pods_dir()).unwrap();
+    assert!(refused(PodStore::create(&layout, ledger(&layout, "default", "web"))));
+    assert_eq!(fs::read_dir(layout.pods_dir()).unwrap().count(), 0, "what was refused has left nothing");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        matches!(PodStore::create(&layout, supervisor), Err(Error::NotCleanedUp { .. })),
+        "data that nobody has swept"
+    );
+    assert_eq!(orphans::collect(&layout).unwrap().len(), 1);
+}
+
+/// What could not be removed is known until it can: the pod is no free name, and its ids are no free ids.
+#[test]
+fn what_is_left_is_known() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let pool = Pool { count: 1, lock: tmp.path().join("ids.lock"), ..Pool::default() };
+    let with_ids = |name: &str| PodStore::create_with_ids(&layout, ledger(&layout, "default", name), &pool);
+    let mut store = with_ids("web").unwrap();
+    let remains = store.finish(Remains::of(["an immutable file"])).unwrap();
+    assert_eq!(remains.words(), ["an immutable file"]);
+    drop(store);
+    let found = find(&layout, "web").unwrap();
+    assert_eq!(found.life().unwrap(), Life::Left);
+    assert!(matches!(with_ids("other"), Err(Error::NoIds { .. })));
+    let refused = |result: Result<(), Error>| matches!(result, Err(Error::NotCleanedUp { left, .. }) if left == ["an immutable file"]);
+    assert!(refused(with_ids("web").map(drop)));
+    assert!(refused(take_over(&layout, "web").unwrap().remove()));
+    let mut store = take_over(&layout, "web").unwrap();
+    finish(&mut store);
+    assert_eq!(found.life().unwrap(), Life::Ended);
+    store.remove().unwrap();
+    assert_eq!(list(&layout).unwrap(), []);
+    with_ids("other").unwrap();
+}
+
+/// Several commands clean up after one pod: one after the other, and nobody is told that the pod runs.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "processes that race, as threads")]
+fn commands_wait_for_each_other() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    for _ in 0..20 {
+        drop(PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| match take_over(&layout, "web") {
+                    Ok(mut store) => {
+                        finish(&mut store);
+                        store.remove().unwrap();
+                    }
+                    Err(Error::NotFound(_)) => {}
+                    Err(error) => panic!("{error}"),
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(layout.pods_dir()).unwrap().count(), 0);
+    }
+}
+
+/// A state folder that was copied: nothing that its ledger names is its own.
+#[test]
+fn a_copied_state_folder_owns_nothing() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (layout, copy) = (Layout::at(&tmp.path().join("a")), Layout::at(&tmp.path().join("b")));
+    let pod = Identity::new(&layout, "default", "web", "u");
+    let store = PodStore::create(&layout, Ledger::new(&pod, "/barepod/podu".into())).unwrap();
+    store.mark_folders().unwrap();
+    let there = copy.pod_dir("default", "web");
+    fs::create_dir_all(&there).unwrap();
+    fs::copy(store.dir().join("ledger.json"), there.join("ledger.json")).unwrap();
+    assert_eq!(find(&copy, "web").unwrap().life().unwrap(), Life::Lost);
+    let mut copied = take_over(&copy, "web").unwrap();
+    assert_eq!(copied.ledger().cgroup, PathBuf::new());
+    finish(&mut copied);
+    copied.remove().unwrap();
+    assert!(store.ledger().data_dir.exists() && store.ledger().log_dir.exists());
+    assert_eq!(find(&layout, "web").unwrap().life().unwrap(), Life::Running);
+}
+
+/// Half a ledger, and a file in the folder's place: the pod is found, and what is its own by its name and its records.
+#[test]
+fn a_wreck_is_removed_by_its_name() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let pod = Identity::new(&layout, "default", "web", "u");
+    let supervisor = Ledger { supervisor_pid: 1, ..Ledger::new(&pod, Path::new("/x").join(pod.cgroup_name())) };
+    let store = PodStore::create(&layout, supervisor).unwrap();
+    let other = PodStore::create(&layout, ledger(&layout, "default", "web2")).unwrap();
+    for store in [&store, &other] {
+        store.mark_folders().unwrap();
+    }
+    fs::write(store.dir().join("ledger.json"), "{\"version\":1,\"sta").unwrap();
+    drop(store);
+    let found = find(&layout, "web").unwrap();
+    assert!(matches!(found.life(), Err(Error::Corrupt { .. })));
+    assert!(matches!(take_over(&layout, "web"), Err(Error::Corrupt { .. })));
+    let wreck = wreck::Wreck::take_over(&layout, "default", "web", &|_| {}).unwrap();
+    assert_eq!(wreck.cgroups, [Path::new("/x").join(pod.cgroup_name())]);
+    assert_eq!(wreck.data, [pod.data_dir()]);
+    wreck.bury().unwrap();
+    assert!(!pod.log_dir().exists() && layout.log_dir("default", "web2", "u").exists());
+    fs::write(layout.pod_dir("default", "web"), "not a folder").unwrap();
+    assert!(find(&layout, "web").unwrap().life().is_err());
+    wreck::Wreck::take_over(&layout, "default", "web", &|_| {}).unwrap().bury().unwrap();
+    assert_eq!(list(&layout).unwrap().len(), 1);
+}
+
+/// The longest name a pod can have is no obstacle to its removal.
+#[test]
+fn a_pod_with_a_long_name_is_removed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let name = "n".repeat(245);
+    let mut store = PodStore::create(&layout, ledger(&layout, "default", &name)).unwrap();
+    finish(&mut store);
+    store.remove().unwrap();
+    assert_eq!(fs::read_dir(layout.pods_dir()).unwrap().count(), 0);
 }

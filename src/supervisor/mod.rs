@@ -164,6 +164,10 @@ impl<'a> Supervisor<'a> {
         let host_mounts = crate::runtime::sandbox::isolate_mounts().map_err(SupervisorError::Mounts)?;
         let sources = Sources::new().map_err(|errno| SupervisorError::of("epoll_create1", errno.into()))?;
         let signals = Signals::catch(&sources).map_err(|error| SupervisorError::of("sigaction", error))?;
+        // From here on a signal ends the pod in order. A pod whose folders can't be made hears why when it needs them.
+        if let Err(error) = store.mark_folders() {
+            audience.warn(&error.to_string());
+        }
         let alarm = Alarm::new().map_err(|errno| SupervisorError::of("timerfd_create", errno.into()))?;
         sources
             .add(&alarm, Token::Alarm, Interest::Readable)
@@ -220,7 +224,7 @@ impl<'a> Supervisor<'a> {
     /// Runs the pod to its end and gives the exit code of `barepod run`.
     ///
     /// # Errors
-    /// Where the loop itself fails; containers may then still run, and the next command that names the pod ends them.
+    /// Where the loop itself fails; containers may then still run; the next `stop`, `rm` or `run` of the pod ends them.
     pub fn run(mut self) -> Result<u8, SupervisorError> {
         let first = match self.pod.rejected.take() {
             Some(message) => Event::Rejected { message },
@@ -266,10 +270,8 @@ impl<'a> Supervisor<'a> {
         let status = self.engine.status();
         self.pod.connection = None;
         self.control.close();
-        // Last: once the ledger says that it ended, nobody looks after this pod again.
-        if let Err(error) = self.store.finish() {
-            self.audience.warn(&error.to_string());
-        }
+        // Last: once the ledger says that nothing is left, nobody looks after this pod again.
+        let exit_code = self.settle_ledger(exit_code);
         // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
         drop(self.store);
         self.control.finish(exit_code, status.phase);

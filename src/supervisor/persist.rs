@@ -1,12 +1,18 @@
 //! What became of it, on disk: after each round of the loop, when the reactions to what happened are out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::slot::Slot;
 use super::{Supervisor, sources};
 use crate::log::Stream;
 use crate::report;
+use crate::runtime::sweep::{self, SweepRequest};
 use crate::store::Error;
+use crate::store::ledger::Remains;
+
+/// What a run exits with whose pod succeeded and is not all gone: barepod's own failure.
+const OWN_FAILURE: u8 = 125;
 
 /// What is not on disk yet. Written in this order, one part at a time, as something may happen meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +74,31 @@ impl Supervisor<'_> {
         let written = self.store.write_pod(&report::status::v1(&self.pod.manifest, &status, &facts));
         self.written = Some(status);
         written
+    }
+
+    /// The pod has ended: what is still there of it goes into the ledger, so that a later command can remove it. Decided by
+    /// looking, whatever was said of removals on the way. Gives the exit code: that of a pod that is not all gone is no success.
+    pub(super) fn settle_ledger(&mut self, exit_code: u8) -> u8 {
+        let remains = self.look_for_remains();
+        let pod = format!("{}/{}", self.pod.plan.lifecycle.namespace, self.pod.plan.lifecycle.name);
+        match self.store.finish(remains) {
+            Ok(remains) if remains.words().is_empty() => return exit_code,
+            Ok(remains) => {
+                let what = remains.words().join("; ");
+                self.audience.warn(&format!("left behind: {what}; `barepod rm {pod}` tries again to remove it"));
+            }
+            // The ledger still says that something may be there.
+            Err(error) => self.audience.warn(&format!("{error}; `barepod rm --force {pod}` removes the pod")),
+        }
+        if exit_code == 0 { OWN_FAILURE } else { exit_code }
+    }
+
+    fn look_for_remains(&self) -> Remains {
+        let folders = self.pod.dirs.to_sweep();
+        let cgroup = &self.pod.plan.cgroup.path;
+        // What was in the way may be gone (a lack of descriptors), and nobody is waited for any more.
+        let request = SweepRequest { cgroup, folders: &folders, patience: Duration::ZERO };
+        if sweep::is_clean(&request) { Remains::default() } else { Remains::of(sweep::sweep(&request)) }
     }
 
     /// What is known of containers that were made, by name.

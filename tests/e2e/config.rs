@@ -199,16 +199,16 @@ fn environment_and_expansion() {
 }
 
 /// The file of a limit in the pod's or a container's cgroup, on either version.
-fn limit(uid: &str, container: &str, v1: &str, v2: &str) -> String {
+fn limit(cgroup: &str, container: &str, v1: &str, v2: &str) -> String {
     let controller = v1.split('.').next().unwrap();
     let parents =
         ["/sys/fs/cgroup".to_owned(), format!("/sys/fs/cgroup/{controller}"), "/sys/fs/cgroup/cpu,cpuacct".into()];
     let places = parents.iter().flat_map(|parent| [(parent, v1), (parent, v2)]);
     let found: Vec<PathBuf> = places
-        .map(|(parent, file)| Path::new(parent).join(format!("barepod/pod{uid}")).join(container).join(file))
+        .map(|(parent, file)| Path::new(parent).join("barepod").join(cgroup).join(container).join(file))
         .filter(|path| path.exists())
         .collect();
-    let path = found.first().unwrap_or_else(|| panic!("no {v1} or {v2} for {container:?} of {uid}"));
+    let path = found.first().unwrap_or_else(|| panic!("no {v1} or {v2} for {container:?} of {cgroup}"));
     fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
@@ -221,9 +221,9 @@ fn limits_are_in_the_cgroups() {
     let mut run = case.start(&pod);
     case.wait_for("up");
     for who in ["", "main"] {
-        let memory = limit(case.uid(), who, "memory.limit_in_bytes", "memory.max");
+        let memory = limit(&case.cgroup(), who, "memory.limit_in_bytes", "memory.max");
         assert_eq!(memory, (64 << 20).to_string(), "memory of {who:?}");
-        let quota = limit(case.uid(), who, "cpu.cfs_quota_us", "cpu.max");
+        let quota = limit(&case.cgroup(), who, "cpu.cfs_quota_us", "cpu.max");
         assert!(["50000", "50000 100000"].contains(&quota.as_str()), "cpu of {who:?}: {quota}");
     }
     assert_eq!(case.get()["status"]["qosClass"], "Guaranteed");
@@ -266,7 +266,7 @@ fn who_is_in_the_pods_cgroup() {
     wait("a container's process in its cgroup", || {
         let all = fs::read_dir("/proc").unwrap().flatten();
         all.filter_map(|entry| fs::read_to_string(entry.path().join("cgroup")).ok())
-            .any(|text| text.contains(&format!("pod{}/main", case.uid())))
+            .any(|text| text.contains(&format!("{}/main", case.cgroup())))
     });
     case.release("go");
     assert_eq!(run.end(), 0);

@@ -116,7 +116,7 @@ fn before_anything_runs() {
     run.signal(Signal::TERM);
     assert_ne!(run.end(), 0);
     // Where handlers weren't in place yet it was killed: the next command cleans up.
-    case.barepod(&["get", "at-once"]);
+    case.barepod(&["stop", "at-once"]);
 }
 
 /// R5.10: a sidecar that crashes while mains are stopping is restarted, and stopped at its turn.

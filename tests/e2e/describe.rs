@@ -56,7 +56,7 @@ fn the_sums_are_those_of_the_cgroup() {
     assert!(wide.contains("cpu=400m,memory=160Mi   cpu=400m,memory=160Mi"), "{wide}");
 
     let base = PathBuf::from("/sys/fs/cgroup");
-    let pod = format!("barepod/pod{}", case.uid());
+    let pod = format!("barepod/{}", case.cgroup());
     let [quota, memory] = if base.join("cgroup.controllers").exists() {
         ["cpu.max", "memory.max"].map(|file| base.join(&pod).join(file))
     } else {

@@ -62,7 +62,7 @@ fn is_v1() -> bool {
 /// The pod's, where its pages are limited.
 fn cgroup(case: &Case) -> PathBuf {
     let root = if is_v1() { V1 } else { "/sys/fs/cgroup" };
-    Path::new(root).join("barepod").join(format!("pod{}", case.uid()))
+    Path::new(root).join("barepod").join(case.cgroup())
 }
 
 /// The limits of used and of reserved pages of a cgroup.

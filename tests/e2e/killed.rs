@@ -1,5 +1,5 @@
-//! The supervisor dies by SIGKILL, at whatever moment: the pod is shown as lost, and the next command that names it
-//! leaves nothing of it (design.md, section 5).
+//! The supervisor dies by SIGKILL, at whatever moment: commands that read show the pod as lost and touch nothing, and the
+//! next `stop`, `rm` or `run` of it leaves nothing (design.md, section 5).
 //!
 //! Moments are found in three ways: at each lifecycle line, at each change of the state folder (during creation), and
 //! at points spread evenly with a random share over a pod's whole life. `$BAREPOD_TEST_SEED` repeats a run.
@@ -51,9 +51,9 @@ fn clean_up(case: &Case, run: &mut Run<'_>, next: Next, when: &str) {
     let table = String::from_utf8_lossy(&all.stdout).into_owned();
     assert!(had_ended || !table.contains(" Running "), "{when}: shown as running:\n{table}");
     let output = match next {
-        Next::Get => case.barepod(&["get", case.name()]),
-        Next::Events => case.barepod(&["events", case.name()]),
-        Next::Describe => case.barepod(&["describe", case.name()]),
+        Next::Get => looked_at(case, "get", when),
+        Next::Events => looked_at(case, "events", when),
+        Next::Describe => looked_at(case, "describe", when),
         Next::Stop => case.barepod(&["stop", case.name()]),
         Next::Remove => case.barepod(&["rm", "--force", case.name()]),
         Next::Run => {
@@ -65,18 +65,39 @@ fn clean_up(case: &Case, run: &mut Run<'_>, next: Next, when: &str) {
     };
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!text.contains("warning") && !text.contains("panicked"), "{when}, {next:?}: {text}");
+    let looked = matches!(next, Next::Get | Next::Events | Next::Describe);
     if has_status && !had_ended && !matches!(next, Next::Remove | Next::Run) {
         let status = case.get()["status"].clone();
+        let phase = if looked { "Unknown" } else { "Failed" };
         // The engine is saved before the status is written: what it knew of the end isn't lost.
         if status["phase"] != "Succeeded" || !case.said("over") {
             assert_eq!(
                 (&status["phase"], &status["reason"]),
-                (&json!("Failed"), &json!("SupervisorLost")),
+                (&json!(phase), &json!("SupervisorLost")),
                 "{when}, {next:?}"
             );
         }
     }
+    if looked {
+        let removed = case.barepod(&["rm", case.name()]);
+        let text = String::from_utf8_lossy(&removed.stderr);
+        assert!(removed.status.success() && !text.contains("warning"), "{when}, {next:?}: {text}");
+    }
     case.nothing_left();
+}
+
+/// A command that reads: it ends nothing and writes nothing.
+fn looked_at(case: &Case, command: &str, when: &str) -> std::process::Output {
+    // The supervisor's children that were in the midst of something die with it; containers run on.
+    let of_the_pod = || {
+        let names = walkdir::WalkDir::new(case.root()).sort_by_file_name().into_iter().flatten();
+        names.map(|entry| entry.path().display().to_string()).collect::<Vec<_>>()
+    };
+    let ledger = || fs::read(case.state().join("ledger.json")).unwrap_or_default();
+    let before = (of_the_pod(), ledger());
+    let output = case.barepod(&[command, case.name()]);
+    assert_eq!((of_the_pod(), ledger()), before, "{when}: {command} has changed something");
+    output
 }
 
 /// Whether the pod came to its end before the supervisor died.
@@ -228,4 +249,53 @@ impl Random {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// Of a pod whose supervisor was killed containers run on, whoever looks: `stop` ends them.
+#[test]
+fn looking_ends_nothing() {
+    let Some(case) = Case::new("killed-looked-at") else { return };
+    let mut run = case.start(&case.pod().main("main", "echo line; exec serve main"));
+    case.wait_for("main up");
+    wait("the log", || case.logs("main", &[]) == "line\n");
+    run.kill();
+    let name = case.name().to_owned();
+    for command in [&["get", &name][..], &["get"], &["describe", &name], &["events", &name], &["logs", &name]] {
+        let output = case.barepod(command);
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!case.processes("serve").is_empty(), "{command:?} has ended the container");
+    }
+    let table = case.barepod(&["get", &name]);
+    let (out, err) = (String::from_utf8_lossy(&table.stdout), String::from_utf8_lossy(&table.stderr));
+    assert!(out.contains(" Unknown "), "{out}");
+    assert!(err.contains(&format!("`barepod rm --force default/{name}` ends what is left of it")), "{err}");
+    assert_eq!(case.logs("main", &[]), "line\n");
+    assert!(case.barepod(&["stop", &name]).status.success());
+    assert_eq!(case.processes("serve"), [""; 0]);
+    assert_eq!(case.get()["status"]["reason"], "SupervisorLost");
+}
+
+/// The file of a living pod's lock is gone (a cleaner of old files): the pod lives on, whoever looks, and can be stopped.
+#[test]
+fn a_lock_file_that_is_gone_ends_nothing() {
+    let Some(case) = Case::new("killed-lock") else { return };
+    let pod = case.pod().main("main", "say up; exec serve main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    fs::remove_file(case.state().join("lock")).unwrap();
+    let name = case.name().to_owned();
+    for command in [&["get", &name][..], &["get"], &["describe", &name], &["events", &name], &["logs", &name]] {
+        assert!(case.barepod(command).status.success(), "{command:?}");
+    }
+    assert_eq!(case.phase(), "Running");
+    for (command, says) in
+        [(&["rm", &name][..], "is running; stop it first"), (&["run", "pod.yaml"], "is already running")]
+    {
+        let output = case.barepod(command);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(says), "{command:?}: {text}");
+    }
+    assert!(!run.has_ended() && !case.processes("serve").is_empty());
+    assert!(case.barepod(&["stop", &name]).status.success());
+    assert_eq!(run.end(), 0);
 }

@@ -43,6 +43,7 @@ mod output;
 mod pasta;
 mod pressure;
 mod probes;
+mod remains;
 mod resize;
 mod restart;
 mod rootless;

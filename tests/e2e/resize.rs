@@ -16,7 +16,7 @@ struct Cgroups {
 impl Cgroups {
     fn of(case: &Case) -> Self {
         let v2 = PathBuf::from("/sys/fs/cgroup/cgroup.controllers").exists();
-        Self { pod: format!("barepod/pod{}", case.uid()), v2 }
+        Self { pod: format!("barepod/{}", case.cgroup()), v2 }
     }
 
     fn read(&self, container: &str, v1: &str, v2: &str) -> String {

@@ -88,7 +88,7 @@ fn what_cgroup_v2_is_told() {
     crate::harness::wait("all files", || case.trace().len() == 6);
     // 512 shares by the conversion that runc has since 1.3.2 and crun since 1.23.
     assert_eq!(case.trace(), [&wanted[..], &["cpu.weight 59"]].concat());
-    let pod = PathBuf::from("/sys/fs/cgroup/barepod").join(format!("pod{}", case.uid()));
+    let pod = PathBuf::from("/sys/fs/cgroup/barepod").join(case.cgroup());
     let read = |file: &str| fs::read_to_string(pod.join(file)).unwrap().trim().to_owned();
     // The kubelet's own conversion is still the linear one.
     assert_eq!([read("memory.oom.group"), read("memory.min"), read("cpu.weight")], ["0", "0", "20"]);
@@ -112,7 +112,7 @@ fn memory_qos_of_cgroup_v2() {
     }
     case.wait_for("up");
     let pods = PathBuf::from("/sys/fs/cgroup/barepod");
-    let cgroup = pods.join(format!("pod{}", case.uid()));
+    let cgroup = pods.join(case.cgroup());
     let read = |cgroup: &Path| {
         ["memory.min", "memory.low", "memory.high"]
             .map(|file| fs::read_to_string(cgroup.join(file)).unwrap().trim().to_owned())

@@ -2,7 +2,7 @@
 use std::fs;
 
 use super::*;
-use crate::store::ledger::{self, Ledger};
+use crate::store::ledger::Ledger;
 
 const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"default","uid":"u"},
     "spec":{"containers":[{"name":"main"}]},
@@ -11,26 +11,14 @@ const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","n
 
 /// A pod whose supervisor is dead. Its cgroup never existed, so that nothing of this machine is touched.
 fn lost_pod(layout: &Layout) -> Found {
-    let data_dir = layout.data_dir("default", "web", "u");
-    let ledger = Ledger {
-        version: ledger::VERSION,
-        stage: Stage::Live,
-        namespace: "default".into(),
-        name: "web".into(),
-        uid: "u".into(),
-        supervisor_pid: 1,
-        supervisor_start: 2,
-        first_id: None,
-        cgroup: format!("/barepod-recover-test-{}/podu", std::process::id()).into(),
-        data_dir: data_dir.clone(),
-        log_dir: layout.log_dir("default", "web", "u"),
-        manifest: None,
-        memory_qos: None,
-    };
+    let pod = Identity::new(layout, "default", "web", "u");
+    let cgroup = format!("/barepod-recover-test-{}/{}", std::process::id(), pod.cgroup_name());
+    let ledger = Ledger { supervisor_pid: 1, supervisor_start: 2, ..Ledger::new(&pod, cgroup.into()) };
+    let data_dir = ledger.data_dir.clone();
     let store = PodStore::create(layout, ledger).unwrap();
     store.write_pod(&serde_json::from_str(POD).unwrap()).unwrap();
     fs::create_dir_all(store.dir().join("containers/main/0")).unwrap();
-    fs::create_dir_all(data_dir.join("upper")).unwrap();
+    fs::create_dir_all(data_dir.join("volumes/v")).unwrap();
     drop(store);
     read::find(layout, "web").unwrap()
 }
@@ -64,8 +52,8 @@ fn what_cant_be_understood_doesnt_keep_a_pod_from_being_removed() {
     let found = lost_pod(&layout);
     fs::write(found.dir.join("state.json"), "{\"of\": \"another version\"}").unwrap();
     assert_eq!(reason(&find(&layout, "web").unwrap()).as_deref(), Some("SupervisorLost"));
-    let mut store = PodStore::take_over(&layout, "default", "web").unwrap();
-    store.finish().unwrap();
+    let mut store = PodStore::take_over(&layout, "default", "web", &|_| {}).unwrap();
+    assert!(store.finish(Remains::default()).unwrap().words().is_empty());
     store.remove().unwrap();
     let found = lost_pod(&layout);
     fs::write(found.dir.join("pod.json"), "{").unwrap();
@@ -91,7 +79,7 @@ fn a_pod_that_lives_is_left_alone() {
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
     lost_pod(&layout);
-    let _supervisor = PodStore::take_over(&layout, "default", "web").unwrap();
+    let _supervisor = PodStore::take_over(&layout, "default", "web", &|_| {}).unwrap();
     let found = find(&layout, "web").unwrap();
     assert_eq!(found.life().unwrap(), Life::Running);
     assert_eq!(reason(&found), None);

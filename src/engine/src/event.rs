@@ -28,7 +28,7 @@ pub enum Event {
     /// Forced deletion: SIGKILL to everything, now (`--force`, a second SIGINT).
     Kill,
     /// The supervisor that ran the pod is gone and everything it had started has been ended: nothing runs any more and
-    /// how the running containers ended could not be learnt (R8.6). The pod fails. Fed by the next command that finds it.
+    /// how the running containers ended could not be learnt (R8.6). The pod fails. Fed by the next command that cleans up after it.
     SupervisorLost,
     /// What all containers share has gone, and every process of the pod with it (the pid 1 of a shared pid namespace was
     /// killed). The exits of containers are told as ever, before or after.

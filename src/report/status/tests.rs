@@ -4,7 +4,7 @@ use std::time::Duration;
 use barepod_engine::status::{Condition, ConditionKind, Deletion, Phase, PodReason, TerminatedReason, WaitingReason};
 
 use super::*;
-use crate::report::lost;
+use crate::report::{Loss, lost};
 
 fn at(second: i64) -> WallTime {
     // Not whole seconds: Kubernetes' times are.
@@ -168,11 +168,11 @@ fn a_known_creation_time_stays_and_an_old_status_goes() {
 #[test]
 fn a_lost_pod_is_made_from_its_last_status() {
     let pod = v1(&manifest(), &running(), &facts());
-    let lost_pod = lost(&pod, "2026-11-23T12:00:00Z".parse().unwrap());
+    let lost_pod = lost(&pod, Loss::Killed, "2026-11-23T12:00:00Z".parse().unwrap());
     insta::assert_json_snapshot!(lost_pod.status);
     let ended = v1(&manifest(), &status(Phase::Succeeded, Vec::new()), &facts());
-    assert_eq!(lost(&ended, jiff::Timestamp::UNIX_EPOCH), ended);
-    let bare = lost(&manifest(), jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(lost(&ended, Loss::Killed, jiff::Timestamp::UNIX_EPOCH), ended);
+    let bare = lost(&manifest(), Loss::Killed, jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(bare.status.unwrap().phase.as_deref(), Some("Failed"));
 }
 

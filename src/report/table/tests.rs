@@ -32,7 +32,7 @@ fn pod(name: &str, phase: &str, initialized: bool, statuses: [&str; 4]) -> v1::P
 }
 
 fn row(pod: v1::Pod) -> PodRow {
-    PodRow { pod, lost: false }
+    PodRow { pod, life: Life::Running }
 }
 
 const IDLE: &str = r#""state":{"waiting":{"reason":"PodInitializing"}}"#;
@@ -87,7 +87,7 @@ fn the_status_column_says_what_kubectl_says() {
     let mut swept = pod("swept", "Failed", false, [code, IDLE, IDLE, IDLE]);
     swept.status.as_mut().unwrap().reason = Some("SupervisorLost".to_owned());
     rows.extend([stopping, stopped, deadline, swept].map(row));
-    rows.push(PodRow { pod: pod("lost", "Running", true, [DONE, READY, READY, READY]), lost: true });
+    rows.push(PodRow { pod: pod("lost", "Running", true, [DONE, READY, READY, READY]), life: Life::Lost });
     insta::assert_snapshot!(pods(&rows, now(), Width::Normal));
 }
 

@@ -114,6 +114,18 @@ pub struct SandboxDirs {
     pub data: PathBuf,
 }
 
+impl SandboxDirs {
+    /// All that goes when the pod has ended: attempts, the sandbox's files, volumes, upper layers.
+    pub fn to_sweep(&self) -> [PathBuf; 4] {
+        [
+            self.state.join("containers"),
+            self.state.join("sandbox"),
+            self.data.join("containers"),
+            self.data.join("volumes"),
+        ]
+    }
+}
+
 /// A pod's sandbox. Must be [`remove`](Self::remove)d; dropping it leaves cgroup and files to a sweep.
 #[derive(Debug)]
 pub struct Sandbox {

@@ -106,6 +106,15 @@ impl Case {
         &self.uid
     }
 
+    /// The name of the pod's cgroup, below `barepod`: after its uid, and (FNV-1a) after root, namespace and name.
+    pub fn cgroup(&self) -> String {
+        let text = format!("{}\0default\0{}\0", self.root().display(), self.name);
+        let digest = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        format!("pod{}_{digest:016x}", self.uid)
+    }
+
     /// The case's folder.
     pub fn dir(&self) -> &Path {
         self.dir.path()

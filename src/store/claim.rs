@@ -1,0 +1,106 @@
+//! Whose the folders outside of the state folder are. State is gone after a reboot by default, data and logs are not: each
+//! pod's have a record of their own, a copy of its ledger as it was when they were made.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::layout::Layout;
+use super::ledger::{Ledger, Remains, Supervisor};
+use super::{Error, io_error, remove_tree};
+
+/// The record, in a pod's data folder and in its log folder.
+pub(super) const RECORD: &str = ".barepod.json";
+
+/// Containers' root file systems and volumes are below: whoever may enter must not be able to look around.
+const DATA_MODE: u32 = 0o711;
+/// As the kubelet has it.
+const LOG_MODE: u32 = 0o755;
+
+/// Sees that the pod's folders are its own. What its earlier lives have left of logs goes.
+///
+/// # Errors
+/// [`Error::Running`] where a supervisor of this pod lives though its state folder is gone, [`Error::Foreign`] where the
+/// data are of a pod of another root.
+pub(super) fn check(layout: &Layout, ledger: &Ledger) -> Result<(), Error> {
+    let _lock = lock(&layout.data)?;
+    let (namespace, name) = (ledger.namespace.clone(), ledger.name.clone());
+    let found = Ledger::load_as(&ledger.data_dir, RECORD).ok().flatten();
+    match &found {
+        Some(other) if other.root != ledger.root => {
+            return Err(Error::Foreign { path: ledger.data_dir.clone(), root: other.root.clone() });
+        }
+        Some(other) if other.supervisor() == Supervisor::Alive => {
+            return Err(Error::Running { namespace, name, pid: Some(other.supervisor_pid) });
+        }
+        Some(_) | None => {}
+    }
+    if ledger.data_dir.exists() && fs::remove_dir(&ledger.data_dir).is_err() {
+        let left = vec![ledger.data_dir.display().to_string()];
+        return Err(Error::NotCleanedUp { namespace, name, left });
+    }
+    for log in own_logs(layout, &namespace, &name) {
+        remove_tree(&log)?;
+    }
+    remove_tree(&ledger.log_dir)
+}
+
+/// Makes the pod's data and log folders, with their records.
+pub(super) fn mark(ledger: &Ledger) -> Result<(), Error> {
+    for (folder, mode) in [(&ledger.data_dir, DATA_MODE), (&ledger.log_dir, LOG_MODE)] {
+        make_folders(folder, mode)?;
+        ledger.save_as(folder, RECORD)?;
+    }
+    Ok(())
+}
+
+/// Everything in the pod's data folder has been removed: so are its record and the folder. Gives what is left of it.
+pub(super) fn release(ledger: &Ledger) -> Remains {
+    Remains::of(remove_tree(&ledger.data_dir).err())
+}
+
+/// Log folders of pods of this name and root that have a record: not those of a kubelet, nor of another root.
+pub(super) fn own_logs(layout: &Layout, namespace: &str, name: &str) -> Vec<PathBuf> {
+    let mut logs: Vec<PathBuf> = records(&layout.logs)
+        .filter(|(_, record)| is_of(record, layout, namespace, name))
+        .map(|(folder, _)| folder)
+        .collect();
+    logs.sort();
+    logs
+}
+
+/// Whether a record is of the pod of this name below this root.
+pub(super) fn is_of(record: &Ledger, layout: &Layout, namespace: &str, name: &str) -> bool {
+    record.root == layout.root && record.namespace == namespace && record.name == name
+}
+
+/// The folders in `parent` that have a readable record.
+pub(super) fn records(parent: &Path) -> impl Iterator<Item = (PathBuf, Ledger)> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.path(), Ledger::load_as(&entry.path(), RECORD).ok()??)))
+}
+
+/// Who makes or takes away pods' data folders does so alone. The folder itself is locked, so that no file has to be there.
+pub(super) fn lock(data: &Path) -> Result<File, Error> {
+    make_folders(data, DATA_MODE)?;
+    let folder = File::open(data).map_err(io_error(data, "open"))?;
+    folder.lock().map_err(io_error(data, "flock"))?;
+    Ok(folder)
+}
+
+/// Makes a folder and its parents with exactly this mode on what is new, whatever the umask.
+fn make_folders(path: &Path, mode: u32) -> Result<(), Error> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_folders(parent, mode)?;
+    }
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+            .map_err(io_error(path, "mkdir")),
+    }
+}

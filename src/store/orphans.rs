@@ -1,0 +1,309 @@
+//! What is left of pods that no ledger knows any more: their state folder was on a tmpfs and the box was rebooted, or
+//! somebody removed it. Their data folders have records ([`claim`]) that say whose they are.
+//!
+//! Never touched: what a ledger of this root knows (also of a pod whose supervisor died: the pod's next command finds it
+//! there), what belongs to another root, and what a living supervisor has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::claim;
+use super::layout::Layout;
+use super::ledger::{Ledger, Stage, Supervisor};
+use super::{Error, io_error, remove_tree};
+
+/// How the folder of an orphan begins from the moment on that it is to be removed.
+const LEAVING: &str = ".leaving-";
+
+/// How long logs are kept of pods that nothing else is known of: since they were written last.
+pub const LOGS_ARE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Something to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// `NAMESPACE/NAME`, where a record says it.
+    pub pod: Option<String>,
+    /// Its data.
+    pub folder: PathBuf,
+    /// Its cgroup; empty where there can be no process in it.
+    pub cgroup: PathBuf,
+}
+
+/// Takes what nobody owns out of the way: from now on it is the caller's to remove, or the next one's that looks.
+///
+/// # Errors
+/// Where the data folder can't be read or locked.
+pub fn collect(layout: &Layout) -> Result<Vec<Orphan>, Error> {
+    if !layout.data.is_dir() {
+        return Ok(Vec::new());
+    }
+    let _lock = claim::lock(&layout.data)?;
+    let mut orphans = Vec::new();
+    for entry in fs::read_dir(&layout.data).map_err(io_error(&layout.data, "read"))?.flatten() {
+        let folder = entry.path();
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        // Unreadable is as good as none: it may have been cut off by the same power cut.
+        let record = Ledger::load_as(&folder, claim::RECORD).ok().flatten();
+        if name.starts_with(LEAVING) {
+            orphans.push(orphan(record, folder));
+        } else if is_orphan(layout, name, record.as_ref()) {
+            let away = set_aside(&folder);
+            orphans.push(orphan(record, away));
+        }
+    }
+    Ok(orphans)
+}
+
+fn orphan(record: Option<Ledger>, folder: PathBuf) -> Orphan {
+    let pod = record.as_ref().map(|record| format!("{}/{}", record.namespace, record.name));
+    // In another boot a cgroup of this path is somebody else's.
+    let cgroup = record.filter(|record| !record.is_of_another_boot()).map(|record| record.cgroup);
+    Orphan { pod, folder, cgroup: cgroup.unwrap_or_default() }
+}
+
+/// Under the lock, so that whoever comes next finds the name free. Where that can't be, it is removed where it is.
+fn set_aside(folder: &Path) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let start = super::ledger::process_start(std::process::id()).unwrap_or_default();
+    let away = folder.with_file_name(format!("{LEAVING}{}-{start}-{number}", std::process::id()));
+    match fs::rename(folder, &away) {
+        Ok(()) => away,
+        Err(_) => folder.to_owned(),
+    }
+}
+
+fn is_orphan(layout: &Layout, folder: &str, record: Option<&Ledger>) -> bool {
+    let Some((namespace, name, uid)) = parts(folder) else { return false };
+    if is_known(&layout.root, namespace, name, uid) {
+        return false;
+    }
+    match record {
+        Some(record) => {
+            let is_ours = record.root == layout.root;
+            is_ours && record.supervisor() == Supervisor::Ended
+        }
+        // Nobody else makes folders of such a name in data that are this root's alone.
+        None => layout.has_data_alone(),
+    }
+}
+
+/// Whether a ledger below this root has this pod's data.
+fn is_known(root: &Path, namespace: &str, name: &str, uid: &str) -> bool {
+    let state = Layout::pod_dir_below(root, namespace, name);
+    match Ledger::load(&state) {
+        Ok(Some(ledger)) => ledger.uid == uid && ledger.stage != Stage::Ended,
+        Ok(None) => false,
+        // What can't be understood may know it.
+        Err(_) => true,
+    }
+}
+
+/// Namespace, name and uid of the pod that a folder is named after; only a uid can have `_` in it.
+fn parts(folder: &str) -> Option<(&str, &str, &str)> {
+    let (namespace, rest) = folder.split_once('_')?;
+    let (name, uid) = rest.split_once('_')?;
+    (![namespace, name, uid].contains(&"") && !folder.starts_with('.')).then_some((namespace, name, uid))
+}
+
+/// Log folders of pods of this name that no state is known of any more, the one that was written last at the end.
+pub fn logs_of(layout: &Layout, namespace: &str, name: &str) -> Vec<PathBuf> {
+    let mut logs: Vec<(SystemTime, PathBuf)> =
+        claim::own_logs(layout, namespace, name).into_iter().map(|folder| (written_last(&folder), folder)).collect();
+    logs.sort();
+    logs.into_iter().map(|(_, folder)| folder).collect()
+}
+
+/// The pods of this bare name that have logs without state, as `NAMESPACE/NAME`.
+pub fn pods_with_logs(layout: &Layout, name: &str) -> Vec<(String, String)> {
+    let mut pods: Vec<(String, String)> = claim::records(&layout.logs)
+        .filter(|(_, record)| record.root == layout.root && record.name == name)
+        .map(|(_, record)| (record.namespace, record.name))
+        .collect();
+    pods.sort();
+    pods.dedup();
+    pods
+}
+
+/// Removes logs that nothing else is known of, of a pod's name.
+///
+/// # Errors
+/// The first that couldn't be removed.
+pub fn forget_logs(layout: &Layout, namespace: &str, name: &str) -> Result<(), Error> {
+    claim::own_logs(layout, namespace, name).iter().try_for_each(|folder| remove_tree(folder))
+}
+
+/// Removes logs without state that were written last before [`LOGS_ARE_KEPT`].
+///
+/// # Errors
+/// The first that couldn't be removed; the others are.
+pub fn forget_old_logs(layout: &Layout, now: SystemTime) -> Result<(), Error> {
+    let mut result = Ok(());
+    for (folder, record) in claim::records(&layout.logs) {
+        let state = layout.pod_dir(&record.namespace, &record.name);
+        // Ended ones that are still known keep theirs until `rm`, or until they are run again.
+        let is_known = !matches!(Ledger::load(&state), Ok(None)) || record.supervisor() == Supervisor::Alive;
+        let age = now.duration_since(written_last(&folder)).unwrap_or_default();
+        if record.root == layout.root && !is_known && age > LOGS_ARE_KEPT {
+            result = result.and(remove_tree(&folder));
+        }
+    }
+    result
+}
+
+/// When something in a log folder was written last: the record, or a container's log.
+fn written_last(folder: &Path) -> SystemTime {
+    let below = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    let logs = below(folder).flat_map(|entry| below(&entry.path()));
+    let times = below(folder).chain(logs).filter_map(|entry| entry.metadata().ok()?.modified().ok());
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::PodStore;
+    use super::super::identity::Identity;
+    use super::super::ledger::Remains;
+    use super::*;
+
+    fn ledger(layout: &Layout, name: &str) -> Ledger {
+        Ledger::new(&Identity::new(layout, "default", name, "u"), format!("/barepod/{name}").into())
+    }
+
+    fn pod(layout: &Layout, ledger: Ledger) -> PodStore {
+        let store = PodStore::create(layout, ledger).unwrap();
+        store.mark_folders().unwrap();
+        store
+    }
+
+    /// A pod of which only the data folder is left, as this makes its record.
+    fn only_data(layout: &Layout, name: &str, change: impl FnOnce(&mut Ledger)) -> PathBuf {
+        let mut ledger = ledger(layout, name);
+        change(&mut ledger);
+        fs::create_dir_all(ledger.data_dir.join("volumes/v")).unwrap();
+        ledger.save_as(&ledger.data_dir, claim::RECORD).unwrap();
+        ledger.data_dir
+    }
+
+    fn of_another_boot(ledger: &mut Ledger) {
+        ledger.boot = "another".into();
+    }
+
+    fn killed(ledger: &mut Ledger) {
+        ledger.supervisor_start += 1;
+    }
+
+    /// What no ledger knows and nobody alive has is collected, and nothing else.
+    #[test]
+    fn what_nobody_owns_is_collected() {
+        let tmp = tempfile::tempdir().unwrap();
+        let layout = Layout::at(tmp.path());
+        let gone = [
+            only_data(&layout, "rebooted", of_another_boot),
+            // In the same boot somebody removed the state folder; a process of its may be left.
+            only_data(&layout, "killed", killed),
+            only_data(&layout, "rebooted-ns", |ledger| {
+                of_another_boot(ledger);
+                ledger.supervisor_pid = 1;
+            }),
+        ];
+        let unmarked = layout.data_dir("default", "unmarked", "u");
+        fs::create_dir_all(unmarked.join("containers")).unwrap();
+        let kept = [
+            only_data(&layout, "alive", |_| {}),
+            only_data(&layout, "of-another-pid-namespace", |ledger| ledger.supervisor_pid = 1),
+            only_data(&layout, "of-another-root", |ledger| {
+                of_another_boot(ledger);
+                ledger.root = "/elsewhere".into();
+            }),
+        ];
+        for folder in ["seccomp", "images", "not_a-pod", ".x_y_z"] {
+            fs::create_dir_all(layout.data.join(folder)).unwrap();
+        }
+        let mut found = collect(&layout).unwrap();
+        found.sort_by(|a, b| a.pod.cmp(&b.pod));
+        let pods: Vec<_> =
+            found.iter().map(|orphan| (orphan.pod.as_deref(), orphan.cgroup.to_str().unwrap())).collect();
+        let expected = [
+            (None, ""),
+            (Some("default/killed"), "/barepod/killed"),
+            (Some("default/rebooted"), ""),
+            (Some("default/rebooted-ns"), ""),
+        ];
+        assert_eq!(pods, expected);
+        assert!(gone.iter().chain([&unmarked]).all(|folder| !folder.exists()), "their names are free");
+        assert!(kept.iter().all(|folder| folder.exists()));
+        for folder in ["seccomp", "images", "not_a-pod", ".x_y_z"] {
+            assert!(layout.data.join(folder).exists(), "{folder}");
+        }
+        // Whoever was to remove them died: they are found again.
+        assert_eq!(collect(&layout).unwrap().len(), found.len());
+        found.iter().for_each(|orphan| fs::remove_dir_all(&orphan.folder).unwrap());
+        assert_eq!(collect(&layout).unwrap(), []);
+    }
+
+    /// A ledger knows it: of a pod that runs, that is lost, that has left something, and one that can't be read.
+    #[test]
+    fn what_a_ledger_knows_is_the_pods() {
+        let tmp = tempfile::tempdir().unwrap();
+        let layout = Layout::at(tmp.path());
+        let mut killed = ledger(&layout, "lost");
+        killed.supervisor_start += 1;
+        let lost = pod(&layout, killed);
+        let mut left = pod(&layout, ledger(&layout, "left"));
+        let _ = left.finish(Remains::of(["a file"])).unwrap();
+        let torn = pod(&layout, ledger(&layout, "torn"));
+        fs::write(torn.dir().join("ledger.json"), "{\"vers").unwrap();
+        let mut ended = pod(&layout, ledger(&layout, "ended"));
+        assert_eq!(ended.finish(Remains::default()).unwrap(), Remains::default());
+        drop((lost, left, torn));
+        assert_eq!(collect(&layout).unwrap(), []);
+        let mut names: Vec<_> = fs::read_dir(&layout.data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["default_left_u", "default_lost_u", "default_torn_u"]);
+    }
+
+    /// Data that several roots share (an ordinary user's, by two session folders): what has no record may be anybody's.
+    #[test]
+    fn shared_data_without_a_record_are_left_alone() {
+        let tmp = tempfile::tempdir().unwrap();
+        let layout = Layout { root: tmp.path().join("run"), data: tmp.path().join("d"), logs: tmp.path().join("l") };
+        fs::create_dir_all(layout.data_dir("default", "x", "u")).unwrap();
+        assert_eq!(collect(&layout).unwrap(), []);
+        only_data(&layout, "y", of_another_boot);
+        assert_eq!(collect(&layout).unwrap().len(), 1);
+    }
+
+    /// Logs stay readable after a reboot: until the pod is run again, or removed, or for thirty days.
+    #[test]
+    fn logs_without_state_are_kept_for_a_while() {
+        let tmp = tempfile::tempdir().unwrap();
+        let layout = Layout::at(tmp.path());
+        let (one, other) = (ledger(&layout, "one"), ledger(&layout, "other"));
+        for mut ledger in [one.clone(), other.clone()] {
+            of_another_boot(&mut ledger);
+            fs::create_dir_all(ledger.log_dir.join("main")).unwrap();
+            ledger.save_as(&ledger.log_dir, claim::RECORD).unwrap();
+        }
+        let kubelets = layout.logs.join("default_one_kubelets");
+        fs::create_dir_all(kubelets.join("main")).unwrap();
+        assert_eq!(logs_of(&layout, "default", "one"), [one.log_dir.clone()]);
+        assert_eq!(pods_with_logs(&layout, "one"), [("default".to_owned(), "one".to_owned())]);
+        let now = SystemTime::now();
+        forget_old_logs(&layout, now + LOGS_ARE_KEPT - Duration::from_secs(60)).unwrap();
+        // A clock that is behind makes nothing old.
+        forget_old_logs(&layout, SystemTime::UNIX_EPOCH).unwrap();
+        assert!(one.log_dir.exists());
+        let mut store = pod(&layout, Ledger { uid: "v".into(), ..one.clone() });
+        assert!(!one.log_dir.join("main").exists(), "a new life has its own logs");
+        let _ = store.finish(Remains::default()).unwrap();
+        forget_old_logs(&layout, now + LOGS_ARE_KEPT * 2).unwrap();
+        assert!(one.log_dir.exists() && !other.log_dir.exists(), "of a pod that is known they stay");
+        store.remove().unwrap();
+        assert!(!one.log_dir.exists() && kubelets.exists());
+    }
+}

@@ -1,0 +1,96 @@
+//! A state folder that can't be understood (half a ledger, something foreign in its place): what is its pod's is found by
+//! the folder's name and by the records in data and logs ([`claim`]).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::claim;
+use super::identity::Identity;
+use super::layout::Layout;
+use super::ledger::Ledger;
+use super::lock::PodLock;
+use super::{A_COMMAND_WAITS, Error, OnWait, acquire, bury, remove_tree};
+
+/// What is known of a pod without its ledger. Holds the pod's lock where there is a folder that can have one.
+#[derive(Debug)]
+pub struct Wreck {
+    dir: PathBuf,
+    namespace: String,
+    name: String,
+    /// The pod's cgroups, of each life that a record tells of.
+    pub cgroups: Vec<PathBuf>,
+    /// The pod's data folders.
+    pub data: Vec<PathBuf>,
+    logs: Vec<PathBuf>,
+    _lock: Option<PodLock>,
+}
+
+impl Wreck {
+    /// Takes over what is left.
+    ///
+    /// # Errors
+    /// Where a supervisor or another command has it.
+    pub fn take_over(layout: &Layout, namespace: &str, name: &str, on_wait: OnWait<'_>) -> Result<Self, Error> {
+        let dir = layout.pod_dir(namespace, name);
+        let is_folder = fs::symlink_metadata(&dir).is_ok_and(|meta| meta.is_dir());
+        let lock = match is_folder {
+            true => Some(acquire(&dir, namespace, name, A_COMMAND_WAITS, on_wait)?),
+            false => None,
+        };
+        let mut wreck = Self {
+            dir,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            cgroups: Vec::new(),
+            data: Vec::new(),
+            logs: claim::own_logs(layout, namespace, name),
+            _lock: lock,
+        };
+        for (folder, record) in claim::records(&layout.data) {
+            if claim::is_of(&record, layout, namespace, name) && folder == record.data_dir {
+                wreck.add(layout, &record);
+            }
+        }
+        if layout.has_data_alone() {
+            wreck.add_unmarked(layout);
+        }
+        Ok(wreck)
+    }
+
+    fn add(&mut self, layout: &Layout, record: &Ledger) {
+        let pod = Identity::new(layout, &record.namespace, &record.name, &record.uid);
+        if !record.is_of_another_boot() && pod.owns_cgroup(&record.cgroup) {
+            self.cgroups.push(record.cgroup.clone());
+        }
+        self.data.push(record.data_dir.clone());
+    }
+
+    /// Folders that are named after the pod and have no record.
+    fn add_unmarked(&mut self, layout: &Layout) {
+        let named = format!("{}_{}_", self.namespace, self.name);
+        for entry in fs::read_dir(&layout.data).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_named = entry.file_name().as_encoded_bytes().starts_with(named.as_bytes());
+            if is_named && Ledger::load_as(&path, claim::RECORD).ok().flatten().is_none() && !self.data.contains(&path)
+            {
+                self.data.push(path);
+            }
+        }
+    }
+
+    /// What is below the state folder and may hold what a sweep has to undo.
+    pub fn state(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Everything else is gone: forgets logs and state.
+    ///
+    /// # Errors
+    /// Where they can't be removed.
+    pub fn bury(self) -> Result<(), Error> {
+        for log in &self.logs {
+            remove_tree(log)?;
+        }
+        bury(&self.dir, &self.namespace, &self.name)
+    }
+}
