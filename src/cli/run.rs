@@ -167,9 +167,7 @@ fn refused(report: manifest::Report) -> CliError {
 
 fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], quiet: bool) {
     if !warnings.is_empty() && !quiet {
-        let text = String::from_utf8_lossy(bytes);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        eprint!("{}", manifest::render(name, text, warnings, manifest_colour()));
+        eprint!("{}", manifest::render(name, &manifest::shown_text(bytes), warnings, manifest_colour()));
     }
 }
 

@@ -10,7 +10,7 @@ use super::parse::Wording;
 use super::path::FieldPath;
 use super::tree::{Node, Value, place};
 use super::validate::Known;
-use super::{Beside, Finding, Manifest, Objects, Wrong, de, objects, parse, validate};
+use super::{Beside, Finding, Manifest, Objects, Wrong, de, objects, parse, text, validate};
 
 /// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages. ConfigMaps and
 /// Secrets may be further documents of it. What the Pod refers to outside is not looked for: see [`decode_beside`].
@@ -148,7 +148,8 @@ fn decode_documents<T>(
     read: impl FnOnce(&str, &[Node]) -> (T, Vec<Vec<Diagnostic>>),
 ) -> Result<(T, Vec<Diagnostic>), Report> {
     let report = |text: &str, diagnostics| Report { name: name.to_owned(), text: text.to_owned(), diagnostics };
-    let text = parse::text_of(bytes, wording).map_err(|failed| report(&failed.0, vec![failed.1]))?;
+    let text = text::text_of(bytes, wording).map_err(|failed| report(&failed.0, vec![failed.1]))?;
+    let text = &*text;
     let trees = parse(text).map_err(|diagnostic| report(text, vec![diagnostic]))?;
     let (value, found) = read(text, &trees);
     let mut diagnostics = Vec::new();

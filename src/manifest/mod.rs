@@ -20,6 +20,7 @@ pub mod quantity;
 mod render;
 mod scalar;
 mod strict;
+mod text;
 mod tree;
 mod validate;
 
@@ -29,6 +30,12 @@ use k8s_openapi::api::core::v1;
 
 pub use decode::{decode, decode_beside, decode_objects, refuse};
 pub use defaults::apply_defaults;
+
+/// The text of a manifest's bytes, as far as it can be shown: what places in it are places of.
+#[must_use]
+pub fn shown_text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    text::lossy(bytes)
+}
 
 /// Whether a pod may be called `name`.
 ///
@@ -40,10 +47,10 @@ pub fn check_name(name: &str) -> Result<(), String> {
 }
 pub use diagnostic::{Diagnostic, Location, Report, Severity};
 pub use objects::{Content, Object, ObjectKind, Objects};
-pub use parse::MOST_BYTES;
 pub use path::FieldPath;
 pub use render::{Colour, render};
 pub use strict::{Fault, Kind, decode_strictly, nearest};
+pub use text::MOST_BYTES;
 
 /// What a Pod may refer to outside of its manifest.
 #[derive(Clone, Debug, Default)]

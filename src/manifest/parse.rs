@@ -6,15 +6,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::ops::Range;
 
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::diagnostic::{Aim, Diagnostic, escaped};
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
+use super::text::{self, Fault, Repair};
 use super::tree::{Duplicate, Entry, Mapping, Node, Value, boundary_before, place};
 
-/// The API server takes no bigger request.
-pub const MOST_BYTES: usize = 3 * 1024 * 1024;
 /// Levels of lists and maps in each other; a Pod needs about a dozen.
 const MOST_DEPTH: usize = 64;
 /// Nodes of the tree, with what aliases and merge keys copy.
@@ -49,34 +48,6 @@ pub(super) const CONFIG: Wording = Wording {
     empty_help: "it holds ConfigMaps and Secrets, separated by lines of ---",
 };
 
-/// Checks that bytes are text that YAML allows and gives it without a byte order mark. On failure: the
-/// text as far as it can be shown, and what is wrong with it.
-pub(super) fn text_of(bytes: &[u8], wording: Wording) -> Result<&str, Box<(String, Diagnostic)>> {
-    let whole = |message: String| Diagnostic::error(&FieldPath::root(), message);
-    let noun = wording.noun;
-    if bytes.len() > MOST_BYTES {
-        let message = format!("Too long: a {noun} may have at most {MOST_BYTES} bytes, this one has more");
-        return Err(Box::new((String::new(), whole(message))));
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let lossy = String::from_utf8_lossy(bytes).into_owned();
-        let at = error.valid_up_to();
-        let mut diagnostic = whole(format!("the text is not UTF-8: byte 0x{:02x}", bytes[at]))
-            .help("save the file as UTF-8 without a byte order mark");
-        diagnostic.location = Some(place(&lossy, &(at..at + 1)));
-        Box::new((lossy, diagnostic))
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let forbidden = |c: char| (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) || c == '\u{feff}';
-    if let Some((at, c)) = text.char_indices().find(|(_, c)| forbidden(*c)) {
-        let mut diagnostic = whole(format!("the character U+{:04X} is not allowed in a {noun}", u32::from(c)))
-            .help("in a string in double quotes it can be written as an escape, such as \"\\x07\"");
-        diagnostic.location = Some(place(text, &(at..at + c.len_utf8())));
-        return Err(Box::new((text.to_owned(), diagnostic)));
-    }
-    Ok(text)
-}
-
 /// Parses the one document in the text.
 pub(super) fn parse(text: &str, wording: Wording) -> Result<Node, Diagnostic> {
     let mut documents = parse_all(text, wording)?.into_iter();
@@ -89,25 +60,48 @@ pub(super) fn parse(text: &str, wording: Wording) -> Result<Node, Diagnostic> {
 
 /// Parses all documents that hold something.
 pub(super) fn parse_all(text: &str, wording: Wording) -> Result<Vec<Node>, Diagnostic> {
+    let mut documents = Vec::new();
+    let mut nodes = 0;
+    for place in text::values(text) {
+        documents.extend(parse_value(text, place, wording, &mut nodes)?);
+    }
+    Ok(documents)
+}
+
+/// Parses what is at this place of the text. What libyaml takes and the parser doesn't is mended, as often as the time for
+/// that lasts.
+fn parse_value(text: &str, place: Range<usize>, wording: Wording, nodes: &mut usize) -> Result<Vec<Node>, Diagnostic> {
+    let mut repair = Repair::new(&text[place.clone()]);
+    loop {
+        let mut builder = Builder {
+            text,
+            start: place.start,
+            wording,
+            repair: &repair,
+            parser: parser(repair.text()),
+            anchors: HashMap::new(),
+            nodes: *nodes,
+            fault: None,
+        };
+        let (read, fault) = (builder.documents(), builder.fault);
+        match read {
+            Ok(documents) => {
+                *nodes = builder.nodes;
+                return Ok(documents);
+            }
+            Err(diagnostic) => match fault {
+                Some((fault, at)) if repair.mend(fault, at) => {}
+                _ => return Err(diagnostic),
+            },
+        }
+    }
+}
+
+fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_unresolved_aliases = true;
-    let parser = Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder { text, wording, parser, anchors: HashMap::new(), nodes: 0 };
-    let mut documents = Vec::new();
-    while let Some((event, span)) = builder.next()? {
-        match event {
-            Event::StreamEnd => break,
-            Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
-            event => {
-                let node = builder.node(event, &span, 0)?;
-                if !node.is_null() {
-                    documents.push(node);
-                }
-            }
-        }
-    }
-    Ok(documents)
+    Parser::new_from_str_with_options(text, options)
 }
 
 /// What is said about a text that holds nothing.
@@ -124,33 +118,65 @@ pub(super) fn second_document(text: &str, node: &Node, wording: Wording) -> Diag
 
 /// Builds nodes from the parser's events.
 struct Builder<'t> {
+    /// All of it.
     text: &'t str,
+    /// Where in it what is parsed begins.
+    start: usize,
     wording: Wording,
+    repair: &'t Repair<'t>,
     parser: Parser<'t, StrInput<'t>>,
     /// What each anchor named, by the parser's number for it.
     anchors: HashMap<usize, Node>,
     /// Nodes made so far.
     nodes: usize,
+    /// What the parser stopped at, where that can be mended, and where.
+    fault: Option<(Fault, usize)>,
 }
 
 impl<'t> Builder<'t> {
+    fn documents(&mut self) -> Result<Vec<Node>, Diagnostic> {
+        let mut documents = Vec::new();
+        while let Some((event, span)) = self.next()? {
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                event => {
+                    let node = self.node(event, &span, 0)?;
+                    if !node.is_null() {
+                        documents.push(node);
+                    }
+                }
+            }
+        }
+        Ok(documents)
+    }
+
     /// The next event.
     fn next(&mut self) -> Result<Option<(Event<'t>, Range<usize>)>, Diagnostic> {
         match self.parser.next_event() {
             None => Ok(None),
             Some(Ok((event, span))) => Ok(Some((event, self.range(&span)))),
-            Some(Err(error)) => Err(self.syntax_error(&error)),
+            Some(Err(error)) => {
+                let fault = match error.kind() {
+                    ErrorKind::CommentNotSeparated => Some(Fault::Comment),
+                    ErrorKind::UnknownQuotedScalarEscape => Some(Fault::Escape),
+                    _ => None,
+                };
+                self.fault = fault.zip(error.marker().byte_offset());
+                Err(self.syntax_error(&error))
+            }
         }
     }
 
     /// Bytes of a span, whose markers count characters where the parser knows no bytes.
     fn range(&self, span: &Span) -> Range<usize> {
-        span.byte_range().unwrap_or(self.text.len()..self.text.len())
+        let found = span.byte_range().map(|range| range.start + self.start..range.end + self.start);
+        found.unwrap_or(self.text.len()..self.text.len())
     }
 
     /// What the parser couldn't read.
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
-        let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
+        let at = error.marker().byte_offset().map_or(self.text.len(), |at| at + self.start).min(self.text.len());
         let at = boundary_before(self.text, at);
         let message = format!("not YAML: {}", error.info());
         let tabs =
@@ -193,6 +219,7 @@ impl<'t> Builder<'t> {
         self.count(1, span)?;
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let text = if style == ScalarStyle::DoubleQuoted { self.repair.scalar(text) } else { text };
                 (Value::Scalar(self.scalar(&text, style, tag.as_deref(), span)?), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {

@@ -68,6 +68,70 @@ fn strings_of_json_are_read_to_the_letter() {
     assert_eq!(pod.metadata.annotations.unwrap()["a"], "\u{e9}\u{1f600}/\"\\\n\t");
 }
 
+/// libyaml's comments need no space before them, and it knows one escape more than YAML 1.2.
+#[test]
+fn what_libyaml_takes_is_taken() {
+    let head = "apiVersion: v1\nkind: Pod\nmetadata: {name: x, annotations: {a: ";
+    let good = "spec: {containers: [{name: b, image: 'bundle:b'}]}\n";
+    for (value, expected) in [
+        (r#""it\'s""#, "it's"),
+        (r#""\'\\'\"\'""#, r#"'\'"'"#),
+        (r#""\'" , b: "\'""#, "'"),
+        ("'it''s'", "it's"),
+        (r"'\'''", r"\'"),
+        (r"\'", r"\'"),
+        ("\"a\"#c\n", "a"),
+        ("'a'#c é\n", "a"),
+        ("a#c", "a#c"),
+    ] {
+        for end in ["}}\n", "}}#c \"\\'\"\n", "}#a\n}#b [\n", " #c\n}}\n"] {
+            let text = format!("{head}{value}{end}{good}");
+            let pod = decode("x", text.as_bytes()).map_err(|report| report.to_string()).unwrap().pod;
+            assert_eq!(pod.metadata.annotations.unwrap()["a"], expected, "{text}");
+        }
+    }
+    // Every place behind what was mended is where it was.
+    let text = format!("{head}\"\\'\"}}}}#é\nspec: {{containers: [{{name: b, nope: 1, image: 'bundle:b'}}]}}\n");
+    let report = decode("x", text.as_bytes()).unwrap_err();
+    assert_eq!(&text[report.diagnostics[0].location.clone().unwrap().span], "nope");
+    // What no YAML knows is refused as before.
+    for value in [r#""\q""#, r#""\'\q""#, "[a]b"] {
+        assert!(decode("x", format!("{head}{value}}}}}\n{good}").as_bytes()).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn a_text_may_be_utf_16_with_a_byte_order_mark() {
+    let text = "\u{feff}apiVersion: v1\nkind: Pod\nmetadata: {name: x, annotations: {a: \u{1f600}}}\nspec: {containers: [{name: b, image: 'bundle:b'}]}\n";
+    let units = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    for bytes in [units(u16::to_le_bytes), units(u16::to_be_bytes), text.as_bytes().to_vec()] {
+        let pod = decode("x", &bytes).map_err(|report| report.to_string()).unwrap().pod;
+        assert_eq!(pod.metadata.annotations.unwrap()["a"], "\u{1f600}");
+        assert_eq!(shown_text(&bytes), text.trim_start_matches('\u{feff}'));
+    }
+    let mut half = units(u16::to_le_bytes);
+    half.push(0x20);
+    let report = decode("x", &half).unwrap_err().to_string();
+    assert!(report.contains("half a character is missing"), "{report}");
+}
+
+/// As `kubectl apply -f` takes them: one document each.
+#[test]
+fn json_objects_may_stand_in_a_row() {
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": [{"name": "b", "nope": 1, "image": "bundle:b"}]}}"#;
+    let map = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"A": "}{"}}"#;
+    let good = pod.replace("\"nope\": 1, ", "");
+    for text in [format!("{map}{good}"), format!(" {good}\n\n{map}\n")] {
+        let manifest = decode("x", text.as_bytes()).map_err(|report| report.to_string()).unwrap();
+        assert!(manifest.objects.get(ObjectKind::ConfigMap, "default", "c").is_some());
+    }
+    // Places are those in the whole text.
+    let text = format!("{map}\n{pod}");
+    let report = decode("x", text.as_bytes()).unwrap_err();
+    let place = report.diagnostics[0].location.clone().unwrap();
+    assert_eq!((place.line, &text[place.span]), (2, "\"nope\""));
+}
+
 #[test]
 fn anchors_and_merge_keys_are_resolved() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  containers:\n  - &base\n    name: a\n    image: bundle:a\n    env: &env [{name: A, value: b}]\n  - <<: *base\n    name: b\n";
