@@ -85,6 +85,9 @@ pub struct RunArgs {
     /// No lifecycle lines, only what containers print and what goes wrong
     #[arg(short, long)]
     pub quiet: bool,
+    /// Says of each field that means nothing on one box why, instead of one line for all
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// How an ordinary user's pod gets to the network; by default by pasta where that is installed and works, else not at
     /// all. Not for pods with hostNetwork; those of root have their loopback
     #[arg(long, value_name = "HOW")]

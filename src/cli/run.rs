@@ -40,6 +40,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
     }
+    manifest::generate_name(&mut manifest.metadata, uuid::Uuid::new_v4().as_u128() as u32);
     let layout = global.layout()?;
     // While this process has one thread and holds nothing.
     let node = match rootless::prepare(&layout, &manifest)? {
@@ -63,6 +64,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file)).map_err(refused)?;
     drop(text);
+    tell_unlabelled(&plan::unlabelled(&manifest, &node));
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
     open_files(&plan)?;
     let box_has = cpus::needed(args, &manifest, &node)?;
@@ -126,10 +128,10 @@ pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
 }
 
 /// Reads and checks the manifest; prints what is accepted without effect. What it refers to is not looked for.
-pub(super) fn read(file: &Path, quiet: bool) -> Result<v1::Pod, CliError> {
+pub(super) fn read(file: &Path) -> Result<v1::Pod, CliError> {
     let (name, bytes) = text_of(file)?;
     let decoded = manifest::decode(&name, &bytes).map_err(refused)?;
-    warn(&name, &bytes, &decoded.warnings, quiet);
+    warn(&name, &bytes, &decoded.warnings, Detail::Some);
     Ok(decoded.pod)
 }
 
@@ -157,7 +159,12 @@ fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<Giv
     }
     let (name, bytes) = text_of(&args.file)?;
     let decoded = manifest::decode_beside(&name, &bytes, &beside).map_err(refused)?;
-    warn(&name, &bytes, &decoded.warnings, args.quiet);
+    let detail = match (args.quiet, args.verbose) {
+        (true, _) => Detail::None,
+        (false, true) => Detail::Each,
+        (false, false) => Detail::Some,
+    };
+    warn(&name, &bytes, &decoded.warnings, detail);
     Ok(Given { pod: decoded.pod, objects: decoded.objects, name, text: bytes })
 }
 
@@ -165,9 +172,39 @@ fn refused(report: manifest::Report) -> CliError {
     CliError::Manifest(report.render(manifest_colour()))
 }
 
-fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], quiet: bool) {
-    if !warnings.is_empty() && !quiet {
-        eprint!("{}", manifest::render(name, &manifest::shown_text(bytes), warnings, manifest_colour()));
+/// Prints warnings: of all fields that mean nothing here one line, unless each is asked for.
+fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], detail: Detail) {
+    if detail == Detail::None {
+        return;
+    }
+    let each = |diagnostic: &&manifest::Diagnostic| {
+        detail == Detail::Each || diagnostic.severity != manifest::Severity::NoEffect
+    };
+    let shown: Vec<manifest::Diagnostic> = warnings.iter().filter(each).cloned().collect();
+    if !shown.is_empty() {
+        eprint!("{}", manifest::render(name, &manifest::shown_text(bytes), &shown, manifest_colour()));
+    }
+    if let Some(line) = manifest::without_effect(name, warnings).filter(|_| detail == Detail::Some) {
+        rootless::warn(&line);
+    }
+}
+
+/// How much is said of what has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Nothing.
+    None,
+    /// A line.
+    Some,
+    /// A word about each field.
+    Each,
+}
+
+/// Labels of SELinux on a box without.
+fn tell_unlabelled(fields: &[String]) {
+    if !fields.is_empty() {
+        let fields = fields.join(", ");
+        rootless::warn(&format!("SELinux is not enabled on this box, so that no labels are put on: {fields}"));
     }
 }
 

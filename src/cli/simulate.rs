@@ -20,7 +20,8 @@ const UID: &str = "simulated";
 /// Prints the timeline, and what `barepod get` would show in the end.
 pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     let backoff = run::backoff(&args.backoff)?;
-    let mut pod = run::read(&args.file, false)?;
+    let mut pod = run::read(&args.file)?;
+    manifest::generate_name(&mut pod.metadata, 0);
     manifest::apply_defaults(&mut pod);
     pod.metadata.uid.get_or_insert_with(|| UID.to_owned());
     let spec = plan::lifecycle_of(&pod, backoff).map_err(CliError::Plan)?;

@@ -375,11 +375,11 @@ impl Walk {
                 Told::Fate
             }
             Some(Fate::Warned(why)) => {
-                self.found.push(Diagnostic::warning(&field, format!("{} has no effect: {why}", entry.key)));
+                self.found.push(Diagnostic::no_effect(&field, format!("{} has no effect: {why}", entry.key)));
                 Told::Fate
             }
             Some(Fate::Skipped(why)) => {
-                self.found.push(Diagnostic::warning(&field, format!("{} is not read: {why}", entry.key)));
+                self.found.push(Diagnostic::no_effect(&field, format!("{} is not read: {why}", entry.key)));
                 Told::Skip
             }
         }

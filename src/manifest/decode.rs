@@ -1,6 +1,7 @@
 //! The way from bytes to a checked Pod: text, tree, types, rules. Each stage runs as far as the ones before let it, so
 //! that a file's errors come in one go.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1;
@@ -10,7 +11,7 @@ use super::parse::Wording;
 use super::path::FieldPath;
 use super::tree::{Node, Value, place};
 use super::validate::Known;
-use super::{Beside, Finding, Manifest, Objects, Wrong, de, objects, parse, text, validate};
+use super::{Beside, Finding, Manifest, Objects, Wrong, de, exported, objects, parse, text, validate};
 
 /// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages. ConfigMaps and
 /// Secrets may be further documents of it. What the Pod refers to outside is not looked for: see [`decode_beside`].
@@ -60,7 +61,7 @@ pub fn refuse(name: &str, bytes: &[u8], findings: &[Finding]) -> Result<(), Repo
     if findings.is_empty() {
         return Ok(());
     }
-    let trees = |text: &str| parse::parse_all(text, parse::MANIFEST);
+    let trees = |text: &str| Ok(trees_of(text)?.0);
     let (_, warnings) = decode_documents(name, bytes, parse::MANIFEST, trees, |_, trees| {
         let pod = trees.iter().position(|tree| objects::kind_of(tree).is_none()).unwrap_or(0);
         let mut found = vec![Vec::new(); pod];
@@ -90,9 +91,11 @@ fn decode_manifest(
     mut objects: Objects,
     claims: Option<&BTreeSet<String>>,
 ) -> Result<Manifest, Report> {
-    let trees = |text: &str| match parse::parse_all(text, parse::MANIFEST)? {
-        trees if trees.is_empty() => Err(parse::empty(parse::MANIFEST)),
-        trees => Ok(trees),
+    let left_out = Cell::new(Vec::new());
+    let trees = |text: &str| {
+        let (trees, said) = trees_of(text)?;
+        left_out.set(said);
+        if trees.is_empty() { Err(parse::empty(parse::MANIFEST)) } else { Ok(trees) }
     };
     let (pod, warnings) = decode_documents(name, bytes, parse::MANIFEST, trees, |text, trees| {
         // Objects first: the Pod may stand before what it refers to.
@@ -114,14 +117,25 @@ fn decode_manifest(
         };
         found.extend(pods.map(|more| vec![parse::second_document(text, &trees[more], parse::MANIFEST)]));
         let tree = &trees[at];
-        let (pod, said) = match wrong_kind(tree, &["Pod"]) {
+        let (pod, mut said) = match wrong_kind(tree, &["Pod"]) {
             wrong if wrong.is_empty() => checked(tree, claims.map(|claims| Known { objects: &objects, claims })),
             wrong => (v1::Pod::default(), wrong),
         };
+        said.append(&mut left_out.take());
         found[at] = said;
         (pod, found)
     })?;
     Ok(Manifest { pod, objects, warnings })
+}
+
+/// A manifest's documents without what a cluster put into a Pod and nobody here can serve, and what is said about that.
+fn trees_of(text: &str) -> Result<(Vec<Node>, Vec<Diagnostic>), Diagnostic> {
+    let mut trees = parse::parse_all(text, parse::MANIFEST)?;
+    let mut said = Vec::new();
+    if let Some(pod) = trees.iter_mut().find(|tree| objects::kind_of(tree).is_none()) {
+        said = exported::leave_tokens_out(pod, text);
+    }
+    Ok((trees, said))
 }
 
 /// Text to a value by way of a tree; what `read` finds gets its place, and duplicate keys are found here.
@@ -167,7 +181,7 @@ fn decode_documents<T>(
     diagnostics.sort_by_key(|d| d.location.as_ref().map_or(0, |location| location.span.start));
     if diagnostics.len() > MOST_DIAGNOSTICS {
         let rest = diagnostics.split_off(MOST_DIAGNOSTICS);
-        if rest.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
+        if rest.iter().all(|diagnostic| diagnostic.severity != Severity::Error) {
             diagnostics.push(Diagnostic::warning(&FieldPath::root(), "too many warnings: the rest is not shown"));
         } else {
             diagnostics.push(Diagnostic::error(&FieldPath::root(), "too many errors: the rest is not shown"));

@@ -12,8 +12,10 @@ use super::render::render;
 pub enum Severity {
     /// The manifest can't be run.
     Error,
-    /// It runs, but something in it has no effect here.
+    /// It runs, but something in it doesn't do all that it says.
     Warning,
+    /// It runs, and the field means nothing on one box.
+    NoEffect,
 }
 
 /// Which part of a field in the text a diagnostic points at.
@@ -75,6 +77,11 @@ impl Diagnostic {
     /// A warning with free words, about the field's presence.
     pub(super) fn warning(field: &FieldPath, message: impl Into<String>) -> Diagnostic {
         Diagnostic { severity: Severity::Warning, aim: Aim::Key, ..Diagnostic::error(field, message) }
+    }
+
+    /// Of a field that means nothing here.
+    pub(super) fn no_effect(field: &FieldPath, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::NoEffect, ..Diagnostic::warning(field, message) }
     }
 
     /// `Required value`, with what exactly is required where that isn't plain.

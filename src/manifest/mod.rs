@@ -12,7 +12,9 @@ mod de;
 mod decode;
 mod defaults;
 mod diagnostic;
+mod exported;
 mod fields;
+mod generate;
 mod objects;
 mod parse;
 mod path;
@@ -30,6 +32,21 @@ use k8s_openapi::api::core::v1;
 
 pub use decode::{decode, decode_beside, decode_objects, refuse};
 pub use defaults::apply_defaults;
+pub use generate::generate_name;
+
+/// One line about all fields that mean nothing here; `None`: there are none.
+#[must_use]
+pub fn without_effect(name: &str, warnings: &[Diagnostic]) -> Option<String> {
+    let fields = warnings.iter().filter(|warning| warning.severity == Severity::NoEffect);
+    let fields: Vec<String> = fields.map(|warning| warning.field.to_string()).collect();
+    let (what, why) = match fields.len() {
+        0 => return None,
+        1 => ("this field has", "why"),
+        _ => ("these fields have", "why each"),
+    };
+    let name = diagnostic::escaped(name);
+    Some(format!("{name}: {what} no effect on one box: {} (run --verbose says {why})", fields.join(", ")))
+}
 
 /// The text of a manifest's bytes, as far as it can be shown: what places in it are places of.
 #[must_use]

@@ -38,7 +38,7 @@ pub fn render(name: &str, text: &str, diagnostics: &[Diagnostic], colour: Colour
 fn one(name: &str, text: &str, diagnostic: &Diagnostic, colour: Colour) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
+        Severity::Warning | Severity::NoEffect => Level::WARNING,
     };
     let renderer = match colour {
         Colour::Plain => Renderer::plain(),

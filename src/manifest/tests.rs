@@ -319,6 +319,64 @@ proptest! {
     }
 }
 
+/// What `kubectl get pod -o yaml` gives.
+const EXPORTED: &str = include_str!("tests/exported.yaml");
+
+/// A pod of a cluster runs as it was exported: the account's token is left out with its mounts, and all that means nothing
+/// here is one line.
+#[test]
+fn an_exported_pod_is_taken() {
+    let manifest = decode("pod.yaml", EXPORTED.as_bytes()).map_err(|report| report.to_string()).unwrap();
+    let spec = manifest.pod.spec.unwrap();
+    let volumes: Vec<_> = spec.volumes.iter().flatten().map(|volume| volume.name.as_str()).collect();
+    assert_eq!(volumes, ["data", "own"]);
+    for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
+        let mounts: Vec<_> = container.volume_mounts.iter().flatten().map(|mount| mount.name.as_str()).collect();
+        assert_eq!(mounts, ["data"], "{}", container.name);
+    }
+    let said: Vec<_> = manifest.warnings.iter().filter(|warning| warning.severity == Severity::Warning).collect();
+    assert_eq!(said.len(), 1);
+    assert_eq!(
+        said[0].message,
+        "kube-api-access-x2bvn is left out, with its mounts: there is no API server to issue tokens"
+    );
+    assert_eq!(&EXPORTED[said[0].location.clone().unwrap().span], "kube-api-access-x2bvn");
+    insta::assert_snapshot!(without_effect("pod.yaml", &manifest.warnings).unwrap(), @"");
+    // What is found out later is told in its place all the same.
+    let field = FieldPath::root().child("spec.volumes").index(1).child("hostPath.path");
+    let wrong = Wrong::Absent { value: "/srv".to_owned() };
+    let report = refuse("pod.yaml", EXPORTED.as_bytes(), &[Finding { field, wrong, help: None }]).unwrap_err();
+    assert_eq!(&EXPORTED[report.diagnostics[0].location.clone().unwrap().span], "/srv");
+    // A token that somebody wrote into a manifest is asked for.
+    let asked = EXPORTED.replace("kube-api-access-x2bvn", "token");
+    assert!(decode("pod.yaml", asked.as_bytes()).unwrap_err().to_string().contains("no API server to issue tokens"));
+}
+
+/// As a node without the device plugin: the container gets none of it. The API server's rules hold all the same.
+#[test]
+fn what_no_device_plugin_offers_is_left_out() {
+    let with = |resources: &str| {
+        rendered(&format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec:\n  containers: [{{name: a, image: 'bundle:a', resources: {resources}}}]\n"
+        ))
+    };
+    let gpu = "warning: nvidia.com/gpu has no effect: this box offers none, so that the container gets none";
+    for (resources, expected) in [
+        ("{limits: {nvidia.com/gpu: 1}}", gpu),
+        ("{limits: {nvidia.com/gpu: 1}, requests: {nvidia.com/gpu: 1}}", gpu),
+        (
+            "{requests: {nvidia.com/gpu: 1}}",
+            "error: Required value: Limit must be set for non overcommitable resources",
+        ),
+        ("{limits: {nvidia.com/gpu: 2}, requests: {nvidia.com/gpu: 1}}", "must be equal to nvidia.com/gpu limit of 2"),
+        ("{limits: {nvidia.com/gpu: 500m}}", "must be an integer"),
+        ("{limits: {nvidia.com/g pu: 1}}", "error: Invalid value: \"nvidia.com/g pu\""),
+    ] {
+        let said = with(resources);
+        assert!(said.contains(expected) && said.starts_with("accepted") == (expected == gpu), "{resources}: {said}");
+    }
+}
+
 /// What is found out later is said as what is wrong with the text is: in its place, also behind other documents.
 #[test]
 fn findings_are_told_in_their_places() {

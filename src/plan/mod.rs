@@ -54,5 +54,6 @@ pub use network::DNS_FORWARD;
 pub use pod::{PodNetwork, PodOptions, SecurityOptions, pod};
 pub use rootless::unenforced;
 pub use seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};
+pub use selinux::unlabelled;
 pub use sysctls::sysctl_pattern;
 pub use types::*;

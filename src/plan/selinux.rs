@@ -1,5 +1,7 @@
 //! `seLinuxOptions`: the labels of a container's process and files. The policy is the box's, and so are the names that
-//! it has for containers. Where there is none, asking for labels is an error and going without is not; without a word of
+//! it has for containers. Where SELinux isn't enabled
+//! none are put on, as on any such node, with a warning; where it is and the policy doesn't know containers, asking for
+//! labels is an error and going without is not; without a word of
 //! the manifest's or the bundle's none is put on, as containerd does unless it is told otherwise (`enable_selinux`).
 
 use k8s_openapi::api::core::v1;
@@ -32,15 +34,11 @@ pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanE
     for (field, _, container) in lifecycle::containers(spec) {
         let Some((place, options)) = asked(spec, container) else { continue };
         let cause = match &node.selinux {
-            SeLinux::Off => {
-                "SELinux is not enabled on this box, or no policy is loaded (/sys/fs/selinux, /proc/self/attr/current); \
-                 leave it out"
-            }
             SeLinux::On { containers: None } => {
                 "the policy of this box doesn't say how containers are labelled (lxc_contexts, below /etc/selinux); \
                  install what brings it: Debian's selinux-policy-default, container-selinux elsewhere"
             }
-            SeLinux::On { containers: Some(_) } => continue,
+            SeLinux::Off | SeLinux::On { containers: Some(_) } => continue,
         };
         let field = place.field(&field, "seLinuxOptions");
         let error = PlanError::Invalid { field, value: words(options), cause: cause.to_owned() };
@@ -48,6 +46,22 @@ pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanE
             errors.push(error);
         }
     }
+}
+
+/// Fields with labels that nobody puts on, as this box has no SELinux: a node's runtime leaves them out there.
+#[must_use]
+pub fn unlabelled(pod: &v1::Pod, node: &NodeFacts) -> Vec<String> {
+    let mut fields = Vec::new();
+    if node.selinux != SeLinux::Off {
+        return fields;
+    }
+    let spec = pod.spec.iter();
+    for (field, _, container) in spec.clone().flat_map(lifecycle::containers) {
+        let asked = spec.clone().find_map(|spec| asked(spec, container));
+        let field = asked.map(|(place, _)| place.field(&field, "seLinuxOptions"));
+        fields.extend(field.filter(|field| !fields.contains(field)));
+    }
+    fields
 }
 
 fn words(options: &v1::SELinuxOptions) -> String {

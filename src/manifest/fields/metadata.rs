@@ -1,7 +1,7 @@
 //! Fates of the object itself and its metadata.
 
 use super::Fate::{Honoured, Skipped, Warned};
-use super::{Table, refused};
+use super::Table;
 
 /// See [`super::TABLES`].
 pub(super) const TABLES: &[Table] = &[
@@ -23,7 +23,7 @@ pub(super) const TABLES: &[Table] = &[
             ("deletionGracePeriodSeconds", Warned("barepod stop --grace-period sets it")),
             ("deletionTimestamp", Warned("barepod stop sets it")),
             ("finalizers", Warned("there are no controllers that could take them away")),
-            ("generateName", refused("names are not generated", "give the pod a metadata.name")),
+            ("generateName", Honoured),
             ("generation", Warned("a manifest here has no history")),
             ("labels", Honoured),
             ("managedFields", Skipped("a manifest here has one owner")),

@@ -83,13 +83,13 @@ pub(super) const TABLES: &[Table] = &[
             (
                 "limits",
                 Partly(
-                    "cpu, memory, hugepages-SIZE, ephemeral-storage (of containers); extended resources are refused",
+                    "cpu, memory, hugepages-SIZE, ephemeral-storage (of containers); of extended resources the box has none: a warning",
                 ),
             ),
             (
                 "requests",
                 Partly(
-                    "cpu, memory, hugepages-SIZE, ephemeral-storage (of containers); extended resources are refused",
+                    "cpu, memory, hugepages-SIZE, ephemeral-storage (of containers); of extended resources the box has none: a warning",
                 ),
             ),
         ],

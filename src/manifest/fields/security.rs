@@ -5,8 +5,9 @@ use super::{Fate, Table, refused};
 
 const APPARMOR: Fate =
     Partly("of profiles that are loaded; RuntimeDefault is cri-containerd.apparmor.d; without a word none is put on");
-const SELINUX: Fate =
-    Partly("where the kernel has SELinux and a policy that says how containers are labelled; without a word none is");
+const SELINUX: Fate = Partly(
+    "where the kernel has SELinux and a policy that says how containers are labelled; a box without SELinux puts none on, with a warning",
+);
 const WINDOWS: Fate = refused("Windows is not supported", "leave it out");
 
 /// See [`super::TABLES`].

@@ -100,7 +100,14 @@ pub(super) const TABLES: &[Table] = &[
             ("downwardAPI", Honoured),
             ("podCertificate", refused("there is no API server to sign certificates", SECRET)),
             ("secret", Honoured),
-            ("serviceAccountToken", refused("there is no API server to issue tokens", SECRET)),
+            (
+                "serviceAccountToken",
+                refused(
+                    "there is no API server to issue tokens (only the volumes that clusters add to exported pods, \
+                     kube-api-access-*, are left out, with a warning)",
+                    SECRET,
+                ),
+            ),
         ],
     ),
     ("ConfigMapProjection", &[("items", Honoured), ("name", Honoured), ("optional", Honoured)]),

@@ -69,7 +69,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
     ("no-name", "apiVersion: v1\nkind: Pod\nspec:\n  containers: [{name: b, image: \"bundle:b\"}]\n"),
     (
         "generate-name",
-        "apiVersion: v1\nkind: Pod\nmetadata: {generateName: x-}\nspec:\n  containers: [{name: b, image: \"bundle:b\"}]\n",
+        "apiVersion: v1\nkind: Pod\nmetadata: {generateName: X_-}\nspec:\n  containers: [{name: b, image: \"bundle:b\"}]\n",
     ),
     (
         "bad-metadata",
@@ -197,7 +197,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
         "resources",
         pod!(
             "",
-            "    resources:\n      limits: {cpu: 1, memory: 100m, mem: 1Gi, nvidia.com/gpu: 1, hugepages-2Mi: 2Mi, ephemeral-storage: 1Gi}\n      requests: {cpu: 1500m, memory: -1}\n      claims: [{name: a}]\n"
+            "    resources:\n      limits: {cpu: 1, memory: 100m, mem: 1Gi, hugepages-2Mi: 2Mi, ephemeral-storage: 1Gi}\n      requests: {cpu: 1500m, memory: -1}\n      claims: [{name: a}]\n"
         ),
     ),
     (

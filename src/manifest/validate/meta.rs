@@ -14,7 +14,12 @@ const MOST_UID: usize = 253;
 /// Checks name, namespace, uid, labels and annotations.
 pub(super) fn check(meta: &ObjectMeta, path: &FieldPath, check: &mut Check<'_>) {
     match meta.name.as_deref() {
-        None | Some("") if meta.generate_name.is_some() => {}
+        None | Some("") if let Some(base) = meta.generate_name.as_deref().filter(|base| !base.is_empty()) => {
+            // As the API server: what follows makes a dash at the end one within.
+            let masked = base.strip_suffix('-').filter(|base| !base.is_empty()).map(|base| format!("{base}a"));
+            let broken = names::dns_subdomain(masked.as_deref().unwrap_or(base));
+            check.invalid(&path.child("generateName"), base, &broken);
+        }
         None | Some("") => {
             check.report(Diagnostic::required(&path.child("name"), "").help("give the pod a name: metadata.name"));
         }

@@ -67,6 +67,11 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
     let field = path.child("resources");
     requirements(resources, &field, check);
     for (list, amounts) in [("limits", &resources.limits), ("requests", &resources.requests)] {
+        for name in amounts.iter().flat_map(BTreeMap::keys).filter(|name| is_extended(name)) {
+            let message = format!("Kubernetes knows no {name} of a whole pod");
+            let forbidden = Diagnostic::forbidden(&field.child(list).key(name), message);
+            check.report(forbidden.help("ask for it in the container that needs it"));
+        }
         if amounts.as_ref().is_some_and(|amounts| amounts.contains_key("ephemeral-storage")) {
             let field = field.child(list).key("ephemeral-storage");
             let forbidden = Diagnostic::forbidden(&field, "Kubernetes knows no ephemeral-storage of a whole pod");
@@ -112,7 +117,7 @@ fn requirements(resources: &v1::ResourceRequirements, path: &FieldPath, check: &
     for (name, limit) in limits {
         let request = resources.requests.as_ref().and_then(|requests| requests.get(name)).map(Quantity::try_from);
         if let (Ok(limit), Some(Ok(request))) = (Quantity::try_from(limit), request) {
-            let rule = if name.starts_with(HUGE_PAGES) && request != limit {
+            let rule = if is_given(name) && request != limit {
                 "must be equal to"
             } else if request > limit {
                 "must be less than or equal to"
@@ -125,15 +130,15 @@ fn requirements(resources: &v1::ResourceRequirements, path: &FieldPath, check: &
     }
 }
 
-/// What there is for no other resource: none of them without a limit, nor without cpu or memory.
+/// What is given has a limit; huge pages need a word about cpu or memory as well.
 fn huge_pages(resources: &v1::ResourceRequirements, path: &FieldPath, check: &mut Check<'_>) {
     let limited = |name: &String| resources.limits.as_ref().is_some_and(|limits| limits.contains_key(name));
     for name in resources.requests.iter().flat_map(BTreeMap::keys) {
-        if name.starts_with(HUGE_PAGES) && !limited(name) {
+        if is_given(name) && !limited(name) {
             let field = path.child("limits").key(name);
             let message = "Required value: Limit must be set for non overcommitable resources";
             check.report(
-                Diagnostic::error(&field, message).help("huge pages are given, not shared: write it as a limit"),
+                Diagnostic::error(&field, message).help("what is given, not shared, needs its amount as a limit"),
             );
         }
     }
@@ -144,6 +149,16 @@ fn huge_pages(resources: &v1::ResourceRequirements, path: &FieldPath, check: &mu
             Diagnostic::forbidden(path, "HugePages require cpu or memory").help("add a request of one of them"),
         );
     }
+}
+
+/// What a device plugin would offer (`nvidia.com/gpu`).
+fn is_extended(name: &str) -> bool {
+    name.contains('/')
+}
+
+/// What is given to one container, never shared by several.
+fn is_given(name: &str) -> bool {
+    name.starts_with(HUGE_PAGES) || is_extended(name)
 }
 
 /// Names and amounts of one list.
@@ -161,6 +176,8 @@ fn amounts(list: &List, path: &FieldPath, check: &mut Check<'_>) {
             let message = format!("Invalid value: fractional byte value \"{}\" is invalid, must be an integer", text.0);
             let help = "m stands for thousandths; for megabytes write M or Mi";
             check.report(Diagnostic::error(&field, message).help(help));
+        } else if is_extended(name) && !amount.is_whole() {
+            check.report(Diagnostic::invalid(&field, &text.0, "must be an integer"));
         } else if let Some(size) = huge_page_size(name)
             && !amount.is_multiple_of(size)
         {
@@ -193,8 +210,12 @@ fn resource_name(name: &str, field: &FieldPath, check: &mut Check<'_>) {
             for detail in names::qualified(name) {
                 check.report(Diagnostic::invalid(field, name, detail).at_key());
             }
-            let forbidden = Diagnostic::forbidden(field, "extended resources are not supported");
-            check.report(forbidden.help("there are no device plugins here; a device can be a hostPath volume"));
+            // As a kubelet, which leaves out what no device plugin has registered (predicate.go).
+            let said = format!("{name} has no effect: this box offers none, so that the container gets none");
+            check.report(
+                Diagnostic::warning(field, said)
+                    .help("there are no device plugins here; a device can be a hostPath volume"),
+            );
         }
     }
 }

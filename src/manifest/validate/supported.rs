@@ -11,7 +11,7 @@ use super::{Check, each};
 pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
     if let Some(policy @ ("ClusterFirst" | "ClusterFirstWithHostNet")) = spec.dns_policy.as_deref() {
         let message = format!("{policy} means Default here: there is no cluster DNS");
-        check.report(Diagnostic::warning(&path.child("dnsPolicy"), message));
+        check.report(Diagnostic::no_effect(&path.child("dnsPolicy"), message));
     }
     for (path, volume) in each(spec.volumes.as_ref(), &path.child("volumes")) {
         if let Some(source) = &volume.image {
