@@ -95,7 +95,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("cgroups_rs", &["runtime/cgroup"]),
     ("libcgroups", &["runtime/cgroup"]),
     ("clap", &["cli"]),
-    ("ureq", &["runtime/handler"]),
+    ("rustls", &["runtime/handler"]),
     ("signal_hook", &["supervisor"]),
     ("simple_dns", &["runtime/handler"]),
     ("k8s_openapi", &["manifest", "plan", "report", "supervisor", "store", "cli", "simulate"]),

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::{Deserialize, Serialize};
 
+use super::url::{Scheme, Url};
 use super::{expansion, lifecycle};
 
 /// The Kubernetes release whose behaviour this is, for User-Agent headers.
@@ -58,8 +59,10 @@ pub enum Call {
         /// 1..=65535.
         port: u16,
     },
-    /// `grpc`: grpc.health.v1.Health/Check, without TLS.
+    /// `grpc`: grpc.health.v1.Health/Check.
     Grpc {
+        /// In clear text or by TLS.
+        scheme: Scheme,
         /// The pod's address.
         host: String,
         /// 1..=65535.
@@ -82,33 +85,33 @@ impl Call {
     /// Whether its host has to be looked up.
     pub fn needs_names(&self) -> bool {
         let host = match self {
-            Self::Http(get) => get.host(),
+            Self::Http(get) => &get.url.host,
             Self::Tcp { host, .. } | Self::Grpc { host, .. } => host,
         };
         host != "localhost" && host.parse::<std::net::IpAddr>().is_err()
     }
 }
 
-impl HttpGet {
-    /// The URL's host, an IPv6 address without its brackets.
-    pub fn host(&self) -> &str {
-        let authority = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
-        match authority.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or(rest),
-            None => authority.split([':', '/', '?']).next().unwrap_or(authority),
-        }
-    }
-}
-
 /// An HTTP GET.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpGet {
-    /// `http://10.0.0.1:80/healthz?full`
-    pub url: String,
-    /// In the order of the manifest, with the defaults that were not given.
+    /// Where.
+    pub url: Url,
+    /// How it is said.
+    pub version: HttpVersion,
+    /// Names as Go writes them, in the order of the manifest, with the defaults that were not given.
     pub headers: Vec<(String, String)>,
     /// Which answers are good.
     pub wanted: Wanted,
+}
+
+/// `protocol`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge (h2c), in clear text.
+    Http2,
 }
 
 /// Which answers are good.
@@ -197,7 +200,8 @@ impl Of<'_> {
         if let Some(grpc) = &probe.grpc {
             let service = grpc.service.clone().unwrap_or_default();
             let port = self.port(&IntOrString::Int(grpc.port))?;
-            return Ok(Handler::Network(Call::Grpc { host: self.pod_ip.to_owned(), port, service }));
+            let scheme = if grpc.mode.as_deref() == Some("TLS") { Scheme::Https } else { Scheme::Http };
+            return Ok(Handler::Network(Call::Grpc { scheme, host: self.pod_ip.to_owned(), port, service }));
         }
         Err(HandlerError::Nothing)
     }
@@ -213,21 +217,27 @@ impl Of<'_> {
     }
 
     fn http(&self, get: &v1::HTTPGetAction, agent: &str, wanted: Wanted) -> Result<HttpGet, HandlerError> {
-        let scheme = if get.scheme.as_deref() == Some("HTTPS") { "https" } else { "http" };
+        let scheme = if get.scheme.as_deref() == Some("HTTPS") { Scheme::Https } else { Scheme::Http };
         let host = given(get.host.as_ref()).unwrap_or(self.pod_ip);
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let path = get.path.as_deref().unwrap_or_default();
-        let slash = if path.starts_with('/') { "" } else { "/" };
+        let given = get.http_headers.iter().flatten();
         let mut headers: Vec<(String, String)> =
-            get.http_headers.iter().flatten().map(|header| (header.name.clone(), header.value.clone())).collect();
+            given.map(|header| (canonical(&header.name), header.value.clone())).collect();
         for (name, value) in [("User-Agent", format!("{agent}/{RELEASE}")), ("Accept", "*/*".to_owned())] {
-            if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+            if !headers.iter().any(|(given, _)| given == name) {
                 headers.push((name.to_owned(), value));
             }
         }
-        // As the kubelet: an empty Accept is none at all.
-        headers.retain(|(name, value)| !(name.eq_ignore_ascii_case("Accept") && value.is_empty()));
-        Ok(HttpGet { url: format!("{scheme}://{host}:{}{slash}{path}", self.port(&get.port)?), headers, wanted })
+        // As the kubelet: an empty Accept is none at all. (So is an empty User-Agent: Go's client leaves it out.)
+        let accept = headers.iter().find(|(name, _)| name == "Accept");
+        if accept.is_some_and(|(_, value)| value.is_empty()) {
+            headers.retain(|(name, _)| name != "Accept");
+        }
+        let version = match get.protocol.as_deref() {
+            Some("HTTP2") => HttpVersion::Http2,
+            _ => HttpVersion::Http1,
+        };
+        Ok(HttpGet { url: Url::new(scheme, host, self.port(&get.port)?, path), version, headers, wanted })
     }
 
     fn port(&self, port: &IntOrString) -> Result<u16, HandlerError> {
@@ -245,6 +255,20 @@ impl Of<'_> {
             .filter(|number| *number > 0)
             .ok_or_else(|| HandlerError::NoSuchPort { name: port_text(port) })
     }
+}
+
+/// A header's name as Go's net/textproto has it (CanonicalMIMEHeaderKey): `x-my-header` is `X-My-Header`.
+fn canonical(name: &str) -> String {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
+        return name.to_owned();
+    }
+    let mut begins = true;
+    let change = |c: char| {
+        let changed = if begins { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+        begins = c == '-';
+        changed
+    };
+    name.chars().map(change).collect()
 }
 
 fn port_text(port: &IntOrString) -> String {
@@ -267,7 +291,10 @@ impl Handler {
                 format!("command timed out: {:?} timed out after {seconds}s", command.join(" "))
             }
             Self::Network(Call::Http(get)) => {
-                format!("Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", get.url)
+                format!(
+                    "Get {:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+                    get.url.to_string()
+                )
             }
             Self::Network(Call::Tcp { host, port }) => format!("dial tcp {host}:{port}: i/o timeout"),
             Self::Network(Call::Grpc { host, port, .. }) => {

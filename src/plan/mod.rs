@@ -36,6 +36,7 @@ pub mod storage;
 mod sysctls;
 mod types;
 mod unsupported;
+mod url;
 mod volumes;
 
 #[cfg(test)]
@@ -45,7 +46,7 @@ pub use container::{container, label};
 pub use devices::wants_devices;
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use files::outdated as outdated_volumes;
-pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, Names, Wanted, handler};
+pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Wanted, handler};
 pub use hopeless::{Hopeless, hopeless};
 pub use image::{NamedImage, Origin, images, origin};
 pub use lifecycle::{init_kind, of as lifecycle_of};
@@ -57,3 +58,4 @@ pub use seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};
 pub use selinux::unlabelled;
 pub use sysctls::sysctl_pattern;
 pub use types::*;
+pub use url::{Scheme, Url};

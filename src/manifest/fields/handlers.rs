@@ -1,7 +1,7 @@
 //! Fates of probes, hooks and what both do.
 
-use super::Fate::Honoured;
-use super::{Table, later};
+use super::Fate::{Honoured, Partly};
+use super::Table;
 
 /// See [`super::TABLES`].
 pub(super) const TABLES: &[Table] = &[
@@ -23,10 +23,7 @@ pub(super) const TABLES: &[Table] = &[
         ],
     ),
     ("ExecAction", &[("command", Honoured)]),
-    (
-        "GRPCAction",
-        &[("mode", later("gRPC probes with TLS are not supported yet")), ("port", Honoured), ("service", Honoured)],
-    ),
+    ("GRPCAction", &[("mode", Honoured), ("port", Honoured), ("service", Honoured)]),
     (
         "HTTPGetAction",
         &[
@@ -34,7 +31,7 @@ pub(super) const TABLES: &[Table] = &[
             ("httpHeaders", Honoured),
             ("path", Honoured),
             ("port", Honoured),
-            ("protocol", later("a choice of HTTP versions is not supported yet")),
+            ("protocol", Partly("HTTP2 in clear text only, and to the pod itself")),
             ("scheme", Honoured),
         ],
     ),

@@ -118,6 +118,13 @@ pub(super) const CASES: &[(&str, &str)] = &[
             "    ports: [{name: http, containerPort: 80}, {name: admin, containerPort: 81}]\n    startupProbe: {httpGet: {port: htttp}}\n    livenessProbe: {tcpSocket: {port: metrics}}\n    lifecycle: {preStop: {httpGet: {port: http}}, postStart: {tcpSocket: {port: other}}}\n  - name: b\n    image: bundle:b\n    readinessProbe: {httpGet: {port: http}}\n"
         ),
     ),
+    (
+        "probe-protocols",
+        pod!(
+            "",
+            "    startupProbe: {grpc: {port: 1, mode: tls}}\n    livenessProbe: {httpGet: {port: 1, protocol: HTTP2, scheme: HTTPS, host: other}}\n    readinessProbe: {httpGet: {port: 1, protocol: h2c}}\n"
+        ),
+    ),
     ("working-dir", pod!("", "    workingDir: srv/app\n")),
     (
         "probe-thresholds",

@@ -95,6 +95,7 @@ fn probe(probe: &v1::Probe, ports: &Ports<'_>, path: &FieldPath, check: &mut Che
         && let Some(path) = handlers.first("grpc", check)
     {
         ports.check(&IntOrString::Int(grpc.port), &path.child("port"), check);
+        check.one_of(&path.child("mode"), grpc.mode.as_ref(), &["Plaintext", "TLS"]);
     }
     handlers.end("exec, httpGet, tcpSocket or grpc", check);
 }
@@ -177,6 +178,16 @@ fn http(get: &v1::HTTPGetAction, ports: &Ports<'_>, path: &FieldPath, check: &mu
     ports.check(&get.port, &path.child("port"), check);
     host(get.host.as_ref(), &path.child("host"), check);
     check.one_of(&path.child("scheme"), get.scheme.as_ref(), &["HTTP", "HTTPS"]);
+    check.one_of(&path.child("protocol"), get.protocol.as_ref(), &["HTTP1", "HTTP2"]);
+    if get.protocol.as_deref() == Some("HTTP2") {
+        // H2CContainerProbe: h2c by prior knowledge, to the pod itself.
+        if get.scheme.as_deref() == Some("HTTPS") {
+            check.report(Diagnostic::invalid(&path.child("scheme"), "HTTPS", "must be HTTP when protocol is HTTP2"));
+        }
+        if get.host.as_ref().is_some_and(|host| !host.is_empty()) {
+            check.report(Diagnostic::forbidden(&path.child("host"), "may not be set when protocol is HTTP2"));
+        }
+    }
     for (path, header) in each(get.http_headers.as_ref(), &path.child("httpHeaders")) {
         check.invalid(&path.child("name"), &header.name, &names::header(&header.name));
     }

@@ -1,160 +1,163 @@
-//! `httpGet`, as the kubelet's prober does it (pkg/probe/http): no certificate is checked, redirects are followed to
-//! the same host name only.
+//! `httpGet`, as the kubelet's prober does it (pkg/probe/http) and its runner of hooks (pkg/kubelet/lifecycle): no
+//! certificate is checked, redirects are followed to the same host name only, and a hook by HTTPS to a server that
+//! speaks HTTP is tried by HTTP.
 
-use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::io;
+use std::net::TcpStream;
 
-use ureq::config::Config;
-use ureq::http::{Response, StatusCode, Uri};
-use ureq::tls::{TlsConfig, TlsProvider};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body};
-
-use super::{BODY, Outcome, names, refused, shown};
-use crate::plan::{HttpGet, Names, Wanted};
+use super::wire::{self, Answer};
+use super::{BODY, Outcome, connect, h2, shown, tls};
+use crate::plan::{HttpGet, HttpVersion, Names, Scheme, Url, Wanted};
 
 /// Go's limit, the first included (pkg/probe/http, RedirectChecker).
 const MOST_REQUESTS: usize = 10;
-/// As many as ureq has room for.
-const MOST_ADDRESSES: usize = 16;
+
+/// Why there was no answer, in Go's words.
+enum Failed {
+    ClearText,
+    Because(String),
+}
 
 pub(super) fn get(request: &HttpGet, names: &Names) -> Outcome {
-    // Redirects are followed to the same host only: it is looked up once.
-    let addresses = match names::look_up(request.host(), names) {
-        Ok(addresses) => addresses,
-        Err(cause) => return Outcome::Failure(format!("Get {:?}: dial tcp: {cause}", request.url)),
+    match follow(request, names) {
+        // As the kubelet, whose hooks once went by HTTP whatever their scheme.
+        Err((url, Failed::ClearText)) if request.wanted == Wanted::Any && url.scheme == Scheme::Https => {
+            let headers = request.headers.iter().filter(|(name, _)| name != "Authorization").cloned().collect();
+            let url = Url { scheme: Scheme::Http, ..url };
+            let clear = HttpGet { url, headers, ..request.clone() };
+            follow(&clear, names).unwrap_or_else(failure)
+        }
+        outcome => outcome.unwrap_or_else(failure),
+    }
+}
+
+fn failure((url, why): (Url, Failed)) -> Outcome {
+    let why = match why {
+        Failed::ClearText => "http: server gave HTTP response to HTTPS client".to_owned(),
+        Failed::Because(why) => why,
     };
-    let first = addresses[0];
-    let agent = agent(addresses);
+    Outcome::Failure(format!("Get {:?}: {why}", url.to_string()))
+}
+
+/// Asks, and where it is redirected to.
+fn follow(request: &HttpGet, names: &Names) -> Result<Outcome, (Url, Failed)> {
     let mut url = request.url.clone();
     let mut requests = 1;
+    let mut is_absolute = false;
     loop {
-        let mut answer = match ask(&agent, &url, &request.headers) {
+        let answer = match ask(&url, request, is_absolute, names) {
             Ok(answer) => answer,
-            Err(error) => return failure(&url, first, &error),
+            Err(why) => return Err((url, why)),
         };
-        let Some(next) = redirect(&url, &answer) else { return judge(request.wanted, &mut answer) };
+        let location = answer.header("location").filter(|_| matches!(answer.status, 301 | 302 | 303 | 307 | 308));
+        let next = location.and_then(|location| Some((url.resolve(location)?, Url::is_absolute(location))));
+        let Some((next, absolute)) = next.filter(|(next, _)| next.host == request.url.host) else {
+            return judge(request.wanted, &answer).map_err(|why| (url, why));
+        };
         if requests == MOST_REQUESTS {
-            return Outcome::Failure(format!("Get {next:?}: stopped after {MOST_REQUESTS} redirects"));
+            return Err((next, Failed::Because(format!("stopped after {MOST_REQUESTS} redirects"))));
         }
         requests += 1;
-        url = next;
+        (url, is_absolute) = (next, absolute);
     }
 }
 
-fn agent(addresses: Vec<IpAddr>) -> Agent {
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .disable_verification(true)
-        .build();
-    let config = Config::builder()
-        .tls_config(tls)
-        .proxy(None)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .user_agent("")
-        .accept("")
-        .accept_encoding("")
-        .max_idle_connections(0)
-        .build();
-    Agent::with_parts(config, DefaultConnector::new(), Known(addresses))
-}
-
-fn ask(agent: &Agent, url: &str, headers: &[(String, String)]) -> Result<Response<Body>, ureq::Error> {
-    let mut request = agent.get(url).header("Connection", "close");
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    request.call()
-}
-
-fn failure(url: &str, ip: IpAddr, error: &ureq::Error) -> Outcome {
-    let port = url.parse().as_ref().map(port).unwrap_or_default();
-    match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Outcome::Error(format!("Get {url:?}: {error}")),
-        ureq::Error::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Outcome::Failure(format!("Get {url:?}: EOF"))
+fn ask(url: &Url, request: &HttpGet, is_absolute: bool, names: &Names) -> Result<Answer, Failed> {
+    let because = |cause: &io::Error| Failed::Because(words(cause));
+    let stream = connect(&url.host, url.port, names).map_err(Failed::Because)?;
+    let head = head(url, &request.headers, is_absolute);
+    match url.scheme {
+        Scheme::Http if request.version == HttpVersion::Http2 => {
+            let answer = over_http2(stream, url, &request.headers, is_absolute);
+            answer.map_err(|cause| because(&cause))
         }
-        ureq::Error::Io(cause) if cause.raw_os_error().is_some() => {
-            Outcome::Failure(format!("Get {url:?}: {}", refused(ip, port, cause)))
+        Scheme::Http => wire::exchange(stream, &head, BODY).map_err(|cause| because(&cause)),
+        Scheme::Https => {
+            let stream = tls::connect(stream, &url.host, None).map_err(|refusal| match refusal {
+                tls::Refusal::ClearText => Failed::ClearText,
+                tls::Refusal::Failed(cause) => because(&cause),
+            })?;
+            wire::exchange(stream, &head, BODY).map_err(|cause| because(&cause))
         }
-        ureq::Error::ConnectionFailed => {
-            let cause = std::io::Error::from_raw_os_error(libc::ECONNREFUSED);
-            Outcome::Failure(format!("Get {url:?}: {}", refused(ip, port, &cause)))
-        }
-        other => Outcome::Failure(format!("Get {url:?}: {other}")),
     }
 }
 
-/// Where a redirect leads that is to be followed.
-fn redirect(url: &str, answer: &Response<Body>) -> Option<String> {
-    let follows = matches!(
-        answer.status(),
-        StatusCode::MOVED_PERMANENTLY
-            | StatusCode::FOUND
-            | StatusCode::SEE_OTHER
-            | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT
-    );
-    let location = answer.headers().get("location").filter(|_| follows)?.to_str().ok()?;
-    let (from, to) = (url.parse::<Uri>().ok()?, resolve(url, location)?);
-    (from.host() == to.parse::<Uri>().ok()?.host()).then_some(to)
+/// By prior knowledge: no server is asked whether it speaks HTTP/2.
+fn over_http2(mut stream: TcpStream, url: &Url, headers: &[(String, String)], is_absolute: bool) -> io::Result<Answer> {
+    let authority = url.authority();
+    let (host, agent) = own_headers(headers, is_absolute);
+    let mut fields = vec![
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":path", url.target.as_str()),
+        (":authority", host.unwrap_or(&authority)),
+    ];
+    fields.extend(agent.map(|agent| ("user-agent", agent)));
+    let others: Vec<_> = others(headers).into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+    fields.extend(others.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let most = usize::try_from(BODY).unwrap_or(usize::MAX);
+    let answer = h2::call(&mut stream, &fields, None, h2::Body::First(most))?;
+    let status = answer.header(":status").and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| io::Error::other("the answer has no status"))?;
+    let location = answer.header("location").map(|location| ("location".to_owned(), location.to_owned()));
+    Ok(Answer { status, headers: location.into_iter().collect(), body: answer.message, cut: None })
 }
 
-/// A reference against the address it came from (RFC 3986, section 5.2, but for dot segments, which servers resolve).
-fn resolve(url: &str, location: &str) -> Option<String> {
-    let from: Uri = url.parse().ok()?;
-    let (scheme, authority) = (from.scheme_str()?, from.authority()?);
-    Some(if location.contains("://") {
-        location.to_owned()
-    } else if let Some(rest) = location.strip_prefix("//") {
-        format!("{scheme}://{rest}")
-    } else if location.starts_with('/') {
-        format!("{scheme}://{authority}{location}")
-    } else if location.starts_with('?') {
-        format!("{scheme}://{authority}{}{location}", from.path())
-    } else {
-        let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{scheme}://{authority}{folder}/{location}")
-    })
+fn words(cause: &io::Error) -> String {
+    match cause.raw_os_error() {
+        Some(errno) => super::words(errno),
+        None => cause.to_string(),
+    }
 }
 
-fn judge(wanted: Wanted, answer: &mut Response<Body>) -> Outcome {
+/// The request as Go writes it: host and agent first, then the others by name. A host that the manifest gives is not taken
+/// along to where an absolute redirect leads.
+fn head(url: &Url, headers: &[(String, String)], is_absolute: bool) -> String {
+    let (host, agent) = own_headers(headers, is_absolute);
+    let mut head = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", url.target, host.unwrap_or(&url.authority()));
+    if let Some(agent) = agent {
+        head.push_str(&format!("User-Agent: {agent}\r\n"));
+    }
+    for (name, value) in others(headers) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("Connection: close\r\n\r\n");
+    head
+}
+
+/// Host and agent that the manifest gives.
+fn own_headers(headers: &[(String, String)], is_absolute: bool) -> (Option<&str>, Option<&str>) {
+    let given = |wanted: &str| {
+        let found = headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        found.filter(|value| !value.is_empty())
+    };
+    (given("Host").filter(|_| !is_absolute), given("User-Agent"))
+}
+
+/// All headers but those that the client writes itself, or not at all.
+fn others(headers: &[(String, String)]) -> Vec<(&str, String)> {
+    const OWN: [&str; 6] = ["Host", "User-Agent", "Connection", "Content-Length", "Transfer-Encoding", "Trailer"];
+    // A line break in a value would begin a header of its own.
+    let value = |value: &str| value.replace(['\r', '\n'], " ").trim().to_owned();
+    let others = headers.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    let mut others: Vec<_> = others.map(|(name, text)| (name.as_str(), value(text))).collect();
+    others.sort_by_key(|(name, _)| *name);
+    others
+}
+
+/// A hook asks for no more than an answer; a probe for one whose body is whole, as far as it is read.
+fn judge(wanted: Wanted, answer: &Answer) -> Result<Outcome, Failed> {
     if wanted == Wanted::Any {
-        return Outcome::Success;
+        return Ok(Outcome::Success);
     }
-    let status = answer.status().as_u16();
-    let mut body = Vec::new();
-    // An answer that breaks off is an answer: its status counts.
-    let _ = answer.body_mut().as_reader().take(BODY).read_to_end(&mut body);
-    let body = shown(&body);
-    match status {
+    if let Some(cause) = &answer.cut {
+        return Err(Failed::Because(words(cause)));
+    }
+    let (status, body) = (answer.status, shown(&answer.body));
+    Ok(match status {
         300..=399 => Outcome::Warning(format!("Probe terminated redirects, Response body: {body}")),
         200..=299 => Outcome::Success,
         _ if body.is_empty() => Outcome::Failure(format!("HTTP probe failed with statuscode: {status}")),
         _ => Outcome::Failure(format!("HTTP probe failed with statuscode: {status}: {body}")),
-    }
-}
-
-fn port(uri: &Uri) -> u16 {
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    uri.port_u16().unwrap_or(default)
-}
-
-/// The host's addresses, which were looked up before.
-#[derive(Debug)]
-struct Known(Vec<IpAddr>);
-
-impl Resolver for Known {
-    fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut found = self.empty();
-        for ip in self.0.iter().take(MOST_ADDRESSES) {
-            found.push(SocketAddr::new(*ip, port(uri)));
-        }
-        Ok(found)
-    }
+    })
 }

@@ -5,8 +5,11 @@
 //! ([`Call`]), when is the engine's.
 
 mod grpc;
+mod h2;
 mod http;
 mod names;
+mod tls;
+mod wire;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -91,7 +94,7 @@ fn ask(request: OwnedFd) -> Result<Outcome, String> {
     Ok(match &call {
         Call::Http(get) => http::get(get, &names),
         Call::Tcp { host, port } => tcp(host, *port, &names),
-        Call::Grpc { host, port, service } => grpc::check(host, *port, service, &names),
+        Call::Grpc { scheme, host, port, service } => grpc::check(*scheme, host, *port, service, &names),
     })
 }
 

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 use super::*;
-use crate::plan::{HttpGet, Wanted};
+use crate::plan::{HttpGet, HttpVersion, Scheme, Url, Wanted};
 
 fn nobody() -> Names {
     Names::default()
@@ -36,10 +36,14 @@ fn answer(status: &str, more: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{more}\r\n{body}", body.len())
 }
 
+fn url(scheme: Scheme, port: u16) -> Url {
+    Url { scheme, host: "127.0.0.1".to_owned(), port, target: "/healthz?full".to_owned() }
+}
+
 fn http_get(port: u16, wanted: Wanted) -> Outcome {
     let headers =
         vec![("User-Agent".to_owned(), "kube-probe/1.37".to_owned()), ("Accept".to_owned(), "*/*".to_owned())];
-    http::get(&HttpGet { url: format!("http://127.0.0.1:{port}/healthz?full"), headers, wanted }, &nobody())
+    http::get(&HttpGet { url: url(Scheme::Http, port), version: HttpVersion::Http1, headers, wanted }, &nobody())
 }
 
 #[test]
@@ -59,16 +63,161 @@ fn http_statuses_are_judged() {
     }
 }
 
+/// As Go writes it, letter by letter.
 #[test]
 fn a_request_says_what_the_kubelets_says() {
-    let (port, handle) = server(vec![answer("200 OK", "", "")]);
-    http_get(port, Wanted::Success);
-    let text = handle.join().unwrap().remove(0).to_lowercase();
-    let mut lines: Vec<&str> = text.trim_end().lines().collect();
-    assert_eq!(lines.remove(0), "get /healthz?full http/1.1");
-    lines.sort_unstable();
-    let host = format!("host: 127.0.0.1:{port}");
-    assert_eq!(lines, ["accept: */*", "connection: close", host.as_str(), "user-agent: kube-probe/1.37"]);
+    let pairs = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    for (headers, expected) in [
+        (
+            pairs(&[("User-Agent", "kube-probe/1.37"), ("Accept", "*/*")]),
+            "Host: HERE\r\nUser-Agent: kube-probe/1.37\r\nAccept: */*\r\n",
+        ),
+        (pairs(&[("User-Agent", ""), ("X-Key", " a b ")]), "Host: HERE\r\nX-Key: a b\r\n"),
+        (
+            pairs(&[("X-Key", "2"), ("Host", "shop.example"), ("Accept", "a"), ("X-Key", "1\r\nX-Forged: 1")]),
+            "Host: shop.example\r\nAccept: a\r\nX-Key: 2\r\nX-Key: 1  X-Forged: 1\r\n",
+        ),
+    ] {
+        let (port, handle) = server(vec![answer("200 OK", "", "")]);
+        let request =
+            HttpGet { url: url(Scheme::Http, port), version: HttpVersion::Http1, headers, wanted: Wanted::Success };
+        assert_eq!(http::get(&request, &nobody()), Outcome::Success);
+        let expected = expected.replace("HERE", &format!("127.0.0.1:{port}"));
+        let text = format!("GET /healthz?full HTTP/1.1\r\n{expected}Connection: close\r\n\r\n");
+        assert_eq!(handle.join().unwrap(), [text]);
+    }
+}
+
+/// What is read of a body has to be whole; what comes behind that needn't be.
+#[test]
+fn a_body_that_is_cut_short_is_a_failure() {
+    let long = "x".repeat(BODY as usize);
+    let cut = "unexpected EOF";
+    for (answer, why) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine!".to_owned(), None),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfine!".to_owned(), Some(cut)),
+        (format!("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{long}"), None),
+        (format!("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{}", &long[1..]), Some(cut)),
+        ("HTTP/1.0 200 OK\r\n\r\nto the end".to_owned(), None),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\n\r\n".to_owned(), None),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nok".to_owned(), Some(cut)),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n".to_owned(), Some("EOF")),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno\r\n".to_owned(), Some("malformed HTTP chunk \"no\"")),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 None\r\nContent-Length: 9\r\n\r\n".to_owned(), None),
+        ("HTTP/1.1 200 OK\r\nContent-Le".to_owned(), Some(cut)),
+        (String::new(), Some("EOF")),
+        ("SSH-2.0-OpenSSH\r\n".to_owned(), Some("malformed HTTP response \"SSH-2.0-OpenSSH\"")),
+        ("HTTP/1.1 2000 OK\r\n".to_owned(), Some("malformed HTTP status line \"HTTP/1.1 2000 OK\"")),
+        (format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(300_000)), Some("the answer's head is too long")),
+    ] {
+        let (port, handle) = server(vec![answer.clone()]);
+        let got = http_get(port, Wanted::Success);
+        handle.join().unwrap();
+        let start = answer.get(..60).unwrap_or(&answer);
+        match why {
+            None => assert_eq!(got, Outcome::Success, "{start:?}"),
+            Some(why) => {
+                let text = format!("Get \"http://127.0.0.1:{port}/healthz?full\": {why}");
+                assert_eq!(got, Outcome::Failure(text), "{start:?}");
+            }
+        }
+    }
+    // A hook wants an answer, not its body.
+    let (port, handle) = server(vec!["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfine!".to_owned()]);
+    assert_eq!(http_get(port, Wanted::Any), Outcome::Success);
+    handle.join().unwrap();
+}
+
+fn https_get(port: u16, wanted: Wanted) -> Outcome {
+    let headers = vec![("Authorization".to_owned(), "Bearer x".to_owned()), ("X-Key".to_owned(), "y".to_owned())];
+    http::get(&HttpGet { url: url(Scheme::Https, port), version: HttpVersion::Http1, headers, wanted }, &nobody())
+}
+
+/// A server whose certificate nobody signed, with the protocols it speaks; it reads to the empty line and gives its answer.
+fn tls_server(protocols: &[&[u8]], answer: Vec<u8>) -> (u16, JoinHandle<()>) {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+    let key: &[u8] = include_bytes!("../../../tests/fixtures/tls/key.der");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
+    let certificate: &[u8] = include_bytes!("../../../tests/fixtures/tls/certificate.der");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config =
+        config.with_no_client_auth().with_single_cert(vec![CertificateDer::from(certificate)], key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handle = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = rustls::ServerConnection::new(std::sync::Arc::new(config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        let mut text = Vec::new();
+        let mut byte = [0];
+        while !text.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            text.push(byte[0]);
+        }
+        stream.write_all(&answer).unwrap();
+        stream.flush().unwrap();
+        // Nobody says farewell.
+        stream.sock.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = stream.sock.read_to_end(&mut Vec::new());
+    });
+    (port, handle)
+}
+
+#[test]
+fn nobody_has_to_vouch_for_a_server() {
+    let (port, handle) = tls_server(&[], b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec());
+    assert_eq!(https_get(port, Wanted::Success), Outcome::Success);
+    handle.join().unwrap();
+    let (port, handle) = tls_server(&[], b"HTTP/1.0 500 Oops\r\n\r\nto the end".to_vec());
+    let failed = Outcome::Failure("HTTP probe failed with statuscode: 500: to the end".to_owned());
+    assert_eq!(https_get(port, Wanted::Success), failed);
+    handle.join().unwrap();
+}
+
+/// A server of HTTP that is asked by HTTPS answers in clear text: a probe says so, a hook asks again, without what is secret.
+#[test]
+fn a_hook_by_https_falls_back_to_http() {
+    let serve = |times: usize| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let handle = std::thread::spawn(move || {
+            let mut texts = Vec::new();
+            for _ in 0..times {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut text = vec![0; 5];
+                stream.read_exact(&mut text).unwrap();
+                let mut byte = [0];
+                while text[0] == b'G' && !text.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+                    text.push(byte[0]);
+                }
+                let status = if text[0] == b'G' { "200 OK" } else { "400 Bad Request" };
+                stream.write_all(format!("HTTP/1.0 {status}\r\n\r\nfrom here").as_bytes()).unwrap();
+                stream.shutdown(std::net::Shutdown::Write).unwrap();
+                let _ = stream.read_to_end(&mut Vec::new());
+                texts.push(String::from_utf8_lossy(&text).into_owned());
+            }
+            texts
+        });
+        (port, handle)
+    };
+    let (port, handle) = serve(1);
+    let why = "http: server gave HTTP response to HTTPS client";
+    let text = format!("Get \"https://127.0.0.1:{port}/healthz?full\": {why}");
+    assert_eq!(https_get(port, Wanted::Success), Outcome::Failure(text));
+    handle.join().unwrap();
+    let (port, handle) = serve(2);
+    assert_eq!(https_get(port, Wanted::Any), Outcome::Success);
+    let second = handle.join().unwrap().remove(1);
+    assert!(second.contains("X-Key: y\r\n") && !second.contains("Authorization"), "{second}");
+    // What speaks neither is no server of HTTP.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handle = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"SSH-2.0-OpenSSH\r\n"));
+    assert!(matches!(https_get(port, Wanted::Any), Outcome::Failure(_)));
+    let _ = handle.join().unwrap();
 }
 
 /// R7.4
@@ -89,6 +238,11 @@ fn redirects_are_followed_to_the_same_host_only() {
     let paths: Vec<String> =
         handle.join().unwrap().iter().map(|text| text.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(paths, ["/healthz?full", "/a/b", "/a/c"]);
+    // An address in a query is none to go to.
+    let inner = answer("302 Found", "Location: /login?next=http://127.0.0.2/\r\n", "");
+    let (port, handle) = server(vec![inner, answer("200 OK", "", "")]);
+    assert_eq!(http_get(port, Wanted::Success), Outcome::Success);
+    assert!(handle.join().unwrap()[1].starts_with("GET /login?next=http://127.0.0.2/ HTTP/1.1"));
     let (port, handle) = server(vec![answer("302 Found", "Location: /again\r\n", ""); 10]);
     let Outcome::Failure(text) = http_get(port, Wanted::Success) else { panic!() };
     assert!(text.ends_with("stopped after 10 redirects"), "{text}");
@@ -107,7 +261,7 @@ fn what_cannot_be_reached_says_so() {
     assert_eq!(tcp("127.0.0.1", port, &nobody()), Outcome::Failure(refused.clone()));
     let get = format!("Get \"http://127.0.0.1:{port}/healthz?full\": {refused}");
     assert_eq!(http_get(port, Wanted::Success), Outcome::Failure(get));
-    let Outcome::Failure(text) = grpc::check("127.0.0.1", port, "", &nobody()) else { panic!() };
+    let Outcome::Failure(text) = grpc::check(Scheme::Http, "127.0.0.1", port, "", &nobody()) else { panic!() };
     assert!(text.ends_with(&refused), "{text}");
     // A name of the box's hosts file leads there, and its address is told.
     let names = Names { hosts: vec!["127.0.0.1 other Db # db2".to_owned()], ..nobody() };
@@ -121,7 +275,7 @@ fn a_connection_is_enough_for_tcp() {
 }
 
 /// What a gRPC server sends: settings, headers, a message, trailers.
-fn grpc_answer(stream: &mut TcpStream, message: &[u8], code: &str) {
+fn grpc_answer(message: &[u8], code: &str) -> Vec<u8> {
     let mut frames = Vec::new();
     let field = |name: &str, value: &str| {
         let mut text = vec![0, name.len() as u8];
@@ -142,7 +296,70 @@ fn grpc_answer(stream: &mut TcpStream, message: &[u8], code: &str) {
     data.extend_from_slice(message);
     frame(0, 0, 1, &data);
     frame(1, 5, 1, &field("grpc-status", code));
-    stream.write_all(&frames).unwrap();
+    frames
+}
+
+/// `mode: TLS`
+#[test]
+fn grpc_health_over_tls() {
+    let (port, handle) = tls_server(&[b"h2"], grpc_answer(&[8, 1], "0"));
+    assert_eq!(grpc::check(Scheme::Https, "127.0.0.1", port, "", &nobody()), Outcome::Success);
+    handle.join().unwrap();
+    // A server in clear text.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handle = std::thread::spawn(move || listener.accept().unwrap().0.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]));
+    let Outcome::Failure(text) = grpc::check(Scheme::Https, "127.0.0.1", port, "", &nobody()) else { panic!() };
+    assert!(text.starts_with("error: failed to connect service 127.0.0.1:"), "{text}");
+    handle.join().unwrap().unwrap();
+}
+
+/// `protocol: HTTP2`: by prior knowledge; a long body is left where it is.
+#[test]
+fn http_2_in_clear_text() {
+    let frame = |kind: u8, flags: u8, payload: &[u8]| {
+        let length = (payload.len() as u32).to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, u8::from(kind != 4)], payload].concat()
+    };
+    let settings = frame(4, 0, &[]);
+    // `:status: 200`, `404` and `500` from the static table.
+    let good = [&settings[..], &frame(1, 4, &[0x88]), &frame(0, 1, b"fine")].concat();
+    let long = [&settings[..], &frame(1, 4, &[0x88]), &frame(0, 0, &[b'x'; BODY as usize])].concat();
+    let missing = [&settings[..], &frame(1, 5, &[0x8d])].concat();
+    let oops = [&settings[..], &frame(1, 4, &[0x8e]), &frame(0, 1, b"oops")].concat();
+    let failed = |why: &str| Outcome::Failure(format!("HTTP probe failed with statuscode: {why}"));
+    for (answer, expected) in
+        [(good, Outcome::Success), (long, Outcome::Success), (missing, failed("404")), (oops, failed("500: oops"))]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let handle = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(&answer).unwrap();
+            let mut text = Vec::new();
+            let _ = stream.read_to_end(&mut text);
+            text
+        });
+        let headers = vec![("X-Key".to_owned(), "y".repeat(200)), ("Host".to_owned(), "shop.example".to_owned())];
+        let url = url(Scheme::Http, port);
+        let request = HttpGet { url, version: HttpVersion::Http2, headers, wanted: Wanted::Success };
+        assert_eq!(http::get(&request, &nobody()), expected);
+        let text = handle.join().unwrap();
+        for part in [
+            &b"PRI * HTTP/2.0"[..],
+            b"\x05:path\x0d/healthz?full",
+            b"\x0a:authority\x0cshop.example",
+            b"\x05x-key\x7f\x49yyy",
+        ] {
+            assert!(text.windows(part.len()).any(|window| window == part), "{part:?}");
+        }
+    }
+    // Who speaks HTTP/1.1 only isn't asked again.
+    let (port, handle) = server(vec!["HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()]);
+    let request =
+        HttpGet { url: url(Scheme::Http, port), version: HttpVersion::Http2, headers: vec![], wanted: Wanted::Success };
+    assert!(matches!(http::get(&request, &nobody()), Outcome::Failure(_)));
+    handle.join().unwrap();
 }
 
 #[test]
@@ -160,12 +377,12 @@ fn grpc_health_is_judged() {
         let port = listener.local_addr().unwrap().port();
         let handle = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            grpc_answer(&mut stream, message, code);
+            stream.write_all(&grpc_answer(message, code)).unwrap();
             let mut text = Vec::new();
             let _ = stream.read_to_end(&mut text);
             text
         });
-        let got = grpc::check("127.0.0.1", port, "db", &nobody());
+        let got = grpc::check(Scheme::Http, "127.0.0.1", port, "db", &nobody());
         match wanted {
             Some(wanted) => assert_eq!(got, wanted, "{code} {message:?}"),
             None => assert!(matches!(got, Outcome::Failure(_)), "{got:?}"),
@@ -213,7 +430,7 @@ fn a_hostile_grpc_server_is_given_up() {
             }
             let _ = sink.join();
         });
-        let got = grpc::check("127.0.0.1", port, "", &nobody());
+        let got = grpc::check(Scheme::Http, "127.0.0.1", port, "", &nobody());
         assert!(
             matches!(&got, Outcome::Failure(text) if text.starts_with("error: health rpc failed: ")),
             "{name}: {got:?}"
