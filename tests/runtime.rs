@@ -154,6 +154,7 @@ impl World {
             sub_paths: Vec::new(),
             shared: Vec::new(),
             private: Vec::new(),
+            config_volumes: Vec::new(),
             files: Vec::new(),
             termination_log: std::path::PathBuf::new(),
             rights: barepod::plan::Rights::Box,

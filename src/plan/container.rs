@@ -125,6 +125,7 @@ pub fn container(
         sub_paths: planned.sub_paths,
         shared: planned.shared,
         private: planned.private,
+        config_volumes: planned.config_volumes,
         files: planned.files,
         termination_log: mounts::termination_log(&ask),
         rights: node.rights(),

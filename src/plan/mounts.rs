@@ -23,6 +23,8 @@ pub(crate) struct Planned {
     pub(crate) files: Vec<(PathBuf, u32)>,
     /// Mounts of what was made for this pod alone: they get the container's SELinux label.
     pub(crate) private: Vec<usize>,
+    /// Mounts of volumes of files.
+    pub(crate) config_volumes: Vec<usize>,
 }
 
 /// Volumes in which what a container mounts is to be seen by others.
@@ -42,6 +44,16 @@ struct Item {
     missing: Missing,
     /// The mount namespace that it shares later mounts with.
     shared: Option<PathBuf>,
+    holds: Holds,
+}
+
+/// What a volume holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Files that are made of ConfigMaps and the like.
+    Config,
+    /// Anything else.
+    Other,
 }
 
 /// Whose files a mount shows.
@@ -79,14 +91,23 @@ pub(crate) fn mounts(ask: &Ask, env: &Environment) -> Result<Planned, ConfigErro
     // Stable, by depth: a mount over the parent of another must come first (containerd's orderedMounts).
     items.sort_by_key(|item| normal(item.mount.destination()).components().count());
     let privileged = ask.privileged();
-    let mut planned =
-        Planned { mounts: Vec::new(), sub_paths: Vec::new(), shared: Vec::new(), files, private: Vec::new() };
+    let mut planned = Planned {
+        mounts: Vec::new(),
+        sub_paths: Vec::new(),
+        shared: Vec::new(),
+        files,
+        private: Vec::new(),
+        config_volumes: Vec::new(),
+    };
     for (at, mut item) in items.into_iter().enumerate() {
         if let Some(path) = item.sub_path {
             planned.sub_paths.push(SubPath { mount: at, path, missing: item.missing });
         }
         if let Some(namespace) = item.shared.take() {
             planned.shared.push(SharedMount { mount: at, namespace });
+        }
+        if item.holds == Holds::Config {
+            planned.config_volumes.push(at);
         }
         match item.shows {
             Shows::Hosts => {
@@ -107,7 +128,7 @@ pub(crate) fn termination_log(ask: &Ask) -> PathBuf {
 }
 
 fn plain(mount: Mount, shows: Shows) -> Item {
-    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None }
+    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None, holds: Holds::Other }
 }
 
 /// A bundle's.
@@ -351,7 +372,9 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
         let of = &ask.sandbox.mounts;
         if shows == Shows::Hosts { of.host.clone() } else { of.pod.clone() }
     });
-    Ok(Item { mount: bind(source, &destination, &options), sub_path, shows, missing, shared })
+    let is_config = planned.is_some_and(|volume| matches!(volume.source, VolumeSource::Files { .. }));
+    let holds = if is_config { Holds::Config } else { Holds::Other };
+    Ok(Item { mount: bind(source, &destination, &options), sub_path, shows, missing, shared, holds })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

@@ -392,6 +392,9 @@ pub struct ContainerPlan {
     /// Indices of the mounts of `spec` that show what was made for this pod alone: they get its SELinux label
     /// (`linux.mountLabel`), as the kubelet asks of a container runtime.
     pub private: Vec<usize>,
+    /// Indices of the mounts of `spec` that show volumes of files (R10.6): the container may not write to them, but what
+    /// it mounts in them gets a place there, as the kubelet has it.
+    pub config_volumes: Vec<usize>,
     /// Files to make in the attempt's folder before the mounts: (path, mode).
     pub files: Vec<(PathBuf, u32)>,
     /// The one of `files` that the container sees at `terminationMessagePath` (R8.7).
@@ -423,7 +426,7 @@ pub struct SharedMount {
 /// What is done about a `subPath` that isn't in its volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Missing {
-    /// A directory is made (0750), as the kubelet does whether the mount is read-only or not.
+    /// A directory is made, with the mode of the volume's root, as the kubelet does whether the mount is read-only or not.
     Make,
     /// It is an error: what the volume holds was made of something else.
     Refuse,

@@ -127,9 +127,24 @@ pub(crate) enum SubPathFault {
 
 /// Resolves `path` below the folder `volume`: links may be followed inside it but not out of it (CVE-2017-1002101),
 /// and what is returned is the thing itself, so that nothing can be swapped afterwards (CVE-2021-25741). What
-/// doesn't exist is made as folders of mode 0750, one step at a time, if `create`.
+/// doesn't exist is made, one step at a time, if `create`: folders with the mode of the volume's root, so that whoever can
+/// use the volume can use them (the kubelet's SafeMakeDir). The umask is to let that pass. A group is handed on by a root
+/// that has its set-group-id bit.
 pub(crate) fn open_below(volume: &Path, path: &Path, create: Create) -> Result<OwnedFd, SubPathFault> {
-    walk(volume, path, ResolveFlags::BENEATH, create, 0o750)
+    let mode = match create {
+        Create::Nothing => 0,
+        Create::Folders { .. } => {
+            let found = rustix::fs::stat(volume).map_err(|error| SubPathFault::Refused(error.raw_os_error()))?;
+            found.st_mode & 0o1777
+        }
+    };
+    walk(volume, path, ResolveFlags::BENEATH, create, mode)
+}
+
+/// What is at a path of the root file system at `root`, links being followed as in a container.
+pub(crate) fn open_in_root(root: &Path, path: &Path) -> Result<OwnedFd, SubPathFault> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    walk(root, relative, ResolveFlags::IN_ROOT, Create::Nothing, 0)
 }
 
 /// Makes `path` and its parents, mode 0755 and of this owner and group, inside the root file system at `root`: absolute
@@ -249,7 +264,7 @@ pub fn remove_empty(folder: &Path) {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
     fn removal_does_not_follow_links_and_keeps_to_its_budget() {
@@ -281,5 +296,10 @@ mod tests {
         assert_eq!(open("new/deep", Create::Nothing), Err(SubPathFault::Refused(libc::ENOENT)));
         assert_eq!(open("inner/new/deep", Create::Folders { owner: 0 }), Ok(()));
         assert!(volume.join("real/new/deep").is_dir());
+        // What is new is for whoever the volume is for, as far as the umask lets that pass.
+        let mode = |path: &Path| fs::metadata(path).map(|found| found.permissions().mode() & 0o7777).unwrap();
+        fs::set_permissions(&volume, fs::Permissions::from_mode(0o1711)).unwrap();
+        assert_eq!(open("narrow/er", Create::Folders { owner: 0 }), Ok(()));
+        assert_eq!(["narrow", "narrow/er"].map(|path| mode(&volume.join(path))), [0o1711; 2]);
     }
 }

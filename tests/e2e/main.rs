@@ -41,6 +41,7 @@ mod oci_hooks;
 mod order;
 mod output;
 mod pasta;
+mod places;
 mod pressure;
 mod probes;
 mod remains;

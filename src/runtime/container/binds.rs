@@ -1,7 +1,8 @@
 //! Bind mounts whose source libcontainer can't open itself or would mount otherwise than the config says: in a user
 //! namespace, and with a propagation of their own. libcontainer gives all mounts the propagation of the root and clones
 //! what it finds at a source with the propagation that it has there. So each is bound to a place of the helper's first,
-//! with the right owners and propagation, and that place becomes the source. And mounts of any kind in others: see `prepare`.
+//! with the right owners and propagation, and that place becomes the source. What else of a config's mounts is done here:
+//! see `prepare`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,19 +10,19 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use libcontainer::rootfs::utils::parse_mount;
 use nix::sched::{CloneFlags, setns};
 use oci_spec::runtime::{Mount, Spec};
-use rustix::fs::CWD;
+use rustix::fs::{CWD, FileType};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
-use super::file_systems;
-use super::places::{self, Place};
+use super::places::{Map, Place};
 use super::users::Users;
-use crate::plan::SharedMount;
-use crate::runtime::files::{self, Kind, SubPathFault};
+use super::working_directory::WorkingDirectory;
+use super::{file_systems, options};
+use crate::plan::{ContainerPlan, SharedMount};
+use crate::runtime::files::{self, Create, Kind, SubPathFault};
 use crate::runtime::mount::make_private;
 
 /// How much of a tree of mounts.
@@ -31,41 +32,52 @@ pub(super) enum Depth {
     All,
 }
 
-/// Prepares all bind mounts of a config, where one of them needs it. Mounts of any kind with a place in one of them become
-/// part of that: what is on the way there others may change at any moment, and libcontainer would follow a link to
-/// anywhere in the container, its root and /dev included.
+/// Prepares a config's mounts, as far as that is not libcontainer's. Each gets the place that it leads to, without links.
+/// Bind mounts get a source of the helper's, where one of them needs it. Mounts of any kind with a place in one of them
+/// become part of that: what is on the way there others may change at any moment, and libcontainer would follow a link to
+/// anywhere in the container, its root and /dev included. File systems in memory and on disks are made here too: with all
+/// their options, and before the container's device rules hold.
 pub(super) fn prepare(
     spec: &mut Spec,
-    shared: &[SharedMount],
+    plan: &ContainerPlan,
     users: Option<&Users>,
     dirs: &AttemptDirs,
 ) -> Result<(), Failure> {
-    let places = places::places(spec, &dirs.mounts().join("rootfs"))?;
-    let outer: BTreeSet<usize> = places.iter().filter_map(Place::outer).collect();
-    refuse_in_shared(spec, &places, shared)?;
-    let slave = |mount: &Mount| depth(mount).is_some() && is_slave(mount);
-    let nothing_to_do = users.is_none() && shared.is_empty() && outer.is_empty();
-    if nothing_to_do && !spec.mounts().iter().flatten().any(slave) {
-        return Ok(());
-    }
+    let shared = &plan.shared;
+    let root = dirs.mounts().join("rootfs");
+    let map = Map::of(spec, &root)?;
+    let working = WorkingDirectory::of(spec, &map)?;
+    lead_to_places(spec, &map)?;
+    let mut outer: BTreeSet<usize> = map.mounts.iter().filter_map(Place::outer).collect();
+    outer.extend(working.needs());
+    refuse_in_shared(spec, &map.mounts, shared)?;
+    let before: Vec<Mount> = spec.mounts().clone().unwrap_or_default();
     let folder = dirs.mounts().join("binds");
     fs::create_dir_all(&folder).map_err(|cause| Failure::io(Stage::Binds, folder.display(), cause))?;
     let own = |number: usize| folder.join(number.to_string());
+    let all_binds = users.is_some()
+        || !shared.is_empty()
+        || !outer.is_empty()
+        || spec.mounts().iter().flatten().any(|mount| depth(mount).is_some() && is_slave(mount));
     let mut left = Vec::new();
-    for ((number, mut mount), place) in spec.mounts_mut().take().into_iter().flatten().enumerate().zip(places) {
+    for ((number, mut mount), place) in spec.mounts_mut().take().into_iter().flatten().enumerate().zip(&map.mounts) {
         let mapped = mount.uid_mappings().is_some();
         mount.set_uid_mappings(None).set_gid_mappings(None);
-        let Some(source) = mount.source().clone() else {
+        let (Some(source), true) = (mount.source().clone(), all_binds || is_ours(&mount, users)) else {
             left.push(mount);
             continue;
         };
         let failed = |cause| Failure::io(Stage::Binds, source.display(), cause);
+        let is_made_here = outer.contains(&number) || is_ours(&mount, users);
         let tree = match (depth(&mount), shared.iter().find(|one| one.mount == number)) {
-            (None, _) if place == Place::Root && !outer.contains(&number) => {
+            (None, _) if place.outer().is_none() && !is_made_here => {
                 left.push(mount);
                 continue;
             }
-            (None, _) => file_systems::make(&mount, spec, users)?,
+            (None, _) => {
+                let mode = mode_at(&root, place, &own);
+                file_systems::make(&mount, spec, users, mode)?
+            }
             (Some(_), Some(one)) => within(&one.namespace, CloneFlags::CLONE_NEWNS, || shared_tree(&source))??,
             (Some(depth), None) => clone_tree(&source, depth)?,
         };
@@ -75,8 +87,10 @@ pub(super) fn prepare(
         if !is_slave(&mount) && !has(&mount, "rshared") {
             make_private(&tree).map_err(failed)?;
         }
-        if let Place::Inside { of, rest } = &place {
-            put_inside(&tree, &mount, &own(*of), rest, users)?;
+        if let Place::Inside { of, rest } = place {
+            let config = before.get(*of).filter(|_| plan.config_volumes.contains(of));
+            let config = config.and_then(|volume| volume.source().as_deref());
+            put_inside(&tree, &mount, &Inside { volume: &own(*of), config, rest }, users)?;
             continue;
         }
         let target = own(number);
@@ -86,7 +100,7 @@ pub(super) fn prepare(
         } else {
             File::create(&target).map_err(failed)?;
         }
-        if outer.contains(&number) {
+        if is_made_here {
             // Here, because those that are of all mounts below (`rro`) are not of those that will be in it.
             set_attributes(&tree, &mount)?;
             mount.set_typ(Some("bind".to_owned())).set_options(Some(vec!["rbind".to_owned()]));
@@ -95,8 +109,53 @@ pub(super) fn prepare(
         mount.set_source(Some(target));
         left.push(mount);
     }
+    let given = |at: usize| if outer.contains(&at) { Some(own(at)) } else { before.get(at)?.source().clone() };
+    working.make(&before, &root, &given, users)?;
     spec.set_mounts(Some(left));
     Ok(())
+}
+
+/// Whether libcontainer would not make a mount as its options say, or at another time. The container's own /dev is left to
+/// it, as its devices are; a user namespace's root may mount no disk.
+fn is_ours(mount: &Mount, users: Option<&Users>) -> bool {
+    if depth(mount).is_some() {
+        return options::is_beyond_libcontainer(mount);
+    }
+    const KERNELS: [&str; 6] = ["cgroup", "cgroup2", "devpts", "mqueue", "proc", "sysfs"];
+    let kind = mount.typ().as_deref().unwrap_or_default();
+    !KERNELS.contains(&kind) && mount.destination() != Path::new("/dev") && (users.is_none() || kind == "tmpfs")
+}
+
+/// Exchanges all paths of the container in a config for those that they lead to: libcontainer makes no place behind a
+/// link that leads to nothing, and covers a link in place of what it leads to. What is in a volume is left as it is.
+fn lead_to_places(spec: &mut Spec, map: &Map) -> Result<(), Failure> {
+    for (mount, place) in spec.mounts_mut().iter_mut().flatten().zip(&map.mounts) {
+        if let Place::At(place) = place {
+            mount.set_destination(place.clone());
+        }
+    }
+    let lead = |paths: &Option<Vec<String>>| {
+        let lead = |path: &String| match map.place(Path::new(path))? {
+            Place::At(place) => Ok(place.to_str().unwrap_or(path).to_owned()),
+            Place::Inside { .. } => Ok(path.clone()),
+        };
+        paths.as_ref().map(|paths| paths.iter().map(lead).collect::<Result<Vec<_>, Failure>>()).transpose()
+    };
+    if let Some(linux) = spec.linux_mut() {
+        let (masked, read_only) = (lead(linux.masked_paths())?, lead(linux.readonly_paths())?);
+        linux.set_masked_paths(masked).set_readonly_paths(read_only);
+    }
+    Ok(())
+}
+
+/// The mode of the folder that something will be mounted on, if there is one.
+fn mode_at(root: &Path, place: &Place, own: &dyn Fn(usize) -> PathBuf) -> Option<u32> {
+    let found = match place {
+        Place::At(path) => files::open_in_root(root, path).ok()?,
+        Place::Inside { of, rest } => files::open_below(&own(*of), rest, Create::Nothing).ok()?,
+    };
+    let found = rustix::fs::fstat(&found).ok()?;
+    (FileType::from_raw_mode(found.st_mode) == FileType::Directory).then_some(found.st_mode & 0o7777)
 }
 
 /// A mount in a volume that shares its mounts would be on the host as well, and nobody would take it away there.
@@ -122,14 +181,29 @@ fn nowhere(mount: &Mount, fault: SubPathFault) -> Failure {
     }
 }
 
+/// A place in a volume.
+struct Inside<'a> {
+    /// Where the helper has the volume, as the container will see it.
+    volume: &'a Path,
+    /// Where a volume of files is that the container may not write to, but has places for mounts all the same.
+    config: Option<&'a Path>,
+    rest: &'a Path,
+}
+
 /// Puts a tree at its place in a volume, which is found once and held by a descriptor from then on.
-fn put_inside(tree: &OwnedFd, mount: &Mount, volume: &Path, rest: &Path, users: Option<&Users>) -> Result<(), Failure> {
+fn put_inside(tree: &OwnedFd, mount: &Mount, inside: &Inside<'_>, users: Option<&Users>) -> Result<(), Failure> {
     set_attributes(tree, mount)?;
     let at = mount.destination().display();
     let is_folder = is_folder(tree).map_err(|cause| Failure::io(Stage::Binds, &at, cause))?;
     let kind = if is_folder { Kind::Folder } else { Kind::File };
     let owner = users.map_or(0, Users::root);
-    let point = files::mount_point(volume, rest, kind, owner).map_err(|fault| nowhere(mount, fault))?;
+    let point = match (files::mount_point(inside.volume, inside.rest, kind, owner), inside.config) {
+        // The kubelet makes places for mounts in volumes of files (pkg/volume/util/nested_volumes.go).
+        (Err(SubPathFault::Refused(libc::EROFS)), Some(volume)) => files::mount_point(volume, inside.rest, kind, owner)
+            .and_then(|_| files::mount_point(inside.volume, inside.rest, kind, owner)),
+        (point, _) => point,
+    };
+    let point = point.map_err(|fault| nowhere(mount, fault))?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(tree, "", &point, "", flags).map_err(|cause| Failure::io(Stage::Binds, &at, cause))
 }
@@ -137,9 +211,12 @@ fn put_inside(tree: &OwnedFd, mount: &Mount, volume: &Path, rest: &Path, users: 
 /// Gives a tree the attributes that its mount's options name, as libcontainer does it.
 fn set_attributes(tree: &OwnedFd, mount: &Mount) -> Result<(), Failure> {
     let failed = |cause: &dyn std::fmt::Display| Failure::new(Stage::Binds, mount.destination().display(), cause);
-    let options = parse_mount(mount).map_err(|error| failed(&error))?;
+    let options = options::read(mount).map_err(|error| failed(&error))?;
     let flags = nix::mount::MsFlags::from_bits_truncate(options.flags.bits());
     crate::runtime::mount::add_flags(tree, flags).map_err(|cause| failed(&cause))?;
+    if options::follows_no_links(mount) {
+        crate::runtime::mount::add_attributes(tree, libc::MOUNT_ATTR_NOSYMFOLLOW).map_err(|cause| failed(&cause))?;
+    }
     let Some(all) = options.rec_attr else { return Ok(()) };
     crate::runtime::mount::change_all(tree, all.attr_set, all.attr_clr).map_err(|cause| failed(&cause))
 }

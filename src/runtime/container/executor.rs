@@ -24,23 +24,23 @@ pub(super) const ABOUT_TO_EXEC: u8 = b'x';
 #[derive(Clone)]
 pub(super) struct LastStep {
     pub(super) pipe: RawFd,
-    pub(super) confinement: Option<Confinement>,
+    pub(super) confinement: Confinement,
     /// See [`lsm::attributes`]; where there is an SELinux label to be chosen: libcontainer doesn't.
     pub(super) attributes: Option<Arc<OwnedFd>>,
 }
 
-/// The seccomp filter, and what must be done around it. Put on here rather than by libcontainer, which compiles it anew
-/// for each container (20 ms), and would go on under it for a while, so that a profile had to allow what it needs.
+/// The seccomp filter and the capabilities. The filter is put on here rather than by libcontainer, which compiles it anew
+/// for each container (20 ms), and would go on under it for a while, so that a profile had to allow what it needs. The
+/// capabilities are set here because without no_new_privs it takes CAP_SYS_ADMIN to put a filter on, and because
+/// libcontainer gives up the permitted ones first, after which the kernel refuses inheritable ones that aren't among them.
 #[derive(Clone)]
 pub(super) struct Confinement {
-    pub(super) filter: seccomp::Program,
-    /// The container's capabilities, where libcontainer has left them all: without no_new_privs it takes
-    /// CAP_SYS_ADMIN to put a filter on.
-    pub(super) capabilities: Option<LinuxCapabilities>,
+    pub(super) filter: Option<seccomp::Program>,
+    pub(super) capabilities: LinuxCapabilities,
     pub(super) moment: Moment,
 }
 
-/// When the filter is put on.
+/// When a container is confined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     /// Right before the execve.
@@ -51,16 +51,16 @@ pub(super) enum Moment {
 
 impl Confinement {
     fn apply(&self) -> Result<(), String> {
-        let Some(capabilities) = &self.capabilities else { return self.filter() };
         let failed = |error: &dyn std::fmt::Display| format!("process.capabilities: {error}");
-        let sets = Sets::new(Some(capabilities)).map_err(|error| failed(&error))?;
+        let sets = Sets::new(Some(&self.capabilities)).map_err(|error| failed(&error))?;
         sets.drop_bounding().map_err(|error| failed(&error))?;
         self.filter()?;
         sets.apply().map_err(|error| failed(&error))
     }
 
     fn filter(&self) -> Result<(), String> {
-        self.filter.apply().map_err(|cause| format!("seccomp: {cause}"))
+        let Some(filter) = &self.filter else { return Ok(()) };
+        filter.apply().map_err(|cause| format!("seccomp: {cause}"))
     }
 }
 
@@ -74,9 +74,9 @@ impl LastStep {
         if !has_start_hooks(spec) {
             self.leave_keyring(spec)?;
         }
-        match &self.confinement {
-            Some(confinement) if confinement.moment == Moment::Exec => confinement.apply(),
-            _ => Ok(()),
+        match self.confinement.moment {
+            Moment::Exec => self.confinement.apply(),
+            Moment::Hooks => Ok(()),
         }
     }
 
@@ -103,9 +103,9 @@ impl Executor for LastStep {
             })?;
         }
         // A program that can't run is a failed start, not a failed creation (StartError).
-        match &self.confinement {
-            Some(confinement) if confinement.moment == Moment::Hooks => confinement.apply().map_err(refused),
-            _ => Ok(()),
+        match self.confinement.moment {
+            Moment::Hooks => self.confinement.apply().map_err(refused),
+            Moment::Exec => Ok(()),
         }
     }
 

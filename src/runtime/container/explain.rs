@@ -4,13 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use libcontainer::rootfs::utils::parse_mount;
 use oci_spec::runtime::{Hook, Mount, Spec};
 use rustix::mount::{FsOpenFlags, fsopen};
 
 use super::complaints::Complaint;
 use super::failure::{Failure, Stage};
-use super::{file_systems, rootfs};
+use super::{file_systems, options, rootfs};
 use crate::plan::binds;
 use crate::runtime::cgroup::{CgroupError, refusal};
 use crate::runtime::program::words;
@@ -213,7 +212,7 @@ fn is_unknown(kind: &str) -> bool {
 fn kernels_reason(mount: &Mount) -> Option<String> {
     let context = fsopen(mount.typ().as_deref()?, FsOpenFlags::FSOPEN_CLOEXEC).ok()?;
     let source = mount.source().as_ref()?.to_str()?;
-    let _ = file_systems::configure(&context, source, &parse_mount(mount).ok()?.data);
+    let _ = file_systems::configure(&context, source, &options::of_file_system(mount).ok()?);
     let mut text = [0; 1024];
     let length = rustix::io::read(&context, &mut text).ok()?;
     let line = String::from_utf8_lossy(&text[..length]).trim().to_owned();

@@ -1,5 +1,5 @@
-//! New file systems (tmpfs, mqueue ...) whose place is in a volume: made by the helper, nowhere yet, so that they can be
-//! put at their place by descriptor as bind mounts are. libcontainer makes all others.
+//! New file systems in memory and on disks, and others (mqueue ...) whose place is in a volume: made by the helper, nowhere
+//! yet, so that they can be put at their place by descriptor as bind mounts are. libcontainer makes all others.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,7 @@ use rustix::mount::{
 
 use super::failure::{Failure, Stage};
 use super::users::Users;
-use super::{binds, explain};
-use libcontainer::rootfs::utils::parse_mount;
+use super::{binds, explain, options};
 
 /// They show the namespaces of the process that makes them, and some of the container's are not there yet.
 const OF_NAMESPACES: [&str; 4] = ["proc", "sysfs", "cgroup", "cgroup2"];
@@ -22,8 +21,14 @@ const OF_NAMESPACES: [&str; 4] = ["proc", "sysfs", "cgroup", "cgroup2"];
 /// are known.
 const FOR_USERS: [&str; 2] = ["tmpfs", "mqueue"];
 
-/// Makes what a mount of a config names, without the attributes of its options, which are not of its file system.
-pub(super) fn make(mount: &Mount, spec: &Spec, users: Option<&Users>) -> Result<OwnedFd, Failure> {
+/// Makes what a mount of a config names, without the attributes of its options, which are not of its file system. A tmpfs
+/// that doesn't say its mode has that of the folder that it covers, as in runc.
+pub(super) fn make(
+    mount: &Mount,
+    spec: &Spec,
+    users: Option<&Users>,
+    covered: Option<u32>,
+) -> Result<OwnedFd, Failure> {
     let kind = mount.typ().as_deref().unwrap_or_default();
     let failed = |cause: &str| Failure::new(Stage::Binds, mount.destination().display(), cause);
     if OF_NAMESPACES.contains(&kind) {
@@ -42,7 +47,10 @@ pub(super) fn make(mount: &Mount, spec: &Spec, users: Option<&Users>) -> Result<
         Some(namespace) => binds::within(&namespace, CloneFlags::CLONE_NEWIPC, || open(kind))?,
         None => open(kind),
     };
-    let mut options = parse_mount(mount).map_err(|error| failed(&error.to_string()))?.data;
+    let mut options = options::of_file_system(mount).map_err(|error| failed(&error))?;
+    if let Some(mode) = covered.filter(|_| kind == "tmpfs" && !options.iter().any(|one| one.starts_with("mode="))) {
+        options.push(format!("mode={mode:o}"));
+    }
     if let Some(users) = users.filter(|_| kind == "tmpfs") {
         options = owned(options, users).map_err(|option| failed(&format!("{option}: no such id in the container")))?;
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use nix::sys::signal::SigHandler;
-use oci_spec::runtime::{Mount, Process, RootBuilder, Spec};
+use oci_spec::runtime::{Mount, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::AttemptDirs;
@@ -90,7 +90,6 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result
     }
     rootfs::own_mounts(&dirs)?;
     rootfs::mount_root(&plan, &dirs, users.as_ref())?;
-    rootfs::make_working_directory(&spec, &dirs, users.as_ref())?;
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs, users.as_ref())?;
     label_mounts(&plan.private, &mut spec)?;
     if users.is_some() || plan.rights == Rights::UserNamespace {
@@ -99,13 +98,10 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result
     if let Some(users) = &users {
         users.raise_limits(&spec)?;
     }
-    binds::prepare(&mut spec, &plan.shared, users.as_ref(), &dirs)?;
+    binds::prepare(&mut spec, &plan, users.as_ref(), &dirs)?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, plan.rights, &mut warnings);
-    let confinement = match filtering {
-        Filtering::Given => Some(confine(&mut spec, &filter)?),
-        Filtering::None => None,
-    };
+    let confinement = confine(&mut spec, &filter, filtering)?;
     drop_limits_without_cgroup(&mut spec, &mut warnings);
     let attributes = attributes(&spec)?;
     let program = LastStep { pipe: start.as_raw_fd(), confinement, attributes };
@@ -115,18 +111,22 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result
     Ok(Report::Created { pid, warnings })
 }
 
-/// What the program has to do about its filter; libcontainer leaves the capabilities alone then, if they are needed.
-fn confine(spec: &mut Spec, filter: &File) -> Result<Confinement, Failure> {
-    let filter =
-        seccomp::Program::read(filter).map_err(|cause| Failure::io(Stage::Helper, "read the seccomp filter", cause))?;
+/// What the program has to do about its filter and its capabilities, which libcontainer leaves alone then.
+fn confine(spec: &mut Spec, filter: &File, filtering: Filtering) -> Result<Confinement, Failure> {
+    let filter = match filtering {
+        Filtering::None => None,
+        Filtering::Given => Some(seccomp::Program::read(filter)),
+    };
+    let filter = filter.transpose().map_err(|cause| Failure::io(Stage::Helper, "read the seccomp filter", cause))?;
     let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.start_container().as_ref());
     let moment = if hooks.is_some_and(|hooks| !hooks.is_empty()) { Moment::Hooks } else { Moment::Exec };
-    let free = |process: &&mut Process| process.no_new_privileges() != Some(true);
-    let capabilities = spec.process_mut().as_mut().filter(free).map(|process| {
-        let capabilities = process.capabilities().clone().unwrap_or_default();
+    let process = spec.process_mut().as_mut();
+    let capabilities = process.and_then(|process| {
+        let capabilities = process.capabilities().clone();
         process.set_capabilities(None);
         capabilities
     });
+    let capabilities = capabilities.unwrap_or_default();
     Ok(Confinement { filter, capabilities, moment })
 }
 
@@ -146,7 +146,7 @@ fn label_mounts(private: &[usize], spec: &mut Spec) -> Result<(), Failure> {
     }
     if file_systems::ipc_namespace(spec).is_some() {
         for mount in spec.mounts().iter().flatten().filter(|mount| mount.typ().as_deref() == Some("mqueue")) {
-            let labelled = lsm::give_label(&file_systems::make(mount, spec, None)?, &label);
+            let labelled = lsm::give_label(&file_systems::make(mount, spec, None, None)?, &label);
             let object = || format!("SELinux label {label} for {}", mount.destination().display());
             labelled.map_err(|cause| Failure::io(Stage::Binds, object(), cause))?;
         }

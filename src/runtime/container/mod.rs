@@ -13,12 +13,14 @@ mod failure;
 mod file_systems;
 mod helper;
 mod oci_hooks;
+mod options;
 mod places;
 mod removal;
 mod rootfs;
 mod running;
 mod upper;
 mod users;
+mod working_directory;
 
 use std::path::PathBuf;
 

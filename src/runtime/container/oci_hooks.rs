@@ -71,7 +71,8 @@ impl Later {
         }
         Some(Self {
             hooks: hooks.clone(),
-            version: spec.version().clone(),
+            // What the state complies with, not what the bundle was written for; libcontainer says the same to its hooks.
+            version: oci_spec::runtime::VERSION.to_owned(),
             annotations: spec.annotations().clone().unwrap_or_default(),
             bundle,
         })

@@ -38,11 +38,13 @@ const IN_PROC: [&str; 10] = [
 /// The kernel's own bound (path_resolution(7)).
 const LINKS: usize = 40;
 
-/// Where a mount comes to be.
+/// Where a path of the container leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In the root file system, or in a file system that is made for the container.
-    Root,
+    /// To this path of the root file system, or of a file system that is made for the container: no link is on the way.
+    /// What is missing there can be made, also where a link of the image leads to nothing (as to the files of
+    /// systemd-resolved, which an image has links to).
+    At(PathBuf),
     /// In what is mounted by the config's mount of this number, which is an earlier one, and may hold anything.
     Inside { of: usize, rest: PathBuf },
 }
@@ -51,40 +53,73 @@ impl Place {
     /// The number of the mount that it is in.
     pub(super) fn outer(&self) -> Option<usize> {
         match self {
-            Self::Root => None,
+            Self::At(_) => None,
             Self::Inside { of, .. } => Some(*of),
         }
     }
 }
 
-/// Finds the place of each of a config's mounts, in their order, below the root file system at `root`.
-pub(super) fn places(spec: &Spec, root: &Path) -> Result<Vec<Place>, Failure> {
-    let failed = |errno: Errno| Failure::io(Stage::RootFs, root.display(), errno);
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, root, flags, Mode::empty()).map_err(failed)?;
-    let mut walk = Walk { root, mounts: HashMap::new() };
-    for special in SPECIAL.map(Path::new) {
-        let found = walk.find(special).map_err(|errno| Failure::io(Stage::Binds, special.display(), errno))?;
-        if found != Found::At(special.to_owned()) {
-            return Err(Failure::new(Stage::Binds, special.display(), "is a symbolic link in the image"));
+/// A config's mounts and their places.
+pub(super) struct Map {
+    walk: Walk,
+    /// In the order of the config.
+    pub(super) mounts: Vec<Place>,
+}
+
+impl Map {
+    /// Finds the place of each of a config's mounts, in their order, below the root file system at `root`.
+    pub(super) fn of(spec: &Spec, root: &Path) -> Result<Self, Failure> {
+        let failed = |errno: Errno| Failure::io(Stage::RootFs, root.display(), errno);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, root, flags, Mode::empty()).map_err(failed)?;
+        let mut walk = Walk { root, mounts: HashMap::new() };
+        for special in SPECIAL.map(Path::new) {
+            let found = walk.find(special).map_err(|errno| Failure::io(Stage::Binds, special.display(), errno))?;
+            if found != Place::At(special.to_owned()) {
+                return Err(Failure::new(Stage::Binds, special.display(), "is a symbolic link in the image"));
+            }
         }
-    }
-    let mut places = Vec::new();
-    for (number, mount) in spec.mounts().iter().flatten().enumerate() {
-        let destination = mount.destination();
-        let found = walk.find(destination).map_err(|errno| Failure::io(Stage::Binds, destination.display(), errno))?;
-        places.push(match found {
-            Found::In { of, rest } => Place::Inside { of, rest },
-            Found::At(place) => {
-                allow(mount, &place).map_err(|cause| Failure::new(Stage::Binds, destination.display(), cause))?;
+        let mut mounts = Vec::new();
+        for (number, mount) in spec.mounts().iter().flatten().enumerate() {
+            let destination = mount.destination();
+            let place = walk.find(destination).map_err(|errno| lost(destination, errno))?;
+            if let Place::At(place) = &place {
+                allow(mount, place).map_err(|cause| Failure::new(Stage::Binds, destination.display(), cause))?;
                 // The kernel's own are nobody's to change, also where the host's are shown.
                 let changeable = !is_empty(mount) && !place.starts_with("/proc") && !place.starts_with("/sys");
-                walk.mounts.insert(place, (number, changeable));
-                Place::Root
+                walk.mounts.insert(place.clone(), (number, changeable));
             }
-        });
+            mounts.push(place);
+        }
+        Ok(Self { walk, mounts })
     }
-    Ok(places)
+
+    /// Where any path of the container leads, all mounts being made.
+    pub(super) fn place(&self, path: &Path) -> Result<Place, Failure> {
+        self.walk.find(path).map_err(|errno| lost(path, errno))
+    }
+
+    /// The mount that a place of [`Place::At`] is in below the mount's own place, and the rest of the path; `None`: it is
+    /// in the root file system.
+    pub(super) fn fresh(&self, place: &Path) -> Option<(usize, PathBuf)> {
+        let mounts = self.walk.mounts.iter();
+        let around = mounts.filter_map(|(point, (number, _))| Some((point, *number, place.strip_prefix(point).ok()?)));
+        let inner = around.max_by_key(|(point, ..)| point.components().count());
+        let (_, number, rest) = inner.filter(|(.., rest)| !rest.as_os_str().is_empty())?;
+        Some((number, rest.to_owned()))
+    }
+}
+
+/// Where a path leads in the root file system alone.
+pub(super) fn in_image(root: OwnedFd, path: &Path) -> Option<PathBuf> {
+    match (Walk { root, mounts: HashMap::new() }).find(path) {
+        Ok(Place::At(place)) => Some(place),
+        Ok(Place::Inside { .. }) | Err(_) => None,
+    }
+}
+
+fn lost(path: &Path, errno: Errno) -> Failure {
+    Failure::io(Stage::Binds, path.display(), errno)
 }
 
 /// Whether what is mounted is new, and holds nothing that others have made or can make.
@@ -127,14 +162,8 @@ struct Walk {
     mounts: HashMap<PathBuf, (usize, bool)>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Found {
-    At(PathBuf),
-    In { of: usize, rest: PathBuf },
-}
-
 impl Walk {
-    fn find(&self, path: &Path) -> Result<Found, Errno> {
+    fn find(&self, path: &Path) -> Result<Place, Errno> {
         let mut ahead = names(path);
         let mut at = PathBuf::from("/");
         // The mount that `at` is in, if it is in one: nobody has made links there.
@@ -149,7 +178,7 @@ impl Walk {
             at.push(&name);
             match self.mounts.get(&at) {
                 Some((of, true)) if !ahead.is_empty() => {
-                    return Ok(Found::In { of: *of, rest: ahead.iter().rev().collect() });
+                    return Ok(Place::Inside { of: *of, rest: ahead.iter().rev().collect() });
                 }
                 Some((_, false)) => fresh = Some(at.clone()),
                 Some((_, true)) | None => {}
@@ -169,7 +198,7 @@ impl Walk {
                 ahead.extend(names(&target));
             }
         }
-        Ok(Found::At(at))
+        Ok(Place::At(at))
     }
 
     /// Where the link at a path leads whose folders are none; what isn't there will be made.
@@ -219,7 +248,7 @@ mod tests {
         let mount = |(kind, at): &(&str, &str)| json!({"destination": at, "type": kind, "source": "/tmp"});
         let mounts: Vec<_> = mounts.iter().map(mount).collect();
         let spec: Spec = serde_json::from_value(json!({"ociVersion": "1.2.0", "mounts": mounts})).unwrap();
-        places(&spec, root.path()).map_err(|failure| failure.to_string())
+        Map::of(&spec, root.path()).map(|map| map.mounts).map_err(|failure| failure.to_string())
     }
 
     fn inside(of: usize, rest: &str) -> Place {
@@ -244,20 +273,30 @@ mod tests {
                 ("bind", "/run/../etc"),
             ]),
         );
-        let root = || Place::Root;
+        let at = |path: &str| Place::At(path.into());
         let places = [
-            root(),
+            at("/run"),
             inside(3, "secrets/a"),
             inside(3, "x"),
             inside(3, "y/z"),
-            root(),
+            at("/dev/shm"),
             inside(7, "x"),
-            root(),
-            root(),
-            root(),
+            at("/dev/x"),
+            at("/new/deep"),
+            at("/etc"),
         ];
         // `..` behind a volume is the volume's affair: the volume might be a link's target.
         assert_eq!(all.unwrap()[3..11], places[..8]);
+        // Links to what isn't there, and through it: relative, absolute, out of the root, and one to another.
+        let links = [
+            ("mnt/resolv", "../run/systemd/resolve/stub"),
+            ("mnt/app", "/data/app"),
+            ("mnt/out", "../../../../away"),
+            ("mnt/chain", "app/deep"),
+        ];
+        let points = [("bind", "/mnt/resolv"), ("bind", "/mnt/app/x"), ("bind", "/mnt/out/y"), ("tmpfs", "/mnt/chain")];
+        let made = ["/run/systemd/resolve/stub", "/data/app/x", "/away/y", "/data/app/deep"].map(at);
+        assert_eq!(found(&links, &with(&points)).unwrap()[3..], made);
         for (link, target, at, cause) in [
             ("mnt/v", "/dev", "/mnt/v", "is led to /dev by a symbolic link"),
             ("mnt/v", "../dev/x", "/mnt/v", "is led to /dev/x by a symbolic link"),

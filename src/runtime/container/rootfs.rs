@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use oci_spec::runtime::Spec;
+use rustix::fs::Mode;
 
 use super::AttemptDirs;
 use super::failure::{Failure, Stage};
@@ -110,24 +111,6 @@ fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs, users: O
     failure
 }
 
-/// Makes the container's working directory where the bundle lacks it, as runc does. One below a mount is the
-/// volume's affair.
-pub(super) fn make_working_directory(spec: &Spec, dirs: &AttemptDirs, users: Option<&Users>) -> Result<(), Failure> {
-    let Some(cwd) = spec.process().as_ref().map(|process| process.cwd().clone()) else { return Ok(()) };
-    if is_below_mount(spec, &cwd) {
-        return Ok(());
-    }
-    files::make_in_root(&dirs.mounts().join("rootfs"), &cwd, users.map_or(0, Users::root)).map_err(|fault| {
-        let object = format!("working directory {}", cwd.display());
-        match fault {
-            SubPathFault::Refused(errno) => {
-                Failure::io(Stage::RootFs, object, std::io::Error::from_raw_os_error(errno))
-            }
-            SubPathFault::Escapes => Failure::new(Stage::RootFs, object, "has a \"..\" in it"),
-        }
-    })
-}
-
 pub(super) fn is_below_mount(spec: &Spec, path: &Path) -> bool {
     spec.mounts().iter().flatten().any(|one| path.starts_with(one.destination()))
 }
@@ -156,7 +139,11 @@ pub(super) fn resolve_sub_paths(
             Missing::Refuse => Create::Nothing,
         };
         let object = format!("{:?} of {}", sub_path.path.display().to_string(), volume.display());
-        let source: OwnedFd = files::open_below(&volume, &sub_path.path, create).map_err(|fault| match fault {
+        // A new folder is for whoever the volume is for. This process has one thread.
+        let umask = rustix::process::umask(Mode::empty());
+        let opened = files::open_below(&volume, &sub_path.path, create);
+        rustix::process::umask(umask);
+        let source: OwnedFd = opened.map_err(|fault| match fault {
             SubPathFault::Escapes => {
                 Failure::new(Stage::SubPath, &object, "leads out of the volume through a symbolic link or \"..\"")
             }

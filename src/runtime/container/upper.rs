@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::failure::{Failure, Stage};
+use super::places;
 
 /// What the kernel calls a user whom the namespace doesn't have, by default (/proc/sys/kernel/overflowuid).
 const OVERFLOW: u32 = 65534;
@@ -23,7 +24,10 @@ pub(super) fn make_folders<'a>(
     let failed = |cause| Failure::io(Stage::RootFs, upper.display(), cause);
     let root = real(lower.as_raw_fd()).map_err(failed)?;
     for point in points {
-        let point = point.strip_prefix("/").unwrap_or(point);
+        // A link may lead to what isn't there.
+        let image = lower.try_clone().map_err(failed)?;
+        let Some(point) = places::in_image(image.into(), point) else { continue };
+        let point = point.strip_prefix("/").unwrap_or(&point);
         if inside(lower, point).is_some() {
             continue;
         }

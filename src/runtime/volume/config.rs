@@ -56,10 +56,11 @@ pub(super) fn replace(at: &Path, files: &[FilePlan], owners: Owners) -> Result<(
     let before = fs::read_link(&link).map_err(failed("readlink", &link))?;
     let filled = fill(at, files, owners);
     let after = fs::read_link(&link).map_err(failed("readlink", &link))?;
-    // Of two folders one is in use.
+    // Of two folders one is in use. Others are places of mounts.
     for entry in fs::read_dir(at).map_err(failed("read", at))?.flatten() {
         let name = entry.file_name();
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_dated = std::os::unix::ffi::OsStrExt::as_bytes(name.as_os_str()).starts_with(b"..");
+        let is_folder = is_dated && entry.file_type().is_ok_and(|kind| kind.is_dir());
         let in_use = Path::new(&name) == if filled.is_ok() { &after } else { &before };
         if is_folder && !in_use {
             let path = entry.path();
@@ -152,8 +153,9 @@ mod tests {
         assert_eq!(["d/b", "d", "."].map(|path| fs::metadata(dir.path().join(path)).unwrap().gid()), [77; 3], "R10.6");
         let names = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
         assert_eq!(names().len(), 4, "{:?}", names());
-        // Others in their place: what was open stays as it was.
+        // Others in their place: what was open stays as it was, and so does a place of a mount.
         let before = link("..data");
+        fs::create_dir(dir.path().join("mount")).unwrap();
         let mut open = File::open(dir.path().join("a")).unwrap();
         replace(
             dir.path(),
@@ -164,14 +166,14 @@ mod tests {
         assert_ne!(link("..data"), before);
         assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "new");
         assert_eq!(io::read_to_string(&mut open).unwrap(), "1");
-        assert_eq!((mode("d/b"), names().len()), (0o440, 4), "{:?}", names());
+        assert_eq!((mode("d/b"), names().len()), (0o440, 5), "{:?}", names());
         // It can't be done: nothing has changed.
         let broken = [file("a", 0o644, "x"), file("a/b", 0o644, "y")];
         let now = link("..data");
         assert!(replace(dir.path(), &broken, Owners { user: None, group: None }).is_err());
         assert_eq!(
             (fs::read_to_string(dir.path().join("a")).unwrap(), link("..data"), names().len()),
-            ("new".into(), now, 4)
+            ("new".into(), now, 5)
         );
         nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
     }
