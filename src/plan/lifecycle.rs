@@ -71,6 +71,9 @@ pub(crate) fn spec(pod: &v1::Pod, spec: &v1::PodSpec, backoff: Backoff, errors: 
             .unwrap_or(RestartPolicy::Always),
         grace_period,
         active_deadline: spec.active_deadline_seconds.map(seconds),
+        // `cli` sets what is asked of one run.
+        timeout: None,
+        fail_fast: barepod_engine::spec::FailFast::No,
         backoff,
         sidecar_grace: annotations.and_then(|all| sidecar_grace(all, grace_period, errors)),
         sidecar_pre_stop: annotations.map_or(SidecarPreStop::AtBegin, |all| sidecar_pre_stop(all, errors)),

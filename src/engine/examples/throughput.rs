@@ -99,6 +99,8 @@ fn pod() -> PodSpec {
             max: Duration::from_secs(300),
             reset_after: Duration::from_secs(600),
         },
+        timeout: None,
+        fail_fast: FailFast::No,
         sidecar_grace: None,
         sidecar_pre_stop: SidecarPreStop::AtBegin,
         readiness_gates: Vec::new(),

@@ -105,6 +105,10 @@ pub enum EventReason {
     ResizeStarted,
     ResizeCompleted,
     UnexpectedAdmissionError,
+    /// Ours: the pod can't succeed any more, and `--fail-fast` ends it.
+    FailFast,
+    /// Ours: the pod was not done when its `--timeout` ran out.
+    TimedOut,
     /// Ours (R5.18): how a container that was stopped with its pod used the grace period.
     GracePeriodUsed,
     /// Ours: the supervisor ended without finishing the pod, and what was left has been removed.

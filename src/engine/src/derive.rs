@@ -56,7 +56,8 @@ impl Engine {
             start_time: self.start_time,
             deletion: self.deletion,
             containers: self.indices().map(|index| self.container_status(index)).collect(),
-            exit_code: (self.life == PodLife::Finished).then(|| self.exit_code()),
+            exit_code: (self.life == PodLife::Finished).then(|| self.exit().0),
+            exit_source: (self.life == PodLife::Finished).then(|| self.exit().1),
         }
     }
 
@@ -95,6 +96,11 @@ impl Engine {
             image_id: container.image_id.clone(),
             grace_use: container.grace_use,
         }
+    }
+
+    /// Of one container: `state`.
+    pub(crate) fn status_of(&self, container: &Container) -> ContainerState {
+        self.states(container).0
     }
 
     /// R8.3: `state` and `lastState`.

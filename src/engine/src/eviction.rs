@@ -39,7 +39,10 @@ impl Engine {
         match &mut self.ending {
             None => self.begin_ending(turn, Cause::Eviction, GRACE),
             Some(ending) => {
-                ending.cause = Cause::Eviction;
+                // Who waited no longer is told so.
+                if ending.cause != Cause::TimedOut {
+                    ending.cause = Cause::Eviction;
+                }
                 self.shorten_ending(turn, GRACE);
                 turn.changed();
             }

@@ -7,20 +7,23 @@
 //! Rule numbers such as `R5.3` are those of lifecycle.md, the kubelet rules that the project keeps beside its tree.
 //! Where to start reading: [`Engine::step`] hands a fact to `facts`, then `advance` lets each concern have its say until
 //! nothing changes any more: `startup` (what may run next), `termination` (who is told to stop when), `restart` (policy
-//! and back-off), `probe`, `hook`, `eviction`.
+//! and back-off), `probe`, `hook`, `eviction`, `patience`.
 
 #![no_std]
 
 extern crate alloc;
 
 pub mod action;
+mod awaited;
 mod container;
 mod derive;
 pub mod event;
 mod eviction;
+mod exit;
 mod facts;
 mod hook;
 pub mod observer;
+mod patience;
 mod pod;
 mod probe;
 mod resize;
@@ -33,5 +36,6 @@ mod termination;
 pub mod time;
 pub mod world;
 
+pub use awaited::Awaited;
 pub use pod::Engine;
 pub use resize::ResizeRefusal;

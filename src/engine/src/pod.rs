@@ -306,7 +306,7 @@ impl Engine {
     fn finish(&mut self, turn: &mut Turn<'_>) {
         debug_assert!(self.containers.iter().all(Container::is_settled), "R5.16: the sandbox goes last");
         self.life = PodLife::Finished;
-        turn.actions.push(Action::Finish { exit_code: self.exit_code() });
+        turn.actions.push(Action::Finish { exit_code: self.exit().0 });
     }
 
     /// R4.5: 10 s; *(ours)* less where the back-off is set below it.
@@ -329,7 +329,7 @@ impl Engine {
             | PodLife::RemovingSandbox
             | PodLife::Finished => None,
         };
-        let active = self.active_deadline();
+        let active = self.active_deadline().into_iter().chain(self.timeout());
         self.indices().filter_map(|index| self.container_deadline(index)).chain(pod).chain(active).min()
     }
 

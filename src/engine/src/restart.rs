@@ -143,7 +143,7 @@ impl Engine {
 }
 
 /// A duration as Go prints it: `10s`, `1m20s`, `300ms`, `1.2s`.
-fn go_duration(duration: Duration) -> String {
+pub(crate) fn go_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     if millis < 1_000 {
         return format!("{millis}ms");

@@ -29,6 +29,12 @@ pub struct PodSpec {
     pub grace_period: Duration,
     /// `spec.activeDeadlineSeconds` (R5.15).
     pub active_deadline: Option<Duration>,
+    /// How long the pod may take, until its mains have ended; then it is deleted (ours: `--timeout`).
+    #[serde(default)]
+    pub timeout: Option<Duration>,
+    /// Whether it ends as soon as it can't succeed any more (ours: `--fail-fast`).
+    #[serde(default)]
+    pub fail_fast: FailFast,
     /// Restart back-off (R4).
     pub backoff: Backoff,
     /// R5.17: the last part of the grace that is reserved for the sidecars.
@@ -64,6 +70,16 @@ pub struct ContainerSpec {
     pub pre_stop: Option<HookSpec>,
     /// Number of the stop signal: `lifecycle.stopSignal`; `None` where the image's, else SIGTERM, holds (R5.12).
     pub stop_signal: Option<i32>,
+}
+
+/// Whether a pod ends as soon as it would wait for what no retry mends, or has failed for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub enum FailFast {
+    /// As the kubelet has it: it is tried again, and the other containers go on.
+    #[default]
+    No,
+    /// It ends.
+    Yes,
 }
 
 /// The three roles of a container.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::Kind;
+use crate::spec::{ContainerIndex, Kind};
 use crate::time::WallTime;
 
 /// The pod's status.
@@ -29,6 +29,20 @@ pub struct PodStatus {
     pub containers: Vec<ContainerStatus>,
     /// Set once the pod has ended: exit code of `barepod run` (design.md, section 3).
     pub exit_code: Option<u8>,
+    /// Whose that is.
+    #[serde(default)]
+    pub exit_source: Option<ExitSource>,
+}
+
+/// Whose the exit code of `barepod run` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitSource {
+    /// This container's, which failed.
+    Container(ContainerIndex),
+    /// The pod's: it succeeded (0), or failed without a container to blame (1).
+    Pod,
+    /// `--timeout` ran out (124).
+    TimedOut,
 }
 
 /// The five phases of which a pod on one box knows four.
@@ -49,6 +63,10 @@ pub enum PodReason {
     Evicted,
     SupervisorLost,
     UnexpectedAdmissionError,
+    /// Ours: `--fail-fast`.
+    FailFast,
+    /// Ours: `--timeout`.
+    TimedOut,
 }
 
 /// A deletion request that is being carried out.

@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{EventReason, Severity};
-use crate::container::{After, Container, Done, Killed, Life, PreStop, Running, Stop, StopStage, StopWhy};
+use crate::container::{After, Container, Killed, Life, PreStop, Running, Stop, StopStage, StopWhy};
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{Deletion, GraceUse, Phase, PodReason, Terminated, TerminatedReason};
@@ -43,6 +43,10 @@ pub(crate) enum Cause {
     Deadline,
     /// It used more disk than it may.
     Eviction,
+    /// `--timeout` ran out.
+    TimedOut,
+    /// `--fail-fast`: it could not succeed any more, for the sake of this container, or of its sandbox.
+    FailFast { container: Option<ContainerIndex> },
 }
 
 /// R5.10.
@@ -130,8 +134,18 @@ impl Engine {
         let now = turn.now.monotonic;
         let reserved = self.spec().sidecar_grace.unwrap_or(Duration::ZERO);
         let restarts = match cause {
-            Cause::Deletion | Cause::Deadline if grace > NO_RESTARTS_BELOW => Restarts::Yes,
-            Cause::Deletion | Cause::Deadline | Cause::Natural | Cause::InitFailed | Cause::Eviction => Restarts::No,
+            Cause::Deletion | Cause::Deadline | Cause::TimedOut | Cause::FailFast { .. }
+                if grace > NO_RESTARTS_BELOW =>
+            {
+                Restarts::Yes
+            }
+            Cause::Deletion
+            | Cause::Deadline
+            | Cause::TimedOut
+            | Cause::FailFast { .. }
+            | Cause::Natural
+            | Cause::InitFailed
+            | Cause::Eviction => Restarts::No,
         };
         self.ending = Some(Ending {
             cause,
@@ -215,7 +229,7 @@ impl Engine {
     /// (kubelet_pods.go, generateAPIPodStatus), as long as something of it is there.
     pub(crate) fn active_deadline(&self) -> Option<Instant> {
         let decided = self.ending.is_some_and(|ending| match ending.cause {
-            Cause::Deadline | Cause::Eviction => true,
+            Cause::Deadline | Cause::Eviction | Cause::TimedOut | Cause::FailFast { .. } => true,
             Cause::Natural | Cause::InitFailed | Cause::Deletion => !self.containers.iter().any(Container::is_live),
         });
         match (decided, self.began, self.spec().active_deadline) {
@@ -246,6 +260,10 @@ impl Engine {
         if self.ending.is_none() && self.restarting_all == RestartingAll::No && self.mains_are_over() {
             let grace = self.spec().grace_period;
             self.begin_ending(turn, Cause::Natural, grace);
+        }
+        self.fail_fast(turn);
+        if self.timeout().is_some_and(|timeout| timeout <= now) {
+            self.timed_out(turn);
         }
         if let Some(ending) = &mut self.ending
             && ending.deadline <= now
@@ -322,33 +340,12 @@ impl Engine {
     /// R8.1: the phase the pod ends in.
     pub(crate) fn terminal_phase(&self, cause: Cause) -> Phase {
         let succeeded = match cause {
-            Cause::Natural | Cause::Deletion => self.indices().all(|index| {
-                let container = self.container(index);
-                self.kind(index) != Kind::Main
-                    || container.done == Done::Yes && container.last.as_ref().is_some_and(|last| last.exit_code == 0)
-            }),
-            Cause::InitFailed | Cause::Deadline | Cause::Eviction => false,
+            Cause::Natural | Cause::Deletion => {
+                self.indices().all(|index| self.kind(index) != Kind::Main || self.container(index).has_succeeded())
+            }
+            Cause::InitFailed | Cause::Deadline | Cause::Eviction | Cause::TimedOut | Cause::FailFast { .. } => false,
         };
         if succeeded { Phase::Succeeded } else { Phase::Failed }
-    }
-
-    /// design.md, section 3.
-    pub(crate) fn exit_code(&self) -> u8 {
-        if self.terminal == Some(Phase::Succeeded) {
-            return 0;
-        }
-        let failed = |kind| {
-            self.indices().filter(|&index| self.kind(index) == kind).find_map(|index| {
-                let code = self.container(index).last.as_ref().map(|last| last.exit_code)?;
-                (code != 0).then(|| u8::try_from(code).unwrap_or(1))
-            })
-        };
-        // At its deadline the pod fails, whatever its init was at; so it does when it is evicted.
-        let init = match self.ending.map(|ending| ending.cause) {
-            Some(Cause::Deadline | Cause::Eviction) => None,
-            Some(Cause::Natural | Cause::InitFailed | Cause::Deletion) | None => failed(Kind::Init),
-        };
-        failed(Kind::Main).or(init).unwrap_or(1)
     }
 
     /// R8.6: the supervisor is gone, and so is all it had started.

@@ -76,6 +76,7 @@ fn status(phase: Phase, containers: Vec<ContainerStatus>) -> PodStatus {
         deletion: None,
         containers,
         exit_code: None,
+        exit_source: None,
     }
 }
 

@@ -147,6 +147,7 @@ fn status(pod: &Value) -> PodStatus {
         deletion,
         containers: containers(pod).into_iter().map(|(kind, status)| container(kind, status)).collect(),
         exit_code: None,
+        exit_source: None,
     }
 }
 

@@ -5,6 +5,7 @@
 mod eviction;
 mod hooks;
 mod observer;
+mod patience;
 mod pods;
 mod probes;
 mod property;

@@ -25,6 +25,8 @@ pub fn pod(policy: RestartPolicy) -> Case {
         restart_policy: policy,
         grace_period: secs(30.0),
         active_deadline: None,
+        timeout: None,
+        fail_fast: FailFast::No,
         backoff: Backoff { initial: secs(10.0), max: secs(300.0), reset_after: secs(600.0) },
         sidecar_grace: None,
         sidecar_pre_stop: SidecarPreStop::AtBegin,

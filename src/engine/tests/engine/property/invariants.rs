@@ -5,7 +5,7 @@ use std::time::Duration;
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, ContainerAction};
 use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay};
-use barepod_engine::spec::{Kind, PodSpec};
+use barepod_engine::spec::{FailFast, Kind, PodSpec};
 use barepod_engine::status::Phase;
 use barepod_engine::time::Instant;
 use barepod_engine::world::Moment;
@@ -49,6 +49,8 @@ pub struct Invariants {
     seen: Vec<Seen>,
     /// The earliest moment at which a deletion's grace is over.
     stop_deadline: Option<Instant>,
+    /// The earliest at which the grace of a pod that fails fast may be over.
+    impatient: Option<Instant>,
     /// The last moment at which something may have begun the pod's end by itself.
     last_end: Instant,
     began: Option<Instant>,
@@ -77,6 +79,7 @@ impl Invariants {
             seen: vec![seen; spec.containers.len()],
             spec: spec.clone(),
             stop_deadline: None,
+            impatient: None,
             last_end: Instant::default(),
             began: None,
             making_sandbox: false,
@@ -133,11 +136,33 @@ impl Invariants {
             | Event::Rejected { .. }
             | Event::Resized { .. }
             | Event::SandboxRemoved => {}
-            Event::SandboxReady | Event::SandboxFailed { .. } => self.making_sandbox = false,
+            Event::SandboxFailed { .. } => {
+                self.making_sandbox = false;
+                self.may_fail_fast(now);
+            }
+            Event::SandboxReady => self.making_sandbox = false,
+        }
+    }
+
+    /// Something could not be made, or failed: whether for good only the reference knows.
+    fn may_fail_fast(&mut self, now: Instant) {
+        if self.spec.fail_fast == FailFast::Yes {
+            let deadline = now.after(self.spec.grace_period);
+            self.impatient.get_or_insert(deadline);
         }
     }
 
     fn hear_container(&mut self, now: Instant, index: usize, event: &ContainerEvent) {
+        let failed = matches!(
+            event,
+            ContainerEvent::ImageFailed { .. }
+                | ContainerEvent::CreateFailed { .. }
+                | ContainerEvent::StartFailed { .. }
+                | ContainerEvent::Exited { .. }
+        );
+        if failed {
+            self.may_fail_fast(now);
+        }
         let spec = &self.spec.containers[index];
         let seen = &mut self.seen[index];
         let answered = |action: &ContainerAction| match (event, action) {
@@ -334,7 +359,12 @@ impl Invariants {
             .active_deadline
             .zip(self.began)
             .map(|(length, began)| began.after(length).after(self.spec.grace_period));
-        let over = [Some(natural), active, self.stop_deadline].into_iter().flatten().any(|deadline| deadline <= now);
+        let timeout =
+            self.spec.timeout.zip(self.began).map(|(length, began)| began.after(length).after(self.spec.grace_period));
+        let over = [Some(natural), active, timeout, self.impatient, self.stop_deadline]
+            .into_iter()
+            .flatten()
+            .any(|deadline| deadline <= now);
         if over {
             return Ok(());
         }

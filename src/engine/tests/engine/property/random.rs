@@ -83,6 +83,10 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
     spec.restart_policy = random.policy();
     spec.grace_period = random.pick(&[0, 1, 2, 3, 5, 10, 30].map(Duration::from_secs));
     spec.active_deadline = random.percent(10).then(|| random.duration());
+    spec.timeout = random.percent(10).then(|| random.duration());
+    if random.percent(15) {
+        spec.fail_fast = FailFast::Yes;
+    }
     spec.sidecar_grace = random.percent(10).then(|| Duration::from_secs(random.below(8)));
     if random.percent(10) {
         spec.sidecar_pre_stop = SidecarPreStop::AtTurn;

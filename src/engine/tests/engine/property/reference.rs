@@ -1,6 +1,7 @@
 //! The rules once more, as plainly as possible: after each fact every container is asked, again and again until nothing
 //! moves, what should have been done with it by now. Slow, without timers, without order; the engine must agree.
 
+mod patience;
 mod probes;
 mod status;
 
@@ -84,6 +85,8 @@ struct One {
     ran: bool,
     code: Option<i32>,
     ended: Option<Instant>,
+    /// The last try to make it failed.
+    unmade: bool,
     delay: Duration,
     raised: Option<Instant>,
     pull: Option<Duration>,
@@ -103,6 +106,9 @@ enum Why {
     Stopped,
     Deadline,
     Evicted,
+    TimedOut,
+    /// For the sake of this container.
+    FailFast(Option<usize>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +162,7 @@ impl Reference {
             ran: false,
             code: None,
             ended: None,
+            unmade: false,
             delay: Duration::ZERO,
             raised: None,
             pull: None,
@@ -245,7 +252,8 @@ impl Reference {
                     self.end(now, Why::Evicted, SECOND);
                 } else if self.ending.unwrap().why != Why::Evicted {
                     self.stop(now, SECOND, false);
-                    self.ending.as_mut().unwrap().why = Why::Evicted;
+                    let timed_out = self.ending.unwrap().why == Why::TimedOut;
+                    self.ending.as_mut().unwrap().why = if timed_out { Why::TimedOut } else { Why::Evicted };
                 }
             }
             // Only what has not begun can be refused.
@@ -338,7 +346,7 @@ impl Reference {
             why,
             deadline: now.after(grace),
             mains: now.after(grace.saturating_sub(reserve)),
-            keeps: grace > SECOND && matches!(why, Why::Stopped | Why::Deadline),
+            keeps: grace > SECOND && !matches!(why, Why::Natural | Why::InitFailed | Why::Evicted),
             forced: false,
         });
         for i in 0..self.ones.len() {
@@ -392,11 +400,13 @@ impl Reference {
                 one.pull = Some(delay);
                 one.stage = Stage::Gone;
                 one.fate = Fate::Try(now.after(delay));
+                one.unmade = true;
             }
             (ContainerEvent::CreateFailed { .. }, Stage::Creating) if wanted => {
                 let at = now.after(self.retry());
                 self.ones[i].stage = Stage::Gone;
                 self.ones[i].fate = Fate::Try(at);
+                self.ones[i].unmade = true;
             }
             (ContainerEvent::ImageFailed { .. }, Stage::Imaging)
             | (ContainerEvent::CreateFailed { .. }, Stage::Creating) => self.unmade(i),
@@ -419,6 +429,7 @@ impl Reference {
                 let retry = self.retry();
                 let one = &mut self.ones[i];
                 one.stage = Stage::Removing;
+                one.unmade = !one.killed;
                 one.fate = if one.killed { Fate::Over } else { Fate::Try(now.after(retry)) };
                 if self.restarting && one.killed {
                     one.fate = Fate::Try(now);
@@ -581,7 +592,10 @@ impl Reference {
         let deadline = self.spec.active_deadline.zip(self.began).map(|(length, began)| began.after(length));
         let there = self.ones.iter().any(|one| !matches!(one.stage, Stage::Gone | Stage::Removing));
         if let Some(ending) = &mut self.ending {
-            if there && deadline.is_some_and(|at| at <= now) && !matches!(ending.why, Why::Deadline | Why::Evicted) {
+            if there
+                && deadline.is_some_and(|at| at <= now)
+                && matches!(ending.why, Why::Natural | Why::InitFailed | Why::Stopped)
+            {
                 ending.why = Why::Deadline;
                 moved = true;
             }
@@ -596,7 +610,7 @@ impl Reference {
             let why = match deadline {
                 Some(deadline) if deadline <= now => Some(Why::Deadline),
                 _ if mains_over => Some(Why::Natural),
-                _ => None,
+                _ => self.patience_ends(now),
             };
             if let Some(why) = why {
                 self.end(now, why, self.spec.grace_period);
@@ -715,6 +729,7 @@ impl Reference {
         }
         one.stage = Stage::Imaging;
         one.killed = false;
+        one.unmade = false;
         self.ask(i, ContainerAction::PrepareImage);
         true
     }
@@ -854,8 +869,13 @@ impl Reference {
             let codes = self.ones.iter().zip(&self.spec.containers).filter(|(_, spec)| spec.kind == kind);
             codes.filter_map(|(one, _)| one.code).find(|code| *code != 0)
         };
-        let deadline = self.ending.is_some_and(|ending| matches!(ending.why, Why::Deadline | Why::Evicted));
-        let code = failed(Kind::Main).or(if deadline { None } else { failed(Kind::Init) });
+        let main = failed(Kind::Main);
+        let code = match self.ending.map(|ending| ending.why) {
+            Some(Why::TimedOut) => Some(124),
+            Some(Why::FailFast(one)) => one.and_then(|i| self.ones[i].code).filter(|code| *code != 0),
+            Some(Why::Deadline | Why::Evicted) => main,
+            Some(Why::Natural | Why::InitFailed | Why::Stopped) | None => main.or(failed(Kind::Init)),
+        };
         u8::try_from(code.unwrap_or(1)).unwrap_or(1)
     }
 }

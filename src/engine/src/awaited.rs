@@ -1,0 +1,49 @@
+//! Which containers a pod that ends waits for, and for how long at most: what somebody who watches it may ask.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::container::{Life, StopStage};
+use crate::pod::Engine;
+use crate::spec::ContainerIndex;
+use crate::time::Instant;
+
+/// A container that a pod that ends waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Which.
+    pub container: ContainerIndex,
+    /// What is left until it is killed; zero where it has been.
+    pub left: Duration,
+    /// The grace that the pod's end began with.
+    pub grace: Duration,
+}
+
+impl Engine {
+    /// The containers that have been told to stop, or are in their preStop hooks; empty while the pod doesn't end. Sidecars
+    /// that wait for their turn wait themselves.
+    pub fn awaited(&self, now: Instant) -> Vec<Awaited> {
+        let Some(ending) = self.ending else { return Vec::new() };
+        let until = |index: ContainerIndex| match &self.container(index).life {
+            Life::Running(running) => running.stop.as_ref().and_then(|stop| match stop.stage {
+                StopStage::Hook { .. } => Some(stop.deadline),
+                StopStage::Turn { .. } => None,
+                StopStage::Signaled { kill_at, .. } => Some(kill_at),
+                StopStage::Killed { .. } => Some(now),
+            }),
+            Life::Creating { .. } | Life::Starting { .. } => Some(ending.deadline),
+            Life::Waiting
+            | Life::Retry { .. }
+            | Life::BackOff { .. }
+            | Life::Preparing
+            | Life::Abandoned
+            | Life::Created
+            | Life::Discarded
+            | Life::Removing(_)
+            | Life::Over => None,
+        };
+        let grace = ending.deadline.since(ending.began);
+        let one = |container| Some(Awaited { container, left: until(container)?.since(now), grace });
+        self.indices().filter_map(one).collect()
+    }
+}
