@@ -7,7 +7,7 @@
 
 mod outlet;
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -155,22 +155,6 @@ pub fn say(text: &str) {
     if let Ok(mut console) = Console::stderr() {
         console.write(text.as_bytes());
         console.finish(SAID_WITHIN);
-    }
-}
-
-/// Standard error for what libraries log: what its reader doesn't take now is dropped.
-pub struct Log;
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut console = Console::stderr()?;
-        console.write(bytes);
-        console.flush();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -16,6 +16,22 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// `--exit-code-file`.
+    #[error("--exit-code-file {path}: {source}; its folder must be there and writable")]
+    ExitCodeFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `--attach`.
+    #[error("--attach {container}: the pod has no such container; it has: {known}")]
+    NoSuchContainer {
+        /// What was asked for.
+        container: String,
+        /// Its containers.
+        known: String,
+    },
     /// The manifest is no good. Rendered already.
     #[error("{0}")]
     Manifest(String),
@@ -33,6 +49,9 @@ pub enum CliError {
         /// Which it has.
         known: String,
     },
+    /// Words that another tool knows, and what says the same here.
+    #[error("{0}")]
+    Words(String),
     /// This box.
     #[error("{0}")]
     Node(#[from] crate::runtime::node::NodeError),
@@ -45,6 +64,14 @@ pub enum CliError {
     /// The control socket.
     #[error("{0}")]
     Control(#[from] crate::control::ControlError),
+    /// A file of `man --dir`.
+    #[error("can't write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Standard output.
     #[error("can't write to standard output: {0}")]
     Output(#[source] io::Error),
@@ -183,9 +210,14 @@ impl CliError {
     /// What the command exits with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Manifest(_) | Self::Plan(_) | Self::Read { .. } | Self::Usage(_) | Self::UnknownClaim { .. } => {
-                Exit::Usage
-            }
+            Self::Manifest(_)
+            | Self::UnknownClaim { .. }
+            | Self::Plan(_)
+            | Self::Read { .. }
+            | Self::Usage(_)
+            | Self::Words(_)
+            | Self::ExitCodeFile { .. }
+            | Self::NoSuchContainer { .. } => Exit::Usage,
             Self::Node(_)
             | Self::Cpus(_)
             | Self::Supervisor(_)
@@ -208,6 +240,7 @@ impl CliError {
             ) => Exit::Failure,
             Self::Store(_) => Exit::Own,
             Self::Control(_)
+            | Self::Write { .. }
             | Self::Output(_)
             | Self::NoStatus(_)
             | Self::NotYet(_)
@@ -223,6 +256,14 @@ impl CliError {
             | Self::StillRunning(_)
             | Self::Resize { .. }
             | Self::Format { .. } => Exit::Failure,
+        }
+    }
+
+    /// What `run` exits with: what isn't a container's is 125, or 2 where nothing was begun.
+    pub fn exit_of_run(&self) -> Exit {
+        match self.exit() {
+            Exit::Failure => Exit::Own,
+            other @ (Exit::Success | Exit::Usage | Exit::Own | Exit::Pod(_)) => other,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The exit codes of every command, in one place (design.md, section 3).
+//! The exit codes of every command, in one place (docs/exit-codes.md).
 
 use std::process::ExitCode;
 
@@ -13,18 +13,25 @@ pub enum Exit {
     Usage,
     /// barepod's own failure.
     Own,
-    /// The pod's: 0, a main's or init's code, 128+n for a signal.
+    /// The pod's: 0, a main's or init's code, 128+n for a signal, 124 where its time ran out.
     Pod(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Own => 125,
+            Self::Pod(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::Failure => 1,
-            Exit::Usage => 2,
-            Exit::Own => 125,
-            Exit::Pod(code) => code,
-        })
+        Self::from(exit.code())
     }
 }

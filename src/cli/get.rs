@@ -17,7 +17,7 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
             let found = recover::look(&layout, pod)?;
             vec![PodRow { pod: recover::pod(&found)?, life: found.life()? }]
         }
-        None => all(&layout)?,
+        None => all(&layout, args.kubectl.namespace.as_deref())?,
     };
     match args.output {
         Some(GetOutput::Json) => print(&format!("{}\n", json(&rows, args.pod.is_some())?)),
@@ -32,9 +32,12 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
 }
 
 /// All pods; one that can't be read doesn't hide the others, and is shown as far as it is known.
-fn all(layout: &crate::store::layout::Layout) -> Result<Vec<PodRow>, CliError> {
+fn all(layout: &crate::store::layout::Layout, namespace: Option<&str>) -> Result<Vec<PodRow>, CliError> {
     let mut rows = Vec::new();
     for found in read::list(layout)? {
+        if namespace.is_some_and(|namespace| namespace != found.namespace) {
+            continue;
+        }
         match look_at(&found) {
             Ok(Some(row)) => rows.push(row),
             // About to start, or gone since we looked.

@@ -1,6 +1,7 @@
 //! The face: arguments, words, colours, exit codes. One file per command; what two of them need is in another room.
 
 mod args;
+mod completion;
 mod console;
 mod cpus;
 mod describe;
@@ -8,6 +9,7 @@ mod ending;
 mod error;
 mod events;
 mod exit_code;
+mod exit_code_file;
 mod get;
 mod logs;
 mod network;
@@ -21,20 +23,37 @@ mod simulate;
 mod stop;
 mod terminal;
 mod watch;
+mod words;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, Global, LogLevel};
+use args::{Cli, Command, Global};
 use error::CliError;
 use exit_code::Exit;
 
+/// What `--root` is where it isn't given.
+const ROOT: &str = "BAREPOD_ROOT";
+
 /// Runs the command that this process's arguments name.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    say_things(cli.global.log_level);
+    let args = words::rewrite(std::env::args_os().collect());
+    let parsed = Cli::try_parse_from(&args).map_err(|error| match words::advice(&error, &args) {
+        Some(advice) => advice,
+        None => error.exit(),
+    });
+    let understood = parsed.and_then(|mut cli| words::understand(&mut cli).map(|()| cli));
+    let cli = match understood {
+        Ok(cli) => cli,
+        Err(advice) => {
+            let error = CliError::Words(advice);
+            show(&error);
+            return error.exit().into();
+        }
+    };
     let result = match &cli.command {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Get(args) => get::get(args, &cli.global),
@@ -45,31 +64,27 @@ pub fn main() -> ExitCode {
         Command::Resize(args) => resize::resize(args, &cli.global),
         Command::Rm(args) => rm::rm(args, &cli.global),
         Command::Simulate(args) => simulate::simulate(args),
+        Command::Completion(args) => completion::completion(args),
+        Command::Man(args) => completion::man(args),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let colour = terminal::Colour::of(&std::io::stderr());
-            let text = error.to_string();
-            // A manifest's errors come with their own heads and colours.
-            let shown =
-                if error.is_rendered() { text } else { format!("{} {text}\n", terminal::warning("error:", colour)) };
-            console::say(&shown);
-            error.exit().into()
+            show(&error);
+            match &cli.command {
+                Command::Run(_) => error.exit_of_run().into(),
+                _ => error.exit().into(),
+            }
         }
     }
 }
 
-fn say_things(level: LogLevel) {
-    let level = match level {
-        LogLevel::Error => tracing::Level::ERROR,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
-    };
-    let ansi = terminal::Colour::of(&std::io::stderr()) == terminal::Colour::Yes;
-    tracing_subscriber::fmt().with_max_level(level).with_writer(|| console::Log).with_ansi(ansi).without_time().init();
+fn show(error: &CliError) {
+    let colour = terminal::Colour::of(&std::io::stderr());
+    let text = error.to_string();
+    // A manifest's errors come with their own heads and colours.
+    let shown = if error.is_rendered() { text } else { format!("{} {text}\n", terminal::warning("error:", colour)) };
+    console::say(&shown);
 }
 
 /// Writes a command's result. A reader that went away (`| head`) is no error.
@@ -83,8 +98,9 @@ fn print(text: &str) -> Result<Exit, CliError> {
 impl Global {
     fn layout(&self) -> Result<crate::store::layout::Layout, CliError> {
         // Relative to where we are now: the supervisor's files are found from elsewhere too.
-        let Some(root) = &self.root else { return rootless::default_layout() };
-        let root = std::path::absolute(root).unwrap_or_else(|_| root.clone());
+        let variable = std::env::var_os(ROOT).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let Some(root) = self.root.clone().or(variable) else { return rootless::default_layout() };
+        let root = std::path::absolute(&root).unwrap_or(root);
         // The one name that it has, whatever links lead to it: pods are told apart by it.
         Ok(crate::store::layout::Layout::at(&crate::store::layout::without_links(&root)))
     }

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use barepod_engine::spec::Backoff;
+use barepod_engine::spec::{Backoff, ContainerSpec, FailFast};
 use k8s_openapi::api::core::v1;
 
-use super::args::{BackoffArgs, Global, MemoryReservationPolicy, RunArgs, SecurityArgs};
+use super::args::{BackoffArgs, Global, LogLevel, MemoryReservationPolicy, RunArgs, SecurityArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::exit_code_file::ExitCodeFile;
 use super::rootless::Runner;
 use super::terminal::Colour;
-use super::watch::{Verbosity, Watch};
+use super::watch::{Output, Steps, Verbosity, View, Watch};
 use super::{cpus, network, preflight, recover, rootless};
 use crate::manifest::{self, Beside, Objects};
 use crate::plan::memory_qos::{MemoryQos, MemoryReservation};
 use crate::plan::{self, CgroupVersion, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
+use crate::report::ending::Ending;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::{limits, node};
 use crate::store::PodStore;
@@ -32,6 +34,23 @@ const DEFAULT_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(
 
 /// Runs the pod and gives its exit code.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
+    let Some(path) = &args.exit_code_file else { return run_pod(args, global).map(|(exit, _)| exit) };
+    let file = ExitCodeFile::prepare(path)?;
+    let result = run_pod(args, global);
+    let ending = match &result {
+        Ok((_, Some(ending))) => Some(ending.clone()),
+        // The process that ran it has written it.
+        Ok((_, None)) => None,
+        Err(error) => Some(Ending::of_error(error.exit_of_run().code(), &error.to_string())),
+    };
+    if let Some(Err(error)) = ending.map(|ending| file.write(&ending)) {
+        rootless::warn(&format!("can't write --exit-code-file {}: {error}", path.display()));
+    }
+    result.map(|(exit, _)| exit)
+}
+
+/// As [`run`], and how the pod ended, where it was this process that ran it.
+fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), CliError> {
     let backoff = backoff(&args.backoff)?;
     let claims = claims(&args.volume)?;
     let Given { pod: mut manifest, objects, name: text_name, text } = read_beside(args, &claims)?;
@@ -40,12 +59,13 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
     }
+    in_namespace(&mut manifest, args.namespace.as_deref())?;
     manifest::generate_name(&mut manifest.metadata, uuid::Uuid::new_v4().as_u128() as u32);
     let layout = global.layout()?;
     // While this process has one thread and holds nothing.
     let node = match rootless::prepare(&layout, &manifest)? {
         Runner::Here(node) => *node,
-        Runner::Elsewhere(exit) => return Ok(exit),
+        Runner::Elsewhere(exit) => return Ok((exit, None)),
     };
     complete(&mut manifest, &node.hostname);
     let identity = identity(&layout, &manifest);
@@ -62,8 +82,14 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         cgroup_name: identity.cgroup_name(),
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    plan.lifecycle.timeout = args.timeout;
+    plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
+    let view = view(args, &plan.lifecycle.containers)?;
     manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file)).map_err(refused)?;
     drop(text);
+    if let Some(note) = network::loopback_note(&manifest, connection.as_ref()).filter(|_| !args.quiet) {
+        eprintln!("note: {note}");
+    }
     tell_unlabelled(&plan::unlabelled(&manifest, &node));
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
     open_files(&plan)?;
@@ -81,9 +107,8 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         _ => PodStore::create(&layout, ledger)?,
     };
     plan.sandbox.ids = store.ledger().first_id.map(|first| IdRange { first, length: IdRange::LENGTH });
-    let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     let mut watch =
-        Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, verbosity).map_err(CliError::Output)?;
+        Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, view).map_err(CliError::Output)?;
     let rejected = match box_has {
         Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
         None => None,
@@ -91,7 +116,43 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     let pod = Pod { manifest, plan, node, dirs, connection, rejected, storage_interval: args.eviction_interval };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::hear().map_err(CliError::Signals)?;
-    Ok(Exit::Pod(supervisor.run()?))
+    let code = supervisor.run()?;
+    Ok((Exit::Pod(code), watch.ending().cloned()))
+}
+
+/// `--namespace`; as with kubectl it doesn't go over what the manifest says.
+fn in_namespace(pod: &mut v1::Pod, asked: Option<&str>) -> Result<(), CliError> {
+    let Some(asked) = asked else { return Ok(()) };
+    manifest::check_name(asked).map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
+    match &pod.metadata.namespace {
+        Some(own) if own != asked => Err(CliError::Words(format!(
+            "--namespace {asked} and the manifest's metadata.namespace {own} contradict each other"
+        ))),
+        _ => {
+            pod.metadata.namespace = Some(asked.to_owned());
+            Ok(())
+        }
+    }
+}
+
+/// What is shown of the run.
+fn view(args: &RunArgs, containers: &[ContainerSpec]) -> Result<View, CliError> {
+    let attached = match &args.attach {
+        None => None,
+        Some(name) => Some(containers.iter().position(|one| one.name == *name).ok_or_else(|| {
+            let known: Vec<&str> = containers.iter().map(|one| one.name.as_str()).collect();
+            CliError::NoSuchContainer { container: name.clone(), known: known.join(", ") }
+        })?),
+    };
+    Ok(View {
+        verbosity: if args.quiet { Verbosity::Quiet } else { Verbosity::Normal },
+        output: match attached {
+            Some(index) => Output::Only(index),
+            None if args.no_prefix => Output::Plain,
+            None => Output::Named,
+        },
+        steps: if args.log_level == LogLevel::Debug { Steps::Shown } else { Steps::Hidden },
+    })
 }
 
 /// Before anything is made: a pod that runs into the limit halfway fails with riddles.

@@ -1,40 +1,78 @@
-//! What a person sees of a running pod: containers' output on standard output, a short line per lifecycle event on
-//! standard error.
+//! What a person sees of a running pod: what containers print on the stream they print it on, and a short line per
+//! lifecycle event on standard error. The words are `watch/words.rs`.
+
+mod words;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use barepod_engine::Awaited;
 use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::event::{Exit, OomKilled};
 use barepod_engine::spec::{ContainerIndex, ContainerSpec};
-use barepod_engine::status::{Phase, PodReason, PodStatus};
+use barepod_engine::status::{Phase, PodStatus};
 
 use super::console::Console;
 use super::terminal::{self, Colour, Prefix};
 use crate::log::Stream;
-use crate::supervisor::Audience;
+use crate::report::ending::{self, Ending};
+use crate::supervisor::{Audience, Sent};
+use words::{How, Why};
 
 /// How long the end of a run waits for a reader that doesn't read.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same where somebody asked for the end.
 const PATIENCE_ON_REQUEST: Duration = Duration::from_secs(1);
 
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Of what happens.
+    pub verbosity: Verbosity,
+    /// Of what containers print.
+    pub output: Output,
+    /// Of barepod's own work.
+    pub steps: Steps,
+}
+
 /// Whether lifecycle lines are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbosity {
     /// Output and lifecycle lines.
     Normal,
-    /// `--quiet`: output, and what went wrong.
+    /// `--quiet`: output, what went wrong, and why the pod failed.
     Quiet,
+}
+
+/// Whose output is shown, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Each line behind its container's name.
+    Named,
+    /// `--no-prefix`.
+    Plain,
+    /// `--attach`: of this container alone, as it is.
+    Only(usize),
+}
+
+/// Whether each step of the engine is shown (`--log-level debug`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Steps {
+    Shown,
+    Hidden,
 }
 
 /// A container, as far as its lines go.
 struct Row {
     name: String,
-    prefix: Prefix,
-    /// It was told to stop: however it ends now, it ended on request.
-    stopping: bool,
+    out_prefix: Prefix,
+    err_prefix: Prefix,
+    /// Why it is to end, once it is.
+    stopping: Option<Why>,
+    /// What it was sent for that.
+    sent: Option<Sent>,
 }
 
 /// Shows a pod's run on this process's standard output and error.
@@ -42,11 +80,13 @@ pub struct Watch {
     out: Console,
     err: Console,
     rows: Vec<Row>,
-    verbosity: Verbosity,
+    view: View,
     out_colour: Colour,
     err_colour: Colour,
     pod: String,
     line: Vec<u8>,
+    requested: bool,
+    ending: Option<Ending>,
 }
 
 impl Watch {
@@ -54,29 +94,33 @@ impl Watch {
     ///
     /// # Errors
     /// Where standard output or error can't be duplicated.
-    pub fn new(pod: String, containers: &[ContainerSpec], verbosity: Verbosity) -> io::Result<Self> {
+    pub fn new(pod: String, containers: &[ContainerSpec], view: View) -> io::Result<Self> {
         let width = containers.iter().map(|container| container.name.len()).max().unwrap_or(0);
-        let out_colour = Colour::of(&io::stdout());
-        let rows = containers
-            .iter()
-            .enumerate()
-            .map(|(index, container)| Row {
-                name: container.name.clone(),
-                prefix: Prefix::new(&container.name, width, index, out_colour),
-                stopping: false,
-            })
-            .collect();
-        let err_colour = Colour::of(&io::stderr());
+        let (out_colour, err_colour) = (Colour::of(&io::stdout()), Colour::of(&io::stderr()));
+        let row = |(index, container): (usize, &ContainerSpec)| Row {
+            name: container.name.clone(),
+            out_prefix: Prefix::new(&container.name, width, index, out_colour),
+            err_prefix: Prefix::new(&container.name, width, index, err_colour),
+            stopping: None,
+            sent: None,
+        };
         Ok(Self {
             out: Console::stdout()?,
             err: Console::stderr()?,
-            rows,
-            verbosity,
+            rows: containers.iter().enumerate().map(row).collect(),
+            view,
             out_colour,
             err_colour,
             pod,
             line: Vec::new(),
+            requested: false,
+            ending: None,
         })
+    }
+
+    /// How the pod ended, once it has.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
     }
 
     fn row(&mut self, container: ContainerIndex) -> &mut Row {
@@ -84,7 +128,7 @@ impl Watch {
     }
 
     fn tell(&mut self, tone: Tone, text: &str) {
-        if self.verbosity == Verbosity::Quiet && tone == Tone::Plain {
+        if self.view.verbosity == Verbosity::Quiet && matches!(tone, Tone::Plain | Tone::Good) {
             return;
         }
         // What containers printed before must be seen before.
@@ -92,43 +136,101 @@ impl Watch {
         let text = terminal::sanitize(text);
         let line = match tone {
             Tone::Plain => terminal::dim(&text, self.err_colour),
+            Tone::Good => text,
             Tone::Warning => terminal::warning(&text, self.err_colour),
         };
         self.err.write(format!("{line}\n").as_bytes());
+    }
+
+    /// How to end at once what is being waited for.
+    fn way_out(&self, interrupts: u32) -> String {
+        match (interrupts, io::IsTerminal::is_terminal(&io::stdin())) {
+            (0, false) => format!("`barepod rm --force {}` ends it at once", self.pod),
+            (0, true) => "Ctrl-C twice ends it at once".to_owned(),
+            (_, _) => "Ctrl-C again ends it at once".to_owned(),
+        }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tone {
+    /// As it should be, and in passing.
     Plain,
+    /// As it should be: the last line.
+    Good,
     Warning,
 }
 
 impl Audience for Watch {
-    fn line(&mut self, container: ContainerIndex, _stream: Stream, line: &[u8]) {
-        let mut whole = std::mem::take(&mut self.line);
+    fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8]) {
+        let row = &self.rows[usize::from(container.0)];
+        let (console, other, prefix, colour) = match stream {
+            Stream::Stdout => (&mut self.out, &mut self.err, &row.out_prefix, self.out_colour),
+            Stream::Stderr => (&mut self.err, &mut self.out, &row.err_prefix, self.err_colour),
+        };
+        let whole = &mut self.line;
         whole.clear();
-        whole.extend_from_slice(self.rows[usize::from(container.0)].prefix.as_bytes());
+        match self.view.output {
+            Output::Only(only) if only != usize::from(container.0) => return,
+            Output::Only(_) => {}
+            Output::Named => whole.extend_from_slice(prefix.as_bytes()),
+            Output::Plain => {}
+        }
         whole.extend_from_slice(line);
-        whole.extend_from_slice(terminal::ending(line, self.out_colour));
-        self.out.write(&whole);
-        self.line = whole;
+        match self.view.output {
+            Output::Only(_) => whole.push(b'\n'),
+            Output::Named | Output::Plain => whole.extend_from_slice(terminal::ending(line, colour)),
+        }
+        // Both may be one terminal: what came before must be seen before.
+        if other.holds_back() {
+            other.flush();
+        }
+        console.write(whole);
     }
 
     fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>) {
+        let requested = self.requested;
         let row = self.row(container);
-        let stopped = std::mem::take(&mut row.stopping);
-        let how = match (exit, oom) {
-            (_, OomKilled::Yes) => "was killed: out of memory".to_owned(),
-            (Exit::Code(code), OomKilled::No) => format!("exited {code}"),
-            (Exit::Signal(signal), OomKilled::No) => format!("ended by {}", signal_name(signal)),
-            (Exit::Unknown, OomKilled::No) => "ended, nobody saw how".to_owned(),
-        };
-        let on_request = if stopped { ", stopped on request" } else { "" };
-        let ran = ran.map(|ran| format!(" ({})", span(ran))).unwrap_or_default();
-        let text = format!("{} {how}{on_request}{ran}", row.name);
+        let (why, sent) = (row.stopping.take(), row.sent.take());
+        let name = row.name.clone();
+        let how = How { exit, oom, ran, sent, why: why.unwrap_or(Why::Unsaid), requested };
         let tone = if oom == OomKilled::Yes { Tone::Warning } else { Tone::Plain };
-        self.tell(tone, &text);
+        self.tell(tone, &format!("{name} {how}"));
+    }
+
+    fn asked_to_stop(&mut self) {
+        self.requested = true;
+    }
+
+    fn signalled(&mut self, container: ContainerIndex, signal: Sent) {
+        let row = self.row(container);
+        row.sent = Some(signal);
+        row.stopping.get_or_insert(Why::Unsaid);
+    }
+
+    fn waits_for_containers(&mut self, awaited: &[Awaited], interrupts: u32) {
+        let names: Vec<&str> =
+            awaited.iter().map(|one| self.rows[usize::from(one.container.0)].name.as_str()).collect();
+        let left = awaited.iter().map(|one| one.left).max().unwrap_or_default();
+        let grace = awaited.first().map(|one| one.grace).unwrap_or_default();
+        let names = words::list(&names);
+        let text = if left.is_zero() {
+            format!("waiting for {names}, killed but not gone yet")
+        } else {
+            let left = format!("{} of {} grace left", words::seconds(left), words::seconds(grace));
+            format!("waiting for {names} ({left}); {}", self.way_out(interrupts))
+        };
+        self.tell(Tone::Plain, &text);
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.view.steps == Steps::Shown
+    }
+
+    fn step(&mut self, text: &str) {
+        self.out.flush();
+        let line = terminal::dim(&format!("debug: {}", terminal::sanitize(text)), self.err_colour);
+        self.err.write(format!("{line}\n").as_bytes());
     }
 
     fn record(&mut self, record: &EventRecord) {
@@ -137,32 +239,45 @@ impl Audience for Watch {
         match (record.severity, record.reason) {
             (Severity::Normal, EventReason::Started) => self.tell(Tone::Plain, &format!("{who} started")),
             (Severity::Normal, EventReason::Killing) => {
+                let why = Why::of(&record.message);
                 if let Some(container) = record.container {
-                    self.row(container).stopping = true;
+                    self.row(container).stopping = Some(why);
                 }
-                self.tell(Tone::Plain, &format!("{who} is being stopped"));
+                self.tell(Tone::Plain, &format!("{who} is being stopped{}", why.in_words()));
             }
             (Severity::Normal, _) => {}
-            (Severity::Warning, EventReason::BackOff) => self.tell(Tone::Plain, &format!("{who}: {}", record.message)),
+            (Severity::Warning, EventReason::BackOff) => {
+                self.tell(Tone::Plain, &format!("{who} waits before it is restarted (back-off)"));
+            }
+            (Severity::Warning, EventReason::GracePeriodUsed) => {
+                let used = record.message.strip_prefix(&format!("Container {who} ")).unwrap_or(&record.message);
+                self.tell(Tone::Warning, &format!("{who} {used}"));
+            }
+            (Severity::Warning, EventReason::FailedPostStartHook) => {
+                self.tell(Tone::Warning, &format!("{who}: postStart hook failed: {}", record.message));
+            }
+            (Severity::Warning, EventReason::FailedPreStopHook) => {
+                self.tell(Tone::Warning, &format!("{who}: preStop hook failed: {}", record.message));
+            }
+            // Why is what the last line says.
+            (Severity::Warning, EventReason::FailFast) => {
+                self.tell(Tone::Plain, &format!("{who} is being stopped: it can't succeed (--fail-fast)"));
+            }
+            (Severity::Warning, EventReason::TimedOut) => {
+                self.tell(Tone::Plain, &format!("{who} is being stopped: its time has run out (--timeout)"));
+            }
             (Severity::Warning, _) => self.tell(Tone::Warning, &format!("{who}: {}", record.message)),
         }
     }
 
     fn ended(&mut self, status: &PodStatus) {
-        let phase = match status.phase {
-            Phase::Pending => "Pending",
-            Phase::Running => "Running",
-            Phase::Succeeded => "Succeeded",
-            Phase::Failed => "Failed",
-        };
-        let reason = match status.reason {
-            Some(PodReason::DeadlineExceeded) => ": DeadlineExceeded",
-            Some(PodReason::Evicted) => ": Evicted",
-            Some(PodReason::SupervisorLost) => ": SupervisorLost",
-            Some(PodReason::UnexpectedAdmissionError) => ": UnexpectedAdmissionError",
-            None => "",
-        };
-        self.tell(Tone::Plain, &format!("{} {phase}{reason}", self.pod.clone()));
+        let why = ending::why(status);
+        let phase = format!("{} {:?}", self.pod, status.phase);
+        match status.phase {
+            Phase::Succeeded => self.tell(Tone::Good, &phase),
+            Phase::Failed | Phase::Running | Phase::Pending => self.tell(Tone::Warning, &format!("{phase}: {why}")),
+        }
+        self.ending = Some(Ending::of(&self.pod, status));
         let patience = if status.deletion.is_some() { PATIENCE_ON_REQUEST } else { PATIENCE };
         self.out.finish(patience);
         match (self.out.unread(), self.out.refused()) {
@@ -190,43 +305,10 @@ impl Audience for Watch {
 
     /// A container that is told to stop may say so before it ends: it must not wait for a reader until it is killed.
     fn has_room(&self) -> bool {
-        self.out.has_room() || self.rows.iter().any(|row| row.stopping)
+        self.out.has_room() && self.err.has_room() || self.rows.iter().any(|row| row.stopping.is_some())
     }
 
     fn waits_for(&self) -> Vec<BorrowedFd<'_>> {
         [&self.out, &self.err].into_iter().filter(|console| console.holds_back()).map(AsFd::as_fd).collect()
-    }
-}
-
-/// A duration as people say it: `12 ms`, `3.4 s`, `2 min 5 s`.
-fn span(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    match millis {
-        0..1_000 => format!("{millis} ms"),
-        1_000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
-        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
-    }
-}
-
-fn signal_name(signal: u8) -> String {
-    nix::sys::signal::Signal::try_from(i32::from(signal))
-        .map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_read_well() {
-        assert_eq!(span(Duration::from_millis(12)), "12 ms");
-        assert_eq!(span(Duration::from_millis(3_450)), "3.4 s");
-        assert_eq!(span(Duration::from_secs(125)), "2 min 5 s");
-    }
-
-    #[test]
-    fn signals_have_names() {
-        assert_eq!(signal_name(9), "SIGKILL");
-        assert_eq!(signal_name(34), "signal 34");
     }
 }

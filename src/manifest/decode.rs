@@ -202,6 +202,12 @@ fn wrong_kind(tree: &Node, kinds: &[&str]) -> Vec<Diagnostic> {
                 .help(format!("it starts with apiVersion: v1 and kind: {}", kinds[0])),
         ];
     }
+    if let Some(entry) = tree.get("kind")
+        && let Value::Scalar(scalar) = &entry.value.value
+        && let Some(help) = way_out(&scalar.text)
+    {
+        return vec![Diagnostic::unsupported(&root.child("kind"), &scalar.text, kinds).help(help)];
+    }
     [("apiVersion", &["v1"][..]), ("kind", kinds)]
         .into_iter()
         .filter_map(|(key, wanted)| {
@@ -219,6 +225,41 @@ fn wrong_kind(tree: &Node, kinds: &[&str]) -> Vec<Diagnostic> {
             }
         })
         .collect()
+}
+
+/// Of a kind that is another one of Kubernetes': what to do instead. Then its apiVersion is no fault of its own.
+fn way_out(kind: &str) -> Option<String> {
+    let article = if kind.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
+    let template = match kind {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job" => "spec.template",
+        "CronJob" => "spec.jobTemplate.spec.template",
+        "PodTemplate" => "template",
+        "List" | "PodList" => return Some("this is a list: give one of its items, a Pod".to_owned()),
+        "Service"
+        | "Ingress"
+        | "Namespace"
+        | "ServiceAccount"
+        | "PersistentVolume"
+        | "PersistentVolumeClaim"
+        | "HorizontalPodAutoscaler"
+        | "NetworkPolicy"
+        | "PodDisruptionBudget"
+        | "Role"
+        | "RoleBinding"
+        | "ClusterRole"
+        | "ClusterRoleBinding"
+        | "CustomResourceDefinition"
+        | "Node" => {
+            return Some(format!(
+                "this is {article} {kind}, which only a cluster has a use for; barepod runs single Pods"
+            ));
+        }
+        _ => return None,
+    };
+    Some(format!(
+        "this is {article} {kind}: barepod runs the Pod it would make; take what is below its {template}, and write \
+         apiVersion: v1, kind: Pod and a metadata.name to it"
+    ))
 }
 
 /// The Pod, and what is wrong with it. Rules say nothing about what could not be read.

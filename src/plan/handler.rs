@@ -81,6 +81,18 @@ pub struct Names {
     pub resolv_conf: String,
 }
 
+impl std::fmt::Display for Handler {
+    /// For people: `exec [/bin/true]`, `http-get http://10.0.0.1:80/`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exec { command } => write!(f, "exec [{}]", command.join(" ")),
+            Self::Network(Call::Http(get)) => write!(f, "http-get {}", get.url),
+            Self::Network(Call::Tcp { host, port }) => write!(f, "tcp-socket {host}:{port}"),
+            Self::Network(Call::Grpc { host, port, .. }) => write!(f, "grpc {host}:{port}"),
+        }
+    }
+}
+
 impl Call {
     /// Whether its host has to be looked up.
     pub fn needs_names(&self) -> bool {

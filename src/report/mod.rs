@@ -2,6 +2,7 @@
 //! out; it invents no state that the engine doesn't have.
 
 pub mod describe;
+pub mod ending;
 pub mod events;
 pub mod grace;
 mod lost;

@@ -3,12 +3,22 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use barepod_engine::Awaited;
 use barepod_engine::action::EventRecord;
 use barepod_engine::event::{Exit, OomKilled};
 use barepod_engine::spec::ContainerIndex;
 use barepod_engine::status::PodStatus;
 
 use crate::log::Stream;
+
+/// What a container was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Its stop signal.
+    Stop,
+    /// SIGKILL.
+    Kill,
+}
 
 /// Receives what containers print and what happens to them, in the order in which it happens. No call
 /// but `ended` blocks.
@@ -17,6 +27,16 @@ pub trait Audience {
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8]);
     /// A container's process ended after running for `ran` (`None`: it never ran).
     fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>);
+    /// Somebody has asked for the pod's end.
+    fn asked_to_stop(&mut self);
+    /// A container was sent its stop signal, or SIGKILL, because it is to end.
+    fn signalled(&mut self, container: ContainerIndex, signal: Sent);
+    /// The pod ends, and these containers have kept it waiting for a while; so many SIGINTs have come.
+    fn waits_for_containers(&mut self, awaited: &[Awaited], interrupts: u32);
+    /// Whether it wants to know each step.
+    fn wants_steps(&self) -> bool;
+    /// What the engine was told or asks for.
+    fn step(&mut self, text: &str);
     /// A Kubernetes Event was recorded.
     fn record(&mut self, record: &EventRecord);
     /// The pod has ended, on disk too. The last call; it may wait a moment for who reads.

@@ -7,6 +7,7 @@ use barepod_engine::action::{Action, ContainerAction};
 use barepod_engine::event::{ContainerEvent, CreateFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
+use super::audience::Sent;
 use super::slot::{self, Stage, StartTold};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, timestamp};
@@ -45,9 +46,13 @@ impl Supervisor<'_> {
                 {
                     self.audience.warn(&error.to_string());
                 }
+                self.audience.signalled(container, Sent::Stop);
                 self.answer(container, attempt, ContainerEvent::Signaled);
             }
-            ContainerAction::Kill => self.kill(container, attempt),
+            ContainerAction::Kill => {
+                self.audience.signalled(container, Sent::Kill);
+                self.kill(container, attempt);
+            }
             ContainerAction::Remove => self.removals.push_back((container, attempt)),
             ContainerAction::RunHook(hook) => self.asked.push_back((container, attempt, hook.into())),
             ContainerAction::Probe(probe) => self.asked.push_back((container, attempt, probe.into())),

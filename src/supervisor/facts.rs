@@ -38,6 +38,7 @@ impl Supervisor<'_> {
                 self.alarm.acknowledge();
                 self.facts.push_back(Event::Tick);
             }
+            Token::Notice => self.notice_due(),
             Token::Terminate => {
                 for _ in 0..self.signals.terminations() {
                     self.facts.push_back(Event::Stop { grace: None });

@@ -89,7 +89,8 @@ impl Supervisor<'_> {
                 }
             }
         }
-        self.answer_handler(container, attempt, asker, Try::Impossible(why));
+        let how = named(asker, &handler, Try::Impossible(why));
+        self.answer_handler(container, attempt, asker, how);
     }
 
     fn begin_work(
@@ -194,7 +195,10 @@ impl Supervisor<'_> {
                 let Running { attempt, handler, tries, .. } = running;
                 self.try_handler(container, attempt, asker, handler, tries + 1);
             }
-            how => self.answer_handler(container, running.attempt, asker, how),
+            how => {
+                let how = named(asker, &running.handler, how);
+                self.answer_handler(container, running.attempt, asker, how);
+            }
         }
     }
 
@@ -267,6 +271,16 @@ impl Supervisor<'_> {
             },
         };
         self.answer(container, attempt, event);
+    }
+}
+
+/// What a hook's failure is told with; a probe has its own words (R6.11), and a silent program's name its command.
+fn named(asker: Asker, handler: &Handler, how: Try) -> Try {
+    let with = |why: String| if why.starts_with("command ") { why } else { format!("{handler}: {why}") };
+    match (asker, how) {
+        (Asker::Hook(_), Try::Bad(why)) => Try::Bad(with(why)),
+        (Asker::Hook(_), Try::Impossible(why)) => Try::Impossible(with(why)),
+        (Asker::Probe(_) | Asker::Hook(_), how) => how,
     }
 }
 

@@ -12,6 +12,7 @@ mod facts;
 mod filters;
 mod handlers;
 mod images;
+mod notice;
 mod persist;
 mod resize;
 mod sandbox;
@@ -32,7 +33,7 @@ use barepod_engine::status::PodStatus;
 use barepod_engine::time::{Instant, WallTime};
 use k8s_openapi::api::core::v1;
 
-pub use audience::Audience;
+pub use audience::{Audience, Sent};
 pub use clock::now;
 
 use crate::control;
@@ -48,6 +49,7 @@ use crate::store::PodStore;
 use clock::Alarm;
 use filters::Filters;
 use handlers::Handlers;
+use notice::Notice;
 use persist::Unwritten;
 use sandbox::Leaving;
 use slot::Slot;
@@ -111,6 +113,9 @@ pub struct Supervisor<'a> {
     alarm: Alarm,
     /// The time that the engine was told last.
     stepped: Instant,
+    /// For who watches the pod's end.
+    notice_alarm: Alarm,
+    notice: Notice,
     control: control::Server,
     /// Clients are not let in before that; `None`: they are.
     deaf_until: Option<Instant>,
@@ -172,6 +177,10 @@ impl<'a> Supervisor<'a> {
         sources
             .add(&alarm, Token::Alarm, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
+        let notice_alarm = Alarm::new().map_err(|errno| SupervisorError::of("timerfd_create", errno.into()))?;
+        sources
+            .add(&notice_alarm, Token::Notice, Interest::Readable)
+            .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
         let control =
             control::Server::bind(store.dir(), clients(&pod.plan.lifecycle)).map_err(SupervisorError::Control)?;
         sources
@@ -195,6 +204,8 @@ impl<'a> Supervisor<'a> {
             signals,
             alarm,
             stepped: now().monotonic,
+            notice_alarm,
+            notice: Notice::None,
             control,
             deaf_until: None,
             host_mounts,
@@ -330,22 +341,33 @@ impl<'a> Supervisor<'a> {
         while let Some(event) = self.facts.pop_front() {
             self.unwritten = Unwritten::Events;
             self.announce(&event);
+            let curious = self.audience.wants_steps();
+            if curious {
+                self.audience.step(&format!("told {event:?}"));
+            }
             let now = now();
             self.stepped = now.monotonic;
             self.engine.step(now, event, &mut actions);
             for action in actions.drain(..) {
+                if curious {
+                    self.audience.step(&format!("asks {action:?}"));
+                }
                 self.carry(action);
             }
             if let Some(error) = self.broken.take() {
                 return Err(SupervisorError::Sandbox(error));
             }
         }
+        self.plan_notice()?;
         let wake_up = clock::wake_up(self.engine.next_deadline(), self.stepped);
         self.alarm.set(wake_up).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
     }
 
     /// Tells of an exit when its turn among the facts has come: behind the start that the engine records first.
     fn announce(&mut self, event: &Event) {
+        if matches!(event, Event::Stop { .. } | Event::Kill) {
+            self.audience.asked_to_stop();
+        }
         if let Event::Container { container, event: ContainerEvent::Exited { exit, oom_killed, .. }, .. } = event {
             let ran = self.slots[usize::from(container.0)].ran;
             self.audience.exited(*container, *exit, *oom_killed, ran);

@@ -21,6 +21,8 @@ use crate::runtime::signals::{ignore, is_ignored};
 pub enum Token {
     /// The alarm went off.
     Alarm,
+    /// The pod's end has kept somebody waiting for a while.
+    Notice,
     /// SIGTERM or SIGHUP came.
     Terminate,
     /// SIGINT came.
@@ -93,6 +95,7 @@ impl Token {
             Self::Volumes => (15, 0),
             Self::Image(container) => (21, container.0),
             Self::Network => (22, 0),
+            Self::Notice => (23, 0),
             Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
             Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
         };
@@ -121,6 +124,7 @@ impl Token {
             15 => Self::Volumes,
             21 => Self::Image(container),
             22 => Self::Network,
+            23 => Self::Notice,
             kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -141,7 +145,12 @@ impl Token {
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.
             Self::HandlerAlarm(..) => 4,
-            Self::Output(..) | Self::Audience(_) | Self::StorageAlarm | Self::Storage | Self::Network => 5,
+            Self::Output(..)
+            | Self::Audience(_)
+            | Self::StorageAlarm
+            | Self::Storage
+            | Self::Network
+            | Self::Notice => 5,
         }
     }
 }

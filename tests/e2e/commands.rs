@@ -145,7 +145,7 @@ fn two_runs_of_one_pod() {
     let mut run = case.start(&pod);
     case.wait_for("main");
     let second = case.barepod(&["run", "pod.yaml"]);
-    assert_eq!(second.status.code(), Some(1), "{}", err(&second));
+    assert_eq!(second.status.code(), Some(125), "{}", err(&second));
     let pid = run.pid().as_raw_nonzero().to_string();
     assert!(err(&second).contains("is already running") && err(&second).contains(&pid), "{}", err(&second));
     wait("Running", || case.phase() == "Running");
@@ -168,12 +168,12 @@ fn two_runs_at_the_same_moment() {
     let mut both = [start(), start()];
     case.wait_for("main up");
     wait("one is refused", || {
-        both.iter_mut().any(|run| run.try_wait().unwrap().is_some_and(|end| end.code() == Some(1)))
+        both.iter_mut().any(|run| run.try_wait().unwrap().is_some_and(|end| end.code() == Some(125)))
     });
     assert!(case.barepod(&["stop", "race"]).status.success());
     let mut codes = both.map(|mut run| run.wait().unwrap().code());
     codes.sort_unstable();
-    assert_eq!(codes, [Some(0), Some(1)]);
+    assert_eq!(codes, [Some(0), Some(125)]);
     assert_eq!(case.times_said("main"), 1);
 }
 
@@ -234,4 +234,101 @@ fn diagnostics() {
     let mut run = case.start(&pod);
     assert_eq!(run.end(), 0);
     assert!(run.stderr().contains("priorityClassName"), "{}", run.stderr());
+}
+
+/// As kubectl users' fingers have it, on a real pod; and where pods are kept, by the environment.
+#[test]
+fn words_of_others() {
+    let Some(case) = Case::new("words") else { return };
+    assert_eq!(case.run(&case.pod().main("main", "echo hello")), 0);
+    for args in
+        [&["get", "pods"][..], &["ps"], &["get", "pods", "-n", "default"], &["get", "pod", "words"], &["ls", "-A"]]
+    {
+        let output = case.barepod(args);
+        assert!(out(&output).contains("words"), "{args:?}: {}", err(&output));
+    }
+    assert_eq!(out(&case.barepod(&["get", "-n", "other"])), "");
+    assert_eq!(out(&case.barepod(&["logs", "pod/words", "main"])), "hello\n");
+    let deleted = case.barepod(&["delete", "pod", "words"]);
+    assert_eq!(deleted.status.code(), Some(2));
+    assert!(err(&deleted).contains("`barepod rm words`"), "{}", err(&deleted));
+    let mut command = case.command_at(&[], &["get", "words"]);
+    let by_environment = command.env("BAREPOD_ROOT", case.root()).output().unwrap();
+    assert!(out(&by_environment).contains("words"), "{}", err(&by_environment));
+    let removed = case.barepod(&["rm", "-f", "pod", "words"]);
+    assert!(removed.status.success(), "{}", err(&removed));
+}
+
+/// A pod whose own network is a loopback says so where somebody wants in; once.
+#[test]
+fn a_loopback_is_said() {
+    let Some(case) = Case::new("loopback") else { return };
+    let mut web = worker("web", "say web; hold go");
+    web["ports"] = json!([{"containerPort": 8080}]);
+    let mut run = case.start(&case.pod().container(web));
+    case.wait_for("web");
+    wait("Running", || case.phase() == "Running");
+    let described = out(&case.barepod(&["describe", "loopback"]));
+    assert!(described.contains("loopback only"), "{described}");
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    let said = run.stderr().lines().filter(|line| line.contains("its port 8080 can't be reached")).count();
+    assert_eq!(said, 1, "{}", run.stderr());
+}
+
+/// Each command's help has an example, completions and pages are made of the same arguments.
+#[test]
+fn help_completion_and_pages() {
+    let Some(case) = Case::new("help") else { return };
+    for command in ["run", "get", "describe", "events", "logs", "stop", "resize", "rm", "simulate", "completion"] {
+        let help = out(&case.barepod(&[command, "--help"]));
+        assert!(help.contains("Examples:") && help.contains(&format!("barepod {command}")), "{help}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = out(&case.barepod(&["completion", shell]));
+        assert!(script.contains("exit-code-file"), "{shell}: {script}");
+    }
+    let pages = case.dir().join("pages");
+    assert!(case.barepod(&["man", "--dir", &pages.display().to_string()]).status.success());
+    let page = std::fs::read_to_string(pages.join("barepod-run.1")).unwrap();
+    assert!(page.contains(".TH") && page.contains("barepod\\-run") && page.contains("fail\\-fast"), "{page}");
+    assert!(pages.join("barepod.1").exists());
+}
+
+/// `scripts/install` puts everything in place below DESTDIR and PREFIX, and takes all of it away again.
+#[test]
+fn install_and_uninstall() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/install");
+    if !std::path::Path::new(script).exists() {
+        println!("skipped: the scripts are not here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let install = |args: &[&str]| {
+        let mut command = std::process::Command::new(script);
+        command.args(args).env("DESTDIR", dir.path()).env("PREFIX", "/usr").env("BINARY", crate::harness::binary());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", err(&output));
+    };
+    let files = || {
+        let files = walkdir::WalkDir::new(dir.path()).into_iter().map(Result::unwrap);
+        let files = files.filter(|entry| entry.file_type().is_file());
+        files.map(|entry| entry.path().strip_prefix(dir.path()).unwrap().display().to_string()).collect::<Vec<_>>()
+    };
+    // Once more over what is there.
+    install(&[]);
+    install(&[]);
+    let there = files();
+    for file in [
+        "usr/bin/barepod",
+        "usr/share/man/man1/barepod.1",
+        "usr/share/man/man1/barepod-run.1",
+        "usr/share/bash-completion/completions/barepod",
+        "usr/share/zsh/site-functions/_barepod",
+        "usr/share/fish/vendor_completions.d/barepod.fish",
+    ] {
+        assert!(there.iter().any(|one| one == file), "{file} in {there:?}");
+    }
+    install(&["--uninstall"]);
+    assert_eq!(files(), [""; 0]);
 }

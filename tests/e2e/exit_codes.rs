@@ -96,3 +96,71 @@ fn a_failed_start_in_a_shared_pid_namespace() {
         assert_eq!(case.run(&pod.container(worker("other", "usleep 100000")).container(lost)), 128);
     }
 }
+
+/// What `--exit-code-file` holds.
+fn written(case: &Case) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(case.dir().join("exit.json")).unwrap()).unwrap()
+}
+
+/// A container's 2 and 125, and barepod's: told apart by `--exit-code-file`, which is there whoever ended the run.
+#[test]
+fn whose_code_it_is() {
+    let Some(case) = Case::new("whose") else { return };
+    let path = case.dir().join("exit.json").display().to_string();
+    let option = ["--exit-code-file", path.as_str()];
+    for code in [0, 2, 125] {
+        assert_eq!(case.start_with(&case.pod().main("main", &format!("exit {code}")), &option).end(), code);
+        let written = written(&case);
+        assert_eq!(written["exitCode"], code);
+        let source = if code == 0 { "pod" } else { "container" };
+        assert_eq!((&written["source"], &written["pod"]), (&json!(source), &json!("default/whose")));
+        assert_eq!(written["container"], if code == 0 { json!(null) } else { json!("main") });
+    }
+    let bad = case.pod().spec(json!({"restartPolicy": "Sometimes"})).main("main", "say main");
+    assert_eq!(case.start_with(&bad, &option).end(), 2);
+    assert_eq!((&written(&case)["exitCode"], &written(&case)["source"]), (&json!(2), &json!("barepod")));
+    let running = case.pod().main("main", "say main; hold go");
+    let mut run = case.start(&running);
+    case.wait_for("main");
+    let second = case.barepod(&["run", "--exit-code-file", &path, "pod.yaml"]);
+    assert_eq!(second.status.code(), Some(125));
+    assert_eq!((&written(&case)["exitCode"], &written(&case)["source"]), (&json!(125), &json!("barepod")));
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    let nowhere = case.barepod(&["run", "--exit-code-file", "no/such/folder/exit.json", "pod.yaml"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+}
+
+/// `--timeout`: graceful deletion, 124, and who was waited for.
+#[test]
+fn a_timeout() {
+    let Some(case) = Case::new("timeout") else { return };
+    let path = case.dir().join("exit.json").display().to_string();
+    let pod = case.pod().main("main", "serve main");
+    let mut run = case.start_with(&pod, &["--timeout", "1s", "--exit-code-file", &path]);
+    assert_eq!(run.end(), 124);
+    let last = run.stderr().lines().last().unwrap().to_owned();
+    let want =
+        "default/timeout Failed: TimedOut: Pod was not done after 1s (--timeout): it waited for container main to exit";
+    assert_eq!(last, want);
+    assert_eq!(written(&case)["source"], "timeout");
+    assert_eq!(case.get()["status"]["reason"], "TimedOut");
+}
+
+/// `--fail-fast`: what a kubelet shows as waiting ends the pod, and so does a main that failed for good.
+#[test]
+fn failing_fast() {
+    let Some(case) = Case::new("fail-fast") else { return };
+    let mut root = worker("root", "say root");
+    root["securityContext"] = json!({"runAsNonRoot": true, "runAsUser": 0});
+    let pod = case.pod().spec(json!({"restartPolicy": "Always"})).sidecar("web", "serve web").container(root);
+    let mut run = case.start_with(&pod, &["--fail-fast"]);
+    assert_eq!(run.end(), 1);
+    assert!(run.stderr().contains("container root can't be started: CreateContainerConfigError"), "{}", run.stderr());
+    let pod = case.pod().main("slow", "serve slow").main("main", "await slow up; exit 7");
+    let mut run = case.start_with(&pod, &["--fail-fast"]);
+    assert_eq!(run.end(), 7);
+    assert_eq!(case.ended("slow").0, 0);
+    let last = run.stderr().lines().last().unwrap().to_owned();
+    assert!(last.starts_with("default/fail-fast Failed: FailFast: ") && last.contains("main exited 7"), "{last}");
+}

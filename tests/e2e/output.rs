@@ -12,7 +12,7 @@ fn log_file(case: &Case, container: &str, attempt: u32) -> PathBuf {
     case.root().join(format!("logs/default_{}_{}/{container}/{attempt}.log", case.name(), case.uid()))
 }
 
-/// Output goes to standard output, with the container's name before each line; lifecycle lines to standard error.
+/// What containers print goes to the stream that they print it on, behind their names; lifecycle lines to standard error.
 #[test]
 fn prefixes_and_lifecycle_lines() {
     let Some(case) = Case::new("prefix") else { return };
@@ -27,8 +27,11 @@ fn prefixes_and_lifecycle_lines() {
     let mut lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines.remove(0), "init | from init");
     lines.sort_unstable();
-    assert_eq!(lines, ["main | no end", "main | to stderr", "main | to stdout"]);
-    let told: Vec<String> = run.stderr().lines().map(|line| line.split(" (").next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["main | no end", "main | to stdout"]);
+    let stderr = run.stderr();
+    assert!(stderr.lines().any(|line| line == "main | to stderr"), "{stderr}");
+    let told = stderr.lines().filter(|line| !line.starts_with("main |"));
+    let told: Vec<String> = told.map(|line| line.split(" (").next().unwrap().to_owned()).collect();
     let expected = [
         "init started",
         "init exited 0",
@@ -36,7 +39,7 @@ fn prefixes_and_lifecycle_lines() {
         "main started",
         "main exited 0",
         "web is being stopped",
-        "web exited 0, stopped on request",
+        "web exited 0, stopped",
         "default/prefix Succeeded",
     ];
     assert_eq!(told, expected);
@@ -68,7 +71,39 @@ fn quiet() {
     let Some(case) = Case::new("quiet") else { return };
     let mut run = case.start_with(&case.pod().main("main", "echo hello; exit 3"), &["--quiet"]);
     assert_eq!(run.end(), 3);
-    assert_eq!((run.stdout().as_str(), run.stderr().as_str()), ("main | hello\n", ""));
+    assert_eq!(
+        (run.stdout().as_str(), run.stderr().as_str()),
+        ("main | hello\n", "default/quiet Failed: container \"main\" exited 3 (Error)\n")
+    );
+}
+
+/// `--no-prefix`, and `--attach` of one container for whoever reads its output as it is.
+#[test]
+fn output_without_names() {
+    let Some(case) = Case::new("raw") else { return };
+    let pod =
+        case.pod().init(worker("init", "echo prepared")).main("main", r"printf '<a>\033[1m</a>\n'; echo careful >&2");
+    let mut run = case.start_with(&pod, &["--quiet", "--no-prefix"]);
+    assert_eq!(run.end(), 0);
+    assert_eq!(run.stdout(), "prepared\n<a>\x1b[1m</a>\n");
+    assert_eq!(run.stderr(), "careful\n");
+    let mut run = case.start_with(&pod, &["--quiet", "--attach", "main"]);
+    assert_eq!(run.end(), 0);
+    assert_eq!((run.stdout().as_str(), run.stderr().as_str()), ("<a>\x1b[1m</a>\n", "careful\n"));
+    let mut run = case.start_with(&pod, &["--attach", "nobody"]);
+    assert_eq!(run.end(), 2);
+    assert!(run.stderr().contains("it has: init, main"), "{}", run.stderr());
+}
+
+/// `--log-level debug`: each fact the lifecycle is told, and what it asks for.
+#[test]
+fn the_steps_of_a_run() {
+    let Some(case) = Case::new("steps") else { return };
+    let mut run = case.start_with(&case.pod().main("main", "exit 0"), &["--log-level", "debug"]);
+    assert_eq!(run.end(), 0);
+    for line in ["debug: told Begin", "debug: asks CreateSandbox", "debug: asks Finish { exit_code: 0 }"] {
+        assert!(run.stderr().lines().any(|one| one == line), "{line} in {}", run.stderr());
+    }
 }
 
 /// Lines of several containers are never torn, whatever sizes they are written in, and each container's are in order.

@@ -81,3 +81,28 @@ fn control_c() {
     assert_eq!(run.end(), 137, "{text}");
     assert_eq!(case.trace(), ["web up", "main up", "main term"]);
 }
+
+/// While it stops it is said for whom, how long at most, and how to force it.
+#[test]
+fn who_is_waited_for() {
+    let Some(case) = Case::new("waits") else { return };
+    let pod = case.pod().spec(serde_json::json!({"terminationGracePeriodSeconds": 600})).main("main", "exec defy main");
+    let (mut run, mut terminal) = on_a_terminal(&case, &pod.text());
+    case.wait_for("main up");
+    terminal.write_all(b"\x03").unwrap();
+    let mut text = String::new();
+    let mut part = [0; 4096];
+    while !text.contains("; Ctrl-C again ends it at once") {
+        let count = terminal.read(&mut part).unwrap();
+        text += &String::from_utf8_lossy(&part[..count]);
+    }
+    assert!(text.contains("waiting for main (") && text.contains(" of 10 min 0 s grace left)"), "{text}");
+    terminal.write_all(b"\x03").unwrap();
+    let text = shown(terminal);
+    assert_eq!(run.end(), 137, "{text}");
+    assert!(text.contains("main ended by SIGKILL, killed by barepod"), "{text}");
+    assert!(
+        text.contains("default/waits Failed: it was stopped on request; container \"main\" was ended by signal 9"),
+        "{text}"
+    );
+}

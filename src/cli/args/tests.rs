@@ -30,7 +30,7 @@ fn what_can_be_said() {
         "barepod run pod.yaml --name web -q --backoff-initial 300ms --backoff-max 1200ms",
         "barepod run pod.yaml --cpu-manager static --reserved-cpus 0-1,4",
         "barepod run pod.yaml --config a.yaml --config b.yaml --volume data=/srv/d --volume x=y=z",
-        "barepod --root /tmp/r --log-level debug run -",
+        "barepod --root /tmp/r run - --log-level debug",
         "barepod get --root /tmp/r",
         "barepod get ops/web -o yaml",
         "barepod get -owide",
@@ -44,6 +44,11 @@ fn what_can_be_said() {
         "barepod resize ops/web --requests cpu=1,memory=1Gi --limits cpu=2",
         "barepod simulate pod.yaml --script script.yaml -o json --backoff-max 1m",
         "barepod simulate -",
+        "barepod run pod.yaml --fail-fast --timeout 1m30s --exit-code-file exit.json",
+        "barepod run pod.yaml --attach main -q --no-prefix",
+        "barepod rm -f web -n ops",
+        "barepod completion zsh",
+        "barepod man --dir pages",
     ] {
         assert!(parse(line).is_ok(), "{line}");
     }
@@ -62,7 +67,7 @@ fn what_can_not() {
         ("barepod run pod.yaml --reserved-cpus x", "write it like 0-2,5"),
         ("barepod run pod.yaml --volume data", "write it like data=/srv/data"),
         ("barepod run pod.yaml --eviction-interval 0s", "at least 100ms"),
-        ("barepod get a b", "unexpected argument 'b'"),
+        ("barepod get a b c", "unexpected argument 'c'"),
         ("barepod get -o xml", "possible values: json, yaml, wide"),
         ("barepod events web -o wide", "possible values: json, yaml"),
         ("barepod describe", "<POD>"),
@@ -78,8 +83,10 @@ fn what_can_not() {
         ("barepod simulate", "<FILE>"),
         ("barepod simulate pod.yaml -o yaml", "possible values: json"),
         ("barepod rm --forse web", "'--force'"),
+        ("barepod run pod.yaml --timeout 0s", "at least 1ms"),
+        ("barepod completion tcsh", "possible values: bash, zsh, fish"),
         ("barepod start web", "unrecognized subcommand"),
-        ("barepod get --log-level loud", "possible values: error, warn, info, debug, trace"),
+        ("barepod run pod.yaml --log-level loud", "possible values: warn, debug"),
     ] {
         let error = parse(line).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line}");

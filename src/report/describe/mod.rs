@@ -103,7 +103,15 @@ fn head(pod: &v1::Pod, spec: &v1::PodSpec, status: &v1::PodStatus, now: jiff::Ti
     fields.extend(text(&status.reason).map(|reason| field(0, "Reason", [reason])));
     fields.extend(text(&status.message).map(|message| field(0, "Message", message.lines())));
     let ips: Vec<&str> = status.pod_ips.iter().flatten().map(|ip| ip.ip.as_str()).collect();
+    let alone = !ips.is_empty() && ips.iter().all(|ip| matches!(*ip, "127.0.0.1" | "::1"));
     fields.push(field(0, "IPs", if ips.is_empty() { vec![NONE] } else { ips }));
+    if alone && spec.host_network != Some(true) {
+        fields.push(field(
+            0,
+            "Network",
+            ["loopback only: nothing comes in from outside the pod, and nothing goes out"],
+        ));
+    }
     fields
 }
 

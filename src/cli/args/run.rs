@@ -1,0 +1,187 @@
+//! What `barepod run` takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{delay, interval};
+use crate::plan::cpus::CpuSet;
+use crate::store::ids::{LENGTH, Pool};
+
+/// `barepod run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The manifest, YAML or JSON; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Name of the pod, instead of metadata.name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Namespace of the pod, where the manifest says none
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// A file of ConfigMaps and Secrets that the pod refers to, YAML or JSON; may be given several times. They may also
+    /// be further documents of the manifest
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// The folder that a persistentVolumeClaim names; may be given several times
+    #[arg(long, value_name = "CLAIM=PATH", value_parser = claim)]
+    pub volume: Vec<(String, PathBuf)>,
+    /// No lifecycle lines, only what containers print, what goes wrong, and why the pod failed
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Says of each field that means nothing on one box why, instead of one line for all
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// What containers print without their names before it
+    #[arg(long)]
+    pub no_prefix: bool,
+    /// Only what this container prints, as it is: its standard output on ours, its standard error on ours
+    #[arg(long, value_name = "CONTAINER")]
+    pub attach: Option<String>,
+    /// End the pod as soon as it can't succeed: a main container has failed and isn't restarted, or the sandbox, an image or a
+    /// container can't be made, which otherwise is tried again and again
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Delete the pod gracefully when its main containers have not ended in this time (30s, 5m); exit code 124
+    #[arg(long, value_name = "DURATION", value_parser = delay)]
+    pub timeout: Option<Duration>,
+    /// Write who ended the run, and with which exit code, into this file as JSON (docs/exit-codes.md)
+    #[arg(long, value_name = "FILE")]
+    pub exit_code_file: Option<PathBuf>,
+    /// What barepod says about its own work on standard error
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: LogLevel,
+    /// How an ordinary user's pod gets to the network; by default by pasta where that is installed and works, else not at
+    /// all. Not for pods with hostNetwork; those of root have their loopback
+    #[arg(long, value_name = "HOW")]
+    pub network: Option<Network>,
+    /// Restart back-off
+    #[command(flatten)]
+    pub backoff: BackoffArgs,
+    /// static: containers of Guaranteed pods that request whole cpus get these for themselves, as by the kubelet's policy
+    /// of that name; all other pods are kept off them
+    #[arg(long, value_name = "POLICY", default_value = "none")]
+    pub cpu_manager: CpuManager,
+    /// Cpus that no container gets for itself (0-1,4); by default the first one. Needs --cpu-manager static
+    #[arg(long, value_name = "LIST", value_parser = reserved)]
+    pub reserved_cpus: Option<CpuSet>,
+    /// How often it is measured whether a pod that has limits of ephemeral-storage or of an emptyDir on disk exceeds them;
+    /// such a pod is evicted
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = interval)]
+    pub eviction_interval: Duration,
+    /// Slow containers down (memory.high) before they reach their memory limit, so far between request and limit: 0.9.
+    /// The kubelet's memoryThrottlingFactor; needs cgroup v2
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    pub memory_throttling_factor: Option<f64>,
+    /// tiered-reservation: memory that is requested is not reclaimed, in Guaranteed pods never (memory.min), in Burstable
+    /// ones as long as there is other (memory.low). The kubelet's memoryReservationPolicy; needs cgroup v2
+    #[arg(long, value_name = "POLICY", default_value = "none")]
+    pub memory_reservation_policy: MemoryReservationPolicy,
+    /// What a kubelet's operator would say about security
+    #[command(flatten)]
+    pub security: SecurityArgs,
+}
+
+/// `--network`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// By pasta (package passt): what the pod sends goes out as if the user had sent it; nothing comes in
+    Pasta,
+    /// It has its loopback and nothing else
+    None,
+}
+
+/// `--cpu-manager`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum CpuManager {
+    None,
+    Static,
+}
+
+/// `--memory-reservation-policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum MemoryReservationPolicy {
+    None,
+    TieredReservation,
+}
+
+/// As the kubelet takes them.
+fn factor(text: &str) -> Result<f64, String> {
+    let valid = text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && *factor <= 1.0);
+    valid.ok_or_else(|| "must be greater than 0 and at most 1, such as 0.9".to_owned())
+}
+
+/// What a kubelet's operator would say about security.
+#[derive(Clone, Debug, Args)]
+pub struct SecurityArgs {
+    /// Containers that don't say a seccomp profile get containerd's default one; false: none, as stock kubelets have it
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub seccomp_default: bool,
+    /// What a localhostProfile is relative to; by default seccomp below --root, where that is given, else
+    /// /var/lib/barepod/seccomp
+    #[arg(long, value_name = "DIR")]
+    pub seccomp_profile_root: Option<PathBuf>,
+    /// Sysctls beyond the safe ones that pods may set, separated by commas; a * at the end stands for any end
+    /// (kernel.msg*, net.core.somaxconn)
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = crate::plan::sysctl_pattern)]
+    pub allowed_unsafe_sysctls: Vec<String>,
+    /// Host ids that pods with hostUsers: false get, 65536 each
+    #[arg(long, value_name = "FIRST:LENGTH", value_parser = id_pool, default_value = "65536:7208960")]
+    pub userns_range: Pool,
+}
+
+/// `FIRST:LENGTH`, both multiples of 65536 (hostUsers: false).
+fn id_pool(text: &str) -> Result<Pool, String> {
+    let (first, length) = text.split_once(':').ok_or("write FIRST:LENGTH")?;
+    let number = |text: &str| text.parse::<u32>().map_err(|error| format!("{text:?}: {error}"));
+    let (first, length) = (number(first)?, number(length)?);
+    if !first.is_multiple_of(LENGTH) || !length.is_multiple_of(LENGTH) {
+        return Err(format!("both numbers must be multiples of {LENGTH}"));
+    }
+    if first == 0 || length == 0 {
+        return Err("must begin behind the host's own users, at 65536 or higher, and hold a pod at least".to_owned());
+    }
+    if u64::from(first) + u64::from(length) > 1 << 32 {
+        return Err("ends behind the last id, 4294967295".to_owned());
+    }
+    Ok(Pool { first, count: length / LENGTH, ..Pool::default() })
+}
+
+/// Restart back-off (R4.6).
+#[derive(Clone, Copy, Debug, Args)]
+pub struct BackoffArgs {
+    /// Delay before the second restart of a container (300ms, 10s, 5m); the first is immediate
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = delay)]
+    pub backoff_initial: Duration,
+    /// Longest delay before a restart
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = delay)]
+    pub backoff_max: Duration,
+}
+
+/// `--log-level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    /// What goes wrong
+    Warn,
+    /// Each fact that the pod's lifecycle is told, and each action it asks for
+    Debug,
+}
+
+/// `0-1,4`.
+fn reserved(text: &str) -> Result<CpuSet, String> {
+    let cpus = CpuSet::parse(text).map_err(|error| error.to_string())?;
+    if cpus.is_empty() { Err("at least one cpu must be left for everybody".to_owned()) } else { Ok(cpus) }
+}
+
+/// `data=/srv/data`.
+fn claim(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((claim, path)) if !claim.is_empty() && !path.is_empty() => Ok((claim.to_owned(), path.into())),
+        _ => Err(format!("{text:?} is not CLAIM=PATH; write it like data=/srv/data")),
+    }
+}

@@ -1,0 +1,99 @@
+//! `run --exit-code-file`: who ended the run, for programs that must tell a container's 2 or 125 from barepod's.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use crate::report::ending::Ending;
+
+/// A file that is written once, when all is over.
+pub struct ExitCodeFile {
+    path: PathBuf,
+}
+
+impl ExitCodeFile {
+    /// Before anything else. A file of an earlier run goes: whoever finds one has this run's.
+    ///
+    /// # Errors
+    /// Where no such file could be written at the end.
+    pub fn prepare(path: &Path) -> Result<Self, CliError> {
+        // Relative to where we are now.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let fail = |source| CliError::ExitCodeFile { path: path.to_owned(), source };
+        let file = Self { path: absolute };
+        match fs::metadata(&file.path) {
+            Ok(found) if found.is_dir() => return Err(fail(io::ErrorKind::IsADirectory.into())),
+            Ok(found) if found.is_file() => fs::remove_file(&file.path).map_err(fail)?,
+            // A pipe or a device is written to as it is.
+            Ok(_) => return Ok(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fail(error)),
+        }
+        // Whether there can be one is known now, not when the pod has run for hours.
+        create(&file.half()).and_then(|_| fs::remove_file(file.half())).map_err(fail)?;
+        Ok(file)
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// As open(2), write(2) and rename(2).
+    pub fn write(&self, ending: &Ending) -> io::Result<()> {
+        let mut text = serde_json::to_string(ending)?;
+        text.push('\n');
+        if fs::metadata(&self.path).is_ok_and(|found| !found.is_file()) {
+            return OpenOptions::new().write(true).open(&self.path)?.write_all(text.as_bytes());
+        }
+        create(&self.half())?.write_all(text.as_bytes())?;
+        fs::rename(self.half(), &self.path)
+    }
+
+    /// What it is called while it is being written. Not another run's, which may have the same path.
+    fn half(&self) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        self.path.with_file_name(name)
+    }
+}
+
+fn create(path: &Path) -> io::Result<fs::File> {
+    OpenOptions::new().write(true).create(true).truncate(true).open(path)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_file_goes_and_a_new_one_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("exit.json");
+        fs::write(&path, "old").unwrap();
+        let file = ExitCodeFile::prepare(&path).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        file.write(&Ending::of_error(125, "why")).unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "{\"exitCode\":125,\"source\":\"barepod\",\"message\":\"why\"}\n"
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// As root a rename would put a file in the place of /dev/null.
+    #[test]
+    fn a_device_stays_one() {
+        let file = ExitCodeFile::prepare(Path::new("/dev/null")).unwrap();
+        file.write(&Ending::of_error(2, "")).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn a_place_that_can_not_be_is_known_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path().to_owned(), dir.path().join("no/such"), "/proc/exit".into()] {
+            assert!(ExitCodeFile::prepare(&path).is_err(), "{}", path.display());
+        }
+    }
+}

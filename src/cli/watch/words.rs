@@ -1,0 +1,178 @@
+//! How a container's end is put into words.
+
+use std::fmt;
+use std::time::Duration;
+
+use barepod_engine::event::{Exit, OomKilled};
+
+use crate::supervisor::Sent;
+
+/// Why a container is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The pod ends, or begins anew.
+    Pod,
+    Liveness,
+    Startup,
+    PostStart,
+    Resize,
+    /// Nobody said.
+    Unsaid,
+}
+
+impl Why {
+    /// From the message of the event Killing.
+    pub fn of(message: &str) -> Self {
+        let said = [
+            ("Stopping container", Self::Pod),
+            ("failed liveness probe", Self::Liveness),
+            ("failed startup probe", Self::Startup),
+            ("FailedPostStartHook", Self::PostStart),
+            ("resize requires restart", Self::Resize),
+        ];
+        said.into_iter().find(|(words, _)| message.contains(words)).map_or(Self::Unsaid, |(_, why)| why)
+    }
+
+    /// Behind `is being stopped` and `stopped`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Pod | Self::Unsaid => "",
+            Self::Liveness => " for its failed liveness probe",
+            Self::Startup => " for its failed startup probe",
+            Self::PostStart => " for its failed postStart hook",
+            Self::Resize => " for its new resources",
+        }
+    }
+}
+
+/// How a container ended: `exited 0, stopped on request (34 ms)`.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    pub exit: Exit,
+    pub oom: OomKilled,
+    /// For how long it ran.
+    pub ran: Option<Duration>,
+    /// What it was sent before, so that it ends.
+    pub sent: Option<Sent>,
+    pub why: Why,
+    /// Whether somebody has asked for the pod's end.
+    pub requested: bool,
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.exit, self.oom) {
+            (_, OomKilled::Yes) => f.write_str("was killed: out of memory")?,
+            (Exit::Code(code), OomKilled::No) => write!(f, "exited {code}")?,
+            (Exit::Signal(signal), OomKilled::No) => write!(f, "ended by {}", signal_name(signal))?,
+            (Exit::Unknown, OomKilled::No) => f.write_str("ended, nobody saw how")?,
+        }
+        match (self.sent, self.why) {
+            // Whatever ended it, it was nobody here.
+            (None, _) => {}
+            (Some(Sent::Kill), _) => f.write_str(", killed by barepod")?,
+            (Some(Sent::Stop), Why::Pod | Why::Unsaid) if self.requested => f.write_str(", stopped on request")?,
+            (Some(Sent::Stop), why) => write!(f, ", stopped{}", why.in_words())?,
+        }
+        self.ran.map_or(Ok(()), |ran| write!(f, " ({})", span(ran)))
+    }
+}
+
+/// `web`, `web and db`, `web, db and 3 others`.
+pub fn list(names: &[&str]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one} and {other}"),
+        [one, other, third] => format!("{one}, {other} and {third}"),
+        [one, other, rest @ ..] => format!("{one}, {other} and {} others", rest.len()),
+    }
+}
+
+/// Whole seconds, the one that has begun included.
+pub fn seconds(duration: Duration) -> String {
+    let whole = duration.as_millis().div_ceil(1000);
+    if whole < 120 { format!("{whole} s") } else { format!("{} min {} s", whole / 60, whole % 60) }
+}
+
+/// A duration as people say it: `12 ms`, `3.4 s`, `2 min 5 s`.
+fn span(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
+    }
+}
+
+fn signal_name(signal: u8) -> String {
+    nix::sys::signal::Signal::try_from(i32::from(signal))
+        .map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only who was told to stop was stopped, and on request only where somebody asked.
+    #[test]
+    fn ends_read_well() {
+        let how = |exit, sent, why, requested| {
+            How { exit, oom: OomKilled::No, ran: Some(Duration::from_millis(34)), sent, why, requested }.to_string()
+        };
+        let term = Exit::Signal(15);
+        for (exit, sent, why, requested, want) in [
+            (Exit::Code(1), None, Why::Unsaid, false, "exited 1 (34 ms)"),
+            // Somebody else's SIGTERM, while it waited for its turn to be stopped.
+            (term, None, Why::Pod, true, "ended by SIGTERM (34 ms)"),
+            (term, Some(Sent::Stop), Why::Pod, true, "ended by SIGTERM, stopped on request (34 ms)"),
+            (Exit::Code(0), Some(Sent::Stop), Why::Pod, false, "exited 0, stopped (34 ms)"),
+            (
+                term,
+                Some(Sent::Stop),
+                Why::Liveness,
+                false,
+                "ended by SIGTERM, stopped for its failed liveness probe (34 ms)",
+            ),
+            (Exit::Signal(9), Some(Sent::Kill), Why::Pod, true, "ended by SIGKILL, killed by barepod (34 ms)"),
+        ] {
+            assert_eq!(how(exit, sent, why, requested), want);
+        }
+    }
+
+    #[test]
+    fn lists_and_seconds() {
+        let names = ["web", "db", "cache", "queue"];
+        assert_eq!(list(&names[..1]), "web");
+        assert_eq!(list(&names[..2]), "web and db");
+        assert_eq!(list(&names[..3]), "web, db and cache");
+        assert_eq!(list(&names), "web, db and 2 others");
+        assert_eq!(
+            (seconds(Duration::from_millis(7_001)), seconds(Duration::from_secs(600))),
+            ("8 s".into(), "10 min 0 s".into())
+        );
+    }
+
+    /// As the engine writes them.
+    #[test]
+    fn why_a_container_is_stopped() {
+        assert_eq!(Why::of("Stopping container web"), Why::Pod);
+        assert_eq!(Why::of("Container web failed liveness probe, will be restarted"), Why::Liveness);
+        assert_eq!(Why::of("Init container web failed startup probe"), Why::Startup);
+        assert_eq!(Why::of("FailedPostStartHook"), Why::PostStart);
+        assert_eq!(Why::of("Container web resize requires restart"), Why::Resize);
+    }
+
+    #[test]
+    fn spans_read_well() {
+        assert_eq!(span(Duration::from_millis(12)), "12 ms");
+        assert_eq!(span(Duration::from_millis(3_450)), "3.4 s");
+        assert_eq!(span(Duration::from_secs(125)), "2 min 5 s");
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(signal_name(9), "SIGKILL");
+        assert_eq!(signal_name(34), "signal 34");
+    }
+}

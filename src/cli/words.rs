@@ -1,0 +1,208 @@
+//! Words that fingers know from other tools: understood where they can only mean one thing here, else answered by the
+//! command that does it.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::args::{Cli, Command, Kubectl};
+
+/// As kubectl takes a manifest: `run -f FILE`.
+pub fn rewrite(args: Vec<OsString>) -> Vec<OsString> {
+    let reads_file = matches!(command(&args), Some("run" | "simulate"));
+    if !reads_file {
+        return args;
+    }
+    let file = |arg: OsString| match arg.to_str() {
+        Some("-f" | "--filename") => None,
+        Some(text) => match text.strip_prefix("--filename=").or_else(|| text.strip_prefix("-f")) {
+            Some(file) if !file.is_empty() => Some(file.into()),
+            _ => Some(arg),
+        },
+        None => Some(arg),
+    };
+    args.into_iter().filter_map(file).collect()
+}
+
+/// The first word that is no option.
+fn command(args: &[OsString]) -> Option<&str> {
+    let mut rest = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    while let Some(arg) = rest.next() {
+        match arg {
+            "--root" => _ = rest.next(),
+            _ if arg.starts_with('-') => {}
+            _ => return Some(arg),
+        }
+    }
+    None
+}
+
+/// What to write instead of a line that was not understood; `None`: clap's own words are the best.
+pub fn advice(error: &clap::Error, args: &[OsString]) -> Option<String> {
+    let said = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => instead(said(ContextKind::InvalidSubcommand)?, args),
+        ErrorKind::UnknownArgument => of_option(command(args)?, said(ContextKind::InvalidArg)?),
+        _ => None,
+    }
+}
+
+/// For a command that there is not.
+fn instead(word: &str, args: &[OsString]) -> Option<String> {
+    let Operands { file, name } = Operands::of(word, args);
+    let text = match word {
+        "apply" | "create" | "up" | "play" => format!("`barepod run {file}` runs a pod in the foreground"),
+        "start" | "restart" => {
+            format!("a pod is started by its manifest: `barepod run FILE`; `barepod stop {name}` ends one that runs")
+        }
+        "delete" | "kill" | "down" => format!(
+            "`barepod stop {name}` ends a pod gracefully, `barepod rm {name}` forgets one that has ended, `barepod rm --force \
+             {name}` ends it at once and forgets it"
+        ),
+        "exec" | "debug" | "cp" | "port-forward" | "top" | "wait" | "edit" | "patch" => {
+            format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
+        }
+        "attach" => format!(
+            "`barepod run --attach CONTAINER FILE` shows one container's output while it runs, `barepod logs {name}` what \
+             it has printed"
+        ),
+        "inspect" => {
+            format!(
+                "`barepod describe {name}` shows all about a pod, `barepod get {name} -o json` the same for programs"
+            )
+        }
+        "check" | "validate" | "lint" => {
+            format!("`barepod simulate {file}` checks a manifest and shows what it would do, and runs nothing")
+        }
+        "pull" | "images" | "image" | "build" => {
+            "an image is a folder: an OCI bundle or a root file system (docs/images.md)".to_owned()
+        }
+        "scale" | "rollout" | "expose" | "autoscale" => {
+            "barepod runs single Pods; it knows no Deployments or Services".to_owned()
+        }
+        "help" => "`barepod --help` shows the commands, `barepod COMMAND --help` the options of one".to_owned(),
+        "version" => "`barepod --version`".to_owned(),
+        _ => return None,
+    };
+    Some(format!("there is no command `{word}`: {text}"))
+}
+
+/// For an option that a command has elsewhere.
+fn of_option(command: &str, option: &str) -> Option<String> {
+    let text = match (command, option) {
+        ("logs", "-f" | "--follow") => {
+            "following is not there yet; `barepod run` shows what its containers print, `barepod logs` what they have printed"
+        }
+        ("get" | "ps" | "ls", "-w" | "--watch") => {
+            "watching is not there yet; `barepod run` shows what happens to its pod"
+        }
+        ("get" | "ps" | "ls" | "events", "-l" | "--selector") => "pods are chosen by name or namespace only",
+        ("run", "-d" | "--detach") => {
+            "running in the background is not there yet; `nohup barepod run FILE &` or a systemd unit does it (docs/systemd.md)"
+        }
+        ("run", "--image") => {
+            "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
+        }
+        ("run", "--rm") => {
+            "a pod is kept until it is run again or `barepod rm NAME`; a temporary --root is the way to keep none"
+        }
+        ("run", "-i" | "-t" | "-it" | "--tty" | "--stdin") => {
+            "terminals and standard input of containers are not there yet"
+        }
+        ("stop", "-f" | "--force" | "--now") => "`barepod rm --force POD` ends a pod at once and forgets it",
+        ("stop", "-t" | "--time" | "--timeout") => "`barepod stop POD --grace-period N` gives it N seconds",
+        _ => return None,
+    };
+    Some(format!("`barepod {command}` has no {option}: {text}"))
+}
+
+/// What a command that isn't there was to be done with.
+struct Operands {
+    file: String,
+    name: String,
+}
+
+impl Operands {
+    fn of(word: &str, args: &[OsString]) -> Self {
+        let args: Vec<&str> = args.iter().skip(1).filter_map(|arg| arg.to_str()).collect();
+        let rest = args.iter().position(|arg| *arg == word).map_or(&[][..], |at| &args[at + 1..]);
+        let file = rest.iter().position(|arg| matches!(*arg, "-f" | "--filename")).and_then(|at| rest.get(at + 1));
+        let words: Vec<&str> = rest.iter().copied().filter(|arg| !arg.starts_with('-')).collect();
+        let name = words.iter().copied().find(|arg| !is_kind(arg) && Some(arg) != file).map(bare);
+        let file = file.copied().or_else(|| words.first().copied());
+        Self { file: file.unwrap_or("FILE").to_owned(), name: name.unwrap_or("NAME").to_owned() }
+    }
+}
+
+/// Kubernetes' word for the only kind there is here.
+fn is_kind(word: &str) -> bool {
+    matches!(word, "pod" | "pods" | "po" | "Pod")
+}
+
+/// `web` of `pod/web`.
+fn bare(word: &str) -> &str {
+    match word.split_once('/') {
+        Some((kind, name)) if is_kind(kind) => name,
+        _ => word,
+    }
+}
+
+/// `get pods`, `describe pod web -n ops`, `stop pod/web`: as `get`, `describe ops/web`, `stop web`.
+///
+/// # Errors
+/// Where it can't be meant.
+pub fn understand(cli: &mut Cli) -> Result<(), String> {
+    match &mut cli.command {
+        Command::Get(args) => {
+            let alone = args.pod.as_deref().is_some_and(|pod| is_kind(pod) && args.kubectl.also.is_none());
+            if alone {
+                args.pod = None;
+            }
+            match &mut args.pod {
+                None => Ok(()),
+                Some(pod) => one(pod, &mut args.kubectl, "get"),
+            }
+        }
+        Command::Logs(args) => {
+            // `kubectl logs POD CONTAINER`.
+            if !is_kind(&args.pod) && args.container.is_none() {
+                args.container = args.kubectl.also.take();
+            }
+            one(&mut args.pod, &mut args.kubectl, "logs")
+        }
+        Command::Describe(args) => one(&mut args.pod, &mut args.kubectl, "describe"),
+        Command::Events(args) => one(&mut args.pod, &mut args.kubectl, "events"),
+        Command::Stop(args) => one(&mut args.pod, &mut args.kubectl, "stop"),
+        Command::Resize(args) => one(&mut args.pod, &mut args.kubectl, "resize"),
+        Command::Rm(args) => one(&mut args.pod, &mut args.kubectl, "rm"),
+        Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
+    }
+}
+
+fn one(pod: &mut String, kubectl: &mut Kubectl, command: &str) -> Result<(), String> {
+    if let Some(second) = kubectl.also.take() {
+        if !is_kind(pod) {
+            return Err(format!(
+                "`barepod {command} {pod} {second}`: one pod at a time, by NAME or NAMESPACE/NAME (and Pods are the only kind)"
+            ));
+        }
+        *pod = second;
+    }
+    *pod = bare(pod).to_owned();
+    match (&kubectl.namespace, pod.split_once('/')) {
+        (None, _) => {}
+        (Some(namespace), Some((named, _))) if named == namespace => {}
+        (Some(namespace), Some(_)) => {
+            return Err(format!("--namespace {namespace} and pod {pod:?} contradict each other"));
+        }
+        (Some(namespace), None) => *pod = format!("{namespace}/{pod}"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

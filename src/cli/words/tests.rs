@@ -1,0 +1,93 @@
+//! What fingers type, and what becomes of it.
+
+use clap::Parser;
+
+use super::*;
+
+fn understood(line: &str) -> Result<Cli, String> {
+    let args = rewrite(line.split(' ').map(Into::into).collect());
+    let mut cli = Cli::try_parse_from(&args).map_err(|error| advice(&error, &args).unwrap_or(error.to_string()))?;
+    understand(&mut cli).map(|()| cli)
+}
+
+/// The pod that a line means.
+fn pod(line: &str) -> Option<String> {
+    match understood(line).unwrap().command {
+        Command::Get(args) => args.pod,
+        Command::Logs(args) => Some(format!("{} {}", args.pod, args.container.unwrap_or_default())),
+        Command::Describe(args) => Some(args.pod),
+        Command::Events(args) => Some(args.pod),
+        Command::Stop(args) => Some(args.pod),
+        Command::Resize(args) => Some(args.pod),
+        Command::Rm(args) => Some(format!("{} {}", args.pod, args.force)),
+        Command::Run(args) => Some(args.file.display().to_string()),
+        Command::Simulate(args) => Some(args.file.display().to_string()),
+        Command::Completion(_) | Command::Man(_) => None,
+    }
+}
+
+#[test]
+fn what_is_meant() {
+    for (line, want) in [
+        ("barepod get pods", None),
+        ("barepod ps", None),
+        ("barepod ls", None),
+        ("barepod get po -A", None),
+        ("barepod get pods -n ops", None),
+        ("barepod get pod web", Some("web")),
+        ("barepod get pod/web -o yaml", Some("web")),
+        ("barepod get web -n ops", Some("ops/web")),
+        ("barepod get ops/web --namespace ops", Some("ops/web")),
+        ("barepod describe pods web", Some("web")),
+        // A pod may be called so.
+        ("barepod describe pod", Some("pod")),
+        ("barepod events pod/web", Some("web")),
+        ("barepod stop pod web", Some("web")),
+        ("barepod rm -f pod/web", Some("web true")),
+        ("barepod logs web main", Some("web main")),
+        ("barepod logs pod web -c main", Some("web main")),
+        ("barepod logs -n ops web", Some("ops/web ")),
+        ("barepod run -f pod.yaml", Some("pod.yaml")),
+        ("barepod --root /tmp/r run --filename=pod.yaml -q", Some("pod.yaml")),
+        ("barepod simulate -f -", Some("-")),
+        ("barepod run pod.yaml", Some("pod.yaml")),
+    ] {
+        assert_eq!(pod(line).as_deref(), want, "{line}");
+    }
+}
+
+#[test]
+fn what_is_answered() {
+    for (line, wants) in [
+        ("barepod apply -f pod.yaml", "`barepod run pod.yaml`"),
+        ("barepod create -f pod.yaml", "`barepod run pod.yaml`"),
+        ("barepod up", "`barepod run FILE`"),
+        ("barepod start web", "`barepod stop web`"),
+        ("barepod delete pod web", "`barepod stop web`"),
+        ("barepod delete pod/web --force", "`barepod rm --force web`"),
+        ("barepod delete -f pod.yaml", "`barepod stop NAME`"),
+        ("barepod kill web", "`barepod rm --force web`"),
+        ("barepod --root /tmp/r exec -it web -- sh", "not there yet"),
+        ("barepod attach web", "`barepod logs web`"),
+        ("barepod inspect web", "`barepod get web -o json`"),
+        ("barepod help", "barepod COMMAND --help"),
+        ("barepod logs -f web", "not there yet"),
+        ("barepod get pods -w", "not there yet"),
+        ("barepod run -d pod.yaml", "systemd"),
+        ("barepod run web --image=nginx", "the image stands in it"),
+        ("barepod stop web -t 5", "--grace-period N"),
+        ("barepod get a b", "one pod at a time"),
+        ("barepod rm a b", "one pod at a time"),
+        ("barepod get deployments web", "Pods are the only kind"),
+        ("barepod get a/web -n b", "contradict"),
+    ] {
+        let error = understood(line).unwrap_err();
+        assert!(error.contains(wants), "{line}: {error}");
+    }
+}
+
+/// A slip is clap's business, which names what is near.
+#[test]
+fn a_slip_is_left_to_clap() {
+    assert!(understood("barepod descibe web").unwrap_err().contains("'describe'"));
+}

@@ -1,0 +1,47 @@
+//! Who watches is told when the pod's end takes a while: whom it waits for. Nothing is decided here.
+
+use std::time::Duration;
+
+use super::{Supervisor, SupervisorError, now};
+
+/// An end that is quicker than this needs no words.
+const FIRST: Duration = Duration::from_millis(1_500);
+/// Between two notices.
+const NEXT: Duration = Duration::from_secs(10);
+
+/// Whether the alarm for the next notice is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    None,
+    Due,
+}
+
+impl Supervisor<'_> {
+    /// Sets the alarm once there is somebody to wait for.
+    pub(super) fn plan_notice(&mut self) -> Result<(), SupervisorError> {
+        if self.notice == Notice::Due || self.engine.awaited(now().monotonic).is_empty() {
+            return Ok(());
+        }
+        self.notice = Notice::Due;
+        self.set_notice(FIRST)
+    }
+
+    pub(super) fn notice_due(&mut self) {
+        self.notice_alarm.acknowledge();
+        let awaited = self.engine.awaited(now().monotonic);
+        self.notice = Notice::None;
+        if awaited.is_empty() {
+            return;
+        }
+        self.audience.waits_for_containers(&awaited, self.interrupts);
+        match self.set_notice(NEXT) {
+            Ok(()) => self.notice = Notice::Due,
+            Err(error) => self.audience.warn(&error.to_string()),
+        }
+    }
+
+    fn set_notice(&mut self, after: Duration) -> Result<(), SupervisorError> {
+        let at = now().monotonic.after(after);
+        self.notice_alarm.set(Some(at)).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
+    }
+}
