@@ -27,6 +27,7 @@ mod events;
 mod eviction;
 mod exec;
 mod exit_codes;
+mod faults;
 mod hanging;
 mod harness;
 mod hooks;

@@ -76,6 +76,9 @@ pub(super) fn creation(
     }
     let said = last_words(complaints, Some(spec)).map(|(what, told)| with_hooks(&what, &told, spec));
     let mut cause = said.unwrap_or_else(|| chain(error));
+    if let Some(why) = refused(error).map(words).filter(|why| !cause.to_lowercase().contains(why)) {
+        cause = format!("{cause}: {why}");
+    }
     if let Some(root) = root {
         cause = cause.replace(&root.display().to_string(), "");
     }
@@ -238,6 +241,12 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = one.source();
     }
     plain(&parts.join(": "))
+}
+
+/// The kernel's number for it, where a call of this process's failed: libcontainer's words may leave it out.
+fn refused(error: &dyn std::error::Error) -> Option<i32> {
+    let shown = format!("{error:?}");
+    shown.contains("Os { code: ").then(|| errno(&shown)).flatten()
 }
 
 /// An error as people say it, of what `Display` or `Debug` make of it.
