@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
-pub use run::{BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs};
+pub use run::{
+    BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
+};
 
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
 #[derive(Debug, Parser)]

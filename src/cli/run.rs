@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use barepod_engine::spec::{Backoff, ContainerSpec, FailFast};
 use k8s_openapi::api::core::v1;
 
-use super::args::{BackoffArgs, Global, LogLevel, MemoryReservationPolicy, RunArgs, SecurityArgs};
+use super::args::{BackoffArgs, Global, LogLevel, MemoryReservationPolicy, RunArgs, SecurityArgs, SwapBehavior};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
@@ -16,8 +16,9 @@ use super::terminal::Colour;
 use super::watch::{Output, Steps, Verbosity, View, Watch};
 use super::{cpus, network, preflight, recover, rootless};
 use crate::manifest::{self, Beside, Objects};
-use crate::plan::memory_qos::{MemoryQos, MemoryReservation};
-use crate::plan::{self, CgroupVersion, IdRange, PodOptions, Scope, SeccompDefault, SecurityOptions};
+use crate::plan::memory_qos::{MemoryQos, MemoryReservation, MemorySwap};
+use crate::plan::resources::Bytes;
+use crate::plan::{self, CgroupVersion, IdRange, NodeFacts, PodOptions, Scope, SeccompDefault, SecurityOptions};
 use crate::report::ending::Ending;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::{limits, node};
@@ -77,7 +78,7 @@ fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), Cl
         security: security(&args.security, &layout),
         objects,
         claims,
-        memory_qos: memory_qos(args, node.cgroups)?,
+        memory_qos: memory_qos(args, &node)?,
         network: network::planned(connection.as_ref()),
         cgroup_name: identity.cgroup_name(),
     };
@@ -161,13 +162,19 @@ fn open_files(plan: &plan::PodPlan) -> Result<(), CliError> {
     if limit < needed { Err(CliError::OpenFiles { limit, needed }) } else { Ok(()) }
 }
 
-fn memory_qos(args: &RunArgs, cgroups: CgroupVersion) -> Result<MemoryQos, CliError> {
+fn memory_qos(args: &RunArgs, node: &NodeFacts) -> Result<MemoryQos, CliError> {
     let reservation = match args.memory_reservation_policy {
         MemoryReservationPolicy::None => MemoryReservation::None,
         MemoryReservationPolicy::TieredReservation => MemoryReservation::Tiered,
     };
-    let qos = MemoryQos { throttling_factor: args.memory_throttling_factor, reservation };
-    if qos.is_wanted() && cgroups != CgroupVersion::V2 {
+    let swap = match (node.swap, args.memory_swap) {
+        (None, _) => MemorySwap::Unaccounted,
+        (_, SwapBehavior::NoSwap) => MemorySwap::None,
+        (Some(total), SwapBehavior::LimitedSwap) => MemorySwap::Limited(Bytes(total)),
+        (_, SwapBehavior::UnlimitedSwap) => MemorySwap::Unlimited,
+    };
+    let qos = MemoryQos { throttling_factor: args.memory_throttling_factor, reservation, swap };
+    if qos.is_wanted() && node.cgroups != CgroupVersion::V2 {
         let why = "--memory-throttling-factor and --memory-reservation-policy need cgroup v2, with all controllers";
         return Err(CliError::Usage(why));
     }

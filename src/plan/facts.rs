@@ -21,6 +21,8 @@ pub struct NodeFacts {
     pub no_cgroups: Option<NoCgroups>,
     /// Memory of the box in bytes.
     pub memory: u64,
+    /// Its swap in bytes; `None`: cgroups can't limit it here.
+    pub swap: Option<u64>,
     /// Size in bytes of the filesystem that holds what pods write: the box's ephemeral storage.
     pub storage: u64,
     /// Page sizes besides the ordinary one that the kernel knows, and how many pages of each there are or can be made.

@@ -1,5 +1,5 @@
 //! The kubelet's MemoryQoS on cgroup v2 (KEP-2570, as of Kubernetes 1.37): memory that is throttled before its limit is
-//! reached, and requests that are kept from being reclaimed.
+//! reached, and requests that are kept from being reclaimed; and what a container may have swapped out (KEP-2400).
 
 use std::fmt;
 
@@ -15,6 +15,47 @@ pub struct MemoryQos {
     pub throttling_factor: Option<f64>,
     /// What protects requests.
     pub reservation: MemoryReservation,
+    /// Who may swap.
+    pub swap: MemorySwap,
+}
+
+/// `memorySwap.swapBehavior`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MemorySwap {
+    /// Nobody counts it here, so that it can't be limited.
+    #[default]
+    Unaccounted,
+    /// No container.
+    None,
+    /// Containers of Burstable pods that request less memory than their limit: of the box's swap, of which there is so
+    /// much, the same share that they request of its memory.
+    Limited(Bytes),
+    /// All of them, as much as there is.
+    Unlimited,
+}
+
+impl MemorySwap {
+    fn of_container(self, spec: &v1::PodSpec, request: Bytes, limit: Option<Bytes>, memory: Bytes) -> Option<i64> {
+        match self {
+            Self::Unaccounted => None,
+            Self::None => Some(0),
+            Self::Unlimited => Some(i64::MAX),
+            Self::Limited(swap) => {
+                let may = resources::qos(spec) == QosClass::Burstable && limit != Some(request);
+                let share = u128::from(request.0) * u128::from(swap.0) / u128::from(memory.0.max(1));
+                Some(if may { i64::try_from(share).unwrap_or(i64::MAX) } else { 0 })
+            }
+        }
+    }
+
+    fn of_pod(self) -> Option<i64> {
+        match self {
+            Self::Unaccounted => None,
+            Self::None => Some(0),
+            // Its containers have theirs each.
+            Self::Limited(_) | Self::Unlimited => Some(i64::MAX),
+        }
+    }
 }
 
 /// `memoryReservationPolicy`
@@ -57,7 +98,8 @@ impl MemoryQos {
         // What is there where the container has no limit: the pod's, else the box's.
         let of_pod = spec.resources.as_ref().and_then(|own| resources::listed(own).1.memory);
         let most = limit.or(of_pod).unwrap_or(memory);
-        MemoryProtection { high: self.high(request, most, throttled), ..self.reserved(spec, request) }
+        let swap = self.swap.of_container(spec, request, limit, memory);
+        MemoryProtection { high: self.high(request, most, throttled), swap, ..self.reserved(spec, request) }
     }
 
     /// For the pod's cgroup. Throttled is only a pod that has memory of its own, so that containers aren't for each other.
@@ -66,7 +108,7 @@ impl MemoryQos {
         let request = all.requests.memory.unwrap_or_default();
         let own = spec.resources.as_ref().is_some_and(|own| resources::listed(own).1.memory.is_some());
         let high = all.limits.memory.filter(|_| own).and_then(|limit| self.high(request, limit, limit != request));
-        MemoryProtection { high, ..self.reserved(spec, request) }
+        MemoryProtection { high, swap: self.swap.of_pod(), ..self.reserved(spec, request) }
     }
 
     /// `max`, and not nothing, where there is none, since it may have been another one before.

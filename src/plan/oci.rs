@@ -15,7 +15,7 @@ use super::container::{self, Ask};
 use super::error::{ConfigCause, ConfigError};
 use super::security::{self, Identity};
 use super::selinux::{self, Labels};
-use super::types::{CgroupVersion, RootAccess, Scope, SeLinux};
+use super::types::{CgroupVersion, MemoryProtection, RootAccess, Scope, SeLinux};
 use super::{apparmor, devices, huge_pages, resources, seccomp, unsupported};
 
 /// What the other modules have worked out.
@@ -296,13 +296,23 @@ fn cgroup_resources(ask: &Ask) -> LinuxResources {
         memory.set_limit(Some(resources::signed(limit))).set_swap(None).set_reservation(None);
         all.set_memory(Some(memory));
     }
+    let protection = ask.plan.memory_qos.of_container(ask.spec, ask.container, resources::Bytes(ask.node.memory));
+    // A bundle may have said how much swap there is to be beside its own limit.
+    let says_swap = all.memory().as_ref().is_some_and(|memory| memory.swap().is_some());
+    if let (CgroupVersion::V1, false, Some(swap), Some(memory)) =
+        (ask.node.cgroups, says_swap, protection.swap, all.memory_mut())
+        && let Some(limit) = memory.limit().filter(|limit| *limit > 0)
+        && swap < i64::MAX
+    {
+        memory.set_swap(Some(limit.saturating_add(swap)));
+    }
     let huge = huge_pages::container_limits(ask, all.hugepage_limits().clone());
     all.set_hugepage_limits(huge);
     if ask.node.cgroups == CgroupVersion::V2 {
         let mut unified: HashMap<String, String> = all.unified().clone().unwrap_or_default();
         unified.entry("memory.oom.group".to_owned()).or_insert_with(|| "1".to_owned());
-        let memory = resources::Bytes(ask.node.memory);
-        for (file, text) in ask.plan.memory_qos.of_container(ask.spec, ask.container, memory).files() {
+        let protection = MemoryProtection { swap: protection.swap.filter(|_| !says_swap), ..protection };
+        for (file, text) in protection.files() {
             unified.entry(file.to_owned()).or_insert(text);
         }
         all.set_unified(Some(unified));

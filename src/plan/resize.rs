@@ -218,12 +218,18 @@ pub fn resize_steps(resize: &Resize, way: ResizeWay) -> Vec<(Place, CgroupLimits
         protection: if new.protection == old.protection { MemoryProtection::default() } else { new.protection },
         pids: None,
     };
+    // On v1 the limit of memory and swap together follows that of memory.
+    let with_swap = |limits: CgroupLimits| {
+        let swap = limits.protection.swap.or(new.protection.swap.filter(|_| limits.memory.is_some()));
+        CgroupLimits { protection: MemoryProtection { swap, ..limits.protection }, ..limits }
+    };
     let shrinks = CgroupLimits {
         cpu_shares: new.cpu_shares.filter(|_| new.cpu_shares < old.cpu_shares),
         cpu_quota: new.cpu_quota.filter(|new| old.cpu_quota.is_none_or(|old| *new < old)),
         memory: new.memory.filter(|new| old.memory.is_none_or(|old| *new < old)),
         ..CgroupLimits::default()
     };
+    let (grows, shrinks) = (with_swap(grows), with_swap(shrinks));
     let mut steps = vec![(Place::Pod, grows)];
     match way {
         ResizeWay::InPlace => steps.extend([(Place::Container, resize.container), (Place::Pod, shrinks)]),

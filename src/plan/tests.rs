@@ -56,6 +56,7 @@ fn node() -> NodeFacts {
         users: None,
         processes: Scope::Host,
         memory: 8 << 30,
+        swap: Some(4 << 30),
         storage: 100 << 30,
         huge_pages: [(Bytes(2 << 20), 512), (Bytes(1 << 30), 2)].into(),
         limits_huge_pages: true,

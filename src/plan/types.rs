@@ -152,7 +152,7 @@ pub struct CgroupLimits {
     pub pids: Option<i64>,
 }
 
-/// What cgroup v2 does about memory before a limit is reached; bytes, the greatest number being `max`.
+/// What cgroup v2 does about memory beside its limit; bytes, the greatest number being `max`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryProtection {
     /// `memory.min`: never reclaimed.
@@ -161,12 +161,19 @@ pub struct MemoryProtection {
     pub low: Option<i64>,
     /// `memory.high`: above it processes are slowed down and their memory reclaimed.
     pub high: Option<i64>,
+    /// `memory.swap.max`: how much of it may be swapped out. On v1 a part of the limit of both, where there is a limit.
+    pub swap: Option<i64>,
 }
 
 impl MemoryProtection {
     /// Names of the files and what is to be in them.
     pub(crate) fn files(self) -> impl Iterator<Item = (&'static str, String)> {
-        let all = [("memory.min", self.min), ("memory.low", self.low), ("memory.high", self.high)];
+        let all = [
+            ("memory.min", self.min),
+            ("memory.low", self.low),
+            ("memory.high", self.high),
+            ("memory.swap.max", self.swap),
+        ];
         let text = |bytes: i64| if bytes == i64::MAX { "max".to_owned() } else { bytes.to_string() };
         all.into_iter().filter_map(move |(file, value)| Some((file, text(value?))))
     }

@@ -79,6 +79,10 @@ pub struct RunArgs {
     /// ones as long as there is other (memory.low). The kubelet's memoryReservationPolicy; needs cgroup v2
     #[arg(long, value_name = "POLICY", default_value = "none")]
     pub memory_reservation_policy: MemoryReservationPolicy,
+    /// Who may swap: nobody; containers of Burstable pods, the share of the box's swap that they request of its memory; or
+    /// everybody. The kubelet's memorySwap.swapBehavior, and what it had before
+    #[arg(long, value_name = "BEHAVIOR", default_value = "NoSwap")]
+    pub memory_swap: SwapBehavior,
     /// What a kubelet's operator would say about security
     #[command(flatten)]
     pub security: SecurityArgs,
@@ -99,6 +103,19 @@ pub enum Network {
 pub enum CpuManager {
     None,
     Static,
+}
+
+/// `--memory-swap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+#[allow(clippy::enum_variant_names, reason = "the kubelet's names")]
+pub enum SwapBehavior {
+    /// No container
+    NoSwap,
+    /// Those of Burstable pods that request less memory than their limit, by what they request
+    LimitedSwap,
+    /// All, as much as there is
+    UnlimitedSwap,
 }
 
 /// `--memory-reservation-policy`.

@@ -5,11 +5,13 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 use serde_json::{Value, json};
 
 use super::{node, options, plain, sandbox, v1_pod};
-use crate::plan::memory_qos::{MemoryQos, MemoryReservation};
+use crate::plan::memory_qos::{MemoryQos, MemoryReservation, MemorySwap};
 use crate::plan::resize::{Place, ResizeRequest, resize, resize_steps};
-use crate::plan::{ContainerPlan, ImageFacts, MemoryProtection, PodOptions, PodPlan};
+use crate::plan::resources::Bytes;
+use crate::plan::{CgroupVersion, ContainerPlan, ImageFacts, MemoryProtection, PodOptions, PodPlan};
 
-const BOTH: MemoryQos = MemoryQos { throttling_factor: Some(0.9), reservation: MemoryReservation::Tiered };
+const BOTH: MemoryQos =
+    MemoryQos { throttling_factor: Some(0.9), reservation: MemoryReservation::Tiered, swap: MemorySwap::Unaccounted };
 
 fn container(name: &str, request: &str, limit: &str) -> Value {
     let list = |amount: &str| if amount.is_empty() { json!({}) } else { json!({"memory": amount}) };
@@ -118,6 +120,56 @@ fn resizes() {
     let steps = resize_steps(&resize, ResizeWay::InPlace);
     let of = |place| steps.iter().find(|(one, _)| *one == place).unwrap().1.protection;
     let low = Some(16 << 20);
-    assert_eq!(of(Place::Container), MemoryProtection { low, high: Some(i64::MAX), min: None });
+    assert_eq!(of(Place::Container), MemoryProtection { low, high: Some(i64::MAX), min: None, swap: None });
     assert_eq!(of(Place::Pod), MemoryProtection { low, ..MemoryProtection::default() });
+}
+
+/// KEP-2400: nobody swaps unless asked; then Burstable containers that request less than their limit do, by their share of
+/// the box's memory (8 GiB here, and 4 GiB of swap).
+#[test]
+fn who_may_swap() {
+    let with = |swap| MemoryQos { swap, ..MemoryQos::default() };
+    let limited = with(MemorySwap::Limited(Bytes(4 << 30)));
+    for (request, limit, qos, wanted) in [
+        ("", "", with(MemorySwap::None), "swap.max=0"),
+        ("1Gi", "2Gi", with(MemorySwap::None), "swap.max=0"),
+        ("1Gi", "2Gi", with(MemorySwap::Unlimited), "swap.max=max"),
+        ("1Gi", "2Gi", with(MemorySwap::Unaccounted), ""),
+        ("1Gi", "2Gi", limited, "swap.max=536870912"),
+        ("1Gi", "", limited, "swap.max=536870912"),
+        ("1Gi", "1Gi", limited, "swap.max=0"),
+        ("", "", limited, "swap.max=0"),
+    ] {
+        assert_eq!(first(request, limit, qos), wanted, "{request} {limit} {qos:?}");
+    }
+    let pod = |qos| made(json!({"containers": [container("a", "1Gi", "2Gi")]}), qos, &plain()).0.cgroup.limits;
+    assert_eq!(pod(with(MemorySwap::None)).protection.swap, Some(0));
+    assert_eq!(pod(limited).protection.swap, Some(i64::MAX));
+}
+
+/// On v1 memory and swap have a limit together; what a bundle says of its own stays.
+#[test]
+fn swap_on_v1_and_of_bundles() {
+    let node = crate::plan::NodeFacts { cgroups: CgroupVersion::V1, ..node() };
+    let qos = MemoryQos { swap: MemorySwap::None, ..MemoryQos::default() };
+    let bundle = |memory: Value| {
+        super::image(json!({"ociVersion": "1.0.2", "process": {"cwd": "/", "args": ["x"], "user": {}},
+            "linux": {"resources": {"memory": memory}}}))
+    };
+    for (limit, image, wanted) in [
+        ("2Mi", plain(), (Some(2 << 20), Some(2 << 20))),
+        ("", plain(), (None, None)),
+        ("", bundle(json!({"limit": 4096})), (Some(4096), Some(4096))),
+        ("", bundle(json!({"limit": 4096, "swap": 8192})), (Some(4096), Some(8192))),
+        ("2Mi", bundle(json!({"limit": 4096, "swap": 8192})), (Some(2 << 20), Some(2 << 20))),
+    ] {
+        let pod = v1_pod(json!({"containers": [container("a", "", limit)]}));
+        let plan = super::super::pod(&pod, &node, &PodOptions { memory_qos: qos, ..options() }).unwrap();
+        let index = ContainerIndex(0);
+        let one = super::super::container(&pod, &plan, &node, index, Attempt(0), &image, &sandbox()).unwrap();
+        let memory = one.spec.linux().clone().unwrap().resources().clone().unwrap().memory().unwrap_or_default();
+        assert_eq!((memory.limit(), memory.swap()), wanted, "{limit}");
+    }
+    let image = bundle(json!({"limit": 4096, "swap": 8192}));
+    assert_eq!(told(&made(json!({"containers": [container("a", "", "")]}), qos, &image).1), "");
 }

@@ -79,10 +79,12 @@ fn split(resources: &LinuxResources) -> (Vec<Setting>, LinuxResources) {
     }
     if let Some(memory) = resources.memory() {
         let mut plain = LinuxMemory::default();
-        plain.set_limit(memory.limit());
+        let holds = |swap: &i64| memory.limit().is_some_and(|limit| *swap >= limit);
+        plain.set_limit(memory.limit()).set_swap(memory.swap().filter(holds));
         if plain == *memory {
             rest.set_memory(None);
             set("memory", "memory.limit_in_bytes", memory.limit().map(|limit| limit.to_string()));
+            set("memory", "memory.memsw.limit_in_bytes", memory.swap().map(|swap| swap.to_string()));
         }
     }
     (settings, rest)
@@ -295,6 +297,10 @@ mod tests {
                     "memory.limit_in_bytes=1048576",
                 ],
             ),
+            (
+                r#"{"memory": {"limit": 1048576, "swap": 2097152}}"#,
+                vec!["memory.limit_in_bytes=1048576", "memory.memsw.limit_in_bytes=2097152"],
+            ),
             (r#"{"devices": [{"allow": false, "access": "rwm"}], "pids": {"limit": 5}}"#, vec![]),
         ];
         for (json, expected) in cases {
@@ -307,7 +313,8 @@ mod tests {
     fn what_only_a_bundle_asks_for_is_left_whole_to_libcgroups() {
         for json in [
             r#"{"cpu": {"shares": 2, "cpus": "0"}}"#,
-            r#"{"memory": {"limit": 1048576, "swap": 2097152}}"#,
+            r#"{"memory": {"limit": 1048576, "swap": 1}}"#,
+            r#"{"memory": {"swap": -1}}"#,
             r#"{"blockIO": {"weight": 100}}"#,
             r#"{"network": {"classID": 7}}"#,
         ] {

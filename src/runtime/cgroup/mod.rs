@@ -280,7 +280,7 @@ impl PodCgroup {
             .make()
             .and_then(|()| limits::apply(pod.hierarchies.version, &pod.path, &plan.limits))
             .and_then(|()| pod.hierarchies.limit_huge_pages(&pod.path, &plan.huge_pages))
-            .and_then(|()| pod.protect(plan.limits.protection));
+            .and_then(|()| pod.protect(&plan.limits));
         match made {
             Ok(()) => Ok(pod),
             Err(error) => {
@@ -290,12 +290,13 @@ impl PodCgroup {
         }
     }
 
-    /// Says what of its memory is to be kept and when it is to be throttled.
-    fn protect(&self, protection: MemoryProtection) -> Result<(), CgroupError> {
+    /// Says what of its memory is to be kept, when it is to be throttled, and how much may be swapped out.
+    fn protect(&self, limits: &CgroupLimits) -> Result<(), CgroupError> {
+        let CgroupLimits { memory, protection, .. } = *limits;
         if protection == MemoryProtection::default() {
             return Ok(());
         }
-        let limits = CgroupLimits { protection, ..CgroupLimits::default() };
+        let limits = CgroupLimits { memory, protection, ..CgroupLimits::default() };
         self.hierarchies.change(&[(Place::Pod, self.path.clone(), limits)])
     }
 

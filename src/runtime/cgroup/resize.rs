@@ -9,7 +9,7 @@ use super::limits::{PERIOD, weight};
 use super::{CgroupError, Hierarchies, below, error};
 use crate::plan::resize::Place;
 use crate::plan::resources::Bytes;
-use crate::plan::{CgroupLimits, CgroupVersion, MemoryProtection};
+use crate::plan::{CgroupLimits, CgroupVersion};
 
 /// One file of a cgroup and its new text.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ fn settings(version: CgroupVersion, place: Place, limits: &CgroupLimits) -> Vec<
             set("cpu", "cpu.cfs_period_us", limits.cpu_quota.map(|_| PERIOD.to_string()));
             set("cpu", "cpu.cfs_quota_us", limits.cpu_quota.map(|quota| quota.to_string()));
             set("memory", "memory.limit_in_bytes", limits.memory.map(|bytes| bytes.to_string()));
+            set("memory", TOGETHER, limits.memory.zip(limits.protection.swap).map(together));
         }
         CgroupVersion::V2 => {
             set("cpu", "cpu.weight", limits.cpu_shares.map(|shares| weight_of(place, shares).to_string()));
@@ -70,6 +71,12 @@ fn weight_of(place: Place, shares: u64) -> u64 {
     }
 }
 
+/// What v1's limit of memory and swap together says.
+fn together((memory, swap): (i64, i64)) -> String {
+    let sum = memory.saturating_add(swap);
+    if sum == i64::MAX { "-1".to_owned() } else { sum.to_string() }
+}
+
 impl Hierarchies {
     /// Writes new limits to cgroups, in this order. After a failure all are as they were.
     pub(crate) fn change(&self, changes: &[(Place, PathBuf, CgroupLimits)]) -> Result<(), CgroupError> {
@@ -87,7 +94,7 @@ impl Hierarchies {
                     return Err(error);
                 }
             }
-            if *place == Place::Pod && limits.protection != MemoryProtection::default() {
+            if *place == Place::Pod && (limits.protection.min, limits.protection.low) != (None, None) {
                 self.cover_protection(cgroup)?;
             }
         }
@@ -97,6 +104,10 @@ impl Hierarchies {
     fn write_setting(&self, cgroup: &Path, setting: &Setting, written: &mut Vec<Written>) -> Result<(), CgroupError> {
         let missing = || CgroupError::MissingController { what: setting.controller, path: cgroup.to_owned() };
         let folder = self.controller_folder(setting.controller, cgroup).ok_or_else(missing)?;
+        // Where nobody counts swap (swapaccount=0) it can't be limited, and isn't.
+        if matches!(setting.file, TOGETHER | SWAP) && !folder.join(setting.file).exists() {
+            return Ok(());
+        }
         let mut write = |file: &str, value: &str| {
             let path = folder.join(file);
             let before = fs::read_to_string(&path).map_err(error("read", &path))?.trim().to_owned();
@@ -115,6 +126,21 @@ impl Hierarchies {
             }
         }
         write(setting.file, &setting.value)
+    }
+
+    /// Whether swap can be limited in cgroups below this one. The kernel's own root has no file that tells (v2).
+    pub(crate) fn limits_swap(&self, parent: &Path) -> bool {
+        let Some(folder) = self.controller_folder("memory", parent) else { return false };
+        let file = if self.version == CgroupVersion::V2 { SWAP } else { TOGETHER };
+        let mut near = std::iter::once(folder.clone()).chain(super::children(&folder));
+        if near.any(|folder| folder.join(file).exists()) {
+            return true;
+        }
+        let is_off = |text: String| text.split_whitespace().any(|word| word == "swapaccount=0");
+        self.version == CgroupVersion::V2
+            && !folder.join("cgroup.type").exists()
+            && Path::new("/proc/swaps").exists()
+            && !fs::read_to_string("/proc/cmdline").is_ok_and(is_off)
     }
 
     fn controller_folder(&self, controller: &str, cgroup: &Path) -> Option<PathBuf> {
@@ -137,6 +163,9 @@ impl Hierarchies {
     }
 }
 
+/// v2's limit of swap.
+const SWAP: &str = "memory.swap.max";
+
 /// v1's limit of memory and swap together.
 const TOGETHER: &str = "memory.memsw.limit_in_bytes";
 
@@ -144,8 +173,9 @@ const TOGETHER: &str = "memory.memsw.limit_in_bytes";
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::plan::MemoryProtection;
 
-    const NONE: MemoryProtection = MemoryProtection { min: None, low: None, high: None };
+    const NONE: MemoryProtection = MemoryProtection { min: None, low: None, high: None, swap: None };
     const LIMITS: CgroupLimits = CgroupLimits {
         cpu_shares: Some(512),
         cpu_quota: Some(50_000),
@@ -166,6 +196,17 @@ mod tests {
         assert_eq!(texts(CgroupVersion::V1, &LIMITS), v1);
         assert_eq!(texts(CgroupVersion::V2, &LIMITS), ["cpu.weight=20", "cpu.max=50000 100000", "memory.max=1048576"]);
         assert!(texts(CgroupVersion::V2, &CgroupLimits::default()).is_empty());
+        for (memory, swap, v1, v2) in [
+            (Some(100), 0, &["memory.limit_in_bytes=100", "memory.memsw.limit_in_bytes=100"][..], "0"),
+            (Some(100), 7, &["memory.limit_in_bytes=100", "memory.memsw.limit_in_bytes=107"], "7"),
+            (Some(100), i64::MAX, &["memory.limit_in_bytes=100", "memory.memsw.limit_in_bytes=-1"], "max"),
+            (None, 0, &[], "0"),
+        ] {
+            let protection = MemoryProtection { swap: Some(swap), ..NONE };
+            let limits = CgroupLimits { memory, protection, ..CgroupLimits::default() };
+            assert_eq!(texts(CgroupVersion::V1, &limits), v1);
+            assert!(texts(CgroupVersion::V2, &limits).contains(&format!("memory.swap.max={v2}")));
+        }
     }
 
     /// R9.3: a container's as libcgroups has set it.
@@ -227,6 +268,12 @@ mod tests {
         assert_eq!((read("memory.limit_in_bytes").as_str(), read(TOGETHER).as_str()), ("8192", "8192"));
         change(16384);
         assert_eq!((read("memory.limit_in_bytes").as_str(), read(TOGETHER).as_str()), ("16384", "-1"));
+        let protection = MemoryProtection { swap: Some(0), ..NONE };
+        for bytes in [8192, 32768] {
+            let limits = CgroupLimits { protection, ..memory(bytes) };
+            hierarchies.change(&[(Place::Container, PathBuf::from("/c"), limits)]).unwrap();
+            assert_eq!(read("memory.limit_in_bytes"), read(TOGETHER), "{bytes}");
+        }
         assert!(hierarchies.memory_usage(Path::new("/c")).is_none());
     }
 }

@@ -37,7 +37,7 @@ pub enum NodeError {
 /// Reads the facts. `data` is where pods' data goes, which need not be there yet. Takes well under a millisecond.
 pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
     let users = users::ids();
-    let Usable { cgroups, parent, limits_huge_pages } = usable_cgroups(users.as_ref())?;
+    let Usable { cgroups, parent, limits_huge_pages, limits_swap } = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
     let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
@@ -47,7 +47,8 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         cgroups,
         no_cgroups: parent.as_ref().err().cloned(),
         cgroup_parent: parent.unwrap_or_default(),
-        memory: memory()?,
+        memory: meminfo("MemTotal")?,
+        swap: if limits_swap { Some(meminfo("SwapTotal")?) } else { None },
         storage: storage(data),
         huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
         limits_huge_pages,
@@ -90,11 +91,13 @@ struct Usable {
     /// The cgroup that pods are made in, or why there is none.
     parent: Result<PathBuf, NoCgroups>,
     limits_huge_pages: bool,
+    limits_swap: bool,
 }
 
 /// Which cgroups pods of this process may have. An error for the box's root, where no hierarchy is mounted.
 fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
-    let none = |why| Usable { cgroups: CgroupVersion::None, parent: Err(why), limits_huge_pages: false };
+    let none =
+        |why| Usable { cgroups: CgroupVersion::None, parent: Err(why), limits_huge_pages: false, limits_swap: false };
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
         Err(_) if users.is_some() => return Ok(none(NoCgroups::NotWritable)),
@@ -104,6 +107,7 @@ fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
         Ok(parent) => Usable {
             cgroups: hierarchies.version(),
             limits_huge_pages: hierarchies.limits_huge_pages(&parent),
+            limits_swap: hierarchies.limits_swap(&parent),
             parent: Ok(parent),
         },
         Err(why) => none(why),
@@ -144,14 +148,14 @@ fn kernel(release: &[u8]) -> KernelVersion {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-fn memory() -> Result<u64, NodeError> {
+fn meminfo(name: &'static str) -> Result<u64, NodeError> {
     let path = PathBuf::from("/proc/meminfo");
     let text = fs::read_to_string(&path).map_err(|cause| NodeError::Read { path: path.clone(), cause })?;
-    parse_memory(&text).ok_or(NodeError::Missing { path, line: "MemTotal" })
+    parse_memory(&text, name).ok_or(NodeError::Missing { path, line: name })
 }
 
-fn parse_memory(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+fn parse_memory(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -278,8 +282,8 @@ mod tests {
 
     #[test]
     fn memory_is_in_bytes() {
-        assert_eq!(parse_memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
-        assert_eq!(parse_memory("MemFree: 1 kB\n"), None);
+        assert_eq!(parse_memory("MemTotal:       16384 kB\nMemFree: 1 kB\n", "MemTotal"), Some(16 << 20));
+        assert_eq!(parse_memory("MemFree: 1 kB\n", "MemTotal"), None);
     }
 
     #[test]
