@@ -56,6 +56,7 @@ mod selinux;
 mod settings;
 mod shares;
 mod status;
+mod systemd;
 mod terminal;
 mod users;
 mod volumes;

@@ -6,6 +6,7 @@ mod manifest;
 pub mod observed;
 mod rootfs;
 mod run;
+pub mod unit;
 pub mod user;
 mod wait;
 

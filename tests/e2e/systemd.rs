@@ -1,0 +1,118 @@
+//! A pod as a unit of systemd, by the unit in docs/systemd.md: where its cgroups are, in which order it ends, and what
+//! becomes of it when barepod is killed or can't start. Only on boxes that systemd runs (scripts/vm-test).
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::harness::unit::{Unit, has_systemd};
+use crate::harness::{Case, main, wait};
+
+/// What processes whose command has this word are in.
+fn cgroups(word: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let ours = all.filter(|process| {
+        let command = fs::read(process.join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(word)
+    });
+    ours.map(|process| fs::read_to_string(process.join("cgroup")).unwrap_or_default()).collect()
+}
+
+/// `systemctl stop` waits for the mains, whatever time they take within the grace period, and ends the sidecars after
+/// them, last one first; all of it within the unit's cgroup.
+#[test]
+fn a_unit_stops_in_order_within_its_cgroup() {
+    if !has_systemd("unit-order") {
+        return;
+    }
+    let Some(case) = Case::new("unit-order") else { return };
+    let slow = "trap 'say main term; hold go; say main over; exit 0' TERM; say main up; while :; do sleep 1000 & wait $!; done";
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 1000}));
+    case.write(&pod.sidecar("first", "serve first").sidecar("second", "serve second").main("main", slow).text());
+    let unit = Unit::install(&case);
+    unit.start();
+    case.wait_for("main up");
+    let own = unit.show("ControlGroup");
+    assert!(own.ends_with(".service"), "{own}");
+    let found = cgroups("/bin/serve");
+    assert_eq!(found.len(), 2, "{found:?}");
+    for one in &found {
+        assert!(one.contains(&format!("0::{own}/")) && one.contains(case.uid()), "{one} is not in {own}");
+    }
+    let mut stop = unit.stop().spawn().unwrap();
+    case.wait_for("main term");
+    // The sidecars serve as before, and nobody is started anew.
+    assert!(stop.try_wait().unwrap().is_none());
+    assert_eq!(cgroups("/bin/serve").len(), 2);
+    case.release("go");
+    assert!(stop.wait().unwrap().success());
+    let mut trace = case.trace();
+    // The sidecars start in order, main after them: all before it is told to end.
+    assert_eq!(trace.split_off(3), ["main term", "main over", "second term", "first term"]);
+    assert_eq!(unit.show("ActiveState"), "inactive");
+    assert_eq!((unit.show("Result"), unit.show("NRestarts")), ("success".to_owned(), "0".to_owned()));
+    let journal = unit.journal();
+    assert!(journal.contains("first is being stopped") || journal.contains("first exited"), "{journal}");
+}
+
+/// A main that SIGTERM ends, as most do, leaves no failed unit.
+#[test]
+fn a_main_that_sigterm_ends_is_no_failure() {
+    if !has_systemd("unit-143") {
+        return;
+    }
+    let Some(case) = Case::new("unit-143") else { return };
+    case.write(&case.pod().main("main", "trap 'exit 143' TERM; say up; while :; do sleep 1000 & wait $!; done").text());
+    let unit = Unit::install(&case);
+    unit.start();
+    case.wait_for("up");
+    assert!(unit.stop().status().unwrap().success());
+    // Else it would be "failed", and stay so.
+    assert_eq!(unit.show("ActiveState"), "inactive");
+    assert!(unit.journal().contains("main exited 143"), "{}", unit.journal());
+}
+
+/// SIGKILL for barepod: nothing of the old life is left when systemd starts the next.
+#[test]
+fn a_killed_supervisor_is_cleaned_up_after_and_started_anew() {
+    if !has_systemd("unit-killed") {
+        return;
+    }
+    let Some(case) = Case::new("unit-killed") else { return };
+    let volume = json!({"volumes": [{"name": "d", "emptyDir": {}}]});
+    let mounted = json!({"volumeMounts": [{"name": "d", "mountPath": "/d"}]});
+    let script = "say found $(ls /d | wc -l); touch /d/old; serve main";
+    case.write(&case.pod().spec(volume).sidecar("web", "defy web").container(main("main", script, mounted)).text());
+    let unit = Unit::install(&case);
+    unit.start();
+    case.wait_for("main up");
+    let pid: i32 = unit.show("MainPID").parse().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    wait("a second life", || case.times_said("main up") == 2);
+    unit.wait_for("NRestarts", "1");
+    assert_eq!(case.times_said("found 0"), 2, "{:?}", case.trace());
+    // Of both lives together one sidecar and one main are left, and they were not asked to end.
+    assert_eq!((cgroups("/bin/defy").len(), cgroups("/bin/serve").len()), (1, 1));
+    assert!(!case.said("main term"));
+}
+
+/// An invalid manifest ends the matter; a main that fails is run anew.
+#[test]
+fn an_invalid_manifest_is_not_started_anew() {
+    if !has_systemd("unit-invalid") {
+        return;
+    }
+    let Some(case) = Case::new("unit-invalid") else { return };
+    let pod = case.pod().main("main", "say ran; [ $(grep -cx ran /t/log) = 1 ] || serve main; exit 7");
+    case.write(&pod.text().replace("\"restartPolicy\": \"Never\"", "\"restartPolicy\": \"Sometimes\""));
+    let unit = Unit::install(&case);
+    unit.start();
+    unit.wait_for("ActiveState", "failed");
+    assert_eq!((unit.show("ExecMainStatus"), unit.show("NRestarts")), ("2".to_owned(), "0".to_owned()));
+    assert!(unit.journal().contains("Unsupported value: \"Sometimes\""), "{}", unit.journal());
+
+    case.write(&pod.text());
+    unit.start();
+    case.wait_for("main up");
+    assert_eq!((case.times_said("ran"), unit.show("NRestarts")), (2, "1".to_owned()));
+}
