@@ -1,4 +1,4 @@
-//! Which boot of the box this is: pids and start times mean something within one boot only.
+//! Which boot of the box this is, and which pid namespace: pids and start times mean something within one of each only.
 
 use std::sync::OnceLock;
 
@@ -8,5 +8,14 @@ pub fn current() -> &'static str {
     BOOT.get_or_init(|| {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         text.trim().to_owned()
+    })
+}
+
+/// This process's pid namespace, as the kernel names it (namespaces(7)); empty where that can't be read.
+pub fn pid_namespace() -> &'static str {
+    static NAMESPACE: OnceLock<String> = OnceLock::new();
+    NAMESPACE.get_or_init(|| {
+        let link = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        link.display().to_string()
     })
 }

@@ -32,6 +32,9 @@ pub struct Ledger {
     /// anything. Empty: unknown.
     #[serde(default)]
     pub boot: String,
+    /// In which pid namespace the supervisor's pid is its own ([`boot::pid_namespace`]). Empty: unknown.
+    #[serde(default)]
+    pub pid_namespace: String,
     /// The supervisor's pid; 0: none that could live.
     pub supervisor_pid: u32,
     /// Field 22 of its /proc/PID/stat, in clock ticks since boot: tells it from a later process with its pid.
@@ -119,6 +122,7 @@ impl Ledger {
             uid: pod.uid().to_owned(),
             root: pod.root().to_owned(),
             boot: boot::current().to_owned(),
+            pid_namespace: boot::pid_namespace().to_owned(),
             supervisor_pid: std::process::id(),
             supervisor_start: process_start(std::process::id()).unwrap_or(0),
             first_id: None,
@@ -136,11 +140,17 @@ impl Ledger {
         !self.boot.is_empty() && !boot::current().is_empty() && self.boot != boot::current()
     }
 
+    /// A folder may be shared with a container, whose pids are not ours.
+    fn is_of_another_pid_namespace(&self) -> bool {
+        let ours = boot::pid_namespace();
+        !self.pid_namespace.is_empty() && !ours.is_empty() && self.pid_namespace != ours
+    }
+
     /// What is known of the pod's supervisor.
     pub fn supervisor(&self) -> Supervisor {
         if self.supervisor_pid == 0 || self.is_of_another_boot() {
             Supervisor::Ended
-        } else if self.supervisor_pid == 1 {
+        } else if self.supervisor_pid == 1 || self.is_of_another_pid_namespace() {
             Supervisor::Unknown
         } else if process_start(self.supervisor_pid) == Some(self.supervisor_start) {
             Supervisor::Alive
@@ -221,6 +231,8 @@ mod tests {
             (Ledger { boot: "another".into(), ..living.clone() }, Supervisor::Ended),
             (Ledger { boot: "another".into(), supervisor_pid: 1, ..living.clone() }, Supervisor::Ended),
             (Ledger { supervisor_pid: 1, ..living.clone() }, Supervisor::Unknown),
+            (Ledger { pid_namespace: "pid:[1]".into(), ..living.clone() }, Supervisor::Unknown),
+            (Ledger { pid_namespace: "pid:[1]".into(), boot: "another".into(), ..living.clone() }, Supervisor::Ended),
             // Of a barepod that didn't write it down.
             (Ledger { boot: String::new(), ..living.clone() }, Supervisor::Alive),
         ];

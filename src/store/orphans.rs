@@ -215,7 +215,12 @@ mod tests {
         fs::create_dir_all(unmarked.join("containers")).unwrap();
         let kept = [
             only_data(&layout, "alive", |_| {}),
-            only_data(&layout, "of-another-pid-namespace", |ledger| ledger.supervisor_pid = 1),
+            only_data(&layout, "first-of-a-pid-namespace", |ledger| ledger.supervisor_pid = 1),
+            // A box's data folder that is mounted in a container, which has another /run and other pids.
+            only_data(&layout, "of-another-pid-namespace", |ledger| {
+                ledger.pid_namespace = "pid:[1]".into();
+                killed(ledger);
+            }),
             only_data(&layout, "of-another-root", |ledger| {
                 of_another_boot(ledger);
                 ledger.root = "/elsewhere".into();
@@ -291,7 +296,7 @@ mod tests {
         }
         let kubelets = layout.logs.join("default_one_kubelets");
         fs::create_dir_all(kubelets.join("main")).unwrap();
-        assert_eq!(logs_of(&layout, "default", "one"), [one.log_dir.clone()]);
+        assert_eq!(logs_of(&layout, "default", "one"), std::slice::from_ref(&one.log_dir));
         assert_eq!(pods_with_logs(&layout, "one"), [("default".to_owned(), "one".to_owned())]);
         let now = SystemTime::now();
         forget_old_logs(&layout, now + LOGS_ARE_KEPT - Duration::from_secs(60)).unwrap();
