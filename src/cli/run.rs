@@ -118,7 +118,16 @@ fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), Cl
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::hear().map_err(CliError::Signals)?;
     let code = supervisor.run()?;
-    Ok((Exit::Pod(code), watch.ending().cloned()))
+    let ending = watch.ending().cloned().map(|ending| match ending.exit_code {
+        its if its == code => ending,
+        // The pod succeeded, and what it left could not be removed.
+        _ => Ending {
+            pod: ending.pod,
+            phase: ending.phase,
+            ..Ending::of_error(code, "something of the pod could not be removed")
+        },
+    });
+    Ok((Exit::Pod(code), ending))
 }
 
 /// `--namespace`; as with kubectl it doesn't go over what the manifest says.
