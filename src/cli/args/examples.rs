@@ -2,11 +2,17 @@
 
 /// Of `barepod` itself: the codes of every command.
 pub const EXIT_CODES: &str = "\
-Exit codes: 0 done (run: the pod Succeeded); 1 not done, such as no such pod; 2 a usage error or an invalid manifest;
-of `run`: the first failed main container's, else the failed init container's, 128+n where signal n ended it, else 1;
-124 where --timeout ran out; 125 barepod's own trouble. docs/exit-codes.md says how to tell a container's 2 from barepod's.
+Exit codes (docs/exit-codes.md):
+  0      done; of run: the pod Succeeded
+  1      not done, such as no such pod; of run: the pod Failed
+  2      a usage error or an invalid manifest
+  124    run --timeout ran out
+  125    barepod's own trouble
+  other  of run: the container's that failed; 128+n where signal n ended it
 
-Environment: BAREPOD_ROOT is --root where that isn't given; NO_COLOR takes the colours away.
+Environment:
+  BAREPOD_ROOT  is --root where that isn't given
+  NO_COLOR      takes the colours away
 
 Examples:
   barepod run pod.yaml            run a pod and watch it; Ctrl-C ends it
@@ -15,9 +21,15 @@ Examples:
   barepod stop web                end it gracefully";
 
 pub const RUN_EXAMPLES: &str = "\
-Exit codes: 0 the pod Succeeded; else the code of the first main container that failed (128+n: by signal n), else that of
-the failed init container, else 1; 124 --timeout ran out; 125 barepod's own trouble (also: it runs already); 2 a usage
-error or an invalid manifest. A container may exit with 2, 124 or 125, too: --exit-code-file says whose it is.
+Exit codes (docs/exit-codes.md):
+  0      the pod Succeeded
+  1      it Failed, and no container has a code to give
+  2      a usage error or an invalid manifest: nothing was started
+  124    --timeout ran out
+  125    barepod's own trouble; the pod runs already
+  other  of the first main container that failed, else of the failed init
+         container; 128+n where signal n ended it
+A container may exit with these, too: --exit-code-file says whose it is.
 
 Examples:
   barepod run pod.yaml
@@ -30,7 +42,8 @@ pub const GET_EXAMPLES: &str = "\
 Examples:
   barepod get                     all pods
   barepod get -o wide             with what they request and may use
-  barepod get web -o yaml         the v1 Pod with its status; of pod ops/web: get web -n ops
+  barepod get web -o yaml         the v1 Pod with its status
+  barepod get web -n ops          pod ops/web
   barepod get -o json | jq -r '.items[].metadata.name'";
 
 pub const DESCRIBE_EXAMPLES: &str = "\
@@ -58,7 +71,7 @@ Examples:
 pub const RESIZE_EXAMPLES: &str = "\
 Examples:
   barepod resize web --cpu 500m --memory 128Mi
-  barepod resize web -c main --cpu 200m:1     a request of 200m, a limit of one cpu";
+  barepod resize web -c main --cpu 200m:1   request 200m, limit 1 cpu";
 
 pub const RM_EXAMPLES: &str = "\
 Examples:
