@@ -88,7 +88,7 @@ fn utf_8(bytes: &[u8]) -> Result<&str, Box<(String, Diagnostic)>> {
 /// The places of JSON values that follow each other without a line of `---`, as `kubectl` takes them; one place, of
 /// the whole text, where that isn't what it is.
 pub(super) fn values(text: &str) -> Vec<Range<usize>> {
-    let whole = vec![0..text.len()];
+    let whole: Vec<_> = std::iter::once(0..text.len()).collect();
     if !text.trim_start().starts_with('{') {
         return whole;
     }

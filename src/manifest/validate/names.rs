@@ -155,12 +155,16 @@ pub(super) fn sysctl(text: &str) -> Vec<String> {
     wrong
 }
 
-/// An IP address, and nothing more.
+/// An IP address, and nothing more: no zeros in front, which some read as octal, and no IPv4 address in IPv6's clothes
+/// (KEP-4858, strict validation).
 pub(super) fn ip(text: &str) -> Vec<String> {
-    if text.parse::<std::net::IpAddr>().is_ok() {
-        return Vec::new();
+    match text.parse() {
+        Ok(std::net::IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some() => {
+            vec!["must not be an IPv4-mapped IPv6 address".to_owned()]
+        }
+        Ok(_) => Vec::new(),
+        Err(_) => vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()],
     }
-    vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()]
 }
 
 /// A port's number.
@@ -246,5 +250,25 @@ mod tests {
         assert_eq!(dns_label(&"a".repeat(64)), ["must be no more than 63 characters"]);
         assert_eq!(dns_subdomain(&"a".repeat(254)), ["must be no more than 253 characters"]);
         assert_eq!(label_value(&"a".repeat(64)), ["must be no more than 63 characters"]);
+    }
+
+    #[test]
+    fn addresses_are_strict() {
+        for (text, is_one) in [
+            ("10.9.8.7", true),
+            ("2001:db8::ffff", true),
+            ("::", true),
+            ("010.9.8.7", false),
+            ("10.9.8.07", false),
+            ("::ffff:10.9.8.7", false),
+            ("::ffff:0a09:0807", false),
+            ("10.9.8", false),
+            ("10.9.8.7/24", false),
+            ("10.9.8.7 ", false),
+            ("fe80::1%eth0", false),
+            ("", false),
+        ] {
+            assert_eq!(ip(text).is_empty(), is_one, "{text:?}");
+        }
     }
 }

@@ -352,3 +352,35 @@ fn a_user_namespace_maps_the_hosts_files() {
     let error = container(&pod, &plan, &node(), ContainerIndex(0), Attempt(0), &outside, &facts).unwrap_err();
     assert!(error.to_string().contains("65536 is not in the pod's user namespace"), "{error}");
 }
+
+/// kubernetes #139168: bytes of a Secret that are no UTF-8 are no variable, whichever way they come; the container waits and
+/// the message names the key, never what it holds.
+#[test]
+fn bytes_that_are_no_text_are_no_variable() {
+    let mut objects = Objects::default();
+    // 0xff 0xfe 0x00
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {good: Z29vZA==, raw: //4A}\n";
+    crate::manifest::decode_objects("s.yaml", text.as_bytes(), &mut objects)
+        .map_err(|report| report.to_string())
+        .unwrap();
+    for (container, field) in [
+        (json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "raw"}}}]}), "env[0]"),
+        (
+            json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "raw", "optional": true}}}]}),
+            "env[0]",
+        ),
+        (json!({"envFrom": [{"secretRef": {"name": "s"}}]}), "envFrom[0]"),
+    ] {
+        let pod = one(container);
+        let plan = super::super::pod(&pod, &node(), &PodOptions { objects: objects.clone(), ..options() }).unwrap();
+        let made = super::super::container(&pod, &plan, &node(), ContainerIndex(0), Attempt(0), &plain(), &sandbox());
+        let error = made.unwrap_err();
+        assert_eq!(error.failure(), CreateFailure::Config);
+        let said = error.to_string();
+        assert!(said.contains(field) && said.contains("key raw holds no UTF-8 text"), "{said}");
+    }
+    let pod = one(json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "good"}}}]}));
+    let plan = super::super::pod(&pod, &node(), &PodOptions { objects, ..options() }).unwrap();
+    let made = super::super::container(&pod, &plan, &node(), ContainerIndex(0), Attempt(0), &plain(), &sandbox());
+    assert!(env(&made.unwrap()).contains(&"A=good".to_owned()));
+}
