@@ -38,8 +38,7 @@ impl Delegated {
         for file in ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
             chown(cgroup.join(file), Some(UID), Some(UID)).unwrap();
         }
-        let delegated = rustix::fs::setxattr(&cgroup, "trusted.delegate", b"1", rustix::fs::XattrFlags::empty());
-        delegated.and(rustix::fs::setxattr(&cgroup, "user.delegate", b"1", rustix::fs::XattrFlags::empty())).unwrap();
+        // Without systemd's mark (trusted.delegate, user.delegate): its user manager sets none up to version 252.
         Some(Self { outer, cgroup })
     }
 

@@ -4,9 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{CgroupError, Hierarchies, below, error};
-use crate::plan::{CgroupVersion, NoCgroups};
+use crate::plan::{CgroupVersion, NoCgroups, Rights};
 
 const PROCS: &str = "cgroup.procs";
+
+/// What of a cgroup may be written to by whom it is delegated to (v2; cgroup-v2.rst, "Delegation"): itself and two files.
+const DELEGATED: [&str; 3] = ["", PROCS, "cgroup.subtree_control"];
+
+/// Where a supervisor goes below it.
+const ASIDE: &str = "supervisor";
 
 /// What is set for every container (R9.3, R9.5).
 const NEEDED: [&str; 2] = ["cpu", "memory"];
@@ -14,32 +20,26 @@ const NEEDED: [&str; 2] = ["cpu", "memory"];
 impl Hierarchies {
     /// The cgroup that systemd or another manager has delegated to this process (its own or, once it has moved out of
     /// the way, that one's parent), relative to the mount. Only on v2.
-    fn delegated(&self) -> Option<PathBuf> {
+    fn delegated(&self, rights: Rights) -> Option<PathBuf> {
         if self.version != CgroupVersion::V2 {
             return None;
         }
-        let own = own_v2_cgroup()?;
-        let root = self.unified.as_ref()?;
-        [Some(own.as_path()), own.parent()]
-            .into_iter()
-            .flatten()
-            .find(|path| **path != *Path::new("/") && is_delegated(&below(root, path)))
-            .map(Path::to_owned)
+        delegated(self.unified.as_ref()?, &own_v2_cgroup()?, rights)
     }
 
     /// The cgroup below which this process may make others, on every hierarchy.
     ///
     /// # Errors
     /// Why there is none: of the delegated one, where one is delegated, and else of the root.
-    pub(crate) fn usable_parent(&self) -> Result<PathBuf, NoCgroups> {
+    pub(crate) fn usable_parent(&self, rights: Rights) -> Result<PathBuf, NoCgroups> {
         let root = PathBuf::from("/");
-        let Some(delegated) = self.delegated() else { return self.usable(root) };
+        let Some(delegated) = self.delegated(rights) else { return self.usable(root) };
         self.usable(delegated).or_else(|why| self.usable(root).map_err(|_| why))
     }
 
     fn usable(&self, parent: PathBuf) -> Result<PathBuf, NoCgroups> {
         let files: &[&str] = match self.version {
-            CgroupVersion::V2 => &["", PROCS, "cgroup.subtree_control"],
+            CgroupVersion::V2 => &DELEGATED,
             CgroupVersion::V1 | CgroupVersion::None => &["", PROCS],
         };
         let all = self.roots().all(|root| files.iter().all(|file| is_writable(&below(root, &parent).join(file))));
@@ -67,6 +67,22 @@ impl Hierarchies {
             _ => Ok(()),
         }
     }
+}
+
+/// Which of a process' own cgroup and the one above it is delegated to it.
+///
+/// What the kernel lets somebody write who isn't the box's root he was given: not every manager marks it (the user's own
+/// systemd 252 doesn't). The box's root may write everything, so that for him the mark alone tells.
+fn delegated(root: &Path, own: &Path, rights: Rights) -> Option<PathBuf> {
+    let is_marked = |path: &&Path| is_delegated(&below(root, path));
+    let is_given = |path: &&Path| {
+        rights == Rights::UserNamespace && DELEGATED.iter().all(|file| is_writable(&below(root, path).join(file)))
+    };
+    // Ours is what `move_aside` has made, and the one above it what was delegated.
+    let above = own.parent().filter(|_| own.ends_with(ASIDE));
+    let given = above.filter(is_given).or_else(|| Some(own).filter(is_given));
+    let all = [Some(own), own.parent()].into_iter().flatten();
+    all.filter(is_marked).chain(given).find(|path| *path != Path::new("/")).map(Path::to_owned)
 }
 
 fn own_v2_cgroup() -> Option<PathBuf> {
@@ -114,8 +130,36 @@ fn is_delegated(folder: &Path) -> bool {
 }
 
 fn move_aside(folder: &Path) -> Result<(), CgroupError> {
-    let aside = folder.join("supervisor");
+    let aside = folder.join(ASIDE);
     fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
     let procs = aside.join(PROCS);
     fs::write(&procs, "0").map_err(error("write", &procs))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Run as root, which may write to everything: what is missing can't be written to.
+    #[test]
+    fn what_can_be_written_to_was_given() {
+        let root = tempfile::tempdir().unwrap();
+        for (folder, files) in [("s", &DELEGATED[1..]), ("s/supervisor", &DELEGATED[1..]), ("t", &[]), ("t/u", &[])] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+            for file in files {
+                fs::write(root.path().join(folder).join(file), "").unwrap();
+            }
+        }
+        for (own, rights, expected) in [
+            ("/s", Rights::UserNamespace, Some("/s")),
+            ("/s/supervisor", Rights::UserNamespace, Some("/s")),
+            ("/t/u", Rights::UserNamespace, None),
+            ("/", Rights::UserNamespace, None),
+            ("/s", Rights::Box, None),
+        ] {
+            let found = delegated(root.path(), Path::new(own), rights);
+            assert_eq!(found.as_deref(), expected.map(Path::new), "{own} {rights:?}");
+        }
+    }
 }

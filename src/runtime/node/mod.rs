@@ -17,7 +17,7 @@ use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
 use crate::plan::cpus::{Cpu, CpuSet};
 use crate::plan::resources::Bytes;
-use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Scope};
+use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Rights, Scope};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.
@@ -103,7 +103,8 @@ fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
         Err(_) if users.is_some() => return Ok(none(NoCgroups::NotWritable)),
         Err(error) => return Err(error.into()),
     };
-    Ok(match hierarchies.usable_parent() {
+    let rights = if users.is_some() { Rights::UserNamespace } else { Rights::Box };
+    Ok(match hierarchies.usable_parent(rights) {
         Ok(parent) => Usable {
             cgroups: hierarchies.version(),
             limits_huge_pages: hierarchies.limits_huge_pages(&parent),
