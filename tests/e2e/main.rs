@@ -57,6 +57,7 @@ mod settings;
 mod shares;
 mod status;
 mod systemd;
+mod systemd_users;
 mod terminal;
 mod users;
 mod volumes;
