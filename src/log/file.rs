@@ -4,34 +4,106 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::Error;
-
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
 /// Files kept, the one being written included.
 const MAX_FILES: usize = 5;
 
+/// After how long a file that couldn't be written is tried again: so that a disk that is full, or gone, isn't asked
+/// with every line.
+const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
+/// A log file, whether or not it can be written now.
 #[derive(Debug)]
 pub struct RotatingFile {
     path: PathBuf,
-    file: File,
+    /// `None`: it can't be opened.
+    file: Option<File>,
     bytes: u64,
     torn: bool,
-    dropped: u64,
+    /// When it is tried again; `None`: it can be written.
+    next: Option<jiff::Timestamp>,
+    lost: Lost,
+    /// What nobody was told yet.
+    news: Option<News>,
+}
+
+/// Bytes of entries that could not be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lost {
+    /// In all.
+    all: u64,
+    /// Since it was written last.
+    now: u64,
+}
+
+/// What has become of writing a log file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum News {
+    /// It can't be written.
+    #[error("{}: {call}: {cause}; what the container prints is lost until it can be written again", .path.display())]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// Doing what.
+        call: &'static str,
+        /// Why.
+        cause: String,
+    },
+    /// It can be written again.
+    #[error("{}: it can be written again; {bytes} bytes of it were lost", .path.display())]
+    Back {
+        /// The file.
+        path: PathBuf,
+        /// What could not be written meanwhile.
+        bytes: u64,
+    },
 }
 
 impl RotatingFile {
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let io = |call| move |source| Error::Io { path: path.to_owned(), call, source };
-        if let Some(dir) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(io("mkdir"))?;
-        }
-        let file = append_to(path).map_err(io("open"))?;
-        let bytes = file.metadata().map_err(io("stat"))?.len();
-        Ok(Self { path: path.into(), file, bytes, torn: false, dropped: 0 })
+    /// One that can't be made is tried again when something is to be written.
+    pub fn open(path: &Path, now: jiff::Timestamp) -> Self {
+        let mut file = Self {
+            path: path.into(),
+            file: None,
+            bytes: 0,
+            torn: false,
+            next: None,
+            lost: Lost::default(),
+            news: None,
+        };
+        file.try_open(now);
+        file
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn try_open(&mut self, now: jiff::Timestamp) {
+        let open = || {
+            if let Some(dir) = self.path.parent() {
+                fs::DirBuilder::new().recursive(true).mode(0o750).create(dir).map_err(|cause| ("mkdir", cause))?;
+            }
+            let file = append_to(&self.path).map_err(|cause| ("open", cause))?;
+            let bytes = file.metadata().map_err(|cause| ("stat", cause))?.len();
+            Ok((file, bytes))
+        };
+        match open() {
+            Ok((file, bytes)) => {
+                self.file = Some(file);
+                self.bytes = bytes;
+                // Another file than the one that was torn.
+                self.torn = false;
+            }
+            Err((call, cause)) => self.fail(call, &cause, now),
+        }
+    }
+
+    fn fail(&mut self, call: &'static str, cause: &io::Error, now: jiff::Timestamp) {
+        if self.next.is_none() {
+            self.news = Some(News::Lost { path: self.path.clone(), call, cause: cause.to_string() });
+        }
+        self.next = Some(now.saturating_add(PAUSE).unwrap_or(jiff::Timestamp::MAX));
     }
 
     /// Appends whole entries; what can't be written is counted.
@@ -39,34 +111,69 @@ impl RotatingFile {
         if entries.is_empty() {
             return;
         }
+        // A clock that was put back keeps nothing waiting.
+        if self.next.is_some_and(|next| now < next && next.duration_since(now) <= PAUSE) {
+            return self.lose(entries.len());
+        }
+        if self.file.is_none() {
+            self.try_open(now);
+        }
         if self.bytes > 0 && self.bytes + entries.len() as u64 > MAX_BYTES {
             self.rotate(now);
         }
+        match self.write(entries) {
+            Ok(()) => {
+                if self.next.take().is_some() {
+                    self.news = Some(News::Back { path: self.path.clone(), bytes: self.lost.now });
+                    self.lost.now = 0;
+                }
+            }
+            Err((rest, cause)) => {
+                self.torn |= rest < entries.len();
+                self.lose(rest);
+                if let Some(cause) = cause {
+                    self.fail("write", &cause, now);
+                }
+            }
+        }
+    }
+
+    fn lose(&mut self, bytes: usize) {
+        self.lost.all += bytes as u64;
+        self.lost.now += bytes as u64;
+    }
+
+    /// Gives how much was not written, and why, where that is this file's affair.
+    fn write(&mut self, entries: &[u8]) -> Result<(), (usize, Option<io::Error>)> {
+        let Some(mut file) = self.file.as_ref() else { return Err((entries.len(), None)) };
         // After a write that ended in mid-entry, readers find the next entry by its own line.
-        let mut rest = entries;
-        if self.torn && self.file.write_all(b"\n").is_ok() {
+        if self.torn {
+            file.write_all(b"\n").map_err(|cause| (entries.len(), Some(cause)))?;
             self.torn = false;
             self.bytes += 1;
         }
-        while !self.torn && !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => break,
+        let mut rest = entries;
+        while !rest.is_empty() {
+            match file.write(rest) {
+                Ok(0) => return Err((rest.len(), Some(io::ErrorKind::WriteZero.into()))),
                 Ok(written) => {
                     self.bytes += written as u64;
                     rest = &rest[written..];
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
+                Err(cause) => return Err((rest.len(), Some(cause))),
             }
         }
-        if !rest.is_empty() {
-            self.torn |= rest.len() < entries.len();
-            self.dropped += rest.len() as u64;
-        }
+        Ok(())
     }
 
-    pub fn dropped(&self) -> u64 {
-        self.dropped
+    /// Bytes that could not be written, in all.
+    pub fn lost(&self) -> u64 {
+        self.lost.all
+    }
+
+    pub fn news(&mut self) -> Option<News> {
+        self.news.take()
     }
 
     /// Where any step fails, writing goes on in the old file: a log too long beats a log lost.
@@ -77,7 +184,7 @@ impl RotatingFile {
         }
         match append_to(&self.path) {
             Ok(file) => {
-                self.file = file;
+                self.file = Some(file);
                 self.bytes = 0;
                 self.torn = false;
             }
@@ -113,4 +220,20 @@ pub fn rotated_files(path: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Removes the logs of earlier attempts, but for the last of them: the kubelet keeps one ended container for each that
+/// runs (MaxPerPodContainerCount), and a container that restarts for ever must not fill the disk with its history.
+pub fn forget_history(folder: &Path, attempt: u32) {
+    let number = |name: &std::ffi::OsStr| -> Option<u32> {
+        let (number, rest) = name.to_str()?.split_once(".log")?;
+        let number = number.parse().ok()?;
+        (rest.is_empty() || rest.starts_with('.')).then_some(number)
+    };
+    let entries = || fs::read_dir(folder).into_iter().flatten().flatten();
+    let earlier = |number: &u32| *number < attempt;
+    let Some(last) = entries().filter_map(|entry| number(&entry.file_name())).filter(earlier).max() else { return };
+    for entry in entries().filter(|entry| number(&entry.file_name()).is_some_and(|number| number < last)) {
+        let _ = fs::remove_file(entry.path());
+    }
 }

@@ -6,6 +6,7 @@ mod read;
 mod shown;
 mod split;
 
+pub use file::News;
 pub use read::{Options as ReadOptions, copy, tail};
 
 use std::os::fd::BorrowedFd;
@@ -39,19 +40,9 @@ impl Stream {
     }
 }
 
-/// What can go wrong. Neither ends the log: the container goes on.
+/// What can go wrong with a container's pipe. What goes wrong with its file is [`News`], and ends nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The log file can't be made or opened.
-    #[error("{}: {call}: {source}", .path.display())]
-    Io {
-        /// On what.
-        path: std::path::PathBuf,
-        /// Doing what.
-        call: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
     /// A container's pipe can't be read.
     #[error("read {} of a container: {errno}", .stream.name())]
     Pipe {
@@ -90,13 +81,16 @@ struct Half {
 }
 
 impl ContainerLog {
-    /// Makes `<pod_logs>/<container>/<attempt>.log`, or goes on with it.
-    pub fn create(pod_logs: &Path, container: &str, attempt: u32) -> Result<Self, Error> {
-        let path = pod_logs.join(container).join(format!("{attempt}.log"));
-        let file = RotatingFile::open(&path)?;
+    /// Makes `<pod_logs>/<container>/<attempt>.log`, or goes on with it; logs of earlier attempts but the last go. Where it
+    /// can't be made the pipes are read all the same, and it is tried again: see [`news`](Self::news).
+    pub fn create(pod_logs: &Path, container: &str, attempt: u32, now: jiff::Timestamp) -> Self {
+        let folder = pod_logs.join(container);
+        // First: where the disk is full, they make room.
+        file::forget_history(&folder, attempt);
+        let file = RotatingFile::open(&folder.join(format!("{attempt}.log")), now);
         // Zeroed memory costs nothing until it is read into.
         let buffer = vec![0; BUDGET];
-        Ok(Self { file, stdout: Half::default(), stderr: Half::default(), buffer, entries: Vec::new() })
+        Self { file, stdout: Half::default(), stderr: Half::default(), buffer, entries: Vec::new() }
     }
 
     /// The file that is written now.
@@ -108,7 +102,7 @@ impl ContainerLog {
     /// `line` whole, without its newline; one above 256 KiB in pieces of that size. All carry the time `now`.
     ///
     /// # Errors
-    /// [`Error::Pipe`]. A full or failing disk is no error: see [`ContainerLog::dropped`].
+    /// [`Error::Pipe`]. A full or failing disk is no error: see [`ContainerLog::news`].
     pub fn pump(
         &mut self,
         stream: Stream,
@@ -136,6 +130,8 @@ impl ContainerLog {
     /// Writes what stands without a newline, when its stream has ended or is given up.
     pub fn end(&mut self, stream: Stream, now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8])) {
         self.write(stream, now, line, |splitter, emit| splitter.finish(emit));
+        let half = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        half.shown.finish(&mut |whole| line(stream, whole));
     }
 
     fn write(
@@ -158,8 +154,13 @@ impl ContainerLog {
     }
 
     /// Bytes of log file that could not be written (full or failing disk). The container is not told.
-    pub fn dropped(&self) -> u64 {
-        self.file.dropped()
+    pub fn lost(&self) -> u64 {
+        self.file.lost()
+    }
+
+    /// Whether writing the file has begun to fail, or works again, since this was asked last.
+    pub fn news(&mut self) -> Option<News> {
+        self.file.news()
     }
 }
 

@@ -94,10 +94,10 @@ pub fn copy(path: &Path, options: Options, out: &mut impl Write) -> io::Result<(
             line.clear();
         }
     }
-    // What its container hasn't ended yet is shown as far as it goes.
+    // What its container hasn't ended yet, or never did, is shown as far as it goes.
     for (_, begun) in &mut begun {
         if let Some(whole) = begun.take() {
-            lines.push(whole)?;
+            lines.push(Begun { ended: false, ..whole })?;
         }
     }
     lines.finish()
@@ -107,13 +107,15 @@ pub fn copy(path: &Path, options: Options, out: &mut impl Write) -> io::Result<(
 struct Begun {
     time: Option<jiff::Timestamp>,
     text: Vec<u8>,
+    /// Whether its newline was read, too.
+    ended: bool,
 }
 
 impl Begun {
     fn at(time: &str, options: Options) -> Self {
         let text = if options.timestamps { format!("{time} ").into_bytes() } else { Vec::new() };
         // Parsed only where somebody asks: it costs more than all the rest.
-        Self { time: options.since.and_then(|_| time.parse().ok()), text }
+        Self { time: options.since.and_then(|_| time.parse().ok()), text, ended: true }
     }
 }
 
@@ -124,13 +126,15 @@ struct Lines<'a, W: Write> {
 }
 
 impl<W: Write> Lines<'_, W> {
-    fn push(&mut self, Begun { time, mut text }: Begun) -> io::Result<()> {
+    fn push(&mut self, Begun { time, mut text, ended }: Begun) -> io::Result<()> {
         if let (Some(since), Some(time)) = (self.options.since, time)
             && time < since
         {
             return Ok(());
         }
-        text.push(b'\n');
+        if ended {
+            text.push(b'\n');
+        }
         match self.options.tail {
             None => self.out.write_all(&text),
             Some(0) => Ok(()),
@@ -264,8 +268,10 @@ mod tests {
 
     #[test]
     fn a_line_without_its_end_is_shown_as_far_as_it_goes() {
-        let (_dir, path) = log(&["2026-11-23T12:00:01Z stdout P half"]);
-        assert_eq!(read(&path, Options::default()), "half\n");
+        let (_dir, path) = log(&["2026-11-23T12:00:00Z stdout F one", "2026-11-23T12:00:01Z stdout P half"]);
+        assert_eq!(read(&path, Options::default()), "one\nhalf");
+        assert_eq!(read(&path, Options { tail: Some(1), ..Options::default() }), "half");
+        assert_eq!(tail(&path, 80, 2048).unwrap(), "one\nhalf");
         let since = Some("2026-11-23T12:00:02Z".parse().unwrap());
         assert_eq!(read(&path, Options { since, ..Options::default() }), "");
     }

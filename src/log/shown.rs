@@ -32,4 +32,11 @@ impl Shown {
             }
         }
     }
+
+    /// Hands out what stands without its end.
+    pub fn finish(&mut self, line: &mut dyn FnMut(&[u8])) {
+        if !self.begun.is_empty() {
+            line(&std::mem::take(&mut self.begun));
+        }
+    }
 }

@@ -19,7 +19,6 @@ pub enum Tag {
 #[derive(Debug, Default)]
 pub struct Splitter {
     rest: Vec<u8>,
-    split: bool,
 }
 
 impl Splitter {
@@ -40,17 +39,17 @@ impl Splitter {
         }
     }
 
-    /// The stream has ended: a last line without newline is still a line.
+    /// The stream has ended: of a last line without newline nobody knows whether it would have gone on. As containerd and
+    /// conmon have it.
     pub fn finish(&mut self, emit: &mut dyn FnMut(&[u8], Tag)) {
-        if !self.rest.is_empty() || self.split {
-            self.flush(Tag::Full, emit);
+        if !self.rest.is_empty() {
+            self.flush(Tag::Partial, emit);
         }
     }
 
     fn flush(&mut self, tag: Tag, emit: &mut dyn FnMut(&[u8], Tag)) {
         emit(&self.rest, tag);
         self.rest.clear();
-        self.split = tag == Tag::Partial;
     }
 }
 

@@ -35,22 +35,18 @@ proptest! {
                 back.push(b'\n');
             }
         }
-        // A last line without newline is written as a line of its own.
-        if whole.last().is_some_and(|&last| last != b'\n') {
-            prop_assert_eq!(back.pop(), Some(b'\n'));
-        }
         prop_assert_eq!(back, whole);
     }
 }
 
 #[test]
 fn a_pipe_becomes_cri_lines() {
-    // R10.9
+    // R10.9; a last line without newline is a part of one
     let tmp = tempfile::tempdir().unwrap();
     let (read, mut write) = std::io::pipe().unwrap();
     write.write_all(b"one\ntwo").unwrap();
     drop(write);
-    let mut log = ContainerLog::create(tmp.path(), "web", 2).unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 2, jiff::Timestamp::UNIX_EPOCH);
     let mut seen = Vec::new();
     let now = "2026-11-23T12:00:00.123456789Z".parse().unwrap();
     let pump = log.pump(Stream::Stderr, read.as_fd(), now, &mut |_, line| seen.push(line.to_vec())).unwrap();
@@ -58,7 +54,7 @@ fn a_pipe_becomes_cri_lines() {
     assert_eq!(seen, [b"one", b"two"]);
     assert_eq!(
         fs::read_to_string(tmp.path().join("web/2.log")).unwrap(),
-        "2026-11-23T12:00:00.123456789Z stderr F one\n2026-11-23T12:00:00.123456789Z stderr F two\n"
+        "2026-11-23T12:00:00.123456789Z stderr F one\n2026-11-23T12:00:00.123456789Z stderr P two\n"
     );
 }
 
@@ -66,13 +62,13 @@ fn a_pipe_becomes_cri_lines() {
 fn a_long_log_keeps_five_files() {
     // R10.9
     let tmp = tempfile::tempdir().unwrap();
-    let mut log = ContainerLog::create(tmp.path(), "web", 0).unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
     let text = vec![b'x'; 6 * 1024 * 1024];
     for second in 0..8 {
         log.take(Stream::Stdout, &text, jiff::Timestamp::from_second(second).unwrap(), &mut |_, _| {});
     }
     assert_eq!(fs::read_dir(tmp.path().join("web")).unwrap().count(), 5);
-    assert_eq!(log.dropped(), 0);
+    assert_eq!((log.lost(), log.news()), (0, None));
 }
 
 /// R10.9: the file has it in entries of 16 KiB, people see the line whole, and what comes between on the other stream
@@ -80,7 +76,7 @@ fn a_long_log_keeps_five_files() {
 #[test]
 fn a_long_line_is_shown_whole() {
     let tmp = tempfile::tempdir().unwrap();
-    let mut log = ContainerLog::create(tmp.path(), "web", 0).unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
     let now = jiff::Timestamp::UNIX_EPOCH;
     let mut seen = Vec::new();
     let mut see = |stream: Stream, line: &[u8]| seen.push((stream, line.len()));
@@ -96,7 +92,7 @@ fn a_long_line_is_shown_whole() {
 #[test]
 fn a_line_that_never_ends_takes_no_more_memory_than_its_bound() {
     let tmp = tempfile::tempdir().unwrap();
-    let mut log = ContainerLog::create(tmp.path(), "web", 0).unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
     let now = jiff::Timestamp::UNIX_EPOCH;
     let mut seen = Vec::new();
     for _ in 0..16 {
@@ -111,7 +107,7 @@ fn a_line_that_never_ends_takes_no_more_memory_than_its_bound() {
 fn logs_written_and_rotated_read_back_as_they_were() {
     // R10.9
     let tmp = tempfile::tempdir().unwrap();
-    let mut log = ContainerLog::create(tmp.path(), "web", 0).unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
     let mut want = String::new();
     for second in 0..3 {
         let text: String = (0..70_000).map(|n| format!("{second} {n}\n")).collect();
@@ -124,4 +120,65 @@ fn logs_written_and_rotated_read_back_as_they_were() {
     let mut out = Vec::new();
     copy(log.path(), ReadOptions::default(), &mut out).unwrap();
     assert!(String::from_utf8(out).unwrap() == want);
+}
+
+/// A folder that can't be made, a full disk: the pipe is read and shown all the same, what is lost is counted and told
+/// once, and the file is tried again, not with every line.
+#[test]
+fn a_log_that_cant_be_written_is_tried_again() {
+    let tmp = tempfile::tempdir().unwrap();
+    let at = |tenths: i64| jiff::Timestamp::from_millisecond(tenths * 100).unwrap();
+    fs::write(tmp.path().join("web"), "a file in the folder's place").unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0, at(0));
+    assert!(matches!(log.news(), Some(News::Lost { call: "mkdir", .. })));
+    let mut seen = Vec::new();
+    let mut say = |log: &mut ContainerLog, text: &[u8], now| {
+        log.take(Stream::Stdout, text, now, &mut |_, line| seen.push(line.to_vec()));
+        log.news()
+    };
+    assert_eq!(say(&mut log, b"one\n", at(5)), None);
+    assert_eq!(say(&mut log, b"two\n", at(11)), None);
+    let lost = log.lost();
+    assert_eq!(lost, 2 * "1970-01-01T00:00:00.500000000Z stdout F one\n".len() as u64);
+    fs::remove_file(tmp.path().join("web")).unwrap();
+    assert_eq!(say(&mut log, b"three\n", at(12)), None, "it is tried once a second");
+    let back = say(&mut log, b"four\n", at(22));
+    let bytes = log.lost();
+    assert!(bytes > lost);
+    assert_eq!(back, Some(News::Back { path: log.path().to_owned(), bytes }));
+    assert_eq!(fs::read_to_string(log.path()).unwrap(), "1970-01-01T00:00:02.200000000Z stdout F four\n");
+    assert_eq!(seen, [&b"one"[..], b"two", b"three", b"four"]);
+}
+
+/// /dev/full stands for a disk that has become full.
+#[test]
+fn a_full_disk_is_told_once() {
+    let tmp = tempfile::tempdir().unwrap();
+    fs::create_dir(tmp.path().join("web")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", tmp.path().join("web/0.log")).unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(log.news(), None);
+    for second in 0..3 {
+        log.take(Stream::Stdout, b"x\n", jiff::Timestamp::from_second(2 * second).unwrap(), &mut |_, _| {});
+        let news = log.news();
+        assert_eq!(news.is_some_and(|news| news.to_string().contains("write: No space left")), second == 0);
+    }
+    assert_eq!(log.lost(), 3 * "1970-01-01T00:00:00.000000000Z stdout F x\n".len() as u64);
+}
+
+/// As the kubelet: the running one's log, and the last of those before, with what was rotated of them.
+#[test]
+fn the_logs_of_the_last_attempt_stay_and_those_before_go() {
+    let tmp = tempfile::tempdir().unwrap();
+    let folder = tmp.path().join("web");
+    fs::create_dir(&folder).unwrap();
+    for file in
+        ["2.log", "3.log.20261123-120001.000000000", "7.log", "7.log.20261123-120001.000000000", "10.log", "7.logs"]
+    {
+        fs::write(folder.join(file), "").unwrap();
+    }
+    ContainerLog::create(tmp.path(), "web", 9, jiff::Timestamp::UNIX_EPOCH);
+    let mut left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["10.log", "7.log", "7.log.20261123-120001.000000000", "7.logs", "9.log"]);
 }

@@ -339,7 +339,8 @@ pub struct SandboxFacts {
     pub mounts: MountNamespaces,
     /// The box's device nodes; none where the container doesn't get them (see [`super::wants_devices`]).
     pub devices: Vec<LinuxDevice>,
-    /// Folder of this attempt, for what is made anew at each start (the termination log).
+    /// Folder of this attempt on a disk, for what is made anew at each start and its container may write to (the
+    /// termination log): it counts as the container's use of the disk.
     pub attempt_dir: PathBuf,
 }
 

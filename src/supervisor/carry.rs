@@ -105,7 +105,7 @@ impl Supervisor<'_> {
         slot.start_told = StartTold::No;
         slot.exit_waits = false;
         slot.ran = None;
-        slot.termination_log = Some(dirs.state.join(TERMINATION_LOG));
+        slot.termination_log = Some(dirs.data.join(TERMINATION_LOG));
         slot.user = plan.spec.process().as_ref().map(|process| slot::user(process.user()));
         slot.process = plan.spec.process().clone();
         slot.filter = filter;
@@ -143,7 +143,7 @@ impl Supervisor<'_> {
         let Found { facts: image, profile, .. } = found.map_err(|refusal| fail(refusal.message))?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
-        facts.attempt_dir.clone_from(&dirs.state);
+        facts.attempt_dir.clone_from(&dirs.data);
         facts.mounts = MountNamespaces {
             host: format!("/proc/{}/fd/{}", std::process::id(), self.host_mounts.as_raw_fd()).into(),
             pod: format!("/proc/{}/ns/mnt", std::process::id()).into(),
@@ -242,9 +242,9 @@ impl Supervisor<'_> {
             for stream in [Stream::Stdout, Stream::Stderr] {
                 log.end(stream, now, &mut |stream, line| audience.line(container, stream, line));
             }
-            if log.dropped() > 0 {
-                let count = log.dropped();
-                audience.warn(&format!("{count} log entries could not be written; is the disk full?"));
+            if log.lost() > 0 {
+                let (bytes, path) = (log.lost(), log.path().display());
+                audience.warn(&format!("{path}: {bytes} bytes of what the container printed could not be written"));
             }
         }
         self.answer(container, attempt, ContainerEvent::Removed);

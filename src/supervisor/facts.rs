@@ -152,12 +152,20 @@ impl Supervisor<'_> {
             self.audience.warn(&format!("epoll_ctl: {errno}"));
         }
         let name = self.name(container).to_owned();
-        let log = ContainerLog::create(&self.store.ledger().log_dir, &name, attempt.0);
-        let log = log.inspect_err(|error| self.audience.warn(&error.to_string())).ok();
+        let log = ContainerLog::create(&self.store.ledger().log_dir, &name, attempt.0, timestamp(now().wall));
         let slot = self.slot(container);
-        slot.log = log;
+        slot.log = Some(log);
         (slot.stdout, slot.stderr) = output.unzip();
         slot.stage = Stage::Present(Box::new(present));
+        self.tell_log_news(container);
+    }
+
+    /// Whether its log can't be written, or can be again.
+    fn tell_log_news(&mut self, container: ContainerIndex) {
+        if let Some(news) = self.slot(container).log.as_mut().and_then(ContainerLog::news) {
+            let name = self.name(container).to_owned();
+            self.audience.warn(&format!("container {name:?}: log {news}"));
+        }
     }
 
     fn start_moved(&mut self, container: ContainerIndex) {
@@ -271,13 +279,12 @@ impl Supervisor<'_> {
             Stream::Stderr => (&mut slot.stderr, &mut slot.log),
         };
         let (Some(open), Some(log)) = (fd.as_ref(), log.as_mut()) else {
-            // Nowhere to put it: nobody shall wait for us to read it.
             *fd = None;
             return false;
         };
         let audience = &mut *self.audience;
         let pumped = log.pump(stream, open.as_fd(), now, &mut |stream, line| audience.line(container, stream, line));
-        match pumped {
+        let read = match pumped {
             Ok(pump) => {
                 if pump.eof {
                     *fd = None;
@@ -289,7 +296,9 @@ impl Supervisor<'_> {
                 *fd = None;
                 false
             }
-        }
+        };
+        self.tell_log_news(container);
+        read
     }
 
     /// Reads the last that a container that has ended printed.
