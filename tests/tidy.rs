@@ -15,7 +15,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("report", &["plan", "store"]),
     ("simulate", &["manifest", "plan", "report"]),
     ("log", &[]),
-    ("store", &[]),
+    // `runtime::tree` alone: what pods leave may be of any depth, and there is one walk for that.
+    ("store", &["runtime"]),
     ("control", &[]),
     ("runtime/cgroup", &["plan", "runtime/mount", "runtime/program", "runtime/spawn"]),
     // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
@@ -34,6 +35,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "runtime/sandbox",
             "runtime/seccomp",
             "runtime/spawn",
+            "runtime/tree",
         ],
     ),
     (
@@ -59,16 +61,24 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/network", &["plan", "runtime/spawn"]),
     (
         "runtime/sandbox",
-        &["plan", "runtime/cgroup", "runtime/files", "runtime/network", "runtime/spawn", "runtime/volume"],
+        &[
+            "plan",
+            "runtime/cgroup",
+            "runtime/files",
+            "runtime/network",
+            "runtime/spawn",
+            "runtime/tree",
+            "runtime/volume",
+        ],
     ),
     // An image volume is what `image` finds behind its reference.
-    ("runtime/volume", &["plan", "runtime/files", "runtime/image", "runtime/spawn"]),
+    ("runtime/volume", &["plan", "runtime/files", "runtime/image", "runtime/spawn", "runtime/tree"]),
     ("runtime/clone", &["runtime/spawn"]),
     ("runtime/rootless", &["runtime/spawn"]),
     ("runtime/files", &[]),
     ("runtime/keyring", &["runtime/lsm"]),
     ("runtime/limits", &[]),
-    ("runtime/lsm", &["runtime/files"]),
+    ("runtime/lsm", &["runtime/tree"]),
     ("runtime/memory", &[]),
     ("runtime/mount", &[]),
     ("runtime/process", &["runtime/spawn"]),
@@ -76,12 +86,20 @@ const WALLS: &[(&str, &[&str])] = &[
     ("runtime/signals", &[]),
     // What is started has the limits that this process was started with.
     ("runtime/spawn", &["runtime/limits"]),
-    // Its tests clean up what paths are too short for.
-    ("runtime/usage", &["runtime/files", "runtime/spawn"]),
-    ("runtime/sweep", &["runtime/cgroup", "runtime/files", "runtime/mount"]),
+    ("runtime/tree", &["runtime/spawn"]),
+    ("runtime/usage", &["runtime/spawn", "runtime/tree"]),
+    ("runtime/sweep", &["runtime/cgroup", "runtime/mount", "runtime/tree"]),
     (
         "runtime/mod",
-        &["runtime/container", "runtime/exec", "runtime/handler", "runtime/image", "runtime/usage", "runtime/volume"],
+        &[
+            "runtime/container",
+            "runtime/exec",
+            "runtime/handler",
+            "runtime/image",
+            "runtime/tree",
+            "runtime/usage",
+            "runtime/volume",
+        ],
     ),
     // Only for tests.
     ("type_walk", &[]),

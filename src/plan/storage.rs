@@ -37,6 +37,8 @@ pub enum Measured {
     Volume(String),
     /// Writable layer and logs of a container.
     Container(ContainerIndex),
+    /// What all containers have: /etc/hosts and its like, which they may write to (the kubelet: etc-hosts).
+    Pod,
 }
 
 /// Where a pod's files are.
@@ -96,7 +98,8 @@ impl StorageLimits {
             let layers = folders.data.join("containers").join(name);
             (Measured::Container(ContainerIndex(index)), vec![layers, folders.logs.join(name)])
         });
-        volumes.chain(all).collect()
+        let own = self.pod.iter().map(|_| (Measured::Pod, vec![folders.data.join("sandbox")]));
+        volumes.chain(all).chain(own).collect()
     }
 
     /// The first limit that is exceeded, in the kubelet's order: an emptyDir's, the pod's, a container's.
@@ -173,7 +176,8 @@ mod tests {
             limits(json!({"containers": [container("a", Some("1Mi")), container("b", None)], "volumes": volumes}));
         let names: Vec<Measured> = all.places(FOLDERS()).into_iter().map(|(what, _)| what).collect();
         let containers = [0, 1].map(|index| Measured::Container(ContainerIndex(index)));
-        assert_eq!(names[2..], containers);
+        assert_eq!(names[2..4], containers);
+        assert_eq!(all.places(FOLDERS())[4], (Measured::Pod, vec![PathBuf::from("/data/sandbox")]));
         let folders = ["/data/containers/b", "/logs/b"].map(PathBuf::from);
         assert_eq!(all.places(FOLDERS())[3].1, folders);
     }
@@ -197,6 +201,9 @@ mod tests {
         assert_eq!(exceeded(&[(volume("v"), 1025), (container(1), 9999)]), Some(of_volume));
         let of_pod = StorageExceeded::Pod { limit: "3Ki".into() };
         assert_eq!(exceeded(&[(volume("w"), 2000), (container(2), 1073)]), Some(of_pod));
+        let hosts = StorageExceeded::Pod { limit: "3Ki".into() };
+        assert_eq!(exceeded(&[(Measured::Pod, 2073), (container(2), 1000)]), Some(hosts));
+        // Kubernetes #138462: a sidecar's own limit counts.
         let of_sidecar = StorageExceeded::Container { container: ContainerIndex(0), limit: "1Ki".into() };
         assert_eq!(exceeded(&[(container(0), 1025)]), Some(of_sidecar));
     }

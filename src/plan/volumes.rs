@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1;
 use super::error::PlanError;
 use super::files::{self, Sources};
 use super::pod::PodOptions;
-use super::resources::natural;
+use super::resources::{self, natural};
 use super::types::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
 use super::{huge_pages, image};
 use crate::manifest::quantity::Quantity;
@@ -88,7 +88,12 @@ fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource, from: &Sources<'_>) 
     let size_limit = size_limit.filter(|bytes| *bytes > 0);
     match empty.medium.as_deref() {
         None | Some("") => Ok(VolumeSource::EmptyDir { size_limit }),
-        Some("Memory") => Ok(VolumeSource::Memory { size_limit }),
+        Some("Memory") => {
+            // The least of the three, as the kubelet has it (calculateEmptyDirMemorySize).
+            let pod = resources::pod_limits(from.spec).memory.and_then(|limit| u64::try_from(limit).ok());
+            let sizes = [Some(from.node.memory), pod, size_limit].into_iter().flatten();
+            Ok(VolumeSource::Memory { size_limit: sizes.filter(|bytes| *bytes > 0).min() })
+        }
         Some(medium) if from.node.users.is_some() => Err(PlanError::Unsupported {
             field: format!("{field}.emptyDir.medium"),
             value: medium.to_owned(),

@@ -1,101 +1,13 @@
-//! Making and removing files where others may have put symbolic links or mounts. Every step goes through the
+//! Making files where others may have put symbolic links or mounts. Every step goes through the
 //! descriptor of the folder before it, never through a joined path.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
-
-/// Removes a folder with everything in it; what isn't there is no error. Symbolic links are removed, not followed;
-/// mounts are neither entered nor removed (EXDEV, EBUSY). At most `budget` entries; false: there are more.
-pub(crate) fn remove_tree(path: &Path, budget: &mut usize) -> io::Result<bool> {
-    let Some(name) = path.file_name() else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let parent = match rustix::fs::open(
-        path.parent().unwrap_or(Path::new("/")),
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    ) {
-        Err(Errno::NOENT) => return Ok(true),
-        other => other?,
-    };
-    Ok(remove_at(parent.as_fd(), name.as_ref(), budget)?)
-}
-
-fn remove_at(parent: BorrowedFd<'_>, name: &Path, budget: &mut usize) -> Result<bool, Errno> {
-    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
-        Ok(()) | Err(Errno::NOENT) => return Ok(true),
-        Err(Errno::NOTDIR) => {
-            rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
-            return Ok(true);
-        }
-        Err(Errno::NOTEMPTY | Errno::EXIST) => {}
-        Err(error) => return Err(error),
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let folder = rustix::fs::openat2(parent, name, flags, Mode::empty(), inside)?;
-    for entry in Dir::read_from(&folder)? {
-        let entry = entry?;
-        let child = entry.file_name();
-        if child == c"." || child == c".." {
-            continue;
-        }
-        if *budget == 0 {
-            return Ok(false);
-        }
-        *budget -= 1;
-        let child: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(child.to_bytes());
-        if !remove_at(folder.as_fd(), child.as_ref(), budget)? {
-            return Ok(false);
-        }
-    }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?;
-    Ok(true)
-}
-
-/// What is to be done with one thing of a tree: its descriptor (O_PATH), what it is, and where.
-pub(crate) type Visit<'a> = dyn FnMut(&OwnedFd, &Stat, &Path) -> io::Result<()> + 'a;
-
-/// Visits everything below a folder, and a folder after what is in it. Symbolic links are visited, not followed; mounts
-/// are not entered. An error comes with where it was.
-pub(crate) fn visit_below(
-    folder: BorrowedFd<'_>,
-    path: &Path,
-    visit: &mut Visit<'_>,
-) -> Result<(), (PathBuf, io::Error)> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |errno: Errno| (path, io::Error::from(errno))
-    };
-    let read = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let reader = rustix::fs::openat(folder, ".", read, Mode::empty()).map_err(failed(path))?;
-    for entry in Dir::read_from(&reader).map_err(failed(path))? {
-        let entry = entry.map_err(failed(path))?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(name.to_bytes());
-        let child = path.join(name);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV;
-        let thing = match rustix::fs::openat2(folder, name, flags, Mode::empty(), inside) {
-            Ok(thing) => thing,
-            // Gone meanwhile, or a mount: another file system's files are not the tree's.
-            Err(Errno::NOENT | Errno::XDEV) => continue,
-            Err(errno) => return Err(failed(&child)(errno)),
-        };
-        let found = rustix::fs::fstat(&thing).map_err(failed(&child))?;
-        if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-            visit_below(thing.as_fd(), &child, visit)?;
-        }
-        visit(&thing, &found, &child).map_err(|cause| (child, cause))?;
-    }
-    Ok(())
-}
 
 /// Makes a folder and its parents with exactly `mode` on what is new.
 pub(crate) fn make_folders(path: &Path, mode: u32) -> io::Result<()> {
@@ -114,6 +26,17 @@ pub(crate) fn make_folders(path: &Path, mode: u32) -> io::Result<()> {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
         }
     }
+}
+
+/// Makes a folder, and its parents, that is its owner's alone, also where it was there with another mode.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    const MODE: u32 = 0o700;
+    make_folders(path, MODE)?;
+    if path.metadata()?.permissions().mode() & 0o7777 != MODE {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))?;
+    }
+    Ok(())
 }
 
 /// Why a `subPath` leads nowhere.
@@ -248,37 +171,12 @@ pub(crate) fn bind(source: &OwnedFd, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the folders in `folder`, and itself, that hold nothing but such folders; what holds a file stays.
-pub fn remove_empty(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_empty(&entry.path());
-        }
-    }
-    // Not empty, not there, a mount: then it isn't for us to take away.
-    let _ = std::fs::remove_dir(folder);
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
-
-    #[test]
-    fn removal_does_not_follow_links_and_keeps_to_its_budget() {
-        let dir = tempfile::tempdir().unwrap();
-        let (keep, gone) = (dir.path().join("keep"), dir.path().join("gone"));
-        fs::create_dir_all(gone.join("a/b")).unwrap();
-        fs::create_dir(&keep).unwrap();
-        fs::write(keep.join("precious"), "x").unwrap();
-        symlink(&keep, gone.join("a/link")).unwrap();
-        assert!(!remove_tree(&gone, &mut 1).unwrap());
-        assert!(remove_tree(&gone, &mut 100).unwrap());
-        assert!(!gone.exists() && keep.join("precious").exists());
-        assert!(remove_tree(&gone, &mut 100).unwrap());
-    }
 
     #[test]
     fn sub_paths_stay_inside() {

@@ -3,13 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 
-use super::files;
+use super::tree;
 
 /// The host's /proc, for [`choose_profile`] and [`choose_label`] in a process that has left for a container: what the
 /// container has at /proc may be anything, also a file whose writing harms the box (CVE-2025-52881).
@@ -44,15 +44,15 @@ pub(crate) fn relabel(path: &Path, label: &str) -> Result<(), (PathBuf, io::Erro
     let at = |cause: Errno| (path.to_owned(), io::Error::from(cause));
     let root = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(at)?;
     let found = rustix::fs::fstat(&root).map_err(at)?;
-    let mut give = |thing: &OwnedFd, _: &Stat, _: &Path| give_label(thing, label);
+    let mut give = |thing: BorrowedFd<'_>, _: &Stat| give_label(thing, label);
     if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-        files::visit_below(root.as_fd(), path, &mut give)?;
+        tree::visit_below(root.as_fd(), path, &mut give)?;
     }
-    give_label(&root, label).map_err(|cause| (path.to_owned(), cause))
+    give_label(root.as_fd(), label).map_err(|cause| (path.to_owned(), cause))
 }
 
 /// Gives the thing that a descriptor stands for (a file, a folder, the root of a mount) the SELinux label.
-pub(crate) fn give_label(thing: &OwnedFd, label: &str) -> io::Result<()> {
+pub(crate) fn give_label(thing: BorrowedFd<'_>, label: &str) -> io::Result<()> {
     // By its name in /proc, as no descriptor of O_PATH has attributes; what it is a link to stays out of it.
     let name = format!("/proc/self/fd/{}", thing.as_raw_fd());
     match rustix::fs::setxattr(name, "security.selinux", label.as_bytes(), XattrFlags::empty()) {

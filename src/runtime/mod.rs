@@ -27,6 +27,7 @@ pub mod seccomp;
 pub mod signals;
 mod spawn;
 pub mod sweep;
+pub(crate) mod tree;
 pub mod usage;
 pub mod volume;
 
@@ -37,6 +38,7 @@ pub fn helper_main_if_asked() {
     exec::helper_main_if_asked();
     handler::helper_main_if_asked();
     image::helper_main_if_asked();
+    tree::helper_main_if_asked();
     usage::helper_main_if_asked();
     volume::helper_main_if_asked();
 }

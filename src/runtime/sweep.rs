@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::mount::{MntFlags, umount2};
 
 use super::cgroup::{CgroupError, Hierarchies};
-use super::files;
+use super::tree;
 
 /// What went wrong on the way; the sweep went on.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ fn sweep_all(request: &SweepRequest<'_>) -> Vec<SweepError> {
     for folder in request.folders {
         unmount_below(folder, &mut errors);
         // Mounts that couldn't be undone stay: removal never enters them.
-        if let Err(cause) = files::remove_tree(folder, &mut usize::MAX.clone()) {
+        if let Err(cause) = tree::remove(folder) {
             errors.push(SweepError::Io { call: "remove", path: folder.clone(), cause });
         }
     }

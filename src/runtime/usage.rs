@@ -5,18 +5,19 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::runtime::spawn::{self, Inquiry};
+use crate::runtime::tree::{self, Now, Place, Visitor, Walk};
 
 /// `argv[0]` of the helper.
 const NAME: &str = "barepod:usage";
-/// How many folders are open at once; those above are opened again by their `..` when it is their turn.
-const OPEN: usize = 64;
+/// How often a tree is walked in which folders are moved meanwhile.
+const TRIES: usize = 5;
 /// What stat counts in.
 const BLOCK: u64 = 512;
 
@@ -57,96 +58,69 @@ fn measure(groups: &[Vec<PathBuf>]) -> Vec<u64> {
     groups.iter().map(|group| group.iter().map(|folder| usage(folder)).sum()).collect()
 }
 
-/// A folder on the way down.
-struct Level {
-    /// `None`: closed, to keep few open.
-    folder: Option<OwnedFd>,
-    identity: (u64, u64),
-    /// Folders in it that are still to be walked.
-    waiting: Vec<std::ffi::CString>,
-}
-
-/// Bytes that a folder and all in it use. What can't be read is left out: the tree changes while it is walked.
+/// Bytes that a folder and all in it use. What can't be read is left out: the tree changes while it is walked. Where
+/// something was moved out of the walk's way meanwhile it is walked again, and the most that was found counts.
 fn usage(path: &Path) -> u64 {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(root) = rustix::fs::openat(CWD, path, flags, Mode::empty()) else { return 0 };
-    let mut walk = Walk { used: 0, seen: HashSet::new() };
-    let Ok(first) = walk.enter(root) else { return walk.used };
-    let mut levels = vec![first];
-    while let Some(level) = levels.last_mut() {
-        let Some(name) = level.waiting.pop() else {
-            let left = levels.pop().and_then(|level| level.folder);
-            if !reopen(&mut levels, left) {
-                break;
-            }
-            continue;
-        };
-        let Some(folder) = &level.folder else { break };
-        // Neither a mount nor what was put there instead meanwhile.
-        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        let opened = rustix::fs::openat2(folder, name.as_c_str(), flags, Mode::empty(), inside);
-        let Ok(next) = opened.and_then(|opened| walk.enter(opened)) else { continue };
-        levels.push(next);
-        let depth = levels.len();
-        if depth > OPEN {
-            levels[depth - 1 - OPEN].folder = None;
+    let mut most = 0;
+    for _ in 0..TRIES {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(root) = rustix::fs::openat(CWD, path, flags, Mode::empty()) else { return most };
+        let mut count = Count::default();
+        if let Ok(found) = rustix::fs::fstat(&root) {
+            count.add(&found);
+        }
+        let whole = Walk::below(root).is_ok_and(|mut walk| walk.advance(&mut count, &mut usize::MAX.clone()).is_ok());
+        most = most.max(count.used);
+        if whole && !count.disturbed {
+            break;
         }
     }
-    walk.used
+    most
 }
 
-/// Makes the folder that is now the last one open again, from the one below it. `false`: there is none, or that was
-/// moved meanwhile, and nobody knows where it is.
-fn reopen(levels: &mut [Level], below: Option<OwnedFd>) -> bool {
-    let Some(level) = levels.last_mut() else { return false };
-    if level.folder.is_some() {
-        return true;
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Some(below) = below else { return false };
-    let Ok(folder) = rustix::fs::openat(&below, c"..", flags, Mode::empty()) else { return false };
-    let same = rustix::fs::fstat(&folder).is_ok_and(|stat| identity(&stat) == level.identity);
-    level.folder = same.then_some(folder);
-    same
-}
-
-fn identity(stat: &Stat) -> (u64, u64) {
-    (stat.st_dev, stat.st_ino)
-}
-
-struct Walk {
+#[derive(Default)]
+struct Count {
     used: u64,
-    /// Files that have more names than one.
+    /// What was counted, by whatever name: a file that is renamed meanwhile comes twice.
     seen: HashSet<(u64, u64)>,
+    /// Whether folders have changed their places.
+    disturbed: bool,
 }
 
-impl Walk {
-    /// Counts a folder and the files in it.
-    fn enter(&mut self, folder: OwnedFd) -> Result<Level, Errno> {
-        let own = rustix::fs::fstat(&folder)?;
-        self.count(&own);
-        let mut waiting = Vec::new();
-        for entry in Dir::read_from(&folder)? {
-            let Ok(entry) = entry else { break };
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
-            let Ok(stat) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) else {
-                continue;
-            };
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                waiting.push(name.to_owned());
-            } else if stat.st_nlink < 2 || self.seen.insert(identity(&stat)) {
-                self.count(&stat);
-            }
+impl Count {
+    fn add(&mut self, found: &Stat) {
+        if self.seen.insert(tree::identity(found)) {
+            let blocks = u64::try_from(found.st_blocks).unwrap_or(0);
+            self.used = self.used.saturating_add(blocks.saturating_mul(BLOCK));
         }
-        Ok(Level { folder: Some(folder), identity: identity(&own), waiting })
+    }
+}
+
+impl Visitor for Count {
+    fn ends(&self, _: Errno) -> bool {
+        false
     }
 
-    fn count(&mut self, stat: &Stat) {
-        let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
-        self.used = self.used.saturating_add(blocks.saturating_mul(BLOCK));
+    fn file(&mut self, at: &Place<'_>) -> Result<Now, Errno> {
+        let found = rustix::fs::statat(at.parent, at.name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT);
+        // A file that is gone counts nothing.
+        if let Ok(found) = found {
+            self.add(&found);
+        }
+        Ok(Now::Stays)
+    }
+
+    fn entered(&mut self, found: &Stat) {
+        self.add(found);
+    }
+
+    fn passed(&mut self, why: Errno) {
+        // Gone, or moved to where the walk has been already; a mount counts nothing.
+        self.disturbed |= why == Errno::NOENT;
+    }
+
+    fn restarted(&mut self) {
+        self.disturbed = true;
     }
 }
 
@@ -202,6 +176,38 @@ mod tests {
         file.sync_all().unwrap();
         let used = usage(dir.path());
         assert!(used >= (1 << 20) + 300 * 5000, "{used}");
-        crate::runtime::files::remove_tree(&dir.path().join(&name), &mut usize::MAX.clone()).unwrap();
+        tree::remove(&dir.path().join(&name)).unwrap();
+    }
+
+    /// Somebody moves a deep folder to and fro all the time, as fast as can be. Between the readings of two folders it may go
+    /// from one that wasn't read yet to one that was, which no walk sees; but most measurements have it all, and one is enough.
+    #[test]
+    fn nothing_hides_by_moving() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path();
+        let deep: PathBuf = std::iter::repeat_n("d", 40).collect();
+        fs::create_dir_all(tree.join(&deep)).unwrap();
+        // Beside folders on the way down, so that it comes after the way back from them.
+        for level in 0..20 {
+            let beside: PathBuf = std::iter::repeat_n("d", level).collect();
+            fs::create_dir_all(tree.join(&beside).join("beside/far")).unwrap();
+            fs::write(tree.join(&beside).join("beside/far/file"), vec![1; 100_000]).unwrap();
+        }
+        let still = usage(tree);
+        assert!(still >= 20 * 100_000);
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (here, there) = (tree.join("d/d"), tree.join("moved"));
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = fs::rename(&here, &there);
+                    let _ = fs::rename(&there, &here);
+                }
+            });
+            // Names come and go, and with them a block of a folder.
+            let whole = (0..40).filter(|_| usage(tree) + 100_000 > still).count();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(whole > 20, "{whole} of 40");
+        });
     }
 }

@@ -13,10 +13,10 @@ use super::{Error, io_error, remove_tree};
 /// The record, in a pod's data folder and in its log folder.
 pub(super) const RECORD: &str = ".barepod.json";
 
-/// Containers' root file systems and volumes are below: whoever may enter must not be able to look around.
-const DATA_MODE: u32 = 0o711;
-/// As the kubelet has it.
-const LOG_MODE: u32 = 0o755;
+/// Containers' root file systems and volumes are below: nobody else may enter, see [`super::private`].
+const DATA_MODE: u32 = 0o700;
+/// Root's and its group's, as the kubelet's /var/log/pods.
+const LOG_MODE: u32 = 0o750;
 
 /// Sees that the pod's folders are its own. What its earlier lives have left of logs goes.
 ///

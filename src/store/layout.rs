@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 /// The default `--root`.
 pub const DEFAULT_ROOT: &str = "/run/barepod";
 
+/// Where the kubelet has logs, and the default root's pods.
+pub const SYSTEM_LOGS: &str = "/var/log/pods";
+
 /// An absolute path without symbolic links, as far as it exists.
 pub fn without_links(path: &Path) -> PathBuf {
     match (path.canonicalize(), path.parent(), path.file_name()) {
@@ -28,7 +31,7 @@ impl Layout {
     /// The layout of `--root`; only the default root spreads over the system's folders.
     pub fn at(root: &Path) -> Self {
         if root == Path::new(DEFAULT_ROOT) {
-            return Self { root: root.into(), data: "/var/lib/barepod".into(), logs: "/var/log/pods".into() };
+            return Self { root: root.into(), data: "/var/lib/barepod".into(), logs: SYSTEM_LOGS.into() };
         }
         Self { root: root.into(), data: root.join("data"), logs: root.join("logs") }
     }

@@ -17,6 +17,7 @@ pub mod layout;
 pub mod ledger;
 mod lock;
 pub mod orphans;
+mod private;
 pub mod read;
 pub mod trust;
 pub mod wreck;
@@ -91,7 +92,8 @@ impl PodStore {
 
     fn make(layout: &Layout, mut ledger: Ledger, pool: Option<&Pool>) -> Result<Self, Error> {
         let dir = layout.pod_dir(&ledger.namespace, &ledger.name);
-        make_dir(&layout.pods_dir(), 0o711)?;
+        make_dir(&layout.root, 0o711)?;
+        private::enclose(layout)?;
         let lock = acquire(&dir, &ledger.namespace, &ledger.name, A_RUN_WAITS, &|_| {})?;
         let old = Ledger::load(&dir)?;
         if let Some(Ledger { stage: Stage::Live | Stage::Left, namespace, name, left, .. }) = old {
@@ -339,12 +341,8 @@ fn clear(dir: &Path) -> Result<(), Error> {
 fn remove_tree(path: &Path) -> Result<(), Error> {
     let mut tries = 0;
     loop {
-        let removed = match fs::symlink_metadata(path) {
-            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-            Ok(_) => fs::remove_file(path),
-            Err(error) => Err(error),
-        };
-        match removed {
+        // What pods leave may be of any depth.
+        match crate::runtime::tree::remove(path) {
             // Who was on the way into a pod's folder when that was buried makes a lock file in the grave.
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < LOCK_TRIES => tries += 1,
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(path, "remove")(error)),

@@ -63,7 +63,7 @@ impl Supervisor<'_> {
                 Some(Err(errno)) => {
                     let message = format!("the helper that looks for volumes: epoll_ctl: {errno}");
                     let then = Event::SandboxFailed { failure: SandboxFailure::Sandbox, message };
-                    self.leaving = Some(Leaving { removal: Box::new(sandbox.remove()), then, due: None });
+                    self.leaving = Some(Leaving { removal: Box::new(sandbox.give_up()), then, due: None });
                 }
                 None => self.sandbox_made(sandbox),
             },
@@ -102,18 +102,21 @@ impl Supervisor<'_> {
         // What there was of one that could not be made: nobody waits to hear that any more.
         if let Some(leaving) = &mut self.leaving {
             leaving.then = Event::SandboxRemoved;
+            leaving.removal.add_volumes(&self.pod.plan.volumes);
+            leaving.due = None;
             return;
         }
-        match self.sandbox.take().or_else(|| self.unready.take()) {
+        let removal = match self.sandbox.take().or_else(|| self.unready.take()) {
             Some(sandbox) => {
                 if let Some(search) = sandbox.search_fd() {
                     self.sources.remove(search);
                 }
-                let removal = Box::new(sandbox.remove());
-                self.leaving = Some(Leaving { removal, then: Event::SandboxRemoved, due: None });
+                sandbox.remove()
             }
-            None => self.sandbox_left(Event::SandboxRemoved),
-        }
+            // The last one could not be made; what its containers had in volumes has stayed for the next.
+            None => SandboxRemoval::of_volumes(&self.pod.dirs, &self.pod.plan.volumes),
+        };
+        self.leaving = Some(Leaving { removal: Box::new(removal), then: Event::SandboxRemoved, due: None });
     }
 
     /// Takes the removal a piece further, where there is one that doesn't have to wait. It may take long where volumes

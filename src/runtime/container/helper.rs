@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -146,7 +146,7 @@ fn label_mounts(private: &[usize], spec: &mut Spec) -> Result<(), Failure> {
     }
     if file_systems::ipc_namespace(spec).is_some() {
         for mount in spec.mounts().iter().flatten().filter(|mount| mount.typ().as_deref() == Some("mqueue")) {
-            let labelled = lsm::give_label(&file_systems::make(mount, spec, None, None)?, &label);
+            let labelled = lsm::give_label(file_systems::make(mount, spec, None, None)?.as_fd(), &label);
             let object = || format!("SELinux label {label} for {}", mount.destination().display());
             labelled.map_err(|cause| Failure::io(Stage::Binds, object(), cause))?;
         }

@@ -14,8 +14,8 @@ use super::oci_hooks::{self, Point};
 use super::running::{Container, Place};
 use crate::plan::CgroupVersion;
 use crate::runtime::cgroup::{self, Hierarchies};
-use crate::runtime::files;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+use crate::runtime::tree::{self, Progress};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:remove";
@@ -60,6 +60,8 @@ enum State {
         job: Job,
         place: Box<Place>,
         folders: Vec<PathBuf>,
+        /// Of the last of the job's folders.
+        now: Option<tree::Removal>,
         left: usize,
         errors: Vec<RemovalError>,
     },
@@ -101,14 +103,14 @@ impl Removal {
             cgroups,
             folders: vec![place.dirs.state.clone(), place.dirs.data.clone()],
         };
-        Self { state: State::Pieces { job, place, folders, left: AT_ONCE, errors: Vec::new() } }
+        Self { state: State::Pieces { job, place, folders, now: None, left: AT_ONCE, errors: Vec::new() } }
     }
 
     /// Takes the next piece away, some tenths of a millisecond's work. To be called again as long as it says so; after
     /// that [`pidfd`](Self::pidfd) or [`outcome`](Self::outcome) tell how it goes on.
     pub fn advance(&mut self) -> bool {
-        let State::Pieces { job, place, folders, left, errors } = &mut self.state else { return false };
-        let next = match take_piece(job, folders, left, errors) {
+        let State::Pieces { job, place, folders, now, left, errors } = &mut self.state else { return false };
+        let next = match take_piece(job, folders, now, left, errors) {
             Piece::Taken => return true,
             Piece::None => after(place.clone(), std::mem::take(errors)),
             Piece::TooLarge => start_helper(std::mem::take(job), place.clone()),
@@ -188,7 +190,13 @@ enum Piece {
     TooLarge,
 }
 
-fn take_piece(job: &mut Job, cgroups: &mut Vec<PathBuf>, left: &mut usize, errors: &mut Vec<RemovalError>) -> Piece {
+fn take_piece(
+    job: &mut Job,
+    cgroups: &mut Vec<PathBuf>,
+    now: &mut Option<tree::Removal>,
+    left: &mut usize,
+    errors: &mut Vec<RemovalError>,
+) -> Piece {
     if let Some(folder) = cgroups.pop() {
         return match cgroup::remove_folder(&folder) {
             Ok(()) => Piece::Taken,
@@ -201,14 +209,18 @@ fn take_piece(job: &mut Job, cgroups: &mut Vec<PathBuf>, left: &mut usize, error
     let Some(folder) = job.folders.last() else { return Piece::None };
     let mut budget = A_PIECE.min(*left);
     let before = budget;
-    let removed = files::remove_tree(folder, &mut budget);
+    let removed = match now.take().map_or_else(|| tree::Removal::of(folder), Ok) {
+        Ok(removal) => now.insert(removal).advance(&mut budget),
+        Err(cause) => Err(cause),
+    };
     *left -= before - budget;
     match removed {
-        Ok(false) if *left == 0 => return Piece::TooLarge,
-        Ok(false) => return Piece::Taken,
-        Ok(true) => {}
+        Ok(Progress::More) if *left > 0 => return Piece::Taken,
+        Ok(Progress::More | Progress::Large) => return Piece::TooLarge,
+        Ok(Progress::Done) => {}
         Err(cause) => errors.push(job.error(folder.display(), cause)),
     }
+    *now = None;
     job.folders.pop();
     Piece::Taken
 }
@@ -255,7 +267,7 @@ fn finish(job: &Job) -> Vec<RemovalError> {
         Err(cause) => errors.push(job.error("cgroups", cause)),
     }
     for folder in &job.folders {
-        if let Err(cause) = files::remove_tree(folder, &mut usize::MAX.clone()) {
+        if let Err(cause) = tree::remove(folder) {
             errors.push(job.error(folder.display(), cause));
         }
     }

@@ -12,7 +12,7 @@ use super::failure::{ContainerError, StartFailure};
 use super::oci_hooks::{self, Later, Point};
 use super::{AttemptDirs, ExitStatus, complaints, executor, explain, helper};
 use crate::runtime::cgroup::Hierarchies;
-use crate::runtime::{files, spawn};
+use crate::runtime::{spawn, tree};
 
 /// Where a container's things are.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl Place {
             self.hierarchies.remove(cgroup);
         }
         for folder in [&self.dirs.state, &self.dirs.data] {
-            let _ = files::remove_tree(folder, &mut 10_000);
+            let _ = tree::remove(folder);
         }
     }
 }

@@ -168,7 +168,7 @@ impl Sandbox {
             pause: None,
             dirs: dirs.clone(),
             shm: None,
-            volumes: Vec::new(),
+            volumes: volumes.to_vec(),
             places: BTreeMap::new(),
             search: None,
             pod_ips: plan.pod_ips.clone(),
@@ -176,11 +176,14 @@ impl Sandbox {
         };
         match sandbox.fill(plan, volumes) {
             Ok(()) => Ok(sandbox),
-            Err(error) => Err(NotMade { error, remains: Some(Box::new(sandbox.remove())) }),
+            Err(error) => Err(NotMade { error, remains: Some(Box::new(sandbox.give_up())) }),
         }
     }
 
     fn fill(&mut self, plan: &SandboxPlan, volumes: &[VolumePlan]) -> Result<(), SandboxError> {
+        // Nobody of the box gets at what is in there, whatever its mode: programs of containers' root may be set-user-id.
+        let data = &self.dirs.data;
+        crate::runtime::files::make_private(data).map_err(error("mkdir", data.display()))?;
         let folder = self.files();
         crate::runtime::files::make_folders(&folder, 0o711).map_err(error("mkdir", folder.display()))?;
         let hostname = format!("{}\n", plan.hostname);
@@ -193,7 +196,7 @@ impl Sandbox {
             std::os::unix::fs::chown(&path, owner, owner).map_err(error("chown", path.display()))?;
         }
         if plan.ipc == Scope::Pod {
-            let path = folder.join("shm");
+            let path = self.dirs.state.join("sandbox/shm");
             fs::create_dir_all(&path).map_err(error("mkdir", path.display()))?;
             let owner = self.ids.map_or(0, |ids| ids.first);
             let options = format!("mode=1777,size={},uid={owner},gid={owner}", plan.shm_size);
@@ -208,8 +211,6 @@ impl Sandbox {
         }
         self.search = volume::Search::begin(volumes).map_err(error("start", "the helper that looks for volumes"))?;
         for one in volumes.iter().filter(|one| !volume::is_elsewhere(one)) {
-            // Recorded first: a volume made halfway is removed as well.
-            self.volumes.push(one.clone());
             let place = volume::create(one, &self.volume_folder(), self.ids)?;
             if plan.shared_volumes.contains(&one.name) {
                 volume::share(one, &place)?;
@@ -230,15 +231,16 @@ impl Sandbox {
             None => return Ok(self),
             Some(Ok(places)) => self.places.extend(places),
             Some(Err(error)) => {
-                return Err(NotMade { error: error.into(), remains: Some(Box::new(self.remove())) });
+                return Err(NotMade { error: error.into(), remains: Some(Box::new(self.give_up())) });
             }
         }
         self.search = None;
         Ok(self)
     }
 
+    /// Of what containers may write to, and fill: on the disk, where it counts, and not in the box's memory (CVE-2020-8557).
     fn files(&self) -> PathBuf {
-        self.dirs.state.join("sandbox")
+        self.dirs.data.join("sandbox")
     }
 
     fn volume_folder(&self) -> PathBuf {
@@ -329,7 +331,7 @@ impl Sandbox {
     }
 
     /// A new pid 1, with a new namespace, in the place of one that has ended. All else stays as it is, volumes with what
-    /// is in them included. After a failure nothing of the sandbox is to be left.
+    /// is in them included. After a failure nothing of the sandbox is to be left but those.
     pub fn renew(mut self) -> Result<Self, NotMade> {
         if let Some(old) = self.pause.take() {
             old.end();
@@ -337,15 +339,24 @@ impl Sandbox {
                 Ok(new) => self.pause = Some(new),
                 Err(cause) => {
                     let error = error("start", "the sandbox's pid 1")(cause);
-                    return Err(NotMade { error, remains: Some(Box::new(self.remove())) });
+                    return Err(NotMade { error, remains: Some(Box::new(self.give_up())) });
                 }
             }
         }
         Ok(self)
     }
 
-    /// To be removed, with everything in it, also processes that are still in the pod's cgroup.
-    pub fn remove(self) -> SandboxRemoval {
+    /// To be removed, with everything in it, also processes that are still in the pod's cgroup; but not the volumes, which
+    /// the next sandbox of the pod finds as they are.
+    pub fn give_up(self) -> SandboxRemoval {
         SandboxRemoval::of(self)
+    }
+
+    /// To be removed with the volumes, as the pod is over.
+    pub fn remove(self) -> SandboxRemoval {
+        let volumes = self.volumes.clone();
+        let mut removal = self.give_up();
+        removal.add_volumes(&volumes);
+        removal
     }
 }

@@ -1,22 +1,23 @@
 //! Removes a sandbox a piece at a time, so that the caller can look for signals between them.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, umount2};
 
 use super::pause::Pause;
 use super::{Sandbox, SandboxError, error};
+use crate::plan::VolumePlan;
 use crate::runtime::cgroup::{CgroupError, PodCgroup};
-use crate::runtime::{files, spawn, volume};
+use crate::runtime::tree::{self, Clearing, Step};
+use crate::runtime::{spawn, volume};
 
 /// How long killed processes are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After how long it is seen first whether they have gone; twice as long each further time, up to the last.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(50);
-/// How many files go in one piece.
-const A_PIECE: usize = 100;
 
 /// A sandbox that is being removed. Dropping it leaves what there still is to a sweep.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct SandboxRemoval {
     began: Option<Instant>,
     next_look: Duration,
     processes_gone: bool,
+    /// Its folders, once the mounts in them are gone.
+    files: Option<Clearing>,
     errors: Vec<SandboxError>,
 }
 
@@ -36,9 +39,10 @@ struct Parts {
     pause: Option<Pause>,
     dirs: super::SandboxDirs,
     shm: Option<std::path::PathBuf>,
-    volumes: Vec<crate::plan::VolumePlan>,
+    /// Those that go.
+    volumes: Vec<VolumePlan>,
     /// What a user namespace's mounts and processes belong to goes after them.
-    _namespaces: super::namespaces::Held,
+    _namespaces: Option<super::namespaces::Held>,
 }
 
 /// How a removal goes on.
@@ -53,16 +57,29 @@ pub enum RemovalStep {
 }
 
 impl SandboxRemoval {
+    /// Of all but the pod's volumes, which live as long as the pod.
     pub(super) fn of(sandbox: Sandbox) -> Self {
-        let Sandbox { cgroup, namespaces, pause, dirs, shm, volumes, .. } = sandbox;
-        Self {
-            cgroup: Some(cgroup),
-            sandbox: Parts { pause, dirs, shm, volumes, _namespaces: namespaces },
-            began: None,
-            next_look: FIRST_LOOK,
-            processes_gone: false,
-            errors: Vec::new(),
-        }
+        let Sandbox { cgroup, namespaces, pause, dirs, shm, .. } = sandbox;
+        let parts = Parts { pause, dirs, shm, volumes: Vec::new(), _namespaces: Some(namespaces) };
+        Self::of_parts(Some(cgroup), parts)
+    }
+
+    /// Of a sandbox of which nothing is left but the volumes.
+    pub fn of_volumes(dirs: &super::SandboxDirs, volumes: &[VolumePlan]) -> Self {
+        let (dirs, volumes) = (dirs.clone(), volumes.to_vec());
+        Self::of_parts(None, Parts { pause: None, dirs, shm: None, volumes, _namespaces: None })
+    }
+
+    fn of_parts(cgroup: Option<PodCgroup>, sandbox: Parts) -> Self {
+        let (began, files, errors) = (None, None, Vec::new());
+        Self { cgroup, sandbox, began, next_look: FIRST_LOOK, processes_gone: false, files, errors }
+    }
+
+    /// The pod is over: its volumes go too.
+    pub fn add_volumes(&mut self, volumes: &[VolumePlan]) {
+        self.sandbox.volumes = volumes.to_vec();
+        // What of them is mounted is looked for once more.
+        self.files = None;
     }
 
     /// The pid 1 of a shared pid namespace as long as its end is waited for.
@@ -79,17 +96,8 @@ impl SandboxRemoval {
             }
             self.processes_gone = true;
         }
-        if let Some(one) = self.sandbox.volumes.last() {
-            match volume::remove(one, &self.sandbox.dirs.data.join("volumes"), &mut A_PIECE.clone()) {
-                Ok(false) => return RemovalStep::More,
-                Ok(true) => {}
-                Err(error) => self.errors.push(error.into()),
-            }
-            self.sandbox.volumes.pop();
-            return RemovalStep::More;
-        }
-        if self.remove_files() {
-            return RemovalStep::More;
+        if let Some(step) = self.remove_files() {
+            return step;
         }
         if let Some(cgroup) = self.cgroup.take() {
             self.errors.extend(cgroup.remove().into_iter().map(SandboxError::from));
@@ -121,26 +129,51 @@ impl SandboxRemoval {
             self.errors.push(error.into());
             return None;
         }
-        let wait = self.next_look;
-        self.next_look = (wait * 2).min(LAST_LOOK);
-        Some(wait)
+        Some(self.wait())
     }
 
-    /// Whether there are more.
-    fn remove_files(&mut self) -> bool {
+    /// For how long; longer each time.
+    fn wait(&mut self) -> Duration {
+        let wait = self.next_look;
+        self.next_look = (wait * 2).min(LAST_LOOK);
+        wait
+    }
+
+    /// `None`: all have gone.
+    fn remove_files(&mut self) -> Option<RemovalStep> {
+        let Some(files) = &mut self.files else {
+            self.next_look = FIRST_LOOK;
+            self.files = Some(Clearing::of(self.release()));
+            return Some(RemovalStep::More);
+        };
+        match files.advance() {
+            Step::More => Some(RemovalStep::More),
+            Step::Wait => Some(RemovalStep::Wait(self.wait())),
+            Step::Done(errors) => {
+                let errors = errors.into_iter().map(|(path, cause)| error("remove", path.display())(cause));
+                self.errors.extend(errors);
+                // Containers have taken their own folders away: what held these goes too, where nothing is in it.
+                tree::remove_empty(&self.sandbox.dirs.data);
+                None
+            }
+        }
+    }
+
+    /// Takes all mounts away; gives the folders that are to be removed.
+    fn release(&mut self) -> Vec<PathBuf> {
         if let Some(shm) = self.sandbox.shm.take()
             && let Err(errno) = umount2(&shm, MntFlags::MNT_DETACH)
         {
             self.errors.push(error("umount", shm.display())(errno.into()));
         }
-        let folder = self.sandbox.dirs.state.join("sandbox");
-        match files::remove_tree(&folder, &mut A_PIECE.clone()) {
-            Ok(false) => return true,
-            Ok(true) => {}
-            Err(cause) => self.errors.push(error("remove", folder.display())(cause)),
+        let dirs = [&self.sandbox.dirs.state, &self.sandbox.dirs.data];
+        let mut folders: Vec<PathBuf> = dirs.map(|folder| folder.join("sandbox")).into();
+        for one in &self.sandbox.volumes {
+            match volume::release(one, &self.sandbox.dirs.data.join("volumes")) {
+                Ok(folder) => folders.extend(folder),
+                Err(error) => self.errors.push(error.into()),
+            }
         }
-        // Containers and volumes have taken their own folders away: what held these goes too, where nothing is in it.
-        files::remove_empty(&self.sandbox.dirs.data);
-        false
+        folders
     }
 }

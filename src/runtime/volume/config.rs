@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 
 use crate::plan::FilePlan;
-use crate::runtime::files;
+use crate::runtime::tree;
 
 /// What went wrong: call, path, cause.
 pub(super) type Failed = (&'static str, PathBuf, io::Error);
@@ -64,7 +64,7 @@ pub(super) fn replace(at: &Path, files: &[FilePlan], owners: Owners) -> Result<(
         let in_use = Path::new(&name) == if filled.is_ok() { &after } else { &before };
         if is_folder && !in_use {
             let path = entry.path();
-            files::remove_tree(&path, &mut usize::MAX.clone()).map_err(failed("remove", &path))?;
+            tree::remove(&path).map_err(failed("remove", &path))?;
         }
     }
     filled

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::config::Failed;
 use crate::plan::GroupChange;
-use crate::runtime::files;
+use crate::runtime::tree;
 
 /// The group may read and write; enter folders, whose new files get it too.
 const FILES: u32 = 0o660;
@@ -29,12 +29,12 @@ pub(super) fn apply(root: &Path, group: u32, change: GroupChange) -> Result<(), 
         return Ok(());
     }
     // The root last: that it fits says that the rest does.
-    let mut one = |thing: &OwnedFd, found: &Stat, _: &Path| give(thing, found, group);
-    files::visit_below(folder.as_fd(), root, &mut one).map_err(|(path, cause)| ("fsGroup", path, cause))?;
-    give(&folder, &found, group).map_err(|cause| ("fsGroup", root.to_owned(), cause))
+    let mut one = |thing: BorrowedFd<'_>, found: &Stat| give(thing, found, group);
+    tree::visit_below(folder.as_fd(), root, &mut one).map_err(|(path, cause)| ("fsGroup", path, cause))?;
+    give(folder.as_fd(), &found, group).map_err(|cause| ("fsGroup", root.to_owned(), cause))
 }
 
-fn give(thing: &OwnedFd, found: &Stat, group: u32) -> io::Result<()> {
+fn give(thing: BorrowedFd<'_>, found: &Stat, group: u32) -> io::Result<()> {
     let kind = FileType::from_raw_mode(found.st_mode);
     rustix::fs::chownat(thing, "", None, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH)?;
     if kind == FileType::Symlink {

@@ -47,24 +47,8 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
         move |cause| VolumeError::Io { volume, call, path, cause }
     };
     match &plan.source {
-        VolumeSource::EmptyDir { .. } => {
-            files::make_folders(&made, 0o755).map_err(error("mkdir", &made))?;
-        }
-        VolumeSource::Memory { size_limit } => {
-            files::make_folders(&made, 0o755).map_err(error("mkdir", &made))?;
-            let options = size_limit.map_or_else(|| "mode=0777".to_owned(), |size| format!("mode=0777,size={size}"));
-            mount(Some("tmpfs"), &made, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(options.as_str()))
-                .map_err(|errno| error("mount tmpfs", &made)(errno.into()))?;
-        }
-        VolumeSource::HugePages { page, size_limit } => {
-            files::make_folders(&made, 0o755).map_err(error("mkdir", &made))?;
-            let mut options = format!("pagesize={}", page.0);
-            if let Some(size) = size_limit {
-                options += &format!(",size={size}");
-            }
-            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-            mount(Some("hugetlbfs"), &made, Some("hugetlbfs"), flags, Some(options.as_str()))
-                .map_err(|errno| error("mount hugetlbfs", &made)(errno.into()))?;
+        VolumeSource::EmptyDir { .. } | VolumeSource::Memory { .. } | VolumeSource::HugePages { .. } => {
+            return empty_dir(plan, made, owners);
         }
         VolumeSource::Files { files } => {
             files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
@@ -86,13 +70,54 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
         }
         VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
     }
+}
+
+/// An emptyDir lives as long as the pod: one that is there already, from a sandbox before this one, is left as it is.
+fn empty_dir(plan: &VolumePlan, made: PathBuf, owners: config::Owners) -> Result<PathBuf, VolumeError> {
+    let in_memory = !matches!(plan.source, VolumeSource::EmptyDir { .. });
+    if made.is_dir() && (!in_memory || is_mount(&made)) {
+        return Ok(made);
+    }
+    fill_empty_dir(plan, &made, owners).inspect_err(|_| {
+        // One that is made halfway must not be found.
+        let _ = unmount(&made);
+        let _ = fs::remove_dir(&made);
+    })?;
+    Ok(made)
+}
+
+fn fill_empty_dir(plan: &VolumePlan, made: &Path, owners: config::Owners) -> Result<(), VolumeError> {
+    let error = |call| {
+        let (volume, path) = (plan.name.clone(), made.to_owned());
+        move |cause| VolumeError::Io { volume, call, path, cause }
+    };
+    if let Some(parent) = made.parent() {
+        files::make_folders(parent, 0o711).map_err(error("mkdir"))?;
+    }
+    files::make_folders(made, 0o755).map_err(error("mkdir"))?;
     let mut mode = 0o777;
-    std::os::unix::fs::chown(&made, owners.user, owners.group.or(owners.user)).map_err(error("chown", &made))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let sized = |size: Option<u64>| size.map(|size| format!(",size={size}")).unwrap_or_default();
+    match &plan.source {
+        VolumeSource::Memory { size_limit } => {
+            // A tmpfs has this mode by itself, and the kubelet leaves it as it is.
+            mode = 0o1777;
+            let options = format!("mode=1777{}", sized(*size_limit));
+            mount(Some("tmpfs"), made, Some("tmpfs"), flags, Some(options.as_str()))
+                .map_err(|errno| error("mount tmpfs")(errno.into()))?;
+        }
+        VolumeSource::HugePages { page, size_limit } => {
+            let options = format!("pagesize={}{}", page.0, sized(*size_limit));
+            mount(Some("hugetlbfs"), made, Some("hugetlbfs"), flags, Some(options.as_str()))
+                .map_err(|errno| error("mount hugetlbfs")(errno.into()))?;
+        }
+        _ => {}
+    }
+    std::os::unix::fs::chown(made, owners.user, owners.group.or(owners.user)).map_err(error("chown"))?;
     if owners.group.is_some() {
         mode |= 0o2000;
     }
-    fs::set_permissions(&made, Permissions::from_mode(mode)).map_err(error("chmod", &made))?;
-    Ok(made)
+    fs::set_permissions(made, Permissions::from_mode(mode)).map_err(error("chmod"))
 }
 
 /// Whose a volume's files are, as the host sees them.
@@ -121,6 +146,8 @@ pub fn share(plan: &VolumePlan, place: &Path) -> Result<(), VolumeError> {
     };
     match plan.source {
         VolumeSource::EmptyDir { .. } => {
+            // It may be one already, of a sandbox before this one.
+            unshare(place);
             mount(Some(place), place, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(error("bind"))?;
         }
         VolumeSource::Memory { .. } | VolumeSource::HugePages { .. } | VolumeSource::Files { .. } => {}
@@ -175,22 +202,28 @@ fn host_path(plan: &VolumePlan, path: &Path, kind: HostPathKind) -> Result<PathB
     }
 }
 
-/// Removes what `create` made, at most `budget` files of it; false: there are more. A hostPath stays.
-pub fn remove(plan: &VolumePlan, folder: &Path, budget: &mut usize) -> Result<bool, VolumeError> {
+/// Takes a volume's mounts away. Gives the folder that is to be removed then; a hostPath and its like stay.
+pub fn release(plan: &VolumePlan, folder: &Path) -> Result<Option<PathBuf>, VolumeError> {
     let made = folder.join(&plan.name);
-    let error = |call, cause| VolumeError::Io { volume: plan.name.clone(), call, path: made.clone(), cause };
     match plan.source {
-        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(true),
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => return Ok(None),
         VolumeSource::Memory { .. } | VolumeSource::HugePages { .. } | VolumeSource::Files { .. } => {
-            unmount(&made).map_err(|cause| error("umount", cause))?;
+            unmount(&made).map_err(|cause| VolumeError::Io {
+                volume: plan.name.clone(),
+                call: "umount",
+                path: made.clone(),
+                cause,
+            })?;
         }
-        VolumeSource::EmptyDir { .. } => {
-            // A shared one is a mount, with what containers mounted in it.
-            let flags = nix::mount::MntFlags::MNT_DETACH | nix::mount::MntFlags::UMOUNT_NOFOLLOW;
-            let _ = nix::mount::umount2(&made, flags);
-        }
+        VolumeSource::EmptyDir { .. } => unshare(&made),
     }
-    files::remove_tree(&made, budget).map_err(|cause| error("remove", cause))
+    Ok(Some(made))
+}
+
+/// A shared emptyDir is a mount, with what containers mounted in it.
+fn unshare(place: &Path) {
+    let flags = nix::mount::MntFlags::MNT_DETACH | nix::mount::MntFlags::UMOUNT_NOFOLLOW;
+    let _ = nix::mount::umount2(place, flags);
 }
 
 fn unmount(path: &Path) -> io::Result<()> {
@@ -251,7 +284,6 @@ mod tests {
         let plan = VolumePlan { name: "v".into(), source: VolumeSource::EmptyDir { size_limit: None }, fs_group: None };
         let made = create(&plan, dir.path(), None).unwrap();
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o777, "R10.5");
-        assert!(remove(&plan, dir.path(), &mut 10).unwrap());
-        assert!(!made.exists());
+        assert_eq!(release(&plan, dir.path()).unwrap(), Some(made));
     }
 }
