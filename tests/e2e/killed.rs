@@ -134,7 +134,7 @@ fn as_things_come_to_be() {
         "events.jsonl",
         "control.sock",
         "sandbox",
-        "sandbox/hosts",
+        "sandbox/shm",
         "pod.json",
         "state.json",
         "containers",

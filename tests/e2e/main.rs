@@ -22,6 +22,7 @@ mod cpus;
 mod delegation;
 mod deletion;
 mod describe;
+mod disk;
 mod documents;
 mod events;
 mod eviction;

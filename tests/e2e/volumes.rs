@@ -25,7 +25,9 @@ fn volume(source: Value) -> Value {
 /// An emptyDir is 0777, shared by the pod's containers, and gone with the pod (as the end of every test checks).
 #[test]
 fn an_empty_dir_is_shared() {
-    for (name, source) in [("disk", json!({"emptyDir": {}})), ("memory", json!({"emptyDir": {"medium": "Memory"}}))] {
+    // A tmpfs is sticky by itself, and the kubelet leaves it so.
+    let memory = json!({"emptyDir": {"medium": "Memory"}});
+    for (name, source, mode) in [("disk", json!({"emptyDir": {}}), "777"), ("memory", memory, "1777")] {
         let Some(case) = Case::new(&format!("empty-{name}")) else { return };
         let pod = case
             .pod()
@@ -33,7 +35,7 @@ fn an_empty_dir_is_shared() {
             .init(main("init", "echo data > /a/f; mkdir /a/sub", mount("/a", json!({}))))
             .container(main("main", "say $(stat -c %a /b) $(cat /b/f)", mount("/b", json!({}))));
         assert_eq!(case.run(&pod), 0);
-        assert_eq!(case.trace(), ["777 data"]);
+        assert_eq!(case.trace(), [format!("{mode} data")]);
     }
 }
 
@@ -51,6 +53,33 @@ fn memory_has_a_size() {
         ));
     assert_eq!(case.run(&pod), 0);
     assert_eq!(case.trace(), ["tmpfs", "fits", "full"]);
+}
+
+/// Without a sizeLimit, or with a larger one, it holds what the pod's memory limit is.
+#[test]
+fn memory_is_bound_by_the_pods_limit() {
+    let Some(case) = Case::new("size-of-pod") else { return };
+    let empty = |name: &str, limit: Value| json!({"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": limit}});
+    let size = |name: &str| format!("say {name} $(df -k /{name} | tail -n 1 | awk '{{ print $2 }}')");
+    let mounts = ["a", "b", "c"].map(|name| json!({"name": name, "mountPath": format!("/{name}")}));
+    let script = ["a", "b", "c"].map(size).join("; ");
+    let pod = case
+        .pod()
+        .spec(json!({"volumes": [empty("a", Value::Null), empty("b", json!("1Gi")), empty("c", json!("4Mi"))]}))
+        .container(main("main", &script, json!({"volumeMounts": mounts, "resources": {"limits": {"memory": "64Mi"}}})));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["a 65536", "b 65536", "c 4096"]);
+}
+
+/// A container that puts hundreds of folders into one another, in a volume and in its own root: far more than one piece
+/// of a removal takes. The pod ends, and nothing of it stays (as the end of every test checks).
+#[test]
+fn folders_far_too_deep() {
+    let Some(case) = Case::new("deep") else { return };
+    let deep = "for d in /v /root; do cd $d; i=0; while [ $i -lt 300 ]; do mkdir d; cd d; echo x > f; i=$((i+1)); done; done; say made";
+    let pod = case.pod().spec(volume(json!({"emptyDir": {}}))).container(main("main", deep, mount("/v", json!({}))));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.trace(), ["made"]);
 }
 
 /// fsGroup: the volume is that group's, and what is made in it too.
