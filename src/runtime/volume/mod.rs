@@ -48,27 +48,27 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
     };
     match &plan.source {
         VolumeSource::EmptyDir { .. } | VolumeSource::Memory { .. } | VolumeSource::HugePages { .. } => {
-            return empty_dir(plan, made, owners);
+            empty_dir(plan, made, owners)
         }
         VolumeSource::Files { files } => {
             files::make_folders(&made, 0o700).map_err(error("mkdir", &made))?;
             // Of an attempt before this one.
             unmount(&made).map_err(error("umount", &made))?;
             config::create(&made, files, owners).map_err(|(call, path, cause)| error(call, &path)(cause))?;
-            return Ok(made);
+            Ok(made)
         }
         VolumeSource::Image { image } => {
             let failed = |cause| VolumeError::Image { volume: plan.name.clone(), cause: Box::new(cause) };
-            return Ok(image::open(image).map_err(failed)?.rootfs);
+            Ok(image::open(image).map_err(failed)?.rootfs)
         }
         VolumeSource::Claim { path, change } => {
             let found = host_path(plan, path, HostPathKind::Directory)?;
             if let Some(group) = plan.fs_group {
                 group::apply(&found, group, *change).map_err(|(call, path, cause)| error(call, &path)(cause))?;
             }
-            return Ok(found);
+            Ok(found)
         }
-        VolumeSource::HostPath { path, kind } => return host_path(plan, &Path::new("/").join(path), *kind),
+        VolumeSource::HostPath { path, kind } => host_path(plan, &Path::new("/").join(path), *kind),
     }
 }
 
