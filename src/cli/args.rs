@@ -34,6 +34,8 @@ pub struct Global {
 }
 
 /// The commands.
+// There is one, and it lives as long as the process: boxing would only cost.
+#[expect(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a pod in the foreground; Ctrl-C stops it, a second Ctrl-C at once
