@@ -12,6 +12,27 @@ use crate::manifest::{Content, Object, ObjectKind, Objects};
 /// Where nobody says otherwise.
 const MODE: u32 = 0o644;
 
+/// Whose a file is, and what may be done with it.
+#[derive(Clone, Copy)]
+struct Access {
+    mode: u32,
+    /// Of the container; `None`: root.
+    user: Option<u32>,
+}
+
+impl Access {
+    /// What a volume says of all its files.
+    fn of_volume(mode: Option<i32>, user: Option<i64>) -> Self {
+        Self { mode: MODE, user: None }.with(mode, user)
+    }
+
+    /// What is said of one of them.
+    fn with(self, mode: Option<i32>, user: Option<i64>) -> Self {
+        let mode = mode.and_then(|mode| u32::try_from(mode).ok()).unwrap_or(self.mode);
+        Self { mode, user: user.and_then(|user| u32::try_from(user).ok()).or(self.user) }
+    }
+}
+
 /// What files can be made of.
 pub(crate) struct Sources<'a> {
     pub(crate) pod: &'a v1::Pod,
@@ -36,13 +57,28 @@ pub(crate) fn source(field: &str, volume: &v1::Volume, from: &Sources<'_>) -> Op
     let mut files = Files::new();
     let made = if let Some(map) = &volume.config_map {
         let keys = Keys::config_map(&map.name, map.items.as_ref(), map.optional);
-        from.keys(&format!("{field}.configMap"), &keys, mode(map.default_mode), &mut files)
+        from.keys(
+            &format!("{field}.configMap"),
+            &keys,
+            Access::of_volume(map.default_mode, map.default_user),
+            &mut files,
+        )
     } else if let Some(secret) = &volume.secret {
         let name = secret.secret_name.as_deref().unwrap_or_default();
         let keys = Keys::secret(name, secret.items.as_ref(), secret.optional);
-        from.keys(&format!("{field}.secret"), &keys, mode(secret.default_mode), &mut files)
+        from.keys(
+            &format!("{field}.secret"),
+            &keys,
+            Access::of_volume(secret.default_mode, secret.default_user),
+            &mut files,
+        )
     } else if let Some(own) = &volume.downward_api {
-        from.own(&format!("{field}.downwardAPI"), own.items.as_ref(), mode(own.default_mode), &mut files)
+        from.own(
+            &format!("{field}.downwardAPI"),
+            own.items.as_ref(),
+            Access::of_volume(own.default_mode, own.default_user),
+            &mut files,
+        )
     } else if let Some(projected) = &volume.projected {
         from.projected(&format!("{field}.projected"), projected, &mut files)
     } else {
@@ -66,10 +102,6 @@ pub fn outdated(pod: &v1::Pod, node: &NodeFacts, plan: &PodPlan) -> Vec<VolumePl
             (source != made.source).then(|| VolumePlan { source, ..made.clone() })
         })
         .collect()
-}
-
-fn mode(mode: Option<i32>) -> u32 {
-    mode.and_then(|mode| u32::try_from(mode).ok()).unwrap_or(MODE)
 }
 
 /// A file can't be a folder of another one.
@@ -96,7 +128,7 @@ impl<'a> Keys<'a> {
 
 impl Sources<'_> {
     /// Files of an object's keys: all, or those that `items` names.
-    fn keys(&self, field: &str, keys: &Keys<'_>, default: u32, files: &mut Files) -> Result<(), PlanError> {
+    fn keys(&self, field: &str, keys: &Keys<'_>, default: Access, files: &mut Files) -> Result<(), PlanError> {
         let namespace = self.pod.metadata.namespace.as_deref().unwrap_or("default");
         let empty = Object::default();
         let object = match self.objects.get(keys.kind, namespace, keys.name) {
@@ -115,9 +147,7 @@ impl Sources<'_> {
         };
         for (at, item) in items.iter().enumerate() {
             match object.get(&item.key) {
-                Some(content) => {
-                    put(files, &item.path, item.mode.map_or(default, |own| mode(Some(own))), content.clone())
-                }
+                Some(content) => put(files, &item.path, default.with(item.mode, item.user), content.clone()),
                 None if keys.optional => {}
                 None => {
                     let (field, value) = (format!("{field}.items[{at}].key"), item.key.clone());
@@ -134,7 +164,7 @@ impl Sources<'_> {
         &self,
         field: &str,
         items: Option<&Vec<v1::DownwardAPIVolumeFile>>,
-        default: u32,
+        default: Access,
         files: &mut Files,
     ) -> Result<(), PlanError> {
         for (at, item) in items.into_iter().flatten().enumerate() {
@@ -153,8 +183,7 @@ impl Sources<'_> {
             } else {
                 return Err(invalid("fieldRef", "", "one of fieldRef and resourceFieldRef is required".to_owned()));
             };
-            let mode = item.mode.map_or(default, |own| mode(Some(own)));
-            put(files, &item.path, mode, Content(text.into_bytes()));
+            put(files, &item.path, default.with(item.mode, item.user), Content(text.into_bytes()));
         }
         Ok(())
     }
@@ -165,7 +194,7 @@ impl Sources<'_> {
         projected: &v1::ProjectedVolumeSource,
         files: &mut Files,
     ) -> Result<(), PlanError> {
-        let default = mode(projected.default_mode);
+        let default = Access::of_volume(projected.default_mode, projected.default_user);
         for (at, one) in projected.sources.iter().flatten().enumerate() {
             let field = |rest: &str| format!("{field}.sources[{at}].{rest}");
             if let Some(map) = &one.config_map {
@@ -187,8 +216,8 @@ impl Sources<'_> {
 }
 
 /// Paths are what the check of the manifest left: relative, without `..`. `.` and double slashes mean nothing.
-fn put(files: &mut Files, path: &str, mode: u32, content: Content) {
+fn put(files: &mut Files, path: &str, access: Access, content: Content) {
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
     let path = parts.join("/");
-    files.insert(path.clone(), FilePlan { path: path.into(), mode, content });
+    files.insert(path.clone(), FilePlan { path: path.into(), mode: access.mode, user: access.user, content });
 }

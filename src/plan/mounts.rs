@@ -329,10 +329,6 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
             return Err(ask.config(field("mountPropagation"), cause));
         }
     };
-    if mount.bind_mount_options.as_ref().is_some_and(|options| !options.is_empty()) {
-        let (value, advice) = ("bindMountOptions".to_owned(), "leave it out");
-        return Err(ask.config(field("bindMountOptions"), ConfigCause::Unsupported { value, advice }));
-    }
     let recursive = matches!(mount.recursive_read_only.as_deref(), Some("IfPossible" | "Enabled"));
     let planned = ask.plan.volumes.iter().find(|volume| volume.name == mount.name);
     // Nobody writes to files that are made of something else, as the kubelet has it.
@@ -360,6 +356,7 @@ fn volume(ask: &Ask, at: usize, mount: &v1::VolumeMount, env: &Environment) -> R
     if image {
         options.push("noexec");
     }
+    options.extend(mount.bind_mount_options.iter().flatten().map(String::as_str));
     let shows = planned.map_or(Shows::Pods, |volume| match volume.source {
         VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => Shows::Hosts,
         VolumeSource::EmptyDir { .. }

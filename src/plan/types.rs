@@ -252,6 +252,8 @@ pub struct FilePlan {
     pub path: PathBuf,
     /// Permission bits, before fsGroup's.
     pub mode: u32,
+    /// Whose it is in the container; `None`: root's.
+    pub user: Option<u32>,
     /// What is in it.
     pub content: Content,
 }

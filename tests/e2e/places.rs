@@ -153,6 +153,33 @@ fn a_working_directory_in_a_volume() {
     assert_ne!(run.end(), 0);
 }
 
+/// Kubernetes 1.37: owners of projected files, and options of a volume's mount.
+#[test]
+fn owners_of_files_and_options_of_their_mount() {
+    for users in [true, false] {
+        let Some(case) = Case::new(&format!("file-users-{users}")) else { return };
+        let item = |path: &str, more: Value| {
+            let mut item = json!({"path": path, "fieldRef": {"fieldPath": "metadata.name"}});
+            merge(&mut item, &more);
+            item
+        };
+        let items = json!([item("d/own", json!({"user": 1001, "mode": 0o400})), item("all", json!({}))]);
+        let spec = json!({"hostUsers": users, "volumes": [
+            {"name": "files", "downwardAPI": {"items": items, "defaultUser": 1000}},
+            {"name": "projected", "projected": {"defaultUser": 7, "sources": [{"downwardAPI": {"items": items}}]}}]});
+        let mut mounted = mount("files", "/f");
+        merge(&mut mounted, &json!({"bindMountOptions": ["noexec", "nodev", "nosuid"]}));
+        let mounts =
+            json!({"securityContext": {"runAsUser": 1001}, "volumeMounts": [mounted, mount("projected", "/p")]});
+        let script = "say $(stat -L -c %u:%a /f/d/own /f/all /f/d /p/d/own /p/all) $(cat /f/d/own >/dev/null && echo read); \
+            say $(grep ' /f ' /proc/self/mountinfo | cut -d' ' -f6)";
+        assert_eq!(case.run(&case.pod().spec(spec).container(main("main", script, mounts))), 0);
+        let told = case.trace();
+        assert_eq!(told[0], "1001:400 1000:644 0:755 1001:400 7:644 read", "{users}");
+        assert!(["noexec", "nodev", "nosuid"].iter().all(|option| told[1].contains(option)), "{told:?}");
+    }
+}
+
 fn bundle(case: &Case, root: &std::path::Path, more: &Value) {
     let folder = case.dir().join("b");
     fs::create_dir(&folder).unwrap();

@@ -8,7 +8,6 @@ const CLUSTER: Fate =
     refused("volumes of a cluster's storage are not supported", "mount the storage on this box and use hostPath");
 
 /// Alpha in Kubernetes.
-const OWNER: &str = "a file's owner is not supported yet: it is root";
 
 /// What to do where a cluster would issue something.
 const SECRET: &str = "give it as a Secret with --config and project that";
@@ -63,7 +62,7 @@ pub(super) const TABLES: &[Table] = &[
         "ConfigMapVolumeSource",
         &[
             ("defaultMode", Honoured),
-            ("defaultUser", later(OWNER)),
+            ("defaultUser", Honoured),
             ("items", Honoured),
             ("name", Honoured),
             ("optional", Honoured),
@@ -73,13 +72,13 @@ pub(super) const TABLES: &[Table] = &[
         "SecretVolumeSource",
         &[
             ("defaultMode", Honoured),
-            ("defaultUser", later(OWNER)),
+            ("defaultUser", Honoured),
             ("items", Honoured),
             ("optional", Honoured),
             ("secretName", Honoured),
         ],
     ),
-    ("DownwardAPIVolumeSource", &[("defaultMode", Honoured), ("defaultUser", later(OWNER)), ("items", Honoured)]),
+    ("DownwardAPIVolumeSource", &[("defaultMode", Honoured), ("defaultUser", Honoured), ("items", Honoured)]),
     (
         "DownwardAPIVolumeFile",
         &[
@@ -87,11 +86,11 @@ pub(super) const TABLES: &[Table] = &[
             ("mode", Honoured),
             ("path", Honoured),
             ("resourceFieldRef", Honoured),
-            ("user", later(OWNER)),
+            ("user", Honoured),
         ],
     ),
-    ("KeyToPath", &[("key", Honoured), ("mode", Honoured), ("path", Honoured), ("user", later(OWNER))]),
-    ("ProjectedVolumeSource", &[("defaultMode", Honoured), ("defaultUser", later(OWNER)), ("sources", Honoured)]),
+    ("KeyToPath", &[("key", Honoured), ("mode", Honoured), ("path", Honoured), ("user", Honoured)]),
+    ("ProjectedVolumeSource", &[("defaultMode", Honoured), ("defaultUser", Honoured), ("sources", Honoured)]),
     (
         "VolumeProjection",
         &[
@@ -125,7 +124,7 @@ pub(super) const TABLES: &[Table] = &[
     (
         "VolumeMount",
         &[
-            ("bindMountOptions", later("options of bind mounts are not supported yet")),
+            ("bindMountOptions", Honoured),
             ("mountPath", Honoured),
             (
                 "mountPropagation",

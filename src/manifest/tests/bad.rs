@@ -190,6 +190,13 @@ pub(super) const CASES: &[(&str, &str)] = &[
             ""
         ),
     ),
+    (
+        "volume-owners-and-options",
+        pod!(
+            "  volumes:\n  - {name: a, downwardAPI: {defaultUser: -1, items: [{path: name, user: 2147483648, fieldRef: {fieldPath: metadata.name}}]}}\n  - {name: i, image: {reference: \"rootfs:x\"}}\n",
+            "    volumeMounts:\n    - {name: a, mountPath: /a, bindMountOptions: [noexec, ro, noexec]}\n    - {name: i, mountPath: /i, bindMountOptions: [nodev]}\n"
+        ),
+    ),
     ("volumes-broken", pod!("  volumes: {data: {}}\n", "    volumeMounts: [{name: data, mountPath: /x}]\n")),
     (
         "volumes-unsupported",

@@ -105,6 +105,7 @@ pub(super) fn volume(volume: &v1::Volume, pod: &Surroundings<'_>, path: &FieldPa
         let path = path.child("configMap");
         let to = Reference { kind: ObjectKind::ConfigMap, name: &source.name, optional: source.optional == Some(true) };
         mode(source.default_mode, &path.child("defaultMode"), check);
+        user(source.default_user, &path.child("defaultUser"), check);
         keys(&to, source.items.as_ref(), &path, "name", check);
     }
     if let Some(source) = &volume.secret {
@@ -112,11 +113,13 @@ pub(super) fn volume(volume: &v1::Volume, pod: &Surroundings<'_>, path: &FieldPa
         let name = source.secret_name.as_deref().unwrap_or_default();
         let to = Reference { kind: ObjectKind::Secret, name, optional: source.optional == Some(true) };
         mode(source.default_mode, &path.child("defaultMode"), check);
+        user(source.default_user, &path.child("defaultUser"), check);
         keys(&to, source.items.as_ref(), &path, "secretName", check);
     }
     if let Some(source) = &volume.downward_api {
         let path = path.child("downwardAPI");
         mode(source.default_mode, &path.child("defaultMode"), check);
+        user(source.default_user, &path.child("defaultUser"), check);
         own_files(source.items.as_ref(), pod, &path, check);
     }
     if let Some(source) = &volume.projected {
@@ -136,6 +139,7 @@ pub(super) fn volume(volume: &v1::Volume, pod: &Surroundings<'_>, path: &FieldPa
 
 fn projected(source: &v1::ProjectedVolumeSource, pod: &Surroundings<'_>, path: &FieldPath, check: &mut Check<'_>) {
     mode(source.default_mode, &path.child("defaultMode"), check);
+    user(source.default_user, &path.child("defaultUser"), check);
     for (path, one) in each(source.sources.as_ref(), &path.child("sources")) {
         let given = [
             one.config_map.is_some(),
@@ -169,6 +173,13 @@ fn mode(mode: Option<i32>, field: &FieldPath, check: &mut Check<'_>) {
     }
 }
 
+/// A file's owner.
+fn user(user: Option<i64>, field: &FieldPath, check: &mut Check<'_>) {
+    if let Some(user) = user.filter(|user| !(0..=i64::from(i32::MAX)).contains(user)) {
+        check.report(Diagnostic::invalid(field, user, "must be between 0 and 2147483647, inclusive"));
+    }
+}
+
 /// A file's path in its volume.
 fn file_path(text: &str, field: &FieldPath, check: &mut Check<'_>) {
     if text.is_empty() {
@@ -195,6 +206,7 @@ fn keys(to: &Reference<'_>, items: Option<&Vec<v1::KeyToPath>>, path: &FieldPath
         }
         file_path(&item.path, &path.child("path"), check);
         mode(item.mode, &path.child("mode"), check);
+        user(item.user, &path.child("user"), check);
     }
 }
 
@@ -208,6 +220,7 @@ fn own_files(
     for (path, item) in each(items, &path.child("items")) {
         file_path(&item.path, &path.child("path"), check);
         mode(item.mode, &path.child("mode"), check);
+        user(item.user, &path.child("user"), check);
         match (&item.field_ref, &item.resource_field_ref) {
             (Some(_), Some(_)) => {
                 let detail = "Invalid value: fieldRef and resourceFieldRef can not be specified simultaneously";

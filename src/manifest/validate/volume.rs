@@ -14,6 +14,7 @@ const HOST_PATH_TYPES: &[&str] =
     &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
 const PROPAGATIONS: &[&str] = &["Bidirectional", "HostToContainer", "None"];
 const RECURSIVE: &[&str] = &["Disabled", "Enabled", "IfPossible"];
+const BIND_OPTIONS: &[&str] = &["noexec", "nodev", "nosuid"];
 
 /// Checks the pod's volumes.
 pub(super) fn volumes(pod: &Surroundings<'_>, path: &FieldPath, check: &mut Check<'_>) {
@@ -106,6 +107,22 @@ pub(super) fn mounts(container: &v1::Container, pod: &Surroundings<'_>, path: &F
         sub_path(mount, &path, check);
         propagation(mount, container, &path.child("mountPropagation"), check);
         recursive_read_only(mount, &path.child("recursiveReadOnly"), check);
+        bind_options(mount, pod.spec, &path.child("bindMountOptions"), check);
+    }
+}
+
+/// Those of Kubernetes' alpha VolumeBindMountOptions (1.37).
+fn bind_options(mount: &v1::VolumeMount, spec: &v1::PodSpec, field: &FieldPath, check: &mut Check<'_>) {
+    let mut seen = HashSet::new();
+    for (path, option) in each(mount.bind_mount_options.as_ref(), field) {
+        check.one_of(&path, Some(option), BIND_OPTIONS);
+        if !seen.insert(option) {
+            check.report(Diagnostic::duplicate(&path, option));
+        }
+    }
+    let volume = spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+    if !seen.is_empty() && volume.is_some_and(|volume| volume.image.is_some()) {
+        check.report(Diagnostic::forbidden(field, "may not be used with image volumes"));
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 
-use crate::plan::FilePlan;
+use crate::plan::{FilePlan, IdRange};
 use crate::runtime::tree;
 
 /// What went wrong: call, path, cause.
@@ -25,11 +25,21 @@ pub(super) struct Owners {
     pub(super) user: Option<u32>,
     /// fsGroup: may read.
     pub(super) group: Option<u32>,
+    /// What the container's ids are on the host; `None`: the same.
+    pub(super) ids: Option<IdRange>,
 }
 
 impl Owners {
     fn own(self, path: &Path) -> io::Result<()> {
         chown(path, self.user, self.group.or(self.user))
+    }
+
+    /// A file that has an owner of its own.
+    fn own_file(self, path: &Path, user: Option<u32>) -> io::Result<()> {
+        let Some(user) = user else { return self.own(path) };
+        let host = self.ids.map_or(Some(user), |ids| ids.host(user));
+        let host = host.ok_or_else(|| io::Error::other(format!("user {user} is none of the pod's user namespace")))?;
+        chown(path, Some(host), self.group.or(self.user))
     }
 }
 
@@ -117,7 +127,7 @@ fn write(path: &Path, plan: &FilePlan, owners: Owners) -> io::Result<()> {
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(&plan.content.0)?;
     // Before the mode: a change of owner may take bits away.
-    owners.own(path)?;
+    owners.own_file(path, plan.user)?;
     file.set_permissions(Permissions::from_mode(plan.mode | owners.group.map_or(0, |_| GROUP_READS)))
 }
 
@@ -139,10 +149,12 @@ mod tests {
         let file = |path: &str, mode, text: &str| FilePlan {
             path: path.into(),
             mode,
+            user: None,
             content: Content(text.as_bytes().to_vec()),
         };
-        let files = [file("a", 0o644, "1"), file("d/b", 0o400, "2"), file("d/e/c", 0o600, "3")];
-        create(dir.path(), &files, Owners { user: None, group: Some(77) }).unwrap();
+        let mut files = [file("a", 0o644, "1"), file("d/b", 0o400, "2"), file("d/e/c", 0o600, "3")];
+        files[2].user = Some(55);
+        create(dir.path(), &files, Owners { user: None, group: Some(77), ids: None }).unwrap();
         let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().mode() & 0o7777;
         let link = |path: &str| fs::read_link(dir.path().join(path)).unwrap().display().to_string();
         assert_eq!((link("a"), link("d")), ("..data/a".into(), "..data/d".into()), "R10.6");
@@ -151,6 +163,7 @@ mod tests {
         assert_eq!((mode("a"), mode("d/b"), mode("d/e/c"), mode("d/e")), (0o644, 0o440, 0o640, 0o2755), "R10.6");
         assert_eq!((mode("."), mode("d")), (0o2777, 0o2755), "R10.6: fsGroup's, and what is made in it too");
         assert_eq!(["d/b", "d", "."].map(|path| fs::metadata(dir.path().join(path)).unwrap().gid()), [77; 3], "R10.6");
+        assert_eq!(["d/e", "d/e/c", "a"].map(|path| fs::metadata(dir.path().join(path)).unwrap().uid()), [0, 55, 0]);
         let names = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
         assert_eq!(names().len(), 4, "{:?}", names());
         // Others in their place: what was open stays as it was, and so does a place of a mount.
@@ -160,7 +173,7 @@ mod tests {
         replace(
             dir.path(),
             &[file("a", 0o644, "new"), files[1].clone(), files[2].clone()],
-            Owners { user: None, group: Some(77) },
+            Owners { user: None, group: Some(77), ids: None },
         )
         .unwrap();
         assert_ne!(link("..data"), before);
@@ -170,7 +183,7 @@ mod tests {
         // It can't be done: nothing has changed.
         let broken = [file("a", 0o644, "x"), file("a/b", 0o644, "y")];
         let now = link("..data");
-        assert!(replace(dir.path(), &broken, Owners { user: None, group: None }).is_err());
+        assert!(replace(dir.path(), &broken, Owners { user: None, group: None, ids: None }).is_err());
         assert_eq!(
             (fs::read_to_string(dir.path().join("a")).unwrap(), link("..data"), names().len()),
             ("new".into(), now, 5)

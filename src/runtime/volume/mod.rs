@@ -123,7 +123,7 @@ fn fill_empty_dir(plan: &VolumePlan, made: &Path, owners: config::Owners) -> Res
 /// Whose a volume's files are, as the host sees them.
 fn owners(plan: &VolumePlan, ids: Option<IdRange>) -> config::Owners {
     let group = plan.fs_group.map(|group| ids.and_then(|ids| ids.host(group)).unwrap_or(group));
-    config::Owners { user: ids.map(|ids| ids.first), group }
+    config::Owners { user: ids.map(|ids| ids.first), group, ids }
 }
 
 /// Gives a volume of files other contents, in place of those it was created with.
