@@ -394,16 +394,14 @@ pub struct ContainerPlan {
     pub root: RootAccess,
     /// The whole OCI config, but for `root.path`, which the helper sets to where it mounts the root file system.
     pub spec: Spec,
-    /// Sources of mounts in `spec` that must be resolved below a volume first (`subPath`): for the mount at this
-    /// destination, the part of the path below its source.
+    /// Sources of mounts in `spec` that must be resolved below a volume first.
     pub sub_paths: Vec<SubPath>,
     /// Mounts of `spec` that share what is mounted in them with another mount namespace (Bidirectional).
     pub shared: Vec<SharedMount>,
     /// Indices of the mounts of `spec` that show what was made for this pod alone: they get its SELinux label
     /// (`linux.mountLabel`), as the kubelet asks of a container runtime.
     pub private: Vec<usize>,
-    /// Indices of the mounts of `spec` that show volumes of files (R10.6): the container may not write to them, but what
-    /// it mounts in them gets a place there, as the kubelet has it.
+    /// Indices of the mounts of `spec` that show volumes of files (R10.6), which have places for mounts all the same.
     pub config_volumes: Vec<usize>,
     /// Files to make in the attempt's folder before the mounts: (path, mode).
     pub files: Vec<(PathBuf, u32)>,
