@@ -130,14 +130,12 @@ fn a_crowd_that_says_nothing_makes_room() {
     waiting.ask(Request::Stop { grace_period: None }).unwrap();
     let index = server.accept().new[0];
     assert_eq!(server.read(index), [Request::Stop { grace_period: None }]);
-    let crowd: Vec<_> = (0..200)
-        .map(|_| UnixStream::connect(dir.path().join(SOCKET)).unwrap())
-        .map(|stream| {
-            let admitted = server.accept();
-            assert!(admitted.new.len() == 1 && !admitted.overloaded);
-            stream
-        })
-        .collect();
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        crowd.push(UnixStream::connect(dir.path().join(SOCKET)).unwrap());
+        let admitted = server.accept();
+        assert!(admitted.new.len() == 1 && !admitted.overloaded);
+    }
     let mut killer = Client::connect(dir.path()).unwrap();
     killer.ask(Request::Kill).unwrap();
     let killers = server.accept().new[0];

@@ -72,6 +72,7 @@ pub(crate) fn expand(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
