@@ -35,10 +35,11 @@ pub(crate) fn refuse_unsupported(ask: &Ask) -> Result<(), ConfigError> {
         Err(ask.create(field, ConfigCause::Unsupported { value: value.to_owned(), advice }))
     };
     let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    if let Some(process) = base.process() {
-        if filled(process.selinux_label()) && ask.node.selinux == SeLinux::Off {
-            return refuse("process.selinuxLabel", "SELinux, which is not enabled on this box,", "take the label out");
-        }
+    if let Some(process) = base.process()
+        && filled(process.selinux_label())
+        && ask.node.selinux == SeLinux::Off
+    {
+        return refuse("process.selinuxLabel", "SELinux, which is not enabled on this box,", "take the label out");
     }
     if let Some((field, value, advice)) = unsupported::first(base, ask.node.cgroups) {
         return refuse(&field, &value, advice);

@@ -106,8 +106,7 @@ fn volumes_in_volumes_of_files() {
         merge(&mut file, &json!({"subPath": "f"}));
         let mounts = json!({"volumeMounts": [mount("files", "/f"), mount("inner", "/f/in/deep"), file,
             mount("projected", "/p"), mount("inner", "/p/x")]});
-        let script = format!(
-            "echo $(cat /f/name) $(cat /p/name) $(cat /f/in/deep/f /f/file) > /t/line; say $(cat /t/line); \
+        let script = "echo $(cat /f/name) $(cat /p/name) $(cat /f/in/deep/f /f/file) > /t/line; say $(cat /t/line; \
              touch /f/in/deep/new && say written; (touch /f/y) 2>/dev/null || say kept; [ -d /p/x/ ] && say $(stat -c %a:%u /f/in)"
         );
         let one = main("one", &script, mounts.clone());
