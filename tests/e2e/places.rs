@@ -106,12 +106,11 @@ fn volumes_in_volumes_of_files() {
         merge(&mut file, &json!({"subPath": "f"}));
         let mounts = json!({"volumeMounts": [mount("files", "/f"), mount("inner", "/f/in/deep"), file,
             mount("projected", "/p"), mount("inner", "/p/x")]});
-        let script = "echo $(cat /f/name) $(cat /p/name) $(cat /f/in/deep/f /f/file) > /t/line; say $(cat /t/line; \
-             touch /f/in/deep/new && say written; (touch /f/y) 2>/dev/null || say kept; [ -d /p/x/ ] && say $(stat -c %a:%u /f/in)"
-        );
-        let one = main("one", &script, mounts.clone());
+        let script = "echo $(cat /f/name) $(cat /p/name) $(cat /f/in/deep/f /f/file) > /t/line; say $(cat /t/line); \
+             touch /f/in/deep/new && say written; (touch /f/y) 2>/dev/null || say kept; [ -d /p/x/ ] && say $(stat -c %a:%u /f/in)";
+        let one = main("one", script, mounts.clone());
         let pod = case.pod().spec(spec).init(main("fill", "echo it > /i/f", fill)).init(one);
-        let mut run = case.start(&pod.container(main("main", &script, mounts)));
+        let mut run = case.start(&pod.container(main("main", script, mounts)));
         assert_eq!(run.end(), 0, "{}", run.stderr());
         let line = format!("{0} {0} it it", case.name());
         let each = [&line, "written", "kept", "755:0"].map(str::to_owned);

@@ -7,8 +7,6 @@ use super::{Fate, Table, later, refused};
 const CLUSTER: Fate =
     refused("volumes of a cluster's storage are not supported", "mount the storage on this box and use hostPath");
 
-/// Alpha in Kubernetes.
-
 /// What to do where a cluster would issue something.
 const SECRET: &str = "give it as a Secret with --config and project that";
 
