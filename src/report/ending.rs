@@ -114,16 +114,21 @@ fn failure(container: &ContainerStatus, how: &Terminated) -> String {
     };
     let what = match (how.reason, how.signal) {
         (TerminatedReason::StartError, _) => "could not be started".to_owned(),
-        (TerminatedReason::OOMKilled, _) => format!("ran out of memory, exit code {}", how.exit_code),
+        (TerminatedReason::OOMKilled, Some(9)) => format!("ran out of memory, exit code {}", how.exit_code),
         (TerminatedReason::ContainerStatusUnknown, _) => "ended, nobody saw how".to_owned(),
-        (TerminatedReason::Error | TerminatedReason::Completed, Some(signal)) => {
-            format!("was ended by signal {signal}, exit code {}", how.exit_code)
+        (_, Some(signal)) => format!("was ended by signal {signal}, exit code {}", how.exit_code),
+        (_, None) => format!("exited {}", how.exit_code),
+    };
+    // The reason is the kubelet's: it stands for any process of the container.
+    let other = match (how.reason, how.signal) {
+        (TerminatedReason::OOMKilled, signal) if signal != Some(9) => {
+            ", after one of its processes was killed for lack of memory"
         }
-        (TerminatedReason::Error | TerminatedReason::Completed, None) => format!("exited {}", how.exit_code),
+        _ => "",
     };
     let message = telling_line(&how.message);
     let message = if message.is_empty() { String::new() } else { format!(": {message}") };
-    format!("{kind} {:?} {what} ({:?}){message}", container.name, how.reason)
+    format!("{kind} {:?} {what}{other} ({:?}){message}", container.name, how.reason)
 }
 
 /// The last thing that is said is mostly why: of several lines the last that isn't empty.

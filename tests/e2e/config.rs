@@ -246,6 +246,30 @@ fn out_of_memory() {
     assert_eq!(code, 137);
 }
 
+/// A process of a container is killed for lack of memory, the container ends by itself: its code and how it ended stay its
+/// own. On v2 the whole container would be killed (memory.oom.group).
+#[test]
+fn out_of_memory_and_on() {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        println!("skipped: on v2 the kernel kills the whole container");
+        return;
+    }
+    let note = "one of its processes was killed for lack of memory";
+    for (code, reason) in [(0, "Completed"), (3, "OOMKilled"), (137, "OOMKilled")] {
+        let Some(case) = Case::new(&format!("oom-on-{code}")) else { return };
+        let script = format!("tail /dev/zero; say tail $?; exit {code}");
+        let limit = json!({"resources": {"limits": {"memory": "32Mi"}}});
+        let mut run = case.start(&case.pod().container(main("main", &script, limit)));
+        assert_eq!(run.end(), code);
+        assert_eq!(case.trace(), ["tail 137"]);
+        assert_eq!(case.ended("main"), (code.into(), reason.into()));
+        let words = run.stderr();
+        assert!(words.contains(&format!("main exited {code}; {note}")), "{words}");
+        assert_eq!(words.contains(&format!("exited {code}, after {note} (OOMKilled)")), code != 0, "{words}");
+        assert!(!words.contains("out of memory"), "{words}");
+    }
+}
+
 /// R10.8: an own pid namespace per container, whose pid 1 is what the manifest says.
 #[test]
 fn the_command_is_pid_1() {

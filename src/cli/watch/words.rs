@@ -59,13 +59,22 @@ pub struct How {
     pub requested: bool,
 }
 
+impl How {
+    /// The OOM killer sends SIGKILL, but not only it. What it has killed before may be another process of the container,
+    /// which lived on.
+    fn was_killed_for_memory(&self) -> bool {
+        self.oom == OomKilled::Yes && matches!(self.exit, Exit::Signal(9)) && self.sent != Some(Sent::Kill)
+    }
+}
+
 impl fmt::Display for How {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.exit, self.oom) {
-            (_, OomKilled::Yes) => f.write_str("was killed: out of memory")?,
-            (Exit::Code(code), OomKilled::No) => write!(f, "exited {code}")?,
-            (Exit::Signal(signal), OomKilled::No) => write!(f, "ended by {}", signal_name(signal))?,
-            (Exit::Unknown, OomKilled::No) => f.write_str("ended, nobody saw how")?,
+        let was_killed = self.was_killed_for_memory();
+        match self.exit {
+            Exit::Signal(_) if was_killed => f.write_str("was killed: out of memory")?,
+            Exit::Code(code) => write!(f, "exited {code}")?,
+            Exit::Signal(signal) => write!(f, "ended by {}", signal_name(signal))?,
+            Exit::Unknown => f.write_str("ended, nobody saw how")?,
         }
         match (self.sent, self.why) {
             // Whatever ended it, it was nobody here.
@@ -73,6 +82,9 @@ impl fmt::Display for How {
             (Some(Sent::Kill), _) => f.write_str(", killed by barepod")?,
             (Some(Sent::Stop), Why::Pod | Why::Unsaid) if self.requested => f.write_str(", stopped on request")?,
             (Some(Sent::Stop), why) => write!(f, ", stopped{}", why.in_words())?,
+        }
+        if self.oom == OomKilled::Yes && !was_killed {
+            f.write_str("; one of its processes was killed for lack of memory")?;
         }
         self.ran.map_or(Ok(()), |ran| write!(f, " ({})", span(ran)))
     }
@@ -137,6 +149,30 @@ mod tests {
             (Exit::Signal(9), Some(Sent::Kill), Why::Pod, true, "ended by SIGKILL, killed by barepod (34 ms)"),
         ] {
             assert_eq!(how(exit, sent, why, requested), want);
+        }
+    }
+
+    /// The OOM killer ended a container only where SIGKILL did, and barepod didn't send it.
+    #[test]
+    fn only_who_was_killed_for_memory_is_said_to_be() {
+        let how = |exit, sent| {
+            let requested = sent == Some(Sent::Stop);
+            How { exit, oom: OomKilled::Yes, ran: Some(Duration::from_millis(34)), sent, why: Why::Pod, requested }
+                .to_string()
+        };
+        let note = "; one of its processes was killed for lack of memory (34 ms)";
+        assert_eq!(how(Exit::Signal(9), None), "was killed: out of memory (34 ms)");
+        for (exit, sent, want) in [
+            (Exit::Code(0), None, "exited 0"),
+            (Exit::Code(3), None, "exited 3"),
+            // A shell hands on how its child ended.
+            (Exit::Code(137), None, "exited 137"),
+            (Exit::Code(0), Some(Sent::Stop), "exited 0, stopped on request"),
+            (Exit::Signal(15), None, "ended by SIGTERM"),
+            (Exit::Signal(9), Some(Sent::Kill), "ended by SIGKILL, killed by barepod"),
+            (Exit::Unknown, None, "ended, nobody saw how"),
+        ] {
+            assert_eq!(how(exit, sent), format!("{want}{note}"));
         }
     }
 

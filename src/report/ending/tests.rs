@@ -65,6 +65,15 @@ fn a_failures_last_line_says_why() {
             r#"container "web" ran out of memory, exit code 137 (OOMKilled)"#,
         ),
         (
+            ended(Kind::Main, 3, None, OOMKilled, ""),
+            r#"container "web" exited 3, after one of its processes was killed for lack of memory (OOMKilled)"#,
+        ),
+        (
+            ended(Kind::Main, 143, Some(15), OOMKilled, "no memory"),
+            "container \"web\" was ended by signal 15, exit code 143, after one of its processes was killed for lack of \
+             memory (OOMKilled): no memory",
+        ),
+        (
             ended(Kind::Main, 128, None, StartError, "/x: no such file"),
             r#"container "web" could not be started (StartError): /x: no such file"#,
         ),

@@ -135,6 +135,10 @@ fn terminated_reasons() {
         (Exit::Code(3), OomKilled::No, 3, None, Error),
         (Exit::Signal(11), OomKilled::No, 139, Some(11), Error),
         (Exit::Signal(9), OomKilled::Yes, 137, Some(9), OOMKilled),
+        // Another process of it was killed before. containerd has OOMKilled even for 0.
+        (Exit::Code(0), OomKilled::Yes, 0, None, Completed),
+        (Exit::Code(3), OomKilled::Yes, 3, None, OOMKilled),
+        (Exit::Signal(15), OomKilled::Yes, 143, Some(15), OOMKilled),
         (Exit::Unknown, OomKilled::No, 137, None, ContainerStatusUnknown),
     ] {
         let script = AttemptScript { ends: Some((secs(1.0), exit)), oom_killed, ..AttemptScript::default() };
