@@ -32,6 +32,7 @@ mod faults;
 mod hanging;
 mod harness;
 mod hooks;
+mod host_cgroups;
 mod huge_pages;
 mod killed;
 mod names;

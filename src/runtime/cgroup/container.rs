@@ -254,6 +254,12 @@ impl Hierarchies {
         }
     }
 
+    /// Whether what `hide` and `show_none` do changes what is seen at a path or below.
+    pub(crate) fn is_hidden_at(&self, path: &Path) -> bool {
+        let points = self.v1.iter().map(|(_, point)| point.as_path()).chain([Path::new(ROOT)]);
+        points.into_iter().any(|point| point.starts_with(path) || path.starts_with(point))
+    }
+
     /// Takes all v1 hierarchies out of this process' mount namespace, which must be its own, so that libcontainer
     /// finds a box without any.
     pub(crate) fn hide(&self) -> Result<(), CgroupError> {
@@ -282,6 +288,26 @@ mod tests {
 
     fn files(settings: &[Setting]) -> Vec<String> {
         settings.iter().map(|one| format!("{}={}", one.file, one.value)).collect()
+    }
+
+    #[test]
+    fn what_is_hidden_is_known() {
+        let v1 =
+            vec![(vec!["cpu".to_owned()], "/cg/cpu".into()), (vec!["pids".to_owned()], "/sys/fs/cgroup/pids".into())];
+        let hierarchies = Hierarchies { v1, ..Hierarchies::none() };
+        for (path, hidden) in [
+            ("/", true),
+            ("/sys", true),
+            ("/sys/fs/cgroup", true),
+            ("/sys/fs/cgroup/pids/a", true),
+            ("/cg", true),
+            ("/cg/cpu/a", true),
+            ("/cg/cpuacct", false),
+            ("/sys/fs/bpf", false),
+            ("/sys/fs/cgroups", false),
+        ] {
+            assert_eq!(hierarchies.is_hidden_at(Path::new(path)), hidden, "{path}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Bind mounts whose source libcontainer can't open itself or would mount otherwise than the config says: in a user
 //! namespace, and with a propagation of their own. libcontainer gives all mounts the propagation of the root and clones
 //! what it finds at a source with the propagation that it has there. So each is bound to a place of the helper's first,
-//! with the right owners and propagation, and that place becomes the source. What else of a config's mounts is done here:
+//! with the right owners and propagation, and that place becomes the source. So are the box's cgroups, which the helper
+//! hides from libcontainer before it mounts anything. What else of a config's mounts is done here:
 //! see `prepare`.
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use super::users::Users;
 use super::working_directory::WorkingDirectory;
 use super::{file_systems, options};
 use crate::plan::{ContainerPlan, SharedMount};
+use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files::{self, Create, Kind, SubPathFault};
 use crate::runtime::mount::make_private;
 
@@ -59,11 +61,18 @@ pub(super) fn prepare(
         || !shared.is_empty()
         || !outer.is_empty()
         || spec.mounts().iter().flatten().any(|mount| depth(mount).is_some() && is_slave(mount));
+    // Without hierarchies their usual place is hidden all the same.
+    let hierarchies = Hierarchies::discover().unwrap_or_else(|_| Hierarchies::none());
+    let is_hidden = |mount: &Mount, source: &Path| {
+        depth(mount).is_some() && fs::canonicalize(source).is_ok_and(|real| hierarchies.is_hidden_at(&real))
+    };
     let mut left = Vec::new();
     for ((number, mut mount), place) in spec.mounts_mut().take().into_iter().flatten().enumerate().zip(&map.mounts) {
         let mapped = mount.uid_mappings().is_some();
         mount.set_uid_mappings(None).set_gid_mappings(None);
-        let (Some(source), true) = (mount.source().clone(), all_binds || is_ours(&mount, users)) else {
+        let source = mount.source().clone();
+        let is_needed = |source: &PathBuf| all_binds || is_ours(&mount, users) || is_hidden(&mount, source);
+        let Some(source) = source.filter(is_needed) else {
             left.push(mount);
             continue;
         };
