@@ -11,7 +11,7 @@ use crate::plan::cpus::{Cpu, CpuSet, allot as choose, wants_exclusive};
 use crate::plan::{NodeFacts, PodPlan};
 use crate::runtime::node;
 use crate::store::PodStore;
-use crate::store::cpus::{CpuBook, lost};
+use crate::store::cpus::{CpuBook, left};
 use crate::store::layout::Layout;
 use crate::supervisor::cpus::{CpuError, share_out, taken};
 
@@ -47,20 +47,20 @@ pub(super) fn allot(
     plan: &mut PodPlan,
 ) -> Result<Option<String>, CliError> {
     let Some(spec) = &pod.spec else { return Ok(None) };
-    // What a killed supervisor left may still run on cpus that are to be given away. Before the lock: it may take a while.
-    for found in lost(layout)? {
+    // What a killed supervisor or a failed removal left may still run on cpus that are to be given away. Before the lock: it may take a while.
+    for found in left(layout)? {
         recover::clean_if_lost(layout, &found.namespace, &found.name)?;
     }
     let book = CpuBook::open(layout)?;
-    let taken = taken(&book.living()?).map_err(CpuError::from)?;
-    let left = box_has.all.without(&taken);
-    let free = left.without(&box_has.reserved);
+    let taken = taken(&book.sharers()?).map_err(CpuError::from)?;
+    let rest = box_has.all.without(&taken);
+    let free = rest.without(&box_has.reserved);
     let chosen = choose(spec, &free, &box_has.cpus);
     let rejected = |why: &dyn std::fmt::Display| Some(format!("Allocate failed due to {why}, which is unexpected"));
     let why = match chosen {
         Err(error) => rejected(&error),
         // Others may have been told to reserve other ones.
-        Ok(all) if all.values().fold(left, |left, own| left.without(own)).is_empty() => {
+        Ok(all) if all.values().fold(rest, |rest, own| rest.without(own)).is_empty() => {
             rejected(&"no cpu would be left for everybody else")
         }
         Ok(all) => {
@@ -73,10 +73,10 @@ pub(super) fn allot(
     Ok(why)
 }
 
-/// After a pod whose supervisor was killed: what it had for itself is everybody's again.
+/// After a pod that has been swept: what it had for itself is everybody's again where all of it is gone.
 pub(super) fn give_back(layout: &Layout, store: &PodStore) -> Result<(), CliError> {
     let Some(book) = CpuBook::open_if_used(layout)? else { return Ok(()) };
-    book.forget(store.dir())?;
+    book.give_back(store)?;
     // <parent>/barepod/<the pod's own>
     let parent = store.ledger().cgroup.ancestors().nth(2).map(Path::to_owned);
     let shared = share_out(&book, &parent.unwrap_or_else(|| "/".into()));

@@ -53,7 +53,6 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
 fn forget(layout: &Layout, mut store: PodStore, name: &str) -> Result<(), CliError> {
     if store.ledger().stage != Stage::Ended {
         let left = recover::sweep_pod(layout, &store);
-        let given_back = cpus::give_back(layout, &store);
         match store.finish(left) {
             Ok(left) if left.words().is_empty() => {}
             Ok(left) => {
@@ -63,7 +62,7 @@ fn forget(layout: &Layout, mut store: PodStore, name: &str) -> Result<(), CliErr
             Err(error) if store.ledger().stage != Stage::Ended => return Err(error.into()),
             Err(_) => {}
         }
-        given_back?;
+        cpus::give_back(layout, &store)?;
     }
     Ok(store.remove()?)
 }

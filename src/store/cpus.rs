@@ -1,6 +1,7 @@
 //! Which pods of this root have cpus for themselves. Each pod's are in its own folder, so that they go with it, and count
-//! only while its supervisor holds the pod's lock, so that a dead one's are free. One lock keeps two pods from taking
-//! the same; it is held for a moment each time.
+//! until the pod's ledger says that all of it is gone, as its ids do ([`super::ids`]): whatever became of its sandbox or of
+//! its supervisor, processes of it may still use them. One lock keeps two pods from taking the same; it is held for a
+//! moment each time.
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -12,9 +13,10 @@ use nix::fcntl::{FcntlArg, fcntl};
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
+use super::ledger::{Ledger, Stage};
 use super::lock::{pause, whole_file};
 use super::read::{self, Found, Life};
-use super::{Error, atomic, io_error};
+use super::{Error, PodStore, atomic, io_error};
 
 /// In a pod's folder.
 const FILE: &str = "cpus.json";
@@ -43,11 +45,9 @@ pub struct CpuBook<'a> {
     _lock: File,
 }
 
-/// A pod that is supervised now.
+/// A pod of which something may run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Living {
-    /// Its folder.
-    pub dir: PathBuf,
+pub struct Sharer {
     /// Its cgroup, relative to the hierarchies' roots.
     pub cgroup: PathBuf,
     /// What its containers have for themselves.
@@ -93,28 +93,25 @@ impl<'a> CpuBook<'a> {
     /// # Errors
     /// Where a pod's files can't be read.
     pub fn close(self) -> Result<(), Error> {
-        if self.living()?.iter().all(|pod| pod.exclusive.is_empty()) {
+        if self.sharers()?.iter().all(|pod| pod.exclusive.is_empty()) {
             // Still locked: whoever waits for it finds that it locks nothing any more.
             let _ = fs::remove_file(self.layout.root.join(LOCK));
         }
         Ok(())
     }
 
-    /// All pods that are supervised now.
+    /// All pods of which something may run.
     ///
     /// # Errors
     /// Where a pod's files can't be read.
-    pub fn living(&self) -> Result<Vec<Living>, Error> {
-        let mut living = Vec::new();
+    pub fn sharers(&self) -> Result<Vec<Sharer>, Error> {
+        let mut sharers = Vec::new();
         for found in read::list(self.layout)? {
-            if found.life()? == Life::Running
-                && let Some(ledger) = found.ledger()?
-            {
-                let exclusive = exclusive(&found.dir)?;
-                living.push(Living { dir: found.dir, cgroup: ledger.cgroup, exclusive });
+            if let Some(ledger) = found.ledger()?.filter(may_run) {
+                sharers.push(Sharer { cgroup: ledger.cgroup, exclusive: exclusive(&found.dir)? });
             }
         }
-        Ok(living)
+        Ok(sharers)
     }
 
     /// Writes down what a pod has, whose lock the caller holds.
@@ -125,12 +122,15 @@ impl<'a> CpuBook<'a> {
         atomic::replace(dir, FILE, &Record { version: VERSION, containers: exclusive.clone() })
     }
 
-    /// It has none any more.
+    /// It has none any more, if all of it is gone; else they stay its own.
     ///
     /// # Errors
     /// Where that can't be written.
-    pub fn forget(&self, dir: &Path) -> Result<(), Error> {
-        let path = dir.join(FILE);
+    pub fn give_back(&self, store: &PodStore) -> Result<(), Error> {
+        if store.ledger().stage != Stage::Ended {
+            return Ok(());
+        }
+        let path = store.dir().join(FILE);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(&path, "unlink")(error)),
             Ok(()) | Err(_) => Ok(()),
@@ -138,18 +138,25 @@ impl<'a> CpuBook<'a> {
     }
 }
 
-/// Pods whose supervisor died while they had cpus for themselves: what is left of them may still use these.
+/// Pods that have cpus for themselves though nobody runs them: their supervisor died, or something of them could not be
+/// removed. What is left of them may still use these.
 ///
 /// # Errors
 /// Where a pod's files can't be read.
-pub fn lost(layout: &Layout) -> Result<Vec<Found>, Error> {
-    let mut lost = Vec::new();
+pub fn left(layout: &Layout) -> Result<Vec<Found>, Error> {
+    let mut left = Vec::new();
     for found in read::list(layout)? {
-        if found.dir.join(FILE).exists() && found.life()? == Life::Lost {
-            lost.push(found);
+        if found.dir.join(FILE).exists() && matches!(found.life()?, Life::Lost | Life::Left) {
+            left.push(found);
         }
     }
-    Ok(lost)
+    Ok(left)
+}
+
+/// Whether processes of a pod may be there. A folder that was copied from below another root has none, and no cgroup.
+fn may_run(ledger: &Ledger) -> bool {
+    let is_here = !ledger.cgroup.as_os_str().is_empty() && !ledger.is_of_another_boot();
+    is_here && matches!(ledger.stage, Stage::Live | Stage::Left)
 }
 
 /// Waits for the lock, not for ever; `false`: its file was taken away meanwhile.
@@ -184,9 +191,8 @@ fn exclusive(dir: &Path) -> Result<Exclusive, Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::PodStore;
     use crate::store::identity::Identity;
-    use crate::store::ledger::Ledger;
+    use crate::store::ledger::Remains;
 
     fn pod(layout: &Layout, name: &str) -> PodStore {
         let pod = Identity::new(layout, "default", name, name);
@@ -194,32 +200,64 @@ mod tests {
         PodStore::create(layout, ledger).unwrap()
     }
 
-    fn names(pods: &[Living]) -> Vec<String> {
-        let name = |pod: &Living| format!("{} {:?}", pod.cgroup.display(), pod.exclusive);
+    fn names(pods: &[Sharer]) -> Vec<String> {
+        let name = |pod: &Sharer| format!("{} {:?}", pod.cgroup.display(), pod.exclusive);
         pods.iter().map(name).collect()
     }
 
-    /// What a pod has counts as long as its supervisor lives; what is left of a killed one can be found.
+    fn own() -> Exclusive {
+        Exclusive::from([("web".into(), "1-2".into())])
+    }
+
+    /// What a pod has counts until all of it is gone: not only as long as its supervisor lives.
     #[test]
-    fn the_dead_have_nothing() {
+    fn what_may_run_keeps_its_cpus() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::at(dir.path());
         assert!(CpuBook::open_if_used(&layout).unwrap().is_none());
         let (one, other) = (pod(&layout, "one"), pod(&layout, "other"));
         let book = CpuBook::open(&layout).unwrap();
-        book.note(one.dir(), &Exclusive::from([("web".into(), "1-2".into())])).unwrap();
-        assert_eq!(names(&book.living().unwrap()), [r#"/barepod/podone {"web": "1-2"}"#, "/barepod/podother {}"]);
+        book.note(one.dir(), &own()).unwrap();
+        let both = [r#"/barepod/podone {"web": "1-2"}"#, "/barepod/podother {}"];
+        assert_eq!(names(&book.sharers().unwrap()), both);
+        book.give_back(&one).unwrap();
         book.close().unwrap();
         let book = CpuBook::open_if_used(&layout).unwrap().unwrap();
-        assert!(lost(&layout).unwrap().is_empty());
+        assert_eq!(names(&book.sharers().unwrap()), both, "it runs");
+        assert!(left(&layout).unwrap().is_empty());
         drop(one);
-        assert_eq!(names(&book.living().unwrap()), ["/barepod/podother {}"]);
-        assert_eq!(lost(&layout).unwrap().len(), 1);
-        book.forget(&layout.pod_dir("default", "one")).unwrap();
-        assert!(lost(&layout).unwrap().is_empty());
+        assert_eq!(names(&book.sharers().unwrap()), both, "its supervisor was killed, its containers may run");
+        assert_eq!(left(&layout).unwrap().len(), 1);
+        let mut one = PodStore::take_over(&layout, "default", "one", &|_| {}).unwrap();
+        let _ = one.finish(Remains::of(["a process that doesn't die"])).unwrap();
+        book.give_back(&one).unwrap();
+        assert_eq!(names(&book.sharers().unwrap()), both, "something of it was left");
+        assert_eq!(left(&layout).unwrap().len(), 1);
+        let _ = one.finish(Remains::default()).unwrap();
+        assert_eq!(names(&book.sharers().unwrap()), ["/barepod/podother {}"]);
+        book.give_back(&one).unwrap();
+        assert!(!one.dir().join(FILE).exists() && left(&layout).unwrap().is_empty());
         book.close().unwrap();
         assert!(CpuBook::open_if_used(&layout).unwrap().is_none(), "nobody has any");
         drop(other);
+    }
+
+    /// The cgroup that a copied folder names is that of the pod it was copied from; after a reboot no process is left.
+    #[test]
+    fn copies_and_pods_of_another_boot_have_none() {
+        let (dir, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (layout, there) = (Layout::at(dir.path()), Layout::at(copies.path()));
+        let one = pod(&layout, "one");
+        CpuBook::open(&layout).unwrap().note(one.dir(), &own()).unwrap();
+        let copy = there.pod_dir("default", "one");
+        fs::create_dir_all(&copy).unwrap();
+        for file in ["ledger.json", FILE] {
+            fs::copy(one.dir().join(file), copy.join(file)).unwrap();
+        }
+        assert_eq!(names(&CpuBook::open(&there).unwrap().sharers().unwrap()), [""; 0]);
+        let ledger = one.ledger().clone();
+        assert!(may_run(&ledger));
+        assert!(!may_run(&Ledger { boot: "another".into(), ..ledger }));
     }
 
     /// A file that its holder took away locks nothing: who waited for it makes a new one.

@@ -1,5 +1,5 @@
 //! Cpus that containers have for themselves (`--cpu-manager static`): all other pods' containers are kept off them from
-//! before the first such container is made until its pod has ended.
+//! before the first such container is made until all of its pod is gone.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::Supervisor;
 use crate::plan::cpus::{CpuSet, Exclusive, NoCpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 use crate::store;
-use crate::store::cpus::{CpuBook, Living};
+use crate::store::cpus::{CpuBook, Sharer};
 use crate::store::layout::Layout;
 
 /// Why cpus can't be shared out.
@@ -28,7 +28,7 @@ pub enum CpuError {
 ///
 /// # Errors
 /// Where the record makes no sense.
-pub fn exclusive(pod: &Living) -> Result<Exclusive, NoCpuSet> {
+pub fn exclusive(pod: &Sharer) -> Result<Exclusive, NoCpuSet> {
     pod.exclusive.iter().map(|(name, cpus)| Ok((name.clone(), CpuSet::parse(cpus)?))).collect()
 }
 
@@ -36,7 +36,7 @@ pub fn exclusive(pod: &Living) -> Result<Exclusive, NoCpuSet> {
 ///
 /// # Errors
 /// As [`exclusive`].
-pub fn taken(pods: &[Living]) -> Result<CpuSet, NoCpuSet> {
+pub fn taken(pods: &[Sharer]) -> Result<CpuSet, NoCpuSet> {
     let mut taken = CpuSet::default();
     for pod in pods {
         taken = exclusive(pod)?.values().fold(taken, |all, cpus| all.with(cpus));
@@ -50,7 +50,7 @@ pub fn taken(pods: &[Living]) -> Result<CpuSet, NoCpuSet> {
 /// The first that couldn't be written; the others are.
 pub fn share_out(book: &CpuBook<'_>, parent: &Path) -> Result<(), CpuError> {
     let hierarchies = Hierarchies::discover()?;
-    let pods = book.living()?;
+    let pods = book.sharers()?;
     let shared = hierarchies.cpuset(parent)?.without(&taken(&pods)?);
     let mut result = Ok(());
     for pod in &pods {
@@ -71,14 +71,15 @@ impl Supervisor<'_> {
         self.warn_of_cpus(shared);
     }
 
-    /// The pod's cgroup is gone: what it had for itself is everybody's again.
+    /// The pod has ended: what it had for itself is everybody's again where all of it is gone, which its ledger says by now.
+    /// Not with its sandbox: that is made anew where it fails, and containers keep their cpus.
     pub(super) fn give_back_cpus(&mut self) {
         if self.pod.plan.cpus.is_empty() {
             return;
         }
         let layout = self.layout();
         let shared = CpuBook::open(&layout).map_err(CpuError::from).and_then(|book| {
-            book.forget(self.store.dir())?;
+            book.give_back(&self.store)?;
             let shared = share_out(&book, &self.pod.node.cgroup_parent);
             book.close()?;
             shared

@@ -281,8 +281,9 @@ impl<'a> Supervisor<'a> {
         let status = self.engine.status();
         self.pod.connection = None;
         self.control.close();
-        // Last: once the ledger says that nothing is left, nobody looks after this pod again.
+        // Late: once the ledger says that nothing is left, nobody looks after this pod again.
         let exit_code = self.settle_ledger(exit_code);
+        self.give_back_cpus();
         // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
         drop(self.store);
         self.control.finish(exit_code, status.phase);

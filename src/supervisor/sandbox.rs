@@ -130,15 +130,11 @@ impl Supervisor<'_> {
                 for error in errors {
                     self.audience.warn(&format!("removing the sandbox: {error}"));
                 }
-                return self.sandbox_left(leaving.then);
+                self.facts.push_back(leaving.then);
+                return;
             }
         }
         self.leaving = Some(leaving);
-    }
-
-    fn sandbox_left(&mut self, event: Event) {
-        self.give_back_cpus();
-        self.facts.push_back(event);
     }
 
     /// What connected it with the outside has ended. It stays in the namespace that its containers are in, and nothing else

@@ -146,3 +146,77 @@ fn the_dead_keep_no_cpus() {
     // The case's own name, for the search that ends it.
     assert_eq!(case.run(&case.pod().container(worker("main", "true"))), 0);
 }
+
+/// A sandbox that can't be made keeps its pod's cpus: it is made anew, and its containers count on them.
+#[test]
+fn a_failed_sandbox_keeps_its_cpus() {
+    let Some(case) = Case::new("cpus-sandbox") else { return };
+    let Some(all) = cpus(&case) else { return };
+    let own = all[all.len() - 1];
+    let reserved = list(&all[..all.len() - 1]);
+    let options = ["--cpu-manager", "static", "--reserved-cpus", &reserved];
+    let folder = case.shared("folder");
+    let pinned = |word: &str| case.pod().container(main("own", &shown(word, "hold end"), guaranteed("1")));
+    let waits = json!({"volumes": [{"name": "v", "hostPath": {"path": folder, "type": "Directory"}}]});
+    let mut first = start(&case, "first", &pinned("first").spec(waits), &options);
+    let events = || String::from_utf8(case.barepod(&["events", "first"]).stdout).unwrap();
+    wait("a sandbox that failed", || events().contains("FailedMount"));
+    let mut second = start(&case, "second", &pinned("second"), &options);
+    assert_eq!(second.end(), 1);
+    assert_eq!(status(&case, "second")["reason"], "UnexpectedAdmissionError");
+    fs::create_dir(&folder).unwrap();
+    case.wait_for(&format!("first {own}"));
+    case.release("end");
+    assert_eq!(first.end(), 0);
+    let mut third = start(&case, "third", &pinned("third"), &options);
+    case.wait_for(&format!("third {own}"));
+    assert_eq!(third.end(), 0);
+    for name in ["first", "second", "third"] {
+        case.barepod(&["rm", "--force", name]);
+    }
+    // The case's own name, for the search that ends it.
+    assert_eq!(case.run(&case.pod().container(worker("main", "true"))), 0);
+}
+
+/// As long as something of a pod is left, its cpus are: the next pod that wants some tries to remove it first.
+#[test]
+fn what_is_left_keeps_its_cpus() {
+    let Some(case) = Case::new("cpus-left") else { return };
+    let Some(all) = cpus(&case) else { return };
+    let own = all[all.len() - 1];
+    let reserved = list(&all[..all.len() - 1]);
+    let options = ["--cpu-manager", "static", "--reserved-cpus", &reserved];
+    let mut more = guaranteed("1");
+    more["volumeMounts"] = json!([{"name": "v", "mountPath": "/v"}]);
+    let with_volume = main("own", "echo x > /v/f; say made; hold go", more);
+    let volumes = json!({"volumes": [{"name": "v", "emptyDir": {}}]});
+    let mut first = start(&case, "first", &case.pod().spec(volumes).container(with_volume), &options);
+    case.wait_for("made");
+    let data = walkdir::WalkDir::new(case.root().join("data"));
+    let file = data.into_iter().flatten().find(|entry| entry.file_name() == "f").unwrap().into_path();
+    let immutable =
+        |how| Command::new("chattr").arg(how).arg(&file).output().is_ok_and(|output| output.status.success());
+    let is_immutable = immutable("+i");
+    case.release("go");
+    let code = first.end();
+    if is_immutable {
+        assert_eq!(code, 125);
+        let mut second =
+            start(&case, "second", &case.pod().container(main("own", "say never", guaranteed("1"))), &options);
+        assert_eq!(second.end(), 1);
+        assert_eq!(status(&case, "second")["reason"], "UnexpectedAdmissionError");
+        assert!(immutable("-i"));
+    } else {
+        println!("skipped: no file here can be made immutable");
+    }
+    let mut third =
+        start(&case, "third", &case.pod().container(main("own", &shown("third", "true"), guaranteed("1"))), &options);
+    case.wait_for(&format!("third {own}"));
+    assert_eq!(third.end(), 0);
+    assert!(!file.exists() && !case.said("never"));
+    for name in ["first", "second", "third"] {
+        case.barepod(&["rm", "--force", name]);
+    }
+    // The case's own name, for the search that ends it.
+    assert_eq!(case.run(&case.pod().container(worker("main", "true"))), 0);
+}
