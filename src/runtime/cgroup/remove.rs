@@ -46,18 +46,85 @@ pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
+/// Deepest first. A privileged container may have nested them deeper than this process has room for on its stack.
 fn remove_tree(folder: &Path, errors: &mut Vec<CgroupError>) {
-    match remove_folder(folder) {
-        Ok(()) => return,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return,
-        Err(_) => {}
+    let mut folders = vec![(folder.to_owned(), Below::Unknown)];
+    while let Some((folder, below)) = folders.pop() {
+        let removed = match below {
+            Below::Unknown => remove_folder(&folder),
+            Below::Tried => fs::remove_dir(&folder),
+        };
+        match removed {
+            Ok(()) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if below == Below::Unknown => {
+                let inner = children(&folder);
+                folders.push((folder, Below::Tried));
+                folders.extend(inner.into_iter().map(|child| (child, Below::Unknown)));
+            }
+            Err(cause) => errors.push(CgroupError::Io { call: "rmdir", path: folder, cause }),
+        }
     }
-    for child in children(folder) {
-        remove_tree(&child, errors);
+}
+
+/// What is known of the cgroups below one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Unknown,
+    /// All that could be removed has been.
+    Tried,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// The folder of the first hierarchy that a cgroup of this test's own can be made in.
+    fn own(name: &str) -> Option<std::path::PathBuf> {
+        let hierarchies = Hierarchies::discover().ok()?;
+        let name = format!("barepod-test-{name}-{}", std::process::id());
+        let folders: Vec<_> = hierarchies.roots().map(|root| root.join(&name)).collect();
+        folders.into_iter().find(|folder| fs::create_dir(folder).is_ok())
     }
-    if let Err(cause) = fs::remove_dir(folder)
-        && cause.kind() != io::ErrorKind::NotFound
-    {
-        errors.push(CgroupError::Io { call: "rmdir", path: folder.to_owned(), cause });
+
+    fn nested(top: &Path, levels: usize) -> std::path::PathBuf {
+        let mut deepest = top.to_owned();
+        for _ in 0..levels {
+            deepest.push("c");
+            fs::create_dir(&deepest).unwrap();
+        }
+        deepest
+    }
+
+    #[test]
+    fn no_cgroup_is_nested_too_deep() {
+        let Some(top) = own("nested") else { return println!("skipped: no cgroup can be made here") };
+        nested(&top, 200);
+        fs::create_dir(top.join("c/beside")).unwrap();
+        let mut errors = Vec::new();
+        remove_tree(&top, &mut errors);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert!(!top.exists());
+        remove_tree(&top, &mut errors);
+        assert!(errors.is_empty(), "it is gone already: {errors:?}");
+    }
+
+    /// What keeps one from being removed keeps those above it, and none beside it. Each is told of once, the deepest first.
+    #[test]
+    fn removal_goes_on_after_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let deepest = nested(dir.path(), 2);
+        fs::write(deepest.join("cgroup.procs"), "1\n").unwrap();
+        fs::create_dir(dir.path().join("c/beside")).unwrap();
+        let mut errors = Vec::new();
+        remove_tree(dir.path(), &mut errors);
+        let path = |error: &CgroupError| match error {
+            CgroupError::Io { path, .. } => path.clone(),
+            other => panic!("{other}"),
+        };
+        let paths: Vec<_> = errors.iter().map(path).collect();
+        assert_eq!(paths, [deepest, dir.path().join("c"), dir.path().to_owned()]);
+        assert!(!dir.path().join("c/beside").exists());
     }
 }
