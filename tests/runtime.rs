@@ -438,7 +438,11 @@ fn the_bundle_is_never_written_to() {
 }
 
 fn empty_dir(name: &str) -> VolumePlan {
-    VolumePlan { name: name.into(), source: VolumeSource::EmptyDir { size_limit: None }, fs_group: Some(1234) }
+    VolumePlan {
+        name: name.into(),
+        source: VolumeSource::EmptyDir { mode: None, size_limit: None },
+        fs_group: Some(1234),
+    }
 }
 
 #[test]
@@ -446,8 +450,11 @@ fn sub_paths_cannot_escape() {
     if !is_root() {
         return;
     }
-    let memory =
-        VolumePlan { name: "m".into(), source: VolumeSource::Memory { size_limit: Some(1 << 20) }, fs_group: None };
+    let memory = VolumePlan {
+        name: "m".into(),
+        source: VolumeSource::Memory { mode: None, size_limit: Some(1 << 20) },
+        fs_group: None,
+    };
     let world = World::new("sub", Scope::Container, &[empty_dir("v"), memory]);
     let volumes = world.sandbox.as_ref().unwrap().facts().volumes;
     let volume = &volumes["v"];
@@ -517,8 +524,11 @@ fn volumes_outlive_a_sandbox() {
     if !is_root() {
         return;
     }
-    let memory =
-        VolumePlan { name: "m".into(), source: VolumeSource::Memory { size_limit: Some(1 << 20) }, fs_group: None };
+    let memory = VolumePlan {
+        name: "m".into(),
+        source: VolumeSource::Memory { mode: None, size_limit: Some(1 << 20) },
+        fs_group: None,
+    };
     let volumes = [empty_dir("v"), memory];
     let mut world = World::new("outlived", Scope::Container, &volumes);
     let places = world.sandbox.as_ref().unwrap().facts().volumes;

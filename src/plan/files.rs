@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1;
 
 use super::env;
 use super::error::PlanError;
-use super::types::{FilePlan, NodeFacts, PodPlan, VolumePlan, VolumeSource};
+use super::types::{NodeFacts, PodPlan};
+use super::volumes::{FilePlan, VolumePlan, VolumeSource};
 use crate::manifest::{Content, Object, ObjectKind, Objects};
 
 /// Where nobody says otherwise.

@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1;
 use super::error::PlanError;
 use super::lifecycle;
 use super::mounts::normal;
-use super::types::{ImageSource, PodPlan, VolumePlan, VolumeSource};
+use super::types::{ImageSource, PodPlan};
+use super::volumes::{VolumePlan, VolumeSource};
 use crate::manifest::FieldPath;
 
 const ADVICE: &str = "images come later; unpack it and use bundle:PATH or rootfs:PATH";

@@ -59,3 +59,4 @@ pub use selinux::unlabelled;
 pub use sysctls::sysctl_pattern;
 pub use types::*;
 pub use url::{Scheme, Url};
+pub use volumes::{FilePlan, GroupChange, HostPathKind, VolumePlan, VolumeSource};

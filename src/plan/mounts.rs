@@ -9,7 +9,8 @@ use oci_spec::runtime::{Mount, MountBuilder};
 use super::container::Ask;
 use super::env::Environment;
 use super::error::{ConfigCause, ConfigError};
-use super::types::{CgroupVersion, Missing, Scope, SharedMount, SubPath, VolumeSource};
+use super::types::{CgroupVersion, Missing, Scope, SharedMount, SubPath};
+use super::volumes::VolumeSource;
 use super::{expansion, lifecycle};
 
 /// R8.7: the container's own user must be able to write it.

@@ -10,6 +10,7 @@ use super::cpus::{CpuSet, Exclusive};
 use super::memory_qos::MemoryQos;
 use super::pod::SecurityOptions;
 use super::resources::Bytes;
+use super::volumes::VolumePlan;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
 pub use super::facts::*;
@@ -177,99 +178,6 @@ impl MemoryProtection {
         let text = |bytes: i64| if bytes == i64::MAX { "max".to_owned() } else { bytes.to_string() };
         all.into_iter().filter_map(move |(file, value)| Some((file, text(value?))))
     }
-}
-
-/// A volume of the pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VolumePlan {
-    /// `name`.
-    pub name: String,
-    /// What it is.
-    pub source: VolumeSource,
-    /// fsGroup to apply to it, where the pod has one and the kind of volume takes it (emptyDir does, hostPath doesn't).
-    pub fs_group: Option<u32>,
-}
-
-/// What a volume is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum VolumeSource {
-    /// `emptyDir` on the disk that holds the state; 0777.
-    EmptyDir {
-        /// Bytes.
-        size_limit: Option<u64>,
-    },
-    /// `emptyDir` with `medium: Memory`: a tmpfs, 0777 (kubelet: 1777 is wrong, it is 0777).
-    Memory {
-        /// Bytes; `None`: half the memory, the kernel's default.
-        size_limit: Option<u64>,
-    },
-    /// `emptyDir` with `medium: HugePages` or `HugePages-SIZE`: a hugetlbfs, 0777.
-    HugePages {
-        /// Of a page.
-        page: Bytes,
-        /// Bytes; `None`: what the cgroup's limits allow.
-        size_limit: Option<u64>,
-    },
-    /// `configMap`, `secret`, `downwardAPI`, `projected` (R10.6): files in memory, laid out as the kubelet does.
-    Files {
-        /// Each path once, none below another.
-        files: Vec<FilePlan>,
-    },
-    /// `image`: a bundle's root file system, or a plain directory; never written to.
-    Image {
-        /// What its reference names.
-        image: ImageSource,
-    },
-    /// `persistentVolumeClaim`: a folder of this box, which has to be there.
-    Claim {
-        /// On the host.
-        path: PathBuf,
-        /// When fsGroup is applied to all that is in it.
-        change: GroupChange,
-    },
-    /// `hostPath` (R10.5). A relative path is relative to `/`.
-    HostPath {
-        /// On the host.
-        path: PathBuf,
-        /// What has to be there.
-        kind: HostPathKind,
-    },
-}
-
-/// `fsGroupChangePolicy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GroupChange {
-    /// At each start of the pod.
-    Always,
-    /// Only where the volume's root doesn't have it.
-    OnRootMismatch,
-}
-
-/// A file of a volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FilePlan {
-    /// Relative to the volume, without `..`; its first part doesn't begin with `..`.
-    pub path: PathBuf,
-    /// Permission bits, before fsGroup's.
-    pub mode: u32,
-    /// Whose it is in the container; `None`: root's.
-    pub user: Option<u32>,
-    /// What is in it.
-    pub content: Content,
-}
-
-/// `hostPath.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum HostPathKind {
-    Any,
-    DirectoryOrCreate,
-    Directory,
-    FileOrCreate,
-    File,
-    Socket,
-    CharDevice,
-    BlockDevice,
 }
 
 /// What `image:` names, with absolute paths.

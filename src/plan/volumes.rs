@@ -1,17 +1,120 @@
-//! `spec.volumes` to what is made on the host (R10.5).
+//! `spec.volumes` to what is made on the host (R10.5): what a volume is, and how it comes from the manifest.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1;
+use serde::{Deserialize, Serialize};
 
 use super::error::PlanError;
 use super::files::{self, Sources};
 use super::pod::PodOptions;
-use super::resources::{self, natural};
-use super::types::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
+use super::resources::{self, Bytes, natural};
+use super::types::{Content, ImageSource};
 use super::{huge_pages, image};
 use crate::manifest::quantity::Quantity;
+
+/// The highest permission bits of an emptyDir: no set-user-id, no set-group-id.
+const MODES: u32 = 0o1777;
+
+/// A volume of the pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumePlan {
+    /// `name`.
+    pub name: String,
+    /// What it is.
+    pub source: VolumeSource,
+    /// fsGroup to apply to it, where the pod has one and the kind of volume takes it (emptyDir does, hostPath doesn't).
+    pub fs_group: Option<u32>,
+}
+
+/// What a volume is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VolumeSource {
+    /// `emptyDir` on the disk that holds the state.
+    EmptyDir {
+        /// Permission bits, before fsGroup's; `None`: 0777.
+        mode: Option<u32>,
+        /// Bytes.
+        size_limit: Option<u64>,
+    },
+    /// `emptyDir` with `medium: Memory`: a tmpfs.
+    Memory {
+        /// Permission bits, before fsGroup's; `None`: 1777, as a tmpfs has it by itself.
+        mode: Option<u32>,
+        /// Bytes; `None`: half the memory, the kernel's default.
+        size_limit: Option<u64>,
+    },
+    /// `emptyDir` with `medium: HugePages` or `HugePages-SIZE`: a hugetlbfs.
+    HugePages {
+        /// Permission bits, before fsGroup's; `None`: 0777.
+        mode: Option<u32>,
+        /// Of a page.
+        page: Bytes,
+        /// Bytes; `None`: what the cgroup's limits allow.
+        size_limit: Option<u64>,
+    },
+    /// `configMap`, `secret`, `downwardAPI`, `projected` (R10.6): files in memory, laid out as the kubelet does.
+    Files {
+        /// Each path once, none below another.
+        files: Vec<FilePlan>,
+    },
+    /// `image`: a bundle's root file system, or a plain directory; never written to.
+    Image {
+        /// What its reference names.
+        image: ImageSource,
+    },
+    /// `persistentVolumeClaim`: a folder of this box, which has to be there.
+    Claim {
+        /// On the host.
+        path: PathBuf,
+        /// When fsGroup is applied to all that is in it.
+        change: GroupChange,
+    },
+    /// `hostPath` (R10.5). A relative path is relative to `/`.
+    HostPath {
+        /// On the host.
+        path: PathBuf,
+        /// What has to be there.
+        kind: HostPathKind,
+    },
+}
+
+/// `fsGroupChangePolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupChange {
+    /// At each start of the pod.
+    Always,
+    /// Only where the volume's root doesn't have it.
+    OnRootMismatch,
+}
+
+/// A file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePlan {
+    /// Relative to the volume, without `..`; its first part doesn't begin with `..`.
+    pub path: PathBuf,
+    /// Permission bits, before fsGroup's.
+    pub mode: u32,
+    /// Whose it is in the container; `None`: root's.
+    pub user: Option<u32>,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// `hostPath.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum HostPathKind {
+    Any,
+    DirectoryOrCreate,
+    Directory,
+    FileOrCreate,
+    File,
+    Socket,
+    CharDevice,
+    BlockDevice,
+}
 
 /// One volume. `fs_group` is the pod's.
 pub(crate) fn volume(
@@ -70,10 +173,17 @@ fn persistent(
 }
 
 fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource, from: &Sources<'_>) -> Result<VolumeSource, PlanError> {
-    if let Some(mode) = empty.mode {
-        let field = format!("{field}.emptyDir.mode");
-        return Err(PlanError::Unsupported { field, value: format!("{mode:o}"), advice: "leave it out; it is 0777" });
-    }
+    let mode = match empty.mode.map(u32::try_from) {
+        None => None,
+        Some(Ok(mode)) if mode <= MODES => Some(mode),
+        Some(_) => {
+            return Err(PlanError::Invalid {
+                field: format!("{field}.emptyDir.mode"),
+                value: empty.mode.unwrap_or_default().to_string(),
+                cause: "must be a number between 0 and 01777 (octal), both inclusive".to_owned(),
+            });
+        }
+    };
     let size_limit = match &empty.size_limit {
         None => None,
         Some(text) => {
@@ -87,12 +197,12 @@ fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource, from: &Sources<'_>) 
     // A limit of zero is none, as in the kubelet.
     let size_limit = size_limit.filter(|bytes| *bytes > 0);
     match empty.medium.as_deref() {
-        None | Some("") => Ok(VolumeSource::EmptyDir { size_limit }),
+        None | Some("") => Ok(VolumeSource::EmptyDir { mode, size_limit }),
         Some("Memory") => {
             // The least of the three, as the kubelet has it (calculateEmptyDirMemorySize).
             let pod = resources::pod_limits(from.spec).memory.and_then(|limit| u64::try_from(limit).ok());
             let sizes = [Some(from.node.memory), pod, size_limit].into_iter().flatten();
-            Ok(VolumeSource::Memory { size_limit: sizes.filter(|bytes| *bytes > 0).min() })
+            Ok(VolumeSource::Memory { mode, size_limit: sizes.filter(|bytes| *bytes > 0).min() })
         }
         Some(medium) if from.node.users.is_some() => Err(PlanError::Unsupported {
             field: format!("{field}.emptyDir.medium"),
@@ -105,7 +215,7 @@ fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource, from: &Sources<'_>) 
                 value: medium.to_owned(),
                 cause,
             })?;
-            Ok(VolumeSource::HugePages { page, size_limit })
+            Ok(VolumeSource::HugePages { mode, page, size_limit })
         }
     }
 }

@@ -39,6 +39,32 @@ fn an_empty_dir_is_shared() {
     }
 }
 
+/// `emptyDir.mode`: the folder has it in all containers and after a restart; fsGroup's rights are added to it.
+#[test]
+fn an_empty_dir_has_the_mode_asked_for() {
+    let cases = [
+        ("disk", json!({"mode": 0o750}), None, "750 0"),
+        ("memory", json!({"mode": 0o700, "medium": "Memory"}), None, "700 0"),
+        ("sticky", json!({"mode": 0o1777}), None, "1777 0"),
+        ("group", json!({"mode": 0o700}), Some(1234), "2770 1234"),
+    ];
+    for (name, source, group, wanted) in cases {
+        let Some(case) = Case::new(&format!("mode-{name}")) else { return };
+        let mut pod = case.pod().spec(volume(json!({"emptyDir": source})));
+        if let Some(group) = group {
+            pod = pod.spec(json!({"securityContext": {"fsGroup": group}}));
+        }
+        let say = "say $(stat -c '%a %g' /v)";
+        let again = "say $(stat -c '%a %g' /v); test -e /v/f || { touch /v/f; exit 1; }";
+        let pod = pod
+            .spec(json!({"restartPolicy": "OnFailure"}))
+            .init(main("init", say, mount("/v", json!({}))))
+            .container(main("main", again, mount("/v", json!({}))));
+        assert_eq!(case.run(&pod), 0);
+        assert_eq!(case.trace(), [wanted, wanted, wanted], "{name}");
+    }
+}
+
 /// `medium: Memory` is a tmpfs that holds sizeLimit and not more.
 #[test]
 fn memory_has_a_size() {

@@ -1,7 +1,7 @@
 //! Fates of volumes and their mounts.
 
 use super::Fate::{Honoured, Partly};
-use super::{Fate, Table, later, refused};
+use super::{Fate, Table, refused};
 
 /// A volume that a cluster's storage serves.
 const CLUSTER: Fate =
@@ -48,14 +48,7 @@ pub(super) const TABLES: &[Table] = &[
             ("vsphereVolume", CLUSTER),
         ],
     ),
-    (
-        "EmptyDirVolumeSource",
-        &[
-            ("medium", Honoured),
-            ("mode", later("a mode of an emptyDir is not supported yet: it is 0777")),
-            ("sizeLimit", Honoured),
-        ],
-    ),
+    ("EmptyDirVolumeSource", &[("medium", Honoured), ("mode", Honoured), ("sizeLimit", Honoured)]),
     (
         "ConfigMapVolumeSource",
         &[

@@ -186,7 +186,7 @@ pub(super) const CASES: &[(&str, &str)] = &[
     (
         "volumes",
         pod!(
-            "  volumes:\n  - {name: a, emptyDir: {medium: memory, sizeLimit: -1}}\n  - {name: a, hostPath: {path: /a/../b, type: Dir}}\n  - {name: b, emptyDir: {}, hostPath: {path: /x}}\n  - {name: c, hostPath: {}}\n  - {emptyDir: {medium: HugePages}}\n",
+            "  volumes:\n  - {name: a, emptyDir: {medium: memory, sizeLimit: -1}}\n  - {name: a, hostPath: {path: /a/../b, type: Dir}}\n  - {name: b, emptyDir: {}, hostPath: {path: /x}}\n  - {name: c, hostPath: {}}\n  - {emptyDir: {medium: HugePages}}\n  - {name: m, emptyDir: {mode: 02777}}\n  - {name: o, emptyDir: {mode: -1}}\n",
             ""
         ),
     ),

@@ -60,6 +60,10 @@ fn empty_dir(source: &v1::EmptyDirVolumeSource, path: &FieldPath, check: &mut Ch
     {
         check.report(Diagnostic::invalid(&field, &text.0, "must be greater than or equal to 0"));
     }
+    if let Some(mode) = source.mode.filter(|mode| !(0..=0o1777).contains(mode)) {
+        let detail = "must be a number between 0 and 01777 (octal), both inclusive";
+        check.report(Diagnostic::invalid(&path.child("mode"), mode, detail));
+    }
     if let Some(medium) = source.medium.as_deref()
         && !matches!(medium, "" | "Memory" | "HugePages")
         && !medium.starts_with("HugePages-")

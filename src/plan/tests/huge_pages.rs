@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{node, options, plain, planned, sandbox, v1_pod};
 use crate::plan::huge_pages::{effective, kernels_name, moments};
 use crate::plan::resources::Bytes;
-use crate::plan::types::{HugePageLimit, NodeFacts, VolumeSource};
+use crate::plan::{HugePageLimit, NodeFacts, VolumeSource};
 
 const MI: u64 = 1 << 20;
 
@@ -105,7 +105,7 @@ fn volumes() {
         [("HugePages", &small[..], 2 * MI), ("HugePages-2Mi", &both, 2 * MI), ("HugePages-1Gi", &both, 1 << 30)]
     {
         let plan = planned(&v1_pod(with(medium, limits)));
-        let wanted = VolumeSource::HugePages { page: Bytes(page), size_limit: Some(4 * MI) };
+        let wanted = VolumeSource::HugePages { mode: None, page: Bytes(page), size_limit: Some(4 * MI) };
         assert_eq!(plan.volumes[0].source, wanted, "{medium}");
     }
     let refusals: Vec<String> =

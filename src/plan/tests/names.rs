@@ -134,11 +134,11 @@ fn namespaces_and_sysctls_follow_the_pod() {
 #[test]
 fn volumes_are_planned_in_their_order() {
     let plan = planned(&with(json!({"securityContext": {"fsGroup": 7}, "volumes": [
-        {"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
+        {"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi", "mode": 448}},
         {"name": "c", "hostPath": {"path": "/srv", "type": "Directory"}}]})));
     let expected = [
-        ("a", VolumeSource::EmptyDir { size_limit: None }, Some(7)),
-        ("b", VolumeSource::Memory { size_limit: Some(8 << 20) }, Some(7)),
+        ("a", VolumeSource::EmptyDir { mode: None, size_limit: None }, Some(7)),
+        ("b", VolumeSource::Memory { mode: Some(0o700), size_limit: Some(8 << 20) }, Some(7)),
         ("c", VolumeSource::HostPath { path: "/srv".into(), kind: HostPathKind::Directory }, None),
     ];
     let expected = expected.map(|(name, source, fs_group)| VolumePlan { name: name.to_owned(), source, fs_group });

@@ -26,7 +26,13 @@ fn of(volume: &v1::Volume) -> Vec<Field> {
     if let Some(one) = &volume.empty_dir {
         let medium = one.medium.as_deref().filter(|medium| !medium.is_empty()).unwrap_or("disk");
         let limit = one.size_limit.as_ref().map_or("<unset>", |limit| limit.0.as_str());
-        vec![kind("EmptyDir (lives as long as the pod)"), field(2, "Medium", [medium]), field(2, "Size Limit", [limit])]
+        let mode = one.mode.map(|mode| field(2, "Mode", [format!("{mode:04o}")]));
+        let known = [
+            kind("EmptyDir (lives as long as the pod)"),
+            field(2, "Medium", [medium]),
+            field(2, "Size Limit", [limit]),
+        ];
+        known.into_iter().chain(mode).collect()
     } else if let Some(one) = &volume.host_path {
         let checked = one.type_.as_deref().filter(|text| !text.is_empty()).unwrap_or("<unchecked>");
         vec![kind("HostPath (of this box)"), field(2, "Path", [&one.path]), field(2, "Host Path Type", [checked])]

@@ -16,7 +16,7 @@ use crate::runtime::tree;
 
 /// The group may read and write; enter folders, whose new files get it too.
 const FILES: u32 = 0o660;
-const FOLDERS: u32 = 0o2770;
+pub(super) const FOLDERS: u32 = 0o2770;
 
 /// Gives all of the volume at `root` to the group, unless its root has it already and that is enough.
 pub(super) fn apply(root: &Path, group: u32, change: GroupChange) -> Result<(), Failed> {

@@ -95,28 +95,28 @@ fn fill_empty_dir(plan: &VolumePlan, made: &Path, owners: config::Owners) -> Res
         files::make_folders(parent, 0o711).map_err(error("mkdir"))?;
     }
     files::make_folders(made, 0o755).map_err(error("mkdir"))?;
-    let mut mode = 0o777;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     let sized = |size: Option<u64>| size.map(|size| format!(",size={size}")).unwrap_or_default();
-    match &plan.source {
-        VolumeSource::Memory { size_limit } => {
-            // A tmpfs has this mode by itself, and the kubelet leaves it as it is.
-            mode = 0o1777;
+    let mode = match &plan.source {
+        VolumeSource::Memory { mode, size_limit } => {
             let options = format!("mode=1777{}", sized(*size_limit));
             mount(Some("tmpfs"), made, Some("tmpfs"), flags, Some(options.as_str()))
                 .map_err(|errno| error("mount tmpfs")(errno.into()))?;
+            // A tmpfs has this mode by itself, and the kubelet leaves it as it is.
+            mode.unwrap_or(0o1777)
         }
-        VolumeSource::HugePages { page, size_limit } => {
+        VolumeSource::HugePages { mode, page, size_limit } => {
             let options = format!("pagesize={}{}", page.0, sized(*size_limit));
             mount(Some("hugetlbfs"), made, Some("hugetlbfs"), flags, Some(options.as_str()))
                 .map_err(|errno| error("mount hugetlbfs")(errno.into()))?;
+            mode.unwrap_or(0o777)
         }
-        _ => {}
-    }
+        VolumeSource::EmptyDir { mode, .. } => mode.unwrap_or(0o777),
+        _ => 0o777,
+    };
     std::os::unix::fs::chown(made, owners.user, owners.group.or(owners.user)).map_err(error("chown"))?;
-    if owners.group.is_some() {
-        mode |= 0o2000;
-    }
+    // The group's rights win over the mode asked for, as in the kubelet.
+    let mode = if owners.group.is_some() { mode | group::FOLDERS } else { mode };
     fs::set_permissions(made, Permissions::from_mode(mode)).map_err(error("chmod"))
 }
 
@@ -278,12 +278,24 @@ mod tests {
         assert_eq!(fs::metadata(new("made/file")).unwrap().permissions().mode() & 0o7777, 0o644, "R10.5");
     }
 
+    /// Open to all unless the manifest says otherwise; the group that fsGroup gives always gets at it.
     #[test]
-    fn an_empty_dir_is_open_to_all_whatever_the_umask() {
-        let dir = tempfile::tempdir().unwrap();
-        let plan = VolumePlan { name: "v".into(), source: VolumeSource::EmptyDir { size_limit: None }, fs_group: None };
-        let made = create(&plan, dir.path(), None).unwrap();
-        assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o777, "R10.5");
-        assert_eq!(release(&plan, dir.path()).unwrap(), Some(made));
+    fn an_empty_dir_has_its_mode_whatever_the_umask() {
+        let cases = [
+            (None, None, 0o777),
+            (Some(0), None, 0),
+            (Some(0o750), None, 0o750),
+            (Some(0o1777), None, 0o1777),
+            (None, Some(7), 0o2777),
+            (Some(0o1700), Some(7), 0o3770),
+        ];
+        for (mode, fs_group, wanted) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let source = VolumeSource::EmptyDir { mode, size_limit: None };
+            let plan = VolumePlan { name: "v".into(), source, fs_group };
+            let made = create(&plan, dir.path(), None).unwrap();
+            assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, wanted, "R10.5: {plan:?}");
+            assert_eq!(release(&plan, dir.path()).unwrap(), Some(made));
+        }
     }
 }
