@@ -12,7 +12,7 @@ use crate::harness::hostile::{over, treasure, untouched};
 use crate::harness::{Case, main, slow, wait};
 
 /// A bundle `b` whose root file system, a copy, may be spoilt.
-fn bundle(case: &Case, more: &Value) -> PathBuf {
+pub fn bundle(case: &Case, more: &Value) -> PathBuf {
     let folder = case.dir().join("b");
     fs::create_dir(&folder).unwrap();
     let root = folder.join("rootfs");
@@ -25,7 +25,7 @@ fn bundle(case: &Case, more: &Value) -> PathBuf {
 }
 
 /// Runs it until it ends or is refused.
-fn run(case: &Case, script: &str, more: &Value) -> String {
+pub fn run(case: &Case, script: &str, more: &Value) -> String {
     let mut fields = json!({"image": "bundle:b"});
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let mut run = case.start(&case.pod().container(main("main", script, fields)));

@@ -13,6 +13,7 @@ mod attacks;
 mod attacks_files;
 mod attacks_folders;
 mod attacks_hogs;
+mod attacks_links;
 mod bad_bundles;
 mod bundles;
 mod commands;

@@ -190,4 +190,41 @@ mod tests {
         );
         nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
     }
+
+    /// CVE-2025-9566: what a container with all rights has put in the place of files and folders.
+    #[test]
+    fn links_are_not_written_through() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: mounting a tmpfs needs root");
+            return;
+        }
+        let outside = tempfile::tempdir().unwrap();
+        let (gold, folder) = (outside.path().join("gold"), outside.path().join("..folder"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(&gold, "gold").unwrap();
+        fs::write(folder.join("a"), "gold").unwrap();
+        for path in [&gold, &folder.join("a")] {
+            fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+        }
+        let files = |text: &str| {
+            let content = Content(text.as_bytes().to_vec());
+            [FilePlan { path: "a".into(), mode: 0o600, user: Some(55), content }]
+        };
+        let owners = Owners { user: None, group: Some(77), ids: None };
+        for (name, to, works) in
+            [("a", &gold, true), ("..data", &folder, true), ("..data_tmp", &folder, false), ("..other", &folder, true)]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            create(dir.path(), &files("1"), owners).unwrap();
+            let _ = fs::remove_file(dir.path().join(name));
+            symlink(to, dir.path().join(name)).unwrap();
+            assert_eq!(replace(dir.path(), &files("2"), owners).is_ok(), works, "{name}");
+            for path in [gold.clone(), folder.join("a")] {
+                let after = fs::metadata(&path).unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), "gold", "{name}");
+                assert_eq!((after.uid(), after.gid(), after.mode() & 0o777), (0, 0, 0o644), "{name}");
+            }
+            nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
+        }
+    }
 }
