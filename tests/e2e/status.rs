@@ -114,6 +114,9 @@ fn of_a_pod_whose_supervisor_is_killed() {
                 run.kill();
             }
         });
+        // Whoever only looks changes nothing; `stop` ends what is left.
+        assert_eq!(case.phase(), "Unknown", "{moment}");
+        assert!(case.barepod(&["stop", case.name()]).status.success());
         seen.ask();
         assert_eq!(seen.phases().last(), Some(&"Failed"), "{moment}");
         assert!(case.barepod(&["rm", case.name()]).status.success());
