@@ -180,8 +180,8 @@ fn an_earlier_sidecar_waits_for_a_later_ones_hook() {
     let pod = case.pod().sidecar("early", "serve early").init(late).main("main", "await late up; say main");
     let mut run = case.start(&pod);
     case.wait_for("late pre");
-    // The main has ended: whoever could go on would have by the time of this request's answer.
-    assert_eq!(case.phase(), "Running");
+    // The main has ended: whoever could go on would have by the time the status, which is written last, says so.
+    wait("a status that says that the main runs or ran", || case.phase() == "Running");
     assert_eq!(case.trace()[2..], ["main", "late pre"]);
     case.release("go");
     assert_eq!(run.end(), 0);
