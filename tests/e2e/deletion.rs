@@ -5,7 +5,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Case, Manifest, wait, worker};
+use crate::harness::{Case, Manifest, slow, wait, worker};
 
 fn two_sidecars(case: &Case) -> Manifest {
     case.pod().sidecar("a", "serve a").sidecar("b", "serve b").main("main", "await a up; await b up; exec serve main 3")
@@ -139,10 +139,12 @@ fn a_sidecar_that_crashes_while_mains_stop_comes_back() {
 #[test]
 fn the_active_deadline() {
     let Some(case) = Case::new("deadline") else { return };
-    let pod = two_sidecars(&case).spec(json!({"activeDeadlineSeconds": 2}));
+    // Long enough for all of them to start, also on an emulated machine.
+    let seconds = if slow() { 20 } else { 2 };
+    let pod = two_sidecars(&case).spec(json!({"activeDeadlineSeconds": seconds}));
     let began = Instant::now();
     let code = case.run(&pod);
-    assert!(began.elapsed().as_secs_f64() >= 2.0, "{:?}", began.elapsed());
+    assert!(began.elapsed().as_secs() >= seconds, "{:?}", began.elapsed());
     assert_eq!(code, 3);
     assert_eq!(case.trace()[3..], ["main term", "b term", "a term"]);
     let status = &case.get()["status"];

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Case, worker};
+use crate::harness::{Case, slow, worker};
 
 /// 0 and the main's own code.
 #[test]
@@ -137,11 +137,14 @@ fn a_timeout() {
     let Some(case) = Case::new("timeout") else { return };
     let path = case.dir().join("exit.json").display().to_string();
     let pod = case.pod().main("main", "serve main");
-    let mut run = case.start_with(&pod, &["--timeout", "1s", "--exit-code-file", &path]);
+    // Long enough for the main to start, also on an emulated machine.
+    let timeout = if slow() { "20s" } else { "1s" };
+    let mut run = case.start_with(&pod, &["--timeout", timeout, "--exit-code-file", &path]);
     assert_eq!(run.end(), 124);
     let last = run.stderr().lines().last().unwrap().to_owned();
-    let want =
-        "default/timeout Failed: TimedOut: Pod was not done after 1s (--timeout): it waited for container main to exit";
+    let want = format!(
+        "default/timeout Failed: TimedOut: Pod was not done after {timeout} (--timeout): it waited for container main to exit"
+    );
     assert_eq!(last, want);
     assert_eq!(written(&case)["source"], "timeout");
     assert_eq!(case.get()["status"]["reason"], "TimedOut");
