@@ -2,7 +2,9 @@
 //!
 //! Not through cgroups-rs or libcontainer: what is to be undone must be known file by file.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::limits::{PERIOD, weight};
@@ -89,7 +91,7 @@ impl Hierarchies {
                 if let Err(error) = self.write_setting(cgroup, &setting, &mut written) {
                     for Written { path, before } in written.iter().rev() {
                         // What can't be undone either stays: the error is said in any case.
-                        let _ = fs::write(path, before);
+                        let _ = write_at_once(path, before);
                     }
                     return Err(error);
                 }
@@ -112,7 +114,7 @@ impl Hierarchies {
             let path = folder.join(file);
             let before = fs::read_to_string(&path).map_err(error("read", &path))?.trim().to_owned();
             if before != value {
-                fs::write(&path, value).map_err(error("write", &path))?;
+                write_at_once(&path, value).map_err(error("write", &path))?;
                 written.push(Written { path, before });
             }
             Ok(())
@@ -161,6 +163,14 @@ impl Hierarchies {
         let path = self.controller_folder("memory", cgroup)?.join(file);
         fs::read_to_string(path).ok()?.trim().parse().ok().map(Bytes)
     }
+}
+
+/// Sets a limit and leaves it to the cgroup's own processes to come down to it, with their next use of memory: without
+/// `O_NONBLOCK` whoever writes v2's memory.max or memory.high frees what is above it. v1 and kernels that don't know of that
+/// skip the flag.
+fn write_at_once(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(path)?.write_all(text.as_bytes())
 }
 
 /// v2's limit of swap.
@@ -249,6 +259,19 @@ mod tests {
         }
         hierarchies.change(&[pod]).unwrap();
         assert_eq!([read("p/cpu.weight"), read("p/cpu.max"), read("p/memory.max")], ["20", "50000 100000", "1048576"]);
+    }
+
+    /// A pipe that nobody reads holds up whoever opens it to write, but for those who won't wait.
+    #[test]
+    fn writing_a_limit_waits_for_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("memory.max");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(write_at_once(&pipe, "4096").unwrap_err().raw_os_error(), Some(libc::ENXIO));
+        let file = dir.path().join("memory.high");
+        fs::write(&file, "1048576\n").unwrap();
+        write_at_once(&file, "4096").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "4096");
     }
 
     #[test]
