@@ -35,6 +35,8 @@ fn a_host_alias() {
     assert!(asked.lines().any(|line| line == "host: db.test:8080"), "{asked}");
     let unready = case.messages("Unhealthy").into_iter().filter(|message| message.starts_with("Readiness"));
     assert_eq!(unready.collect::<Vec<_>>(), [""; 0]);
+    // The server in the background answers before the main listens to SIGTERM.
+    case.wait_for("main up");
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
 }
