@@ -10,7 +10,7 @@ use super::container::Ask;
 use super::error::{ConfigCause, ConfigError};
 use super::security::Identity;
 use super::types::{NodeFacts, Scope};
-use super::{expansion, huge_pages, lifecycle, resources, storage};
+use super::{env_file, expansion, huge_pages, lifecycle, resources, storage};
 use crate::manifest::quantity::{HUGE_PAGES, Quantity};
 use crate::manifest::{Content, Object, ObjectKind};
 
@@ -168,7 +168,11 @@ fn value(ask: &Ask, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<Op
         v1::EnvVarSource { secret_key_ref: Some(from), .. } => {
             ("secretKeyRef", ObjectKind::Secret, &from.name, &from.key, from.optional)
         }
-        _ => return Err(ask.config(format!("env[{at}].valueFrom"), ConfigCause::EnvSource { kind: "fileKeyRef" })),
+        v1::EnvVarSource { file_key_ref: Some(from), .. } => {
+            return env_file::value(ask, from).map_err(|cause| ask.config(field("fileKeyRef"), cause));
+        }
+        // Validation has seen that there is one.
+        _ => return Ok(None),
     };
     let Some(found) = object_of(ask, kind, object, optional).map_err(|cause| ask.config(field(name), cause))? else {
         return Ok(None);

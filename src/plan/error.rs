@@ -3,6 +3,8 @@
 
 use barepod_engine::event::CreateFailure;
 
+use super::env_file::EnvFile;
+
 /// Why a pod can't be planned. Found before anything is made: exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -130,11 +132,21 @@ pub enum ConfigCause {
         /// Why not.
         cause: &'static str,
     },
-    /// A source of environment variables that isn't there yet.
-    #[error("{kind} is not supported yet; write the value into env")]
-    EnvSource {
-        /// `configMapKeyRef` and the like.
-        kind: &'static str,
+    /// A file with variables that can't be read or understood.
+    #[error("file {:?} of volume {:?}: {why}", file.path, file.volume)]
+    EnvFile {
+        /// Which.
+        file: Box<EnvFile>,
+        /// What is wrong; nothing of what is in it.
+        why: String,
+    },
+    /// A key that isn't in it.
+    #[error("environment variable key {key:?} not found in file {:?} of volume {:?}", file.path, file.volume)]
+    NoSuchEnvKey {
+        /// What it says.
+        key: String,
+        /// Which.
+        file: Box<EnvFile>,
     },
     /// A ConfigMap or Secret that was not given.
     #[error("{kind} {name:?} not found; give it by --config FILE")]

@@ -60,6 +60,7 @@ fn no_sandbox() -> SandboxFacts {
         volumes: std::collections::BTreeMap::new(),
         pod_ips: Vec::new(),
         seccomp_profile: None,
+        env_files: std::collections::BTreeMap::new(),
         mounts: MountNamespaces::default(),
         devices: Vec::new(),
         attempt_dir: PathBuf::new(),

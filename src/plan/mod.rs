@@ -11,6 +11,7 @@ mod container;
 pub mod cpus;
 mod devices;
 mod env;
+mod env_file;
 mod error;
 mod expansion;
 mod facts;
@@ -44,6 +45,7 @@ mod tests;
 
 pub use container::{container, label};
 pub use devices::wants_devices;
+pub use env_file::{EnvFile, env_files};
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use files::outdated as outdated_volumes;
 pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Wanted, handler};

@@ -141,6 +141,7 @@ fn sandbox() -> SandboxFacts {
         volumes: [("data".to_owned(), run("volumes/data"))].into(),
         pod_ips: vec!["127.0.0.1".to_owned()],
         seccomp_profile: None,
+        env_files: std::collections::BTreeMap::new(),
         mounts: MountNamespaces::default(),
         devices: Vec::new(),
         attempt_dir: run("c/0"),

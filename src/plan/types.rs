@@ -7,6 +7,7 @@ use oci_spec::runtime::{LinuxDevice, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::cpus::{CpuSet, Exclusive};
+use super::env_file::EnvFile;
 use super::memory_qos::MemoryQos;
 use super::pod::SecurityOptions;
 use super::resources::Bytes;
@@ -245,6 +246,9 @@ pub struct SandboxFacts {
     pub pod_ips: Vec<String>,
     /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.
     pub seccomp_profile: Option<Result<String, String>>,
+    /// What is in the files that the container's variables come from (see [`super::env_files`]): bytes, `None` where
+    /// there is no such file, or why it can't be read.
+    pub env_files: BTreeMap<EnvFile, Result<Option<Vec<u8>>, String>>,
     /// The mount namespace that barepod was started in, and the supervisor's own, in which the pod's volumes are.
     pub mounts: MountNamespaces,
     /// The box's device nodes; none where the container doesn't get them (see [`super::wants_devices`]).

@@ -15,7 +15,7 @@ use crate::log::Stream;
 use crate::plan::{self, ContainerPlan, MountNamespaces};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
 use crate::runtime::image::Found;
-use crate::runtime::node;
+use crate::runtime::{node, volume};
 
 const GONE: &str = "the sandbox is gone";
 /// The file in an attempt's folder that plan mounts at terminationMessagePath.
@@ -154,6 +154,14 @@ impl Supervisor<'_> {
             facts.devices = node::devices();
         }
         facts.seccomp_profile = profile;
+        facts.env_files = plan::env_files(&pod.manifest, container)
+            .into_iter()
+            .map(|file| {
+                let place = facts.volumes.get(&file.volume);
+                let read = place.map_or(Ok(None), |place| volume::read_env_file(place, &file.path));
+                (file, read)
+            })
+            .collect();
         plan::container(&pod.manifest, &pod.plan, &pod.node, container, attempt, &image, &facts)
             .map_err(|error| (error.failure, error.to_string()))
     }

@@ -269,3 +269,67 @@ fn inheritable_capabilities_without_a_filter() {
         assert_eq!(case.trace(), [["2000", permitted, permitted, "2001"].map(|set| format!("{set:0>16}")).join(" ")]);
     }
 }
+
+fn of_file(name: &str, path: &str, key: &str, optional: bool) -> Value {
+    let from = json!({"volumeName": "v", "path": path, "key": key, "optional": optional});
+    json!({"name": name, "valueFrom": {"fileKeyRef": from}})
+}
+
+/// `fileKeyRef`: variables come from the file as it is when the container is made, at each attempt anew; those that are
+/// optional and not there are left out, and others may refer to them. The container need not mount the volume.
+#[test]
+fn variables_from_a_file() {
+    for medium in ["", "Memory"] {
+        let Some(case) = Case::new("env-file") else { return };
+        let write = "mkdir /v/sub; printf \"# of init\\nA='one\\n# two'\\nB=''\\nC='\\$A'\\n\" > /v/sub/env; ln -s sub/env /v/link";
+        let env = json!([
+            of_file("A", "sub/env", "A", false),
+            of_file("B", "link", "B", false),
+            of_file("C", "sub/env", "C", true),
+            of_file("GONE", "sub/env", "GONE", true),
+            of_file("NONE", "none", "A", true),
+            {"name": "D", "value": "<$(A)>"},
+        ]);
+        let tell = "say $A/$B/${C-unset}/${GONE-unset}/${NONE-unset}/$D";
+        let pod = case
+            .pod()
+            .spec(json!({"restartPolicy": "OnFailure", "volumes": [{"name": "v", "emptyDir": {"medium": medium}}]}))
+            .init(main("init", write, json!({"volumeMounts": [mount("v", "/v")]})))
+            .init(main("reader", tell, json!({"env": env})))
+            .container(main(
+                "main",
+                &format!("{tell}; [ \"$A\" = new ] || {{ printf \"A='new'\\nB='b'\\n\" > /v/sub/env; exit 1; }}"),
+                json!({"env": env, "volumeMounts": [mount("v", "/v")]}),
+            ));
+        assert_eq!(case.run(&pod), 0);
+        let first = "one # two//$A/unset/unset/<one # two>";
+        assert_eq!(case.trace(), [first, first, "new/b/unset/unset/unset/<new>"], "{medium:?}");
+    }
+}
+
+/// What can't be read is CreateContainerConfigError and says why, and never what is in the file; nothing out of the
+/// volume is read, and nothing holds the supervisor up.
+#[test]
+fn files_that_hold_no_variable() {
+    let cases = [
+        ("key", "echo \"B='1'\" > /v/env", "environment variable key \"A\" not found in file \"env\" of volume \"v\""),
+        ("none", "true", "file \"env\" of volume \"v\": it isn't there"),
+        ("words", "echo A=hidden > /v/env", "line 1: the value must stand in single quotes; write NAME='value'"),
+        ("out", "ln -s /etc/passwd /v/env", "a link leads out of the volume"),
+        ("fifo", "mkfifo /v/env", "it is no regular file"),
+    ];
+    for (name, write, words) in cases {
+        let Some(case) = Case::new(&format!("env-file-{name}")) else { return };
+        let pod = case
+            .pod()
+            .spec(json!({"volumes": [{"name": "v", "emptyDir": {}}]}))
+            .init(main("init", write, json!({"volumeMounts": [mount("v", "/v")]})))
+            .container(main("main", "say ran", json!({"env": [of_file("A", "env", "A", false)]})));
+        let mut run = case.start_with(&pod, &["--fail-fast"]);
+        assert_eq!(run.end(), 1, "{name}");
+        let said = run.stderr();
+        assert!(said.contains("CreateContainerConfigError") && said.contains(words), "{name}: {said}");
+        assert!(!said.contains("hidden"), "{name}: {said}");
+        assert!(case.trace().is_empty(), "{name}");
+    }
+}

@@ -277,6 +277,13 @@ spec:
             "    env:\n    - {name: 'A=B', value: x}\n    - {value: x}\n    - {name: C, value: x, valueFrom: {fieldRef: {fieldPath: metadata.name}}}\n    - {name: D, valueFrom: {}}\n    - {name: E, valueFrom: {fieldRef: {fieldPath: metadata.nam}}}\n    - {name: F, valueFrom: {fieldRef: {fieldPath: metadata.labels}}}\n    - {name: G, valueFrom: {fieldRef: {fieldPath: \"spec.x['a']\"}}}\n    - {name: H, valueFrom: {resourceFieldRef: {resource: limits.gpu, containerName: man, divisor: 3}}}\n    - {name: I, valueFrom: {secretKeyRef: {name: a, key: b}}}\n    envFrom: [{configMapRef: {name: a}}]\n"
         ),
     ),
+    (
+        "env-files",
+        pod!(
+            "  volumes: [{name: data, emptyDir: {}}, {name: bare}, {name: host, hostPath: {path: /x}}]\n",
+            "    env:\n    - {name: A, valueFrom: {fileKeyRef: {volumeName: data, path: ../x, key: 'A=B'}}}\n    - {name: B, valueFrom: {fileKeyRef: {volumeName: dat, path: /x, key: B}}}\n    - {name: C, valueFrom: {fileKeyRef: {volumeName: host, path: x, key: C}}}\n    - {name: D, valueFrom: {fileKeyRef: {volumeName: bare, path: x, key: D, optional: true}}}\n    - {name: E, valueFrom: {fileKeyRef: {volumeName: '', path: '', key: ''}}}\n"
+        ),
+    ),
     // The rest.
     ("times", pod!("  activeDeadlineSeconds: 0\n  terminationGracePeriodSeconds: -1\n", "")),
     ("windows", pod!("  os: {name: windows}\n", "")),

@@ -181,7 +181,7 @@ fn user(user: Option<i64>, field: &FieldPath, check: &mut Check<'_>) {
 }
 
 /// A file's path in its volume.
-fn file_path(text: &str, field: &FieldPath, check: &mut Check<'_>) {
+pub(super) fn file_path(text: &str, field: &FieldPath, check: &mut Check<'_>) {
     if text.is_empty() {
         check.report(Diagnostic::required(field, ""));
         return;

@@ -8,7 +8,7 @@ use super::super::path::FieldPath;
 use super::super::quantity::{Quantity, huge_page_size};
 use super::config::{self, Reference};
 use super::pod::Surroundings;
-use super::{Check, each, names};
+use super::{Check, each, names, volume};
 
 /// What fieldRef may name in a variable, besides single labels and annotations.
 const FIELDS: &[&str] = &[
@@ -88,8 +88,40 @@ fn source(source: &v1::EnvVarSource, pod: &Surroundings<'_>, path: &FieldPath, c
         let to = Reference { kind: ObjectKind::Secret, name: &from.name, optional: from.optional == Some(true) };
         config::key(&to, &from.key, &path.child("secretKeyRef"), check);
     }
+    if let Some(from) = &source.file_key_ref {
+        file_key(from, pod, &path.child("fileKeyRef"), check);
+    }
     if let Some(selector) = &source.resource_field_ref {
         resource_ref(selector, pod, &path.child("resourceFieldRef"), check);
+    }
+}
+
+/// A key of a file that a container writes into an emptyDir (KEP-3721).
+fn file_key(from: &v1::FileKeySelector, pod: &Surroundings<'_>, path: &FieldPath, check: &mut Check<'_>) {
+    let field = path.child("key");
+    if from.key.is_empty() {
+        check.report(Diagnostic::required(&field, ""));
+    } else {
+        check.invalid(&field, &from.key, &names::env_name(&from.key));
+    }
+    config::file_path(&from.path, &path.child("path"), check);
+    let field = path.child("volumeName");
+    if from.volume_name.is_empty() {
+        check.report(Diagnostic::required(&field, ""));
+        return;
+    }
+    if check.is_full() || check.is_uncertain(&pod.path.child("volumes")) {
+        return;
+    }
+    match pod.spec.volumes.iter().flatten().find(|volume| volume.name == from.volume_name) {
+        None => {
+            let help = volume::volume_help(&from.volume_name, pod.spec);
+            check.report(Diagnostic::not_found(&field, &from.volume_name).help(help));
+        }
+        Some(found) if !volume::is_empty_dir(found) => {
+            check.report(Diagnostic::invalid(&field, &from.volume_name, "must be an emptyDir volume"));
+        }
+        Some(_) => {}
     }
 }
 

@@ -45,6 +45,11 @@ pub(super) fn volumes(pod: &Surroundings<'_>, path: &FieldPath, check: &mut Chec
     }
 }
 
+/// Whether it is one, by its source or for want of any.
+pub(super) fn is_empty_dir(volume: &v1::Volume) -> bool {
+    volume.empty_dir.is_some() || sources(volume).is_empty()
+}
+
 /// The names of the sources that a volume has.
 fn sources(volume: &v1::Volume) -> Vec<String> {
     match serde_json::to_value(volume) {
@@ -84,7 +89,7 @@ fn host_path(source: &v1::HostPathVolumeSource, path: &FieldPath, check: &mut Ch
 }
 
 /// What to do about the name of a volume that there isn't.
-fn volume_help(name: &str, spec: &v1::PodSpec) -> String {
+pub(super) fn volume_help(name: &str, spec: &v1::PodSpec) -> String {
     let known: Vec<&str> = spec.volumes.iter().flatten().map(|volume| volume.name.as_str()).collect();
     match (nearest(name, &known), known.as_slice()) {
         (Some(near), _) => format!("did you mean {near}?"),

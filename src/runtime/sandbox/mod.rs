@@ -263,6 +263,7 @@ impl Sandbox {
             volumes: self.places.clone(),
             pod_ips: self.pod_ips.clone(),
             seccomp_profile: None,
+            env_files: BTreeMap::new(),
             mounts: MountNamespaces::default(),
             devices: Vec::new(),
             shared_cpus: None,

@@ -3,6 +3,7 @@
 
 mod config;
 mod elsewhere;
+mod env_file;
 mod group;
 
 use std::fs::{self, Permissions};
@@ -16,6 +17,7 @@ use crate::plan::{HostPathKind, IdRange, VolumePlan, VolumeSource};
 use crate::runtime::{files, image};
 
 pub use elsewhere::{Search, helper_main_if_asked};
+pub use env_file::read_env_file;
 
 /// Why a volume can't be had. The words behind `hostPath type check failed` are the kubelet's.
 #[derive(Debug, thiserror::Error)]
