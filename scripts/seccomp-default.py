@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes src/plan/seccomp/default.json from containerd's contrib/seccomp/seccomp_default.go.
+"""Makes src/plan/security/seccomp/default.json from containerd's contrib/seccomp/seccomp_default.go.
 
-usage: scripts/seccomp-default.py PATH/TO/seccomp_default.go COMMIT > src/plan/seccomp/default.json
+usage: scripts/seccomp-default.py PATH/TO/seccomp_default.go COMMIT > src/plan/security/seccomp/default.json
 
 Takes the facts (which calls, on which conditions) and writes them down in the form that Docker's profiles have, with
 includes and excludes. It stops where the source has something that it doesn't know, so that nothing is lost quietly.

@@ -6,59 +6,38 @@
 //! ignored by it in silence, the field is refused here (see `oci`).
 //!
 //! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
-mod apparmor;
 mod container;
-pub mod cpus;
-mod devices;
-mod env;
-mod env_file;
 mod error;
-mod expansion;
 mod facts;
 mod files;
-mod handler;
-mod hopeless;
-pub mod huge_pages;
-mod image;
 mod lifecycle;
-pub mod memory_qos;
-mod mounts;
-mod network;
-mod oci;
 mod pod;
-pub mod resize;
+mod process;
 pub mod resources;
-mod rootless;
-mod seccomp;
+mod sandbox;
 mod security;
-mod selinux;
-mod signal;
-pub mod storage;
-mod sysctls;
 mod types;
-mod unsupported;
-mod url;
-mod volumes;
 
 #[cfg(test)]
 mod tests;
 
+pub use container::hopeless::{Hopeless, hopeless};
 pub use container::{container, label};
-pub use devices::wants_devices;
-pub use env_file::{EnvFile, env_files};
 pub use error::{ConfigCause, ConfigError, PlanError};
-pub use files::outdated as outdated_volumes;
-pub use handler::{Asker, Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Wanted, handler};
-pub use hopeless::{Hopeless, hopeless};
-pub use image::{NamedImage, Origin, images, origin};
+pub use files::config::outdated as outdated_volumes;
+pub use files::image::{NamedImage, Origin, images, origin};
+pub(crate) use files::mounts::{binds, normal};
+pub use files::volumes::{FilePlan, GroupChange, HostPathKind, VolumePlan, VolumeSource};
 pub use lifecycle::{init_kind, of as lifecycle_of};
-pub(crate) use mounts::{binds, normal};
-pub use network::DNS_FORWARD;
 pub use pod::{PodNetwork, PodOptions, SecurityOptions, pod};
-pub use rootless::unenforced;
-pub use seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};
-pub use selinux::unlabelled;
-pub use sysctls::sysctl_pattern;
+pub use process::env_file::{EnvFile, env_files};
+pub use process::handler::{Asker, Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Wanted, handler};
+pub use process::url::{Scheme, Url};
+pub use resources::{cpus, huge_pages, memory_qos, resize, storage};
+pub use sandbox::network::DNS_FORWARD;
+pub use sandbox::sysctls::sysctl_pattern;
+pub use security::devices::wants_devices;
+pub use security::rootless::unenforced;
+pub use security::seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};
+pub use security::selinux::unlabelled;
 pub use types::*;
-pub use url::{Scheme, Url};
-pub use volumes::{FilePlan, GroupChange, HostPathKind, VolumePlan, VolumeSource};

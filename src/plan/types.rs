@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use oci_spec::runtime::{LinuxDevice, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::cpus::{CpuSet, Exclusive};
-use super::env_file::EnvFile;
-use super::memory_qos::MemoryQos;
-use super::pod::SecurityOptions;
-use super::resources::Bytes;
-use super::volumes::VolumePlan;
 use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 
-pub use super::facts::*;
 pub use crate::manifest::Content;
 use crate::manifest::Objects;
+pub use crate::plan::facts::node::*;
+use crate::plan::files::volumes::VolumePlan;
+use crate::plan::pod::SecurityOptions;
+use crate::plan::process::env_file::EnvFile;
+use crate::plan::resources::Bytes;
+use crate::plan::resources::cpus::{CpuSet, Exclusive};
+use crate::plan::resources::memory_qos::MemoryQos;
 
 /// What to make once for the pod.
 #[derive(Clone, Debug)]
@@ -246,12 +246,12 @@ pub struct SandboxFacts {
     pub pod_ips: Vec<String>,
     /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.
     pub seccomp_profile: Option<Result<String, String>>,
-    /// What is in the files that the container's variables come from (see [`super::env_files`]): bytes, `None` where
+    /// What is in the files that the container's variables come from (see [`crate::plan::env_files`]): bytes, `None` where
     /// there is no such file, or why it can't be read.
     pub env_files: BTreeMap<EnvFile, Result<Option<Vec<u8>>, String>>,
     /// The mount namespace that barepod was started in, and the supervisor's own, in which the pod's volumes are.
     pub mounts: MountNamespaces,
-    /// The box's device nodes; none where the container doesn't get them (see [`super::wants_devices`]).
+    /// The box's device nodes; none where the container doesn't get them (see [`crate::plan::wants_devices`]).
     pub devices: Vec<LinuxDevice>,
     /// Folder of this attempt on a disk, for what is made anew at each start and its container may write to (the
     /// termination log): it counts as the container's use of the disk.

@@ -112,7 +112,7 @@ fn what_would_be_left_out_is_refused() {
     for (mut config, cgroups, field) in all {
         config["ociVersion"] = json!("1.2.0");
         let spec: Spec = serde_json::from_value(config.clone()).unwrap();
-        let refused = crate::plan::unsupported::first(&spec, cgroups).map(|(field, _, _)| field).unwrap_or_default();
+        let refused = crate::plan::container::unsupported::first(&spec, cgroups).map(|(field, _, _)| field).unwrap_or_default();
         assert_eq!(refused, field, "{config}");
     }
 }

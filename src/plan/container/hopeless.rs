@@ -1,0 +1,68 @@
+//! What no retry can mend: what a container's config lacks or asks for by manifest and image alone, neither of which
+//! changes while the pod runs. It is said before anything is made. What the kubelet itself finds out and shows as a
+//! container that waits (`runAsNonRoot` and an image of root's, a key that a ConfigMap lacks) is not among it.
+
+use std::path::PathBuf;
+
+use barepod_engine::spec::ContainerIndex;
+use k8s_openapi::api::core::v1;
+
+use super::Ask;
+use crate::plan::error::{ConfigCause, ConfigError};
+use crate::plan::types::{ImageFacts, MountNamespaces, NodeFacts, PodPlan, SandboxFacts};
+use crate::plan::{container, lifecycle};
+
+/// Something that no retry can mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hopeless {
+    /// Neither the manifest nor the image says what to run.
+    NoCommand,
+    /// Something else.
+    Config(ConfigError),
+}
+
+/// What is wrong with a container whose image is this; nothing is looked up that only a sandbox knows.
+///
+/// # Panics
+/// Where `container` is not one of the pod's.
+#[must_use]
+pub fn hopeless(
+    pod: &v1::Pod,
+    plan: &PodPlan,
+    node: &NodeFacts,
+    container: ContainerIndex,
+    image: &ImageFacts,
+) -> Option<Hopeless> {
+    let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
+    let (_, kind, one) =
+        lifecycle::containers(spec).nth(container.0.into()).expect("plan::images names containers of the pod");
+    let sandbox = no_sandbox();
+    let ask = Ask { pod, spec, container: one, kind, plan, node, image, sandbox: &sandbox };
+    match container::unmendable(&ask).err()? {
+        ConfigError { cause: ConfigCause::NoCommand, .. } => Some(Hopeless::NoCommand),
+        error => Some(Hopeless::Config(error)),
+    }
+}
+
+/// Facts of a sandbox that isn't there yet.
+fn no_sandbox() -> SandboxFacts {
+    SandboxFacts {
+        shared_cpus: None,
+        network_namespace: None,
+        ipc_namespace: None,
+        uts_namespace: None,
+        pid_namespace: None,
+        users: None,
+        shm: PathBuf::new(),
+        hosts: PathBuf::new(),
+        hostname: PathBuf::new(),
+        resolv_conf: PathBuf::new(),
+        volumes: std::collections::BTreeMap::new(),
+        pod_ips: Vec::new(),
+        seccomp_profile: None,
+        env_files: std::collections::BTreeMap::new(),
+        mounts: MountNamespaces::default(),
+        devices: Vec::new(),
+        attempt_dir: PathBuf::new(),
+    }
+}

@@ -1,0 +1,220 @@
+//! v1 to the engine's `PodSpec`: kinds, restart policies, timings. What a probe or hook *does* stays in the v1 Pod.
+pub(crate) mod signal;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use barepod_engine::spec::{
+    Backoff, ContainerSpec, ExitCodeOperator, HookSpec, Kind, PodSpec, ProbeSpec, RestartPolicy, RestartRule,
+    RestartRuleAction, SidecarPreStop,
+};
+use k8s_openapi::api::core::v1;
+
+use crate::manifest::FieldPath;
+use crate::plan::error::PlanError;
+
+/// R5.17
+const SIDECAR_GRACE: &str = "barepod.dev/sidecar-grace-seconds";
+/// R5.17
+const SIDECAR_PRE_STOP: &str = "barepod.dev/sidecar-prestop";
+
+/// All entries of `initContainers`, then all of `containers`, with their field paths: the engine's order of containers.
+pub(crate) fn containers(spec: &v1::PodSpec) -> impl Iterator<Item = (String, Kind, &v1::Container)> {
+    let inits = spec.init_containers.iter().flatten().enumerate();
+    let mains = spec.containers.iter().enumerate();
+    inits
+        .map(|(at, container)| (format!("spec.initContainers[{at}]"), init_kind(container), container))
+        .chain(mains.map(|(at, container)| (format!("spec.containers[{at}]"), Kind::Main, container)))
+}
+
+/// As [`containers`], with paths that can be looked up in a manifest's text.
+pub(crate) fn containers_at(spec: &v1::PodSpec) -> impl Iterator<Item = (FieldPath, &v1::Container)> {
+    let list = |name: &str| FieldPath::root().child("spec").child(name);
+    let (inits, mains) = (list("initContainers"), list("containers"));
+    let inits = spec.init_containers.iter().flatten().enumerate().map(move |(at, one)| (inits.index(at), one));
+    let mains = spec.containers.iter().enumerate().map(move |(at, one)| (mains.index(at), one));
+    inits.chain(mains)
+}
+
+/// KEP-753: `restartPolicy: Always` makes an entry of `initContainers` a sidecar.
+#[must_use]
+pub fn init_kind(container: &v1::Container) -> Kind {
+    match container.restart_policy.as_deref() {
+        Some("Always") => Kind::Sidecar,
+        _ => Kind::Init,
+    }
+}
+
+/// The part of a checked and defaulted pod that its lifecycle depends on: all that a simulation needs.
+///
+/// # Errors
+/// What checking the manifest didn't find, all at once.
+pub fn of(pod: &v1::Pod, backoff: Backoff) -> Result<PodSpec, Vec<PlanError>> {
+    let Some(pod_spec) = &pod.spec else {
+        return Err(vec![PlanError::Required { field: "spec".to_owned(), advice: "a pod has containers" }]);
+    };
+    let mut errors = Vec::new();
+    let lifecycle = spec(pod, pod_spec, backoff, &mut errors);
+    if errors.is_empty() { Ok(lifecycle) } else { Err(errors) }
+}
+
+/// See [`of`].
+pub(crate) fn spec(pod: &v1::Pod, spec: &v1::PodSpec, backoff: Backoff, errors: &mut Vec<PlanError>) -> PodSpec {
+    let meta = &pod.metadata;
+    let annotations = meta.annotations.as_ref();
+    let grace_period = seconds(spec.termination_grace_period_seconds.unwrap_or(30));
+    PodSpec {
+        name: meta.name.clone().unwrap_or_default(),
+        namespace: meta.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+        uid: meta.uid.clone().unwrap_or_default(),
+        restart_policy: policy(spec.restart_policy.as_deref(), "spec.restartPolicy", errors)
+            .unwrap_or(RestartPolicy::Always),
+        grace_period,
+        active_deadline: spec.active_deadline_seconds.map(seconds),
+        // `cli` sets what is asked of one run.
+        timeout: None,
+        fail_fast: barepod_engine::spec::FailFast::No,
+        backoff,
+        sidecar_grace: annotations.and_then(|all| sidecar_grace(all, grace_period, errors)),
+        sidecar_pre_stop: annotations.map_or(SidecarPreStop::AtBegin, |all| sidecar_pre_stop(all, errors)),
+        readiness_gates: spec.readiness_gates.iter().flatten().map(|gate| gate.condition_type.clone()).collect(),
+        containers: containers(spec).map(|(field, kind, one)| container(&field, kind, one, errors)).collect(),
+    }
+}
+
+fn container(field: &str, kind: Kind, container: &v1::Container, errors: &mut Vec<PlanError>) -> ContainerSpec {
+    let restart_policy = match kind {
+        // A sidecar's `Always` is its kind; the engine restarts it whatever the policies (R3.4).
+        Kind::Sidecar => None,
+        Kind::Init | Kind::Main => {
+            policy(container.restart_policy.as_deref(), &format!("{field}.restartPolicy"), errors)
+        }
+    };
+    let lifecycle = container.lifecycle.as_ref();
+    ContainerSpec {
+        name: container.name.clone(),
+        kind,
+        restart_policy,
+        restart_rules: (container.restart_policy_rules.iter().flatten().enumerate())
+            .filter_map(|(at, one)| rule(&format!("{field}.restartPolicyRules[{at}]"), one, errors))
+            .collect(),
+        startup_probe: container.startup_probe.as_ref().map(probe),
+        liveness_probe: container.liveness_probe.as_ref().map(probe),
+        readiness_probe: container.readiness_probe.as_ref().map(probe),
+        post_start: lifecycle.and_then(|all| all.post_start.as_ref()).map(hook),
+        pre_stop: lifecycle.and_then(|all| all.pre_stop.as_ref()).map(hook),
+        stop_signal: lifecycle
+            .and_then(|all| all.stop_signal.as_ref())
+            .and_then(|name| stop_signal(format!("{field}.lifecycle.stopSignal"), name, errors)),
+    }
+}
+
+fn policy(value: Option<&str>, field: &str, errors: &mut Vec<PlanError>) -> Option<RestartPolicy> {
+    match value? {
+        "Always" => Some(RestartPolicy::Always),
+        "OnFailure" => Some(RestartPolicy::OnFailure),
+        "Never" => Some(RestartPolicy::Never),
+        other => {
+            errors.push(invalid(field.to_owned(), other, "supported values: \"Always\", \"OnFailure\", \"Never\""));
+            None
+        }
+    }
+}
+
+/// R1.4, R3.1
+fn rule(field: &str, rule: &v1::ContainerRestartRule, errors: &mut Vec<PlanError>) -> Option<RestartRule> {
+    let action = match rule.action.as_str() {
+        "Restart" => RestartRuleAction::Restart,
+        "RestartAllContainers" => RestartRuleAction::RestartAllContainers,
+        other => {
+            let cause = "supported values: \"Restart\", \"RestartAllContainers\"";
+            errors.push(invalid(format!("{field}.action"), other, cause));
+            return None;
+        }
+    };
+    let Some(codes) = &rule.exit_codes else {
+        let advice = "say which exit codes the rule is about";
+        errors.push(PlanError::Required { field: format!("{field}.exitCodes"), advice });
+        return None;
+    };
+    let operator = match codes.operator.as_str() {
+        "In" => ExitCodeOperator::In,
+        "NotIn" => ExitCodeOperator::NotIn,
+        other => {
+            errors.push(invalid(format!("{field}.exitCodes.operator"), other, "supported values: \"In\", \"NotIn\""));
+            return None;
+        }
+    };
+    Some(RestartRule { action, operator, exit_codes: codes.values.clone().unwrap_or_default() })
+}
+
+/// R6.1: an absent or zero number is the default.
+fn probe(probe: &v1::Probe) -> ProbeSpec {
+    let number = |value: Option<i32>, default: u32| match value.and_then(|value| u32::try_from(value).ok()) {
+        None | Some(0) => default,
+        Some(value) => value,
+    };
+    let time = |value, default| Duration::from_secs(number(value, default).into());
+    ProbeSpec {
+        initial_delay: time(probe.initial_delay_seconds, 0),
+        period: time(probe.period_seconds, 10),
+        timeout: time(probe.timeout_seconds, 1),
+        success_threshold: number(probe.success_threshold, 1),
+        failure_threshold: number(probe.failure_threshold, 3),
+        grace_period: probe.termination_grace_period_seconds.map(seconds),
+    }
+}
+
+/// R1.6
+fn hook(handler: &v1::LifecycleHandler) -> HookSpec {
+    match &handler.sleep {
+        Some(sleep) => HookSpec::Sleep(seconds(sleep.seconds)),
+        None => HookSpec::Handler,
+    }
+}
+
+fn stop_signal(field: String, name: &str, errors: &mut Vec<PlanError>) -> Option<i32> {
+    let number = signal::number(name);
+    if number.is_none() {
+        errors.push(invalid(field, name, "no such signal; SIGTERM, SIGUSR1 or SIGRTMIN+3 would be one"));
+    }
+    number
+}
+
+fn sidecar_grace(
+    annotations: &BTreeMap<String, String>,
+    grace: Duration,
+    errors: &mut Vec<PlanError>,
+) -> Option<Duration> {
+    let text = annotations.get(SIDECAR_GRACE)?;
+    let reserved = text.parse::<u32>().ok().map(|number| Duration::from_secs(number.into()));
+    match reserved {
+        Some(reserved) if reserved <= grace => Some(reserved),
+        _ => {
+            let cause = "must be whole seconds, at most spec.terminationGracePeriodSeconds";
+            errors.push(invalid(format!("metadata.annotations[{SIDECAR_GRACE}]"), text, cause));
+            None
+        }
+    }
+}
+
+fn sidecar_pre_stop(annotations: &BTreeMap<String, String>, errors: &mut Vec<PlanError>) -> SidecarPreStop {
+    match annotations.get(SIDECAR_PRE_STOP).map(String::as_str) {
+        None => SidecarPreStop::AtBegin,
+        Some("at-turn") => SidecarPreStop::AtTurn,
+        Some(other) => {
+            let field = format!("metadata.annotations[{SIDECAR_PRE_STOP}]");
+            errors.push(invalid(field, other, "supported values: \"at-turn\"; leave it out for Kubernetes' way"));
+            SidecarPreStop::AtBegin
+        }
+    }
+}
+
+/// Whole seconds; a negative number is none.
+fn seconds(number: i64) -> Duration {
+    Duration::from_secs(u64::try_from(number).unwrap_or(0))
+}
+
+fn invalid(field: String, value: &str, cause: &str) -> PlanError {
+    PlanError::Invalid { field, value: value.to_owned(), cause: cause.to_owned() }
+}

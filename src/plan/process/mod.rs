@@ -1,0 +1,7 @@
+//! What runs in a container: its command, its variables, and what its probes and hooks do.
+
+pub(crate) mod env;
+pub(crate) mod env_file;
+pub(crate) mod expansion;
+pub(crate) mod handler;
+pub(crate) mod url;

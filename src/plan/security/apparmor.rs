@@ -1,0 +1,66 @@
+//! `appArmorProfile`: which of the kernel's loaded profiles a container runs under. Profiles are the box's: loading one
+//! takes AppArmor's own compiler. Where the kernel has none, asking for one is an error and going without is not.
+
+use k8s_openapi::api::core::v1;
+
+use super::Place;
+use crate::plan::container::Ask;
+use crate::plan::error::PlanError;
+use crate::plan::types::{AppArmor, NodeFacts};
+use crate::plan::{lifecycle, security};
+
+/// What `RuntimeDefault` is called under containerd, and so here.
+const DEFAULT: &str = "cri-containerd.apparmor.d";
+
+fn is_privileged(container: &v1::Container) -> bool {
+    container.security_context.as_ref().and_then(|context| context.privileged) == Some(true)
+}
+
+fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<(Place, &'a v1::AppArmorProfile)> {
+    security::asked(spec, container, |own| own.app_armor_profile.as_ref(), |pods| pods.app_armor_profile.as_ref())
+}
+
+/// The name that the kernel knows it by; `None`: unconfined.
+fn name(profile: &v1::AppArmorProfile) -> Option<&str> {
+    match profile.type_.as_str() {
+        "RuntimeDefault" => Some(DEFAULT),
+        "Localhost" => profile.localhost_profile.as_deref().map(str::trim),
+        _ => None,
+    }
+}
+
+/// Finds what the box doesn't have. The kubelet doesn't run such a pod either.
+pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) {
+    for (field, _, container) in lifecycle::containers(spec).filter(|(_, _, container)| !is_privileged(container)) {
+        let Some((place, profile)) = asked(spec, container) else { continue };
+        let Some(name) = name(profile) else { continue };
+        let cause = match &node.apparmor {
+            AppArmor::Off => {
+                "AppArmor is not enabled on this box (/sys/module/apparmor/parameters/enabled); leave it out, or write \
+                 type: Unconfined"
+                    .to_owned()
+            }
+            AppArmor::On { loaded: Some(loaded) } if !loaded.iter().any(|one| one == name) => {
+                format!("no profile {name:?} is loaded; load it with apparmor_parser")
+            }
+            AppArmor::On { .. } => continue,
+        };
+        let error =
+            PlanError::Invalid { field: place.field(&field, "appArmorProfile"), value: profile.type_.clone(), cause };
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+}
+
+/// What the container runs under; without a word of the manifest's what the bundle says.
+pub(crate) fn profile(ask: &Ask) -> Option<String> {
+    if ask.privileged() {
+        return None;
+    }
+    match asked(ask.spec, ask.container) {
+        Some((_, profile)) => name(profile).map(str::to_owned),
+        // An empty name is none; libcontainer would look for it.
+        None => ask.image.base.process().as_ref()?.apparmor_profile().clone().filter(|name| !name.is_empty()),
+    }
+}
