@@ -2,6 +2,9 @@
 //! written at all. The walls are those of ARCHITECTURE.md's table.
 #![allow(clippy::unwrap_used)]
 
+#[path = "tidy/rules.rs"]
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -261,34 +264,4 @@ fn nobody_sleeps_or_leaves_notes() {
             }
         }
     }
-}
-
-/// Rules that tests and comments cite are rules that there are.
-#[test]
-fn cited_rules_exist() {
-    let Ok(rules) = fs::read_to_string(top().join("../shared/lifecycle.md")) else {
-        println!("skipped: no lifecycle.md beside the project");
-        return;
-    };
-    let known: BTreeSet<&str> = rules.lines().filter_map(|line| line.strip_prefix("- R")?.split(' ').next()).collect();
-    for folder in ["src", "tests"] {
-        for (path, text) in sources(folder) {
-            for (at, line) in text.lines().enumerate() {
-                for cited in cited(line) {
-                    assert!(known.contains(cited), "{folder}/{}:{}: R{cited}", path.display(), at + 1);
-                }
-            }
-        }
-    }
-}
-
-/// `5.2` of `R5.2`.
-fn cited(line: &str) -> impl Iterator<Item = &str> {
-    line.match_indices('R').filter_map(move |(at, _)| {
-        let alone = !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
-        let rest = &line[at + 1..];
-        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(rest.len());
-        let number = rest[..end].trim_end_matches('.');
-        (alone && number.split_once('.').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())).then_some(number)
-    })
 }

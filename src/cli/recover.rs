@@ -1,4 +1,4 @@
-//! What becomes of pods that nobody supervises any more (design.md, section 5).
+//! What becomes of pods that nobody supervises any more.
 //!
 //! Only `stop`, `rm` and a new `run` end anything: they clean up after a supervisor that was killed and write down what
 //! became of the pod ([`find`], [`clean_if_lost`]). Commands that read ([`look`], [`pod`]) show what is known, say that

@@ -1,4 +1,4 @@
-//! Where things are on disk (design.md, section 4).
+//! Where things are on disk ("Where files live" in ARCHITECTURE.md).
 use std::path::{Path, PathBuf};
 
 /// The default `--root`.

@@ -66,7 +66,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// The first SIGINT asks for deletion, each further one for it at once (design.md, section 3).
+    /// The first SIGINT asks for deletion, each further one for it at once (README.md, `run`).
     fn interrupted(&mut self) {
         for _ in 0..self.signals.interrupts() {
             let event = if self.interrupts == 0 { Event::Stop { grace: None } } else { Event::Kill };

@@ -33,7 +33,7 @@ fn container(more: Value) -> Value {
     container
 }
 
-/// design.md, section 2: the bundle's config is the base, the manifest overrides it.
+/// docs/oci.md: the bundle's config is the base, the manifest overrides it.
 #[test]
 fn the_manifest_overrides_the_bundle() {
     let Some(case) = Case::new("bundle") else { return };

@@ -1,4 +1,4 @@
-//! The other commands, while a pod runs and after (design.md, section 3).
+//! The other commands, while a pod runs and after.
 
 use std::io::Write;
 use std::process::{Output, Stdio};

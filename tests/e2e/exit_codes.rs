@@ -1,4 +1,4 @@
-//! What `barepod run` exits with (design.md, section 3).
+//! What `barepod run` exits with (docs/exit-codes.md).
 
 use serde_json::json;
 

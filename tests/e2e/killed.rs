@@ -1,5 +1,5 @@
 //! The supervisor dies by SIGKILL, at whatever moment: commands that read show the pod as lost and touch nothing, and the
-//! next `stop`, `rm` or `run` of it leaves nothing (design.md, section 5).
+//! next `stop`, `rm` or `run` of it leaves nothing.
 //!
 //! Moments are found in three ways: at each lifecycle line, at each change of the state folder (during creation), and
 //! at points spread evenly with a random share over a pod's whole life. `$BAREPOD_TEST_SEED` repeats a run.

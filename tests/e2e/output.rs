@@ -1,4 +1,4 @@
-//! What people see of a run, and what its log files hold (design.md, sections 3 and 4).
+//! What people see of a run, and what its log files hold.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -88,7 +88,7 @@ fn sidecars_restart_under_never() {
     }
 }
 
-/// R3.6 and design.md, section 2: every instance sees its image afresh, and volumes as they were.
+/// R3.6: every instance sees its image afresh, and volumes as they were.
 #[test]
 fn a_restarted_container_sees_its_image_again() {
     let Some(case) = Case::new("fresh") else { return };

@@ -1,4 +1,4 @@
-//! What a container may do (securityContext; design.md, section 6).
+//! What a container may do (securityContext; docs/security.md).
 
 use serde_json::{Value, json};
 

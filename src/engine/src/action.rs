@@ -28,7 +28,7 @@ pub enum Action {
     },
     /// Write down a Kubernetes Event. Not answered.
     Record(EventRecord),
-    /// The pod has ended and the sandbox is gone: leave with this exit code (design.md, section 3). The last action. Not answered.
+    /// The pod has ended and the sandbox is gone: leave with this exit code (docs/exit-codes.md). The last action. Not answered.
     Finish {
         /// Exit code of `barepod run`.
         exit_code: u8,

@@ -1,4 +1,4 @@
-//! The exit code of `barepod run`, and whose it is (design.md, section 3).
+//! The exit code of `barepod run`, and whose it is (docs/exit-codes.md).
 
 use crate::pod::Engine;
 use crate::spec::{ContainerIndex, Kind};

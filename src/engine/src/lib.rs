@@ -4,7 +4,7 @@
 //! call again though nothing happened; [`Engine::status`] is what users see. There is no clock, no I/O, no randomness
 //! and no allocation-order dependence in here: the same events at the same times give the same actions, for ever.
 //!
-//! Rule numbers such as `R5.3` are those of lifecycle.md, the kubelet rules that the project keeps beside its tree.
+//! Rule numbers such as `R5.3` are those of docs/lifecycle.md.
 //! Where to start reading: [`Engine::step`] hands a fact to `facts`, then `advance` lets each concern have its say until
 //! nothing changes any more: `startup` (what may run next), `termination` (who is told to stop when), `restart` (policy
 //! and back-off), `probe`, `hook`, `eviction`, `patience`.

@@ -27,7 +27,7 @@ pub struct PodStatus {
     pub deletion: Option<Deletion>,
     /// All containers in the order of the spec.
     pub containers: Vec<ContainerStatus>,
-    /// Set once the pod has ended: exit code of `barepod run` (design.md, section 3).
+    /// Set once the pod has ended: exit code of `barepod run` (docs/exit-codes.md).
     pub exit_code: Option<u8>,
     /// Whose that is.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! The API server's rules for a Pod (lifecycle.md section 1), with its phrases and field paths, and what of a Pod's
+//! The API server's rules for a Pod (R1 in docs/lifecycle.md), with its phrases and field paths, and what of a Pod's
 //! values barepod doesn't support (`supported`). Rules never change the Pod and look at nothing else.
 //!
 //! Unlike the API server these rules see a Pod without its defaults: where they speak of a field that has one, an

@@ -1,4 +1,4 @@
-//! `image:` to where the root file system comes from (design.md, section 2).
+//! `image:` to where the root file system comes from (docs/images.md).
 
 use std::path::{Path, PathBuf};
 

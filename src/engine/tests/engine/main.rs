@@ -1,4 +1,4 @@
-//! The engine against the rules of lifecycle.md: tables by hand (one file per section) and random pods on random boxes
+//! The engine against the rules of docs/lifecycle.md: tables by hand (one file per section) and random pods on random boxes
 //! (`property`). All in virtual time.
 #![allow(clippy::unwrap_used)]
 

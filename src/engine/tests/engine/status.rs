@@ -37,7 +37,7 @@ fn pending_while_a_main_waits() {
     assert_eq!(run.status().phase, Phase::Running);
 }
 
-/// R8.1, design.md section 3: the first failed main's code, in the order of the spec.
+/// R8.1, docs/exit-codes.md: the first failed main's code, in the order of the spec.
 #[test]
 fn exit_codes() {
     let case = never().main("m1", &[ends(3.0, 0)]).main("m2", &[ends(2.0, 7)]).main("m3", &[ends(1.0, 9)]);

@@ -1,4 +1,4 @@
-//! I1 to I8 of lifecycle.md, from nothing but the facts told and the actions asked for.
+//! I1 to I8 of docs/lifecycle.md, from nothing but the facts told and the actions asked for.
 
 use std::time::Duration;
 
