@@ -7,6 +7,9 @@ pub mod plan;
 pub mod report;
 pub mod runtime;
 pub mod simulate;
+#[cfg(test)]
+#[path = "../tests/skips/mod.rs"]
+mod skips;
 pub mod store;
 pub mod supervisor;
 #[cfg(test)]

@@ -2,6 +2,9 @@
 //! leftovers at its end.
 #![allow(clippy::unwrap_used)]
 
+#[path = "skips/mod.rs"]
+mod skips;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::Read;
@@ -33,7 +36,7 @@ struct World {
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        println!("skipped: making containers needs root");
+        skips::skip("making containers needs root");
     }
     root
 }

@@ -4,6 +4,8 @@
 
 #[path = "tidy/rules.rs"]
 mod rules;
+#[path = "tidy/skips.rs"]
+mod skips;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

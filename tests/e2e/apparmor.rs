@@ -19,7 +19,7 @@ impl Loaded {
     fn new() -> Option<Self> {
         let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
         if !enabled.starts_with('Y') {
-            println!("skipped: AppArmor is not enabled here");
+            crate::skips::skip("AppArmor is not enabled here");
             return None;
         }
         if !Path::new(FOLDER).exists() {
@@ -51,7 +51,7 @@ fn pod(case: &Case, profile: &Value, users: bool, script: &str, more: Value) -> 
 #[test]
 fn a_profile_holds_for_all_that_runs_in_the_container() {
     if !rustix::process::geteuid().is_root() {
-        return println!("skipped: loading a profile needs root");
+        return crate::skips::skip("loading a profile needs root");
     }
     let Some(_loaded) = Loaded::new() else { return };
     let local = json!({"type": "Localhost", "localhostProfile": "barepod-test"});

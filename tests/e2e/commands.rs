@@ -300,7 +300,7 @@ fn help_completion_and_pages() {
 fn install_and_uninstall() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/install");
     if !std::path::Path::new(script).exists() {
-        println!("skipped: the scripts are not here");
+        crate::skips::skip("the scripts are not here");
         return;
     }
     let dir = tempfile::tempdir().unwrap();

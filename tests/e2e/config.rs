@@ -251,7 +251,7 @@ fn out_of_memory() {
 #[test]
 fn out_of_memory_and_on() {
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        println!("skipped: on v2 the kernel kills the whole container");
+        crate::skips::skip("on v2 the kernel kills the whole container");
         return;
     }
     let note = "one of its processes was killed for lack of memory";

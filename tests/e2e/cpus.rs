@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Case, Manifest, Run, main, sidecar, wait, worker};
 
 /// What this process may run on, lowest first; `None`, said aloud, where there is nothing to share out.
-fn cpus(case: &Case) -> Option<Vec<u32>> {
+fn cpus() -> Option<Vec<u32>> {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
     let range = |part: &str| {
@@ -17,7 +17,7 @@ fn cpus(case: &Case) -> Option<Vec<u32>> {
     };
     let all: Vec<u32> = list.trim().split(',').flat_map(range).collect();
     if all.len() < 2 {
-        println!("skipped: {}: needs two cpus", case.name());
+        crate::skips::skip("needs two cpus");
         return None;
     }
     Some(all)
@@ -72,7 +72,7 @@ fn status(case: &Case, name: &str) -> Value {
 #[test]
 fn whole_cpus_are_a_containers_own() {
     let Some(case) = Case::new("cpus") else { return };
-    let Some(all) = cpus(&case) else { return };
+    let Some(all) = cpus() else { return };
     let (own, others) = (all[all.len() - 1], &all[..all.len() - 1]);
     let reserved = list(others);
     let options = ["--cpu-manager", "static", "--reserved-cpus", &reserved];
@@ -120,7 +120,7 @@ fn whole_cpus_are_a_containers_own() {
 #[test]
 fn the_dead_keep_no_cpus() {
     let Some(case) = Case::new("cpus-killed") else { return };
-    let Some(all) = cpus(&case) else { return };
+    let Some(all) = cpus() else { return };
     let own = all[all.len() - 1];
     let reserved = list(&all[..all.len() - 1]);
     let options = ["--cpu-manager", "static", "--reserved-cpus", &reserved];
@@ -151,7 +151,7 @@ fn the_dead_keep_no_cpus() {
 #[test]
 fn a_failed_sandbox_keeps_its_cpus() {
     let Some(case) = Case::new("cpus-sandbox") else { return };
-    let Some(all) = cpus(&case) else { return };
+    let Some(all) = cpus() else { return };
     let own = all[all.len() - 1];
     let reserved = list(&all[..all.len() - 1]);
     let options = ["--cpu-manager", "static", "--reserved-cpus", &reserved];
@@ -182,7 +182,7 @@ fn a_failed_sandbox_keeps_its_cpus() {
 #[test]
 fn what_is_left_keeps_its_cpus() {
     let Some(case) = Case::new("cpus-left") else { return };
-    let Some(all) = cpus(&case) else { return };
+    let Some(all) = cpus() else { return };
     let own = all[all.len() - 1];
     let reserved = list(&all[..all.len() - 1]);
     let options = ["--cpu-manager", "static", "--reserved-cpus", &reserved];
@@ -207,7 +207,7 @@ fn what_is_left_keeps_its_cpus() {
         assert_eq!(status(&case, "second")["reason"], "UnexpectedAdmissionError");
         assert!(immutable("-i"));
     } else {
-        println!("skipped: no file here can be made immutable");
+        crate::skips::skip("no file here can be made immutable");
     }
     let mut third =
         start(&case, "third", &case.pod().container(main("own", &shown("third", "true"), guaranteed("1"))), &options);

@@ -24,7 +24,7 @@ impl Delegated {
     fn make(name: &str, controllers: &[&str]) -> Option<Self> {
         let root = Path::new(ROOT);
         if !root.join("cgroup.controllers").exists() {
-            println!("skipped: delegating a cgroup needs pure cgroup v2");
+            crate::skips::skip("delegating a cgroup needs pure cgroup v2");
             return None;
         }
         let words: Vec<String> = controllers.iter().map(|name| format!("+{name}")).collect();

@@ -22,9 +22,9 @@ struct Silent {
 
 impl Silent {
     /// `None`, said aloud, where the kernel has no FUSE.
-    fn mount(case: &Case, folder: &Path) -> Option<Self> {
+    fn mount(folder: &Path) -> Option<Self> {
         let Ok(mut device) = OpenOptions::new().read(true).write(true).open("/dev/fuse") else {
-            println!("skipped: {}: there is no /dev/fuse", case.name());
+            crate::skips::skip("there is no /dev/fuse");
             return None;
         };
         fs::create_dir_all(folder).unwrap();
@@ -68,7 +68,7 @@ fn an_image_on_a_file_system_that_does_not_answer() {
     for (name, image) in [("silent-rootfs", "rootfs:"), ("silent-bundle", "bundle:")] {
         let Some(case) = Case::new(name) else { return };
         let folder = case.dir().join("outside");
-        let Some(silent) = Silent::mount(&case, &folder.join("silent")) else { return };
+        let Some(silent) = Silent::mount(&folder.join("silent")) else { return };
         // In a volume of the pod it might come later: nobody looks before it is its turn.
         let pod = case
             .pod()
@@ -95,7 +95,7 @@ fn an_image_on_a_file_system_that_does_not_answer() {
 #[test]
 fn a_profile_on_a_file_system_that_does_not_answer() {
     let Some(case) = Case::new("silent-profile") else { return };
-    let Some(silent) = Silent::mount(&case, &case.dir().join("silent")) else { return };
+    let Some(silent) = Silent::mount(&case.dir().join("silent")) else { return };
     let profile = json!({"seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}});
     let pod = case
         .pod()
@@ -116,7 +116,7 @@ fn a_profile_on_a_file_system_that_does_not_answer() {
 #[test]
 fn a_volume_on_a_file_system_that_does_not_answer() {
     let Some(case) = Case::new("silent-volume") else { return };
-    let Some(silent) = Silent::mount(&case, &case.dir().join("silent")) else { return };
+    let Some(silent) = Silent::mount(&case.dir().join("silent")) else { return };
     let volumes = json!({"terminationGracePeriodSeconds": 3600,
         "volumes": [{"name": "v", "hostPath": {"path": silent.folder}}]});
     let mut run = case.start(&case.pod().spec(volumes).main("main", "say never"));

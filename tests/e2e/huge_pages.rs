@@ -17,14 +17,14 @@ impl Pages {
     fn add(number: u64) -> Option<Self> {
         let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
         if !is_v1() && !controllers.split_whitespace().any(|name| name == "hugetlb") {
-            println!("skipped: needs the hugetlb controller");
+            crate::skips::skip("needs the hugetlb controller");
             return None;
         }
         let pages = Self(number);
         let before = Self::number();
         fs::write(NUMBER, (before + number).to_string()).unwrap();
         if Self::number() < before + number {
-            println!("skipped: this box has no memory for {number} huge pages");
+            crate::skips::skip(format_args!("this box has no memory for {number} huge pages"));
             return None;
         }
         Some(pages)

@@ -58,6 +58,8 @@ mod security;
 mod selinux;
 mod settings;
 mod shares;
+#[path = "../skips/mod.rs"]
+mod skips;
 mod status;
 mod systemd;
 mod systemd_users;

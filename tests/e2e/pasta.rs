@@ -68,11 +68,11 @@ impl Drop for Namespace {
 fn lonely(name: &str) -> Option<(Case, Namespace)> {
     let mut case = Case::of_user(name, Ids::Subordinate)?;
     if !has("pasta") || !has("nsenter") || !has("ip") {
-        println!("skipped: {name}: needs pasta, nsenter and ip (scripts/setup test)");
+        crate::skips::skip("needs pasta, nsenter and ip (scripts/setup test)");
         return None;
     }
     if !std::path::Path::new("/dev/net/tun").exists() {
-        println!("skipped: {name}: needs /dev/net/tun");
+        crate::skips::skip("needs /dev/net/tun");
         return None;
     }
     let own = Namespace::new();
@@ -86,7 +86,7 @@ fn connected(name: &str) -> Option<(Case, Namespace, Namespace)> {
     let (case, own) = lonely(name)?;
     let outside = Namespace::new();
     if !own.ip(&format!("link add eth0 type veth peer name eth0 netns {}", outside.0.id())) {
-        println!("skipped: {name}: needs virtual network cables (CONFIG_VETH)");
+        crate::skips::skip("needs virtual network cables (CONFIG_VETH)");
         return None;
     }
     for (namespace, number) in [(&own, 2), (&outside, 1)] {

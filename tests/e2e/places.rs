@@ -236,7 +236,7 @@ fn a_bundles_disk() {
     let made = Command::new("mkfs.ext4").arg("-q").arg(&disk).status().is_ok_and(|status| status.success());
     let attached = Command::new("losetup").args(["-r", "-f", "--show"]).arg(&disk).output();
     let Some(device) = attached.ok().filter(|output| made && output.status.success()) else {
-        println!("skipped: a disk needs mkfs.ext4 and a loop device");
+        crate::skips::skip("a disk needs mkfs.ext4 and a loop device");
         return;
     };
     let device = String::from_utf8(device.stdout).unwrap().trim().to_owned();

@@ -40,7 +40,7 @@ fn real_containers_do_what_was_simulated() {
         return;
     }
     if slow() {
-        println!("skipped: scenarios: the machine is too slow for times that are divided");
+        crate::skips::skip("the machine is too slow for times that are divided");
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulate");

@@ -23,7 +23,7 @@ fn has_selinux() -> bool {
 fn enforced() -> bool {
     let context = fs::read_to_string("/proc/self/attr/current").unwrap_or_default();
     if !has_selinux() || context.trim_end_matches('\0') != "kernel" || Path::new("/etc/selinux").exists() {
-        println!("skipped: no kernel with SELinux and without a policy (scripts/vm-test selinux)");
+        crate::skips::skip("no kernel with SELinux and without a policy (scripts/vm-test selinux)");
         return false;
     }
     nix::mount::mount(Some("selinuxfs"), FOLDER, Some("selinuxfs"), MsFlags::empty(), None::<&str>).unwrap();
@@ -57,7 +57,10 @@ fn options(more: Value) -> Value {
 /// what was made for them, and not to what is the host's, nor to what another level has.
 #[test]
 fn labels_hold_for_all_that_runs_in_the_container() {
-    if !rustix::process::geteuid().is_root() || !enforced() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::skips::skip("loading a policy needs root");
+    }
+    if !enforced() {
         return;
     }
     labels_are_put_on();
@@ -168,7 +171,7 @@ fn a_label_that_the_policy_lacks_is_said() {
 #[test]
 fn labels_without_selinux_are_left_out() {
     if has_selinux() {
-        return println!("skipped: this kernel has SELinux");
+        return crate::skips::skip("this kernel has SELinux");
     }
     let Some(case) = Case::new("selinux-none") else { return };
     let mut run = case.start(&case.pod().container(main("main", "true", options(json!({"level": "s0:c1"})))));

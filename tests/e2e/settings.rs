@@ -47,7 +47,7 @@ fn looker(case: &Case) -> bool {
     let made = Command::new("cc").args(["-static", "-O1", "-o"]).arg(case.shared("look")).arg(source).status();
     let made = made.is_ok_and(|status| status.success());
     if !made {
-        println!("skipped: {}: needs cc and a static libc", case.name());
+        crate::skips::skip("needs cc and a static libc");
     }
     made
 }
@@ -125,7 +125,7 @@ fn theirs(case: &Case, runtime: &str, held: u64) -> Option<Settings> {
     config["root"]["path"] = json!(copy);
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
     if Command::new(runtime).arg("--version").output().is_err() {
-        println!("skipped: {}: there is no {runtime}", case.name());
+        crate::skips::skip(format_args!("there is no {runtime}"));
         return None;
     }
     // crun refuses hybrid boxes unless the v2 hierarchy is out of sight; it has no controllers then.

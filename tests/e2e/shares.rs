@@ -75,7 +75,7 @@ fn scores_of_the_other_classes() {
 #[test]
 fn what_cgroup_v2_is_told() {
     if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        println!("skipped: what_cgroup_v2_is_told: needs pure cgroup v2");
+        crate::skips::skip("needs pure cgroup v2");
         return;
     }
     let Some(case) = Case::new("told-v2") else { return };

@@ -17,12 +17,12 @@ const UID: u32 = 1000;
 
 /// A case whose state, image and shared folder are that user's. `None`, said aloud, where there is no such user.
 fn case(name: &str) -> Option<Case> {
-    if !has_systemd(name) {
+    if !has_systemd() {
         return None;
     }
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
     if !passwd.lines().any(|line| line.starts_with(&format!("{USER}:x:{UID}:"))) {
-        println!("skipped: {name}: this machine has no user {USER} with uid {UID}");
+        crate::skips::skip(format_args!("this machine has no user {USER} with uid {UID}"));
         return None;
     }
     let case = Case::new(name)?;

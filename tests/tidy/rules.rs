@@ -113,7 +113,8 @@ fn rules_are_there_and_tested() {
 
 #[test]
 fn what_is_wrong_with_rules_is_found() {
-    let rules = rules_of("## R1. First\n- **R1.1** One.\n- **R1.2** *(not built)* Two.\n- **I1** Three.\n- **note** Four.");
+    let rules =
+        rules_of("## R1. First\n- **R1.1** One.\n- **R1.2** *(not built)* Two.\n- **I1** Three.\n- **note** Four.");
     let cite = |number: &str, by_test| Citation { number: number.into(), place: "here".into(), by_test };
     for (citations, wanted) in [
         (vec![cite("R1.1", true), cite("I1", true), cite("R1", false)], vec![]),

@@ -42,7 +42,7 @@ fn can_run() -> bool {
     let runc = Command::new("runc").arg("--version").output().is_ok();
     let can = rustix::process::geteuid().is_root() && runc;
     if !can {
-        println!("skipped: needs root and runc");
+        crate::skips::skip("needs root and runc");
     }
     can
 }
@@ -486,7 +486,7 @@ fn a_container_that_has_ended_cannot_be_entered() {
 fn a_container_cannot_write_to_the_binary_that_comes_in() {
     for clone in [exe::read_only_clone(), exe::sealed_copy()] {
         let Ok(clone) = clone else {
-            println!("skipped: needs root");
+            crate::skips::skip("needs root");
             continue;
         };
         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&clone));

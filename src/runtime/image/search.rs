@@ -229,7 +229,7 @@ mod tests {
         let mut kernels_own = KernelsOwn::default();
         kernels_own.refresh().unwrap();
         if kernels_own.at_hand(&bundle).is_none() {
-            println!("skipped: {} is on a file system that isn't the kernel's own", bundle.display());
+            crate::skips::skip("the temporary folder is on a file system that isn't the kernel's own");
             return;
         }
         let slowly = complete(open(&source).unwrap(), UnknownKeys::Wanted, None).unwrap();
@@ -260,7 +260,7 @@ mod tests {
     fn mounts_to_come_are_known() {
         let dir = tempfile::tempdir().unwrap();
         if unshare(CloneFlags::CLONE_NEWNS).is_err() {
-            println!("skipped: only root has mount namespaces of its own");
+            crate::skips::skip("only root has mount namespaces of its own");
             return;
         }
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn what_is_made_belongs_to_the_ids() {
         if !rustix::process::geteuid().is_root() {
-            println!("skipped: mapping ids needs root");
+            crate::skips::skip("mapping ids needs root");
             return;
         }
         let ids = IdRange { first: 7 << 24, length: IdRange::LENGTH };

@@ -87,7 +87,7 @@ fn no_folder_is_too_wide() {
 #[test]
 fn what_stays_is_told_and_the_rest_goes() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: a mount in the tree needs root");
+        crate::skips::skip("a mount in the tree needs root");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -125,7 +125,7 @@ fn a_large_file_is_not_for_those_who_are_in_a_hurry() {
     fs::create_dir(&tree).unwrap();
     let file = File::create(tree.join("large")).unwrap();
     if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, 100 << 20).is_err() {
-        println!("skipped: this file system can't reserve space");
+        crate::skips::skip("this file system can't reserve space");
         return;
     }
     assert_eq!(Removal::of(&tree).unwrap().advance(&mut 100).unwrap(), Progress::Large);

@@ -43,7 +43,7 @@ impl Case {
     pub fn new(name: &str) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         if !rustix::process::geteuid().is_root() {
-            println!("skipped: {name}: running pods needs root");
+            crate::skips::skip("running pods needs root");
             return None;
         }
         let dir = tempfile::Builder::new().prefix("barepod-e2e-").tempdir().unwrap();

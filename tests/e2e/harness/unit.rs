@@ -9,11 +9,11 @@ use super::{Case, MARK, binary, wait};
 const DOCUMENT: &str = include_str!("../../../docs/systemd.md");
 
 /// Whether systemd runs this machine; said aloud where it doesn't.
-pub fn has_systemd(test: &str) -> bool {
+pub fn has_systemd() -> bool {
     let is = fs::read_to_string("/proc/1/comm").is_ok_and(|name| name.trim() == "systemd")
         && Path::new("/run/systemd/system").exists();
     if !is {
-        println!("skipped: {test}: systemd is not this machine's first process");
+        crate::skips::skip("systemd is not this machine's first process");
     }
     is
 }
