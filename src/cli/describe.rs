@@ -9,9 +9,15 @@ use crate::report::describe::{self, Described};
 /// Shows a pod as it is: also one that nobody supervises.
 pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> {
     let found = recover::look(&global.layout()?, &args.pod)?;
-    let (pod, events) = (recover::pod(&found)?, found.events()?);
+    let pod = recover::pod(&found)?;
+    let events = found.events().map_err(|cause| recover::unreadable(&found, cause))?;
     let now = jiff::Timestamp::now();
-    let ledger = found.ledger()?;
+    let ledger = found.ledger().unwrap_or_else(|cause| {
+        eprintln!("warning: {}", recover::unreadable(&found, cause));
+        None
+    });
     let memory_qos = ledger.as_ref().and_then(|ledger| ledger.memory_qos.as_deref());
-    print(&describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, width: terminal::width() }))
+    let left = ledger.as_ref().map_or(&[][..], |ledger| &ledger.left);
+    let width = terminal::width();
+    print(&describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, left, width }))
 }

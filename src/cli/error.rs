@@ -93,8 +93,22 @@ pub enum CliError {
         left: String,
     },
     /// A state folder that makes no sense.
-    #[error("pod \"{pod}\": {cause}; `barepod rm --force {pod}` removes what belongs to a pod of this name")]
+    #[error(
+        "the state of pod \"{pod}\" can't be read: {cause}; `barepod rm --force {pod}` ends what runs of a pod of this name \
+         and removes what belongs to it"
+    )]
     Unreadable {
+        /// Which.
+        pod: String,
+        /// What is wrong.
+        cause: crate::store::Error,
+    },
+    /// The same of a pod whose supervisor lives: that one knows better, and will write the file again.
+    #[error(
+        "the state of pod \"{pod}\" can't be read: {cause}; the pod runs, and its supervisor writes the file anew when \
+         something changes; `barepod stop {pod}` ends the pod"
+    )]
+    UnreadableYet {
         /// Which.
         pod: String,
         /// What is wrong.
@@ -247,6 +261,7 @@ impl CliError {
             | Self::CutOff(_)
             | Self::NotSwept { .. }
             | Self::Unreadable { .. }
+            | Self::UnreadableYet { .. }
             | Self::Stuck { .. }
             | Self::Unsupervised(_)
             | Self::NoContainer { .. }

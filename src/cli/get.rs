@@ -15,7 +15,7 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     let rows = match &args.pod {
         Some(pod) => {
             let found = recover::look(&layout, pod)?;
-            vec![PodRow { pod: recover::pod(&found)?, life: found.life()? }]
+            vec![PodRow { pod: recover::pod(&found)?, life: recover::life(&found)? }]
         }
         None => all(&layout, args.kubectl.namespace.as_deref())?,
     };
@@ -43,7 +43,7 @@ fn all(layout: &crate::store::layout::Layout, namespace: Option<&str>) -> Result
             // About to start, or gone since we looked.
             Ok(None) => {}
             Err(cause) => {
-                eprintln!("warning: {}", CliError::Unreadable { pod: recover::full_name(&found), cause });
+                eprintln!("warning: {}", recover::unreadable(&found, cause));
                 rows.push(PodRow { pod: nameless(&found), life: Life::Lost });
             }
         }

@@ -24,7 +24,13 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
         found => found?,
     };
     let name = recover::full_name(&found);
-    let pod = recover::pod(&found)?;
+    let pod = match recover::warn_of_unreadable(&found) {
+        false => recover::pod(&found)?,
+        true => match found.pod() {
+            Ok(Some(pod)) => pod,
+            Ok(None) | Err(_) => return by_folders(args, &layout, &found.namespace, &found.name),
+        },
+    };
     let (container, note) = container(&pod, args.container.as_deref(), &name)?;
     if let Some(note) = note {
         eprintln!("{note}");
@@ -39,8 +45,18 @@ fn without_state(args: &LogsArgs, layout: &Layout, name: String) -> Result<Exit,
     let [(namespace, bare)] = &recover::pods_with_logs(layout, &name)[..] else {
         return Err(Error::NotFound(name).into());
     };
-    let folder = orphans::logs_of(layout, namespace, bare).pop().ok_or(Error::NotFound(name))?;
+    eprintln!("note: of pod {namespace}/{bare} nothing but its logs is left: it ended before the box was restarted");
+    by_folders(args, layout, namespace, bare)
+}
+
+/// Of a pod of which the names of folders and files must tell which containers and attempts there were.
+fn by_folders(args: &LogsArgs, layout: &Layout, namespace: &str, bare: &str) -> Result<Exit, CliError> {
     let name = format!("{namespace}/{bare}");
+    let folder = orphans::logs_of(layout, namespace, bare).pop();
+    let folder = folder.ok_or_else(|| {
+        let container = args.container.clone().unwrap_or_else(|| "*".to_owned());
+        CliError::NoLog { container, pod: name.clone(), what: "has no log" }
+    })?;
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let mut containers: Vec<String> = entries
         .filter(|entry| entry.path().is_dir())
@@ -59,7 +75,6 @@ fn without_state(args: &LogsArgs, layout: &Layout, name: String) -> Result<Exit,
             }
         },
     };
-    eprintln!("note: of pod {name} nothing but its logs is left: it ended before the box was restarted");
     print(args, &name, &container, &folder.join(&container), |newest| newest.checked_sub(1))
 }
 

@@ -57,12 +57,38 @@ pub fn clean_if_lost(layout: &Layout, namespace: &str, name: &str) -> Result<(),
     }
 }
 
+/// What is wrong with a pod's state, and what to do about it.
+pub fn unreadable(found: &Found, cause: Error) -> CliError {
+    let pod = full_name(found);
+    match found.life() {
+        Ok(Life::Running) => CliError::UnreadableYet { pod, cause },
+        Ok(Life::Ended | Life::Left | Life::Lost) | Err(_) => CliError::Unreadable { pod, cause },
+    }
+}
+
+/// Whether a pod is looked after ([`Found::life`]).
+pub fn life(found: &Found) -> Result<Life, CliError> {
+    found.life().map_err(|cause| unreadable(found, cause))
+}
+
+/// For commands that show something else of the pod than its status: says what of its state can't be read, and whether
+/// that is anything.
+pub fn warn_of_unreadable(found: &Found) -> bool {
+    let wrong: Vec<Error> = [found.ledger().err(), found.pod().err()].into_iter().flatten().collect();
+    let is_any = !wrong.is_empty();
+    for cause in wrong {
+        eprintln!("warning: {}", unreadable(found, cause));
+    }
+    is_any
+}
+
 /// `v1::Pod` with its status, of a pod that has one; where nobody supervises it, as what it is, with a note.
 pub fn pod(found: &Found) -> Result<v1::Pod, CliError> {
-    let life = found.life()?;
-    match found.pod()? {
+    let unreadable = |cause| unreadable(found, cause);
+    let life = life(found)?;
+    match found.pod().map_err(unreadable)? {
         Some(pod) => {
-            let (pod, note) = as_it_is(found, life, pod)?;
+            let (pod, note) = as_it_is(found, life, pod).map_err(unreadable)?;
             if let Some(note) = note {
                 eprintln!("note: {note}");
             }
@@ -76,7 +102,11 @@ pub fn pod(found: &Found) -> Result<v1::Pod, CliError> {
 /// A pod's last status, or what is to be shown instead where it can't be true any more, and what to say of that.
 pub fn as_it_is(found: &Found, life: Life, pod: v1::Pod) -> Result<(v1::Pod, Option<String>), Error> {
     let name = full_name(found);
-    let ledger = found.ledger()?;
+    let ledger = match life {
+        // Nothing of it is shown, and whoever wrote it will do so again.
+        Life::Running => None,
+        Life::Ended | Life::Left | Life::Lost => found.ledger()?,
+    };
     match (life, ledger) {
         (Life::Lost, Some(ledger)) if ledger.is_of_another_boot() => {
             Ok((report::lost(&pod, Loss::Rebooted, jiff::Timestamp::now()), None))

@@ -16,7 +16,7 @@ pub fn resize(args: &ResizeArgs, global: &Global) -> Result<Exit, CliError> {
     let found = recover::look(&layout, &args.pod)?;
     let name = recover::full_name(&found);
     let ended = || CliError::Resize { pod: name.clone(), why: "the pod has ended".to_owned() };
-    match found.life()? {
+    match recover::life(&found)? {
         Life::Running => {}
         Life::Lost => return Err(CliError::Unsupervised(name)),
         Life::Ended | Life::Left => return Err(ended()),

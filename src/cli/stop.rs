@@ -15,7 +15,7 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let found = recover::find(&layout, &args.pod)?;
     let name = recover::full_name(&found);
-    match found.life()? {
+    match recover::life(&found)? {
         Life::Running => {}
         Life::Ended => {
             eprintln!("pod {name} has ended already");
@@ -29,7 +29,9 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     match control::end(&found.dir, request, || found.runs_on())? {
         Some(ended) => eprintln!("pod {name} stopped: {} (exit code {})", ended.phase, ended.exit_code),
         None => match recover::find(&layout, &name) {
-            Ok(found) if matches!(found.life()?, Life::Left | Life::Lost) => return Err(not_swept(&found, name)),
+            Ok(found) if matches!(recover::life(&found)?, Life::Left | Life::Lost) => {
+                return Err(not_swept(&found, name));
+            }
             // Another command was as fast as to remove it.
             Ok(_) | Err(CliError::CutOff(_) | CliError::Store(crate::store::Error::NotFound(_))) => {
                 eprintln!("pod {name} has ended");

@@ -28,6 +28,8 @@ pub struct Described<'a> {
     pub now: jiff::Timestamp,
     /// What its supervisor was asked to do about memory.
     pub memory_qos: Option<&'a str>,
+    /// What could not be removed when it had ended, and why.
+    pub left: &'a [String],
     /// Columns of the terminal; `None`: lines are as long as they are.
     pub width: Option<usize>,
 }
@@ -36,7 +38,7 @@ const NONE: &str = "<none>";
 
 /// The whole page.
 pub fn describe(described: &Described<'_>) -> String {
-    let &Described { pod, events, now, memory_qos, width } = described;
+    let &Described { pod, events, now, memory_qos, left, width } = described;
     let mut page = Page::new(width);
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
@@ -61,8 +63,21 @@ pub fn describe(described: &Described<'_>) -> String {
     if let Some(qos) = memory_qos {
         page.fields(&[field(0, "Memory QoS", [qos])]);
     }
+    left_behind(&mut page, pod, left);
     happened(&mut page, events, now);
     page.into_text()
+}
+
+/// What is still there of a pod that has ended, why, and what to do about it.
+fn left_behind(page: &mut Page, pod: &v1::Pod, left: &[String]) {
+    if left.is_empty() {
+        return;
+    }
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let name = format!("{}/{}", text(&pod.metadata.namespace), text(&pod.metadata.name));
+    let advice =
+        format!("mend what keeps it from being removed, then `barepod rm {name}` removes the rest and forgets the pod");
+    page.fields(&[field(0, "Left Behind", NOTHING), field(1, "Not removed", left), field(1, "What to do", [advice])]);
 }
 
 /// Of a field that is only a head.

@@ -93,7 +93,7 @@ fn full() -> Value {
 
 fn shown(pod: &Value, events: &[EventLine], width: Option<usize>) -> String {
     let pod: v1::Pod = serde_json::from_value(pod.clone()).unwrap();
-    describe(&Described { pod: &pod, events, now: now(), memory_qos: None, width })
+    describe(&Described { pod: &pod, events, now: now(), memory_qos: None, left: &[], width })
 }
 
 #[test]
@@ -157,4 +157,16 @@ fn deletion_is_shown_until_the_end() {
     pod["status"]["reason"] = json!("SupervisorLost");
     let text = shown(&pod, &[], None);
     assert!(text.contains("Failed") && text.contains("SupervisorLost") && !text.contains("Terminating"), "{text}");
+}
+
+/// What is left, line by line, and the command that tries again; nothing of it where nothing is left.
+#[test]
+fn what_is_left_behind_has_a_section() {
+    let pod: v1::Pod = serde_json::from_value(full()).unwrap();
+    let left = ["sweep: rmdir /data/a: Directory not empty".to_owned(), "sweep: kill \u{1b}[2J: no".to_owned()];
+    let page = |left| describe(&Described { pod: &pod, events: &[], now: now(), memory_qos: None, left, width: None });
+    let text = page(&left);
+    let start = text.find("Left Behind:").unwrap();
+    insta::assert_snapshot!(&text[start..]);
+    assert!(!page(&[]).contains("Left Behind"));
 }
