@@ -3,7 +3,7 @@
 
 use barepod_engine::event::CreateFailure;
 
-use crate::plan::process::env_file::EnvFile;
+use crate::plan::facts::EnvFile;
 
 /// Why a pod can't be planned. Found before anything is made: exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,7 @@ pub enum ConfigCause {
         value: i64,
     },
     /// An id that the user namespace in which barepod runs doesn't have.
-    #[error("user or group {id}: {}", crate::plan::security::rootless::MORE_IDS)]
+    #[error("user or group {id}: {}", MORE_IDS)]
     NotMapped {
         /// The user's or group's.
         id: u32,
@@ -249,3 +249,7 @@ pub enum ConfigCause {
         value: String,
     },
 }
+
+/// What to do about ids that there aren't.
+pub(crate) const MORE_IDS: &str = "barepod runs in a user namespace that doesn't have it; give this user ids of its own in \
+                                   /etc/subuid and /etc/subgid (usermod --add-subuids and --add-subgids)";

@@ -2,42 +2,72 @@
 //! come in as values, so that the whole road from a manifest to the OCI config can be looked at without root.
 //!
 //! What it deliberately does not do: open a file, look at the box, decide *when* something happens (the engine does),
-//! or know libcontainer's types. It knows libcontainer's habits though: where a field of the OCI config would be
-//! ignored by it in silence, the field is refused here (see `oci`).
+//! or know libcontainer's types. It knows libcontainer's habits though: where libcontainer would ignore a field of the
+//! OCI config in silence, the field is refused here (see `container::refused`).
 //!
 //! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
+//!
+//! Each submodule makes one thing and has the types of what it makes. It may use those that stand above it in this
+//! list and are named in its line; `tests/tidy.rs` reads the list.
+//!
+//! | submodule | makes | may use |
+//! |---|---|---|
+//! | `facts` | values that come in: facts of the box, of an image, of a made sandbox; amounts and ids | |
+//! | `error` | what can keep a pod or a container from being planned | facts |
+//! | `identity` | which containers a pod has, and where they are in its manifest | error |
+//! | `lifecycle` | the engine's `PodSpec`: kinds, restart policies, timings | error, identity |
+//! | `sandbox` | what all containers share: names, name resolution, namespaces, kernel parameters | facts, error, identity |
+//! | `inputs` | all that the config of one container depends on, for the submodules below | facts, error, identity, sandbox |
+//! | `resources` | requests and limits: sums, QoS class, cgroups, cpus, huge pages, disk, resizes | facts, error, identity, inputs |
+//! | `security` | users, capabilities, devices, hidden paths, seccomp, AppArmor, SELinux | facts, error, identity, inputs |
+//! | `process` | command, variables, downward API, what probes and hooks do | facts, error, identity, inputs, resources |
+//! | `files` | images, volumes, mounts | facts, error, identity, sandbox, inputs, resources, process |
+//! | `pod` | the plan of a pod | facts, error, identity, lifecycle, sandbox, resources, security, files |
+//! | `container` | the plan of one attempt of one container, with its OCI config | facts, error, identity, inputs, resources, security, process, files, pod |
+
 mod container;
 mod error;
 mod facts;
 mod files;
+mod identity;
+mod inputs;
 mod lifecycle;
 mod pod;
 mod process;
 pub mod resources;
 mod sandbox;
 mod security;
-mod types;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::manifest::Content;
 pub use container::hopeless::{Hopeless, hopeless};
+pub use container::plan::{ContainerPlan, Label, RootAccess};
 pub use container::{container, label};
 pub use error::{ConfigCause, ConfigError, PlanError};
-pub use files::config::outdated as outdated_volumes;
-pub use files::image::{NamedImage, Origin, images, origin};
-pub(crate) use files::mounts::{binds, normal};
-pub use files::volumes::{FilePlan, GroupChange, HostPathKind, VolumePlan, VolumeSource};
-pub use lifecycle::{init_kind, of as lifecycle_of};
-pub use pod::{PodNetwork, PodOptions, SecurityOptions, pod};
-pub use process::env_file::{EnvFile, env_files};
+pub use facts::*;
+pub use files::config::FilePlan;
+pub use files::image::ImageSource;
+pub(crate) use files::mount::binds;
+pub use files::mount::{Missing, SharedMount, SubPath};
+pub(crate) use files::path::normal;
+pub use files::volumes::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
+pub use identity::init_kind;
+pub use lifecycle::of as lifecycle_of;
+pub use pod::images::{NamedImage, Origin, images, origin};
+pub use pod::plan::PodPlan;
+pub use pod::{PodOptions, outdated_volumes, pod};
+pub use process::env_file::env_files;
 pub use process::handler::{Asker, Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Wanted, handler};
 pub use process::url::{Scheme, Url};
+pub use resources::cgroup::{CgroupLimits, CgroupPlan, HugePageLimit, MemoryProtection};
+pub use resources::unenforced::unenforced;
 pub use resources::{cpus, huge_pages, memory_qos, resize, storage};
-pub use sandbox::network::DNS_FORWARD;
+pub use sandbox::SandboxPlan;
+pub use sandbox::network::{DNS_FORWARD, PodNetwork};
 pub use sandbox::sysctls::sysctl_pattern;
+pub use security::SecurityOptions;
 pub use security::devices::wants_devices;
-pub use security::rootless::unenforced;
 pub use security::seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};
 pub use security::selinux::unlabelled;
-pub use types::*;

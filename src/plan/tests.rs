@@ -23,7 +23,6 @@ use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 
 use super::memory_qos::MemoryQos;
-use super::resources::Bytes;
 use super::*;
 use crate::manifest::Objects;
 

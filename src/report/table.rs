@@ -6,9 +6,10 @@ use barepod_engine::spec::Kind;
 use comfy_table::{ContentArrangement, Table};
 use k8s_openapi::api::core::v1;
 
+use crate::plan::Bytes;
 use crate::plan::huge_pages;
 use crate::plan::init_kind;
-use crate::plan::resources::{self, Amounts, Bytes};
+use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
 use crate::store::read::Life;
 

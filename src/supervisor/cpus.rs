@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use super::Supervisor;
-use crate::plan::cpus::{CpuSet, Exclusive, NoCpuSet};
+use crate::plan::cpus::Exclusive;
+use crate::plan::{CpuSet, NoCpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 use crate::store;
 use crate::store::cpus::{CpuBook, Sharer};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{delay, interval};
-use crate::plan::cpus::CpuSet;
+use crate::plan::CpuSet;
 use crate::store::ids::{LENGTH, Pool};
 
 /// `barepod run`.

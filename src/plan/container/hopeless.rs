@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 
-use super::Ask;
+use super::refused;
 use crate::plan::error::{ConfigCause, ConfigError};
-use crate::plan::types::{ImageFacts, MountNamespaces, NodeFacts, PodPlan, SandboxFacts};
-use crate::plan::{container, lifecycle};
+use crate::plan::facts::{ImageFacts, MountNamespaces, NodeFacts, SandboxFacts};
+use crate::plan::identity;
+use crate::plan::inputs::Inputs;
+use crate::plan::pod::plan::PodPlan;
+use crate::plan::process::command::{command, cwd};
+use crate::plan::process::env;
 
 /// Something that no retry can mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +39,20 @@ pub fn hopeless(
 ) -> Option<Hopeless> {
     let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
     let (_, kind, one) =
-        lifecycle::containers(spec).nth(container.0.into()).expect("plan::images names containers of the pod");
+        identity::containers(spec).nth(container.0.into()).expect("plan::images names containers of the pod");
     let sandbox = no_sandbox();
-    let ask = Ask { pod, spec, container: one, kind, plan, node, image, sandbox: &sandbox };
-    match container::unmendable(&ask).err()? {
+    let inputs = Inputs {
+        pod,
+        spec,
+        container: one,
+        kind,
+        objects: &plan.objects,
+        sandbox_plan: &plan.sandbox,
+        node,
+        image,
+        sandbox: &sandbox,
+    };
+    match unmendable(&inputs).err()? {
         ConfigError { cause: ConfigCause::NoCommand, .. } => Some(Hopeless::NoCommand),
         error => Some(Hopeless::Config(error)),
     }
@@ -65,4 +79,11 @@ fn no_sandbox() -> SandboxFacts {
         devices: Vec::new(),
         attempt_dir: PathBuf::new(),
     }
+}
+
+/// What of a container's config is wrong whatever sandbox, environment and files it comes to have.
+fn unmendable(inputs: &Inputs) -> Result<(), ConfigError> {
+    refused::refuse(inputs)?;
+    command(inputs, &env::plain_values(inputs)?)?;
+    cwd(inputs).map(|_| ())
 }

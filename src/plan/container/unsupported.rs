@@ -3,7 +3,7 @@
 
 use oci_spec::runtime::{Hooks, Linux, LinuxCpu, LinuxDevice, LinuxResources, Process, Spec};
 
-use crate::plan::types::CgroupVersion;
+use crate::plan::facts::CgroupVersion;
 
 /// Field, value, what to do.
 pub(crate) type Refusal = (String, String, &'static str);

@@ -1,3 +1,16 @@
-//! What is known before anything is planned, and comes in as values.
+//! What is known before anything is planned, and comes in as values: facts of the box, of an image, of a made sandbox;
+//! and the amounts and ids that they are given in.
 
-pub(crate) mod node;
+mod amounts;
+mod cpus;
+mod ids;
+mod image;
+mod node;
+mod sandbox;
+
+pub use amounts::{Bytes, MilliCpu};
+pub use cpus::{Cpu, CpuSet, NoCpuSet};
+pub use ids::{IdRange, NamespaceIds, Supplementary, UserFacts};
+pub use image::ImageFacts;
+pub use node::{AppArmor, CgroupVersion, ContainerContexts, KernelVersion, NoCgroups, NodeFacts, Rights, SeLinux};
+pub use sandbox::{EnvFile, MountNamespaces, SandboxFacts, Scope};

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::resources::Bytes;
-use crate::plan::types::{IdRange, Scope};
+use super::amounts::Bytes;
+use super::ids::NamespaceIds;
+use super::sandbox::Scope;
 
 /// Facts about this box, gathered once per pod by `runtime::node`.
 #[derive(Clone, Debug)]
@@ -59,40 +60,6 @@ impl NodeFacts {
     pub fn rights(&self) -> Rights {
         if self.users.is_some() { Rights::UserNamespace } else { Rights::Box }
     }
-}
-
-/// The ids of a user namespace that is not the box's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamespaceIds {
-    /// Users: first id and how many, as the namespace sees them.
-    pub users: Vec<IdRange>,
-    /// Groups, likewise.
-    pub groups: Vec<IdRange>,
-    /// Whether processes may change their supplementary groups.
-    pub supplementary: Supplementary,
-}
-
-impl NamespaceIds {
-    /// Whether it has a user.
-    #[must_use]
-    pub fn has_user(&self, id: u32) -> bool {
-        self.users.iter().any(|range| range.has(id))
-    }
-
-    /// Whether it has a group.
-    #[must_use]
-    pub fn has_group(&self, id: u32) -> bool {
-        self.groups.iter().any(|range| range.has(id))
-    }
-}
-
-/// Supplementary groups in a user namespace (user_namespaces(7), /proc/PID/setgroups).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Supplementary {
-    /// As everywhere.
-    Settable,
-    /// Everybody keeps those of the user outside.
-    Kept,
 }
 
 /// What the making of a container may do.

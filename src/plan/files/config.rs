@@ -1,14 +1,15 @@
 //! Volumes that are files: of ConfigMaps, of Secrets, of the pod's own fields, and several of these in one (R10.6).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1;
+use serde::{Deserialize, Serialize};
 
-use super::volumes::{FilePlan, VolumePlan, VolumeSource};
 use crate::manifest::{Content, Object, ObjectKind, Objects};
 use crate::plan::error::PlanError;
-use crate::plan::process::env;
-use crate::plan::types::{NodeFacts, PodPlan};
+use crate::plan::facts::NodeFacts;
+use crate::plan::process::downward;
 
 /// Where nobody says otherwise.
 const MODE: u32 = 0o644;
@@ -54,7 +55,7 @@ struct Keys<'a> {
 type Files = BTreeMap<String, FilePlan>;
 
 /// The files of a volume; `None` for volumes that are something else.
-pub(crate) fn source(field: &str, volume: &v1::Volume, from: &Sources<'_>) -> Option<Result<VolumeSource, PlanError>> {
+pub(crate) fn files(field: &str, volume: &v1::Volume, from: &Sources<'_>) -> Option<Result<Vec<FilePlan>, PlanError>> {
     let mut files = Files::new();
     let made = if let Some(map) = &volume.config_map {
         let keys = Keys::config_map(&map.name, map.items.as_ref(), map.optional);
@@ -87,22 +88,8 @@ pub(crate) fn source(field: &str, volume: &v1::Volume, from: &Sources<'_>) -> Op
     };
     Some(made.and_then(|()| {
         nested(field, &files)?;
-        Ok(VolumeSource::Files { files: files.into_values().collect() })
+        Ok(files.into_values().collect())
     }))
-}
-
-/// Volumes that hold what the pod's manifest says of itself, where that is now something else than what they were made
-/// with (R10.4: resources, after a resize).
-pub fn outdated(pod: &v1::Pod, node: &NodeFacts, plan: &PodPlan) -> Vec<VolumePlan> {
-    let Some(spec) = &pod.spec else { return Vec::new() };
-    let from = Sources { pod, spec, node, objects: &plan.objects };
-    let volumes = spec.volumes.iter().flatten().zip(&plan.volumes).enumerate();
-    volumes
-        .filter_map(|(at, (volume, made))| {
-            let source = source(&format!("spec.volumes[{at}]"), volume, &from)?.ok()?;
-            (source != made.source).then(|| VolumePlan { source, ..made.clone() })
-        })
-        .collect()
 }
 
 /// A file can't be a folder of another one.
@@ -174,12 +161,12 @@ impl Sources<'_> {
                 PlanError::Invalid { field, value: value.to_owned(), cause }
             };
             let text = if let Some(from) = &item.field_ref {
-                env::metadata_field(&self.pod.metadata, &from.field_path).ok_or_else(|| {
+                downward::metadata_field(&self.pod.metadata, &from.field_path).ok_or_else(|| {
                     let cause = "a file can hold metadata.name, .namespace, .uid, .labels and .annotations".to_owned();
                     invalid("fieldRef.fieldPath", &from.field_path, cause)
                 })?
             } else if let Some(from) = &item.resource_field_ref {
-                env::resource(self.spec, self.node, None, from)
+                downward::resource(self.spec, self.node, None, from)
                     .map_err(|cause| invalid("resourceFieldRef", &from.resource, cause.to_string()))?
             } else {
                 return Err(invalid("fieldRef", "", "one of fieldRef and resourceFieldRef is required".to_owned()));
@@ -221,4 +208,17 @@ fn put(files: &mut Files, path: &str, access: Access, content: Content) {
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
     let path = parts.join("/");
     files.insert(path.clone(), FilePlan { path: path.into(), mode: access.mode, user: access.user, content });
+}
+
+/// A file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePlan {
+    /// Relative to the volume, without `..`; its first part doesn't begin with `..`.
+    pub path: PathBuf,
+    /// Permission bits, before fsGroup's.
+    pub mode: u32,
+    /// Whose it is in the container; `None`: root's.
+    pub user: Option<u32>,
+    /// What is in it.
+    pub content: Content,
 }

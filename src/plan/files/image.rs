@@ -2,15 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
-use barepod_engine::spec::ContainerIndex;
-use k8s_openapi::api::core::v1;
+use serde::{Deserialize, Serialize};
 
-use super::mounts::normal;
-use super::volumes::{VolumePlan, VolumeSource};
-use crate::manifest::FieldPath;
 use crate::plan::error::PlanError;
-use crate::plan::lifecycle;
-use crate::plan::types::{ImageSource, PodPlan};
+
+/// What `image:` names, with absolute paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageSource {
+    /// `bundle:PATH`: config.json and its rootfs.
+    Bundle(PathBuf),
+    /// `rootfs:PATH`: a plain directory with the default config.
+    Rootfs(PathBuf),
+}
+
+impl ImageSource {
+    /// `imageID`: what `image:` says, with an absolute path.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Bundle(path) => format!("bundle:{}", path.display()),
+            Self::Rootfs(path) => format!("rootfs:{}", path.display()),
+        }
+    }
+}
 
 const ADVICE: &str = "images come later; unpack it and use bundle:PATH or rootfs:PATH";
 
@@ -35,85 +48,10 @@ pub(crate) fn source(field: String, image: &str, manifest_dir: &Path) -> Result<
     Ok(make(path))
 }
 
-/// An image that a pod names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedImage<'a> {
-    /// Where the manifest names it.
-    pub field: FieldPath,
-    /// What it says there.
-    pub value: &'a str,
-    /// What that means.
-    pub source: &'a ImageSource,
-    /// Whose root file system it is; `None`: a volume's.
-    pub container: Option<ContainerIndex>,
-    /// Who has to bring it.
-    pub origin: Origin,
-}
-
-/// Who has to bring an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nobody but the user: it has to be there before the pod starts.
-    Given,
-    /// Perhaps the pod itself: it is in a folder of the box that the pod mounts, where an init container may unpack what
-    /// a later one is made of.
-    Mounted,
-}
-
-/// The images of containers and volumes. The plan is to be this pod's.
-///
-/// Paths are compared as they are written: who gets to a pod's folder by a symbolic link elsewhere has to make it first.
-pub fn images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<NamedImage<'a>> {
-    let Some(spec) = &pod.spec else { return Vec::new() };
-    let origin = |source: &ImageSource| {
-        let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = source;
-        origin(path, plan)
-    };
-    let containers = lifecycle::containers_at(spec).zip(&plan.images).zip(0..);
-    let containers = containers.map(|(((field, container), source), at)| NamedImage {
-        field: field.child("image"),
-        value: container.image.as_deref().unwrap_or_default(),
-        source,
-        container: Some(ContainerIndex(at)),
-        origin: origin(source),
-    });
-    let volumes = FieldPath::root().child("spec.volumes");
-    let volumes = spec.volumes.iter().flatten().enumerate().zip(&plan.volumes).filter_map(|((at, volume), planned)| {
-        let VolumeSource::Image { image: source } = &planned.source else { return None };
-        let value = volume.image.as_ref()?.reference.as_deref()?;
-        let field = volumes.index(at).child("image.reference");
-        Some(NamedImage { field, value, source, container: None, origin: origin(source) })
-    });
-    containers.chain(volumes).collect()
-}
-
-/// Who has to bring what is at this path.
-pub fn origin(path: &Path, plan: &PodPlan) -> Origin {
-    let path = normal(path);
-    let holds = |volume: &VolumePlan| match &volume.source {
-        VolumeSource::HostPath { path: folder, .. } | VolumeSource::Claim { path: folder, .. } => {
-            path.starts_with(normal(folder))
-        }
-        VolumeSource::EmptyDir { .. }
-        | VolumeSource::Memory { .. }
-        | VolumeSource::HugePages { .. }
-        | VolumeSource::Files { .. }
-        | VolumeSource::Image { .. } => false,
-    };
-    if plan.volumes.iter().any(holds) { Origin::Mounted } else { Origin::Given }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_tidied_by_name() {
-        for (path, tidy) in [("/a/./b/", "/a/b"), ("a/b", "/a/b"), ("/m/../x", "/x"), ("/../..", "/")] {
-            assert_eq!(normal(Path::new(path)), Path::new(tidy), "{path}");
-        }
-    }
 
     #[test]
     fn images_are_found_beside_the_manifest() {

@@ -2,5 +2,9 @@
 
 pub(crate) mod config;
 pub(crate) mod image;
+pub(crate) mod mount;
 pub(crate) mod mounts;
+mod own_mounts;
+pub(crate) mod path;
+mod volume_mounts;
 pub(crate) mod volumes;

@@ -1,18 +1,18 @@
 //! `spec.volumes` to what is made on the host (R10.5): what a volume is, and how it comes from the manifest.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1;
 use serde::{Deserialize, Serialize};
 
-use super::config::Sources;
-use super::{config as files, image};
+use super::config::{self, FilePlan, Sources};
+use super::image::{self, ImageSource};
 use crate::manifest::quantity::Quantity;
 use crate::plan::error::PlanError;
-use crate::plan::pod::PodOptions;
-use crate::plan::resources::{self, Bytes, huge_pages, natural};
-use crate::plan::types::{Content, ImageSource};
+use crate::plan::facts::Bytes;
+use crate::plan::resources::amounts::natural;
+use crate::plan::resources::{cgroup, huge_pages};
 
 /// The highest permission bits of an emptyDir: no set-user-id, no set-group-id.
 const MODES: u32 = 0o1777;
@@ -89,19 +89,6 @@ pub enum GroupChange {
     OnRootMismatch,
 }
 
-/// A file of a volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FilePlan {
-    /// Relative to the volume, without `..`; its first part doesn't begin with `..`.
-    pub path: PathBuf,
-    /// Permission bits, before fsGroup's.
-    pub mode: u32,
-    /// Whose it is in the container; `None`: root's.
-    pub user: Option<u32>,
-    /// What is in it.
-    pub content: Content,
-}
-
 /// `hostPath.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -122,28 +109,29 @@ pub(crate) fn volume(
     volume: &v1::Volume,
     fs_group: Option<u32>,
     from: &Sources<'_>,
-    options: &PodOptions,
+    claims: &BTreeMap<String, PathBuf>,
+    manifest_dir: &Path,
 ) -> Result<VolumePlan, PlanError> {
     let name = volume.name.clone();
     if let Some(empty) = &volume.empty_dir {
         return Ok(VolumePlan { name, source: empty_dir(field, empty, from)?, fs_group });
     }
-    if let Some(made) = files::source(field, volume, from) {
-        return Ok(VolumePlan { name, source: made?, fs_group });
+    if let Some(files) = config::files(field, volume, from) {
+        return Ok(VolumePlan { name, source: VolumeSource::Files { files: files? }, fs_group });
     }
     // fsGroup doesn't apply here: the files are the host's own.
     if let Some(host) = &volume.host_path {
         return Ok(VolumePlan { name, source: host_path(field, host)?, fs_group: None });
     }
     if let Some(claim) = &volume.persistent_volume_claim {
-        let source = persistent(field, claim, &options.claims, from)?;
+        let source = persistent(field, claim, claims, from)?;
         // As under the kubelet, nothing is changed in what is only to be read.
         let fs_group = fs_group.filter(|_| claim.read_only != Some(true));
         return Ok(VolumePlan { name, source, fs_group });
     }
     if let Some(made) = &volume.image {
         let reference = made.reference.as_deref().unwrap_or_default();
-        let image = image::source(format!("{field}.image.reference"), reference, &options.manifest_dir)?;
+        let image = image::source(format!("{field}.image.reference"), reference, manifest_dir)?;
         return Ok(VolumePlan { name, source: VolumeSource::Image { image }, fs_group: None });
     }
     let advice = "emptyDir, hostPath, configMap, secret, downwardAPI, projected, image and persistentVolumeClaim are";
@@ -200,7 +188,7 @@ fn empty_dir(field: &str, empty: &v1::EmptyDirVolumeSource, from: &Sources<'_>) 
         None | Some("") => Ok(VolumeSource::EmptyDir { mode, size_limit }),
         Some("Memory") => {
             // The least of the three, as the kubelet has it (calculateEmptyDirMemorySize).
-            let pod = resources::pod_limits(from.spec).memory.and_then(|limit| u64::try_from(limit).ok());
+            let pod = cgroup::pod_limits(from.spec).memory.and_then(|limit| u64::try_from(limit).ok());
             let sizes = [Some(from.node.memory), pod, size_limit].into_iter().flatten();
             Ok(VolumeSource::Memory { mode, size_limit: sizes.filter(|bytes| *bytes > 0).min() })
         }
@@ -239,4 +227,17 @@ fn host_path(field: &str, host: &v1::HostPathVolumeSource) -> Result<VolumeSourc
         }
     };
     Ok(VolumeSource::HostPath { path: PathBuf::from("/").join(&host.path), kind })
+}
+
+/// Volumes that hold what the pod's manifest says of itself, where that is now something else than what they were made
+/// with (R10.4: resources, after a resize).
+pub(crate) fn outdated(from: &Sources<'_>, volumes: &[VolumePlan]) -> Vec<VolumePlan> {
+    let volumes = from.spec.volumes.iter().flatten().zip(volumes).enumerate();
+    volumes
+        .filter_map(|(at, (volume, made))| {
+            let files = config::files(&format!("spec.volumes[{at}]"), volume, from)?.ok()?;
+            let source = VolumeSource::Files { files };
+            (source != made.source).then(|| VolumePlan { source, ..made.clone() })
+        })
+        .collect()
 }

@@ -1,23 +1,28 @@
 //! What is made once for a pod.
 
+pub(crate) mod images;
+pub(crate) mod plan;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use barepod_engine::spec::Backoff;
 use k8s_openapi::api::core::v1;
 
+use self::plan::PodPlan;
 use crate::manifest::Objects;
 use crate::plan::error::PlanError;
+use crate::plan::facts::{CgroupVersion, NodeFacts};
 use crate::plan::files::config::Sources;
-use crate::plan::files::{image, mounts, volumes};
-use crate::plan::lifecycle;
+use crate::plan::files::image;
+use crate::plan::files::volumes::{self, VolumePlan};
+use crate::plan::resources::cgroup::{self, CgroupLimits, CgroupPlan};
 use crate::plan::resources::cpus::Exclusive;
+use crate::plan::resources::huge_pages;
 use crate::plan::resources::memory_qos::MemoryQos;
-use crate::plan::resources::{self, huge_pages};
-use crate::plan::sandbox::{network, sysctls};
-use crate::plan::security::seccomp::SeccompDefault;
-use crate::plan::security::{self, apparmor, rootless, selinux};
-use crate::plan::types::{CgroupLimits, CgroupPlan, CgroupVersion, NodeFacts, PodPlan, SandboxPlan, Scope};
+use crate::plan::sandbox::network::PodNetwork;
+use crate::plan::security::{SecurityOptions, apparmor, rootless, selinux, users};
+use crate::plan::{identity, lifecycle, sandbox};
 
 /// What the command line adds to a manifest.
 #[derive(Clone, Debug)]
@@ -40,33 +45,6 @@ pub struct PodOptions {
     pub cgroup_name: String,
 }
 
-/// The network of a pod that doesn't have the box's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum PodNetwork {
-    /// Its own loopback.
-    #[default]
-    Loopback,
-    /// One that has been connected with the outside, and in which these, at least one, are the pod's.
-    Connected {
-        /// Of each family one.
-        ips: Vec<String>,
-    },
-}
-
-/// What the command line says about security.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SecurityOptions {
-    /// For containers that say nothing.
-    pub seccomp_default: SeccompDefault,
-    /// What `localhostProfile` is relative to. Absolute.
-    pub seccomp_profile_root: PathBuf,
-    /// Names of sysctls beyond the safe ones, dotted; a `*` at the end of one stands for any end.
-    pub allowed_unsafe_sysctls: Vec<String>,
-}
-
-/// Size of /dev/shm, as containerd has it.
-const SHM_SIZE: u64 = 64 << 20;
-
 /// Plans a checked and defaulted pod. All errors at once; each is one that checking the manifest can't or didn't find.
 pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodPlan, Vec<PlanError>> {
     let Some(spec) = &pod.spec else {
@@ -80,13 +58,14 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         errors.push(PlanError::Invalid { field: "metadata.uid".to_owned(), value: uid.to_owned(), cause });
     }
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
-    let sandbox = sandbox(pod, spec, node, options, &mut errors);
+    let allowed_unsafe_sysctls = &options.security.allowed_unsafe_sysctls;
+    let sandbox = sandbox::sandbox(pod, spec, node, &options.network, allowed_unsafe_sysctls, &mut errors);
     apparmor::check(spec, node, &mut errors);
     selinux::check(spec, node, &mut errors);
     rootless::check(spec, node, &mut errors);
     huge_pages::check(spec, node, &mut errors);
     let mut images = Vec::new();
-    for (field, _, container) in lifecycle::containers(spec) {
+    for (field, _, container) in identity::containers(spec) {
         let name = container.image.as_deref().unwrap_or_default();
         match image::source(format!("{field}.image"), name, &options.manifest_dir) {
             Ok(source) => images.push(source),
@@ -94,7 +73,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         }
     }
     let fs_group = spec.security_context.as_ref().and_then(|context| context.fs_group).and_then(|group| {
-        let id = security::id(group);
+        let id = users::id(group);
         if id.is_none() {
             let cause = "must be between 0 and 2147483647".to_owned();
             let field = "spec.securityContext.fsGroup".to_owned();
@@ -105,7 +84,14 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     let mut planned = Vec::new();
     let from = Sources { pod, spec, node, objects: &options.objects };
     for (at, volume) in spec.volumes.iter().flatten().enumerate() {
-        match volumes::volume(&format!("spec.volumes[{at}]"), volume, fs_group, &from, options) {
+        match volumes::volume(
+            &format!("spec.volumes[{at}]"),
+            volume,
+            fs_group,
+            &from,
+            &options.claims,
+            &options.manifest_dir,
+        ) {
             Ok(volume) => planned.push(volume),
             Err(error) => errors.push(error),
         }
@@ -123,7 +109,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         sandbox,
         cgroup: CgroupPlan {
             path,
-            limits: CgroupLimits { protection: options.memory_qos.of_pod(spec), ..resources::pod_limits(spec) },
+            limits: CgroupLimits { protection: options.memory_qos.of_pod(spec), ..cgroup::pod_limits(spec) },
             huge_pages: huge_pages::pod_limits(spec, node),
         },
         volumes: planned,
@@ -143,34 +129,9 @@ fn is_file_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-fn sandbox(
-    pod: &v1::Pod,
-    spec: &v1::PodSpec,
-    node: &NodeFacts,
-    options: &PodOptions,
-    errors: &mut Vec<PlanError>,
-) -> SandboxPlan {
-    let scope = |host: Option<bool>| if host == Some(true) { Scope::Host } else { Scope::Pod };
-    let (hostname, domain) = network::names(pod, spec, node, errors);
-    let pod_ips = network::ips(spec, node, &options.network);
-    SandboxPlan {
-        network: scope(spec.host_network),
-        ipc: scope(spec.host_ipc),
-        pid: match (spec.host_pid, spec.share_process_namespace) {
-            (Some(true), _) => Scope::Host,
-            (_, Some(true)) => Scope::Pod,
-            _ => Scope::Container,
-        },
-        // Where barepod itself is in a user namespace, so is the pod, and not in the box's.
-        user: if spec.host_users == Some(false) && node.users.is_none() { Scope::Pod } else { Scope::Host },
-        ids: None,
-        shared_volumes: mounts::shared_volumes(spec),
-        domainname: String::new(),
-        sysctls: sysctls::sysctls(spec, node, &options.security, errors),
-        hosts: network::hosts(spec, node, &pod_ips, &hostname, domain.as_deref()),
-        resolv_conf: network::resolv_conf(spec, node, &options.network),
-        pod_ips,
-        shm_size: SHM_SIZE,
-        hostname,
-    }
+/// Volumes that hold what the pod's manifest says of itself, where that is now something else than what they were made
+/// with (R10.4: resources, after a resize).
+pub fn outdated_volumes(pod: &v1::Pod, node: &NodeFacts, plan: &PodPlan) -> Vec<VolumePlan> {
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    volumes::outdated(&Sources { pod, spec, node, objects: &plan.objects }, &plan.volumes)
 }

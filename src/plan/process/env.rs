@@ -1,20 +1,13 @@
 //! A container's environment (R10.2 to R10.4).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use k8s_openapi::api::core::v1;
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{env_file, expansion};
-use crate::manifest::quantity::{HUGE_PAGES, Quantity};
+use super::{downward, env_file, expansion};
 use crate::manifest::{Content, Object, ObjectKind};
-use crate::plan::container::Ask;
 use crate::plan::error::{ConfigCause, ConfigError};
-use crate::plan::lifecycle;
-use crate::plan::resources::{self, huge_pages, storage};
-use crate::plan::security::Identity;
-use crate::plan::types::{NodeFacts, Scope};
+use crate::plan::inputs::Inputs;
 
 /// What containerd sets where nobody says otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -84,84 +77,85 @@ impl Environment {
 
 /// HOSTNAME, the image's variables, the manifest's; then PATH and HOME where still missing: libcontainer needs the one
 /// and would ask getpwuid for the other.
-pub(crate) fn environment(ask: &Ask, identity: &Identity) -> Result<Environment, ConfigError> {
+pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, ConfigError> {
     let mut env = Environment::default();
-    env.set("HOSTNAME", ask.plan.sandbox.hostname.clone(), From::Elsewhere);
-    for entry in ask.image.base.process().iter().flat_map(|process| process.env().iter().flatten()) {
+    env.set("HOSTNAME", inputs.sandbox_plan.hostname.clone(), From::Elsewhere);
+    for entry in inputs.image.base.process().iter().flat_map(|process| process.env().iter().flatten()) {
         match entry.split_once('=') {
             Some((name, value)) if !name.is_empty() => env.set(name, value.to_owned(), From::Elsewhere),
             _ => {
                 let advice = "an entry is NAME=value; mend the bundle's config.json";
-                return Err(ask.create("process.env", ConfigCause::Unsupported { value: format!("{entry:?}"), advice }));
+                return Err(inputs
+                    .create_error("process.env", ConfigCause::Unsupported { value: format!("{entry:?}"), advice }));
             }
         }
     }
-    for (at, from) in ask.container.env_from.iter().flatten().enumerate() {
-        all_keys(ask, at, from, &mut env)?;
+    for (at, from) in inputs.container.env_from.iter().flatten().enumerate() {
+        all_keys(inputs, at, from, &mut env)?;
     }
-    for (at, var) in ask.container.env.iter().flatten().enumerate() {
-        let Some(value) = value(ask, at, var, &env)? else { continue };
+    for (at, var) in inputs.container.env.iter().flatten().enumerate() {
+        let Some(value) = value(inputs, at, var, &env)? else { continue };
         env.set(&var.name, value, From::Manifest);
-        fits(ask, &env)?;
+        fits(inputs, &env)?;
     }
     if !env.has("PATH") {
         env.set("PATH", PATH.to_owned(), From::Elsewhere);
     }
     if !env.has("HOME") {
-        env.set("HOME", identity.home.clone(), From::Elsewhere);
+        env.set("HOME", home.to_owned(), From::Elsewhere);
     }
-    fits(ask, &env)?;
+    fits(inputs, &env)?;
     match env.all.iter().find(|one| one.name.contains('\0') || one.value.contains('\0')) {
         // Its value may be a secret.
-        Some(Variable { name, .. }) => Err(ask.config("env", ConfigCause::Nul { value: name.clone() })),
+        Some(Variable { name, .. }) => Err(inputs.config_error("env", ConfigCause::Nul { value: name.clone() })),
         None => Ok(env),
     }
 }
 
 /// What can never be executed need not be put together first.
-fn fits(ask: &Ask, env: &Environment) -> Result<(), ConfigError> {
-    if env.size <= expansion::ALL { Ok(()) } else { Err(ask.manifest("env", ConfigCause::AllTooLong)) }
+fn fits(inputs: &Inputs, env: &Environment) -> Result<(), ConfigError> {
+    if env.size <= expansion::ALL { Ok(()) } else { Err(inputs.manifest_error("env", ConfigCause::AllTooLong)) }
 }
 
 /// What the manifest's plain values come to, whatever the others turn out to be.
-pub(crate) fn plain_values(ask: &Ask) -> Result<Environment, ConfigError> {
+pub(crate) fn plain_values(inputs: &Inputs) -> Result<Environment, ConfigError> {
     let mut env = Environment::default();
-    for (at, var) in ask.container.env.iter().flatten().enumerate() {
+    for (at, var) in inputs.container.env.iter().flatten().enumerate() {
         if var.value_from.is_none() {
-            env.set(&var.name, plain(ask, at, var, &env)?, From::Manifest);
-            fits(ask, &env)?;
+            env.set(&var.name, plain(inputs, at, var, &env)?, From::Manifest);
+            fits(inputs, &env)?;
         }
     }
     Ok(env)
 }
 
 /// A value that stands in the manifest.
-fn plain(ask: &Ask, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<String, ConfigError> {
+fn plain(inputs: &Inputs, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<String, ConfigError> {
     let text = var.value.as_deref().unwrap_or_default();
     let most = expansion::STRING.saturating_sub(var.name.len() + 1);
     expansion::expand(text, most, |name| env.own(name))
-        .map_err(|_| ask.manifest(&format!("env[{at}] ({})", var.name), ConfigCause::TooLong))
+        .map_err(|_| inputs.manifest_error(&format!("env[{at}] ({})", var.name), ConfigCause::TooLong))
 }
 
 /// The value of one variable; `None`: it is optional and not there.
-fn value(ask: &Ask, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<Option<String>, ConfigError> {
+fn value(inputs: &Inputs, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<Option<String>, ConfigError> {
     let field = |rest: &str| format!("env[{at}].valueFrom.{rest}");
     let Some(from) = &var.value_from else {
-        return plain(ask, at, var, env).map(Some);
+        return plain(inputs, at, var, env).map(Some);
     };
     if let Some(from) = &from.field_ref {
-        return match pod_field(ask, &from.field_path) {
+        return match downward::pod_field(inputs, &from.field_path) {
             Some(value) => Ok(Some(value)),
             None => {
                 let cause = ConfigCause::FieldPath { path: from.field_path.clone() };
-                Err(ask.config(field("fieldRef.fieldPath"), cause))
+                Err(inputs.config_error(field("fieldRef.fieldPath"), cause))
             }
         };
     }
     if let Some(from) = &from.resource_field_ref {
-        return resource(ask.spec, ask.node, Some(ask.container), from)
+        return downward::resource(inputs.spec, inputs.node, Some(inputs.container), from)
             .map(Some)
-            .map_err(|cause| ask.config(field("resourceFieldRef"), cause));
+            .map_err(|cause| inputs.config_error(field("resourceFieldRef"), cause));
     }
     let (name, kind, object, key, optional) = match from {
         v1::EnvVarSource { config_map_key_ref: Some(from), .. } => {
@@ -171,33 +165,35 @@ fn value(ask: &Ask, at: usize, var: &v1::EnvVar, env: &Environment) -> Result<Op
             ("secretKeyRef", ObjectKind::Secret, &from.name, &from.key, from.optional)
         }
         v1::EnvVarSource { file_key_ref: Some(from), .. } => {
-            return env_file::value(ask, from).map_err(|cause| ask.config(field("fileKeyRef"), cause));
+            return env_file::value(inputs, from).map_err(|cause| inputs.config_error(field("fileKeyRef"), cause));
         }
         // Validation has seen that there is one.
         _ => return Ok(None),
     };
-    let Some(found) = object_of(ask, kind, object, optional).map_err(|cause| ask.config(field(name), cause))? else {
+    let Some(found) =
+        object_of(inputs, kind, object, optional).map_err(|cause| inputs.config_error(field(name), cause))?
+    else {
         return Ok(None);
     };
     match found.data.get(key) {
-        Some(content) => text(content, key).map(Some).map_err(|cause| ask.config(field(name), cause)),
+        Some(content) => text(content, key).map(Some).map_err(|cause| inputs.config_error(field(name), cause)),
         None if optional == Some(true) => Ok(None),
         None => {
             let (kind, object, key) = (kind.name(), object.clone(), key.clone());
-            Err(ask.config(field(name), ConfigCause::NoSuchKey { kind, object, key }))
+            Err(inputs.config_error(field(name), ConfigCause::NoSuchKey { kind, object, key }))
         }
     }
 }
 
 /// R10.3: all keys of an object, before `env`, which may replace them and refer to them.
-fn all_keys(ask: &Ask, at: usize, from: &v1::EnvFromSource, env: &mut Environment) -> Result<(), ConfigError> {
+fn all_keys(inputs: &Inputs, at: usize, from: &v1::EnvFromSource, env: &mut Environment) -> Result<(), ConfigError> {
     let (kind, name, optional) = match from {
         v1::EnvFromSource { config_map_ref: Some(from), .. } => (ObjectKind::ConfigMap, &from.name, from.optional),
         v1::EnvFromSource { secret_ref: Some(from), .. } => (ObjectKind::Secret, &from.name, from.optional),
         _ => return Ok(()),
     };
-    let failed = |cause| ask.config(format!("envFrom[{at}]"), cause);
-    let Some(found) = object_of(ask, kind, name, optional).map_err(failed)? else { return Ok(()) };
+    let failed = |cause| inputs.config_error(format!("envFrom[{at}]"), cause);
+    let Some(found) = object_of(inputs, kind, name, optional).map_err(failed)? else { return Ok(()) };
     for (key, content) in &found.data {
         let value = text(content, key).map_err(failed)?;
         let name = format!("{}{key}", from.prefix.as_deref().unwrap_or_default());
@@ -208,13 +204,13 @@ fn all_keys(ask: &Ask, at: usize, from: &v1::EnvFromSource, env: &mut Environmen
 
 /// `None`: it is optional and not there.
 fn object_of<'a>(
-    ask: &Ask<'a>,
+    inputs: &Inputs<'a>,
     kind: ObjectKind,
     name: &str,
     optional: Option<bool>,
 ) -> Result<Option<&'a Object>, ConfigCause> {
-    let namespace = ask.pod.metadata.namespace.as_deref().unwrap_or("default");
-    match ask.plan.objects.get(kind, namespace, name) {
+    let namespace = inputs.pod.metadata.namespace.as_deref().unwrap_or("default");
+    match inputs.objects.get(kind, namespace, name) {
         None if optional != Some(true) => Err(ConfigCause::NoSuchObject { kind: kind.name(), name: name.to_owned() }),
         found => Ok(found),
     }
@@ -222,135 +218,6 @@ fn object_of<'a>(
 
 fn text(content: &Content, key: &str) -> Result<String, ConfigCause> {
     String::from_utf8(content.0.clone()).map_err(|_| ConfigCause::NoText { key: key.to_owned() })
-}
-
-/// The fields that are known before there is a sandbox; `None`: not one of them. A label or annotation that isn't there
-/// is empty, as in the kubelet; all of them are for files only.
-pub(crate) fn metadata_field(meta: &ObjectMeta, path: &str) -> Option<String> {
-    if let Some((map, key)) = subscript(path) {
-        let map = match map {
-            "metadata.labels" => &meta.labels,
-            "metadata.annotations" => &meta.annotations,
-            _ => return None,
-        };
-        return Some(map.as_ref().and_then(|map| map.get(key)).cloned().unwrap_or_default());
-    }
-    Some(match path {
-        "metadata.name" => meta.name.clone().unwrap_or_default(),
-        "metadata.namespace" => meta.namespace.clone().unwrap_or_default(),
-        "metadata.uid" => meta.uid.clone().unwrap_or_default(),
-        "metadata.labels" => lines(meta.labels.as_ref()),
-        "metadata.annotations" => lines(meta.annotations.as_ref()),
-        _ => return None,
-    })
-}
-
-/// `key="value"`, one a line, sorted, as the kubelet writes maps into files.
-fn lines(map: Option<&BTreeMap<String, String>>) -> String {
-    let lines: Vec<String> = map.into_iter().flatten().map(|(key, value)| format!("{key}={}", quoted(value))).collect();
-    lines.join("\n")
-}
-
-/// A text as Go's `%q` has it.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            c if c < ' ' || c == '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// R10.4; `None`: not a field that can be had.
-fn pod_field(ask: &Ask, path: &str) -> Option<String> {
-    // A variable holds no whole map.
-    if !matches!(path, "metadata.labels" | "metadata.annotations")
-        && let Some(value) = metadata_field(&ask.pod.metadata, path)
-    {
-        return Some(value);
-    }
-    let host_network = ask.plan.sandbox.network == Scope::Host;
-    let ips = if host_network && ask.sandbox.pod_ips.is_empty() { &ask.node.host_ips } else { &ask.sandbox.pod_ips };
-    Some(match path {
-        "spec.nodeName" => ask.node.hostname.clone(),
-        "spec.serviceAccountName" => ask.spec.service_account_name.clone().unwrap_or_else(|| "default".to_owned()),
-        "status.hostIP" => ask.node.host_ips.first().cloned().unwrap_or_default(),
-        "status.hostIPs" => ask.node.host_ips.join(","),
-        "status.podIP" => ips.first().cloned().unwrap_or_default(),
-        "status.podIPs" => ips.join(","),
-        _ => return None,
-    })
-}
-
-/// `map['key']`
-fn subscript(path: &str) -> Option<(&str, &str)> {
-    let (map, key) = path.split_once("['")?;
-    Some((map, key.strip_suffix("']")?))
-}
-
-/// R10.4: limits and requests, rounded up to the divisor; a limit that isn't set is the node's capacity.
-pub(crate) fn resource(
-    spec: &v1::PodSpec,
-    node: &NodeFacts,
-    own: Option<&v1::Container>,
-    from: &v1::ResourceFieldSelector,
-) -> Result<String, ConfigCause> {
-    let container = match (from.container_name.as_deref().unwrap_or_default(), own) {
-        ("", Some(own)) => own,
-        (name, _) => lifecycle::containers(spec)
-            .map(|(_, _, container)| container)
-            .find(|container| container.name == name)
-            .ok_or_else(|| ConfigCause::NoSuchContainer { name: name.to_owned() })?,
-    };
-    let divisor = divisor(from.divisor.as_ref())?;
-    let (requests, limits) = (resources::requests(container), resources::limits(container));
-    let (amount, unit) = match from.resource.as_str() {
-        "limits.cpu" => {
-            (limits.cpu.map_or(u64::from(node.cpus) * 1000, |cpu| cpu.0), resources::natural(divisor.milli()))
-        }
-        "requests.cpu" => (requests.cpu.map_or(0, |cpu| cpu.0), resources::natural(divisor.milli())),
-        "limits.memory" => (limits.memory.map_or(node.memory, |memory| memory.0), resources::natural(divisor.units())),
-        "requests.memory" => (requests.memory.map_or(0, |memory| memory.0), resources::natural(divisor.units())),
-        "limits.ephemeral-storage" => {
-            // As of cpu and memory, none and zero are the same.
-            let limit = storage::of(container).1.filter(|limit| *limit > 0);
-            (limit.unwrap_or(node.storage), resources::natural(divisor.units()))
-        }
-        "requests.ephemeral-storage" => {
-            let (request, limit) = storage::of(container);
-            (request.or(limit).unwrap_or(0), resources::natural(divisor.units()))
-        }
-        other => match other.strip_prefix("limits.").or_else(|| other.strip_prefix("requests.")) {
-            Some(name) if name.starts_with(HUGE_PAGES) => {
-                (huge_pages::of(container, name).unwrap_or(0), resources::natural(divisor.units()))
-            }
-            _ => return Err(ConfigCause::Resource { resource: other.to_owned() }),
-        },
-    };
-    Ok(amount.div_ceil(unit.max(1)).to_string())
-}
-
-/// Absent or zero is one.
-fn divisor(text: Option<&Text>) -> Result<Quantity, ConfigCause> {
-    let one = Quantity::parse("1").unwrap_or_default();
-    let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(one) };
-    let quantity = Quantity::parse(&text.0)
-        .ok()
-        .filter(|quantity| *quantity >= Quantity::default())
-        .ok_or_else(|| ConfigCause::Quantity { value: text.0.clone(), cause: "1, 1m, 1k, 1Mi and the like are" })?;
-    Ok(if quantity == Quantity::default() { one } else { quantity })
 }
 
 #[cfg(test)]

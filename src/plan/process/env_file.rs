@@ -1,29 +1,14 @@
 //! Variables from files (`fileKeyRef`, KEP-3721): which files a container names, and what stands in one.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 
-use crate::plan::container::Ask;
 use crate::plan::error::ConfigCause;
-use crate::plan::lifecycle;
-
-/// A file of a volume.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EnvFile {
-    /// Name of the volume.
-    pub volume: String,
-    /// Below it.
-    pub path: PathBuf,
-}
-
-impl EnvFile {
-    fn of(from: &v1::FileKeySelector) -> Self {
-        Self { volume: from.volume_name.clone(), path: PathBuf::from(&from.path) }
-    }
-}
+use crate::plan::facts::EnvFile;
+use crate::plan::identity;
+use crate::plan::inputs::Inputs;
 
 /// The files whose bytes [`crate::plan::container`] has to be given for this container.
 ///
@@ -33,16 +18,16 @@ impl EnvFile {
 pub fn env_files(pod: &v1::Pod, container: ContainerIndex) -> BTreeSet<EnvFile> {
     let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
     let (_, _, one) =
-        lifecycle::containers(spec).nth(container.0.into()).expect("the engine's containers are those of the pod");
+        identity::containers(spec).nth(container.0.into()).expect("the engine's containers are those of the pod");
     let sources = one.env.iter().flatten().filter_map(|variable| variable.value_from.as_ref());
     sources.filter_map(|source| source.file_key_ref.as_ref()).map(EnvFile::of).collect()
 }
 
 /// The value of a key; `None`: it is optional and not there.
-pub(super) fn value(ask: &Ask, from: &v1::FileKeySelector) -> Result<Option<String>, ConfigCause> {
+pub(super) fn value(inputs: &Inputs, from: &v1::FileKeySelector) -> Result<Option<String>, ConfigCause> {
     let file = EnvFile::of(from);
     let fail = |why: String| ConfigCause::EnvFile { file: Box::new(file.clone()), why };
-    let bytes = match ask.sandbox.env_files.get(&file) {
+    let bytes = match inputs.sandbox.env_files.get(&file) {
         Some(Ok(Some(bytes))) => bytes,
         Some(Err(why)) => return Err(fail(why.clone())),
         Some(Ok(None)) | None if from.optional == Some(true) => return Ok(None),

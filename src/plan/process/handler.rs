@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expansion;
 use super::url::{Scheme, Url};
-use crate::plan::lifecycle;
+use crate::plan::identity;
 
 /// The Kubernetes release whose behaviour this is, for User-Agent headers.
 const RELEASE: &str = "1.37";
@@ -161,7 +161,7 @@ pub fn handler(
     pod_ip: &str,
 ) -> Option<Result<Handler, HandlerError>> {
     let spec = pod.spec.as_ref()?;
-    let (_, _, container) = lifecycle::containers(spec).nth(container.0.into())?;
+    let (_, _, container) = identity::containers(spec).nth(container.0.into())?;
     let of = Of { container, pod_ip };
     match asker {
         Asker::Probe(probe) => {

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1;
 use oci_spec::runtime::{LinuxHugepageLimit, LinuxHugepageLimitBuilder};
 
-use super::{Bytes, List};
+use super::amounts::{self, List};
+use super::cgroup::HugePageLimit;
+use super::effective::{peak, sums};
 use crate::manifest::quantity::{HUGE_PAGES, huge_page_size};
-use crate::plan::container::Ask;
 use crate::plan::error::PlanError;
-use crate::plan::lifecycle::containers;
-use crate::plan::resources;
-use crate::plan::types::{HugePageLimit, NodeFacts};
+use crate::plan::facts::{Bytes, NodeFacts};
+use crate::plan::identity::containers;
+use crate::plan::inputs::Inputs;
 
 /// Names of the resources of this kind in a list.
 fn names(list: &List) -> impl Iterator<Item = &String> {
@@ -22,8 +23,8 @@ fn names(list: &List) -> impl Iterator<Item = &String> {
 /// What a list of its own says of one of them. Where there is a limit the request equals it.
 #[must_use]
 pub fn listed(resources: &v1::ResourceRequirements, name: &str) -> Option<Bytes> {
-    let amount = resources::amount(&resources.limits, name).or_else(|| resources::amount(&resources.requests, name));
-    amount.map(|amount| Bytes(resources::natural(amount.units())))
+    let amount = amounts::amount(&resources.limits, name).or_else(|| amounts::amount(&resources.requests, name));
+    amount.map(|amount| Bytes(amounts::natural(amount.units())))
 }
 
 /// What is set for the pod.
@@ -57,18 +58,18 @@ fn fields(spec: &v1::PodSpec) -> BTreeMap<&String, String> {
 #[must_use]
 pub fn effective(spec: &v1::PodSpec) -> BTreeMap<String, Bytes> {
     let of_name = |name: &String| {
-        let peak = || resources::peak(spec, |one| of(one, name));
+        let peak = || peak(spec, |one| of(one, name));
         let pod = of_pod(spec, name).or_else(peak).unwrap_or(0);
-        let more = resources::amount(&spec.overhead, name).map_or(0, |more| resources::natural(more.units()));
+        let more = amounts::amount(&spec.overhead, name).map_or(0, |more| amounts::natural(more.units()));
         (name.clone(), Bytes(pod.saturating_add(more)))
     };
     fields(spec).into_keys().map(of_name).collect()
 }
 
-/// What the containers need of one page size at each of [`resources::moments`].
+/// What the containers need of one page size at each of [`effective::moments`].
 #[must_use]
 pub fn moments(spec: &v1::PodSpec, name: &str) -> Vec<Option<Bytes>> {
-    let sums = resources::sums(spec, |one| of(one, name));
+    let sums = sums(spec, |one| of(one, name));
     sums.into_iter().map(|sum| (sum.said > 0).then_some(Bytes(sum.value))).collect()
 }
 
@@ -113,14 +114,18 @@ pub(crate) fn pod_limits(spec: &v1::PodSpec, node: &NodeFacts) -> Vec<HugePageLi
 
 /// What a container's cgroup is told of the sizes that its pod has: its own part, else what is set for the pod (KEP-2837),
 /// else the bundle's limit, else nothing. No other sizes: those its pod's cgroup rules out.
-pub(crate) fn container_limits(ask: &Ask, bundle: Option<Vec<LinuxHugepageLimit>>) -> Option<Vec<LinuxHugepageLimit>> {
-    if !ask.node.limits_huge_pages {
+pub(crate) fn container_limits(
+    inputs: &Inputs,
+    of_pod_cgroup: &[HugePageLimit],
+    bundle: Option<Vec<LinuxHugepageLimit>>,
+) -> Option<Vec<LinuxHugepageLimit>> {
+    if !inputs.node.limits_huge_pages {
         return bundle;
     }
     let mut all = bundle.unwrap_or_default();
-    for HugePageLimit { page, .. } in ask.plan.cgroup.huge_pages.iter().filter(|one| one.limit > Bytes(0)) {
+    for HugePageLimit { page, .. } in of_pod_cgroup.iter().filter(|one| one.limit > Bytes(0)) {
         let (name, file) = (name_of(*page), kernels_name(*page));
-        let wanted = of(ask.container, &name).or_else(|| of_pod(ask.spec, &name));
+        let wanted = of(inputs.container, &name).or_else(|| of_pod(inputs.spec, &name));
         let position = all.iter().position(|one| *one.page_size() == file);
         if position.is_some() && wanted.is_none() {
             continue;
@@ -167,5 +172,5 @@ pub(crate) fn of_medium(medium: &str, spec: &v1::PodSpec) -> Result<Bytes, Strin
 }
 
 fn bytes(name: &str) -> Option<u64> {
-    huge_page_size(name).map(|size| resources::natural(size.units()))
+    huge_page_size(name).map(|size| amounts::natural(size.units()))
 }

@@ -5,9 +5,10 @@ use std::fmt;
 
 use k8s_openapi::api::core::v1;
 
-use super::{Bytes, QosClass, signed};
-use crate::plan::resources;
-use crate::plan::types::MemoryProtection;
+use super::cgroup::{MemoryProtection, signed};
+use super::qos::{self, QosClass};
+use super::{amounts, effective};
+use crate::plan::facts::Bytes;
 
 /// What a kubelet's operator would say: `memoryThrottlingFactor` and `memoryReservationPolicy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,7 +43,7 @@ impl MemorySwap {
             Self::None => Some(0),
             Self::Unlimited => Some(i64::MAX),
             Self::Limited(swap) => {
-                let may = resources::qos(spec) == QosClass::Burstable && limit != Some(request);
+                let may = qos::qos(spec) == QosClass::Burstable && limit != Some(request);
                 let share = u128::from(request.0) * u128::from(swap.0) / u128::from(memory.0.max(1));
                 Some(if may { i64::try_from(share).unwrap_or(i64::MAX) } else { 0 })
             }
@@ -93,11 +94,11 @@ impl MemoryQos {
 
     /// For a container's cgroup, on a box with so much memory.
     pub(crate) fn of_container(&self, spec: &v1::PodSpec, one: &v1::Container, memory: Bytes) -> MemoryProtection {
-        let request = resources::requests(one).memory.unwrap_or_default();
-        let limit = resources::limits(one).memory;
+        let request = amounts::requests(one).memory.unwrap_or_default();
+        let limit = amounts::limits(one).memory;
         let throttled = limit.is_none_or(|limit| limit != request);
         // What is there where the container has no limit: the pod's, else the box's.
-        let of_pod = spec.resources.as_ref().and_then(|own| resources::listed(own).1.memory);
+        let of_pod = spec.resources.as_ref().and_then(|own| amounts::listed(own).1.memory);
         let most = limit.or(of_pod).unwrap_or(memory);
         let swap = self.swap.of_container(spec, request, limit, memory);
         MemoryProtection { high: self.high(request, most, throttled), swap, ..self.reserved(spec, request) }
@@ -105,9 +106,9 @@ impl MemoryQos {
 
     /// For the pod's cgroup. Throttled is only a pod that has memory of its own, so that containers aren't for each other.
     pub(crate) fn of_pod(&self, spec: &v1::PodSpec) -> MemoryProtection {
-        let all = resources::effective(spec);
+        let all = effective::effective(spec);
         let request = all.requests.memory.unwrap_or_default();
-        let own = spec.resources.as_ref().is_some_and(|own| resources::listed(own).1.memory.is_some());
+        let own = spec.resources.as_ref().is_some_and(|own| amounts::listed(own).1.memory.is_some());
         let high = all.limits.memory.filter(|_| own).and_then(|limit| self.high(request, limit, limit != request));
         MemoryProtection { high, swap: self.swap.of_pod(), ..self.reserved(spec, request) }
     }
@@ -122,7 +123,7 @@ impl MemoryQos {
 
     fn reserved(&self, spec: &v1::PodSpec, request: Bytes) -> MemoryProtection {
         let request = (self.reservation == MemoryReservation::Tiered && request > Bytes(0)).then(|| signed(request));
-        match resources::qos(spec) {
+        match qos::qos(spec) {
             QosClass::Guaranteed => MemoryProtection { min: request, ..MemoryProtection::default() },
             QosClass::Burstable => MemoryProtection { low: request, ..MemoryProtection::default() },
             QosClass::BestEffort => MemoryProtection::default(),

@@ -9,10 +9,11 @@ use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
-use super::{Bytes, natural};
+use super::amounts::{self, natural};
+use super::effective;
 use crate::manifest::quantity::Quantity;
-use crate::plan::lifecycle::containers;
-use crate::plan::resources;
+use crate::plan::facts::Bytes;
+use crate::plan::identity::containers;
 
 /// A limit, in bytes and as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct StorageFolders<'a> {
 /// What a container requests, and what it may use at most, in bytes.
 pub(crate) fn of(container: &v1::Container) -> (Option<u64>, Option<u64>) {
     let Some(resources) = &container.resources else { return (None, None) };
-    let bytes = |list| resources::amount(list, NAME).map(|amount| natural(amount.units()));
+    let bytes = |list| amounts::amount(list, NAME).map(|amount| natural(amount.units()));
     (bytes(&resources.requests), bytes(&resources.limits))
 }
 
@@ -74,7 +75,7 @@ impl StorageLimits {
         });
         let overhead = spec.overhead.as_ref().and_then(|overhead| limit(overhead.get(NAME)));
         let overhead = overhead.map_or(0, |overhead| overhead.bytes);
-        let pod = resources::peak_of_limits(spec, NAME).map(|bytes| bytes.saturating_add(overhead));
+        let pod = effective::peak_of_limits(spec, NAME).map(|bytes| bytes.saturating_add(overhead));
         let pod = pod.map(|bytes| Limit { bytes, text: Bytes(bytes).to_string() });
         Self { volumes: volumes.collect(), containers: all.collect(), pod }
     }

@@ -2,3 +2,92 @@
 
 pub(crate) mod network;
 pub(crate) mod sysctls;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1;
+use serde::{Deserialize, Serialize};
+
+use self::network::PodNetwork;
+use crate::plan::error::PlanError;
+use crate::plan::facts::{IdRange, NodeFacts, Scope};
+use crate::plan::identity;
+
+/// Namespaces and files that all containers of a pod share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SandboxPlan {
+    /// Host name in the UTS namespace and in /etc/hostname.
+    pub hostname: String,
+    /// NIS domain name of the UTS namespace; empty: left alone.
+    pub domainname: String,
+    /// `Pod`, or `Host` under hostNetwork (then the UTS namespace is the host's too, as containerd has it).
+    pub network: Scope,
+    /// `Pod`, or `Host` under hostIPC.
+    pub ipc: Scope,
+    /// `Container`, `Pod` under shareProcessNamespace, `Host` under hostPID.
+    pub pid: Scope,
+    /// `Pod` under `hostUsers: false`, else `Host`.
+    pub user: Scope,
+    /// The ids of the pod's own user namespace: set by whoever reserves them, which a plan can't.
+    pub ids: Option<IdRange>,
+    /// Names of the volumes that a container mounts with `mountPropagation: Bidirectional`.
+    pub shared_volumes: BTreeSet<String>,
+    /// `/proc/sys` names (dotted) and values, set in the sandbox's namespaces.
+    pub sysctls: BTreeMap<String, String>,
+    /// Text of /etc/hosts.
+    pub hosts: String,
+    /// Text of /etc/resolv.conf.
+    pub resolv_conf: String,
+    /// The pod's addresses, at least one.
+    pub pod_ips: Vec<String>,
+    /// Size of the shared /dev/shm in bytes (64 MiB).
+    pub shm_size: u64,
+}
+
+/// Size of /dev/shm, as containerd has it.
+const SHM_SIZE: u64 = 64 << 20;
+
+/// Plans what the containers of a pod share.
+pub(crate) fn sandbox(
+    pod: &v1::Pod,
+    spec: &v1::PodSpec,
+    node: &NodeFacts,
+    network: &PodNetwork,
+    allowed_unsafe_sysctls: &[String],
+    errors: &mut Vec<PlanError>,
+) -> SandboxPlan {
+    let scope = |host: Option<bool>| if host == Some(true) { Scope::Host } else { Scope::Pod };
+    let (hostname, domain) = network::names(pod, spec, node, errors);
+    let pod_ips = network::ips(spec, node, network);
+    SandboxPlan {
+        network: scope(spec.host_network),
+        ipc: scope(spec.host_ipc),
+        pid: match (spec.host_pid, spec.share_process_namespace) {
+            (Some(true), _) => Scope::Host,
+            (_, Some(true)) => Scope::Pod,
+            _ => Scope::Container,
+        },
+        // Where barepod itself is in a user namespace, so is the pod, and not in the box's.
+        user: if spec.host_users == Some(false) && node.users.is_none() { Scope::Pod } else { Scope::Host },
+        ids: None,
+        shared_volumes: shared_volumes(spec),
+        domainname: String::new(),
+        sysctls: sysctls::sysctls(spec, node, allowed_unsafe_sysctls, errors),
+        hosts: network::hosts(spec, node, &pod_ips, &hostname, domain.as_deref()),
+        resolv_conf: network::resolv_conf(spec, node, network),
+        pod_ips,
+        shm_size: SHM_SIZE,
+        hostname,
+    }
+}
+
+/// Volumes in which what a container mounts is to be seen by others.
+fn shared_volumes(spec: &v1::PodSpec) -> BTreeSet<String> {
+    let mounts = identity::containers(spec).flat_map(|(_, _, container)| container.volume_mounts.iter().flatten());
+    mounts.filter(|mount| is_shared(mount)).map(|mount| mount.name.clone()).collect()
+}
+
+/// Whether others see what the container mounts in it.
+pub(crate) fn is_shared(mount: &v1::VolumeMount) -> bool {
+    mount.mount_propagation.as_deref() == Some("Bidirectional")
+}

@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1;
 
 use crate::plan::error::PlanError;
-use crate::plan::pod::PodNetwork;
-use crate::plan::types::NodeFacts;
+use crate::plan::facts::NodeFacts;
 
 /// Longest label of a host name; longest name the kernel takes.
 const LABEL: usize = 63;
@@ -19,6 +18,19 @@ const LOOPBACK: &str = "127.0.0.1";
 /// Where a pod that is connected with the outside asks the first of the box's name servers, where that only hears the
 /// box itself: a link-local address that is no host's, as podman has it.
 pub const DNS_FORWARD: &str = "169.254.1.1";
+
+/// The network of a pod that doesn't have the box's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PodNetwork {
+    /// Its own loopback.
+    #[default]
+    Loopback,
+    /// One that has been connected with the outside, and in which these, at least one, are the pod's.
+    Connected {
+        /// Of each family one.
+        ips: Vec<String>,
+    },
+}
 
 /// The pod's addresses, at least one.
 pub(crate) fn ips(spec: &v1::PodSpec, node: &NodeFacts, network: &PodNetwork) -> Vec<String> {

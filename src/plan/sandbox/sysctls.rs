@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1;
 
 use crate::plan::error::PlanError;
-use crate::plan::pod::SecurityOptions;
-use crate::plan::types::NodeFacts;
+use crate::plan::facts::NodeFacts;
 
 /// Those that the kubelet takes for safe: namespaced, and no harm to other pods or the node.
 const SAFE: [&str; 12] = [
@@ -48,7 +47,7 @@ pub fn sysctl_pattern(text: &str) -> Result<String, String> {
 pub(crate) fn sysctls(
     spec: &v1::PodSpec,
     node: &NodeFacts,
-    options: &SecurityOptions,
+    allowed_unsafe: &[String],
     errors: &mut Vec<PlanError>,
 ) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
@@ -59,7 +58,7 @@ pub(crate) fn sysctls(
     let own = spec.security_context.iter().flat_map(|context| context.sysctls.iter().flatten());
     for (at, sysctl) in own.enumerate() {
         let name = dotted(&sysctl.name);
-        if let Some(cause) = refusal(&name, options) {
+        if let Some(cause) = refusal(&name, allowed_unsafe) {
             let field = format!("spec.securityContext.sysctls[{at}].name");
             errors.push(PlanError::Invalid { field, value: sysctl.name.clone(), cause });
         }
@@ -75,12 +74,12 @@ fn last_group(node: &NodeFacts) -> u32 {
     ends.max().unwrap_or(LAST).min(LAST)
 }
 
-fn refusal(name: &str, options: &SecurityOptions) -> Option<String> {
+fn refusal(name: &str, allowed_unsafe: &[String]) -> Option<String> {
     let allowed = |pattern: &String| match pattern.strip_suffix('*') {
         Some(beginning) => name.starts_with(beginning),
         None => pattern == name,
     };
-    if SAFE.contains(&name) || options.allowed_unsafe_sysctls.iter().any(allowed) {
+    if SAFE.contains(&name) || allowed_unsafe.iter().any(allowed) {
         return None;
     }
     if !NAMESPACED.iter().any(|prefix| name.starts_with(prefix)) {
@@ -116,7 +115,6 @@ mod tests {
     #[test]
     fn which_sysctls_a_pod_may_set() {
         let allowed = ["kernel.msg*", "net/core/somaxconn"].map(|text| sysctl_pattern(text).unwrap());
-        let options = SecurityOptions { allowed_unsafe_sysctls: allowed.to_vec(), ..SecurityOptions::default() };
         let cases = [
             ("net.ipv4.tcp_syncookies", None),
             ("kernel.msgmax", None),
@@ -126,7 +124,7 @@ mod tests {
             ("vm.swappiness", Some("not namespaced")),
         ];
         for (name, expected) in cases {
-            match (refusal(name, &options), expected) {
+            match (refusal(name, &allowed), expected) {
                 (None, None) => {}
                 (Some(found), Some(expected)) => assert!(found.contains(expected), "{name}: {found}"),
                 (found, _) => panic!("{name}: {found:?}"),

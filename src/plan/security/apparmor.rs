@@ -3,11 +3,11 @@
 
 use k8s_openapi::api::core::v1;
 
-use super::Place;
-use crate::plan::container::Ask;
+use super::context::{self, Place};
 use crate::plan::error::PlanError;
-use crate::plan::types::{AppArmor, NodeFacts};
-use crate::plan::{lifecycle, security};
+use crate::plan::facts::{AppArmor, NodeFacts};
+use crate::plan::identity;
+use crate::plan::inputs::Inputs;
 
 /// What `RuntimeDefault` is called under containerd, and so here.
 const DEFAULT: &str = "cri-containerd.apparmor.d";
@@ -17,7 +17,7 @@ fn is_privileged(container: &v1::Container) -> bool {
 }
 
 fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<(Place, &'a v1::AppArmorProfile)> {
-    security::asked(spec, container, |own| own.app_armor_profile.as_ref(), |pods| pods.app_armor_profile.as_ref())
+    context::asked(spec, container, |own| own.app_armor_profile.as_ref(), |pods| pods.app_armor_profile.as_ref())
 }
 
 /// The name that the kernel knows it by; `None`: unconfined.
@@ -31,7 +31,7 @@ fn name(profile: &v1::AppArmorProfile) -> Option<&str> {
 
 /// Finds what the box doesn't have. The kubelet doesn't run such a pod either.
 pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) {
-    for (field, _, container) in lifecycle::containers(spec).filter(|(_, _, container)| !is_privileged(container)) {
+    for (field, _, container) in identity::containers(spec).filter(|(_, _, container)| !is_privileged(container)) {
         let Some((place, profile)) = asked(spec, container) else { continue };
         let Some(name) = name(profile) else { continue };
         let cause = match &node.apparmor {
@@ -54,13 +54,13 @@ pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanE
 }
 
 /// What the container runs under; without a word of the manifest's what the bundle says.
-pub(crate) fn profile(ask: &Ask) -> Option<String> {
-    if ask.privileged() {
+pub(crate) fn profile(inputs: &Inputs) -> Option<String> {
+    if inputs.privileged() {
         return None;
     }
-    match asked(ask.spec, ask.container) {
+    match asked(inputs.spec, inputs.container) {
         Some((_, profile)) => name(profile).map(str::to_owned),
         // An empty name is none; libcontainer would look for it.
-        None => ask.image.base.process().as_ref()?.apparmor_profile().clone().filter(|name| !name.is_empty()),
+        None => inputs.image.base.process().as_ref()?.apparmor_profile().clone().filter(|name| !name.is_empty()),
     }
 }

@@ -14,10 +14,11 @@ use oci_spec::runtime::{
 };
 use serde::Deserialize;
 
-use crate::plan::container::Ask;
+use super::capabilities;
 use crate::plan::error::{ConfigCause, ConfigError};
-use crate::plan::lifecycle;
-use crate::plan::types::KernelVersion;
+use crate::plan::facts::KernelVersion;
+use crate::plan::identity;
+use crate::plan::inputs::Inputs;
 
 /// See scripts/seccomp-default.py.
 const DEFAULT: &str = include_str!("seccomp/default.json");
@@ -35,7 +36,7 @@ pub enum SeccompDefault {
 /// The file that the container's profile is in, relative to the root of profiles, if it is in one.
 pub fn localhost_profile(pod: &v1::Pod, container: ContainerIndex) -> Option<&str> {
     let spec = pod.spec.as_ref()?;
-    let (_, _, one) = lifecycle::containers(spec).nth(container.0.into())?;
+    let (_, _, one) = identity::containers(spec).nth(container.0.into())?;
     let privileged = one.security_context.as_ref().and_then(|context| context.privileged) == Some(true);
     let profile = asked(spec, one).filter(|profile| profile.type_ == "Localhost" && !privileged)?;
     profile.localhost_profile.as_deref()
@@ -49,14 +50,14 @@ fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<&'a 
 
 /// The profile, worked out for this container; `None`: unconfined. A privileged container always is, as under the
 /// kubelet.
-pub(crate) fn profile(ask: &Ask) -> Result<Option<LinuxSeccomp>, ConfigError> {
-    if ask.privileged() {
+pub(crate) fn profile(inputs: &Inputs, default_of_pod: SeccompDefault) -> Result<Option<LinuxSeccomp>, ConfigError> {
+    if inputs.privileged() {
         return Ok(None);
     }
-    let default = || fitted(&parsed(DEFAULT).expect("a test parses it"), ask);
-    let Some(asked) = asked(ask.spec, ask.container) else {
-        let bundle = ask.image.base.linux().as_ref().and_then(|linux| linux.seccomp().clone());
-        return Ok(match (bundle, ask.plan.security.seccomp_default) {
+    let default = || fitted(&parsed(DEFAULT).expect("a test parses it"), inputs);
+    let Some(asked) = asked(inputs.spec, inputs.container) else {
+        let bundle = inputs.image.base.linux().as_ref().and_then(|linux| linux.seccomp().clone());
+        return Ok(match (bundle, default_of_pod) {
             (Some(bundle), _) => Some(bundle),
             (None, SeccompDefault::RuntimeDefault) => Some(default()),
             (None, SeccompDefault::Unconfined) => None,
@@ -67,25 +68,28 @@ pub(crate) fn profile(ask: &Ask) -> Result<Option<LinuxSeccomp>, ConfigError> {
         "Localhost" => {
             let fail = |cause: String| {
                 let name = asked.localhost_profile.clone().unwrap_or_default();
-                ask.manifest("securityContext.seccompProfile.localhostProfile", ConfigCause::Profile { name, cause })
+                inputs.manifest_error(
+                    "securityContext.seccompProfile.localhostProfile",
+                    ConfigCause::Profile { name, cause },
+                )
             };
-            let text = match &ask.sandbox.seccomp_profile {
+            let text = match &inputs.sandbox.seccomp_profile {
                 Some(Ok(text)) => text,
                 Some(Err(cause)) => return Err(fail(cause.clone())),
                 None => return Err(fail("it was not read".to_owned())),
             };
-            parsed(text).map(|profile| Some(fitted(&profile, ask))).map_err(|cause| fail(cause.to_string()))
+            parsed(text).map(|profile| Some(fitted(&profile, inputs))).map_err(|cause| fail(cause.to_string()))
         }
         // Unconfined; the manifest's check knows no others.
         _ => Ok(None),
     }
 }
 
-fn fitted(profile: &Profile, ask: &Ask) -> LinuxSeccomp {
+fn fitted(profile: &Profile, inputs: &Inputs) -> LinuxSeccomp {
     // The bounding set counts, as in containerd: what a program could get by its file.
-    let capabilities = crate::plan::security::capabilities(ask).ok().and_then(|sets| sets.bounding().clone());
+    let capabilities = capabilities::capabilities(inputs).ok().and_then(|sets| sets.bounding().clone());
     let names = capabilities.iter().flatten().map(|one| format!("CAP_{one}")).collect();
-    profile.fit(&names, ask.node.kernel)
+    profile.fit(&names, inputs.node.kernel)
 }
 
 /// The default profile for a container with these capabilities (`CAP_...`) on this kernel and architecture.

@@ -6,11 +6,11 @@
 
 use k8s_openapi::api::core::v1;
 
-use super::Place;
-use crate::plan::container::Ask;
+use super::context::{self, Place};
 use crate::plan::error::PlanError;
-use crate::plan::types::{ContainerContexts, NodeFacts, SeLinux};
-use crate::plan::{lifecycle, security};
+use crate::plan::facts::{ContainerContexts, NodeFacts, SeLinux};
+use crate::plan::identity;
+use crate::plan::inputs::Inputs;
 
 /// Categories of a level that nobody chose: two of these many tell pods from each other, as with any container runtime.
 const CATEGORIES: u64 = 1024;
@@ -26,12 +26,12 @@ pub(crate) struct Labels {
 
 /// The container's own options, else the pod's, as a whole.
 fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<(Place, &'a v1::SELinuxOptions)> {
-    security::asked(spec, container, |own| own.se_linux_options.as_ref(), |pods| pods.se_linux_options.as_ref())
+    context::asked(spec, container, |own| own.se_linux_options.as_ref(), |pods| pods.se_linux_options.as_ref())
 }
 
 /// Finds what the box doesn't have. A container that ran without the label would run without what its author relies on.
 pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) {
-    for (field, _, container) in lifecycle::containers(spec) {
+    for (field, _, container) in identity::containers(spec) {
         let Some((place, options)) = asked(spec, container) else { continue };
         let cause = match &node.selinux {
             SeLinux::On { containers: None } => {
@@ -56,7 +56,7 @@ pub fn unlabelled(pod: &v1::Pod, node: &NodeFacts) -> Vec<String> {
         return fields;
     }
     let spec = pod.spec.iter();
-    for (field, _, container) in spec.clone().flat_map(lifecycle::containers) {
+    for (field, _, container) in spec.clone().flat_map(identity::containers) {
         let asked = spec.clone().find_map(|spec| asked(spec, container));
         let field = asked.map(|(place, _)| place.field(&field, "seLinuxOptions"));
         fields.extend(field.filter(|field| !fields.contains(field)));
@@ -70,16 +70,16 @@ fn words(options: &v1::SELinuxOptions) -> String {
 }
 
 /// The manifest's over the bundle's. Privileged containers have what the supervisor has.
-pub(crate) fn labels(ask: &Ask) -> Labels {
-    if ask.privileged() {
+pub(crate) fn labels(inputs: &Inputs) -> Labels {
+    if inputs.privileged() {
         return Labels::default();
     }
-    let SeLinux::On { containers } = &ask.node.selinux else { return Labels::default() };
-    if let (Some((_, options)), Some(contexts)) = (asked(ask.spec, ask.container), containers) {
-        return of_options(options, contexts, ask.pod.metadata.uid.as_deref().unwrap_or_default());
+    let SeLinux::On { containers } = &inputs.node.selinux else { return Labels::default() };
+    if let (Some((_, options)), Some(contexts)) = (asked(inputs.spec, inputs.container), containers) {
+        return of_options(options, contexts, inputs.pod.metadata.uid.as_deref().unwrap_or_default());
     }
     let given = |label: Option<&String>| label.filter(|label| !label.is_empty()).cloned();
-    let base = &ask.image.base;
+    let base = &inputs.image.base;
     Labels {
         process: given(base.process().as_ref().and_then(|process| process.selinux_label().as_ref())),
         files: given(base.linux().as_ref().and_then(|linux| linux.mount_label().as_ref())),

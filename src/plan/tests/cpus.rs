@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::manifest;
 use crate::plan::cpus::*;
+use crate::plan::{Cpu, CpuSet};
 
 fn set(text: &str) -> CpuSet {
     CpuSet::parse(text).unwrap()

@@ -4,8 +4,8 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 use serde_json::{Value, json};
 
 use super::{node, options, plain, planned, sandbox, v1_pod};
+use crate::plan::Bytes;
 use crate::plan::huge_pages::{effective, kernels_name, moments};
-use crate::plan::resources::Bytes;
 use crate::plan::{HugePageLimit, NodeFacts, VolumeSource};
 
 const MI: u64 = 1 << 20;

@@ -5,9 +5,9 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 use serde_json::{Value, json};
 
 use super::{node, options, plain, sandbox, v1_pod};
+use crate::plan::Bytes;
 use crate::plan::memory_qos::{MemoryQos, MemoryReservation, MemorySwap};
 use crate::plan::resize::{Place, ResizeRequest, resize, resize_steps};
-use crate::plan::resources::Bytes;
 use crate::plan::{CgroupVersion, ContainerPlan, ImageFacts, MemoryProtection, PodOptions, PodPlan};
 
 const BOTH: MemoryQos =

@@ -6,7 +6,7 @@ use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 
 use super::{image, node, one, try_container};
-use crate::plan::types::{CgroupVersion, NodeFacts};
+use crate::plan::{CgroupVersion, NodeFacts};
 
 use crate::type_walk::{self, Types};
 
@@ -59,7 +59,7 @@ fn every_field_of_a_config_has_a_row() {
 /// What would be left out in silence is refused by its field; docs/oci.md says the same.
 #[test]
 fn what_would_be_left_out_is_refused() {
-    use crate::plan::types::CgroupVersion::{V1, V2};
+    use crate::plan::CgroupVersion::{V1, V2};
     let hook = |more: serde_json::Value| json!({"hooks": {"poststop": [{"path": "/bin/true"}, more]}});
     let resources = |more: serde_json::Value| json!({"linux": {"resources": more}});
     let all = [
@@ -112,7 +112,8 @@ fn what_would_be_left_out_is_refused() {
     for (mut config, cgroups, field) in all {
         config["ociVersion"] = json!("1.2.0");
         let spec: Spec = serde_json::from_value(config.clone()).unwrap();
-        let refused = crate::plan::container::unsupported::first(&spec, cgroups).map(|(field, _, _)| field).unwrap_or_default();
+        let refused =
+            crate::plan::container::unsupported::first(&spec, cgroups).map(|(field, _, _)| field).unwrap_or_default();
         assert_eq!(refused, field, "{config}");
     }
 }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::node;
 use crate::manifest;
+use crate::plan::Bytes;
 use crate::plan::memory_qos::MemoryQos;
 use crate::plan::resize::*;
-use crate::plan::resources::Bytes;
 use crate::plan::{CgroupLimits, NodeFacts};
 use k8s_openapi::api::core::v1;
 
@@ -265,8 +265,7 @@ fn memory_in_use_is_not_taken_away() {
 /// Whoever has cpus for itself has no quota, and no other cpus while it runs; its memory can be resized.
 #[test]
 fn exclusive_cpus_stay() {
-    let exclusive =
-        std::collections::BTreeMap::from([("web".to_owned(), crate::plan::cpus::CpuSet::parse("2").unwrap())]);
+    let exclusive = std::collections::BTreeMap::from([("web".to_owned(), crate::plan::CpuSet::parse("2").unwrap())]);
     let full =
         |cpu: &str| json!({"requests": {"cpu": cpu, "memory": "64Mi"}, "limits": {"cpu": cpu, "memory": "64Mi"}});
     let pod = pod(json!([{"name": "web", "resources": full("1")}, {"name": "log", "resources": full("500m")}]));

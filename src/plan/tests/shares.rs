@@ -3,10 +3,10 @@
 use barepod_engine::spec::Kind;
 use serde_json::json;
 
-use super::super::resources::{
-    Amounts, Bytes, Effective, MilliCpu, Moment, QosClass, effective, moments, oom_score_adj, pod_limits, qos,
-    qos_class, quota, shares,
-};
+use super::super::resources::cgroup::{pod_limits, quota, shares};
+use super::super::resources::qos::{oom_score_adj, qos};
+use super::super::resources::{Amounts, Effective, Moment, QosClass, effective, moments, qos_class};
+use super::super::{Bytes, MilliCpu};
 use super::*;
 
 fn wants(name: &str, requests: Value, limits: Value) -> Value {

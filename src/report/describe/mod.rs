@@ -11,9 +11,10 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{grace, table};
+use crate::plan::Bytes;
 use crate::plan::huge_pages;
 use crate::plan::init_kind;
-use crate::plan::resources::{self, Amounts, Bytes};
+use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
 use page::{Field, Page, field};
 

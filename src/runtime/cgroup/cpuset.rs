@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{CgroupError, Hierarchies, below, children, error};
 use crate::plan::CgroupVersion;
-use crate::plan::cpus::{CpuSet, Exclusive};
+use crate::plan::CpuSet;
+use crate::plan::cpus::Exclusive;
 
 const CONTROLLER: &str = "cpuset";
 const CPUS: &str = "cpuset.cpus";

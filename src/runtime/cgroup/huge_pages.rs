@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 
 use super::{CgroupError, Hierarchies, below, error};
+use crate::plan::Bytes;
 use crate::plan::huge_pages::kernels_name;
-use crate::plan::resources::Bytes;
 use crate::plan::{CgroupVersion, HugePageLimit};
 
 impl Hierarchies {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::limits::{PERIOD, weight};
 use super::{CgroupError, Hierarchies, below, error};
+use crate::plan::Bytes;
 use crate::plan::resize::Place;
-use crate::plan::resources::Bytes;
 use crate::plan::{CgroupLimits, CgroupVersion};
 
 /// One file of a cgroup and its new text.

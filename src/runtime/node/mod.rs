@@ -15,9 +15,9 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
-use crate::plan::cpus::{Cpu, CpuSet};
-use crate::plan::resources::Bytes;
+use crate::plan::Bytes;
 use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Rights, Scope};
+use crate::plan::{Cpu, CpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
 /// Why the box can't be described.

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
+use crate::plan::Bytes;
 use crate::plan::resize::Place;
-use crate::plan::resources::Bytes;
 use crate::plan::{
     CgroupLimits, CgroupPlan, IdRange, MountNamespaces, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts,
     VolumePlan,

@@ -1,0 +1,137 @@
+//! Mounts that no volume is behind: what every container has, what the sandbox provides, and what the bundle asks for.
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Mount;
+
+use super::mount::{bind, binds, mount};
+use super::path::normal;
+use crate::plan::error::{ConfigCause, ConfigError};
+use crate::plan::facts::{CgroupVersion, Scope};
+use crate::plan::inputs::Inputs;
+
+/// What containerd gives every container. A privileged one gets them writable, see [`writable`].
+pub(super) fn standard() -> Vec<Mount> {
+    let of = |typ: &str, source: &str, destination: &str, options: &[&str]| {
+        mount(typ, Path::new(source), Path::new(destination), options)
+    };
+    vec![
+        of("proc", "proc", "/proc", &["nosuid", "noexec", "nodev"]),
+        of("tmpfs", "tmpfs", "/dev", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        of("sysfs", "sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
+        of("devpts", "devpts", "/dev/pts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        of("mqueue", "mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
+        of("cgroup", "cgroup", "/sys/fs/cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+    ]
+}
+
+/// What of a standard or a bundle's mount there can be here: without cgroups there are none to show, and in a user namespace only what
+/// belongs to namespaces of its own can be mounted anew; the rest is the box's.
+pub(super) fn possible(inputs: &Inputs, mount: Mount) -> Option<Mount> {
+    let sandbox = &inputs.sandbox_plan;
+    let kind = mount.typ().clone().unwrap_or_default();
+    if inputs.node.cgroups == CgroupVersion::None && matches!(kind.as_str(), "cgroup" | "cgroup2") {
+        return None;
+    }
+    let Some(ids) = &inputs.node.users else { return Some(mount) };
+    match kind.as_str() {
+        "sysfs" if sandbox.network == Scope::Host => {
+            let options = ["rbind", "rslave", "nosuid", "noexec", "nodev", "ro"];
+            Some(bind(Path::new("/sys"), mount.destination(), &options))
+        }
+        // Not every box has it mounted, and the queues themselves need no mount (mq_overview(7)).
+        "mqueue" if sandbox.ipc == Scope::Host => None,
+        "devpts" => {
+            let mut mount = mount;
+            // The terminals' group, if there is one.
+            let is_there = |option: &String| {
+                let group = option.strip_prefix("gid=").and_then(|group| group.parse().ok());
+                group.is_none_or(|group| ids.has_group(group))
+            };
+            mount.options_mut().iter_mut().for_each(|options| options.retain(is_there));
+            Some(mount)
+        }
+        _ => Some(mount),
+    }
+}
+
+/// R10.7, R10.8. The files can be written to (the kubelet's way for /etc/hosts) unless the root file system can't.
+pub(super) fn sandbox(inputs: &Inputs) -> Vec<Mount> {
+    let read_only = inputs.context().read_only_root_filesystem == Some(true);
+    let file = |source: &Path, destination: &str, access: &str| {
+        bind(source, Path::new(destination), &["rbind", "rprivate", access])
+    };
+    let access = if read_only { "ro" } else { "rw" };
+    vec![
+        file(&inputs.sandbox.hosts, "/etc/hosts", "rw"),
+        file(&inputs.sandbox.hostname, "/etc/hostname", access),
+        file(&inputs.sandbox.resolv_conf, "/etc/resolv.conf", access),
+        bind(&inputs.sandbox.shm, Path::new("/dev/shm"), &["rbind", "rprivate", "nosuid", "noexec", "nodev"]),
+    ]
+}
+
+/// The bundle's own. Sources are absolute: runtime::image resolved relative ones in the bundle.
+pub(super) fn bundle(inputs: &Inputs) -> Result<Vec<Mount>, ConfigError> {
+    let mut mounts = Vec::new();
+    for (at, mount) in inputs.image.base.mounts().iter().flatten().enumerate() {
+        let field = |rest: &str| format!("mounts[{at}].{rest}");
+        if !mount.destination().is_absolute() {
+            let cause = ConfigCause::Relative { path: mount.destination().display().to_string() };
+            return Err(inputs.create_error(&field("destination"), cause));
+        }
+        let mapped = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        let idmap = mount.options().iter().flatten().any(|option| option == "idmap" || option == "ridmap");
+        if idmap || mapped(mount.uid_mappings()) || mapped(mount.gid_mappings()) {
+            let advice = "the container runtime has no id-mapped mounts; take the mappings out of config.json";
+            let value = "an id-mapped mount".to_owned();
+            return Err(inputs.create_error(&field("uidMappings"), ConfigCause::Unsupported { value, advice }));
+        }
+        let widest = ["shared", "rshared", "unbindable", "runbindable"];
+        if let Some(option) = mount.options().iter().flatten().find(|option| widest.contains(&option.as_str())) {
+            let advice = "write private or slave; what is to be seen by others mount by a volume's mountPropagation";
+            return Err(
+                inputs.create_error(&field("options"), ConfigCause::Unsupported { value: option.clone(), advice })
+            );
+        }
+        if mount.typ().is_none() && !binds(mount) {
+            let value = "a mount without a type".to_owned();
+            let advice = "write its file system's, or \"bind\" among its options";
+            return Err(inputs.create_error(&field("type"), ConfigCause::Unsupported { value, advice }));
+        }
+        if binds(mount) && normal(mount.destination()) == Path::new("/dev") {
+            // As with a volume there; libcontainer takes no notice of `ro` either.
+            let value = "a folder of the host at /dev".to_owned();
+            let advice = "mount what is needed of it, such as /dev/fuse, or name it in linux.devices";
+            return Err(inputs.create_error(&field("destination"), ConfigCause::Unsupported { value, advice }));
+        }
+        let mut mount = mount.clone();
+        if mount.source().is_none() {
+            // The OCI lets it out, libcontainer wants one.
+            let source = mount.typ().clone().unwrap_or_else(|| "none".to_owned());
+            mount.set_source(Some(PathBuf::from(source)));
+        }
+        mounts.push(mount);
+    }
+    Ok(mounts)
+}
+
+/// What containerd does for a privileged container: sysfs and cgroup can be written to.
+pub(super) fn writable(mut mount: Mount) -> Mount {
+    if matches!(mount.typ().as_deref(), Some("sysfs" | "cgroup" | "cgroup2"))
+        && let Some(options) = mount.options_mut()
+    {
+        options.retain(|option| option != "ro");
+    }
+    mount
+}
+
+/// On v1 a container that can write to its cgroup raises its own limits, cgroup namespace or not.
+pub(super) fn contained(inputs: &Inputs, mut mount: Mount) -> Mount {
+    let is_cgroup = matches!(mount.typ().as_deref(), Some("cgroup"));
+    if is_cgroup && inputs.node.cgroups == CgroupVersion::V1 {
+        let options = mount.options_mut().get_or_insert_default();
+        options.retain(|option| option != "rw" && option != "ro");
+        options.push("ro".to_owned());
+    }
+    mount
+}

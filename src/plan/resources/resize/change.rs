@@ -1,0 +1,155 @@
+//! What a resize makes of a pod's manifest and of its cgroups.
+
+use barepod_engine::event::ResizePolicy;
+use barepod_engine::spec::{ContainerIndex, Kind};
+use k8s_openapi::api::core::v1;
+
+use super::limits::{both, check_capacity, check_limits, check_pod_level};
+use super::request::{ResizeError, ResizeRequest, amend};
+use crate::plan::facts::{Bytes, NodeFacts};
+use crate::plan::identity::containers;
+use crate::plan::resources::cgroup::{self, CgroupLimits, container_limits};
+use crate::plan::resources::cpus::Exclusive;
+use crate::plan::resources::memory_qos::MemoryQos;
+use crate::plan::resources::{amounts, qos};
+
+/// What a resize makes of a pod.
+#[derive(Clone, Debug)]
+pub struct Resize {
+    /// Which container.
+    pub index: ContainerIndex,
+    /// Its name.
+    pub name: String,
+    /// The pod with the new resources.
+    pub manifest: v1::Pod,
+    /// What `resizePolicy` says about what is changed.
+    pub policy: ResizePolicy,
+    /// Of the pod's cgroup until now, and new.
+    pub pod: (CgroupLimits, CgroupLimits),
+    /// Of the container's cgroup, new; what the manifest says nothing about isn't in it.
+    pub container: CgroupLimits,
+    /// What is changed, as JSON.
+    pub summary: String,
+    /// Whether cpu is among it.
+    changes_cpu: bool,
+    /// The memory limits that become less.
+    pub(super) less: Less,
+}
+
+/// Memory limits that become less, with the new ones in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Less {
+    pub(super) pod: Option<i64>,
+    pub(super) container: Option<i64>,
+}
+
+impl Resize {
+    /// Leaves quotas away where there are none because of cpus that containers have for themselves.
+    ///
+    /// # Errors
+    /// Where the container's own cpus would change.
+    pub fn spare(&mut self, exclusive: &Exclusive) -> Result<(), ResizeError> {
+        if exclusive.is_empty() {
+            return Ok(());
+        }
+        (self.pod.0.cpu_quota, self.pod.1.cpu_quota) = (None, None);
+        match (exclusive.contains_key(&self.name), self.changes_cpu) {
+            (true, true) => return Err(ResizeError::ExclusiveCpus),
+            (true, false) => self.container.cpu_quota = None,
+            (false, _) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Works out a resize; `None`: it changes nothing.
+///
+/// # Errors
+/// What the API server would refuse.
+pub fn resize(
+    pod: &v1::Pod,
+    request: &ResizeRequest,
+    node: &NodeFacts,
+    memory_qos: MemoryQos,
+) -> Result<Option<Resize>, ResizeError> {
+    let Some(old_spec) = &pod.spec else { return Err(ResizeError::WhichContainer { known: String::new() }) };
+    let (at, field) = find(old_spec, request.container.as_deref())?;
+    let mut manifest = pod.clone();
+    let Some(spec) = &mut manifest.spec else { return Ok(None) };
+    let Some(container) = container_mut(spec, at) else { return Ok(None) };
+    let old = container.clone();
+    amend(container, &field, request)?;
+    if container.resources == old.resources {
+        return Ok(None);
+    }
+    check_limits(container, &field)?;
+    let container = container.clone();
+    let (before, after) = (qos::qos(old_spec), qos::qos(spec));
+    if before != after {
+        return Err(ResizeError::QosClass { before: before.as_str(), after: after.as_str() });
+    }
+    check_pod_level(spec, &container, &field)?;
+    check_capacity(old_spec, spec, node)?;
+    let of_pod = |spec| CgroupLimits { protection: memory_qos.of_pod(spec), ..cgroup::pod_limits(spec) };
+    let pod_limits = (of_pod(old_spec), of_pod(spec));
+    let protection = memory_qos.of_container(spec, &container, Bytes(node.memory));
+    let limits = CgroupLimits { protection, ..container_limits(&container) };
+    let less = |old: Option<i64>, new: Option<i64>| new.filter(|new| old.is_none_or(|old| *new < old));
+    Ok(Some(Resize {
+        index: ContainerIndex(u16::try_from(at).unwrap_or(u16::MAX)),
+        name: container.name.clone(),
+        policy: policy(&old, &container),
+        changes_cpu: amounts::requests(&old).cpu != amounts::requests(&container).cpu
+            || amounts::limits(&old).cpu != amounts::limits(&container).cpu,
+        pod: pod_limits,
+        container: limits,
+        summary: summary(&container),
+        less: Less {
+            pod: less(pod_limits.0.memory, pod_limits.1.memory),
+            container: less(container_limits(&old).memory, limits.memory),
+        },
+        manifest,
+    }))
+}
+
+/// Where the container is among all, and its field.
+fn find(spec: &v1::PodSpec, name: Option<&str>) -> Result<(usize, String), ResizeError> {
+    let known = || {
+        let names = containers(spec).filter(|(_, kind, _)| *kind != Kind::Init).map(|(.., one)| one.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let mut resizable = containers(spec).enumerate().filter(|(_, (_, kind, _))| *kind != Kind::Init);
+    let Some(name) = name else {
+        return match (resizable.next(), resizable.next()) {
+            (Some((at, (field, ..))), None) => Ok((at, field)),
+            _ => Err(ResizeError::WhichContainer { known: known() }),
+        };
+    };
+    match containers(spec).enumerate().find(|(_, (.., one))| one.name == name) {
+        Some((_, (field, Kind::Init, _))) => Err(ResizeError::Init { field }),
+        Some((at, (field, ..))) => Ok((at, field)),
+        None => Err(ResizeError::NoContainer { container: name.to_owned(), known: known() }),
+    }
+}
+
+fn container_mut(spec: &mut v1::PodSpec, at: usize) -> Option<&mut v1::Container> {
+    spec.init_containers.iter_mut().flatten().chain(&mut spec.containers).nth(at)
+}
+
+/// A restart where one of the resources that change asks for it.
+fn policy(old: &v1::Container, new: &v1::Container) -> ResizePolicy {
+    let asks = |name: &str| {
+        let policies = new.resize_policy.iter().flatten();
+        policies.filter(|one| one.resource_name == name).any(|one| one.restart_policy == "RestartContainer")
+    };
+    let requests = both(amounts::requests(old), amounts::requests(new));
+    let limits = both(amounts::limits(old), amounts::limits(new));
+    let restarts = requests.iter().chain(&limits).any(|(name, before, after)| before != after && asks(name));
+    if restarts { ResizePolicy::RestartContainer } else { ResizePolicy::NotRequired }
+}
+
+/// As the kubelet's events have it.
+fn summary(container: &v1::Container) -> String {
+    let resources = serde_json::to_value(&container.resources).unwrap_or_default();
+    serde_json::json!({ "containers": [{ "name": container.name, "resources": resources }] }).to_string()
+}

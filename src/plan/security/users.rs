@@ -1,0 +1,133 @@
+//! Who a container runs as: user, groups, home directory.
+
+use std::collections::BTreeSet;
+
+use oci_spec::runtime::{User, UserBuilder};
+
+use crate::plan::error::{ConfigCause, ConfigError};
+use crate::plan::facts::{IdRange, NodeFacts, Scope, Supplementary};
+use crate::plan::identity;
+use crate::plan::inputs::Inputs;
+
+/// Who a container runs as.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) user: User,
+    /// Its home directory in the image, else `/`.
+    pub(crate) home: String,
+}
+
+/// A user or group id as Kubernetes takes it.
+pub(crate) fn id(number: i64) -> Option<u32> {
+    i32::try_from(number).ok().and_then(|number| u32::try_from(number).ok())
+}
+
+/// A line of /etc/passwd: name, uid, gid, home.
+struct Account<'a> {
+    name: &'a str,
+    gid: u32,
+    home: &'a str,
+}
+
+/// The first account of this uid (passwd(5)). Lines that make no sense are skipped: they are the image's.
+fn account(passwd: &str, uid: u32) -> Option<Account<'_>> {
+    passwd.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        let [name, _, number, gid, _, home, ..] = fields[..] else { return None };
+        (number.parse() == Ok(uid)).then_some(())?;
+        Some(Account { name, gid: gid.parse().ok()?, home })
+    })
+}
+
+/// Groups of group(5) that name the user as a member.
+fn memberships(group: &str, user: &str) -> Vec<u32> {
+    let of = |line: &str| {
+        let fields: Vec<_> = line.split(':').collect();
+        let [_, _, gid, members, ..] = fields[..] else { return None };
+        members.split(',').any(|member| member.trim() == user).then(|| gid.parse().ok()).flatten()
+    };
+    group.lines().filter_map(of).collect()
+}
+
+/// Users and groups: the container's, else the pod's, else the bundle's, else root.
+pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
+    let (own, pod) = (inputs.context(), inputs.pod_context());
+    let number = |field: &str, value: i64| {
+        id(value).ok_or_else(|| inputs.config_error(format!("securityContext.{field}"), ConfigCause::Id { value }))
+    };
+    let base = inputs.image.base.process().as_ref().map(|process| process.user().clone()).unwrap_or_default();
+    let asked = own.run_as_user.or(pod.run_as_user).map(|value| number("runAsUser", value)).transpose()?;
+    let uid = asked.unwrap_or(base.uid());
+    run_as_non_root(inputs, asked, uid)?;
+    let account = account(&inputs.image.passwd, uid);
+    let group = own.run_as_group.or(pod.run_as_group).map(|value| number("runAsGroup", value)).transpose()?;
+    let gid = match (group, asked) {
+        (Some(group), _) => group,
+        // A user of the manifest's brings its primary group from the image; the bundle's group was for the bundle's user.
+        (None, Some(_)) => account.as_ref().map_or(0, |account| account.gid),
+        (None, None) => base.gid(),
+    };
+    // The primary group comes first, as in containerd. It also keeps the list from being empty, which libcontainer would
+    // take for "leave the caller's groups as they are".
+    let mut groups = vec![gid];
+    let strict = pod.supplemental_groups_policy.as_deref() == Some("Strict");
+    if !strict {
+        if asked.is_none() {
+            groups.extend(base.additional_gids().iter().flatten());
+        }
+        if let Some(account) = &account {
+            groups.extend(memberships(&inputs.image.group, account.name));
+        }
+    }
+    for value in pod.supplemental_groups.iter().flatten() {
+        groups.push(number("supplementalGroups", *value)?);
+    }
+    if let Some(value) = pod.fs_group {
+        groups.push(number("fsGroup", value)?);
+    }
+    let mut seen = BTreeSet::new();
+    groups.retain(|group| seen.insert(*group));
+    if inputs.sandbox_plan.user == Scope::Pod
+        && let Some(id) = [uid].iter().chain(&groups).find(|id| **id >= IdRange::LENGTH)
+    {
+        return Err(inputs.config_error("securityContext", ConfigCause::Unmapped { id: *id }));
+    }
+    if let Some(ids) = &inputs.node.users {
+        let groups = if ids.supplementary == Supplementary::Kept { &groups[..1] } else { &groups[..] };
+        let missing = groups.iter().find(|id| !ids.has_group(**id)).copied();
+        if let Some(id) = Some(uid).filter(|id| !ids.has_user(*id)).or(missing) {
+            return Err(inputs.config_error("securityContext", ConfigCause::NotMapped { id }));
+        }
+    }
+    let groups = settable_groups(inputs.node, groups);
+    let mut user = UserBuilder::default().uid(uid).gid(gid).additional_gids(groups);
+    if let Some(umask) = base.umask() {
+        user = user.umask(umask);
+    }
+    let home = account.map(|account| account.home).filter(|home| !home.is_empty()).unwrap_or("/").to_owned();
+    Ok(Identity { user: user.build().expect("a user has no field that must be given"), home })
+}
+
+/// The kubelet's verifyRunAsNonRoot.
+fn run_as_non_root(inputs: &Inputs, asked: Option<u32>, uid: u32) -> Result<(), ConfigError> {
+    let wanted = inputs.context().run_as_non_root.or(inputs.pod_context().run_as_non_root);
+    if wanted != Some(true) || uid != 0 {
+        return Ok(());
+    }
+    let pod = identity::full_name(inputs.pod);
+    let container = inputs.container.name.clone();
+    let cause = match asked {
+        Some(_) => ConfigCause::RootUser { pod, container },
+        None => ConfigCause::RootImage { pod, container },
+    };
+    Err(inputs.config_error("securityContext.runAsNonRoot", cause))
+}
+
+/// A container's groups as they can be set here.
+fn settable_groups(node: &NodeFacts, groups: Vec<u32>) -> Vec<u32> {
+    match &node.users {
+        // There is one, and the manifest asks for no other: what remains are the image's.
+        Some(ids) if ids.supplementary == Supplementary::Kept => Vec::new(),
+        _ => groups,
+    }
+}
