@@ -1,7 +1,7 @@
-"""Lists the tests that were skipped, and says which shouldn't have been.
+"""Lists the tests that were skipped or tried something again, and says which shouldn't have been skipped.
 
 usage: skips.py BOX RECORDS [--all]
-RECORDS is a file with lines `skipped: TEST: REASON` among others, as tests/skips/mod.rs writes them. BOX is a section of
+RECORDS is a file with lines `skipped: TEST: REASON` and `retried: TEST: REASON` among others, as tests/skips/mod.rs writes them. BOX is a section of
 tests/skips/allowed.txt, or empty: then nothing is judged. Ends with 1 where something was skipped that BOX doesn't allow.
 --all: every test of the box was run, so that what is allowed and wasn't skipped is told, to be struck. Last line:
 `N skipped ...`.
@@ -35,13 +35,13 @@ def allowed(path, box):
     return sections[box]
 
 
-def records(path):
-    """(test, reason) -> how often."""
+def records(path, what):
+    """(test, reason) -> how often, of what was `skipped` or `retried`."""
     found = collections.Counter()
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             # Another line may stand in front on a console: `test e2e::x ... skipped: `.
-            match = re.search(r"\bskipped: (\S+::\S+): (.+)", line.rstrip())
+            match = re.search(rf"\b{what}: (\S+::\S+): (.+)", line.rstrip())
             if match:
                 found[match.groups()] += 1
     return found
@@ -49,7 +49,7 @@ def records(path):
 
 def main():
     box, path, *more = sys.argv[1:]
-    found = records(path)
+    found, again = records(path, "skipped"), records(path, "retried")
     patterns = allowed(ALLOWED, box) if box else None
     by_reason = collections.defaultdict(list)
     for test, reason in found:
@@ -69,6 +69,10 @@ def main():
                 print(f"allowed on {box} and not skipped, strike it from tests/skips/allowed.txt: {one}")
     for one in wrong:
         print(f"SKIPPED, AND MUST NOT BE on {box}: {one}")
+    for (test, reason), count in sorted(again.items()):
+        print(f"tried again, {test}{f' x{count}' if count > 1 else ''}: {reason[:300]}")
+    if again:
+        print(f"{sum(again.values())} tried again")
     where = f" on {box}, {len(wrong)} of them not allowed" if box else ""
     print(f"{len(found)} skipped{where}")
     return bool(wrong)

@@ -1,5 +1,5 @@
 //! A test that can't do its work on this box says so here, and is counted: `scripts/skips.py` lists what was skipped
-//! and holds it against allowed.txt. Part of every test binary that has such tests.
+//! and holds it against allowed.txt. So does one that tries something again. Part of every test binary that has such tests.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -10,7 +10,18 @@ const RECORDS: &str = "BAREPOD_SKIPS";
 /// Says that the test that runs here, or a part of it, is skipped: `skipped: e2e::cpus::two_pods: needs two cpus`.
 #[track_caller]
 pub fn skip(reason: impl Display) {
-    let line = format!("skipped: {}: {reason}\n", test());
+    record("skipped", &test(), &reason);
+}
+
+/// Says that a part of `test` failed and is tried again.
+#[allow(dead_code, reason = "few tests try anything again")]
+pub fn again(test: &str, reason: impl Display) {
+    record("retried", test, &reason);
+}
+
+fn record(what: &str, test: &str, reason: &dyn Display) {
+    let reason = reason.to_string().replace('\n', " ");
+    let line = format!("{what}: {test}: {reason}\n");
     print!("{line}");
     if let Some(path) = std::env::var_os(RECORDS) {
         let file = std::fs::File::options().append(true).create(true).open(&path);

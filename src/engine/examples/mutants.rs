@@ -1,8 +1,12 @@
 //! Breaks the engine on purpose, one way after the other, and sees whether the tests notice.
 //!
 //! Works on copies of the crate in a temporary folder, one per core, each with a target folder of its own, so that neither
-//! the sources nor the build of the repository are touched. The list is tests/mutants.txt. A mutant whose text isn't found
-//! once or that doesn't compile is an error, not a success: the list must be kept.
+//! the sources nor the build of the repository are touched. The list is tests/mutants.txt.
+//!
+//! A mutant is killed by an assertion that fails: of a test, of the property test's judges, or of the engine itself. Anything
+//! else is shown as what it is and fails the run: a mutant that survives, whose text isn't found once, that doesn't compile,
+//! with which the tests don't end or only crash. What can't be noticed in another way is marked so in the list (`never-ends`,
+//! `crashes`).
 //!
 //! `scripts/mutants [--quick] [NAME...]`
 
@@ -15,14 +19,20 @@ use std::time::Instant;
 
 /// Events of the property test per mutant; enough, and quick.
 const EVENTS: &str = "100000";
-/// A mutant may loop for ever: that is noticed too. In seconds.
-const PATIENCE: &str = "60";
+/// Always the same: whether a mutant is noticed must not be a matter of luck.
+const SEED: &str = "2026";
+/// A mutant may loop for ever. In seconds.
+const PATIENCE: &str = "120";
+/// The first build has to make the dependencies, on a machine that may be busy. In seconds.
+const BUILD_PATIENCE: &str = "1200";
 /// What `timeout` exits with where it had to end its command.
 const TIMED_OUT: i32 = 124;
 
 struct Mutant {
     name: String,
     quick: bool,
+    /// How it is noticed where no assertion can.
+    expected: Option<Otherwise>,
     file: String,
     from: String,
     to: String,
@@ -39,9 +49,27 @@ impl Mutant {
 }
 
 enum Outcome {
+    /// By an assertion of this test.
     Killed(String),
     Survived,
     Broken(String),
+    /// The tests noticed, but no assertion of theirs did.
+    Noticed(Otherwise, String),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Otherwise {
+    NeverEnds,
+    Crashes,
+}
+
+impl Otherwise {
+    fn word(self) -> &'static str {
+        match self {
+            Self::NeverEnds => "never-ends",
+            Self::Crashes => "crashes",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -87,28 +115,40 @@ fn run() -> Result<bool, String> {
     let began = Instant::now();
     let folder = Folder::make()?;
     let first = Copy::make(&crate_dir, folder.0.join("0"))?;
-    if let Outcome::Killed(by) | Outcome::Broken(by) = first.test()? {
-        return Err(format!("the tests fail without any mutation: {by}"));
+    match first.test()? {
+        Outcome::Survived => {}
+        Outcome::Killed(by) | Outcome::Broken(by) | Outcome::Noticed(_, by) => {
+            return Err(format!("the tests fail without any mutation: {by}"));
+        }
     }
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(chosen.len().max(1));
     let others = (1..workers).map(|worker| first.again(folder.0.join(worker.to_string())));
     let copies = others.collect::<Result<Vec<_>, _>>()?.into_iter().chain([first]).collect::<Vec<_>>();
-    let [killed, survived, broken] = try_all(&chosen, &copies)?;
+    let [killed, otherwise, survived, broken, unproven] = try_all(&chosen, &copies)?;
     let seconds = began.elapsed().as_secs();
-    println!("{} mutants: {killed} killed, {survived} survived, {broken} broken ({seconds} s)", chosen.len());
-    Ok(survived == 0 && broken == 0 && killed == chosen.len() && killed > 0)
+    println!(
+        "{} mutants: {killed} killed, {otherwise} noticed as expected without an assertion, {survived} survived, \
+         {broken} broken, {unproven} noticed by no assertion ({seconds} s)",
+        chosen.len()
+    );
+    Ok(killed + otherwise == chosen.len() && killed > 0)
 }
 
-/// Each copy takes the next mutant until there is none; how many were killed, survived and are broken.
-fn try_all(mutants: &[&Mutant], copies: &[Copy]) -> Result<[usize; 3], String> {
+/// Each copy takes the next mutant until there is none; how many were killed, noticed otherwise as the list says, survived,
+/// are broken, and were noticed by no assertion.
+fn try_all(mutants: &[&Mutant], copies: &[Copy]) -> Result<[usize; 5], String> {
     let next = AtomicUsize::new(0);
-    let counts = Mutex::new([0; 3]);
+    let counts = Mutex::new([0; 5]);
     let work = |copy: &Copy| -> Result<(), String> {
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (which, line) = match copy.try_mutant(mutant)? {
                 Outcome::Killed(by) => (0, format!("killed    {:<42} {by}", mutant.name)),
-                Outcome::Survived => (1, format!("SURVIVED  {}", mutant.name)),
-                Outcome::Broken(why) => (2, format!("BROKEN    {}: {why}", mutant.name)),
+                Outcome::Noticed(how, by) if mutant.expected == Some(how) => {
+                    (1, format!("noticed   {:<42} {}: {by}", mutant.name, how.word()))
+                }
+                Outcome::Survived => (2, format!("SURVIVED  {}", mutant.name)),
+                Outcome::Broken(why) => (3, format!("BROKEN    {}: {why}", mutant.name)),
+                Outcome::Noticed(how, by) => (4, format!("UNPROVEN  {}: {}: {by}", mutant.name, how.word())),
             };
             println!("{line}");
             counts.lock().map_err(|_| "a worker panicked")?[which] += 1;
@@ -133,8 +173,16 @@ fn parse(text: &str) -> Result<Vec<Mutant>, String> {
         if mark == "=" {
             let mut words = rest.split_whitespace();
             let name = words.next().ok_or_else(|| wrong("a name is missing"))?.to_owned();
-            let quick = words.next() == Some("quick");
-            mutants.push(Mutant { name, quick, file: String::new(), from: String::new(), to: String::new() });
+            let (mut quick, mut expected) = (false, None);
+            for word in words {
+                match word {
+                    "quick" => quick = true,
+                    "never-ends" => expected = Some(Otherwise::NeverEnds),
+                    "crashes" => expected = Some(Otherwise::Crashes),
+                    _ => return Err(wrong("neither quick, never-ends nor crashes")),
+                }
+            }
+            mutants.push(Mutant { name, quick, expected, file: String::new(), from: String::new(), to: String::new() });
             continue;
         }
         let mutant = mutants.last_mut().ok_or_else(|| wrong("before the first \"=\""))?;
@@ -206,41 +254,85 @@ impl Copy {
     }
 
     fn test(&self) -> Result<Outcome, String> {
-        let built = self.cargo(&["--no-run"])?;
+        let built = self.cargo(BUILD_PATIENCE, &["--no-run"])?;
+        if built.status.code() == Some(TIMED_OUT) {
+            return Ok(Outcome::Broken(format!("it isn't built within {BUILD_PATIENCE} s")));
+        }
         if !built.status.success() {
             let text = String::from_utf8_lossy(&built.stderr);
             let error = text.lines().find(|line| line.starts_with("error")).unwrap_or("it doesn't compile");
             return Ok(Outcome::Broken(error.to_owned()));
         }
-        let tested = self.cargo(&[])?;
+        let tested = self.cargo(PATIENCE, &[])?;
+        let log = String::from_utf8_lossy(&tested.stdout);
         Ok(match tested.status.code() {
             Some(0) => Outcome::Survived,
-            Some(TIMED_OUT) => Outcome::Killed("the tests don't end".into()),
-            Some(_) | None => Outcome::Killed(summary(&String::from_utf8_lossy(&tested.stdout))),
+            // Of tests that don't end the harness says nothing, also not of others that failed.
+            Some(TIMED_OUT) => Outcome::Noticed(Otherwise::NeverEnds, format!("not within {PATIENCE} s")),
+            Some(_) | None => match summary(&log) {
+                Some(by) => Outcome::Killed(by),
+                None => Outcome::Noticed(Otherwise::Crashes, first_panic(&log)),
+            },
         })
     }
 
     /// `timeout` makes a group of cargo and the test binary below it and ends both.
-    fn cargo(&self, more: &[&str]) -> Result<Output, String> {
+    fn cargo(&self, patience: &str, more: &[&str]) -> Result<Output, String> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", PATIENCE, &cargo, "test", "--offline", "--test", "engine"]);
+        command.args(["--kill-after=5", patience, &cargo, "test", "--offline", "--test", "engine"]);
         command.args(more).current_dir(&self.0);
         command.env("CARGO_TARGET_DIR", self.0.join("target")).env("BAREPOD_PROPERTY_EVENTS", EVENTS);
+        command.env("BAREPOD_PROPERTY_SEED", SEED);
         command.env("RUST_BACKTRACE", "0").env("RUSTFLAGS", "-Awarnings");
         command.output().map_err(|error| format!("cargo: {error}"))
     }
 }
 
-/// Which tests noticed.
-fn summary(log: &str) -> String {
-    let failed: Vec<&str> =
-        log.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED")).collect();
+/// How a panic begins that nobody asserted: the language and its library give up.
+const CRASHES: &[&str] = &[
+    "attempt to ",
+    "index out of bounds",
+    "called `",
+    "range ",
+    "slice index",
+    "internal error",
+    "already ",
+    "mid > len",
+    "removal index",
+    "insertion index",
+    "swap_remove index",
+    "capacity overflow",
+];
+
+/// Which tests failed by an assertion; `None` where none did.
+fn summary(log: &str) -> Option<String> {
+    // `---- test stdout ----`, and then what it printed; `thread 'test' panicked at FILE:`, and then why.
+    let sections = log.split("\n---- ").skip(1);
+    let failed: Vec<&str> = sections
+        .filter_map(|section| {
+            let (test, printed) = section.split_once(" stdout ----")?;
+            // What a test unwraps it asserts.
+            let asserted = panics(printed)
+                .any(|(place, why)| !CRASHES.iter().any(|crash| why.starts_with(crash)) || place.starts_with("tests/"));
+            asserted.then_some(test)
+        })
+        .collect();
     match failed.as_slice() {
-        [] => "the tests abort".into(),
-        [one] => (*one).to_owned(),
-        [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
     }
+}
+
+/// Where, and why.
+fn panics(printed: &str) -> impl Iterator<Item = (&str, &str)> {
+    printed.split(" panicked at ").skip(1).filter_map(|panic| panic.split_once(":\n"))
+}
+
+fn first_panic(log: &str) -> String {
+    let first = panics(log).next().map(|(place, why)| format!("{place}: {}", why.lines().next().unwrap_or_default()));
+    first.unwrap_or_else(|| "the tests abort".into())
 }
 
 fn copy_dir(from: &Path, to: &Path) -> Result<(), String> {
