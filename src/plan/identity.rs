@@ -1,26 +1,68 @@
-//! Which containers a pod has.
+//! Which containers a pod has. A manifest's two lists of containers are walked here alone, and a container is found by its
+//! number here alone; everybody else gets a [`PodContainer`].
 
-use barepod_engine::spec::Kind;
+use barepod_engine::spec::{ContainerIndex, Kind};
 use k8s_openapi::api::core::v1;
 
 use crate::manifest::FieldPath;
 
-/// All entries of `initContainers`, then all of `containers`, with their field paths: the engine's order of containers.
-pub(crate) fn containers(spec: &v1::PodSpec) -> impl Iterator<Item = (String, Kind, &v1::Container)> {
-    let inits = spec.init_containers.iter().flatten().enumerate();
-    let mains = spec.containers.iter().enumerate();
-    inits
-        .map(|(at, container)| (format!("spec.initContainers[{at}]"), init_kind(container), container))
-        .chain(mains.map(|(at, container)| (format!("spec.containers[{at}]"), Kind::Main, container)))
+/// A container as the manifest of its pod has it.
+#[derive(Clone, Copy, Debug)]
+pub struct PodContainer<'a> {
+    /// The engine's number of it: all entries of `initContainers` come first, then all of `containers`.
+    pub index: ContainerIndex,
+    /// Init container, sidecar or main container.
+    pub kind: Kind,
+    /// What the manifest says of it.
+    pub manifest: &'a v1::Container,
+    /// What the manifest says of the pod.
+    pub pod: &'a v1::PodSpec,
+    /// The list of the manifest that it is in, and its place there.
+    list: &'static str,
+    place: usize,
 }
 
-/// As [`containers`], with paths that can be looked up in a manifest's text.
-pub(crate) fn containers_at(spec: &v1::PodSpec) -> impl Iterator<Item = (FieldPath, &v1::Container)> {
-    let list = |name: &str| FieldPath::root().child("spec").child(name);
-    let (inits, mains) = (list("initContainers"), list("containers"));
-    let inits = spec.init_containers.iter().flatten().enumerate().map(move |(at, one)| (inits.index(at), one));
-    let mains = spec.containers.iter().enumerate().map(move |(at, one)| (mains.index(at), one));
-    inits.chain(mains)
+impl<'a> PodContainer<'a> {
+    /// `name`, which no other container of the pod has.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        &self.manifest.name
+    }
+
+    /// Where the manifest has it: `spec.initContainers[0]`.
+    #[must_use]
+    pub fn field(&self) -> FieldPath {
+        FieldPath::root().child("spec").child(self.list).index(self.place)
+    }
+
+    /// Whether it gets all of the box's devices, and nothing is kept from it.
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
+        self.manifest.security_context.as_ref().and_then(|context| context.privileged) == Some(true)
+    }
+}
+
+/// All containers of a pod, in the engine's order.
+pub(crate) fn containers(pod: &v1::PodSpec) -> impl Iterator<Item = PodContainer<'_>> {
+    let inits = pod.init_containers.iter().flatten().enumerate();
+    let inits = inits.map(|(place, one)| ("initContainers", place, init_kind(one), one));
+    let mains = pod.containers.iter().enumerate().map(|(place, one)| ("containers", place, Kind::Main, one));
+    inits.chain(mains).enumerate().map(move |(at, (list, place, kind, manifest))| {
+        // The engine has no higher numbers.
+        let index = ContainerIndex(u16::try_from(at).unwrap_or(u16::MAX));
+        PodContainer { index, kind, manifest, pod, list, place }
+    })
+}
+
+/// The container of this number.
+///
+/// # Panics
+/// Where it is not one of the pod's: the engine, which gives the numbers, knows no others.
+#[must_use]
+pub fn pod_container(pod: &v1::Pod, index: ContainerIndex) -> PodContainer<'_> {
+    let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
+    let found = containers(spec).nth(index.0.into());
+    found.expect("the engine's containers are those of the pod, in the same order")
 }
 
 /// KEP-753: `restartPolicy: Always` makes an entry of `initContainers` a sidecar.

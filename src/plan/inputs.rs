@@ -1,21 +1,20 @@
 //! What the config of one attempt of one container is made of.
 
 use barepod_engine::event::CreateFailure;
-use barepod_engine::spec::Kind;
 use k8s_openapi::api::core::v1;
 use oci_spec::runtime::{LinuxIdMapping, LinuxIdMappingBuilder};
 
 use crate::manifest::Objects;
 use crate::plan::error::{ConfigCause, ConfigError};
 use crate::plan::facts::{IdRange, ImageFacts, NodeFacts, SandboxFacts};
+use crate::plan::identity::PodContainer;
 use crate::plan::sandbox::SandboxPlan;
 
 /// All that a container's config depends on, whichever part of it is worked out.
 pub(crate) struct Inputs<'a> {
     pub(crate) pod: &'a v1::Pod,
     pub(crate) spec: &'a v1::PodSpec,
-    pub(crate) container: &'a v1::Container,
-    pub(crate) kind: Kind,
+    pub(crate) container: PodContainer<'a>,
     pub(crate) objects: &'a Objects,
     pub(crate) sandbox_plan: &'a SandboxPlan,
     pub(crate) node: &'a NodeFacts,
@@ -40,12 +39,12 @@ impl Inputs<'_> {
     }
 
     fn error(&self, failure: CreateFailure, field: impl Into<String>, cause: ConfigCause) -> ConfigError {
-        ConfigError { failure, container: self.container.name.clone(), field: field.into(), cause }
+        ConfigError { failure, container: self.container.name().to_owned(), field: field.into(), cause }
     }
 
     /// The container's own security context, or an empty one.
     pub(crate) fn context(&self) -> v1::SecurityContext {
-        self.container.security_context.clone().unwrap_or_default()
+        self.container.manifest.security_context.clone().unwrap_or_default()
     }
 
     /// The pod's security context, or an empty one.
@@ -54,7 +53,7 @@ impl Inputs<'_> {
     }
 
     pub(crate) fn privileged(&self) -> bool {
-        self.container.security_context.as_ref().and_then(|context| context.privileged) == Some(true)
+        self.container.is_privileged()
     }
 
     /// How the pod's user namespace maps users, and groups alike; `None`: they are the host's.

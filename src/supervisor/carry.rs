@@ -96,7 +96,7 @@ impl Supervisor<'_> {
             .add(creation.fd(), Token::Creation(container), Interest::Readable)
             .and_then(|()| self.sources.add(creation.helper_pidfd(), Token::Creation(container), Interest::Readable))
             .map_err(|errno| fail(format!("epoll_ctl: {errno}")))?;
-        let resources = plan::resources::of(&self.pod.manifest, container);
+        let resources = plan::pod_container(&self.pod.manifest, container).manifest.resources.clone();
         let slot = self.slot(container);
         slot.attempt = attempt;
         slot.outdated = false;
@@ -150,11 +150,12 @@ impl Supervisor<'_> {
         };
         facts.shared_cpus = self.shared_cpus();
         let pod = &self.pod;
-        if plan::wants_devices(&pod.manifest, container) {
+        let of_manifest = plan::pod_container(&pod.manifest, container);
+        if of_manifest.is_privileged() {
             facts.devices = node::devices();
         }
         facts.seccomp_profile = profile;
-        facts.env_files = plan::env_files(&pod.manifest, container)
+        facts.env_files = plan::env_files(&of_manifest)
             .into_iter()
             .map(|file| {
                 let place = facts.volumes.get(&file.volume);

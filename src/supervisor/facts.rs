@@ -11,6 +11,7 @@ use super::sources::{Interest, Token};
 use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::{Admitted, Request};
 use crate::log::{ContainerLog, Stream};
+use crate::plan;
 use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
 
 /// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
@@ -245,7 +246,7 @@ impl Supervisor<'_> {
 
     fn termination_message(&self, container: ContainerIndex, exit: Exit) -> String {
         let slot = &self.slots[usize::from(container.0)];
-        let policy = termination_message::policy(&self.pod.manifest, self.name(container));
+        let policy = termination_message::policy(plan::pod_container(&self.pod.manifest, container).manifest);
         let log = slot.log.as_ref().map(ContainerLog::path);
         termination_message::read(policy, slot.termination_log.as_deref(), log, exit)
     }

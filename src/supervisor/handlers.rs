@@ -62,7 +62,7 @@ impl Supervisor<'_> {
     pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker) {
         let pod_ip = self.sandbox.as_ref().and_then(|sandbox| sandbox.pod_ips().first());
         let pod_ip = pod_ip.map_or("127.0.0.1", String::as_str);
-        let handler = match plan::handler(&self.pod.manifest, container, asker, pod_ip) {
+        let handler = match plan::handler(&plan::pod_container(&self.pod.manifest, container), asker, pod_ip) {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
                 return self.answer_handler(container, attempt, asker, Try::Impossible(error.to_string()));

@@ -11,9 +11,9 @@ use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys};
 
 impl Supervisor<'_> {
     pub(super) fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let source = &self.pod.plan.images[usize::from(container.0)];
+        let source = self.pod.plan.image(container);
         let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
-        let profile = plan::localhost_profile(&self.pod.manifest, container)
+        let profile = plan::localhost_profile(&plan::pod_container(&self.pod.manifest, container))
             .map(|name| self.pod.plan.security.seccomp_profile_root.join(name));
         if let Some(found) = self.file_systems.find(source, keys, profile.as_deref()) {
             return self.image_found(container, attempt, found);
@@ -54,13 +54,13 @@ impl Supervisor<'_> {
     }
 
     fn no_image(&mut self, container: ContainerIndex, attempt: Attempt, why: String) {
-        let message = format!("{}: {why}", self.pod.plan.images[usize::from(container.0)].id());
+        let message = format!("{}: {why}", self.pod.plan.image(container).id());
         self.image_found(container, attempt, Err(Refusal { trouble: Trouble::Absent, message }));
     }
 
     fn image_found(&mut self, container: ContainerIndex, attempt: Attempt, found: Result<Found, Refusal>) {
         for key in found.iter().flat_map(|found| &found.unknown_keys) {
-            let image = self.pod.plan.images[usize::from(container.0)].id();
+            let image = self.pod.plan.image(container).id();
             self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
         }
         let event = match &found {
@@ -73,7 +73,7 @@ impl Supervisor<'_> {
                     ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: refusal.message.clone() }
                 }
                 Trouble::Unusable => {
-                    let image_id = self.pod.plan.images[usize::from(container.0)].id();
+                    let image_id = self.pod.plan.image(container).id();
                     ContainerEvent::ImageReady { image_id, stop_signal: None }
                 }
             },

@@ -38,7 +38,7 @@ impl Supervisor<'_> {
         let Resize { index, name, manifest, pod: (_, pod), summary, .. } = resize;
         self.pod.manifest = manifest;
         self.pod.plan.cgroup.limits = pod;
-        let resources = plan::resources::of(&self.pod.manifest, index);
+        let resources = plan::pod_container(&self.pod.manifest, index).manifest.resources.clone();
         let slot = self.slot(index);
         match way {
             ResizeWay::InPlace => {
@@ -96,7 +96,8 @@ impl Supervisor<'_> {
         if std::mem::take(&mut self.slot(container).outdated) {
             let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
             let Pod { manifest, plan, node, .. } = &self.pod;
-            let limits = resize::limits_of(manifest, container, &plan.cpus, plan.memory_qos, node);
+            let limits =
+                resize::limits_of(&plan::pod_container(manifest, container), &plan.cpus, plan.memory_qos, node);
             self.change(Place::Container, own, limits);
         }
     }

@@ -23,13 +23,9 @@ pub enum Policy {
     FallbackToLogsOnError,
 }
 
-/// The policy of the container named `name`.
-pub fn policy(pod: &v1::Pod, name: &str) -> Policy {
-    let spec = pod.spec.as_ref();
-    let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
-    let mains = spec.map(|spec| &spec.containers).into_iter().flatten();
-    let container = inits.chain(mains).find(|container| container.name == name);
-    match container.and_then(|container| container.termination_message_policy.as_deref()) {
+/// What a container's manifest says.
+pub fn policy(container: &v1::Container) -> Policy {
+    match container.termination_message_policy.as_deref() {
         Some("FallbackToLogsOnError") => Policy::FallbackToLogsOnError,
         _ => Policy::File,
     }

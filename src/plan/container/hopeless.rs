@@ -37,15 +37,12 @@ pub fn hopeless(
     container: ContainerIndex,
     image: &ImageFacts,
 ) -> Option<Hopeless> {
-    let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
-    let (_, kind, one) =
-        identity::containers(spec).nth(container.0.into()).expect("plan::images names containers of the pod");
+    let one = identity::pod_container(pod, container);
     let sandbox = no_sandbox();
     let inputs = Inputs {
         pod,
-        spec,
+        spec: one.pod,
         container: one,
-        kind,
         objects: &plan.objects,
         sandbox_plan: &plan.sandbox,
         node,

@@ -45,15 +45,11 @@ pub fn container(
     image: &ImageFacts,
     sandbox: &SandboxFacts,
 ) -> Result<ContainerPlan, ConfigError> {
-    let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
-    let (_, kind, one) = identity::containers(spec)
-        .nth(container.0.into())
-        .expect("the engine's containers are those of the pod, in the same order");
+    let one = identity::pod_container(pod, container);
     let inputs = Inputs {
         pod,
-        spec,
+        spec: one.pod,
         container: one,
-        kind,
         objects: &pod_plan.objects,
         sandbox_plan: &pod_plan.sandbox,
         node,

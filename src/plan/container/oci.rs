@@ -67,7 +67,12 @@ fn process(inputs: &Inputs, parts: &Parts) -> Result<Process, ConfigError> {
         .set_cwd(parts.cwd.clone())
         .set_capabilities(Some(capabilities::capabilities(inputs)?))
         .set_no_new_privileges(capabilities::no_new_privileges(inputs))
-        .set_oom_score_adj(Some(qos::oom_score_adj(inputs.spec, inputs.kind, inputs.container, inputs.node)));
+        .set_oom_score_adj(Some(qos::oom_score_adj(
+            inputs.spec,
+            inputs.container.kind,
+            inputs.container.manifest,
+            inputs.node,
+        )));
     process.set_apparmor_profile(apparmor::profile(inputs));
     Ok(process)
 }
@@ -81,7 +86,7 @@ fn bare_process() -> Process {
 
 fn linux(inputs: &Inputs, plan: &PodPlan) -> Linux {
     let mut linux = inputs.image.base.linux().clone().unwrap_or_else(bare_linux);
-    let cgroup = plan.cgroup_of(&inputs.container.name);
+    let cgroup = plan.cgroup_of(inputs.container.name());
     let has_cgroup = inputs.node.cgroups != CgroupVersion::None;
     let resources = if has_cgroup {
         let mut resources = resources::oci::cgroup(inputs, &plan.cpus, plan.memory_qos, &plan.cgroup.huge_pages);
@@ -117,7 +122,7 @@ fn bare_linux() -> Linux {
 /// As wide as the widest of the volumes' propagations: the helper narrows the others' (`runtime::container`).
 fn propagation(inputs: &Inputs) -> String {
     let asked = |word| {
-        let mut mounts = inputs.container.volume_mounts.iter().flatten();
+        let mut mounts = inputs.container.manifest.volume_mounts.iter().flatten();
         mounts.any(|mount| mount.mount_propagation.as_deref() == Some(word))
     };
     if asked("Bidirectional") {

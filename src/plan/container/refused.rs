@@ -111,7 +111,7 @@ fn refuse_of_manifest(inputs: &Inputs) -> Result<(), ConfigError> {
     let refuse = |field: &str, value: &str, advice: &'static str| {
         Err(inputs.config_error(field, ConfigCause::Unsupported { value: value.to_owned(), advice }))
     };
-    if inputs.container.tty == Some(true) {
+    if inputs.container.manifest.tty == Some(true) {
         return refuse("tty", "a terminal", "leave it out");
     }
     Ok(())

@@ -55,7 +55,7 @@ pub struct SandboxFacts {
     pub env_files: BTreeMap<EnvFile, Result<Option<Vec<u8>>, String>>,
     /// The mount namespace that barepod was started in, and the supervisor's own, in which the pod's volumes are.
     pub mounts: MountNamespaces,
-    /// The box's device nodes; none where the container doesn't get them (see [`crate::plan::wants_devices`]).
+    /// The box's device nodes; none where the container isn't privileged.
     pub devices: Vec<LinuxDevice>,
     /// Folder of this attempt on a disk, for what is made anew at each start and its container may write to (the
     /// termination log): it counts as the container's use of the disk.

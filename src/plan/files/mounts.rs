@@ -33,11 +33,11 @@ pub(crate) struct Planned {
 /// then the bundle.
 pub(crate) fn mounts(inputs: &Inputs, volumes: &[VolumePlan], env: &Environment) -> Result<Planned, ConfigError> {
     let mut items = Vec::new();
-    for (at, mount) in inputs.container.volume_mounts.iter().flatten().enumerate() {
+    for (at, mount) in inputs.container.manifest.volume_mounts.iter().flatten().enumerate() {
         items.push(volume(inputs, at, mount, volumes, env)?);
     }
     let mut files = Vec::new();
-    if let Some(path) = inputs.container.termination_message_path.as_deref().filter(|path| !path.is_empty()) {
+    if let Some(path) = inputs.container.manifest.termination_message_path.as_deref().filter(|path| !path.is_empty()) {
         let file = termination_log(inputs);
         items.push(plain(bind(&file, Path::new(path), &["rbind", "rprivate", "rw"]), Shows::Pods));
         files.push((file, TERMINATION_LOG_MODE));

@@ -12,7 +12,7 @@ use barepod_engine::spec::{
 use k8s_openapi::api::core::v1;
 
 use crate::plan::error::PlanError;
-use crate::plan::identity::containers;
+use crate::plan::identity::{PodContainer, containers};
 
 /// R5.17
 const SIDECAR_GRACE: &str = "barepod.dev/sidecar-grace-seconds";
@@ -52,11 +52,13 @@ pub(crate) fn spec(pod: &v1::Pod, spec: &v1::PodSpec, backoff: Backoff, errors: 
         sidecar_grace: annotations.and_then(|all| sidecar_grace(all, grace_period, errors)),
         sidecar_pre_stop: annotations.map_or(SidecarPreStop::AtBegin, |all| sidecar_pre_stop(all, errors)),
         readiness_gates: spec.readiness_gates.iter().flatten().map(|gate| gate.condition_type.clone()).collect(),
-        containers: containers(spec).map(|(field, kind, one)| container(&field, kind, one, errors)).collect(),
+        containers: containers(spec).map(|one| container(&one, errors)).collect(),
     }
 }
 
-fn container(field: &str, kind: Kind, container: &v1::Container, errors: &mut Vec<PlanError>) -> ContainerSpec {
+fn container(one: &PodContainer<'_>, errors: &mut Vec<PlanError>) -> ContainerSpec {
+    let &PodContainer { kind, manifest: container, .. } = one;
+    let field = one.field();
     let restart_policy = match kind {
         // A sidecar's `Always` is its kind; the engine restarts it whatever the policies (R3.4).
         Kind::Sidecar => None,

@@ -46,13 +46,15 @@ pub fn images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<NamedImage<'a>> {
         let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = source;
         origin(path, plan)
     };
-    let containers = identity::containers_at(spec).zip(&plan.images).zip(0..);
-    let containers = containers.map(|(((field, container), source), at)| NamedImage {
-        field: field.child("image"),
-        value: container.image.as_deref().unwrap_or_default(),
-        source,
-        container: Some(ContainerIndex(at)),
-        origin: origin(source),
+    let containers = identity::containers(spec).map(|one| {
+        let source = plan.image(one.index);
+        NamedImage {
+            field: one.field().child("image"),
+            value: one.manifest.image.as_deref().unwrap_or_default(),
+            source,
+            container: Some(one.index),
+            origin: origin(source),
+        }
     });
     let volumes = FieldPath::root().child("spec.volumes");
     let volumes = spec.volumes.iter().flatten().enumerate().zip(&plan.volumes).filter_map(|((at, volume), planned)| {

@@ -65,9 +65,9 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     rootless::check(spec, node, &mut errors);
     huge_pages::check(spec, node, &mut errors);
     let mut images = Vec::new();
-    for (field, _, container) in identity::containers(spec) {
-        let name = container.image.as_deref().unwrap_or_default();
-        match image::source(format!("{field}.image"), name, &options.manifest_dir) {
+    for one in identity::containers(spec) {
+        let name = one.manifest.image.as_deref().unwrap_or_default();
+        match image::source(format!("{}.image", one.field()), name, &options.manifest_dir) {
             Ok(source) => images.push(source),
             Err(error) => errors.push(error),
         }

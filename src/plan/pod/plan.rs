@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use barepod_engine::spec::PodSpec;
+use barepod_engine::spec::{ContainerIndex, PodSpec};
 
 use crate::manifest::Objects;
 use crate::plan::files::image::ImageSource;
@@ -26,8 +26,8 @@ pub struct PodPlan {
     pub volumes: Vec<VolumePlan>,
     /// ConfigMaps and Secrets that variables are taken of.
     pub objects: Objects,
-    /// What `image:` names, per container index.
-    pub images: Vec<ImageSource>,
+    /// What `image:` names, of each container in the engine's order; see [`Self::image`].
+    pub(super) images: Vec<ImageSource>,
     /// Cpus that containers have for themselves. Allotted under a lock once it is known that the pod is run.
     pub cpus: Exclusive,
     /// What the command line says about security.
@@ -37,6 +37,15 @@ pub struct PodPlan {
 }
 
 impl PodPlan {
+    /// What the `image:` of a container names.
+    ///
+    /// # Panics
+    /// Where `container` is not one of the pod's: the engine knows no others.
+    #[must_use]
+    pub fn image(&self, container: ContainerIndex) -> &ImageSource {
+        &self.images[usize::from(container.0)]
+    }
+
     /// A container's cgroup, below the pod's.
     pub(crate) fn cgroup_of(&self, container: &str) -> PathBuf {
         self.cgroup.path.join(container)

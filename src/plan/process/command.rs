@@ -9,8 +9,8 @@ use crate::plan::inputs::Inputs;
 
 /// R10.1: what is executed; R10.2: with its references replaced.
 pub(crate) fn command(inputs: &Inputs, env: &Environment) -> Result<Vec<String>, ConfigError> {
-    let own = inputs.container.command.as_ref().filter(|command| !command.is_empty());
-    let args = inputs.container.args.as_ref().filter(|args| !args.is_empty());
+    let own = inputs.container.manifest.command.as_ref().filter(|command| !command.is_empty());
+    let args = inputs.container.manifest.args.as_ref().filter(|args| !args.is_empty());
     let mut size = env.size();
     let mut expand = |field: &str, list: &[String]| {
         let words = list.iter().enumerate().map(|(at, text)| {
@@ -44,7 +44,7 @@ pub(crate) fn command(inputs: &Inputs, env: &Environment) -> Result<Vec<String>,
 
 /// The container's working directory, else the bundle's, else `/`.
 pub(crate) fn cwd(inputs: &Inputs) -> Result<PathBuf, ConfigError> {
-    let own = inputs.container.working_dir.as_deref().filter(|path| !path.is_empty()).map(PathBuf::from);
+    let own = inputs.container.manifest.working_dir.as_deref().filter(|path| !path.is_empty()).map(PathBuf::from);
     let manifests = own.is_some();
     let path = own
         .or_else(|| inputs.image.base.process().as_ref().map(|process| process.cwd().clone()))

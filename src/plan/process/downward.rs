@@ -100,7 +100,7 @@ pub(crate) fn resource(
     let container = match (from.container_name.as_deref().unwrap_or_default(), own) {
         ("", Some(own)) => own,
         (name, _) => identity::containers(spec)
-            .map(|(_, _, container)| container)
+            .map(|one| one.manifest)
             .find(|container| container.name == name)
             .ok_or_else(|| ConfigCause::NoSuchContainer { name: name.to_owned() })?,
     };

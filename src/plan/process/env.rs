@@ -90,10 +90,10 @@ pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, Co
             }
         }
     }
-    for (at, from) in inputs.container.env_from.iter().flatten().enumerate() {
+    for (at, from) in inputs.container.manifest.env_from.iter().flatten().enumerate() {
         all_keys(inputs, at, from, &mut env)?;
     }
-    for (at, var) in inputs.container.env.iter().flatten().enumerate() {
+    for (at, var) in inputs.container.manifest.env.iter().flatten().enumerate() {
         let Some(value) = value(inputs, at, var, &env)? else { continue };
         env.set(&var.name, value, From::Manifest);
         fits(inputs, &env)?;
@@ -120,7 +120,7 @@ fn fits(inputs: &Inputs, env: &Environment) -> Result<(), ConfigError> {
 /// What the manifest's plain values come to, whatever the others turn out to be.
 pub(crate) fn plain_values(inputs: &Inputs) -> Result<Environment, ConfigError> {
     let mut env = Environment::default();
-    for (at, var) in inputs.container.env.iter().flatten().enumerate() {
+    for (at, var) in inputs.container.manifest.env.iter().flatten().enumerate() {
         if var.value_from.is_none() {
             env.set(&var.name, plain(inputs, at, var, &env)?, From::Manifest);
             fits(inputs, &env)?;
@@ -153,7 +153,7 @@ fn value(inputs: &Inputs, at: usize, var: &v1::EnvVar, env: &Environment) -> Res
         };
     }
     if let Some(from) = &from.resource_field_ref {
-        return downward::resource(inputs.spec, inputs.node, Some(inputs.container), from)
+        return downward::resource(inputs.spec, inputs.node, Some(inputs.container.manifest), from)
             .map(Some)
             .map_err(|cause| inputs.config_error(field("resourceFieldRef"), cause));
     }

@@ -2,24 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 
 use crate::plan::error::ConfigCause;
 use crate::plan::facts::EnvFile;
-use crate::plan::identity;
+use crate::plan::identity::PodContainer;
 use crate::plan::inputs::Inputs;
 
 /// The files whose bytes [`crate::plan::container`] has to be given for this container.
-///
-/// # Panics
-/// Where `container` is not one of the pod's.
 #[must_use]
-pub fn env_files(pod: &v1::Pod, container: ContainerIndex) -> BTreeSet<EnvFile> {
-    let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
-    let (_, _, one) =
-        identity::containers(spec).nth(container.0.into()).expect("the engine's containers are those of the pod");
-    let sources = one.env.iter().flatten().filter_map(|variable| variable.value_from.as_ref());
+pub fn env_files(container: &PodContainer<'_>) -> BTreeSet<EnvFile> {
+    let sources = container.manifest.env.iter().flatten().filter_map(|variable| variable.value_from.as_ref());
     sources.filter_map(|source| source.file_key_ref.as_ref()).map(EnvFile::of).collect()
 }
 

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use barepod_engine::event::{Hook, Probe};
-use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::{Deserialize, Serialize};
 
 use super::expansion;
 use super::url::{Scheme, Url};
-use crate::plan::identity;
+use crate::plan::identity::PodContainer;
 
 /// The Kubernetes release whose behaviour this is, for User-Agent headers.
 const RELEASE: &str = "1.37";
@@ -154,14 +153,8 @@ pub enum HandlerError {
 ///
 /// # Errors
 /// Where the kubelet, too, could only find out when it comes to it.
-pub fn handler(
-    pod: &v1::Pod,
-    container: ContainerIndex,
-    asker: Asker,
-    pod_ip: &str,
-) -> Option<Result<Handler, HandlerError>> {
-    let spec = pod.spec.as_ref()?;
-    let (_, _, container) = identity::containers(spec).nth(container.0.into())?;
+pub fn handler(container: &PodContainer<'_>, asker: Asker, pod_ip: &str) -> Option<Result<Handler, HandlerError>> {
+    let container = container.manifest;
     let of = Of { container, pod_ip };
     match asker {
         Asker::Probe(probe) => {

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::quantity::Quantity;
 use crate::plan::facts::{Bytes, MilliCpu};
-use crate::plan::identity::containers;
 
 /// Amounts of what cgroups can share out; `None`: nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,12 +35,6 @@ pub(super) fn amounts(list: &List) -> Amounts {
         cpu: amount(list, "cpu").map(|quantity| MilliCpu(natural(quantity.milli()))),
         memory: amount(list, "memory").map(|quantity| Bytes(natural(quantity.units()))),
     }
-}
-
-/// What the manifest says of a container's resources, in the engine's order of containers.
-#[must_use]
-pub fn of(pod: &v1::Pod, index: ContainerIndex) -> Option<v1::ResourceRequirements> {
-    containers(pod.spec.as_ref()?).nth(index.0.into())?.2.resources.clone()
 }
 
 /// What a container requests; a limit without a request is its request (R1.9).

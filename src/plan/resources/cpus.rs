@@ -36,7 +36,7 @@ fn whole_cpus(qos: QosClass, container: &v1::Container) -> usize {
 #[must_use]
 pub fn wants_exclusive(spec: &v1::PodSpec) -> bool {
     let qos = qos::qos(spec);
-    containers(spec).any(|(.., one)| whole_cpus(qos, one) > 0)
+    containers(spec).any(|one| whole_cpus(qos, one.manifest) > 0)
 }
 
 /// Gives each container of a pod that gets cpus for itself some of the free ones. What an init container had goes to
@@ -48,8 +48,8 @@ pub fn allot(spec: &v1::PodSpec, free: &CpuSet, box_has: &[Cpu]) -> Result<Exclu
     let qos = qos::qos(spec);
     let (mut free, mut reusable) = (free.clone(), CpuSet::default());
     let mut exclusive = Exclusive::new();
-    for (_, kind, container) in containers(spec) {
-        let requested = whole_cpus(qos, container);
+    for one in containers(spec) {
+        let requested = whole_cpus(qos, one.manifest);
         if requested == 0 {
             continue;
         }
@@ -60,11 +60,11 @@ pub fn allot(spec: &v1::PodSpec, free: &CpuSet, box_has: &[Cpu]) -> Result<Exclu
         let mut taken = take(&reusable, requested, box_has);
         taken = taken.with(&take(&free, requested - taken.len(), box_has));
         free = free.without(&taken);
-        reusable = match kind {
+        reusable = match one.kind {
             Kind::Init => reusable.with(&taken),
             Kind::Sidecar | Kind::Main => reusable.without(&taken),
         };
-        exclusive.insert(container.name.clone(), taken);
+        exclusive.insert(one.name().to_owned(), taken);
     }
     Ok(exclusive)
 }

@@ -42,9 +42,9 @@ impl Sum {
 pub(super) fn sums(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64>) -> Vec<Sum> {
     let (mut sums, mut sidecars) = (Vec::new(), Sum::default());
     let mut mains = None;
-    for (_, kind, container) in containers(spec) {
-        let value = of(container);
-        match kind {
+    for one in containers(spec) {
+        let value = of(one.manifest);
+        match one.kind {
             Kind::Init => sums.push(sidecars.with(value)),
             Kind::Sidecar => {
                 sidecars = sidecars.with(value);
@@ -107,7 +107,7 @@ pub fn moments(spec: &v1::PodSpec) -> Vec<Moment<'_>> {
 pub fn effective(spec: &v1::PodSpec) -> Effective {
     let pod = spec.resources.clone().unwrap_or_default();
     let overhead = amounts(&spec.overhead);
-    let every = |limited: fn(&v1::Container) -> bool| containers(spec).all(|(_, _, one)| limited(one));
+    let every = |limited: fn(&v1::Container) -> bool| containers(spec).all(|one| limited(one.manifest));
     let pod_limits = amounts(&pod.limits);
     let cpu_limit = pod_limits.cpu.map(|cpu| cpu.0).or_else(|| {
         every(|one| limits(one).cpu.is_some()).then(|| peak(spec, |one| limits(one).cpu.map(|cpu| cpu.0))).flatten()

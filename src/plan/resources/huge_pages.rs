@@ -40,7 +40,8 @@ pub(crate) fn of(container: &v1::Container, name: &str) -> Option<u64> {
 /// All page sizes that a pod speaks of, as resources, and the fields in which it does so first.
 fn fields(spec: &v1::PodSpec) -> BTreeMap<&String, String> {
     let of_pod = spec.resources.iter().map(|own| ("spec".to_owned(), own));
-    let of_containers = containers(spec).filter_map(|(field, _, one)| Some((field, one.resources.as_ref()?)));
+    let of_containers =
+        containers(spec).filter_map(|one| Some((one.field().to_string(), one.manifest.resources.as_ref()?)));
     let mut all = BTreeMap::new();
     for (field, resources) in of_pod.chain(of_containers) {
         for name in names(&resources.limits).chain(names(&resources.requests)) {
@@ -125,7 +126,7 @@ pub(crate) fn container_limits(
     let mut all = bundle.unwrap_or_default();
     for HugePageLimit { page, .. } in of_pod_cgroup.iter().filter(|one| one.limit > Bytes(0)) {
         let (name, file) = (name_of(*page), kernels_name(*page));
-        let wanted = of(inputs.container, &name).or_else(|| of_pod(inputs.spec, &name));
+        let wanted = of(inputs.container.manifest, &name).or_else(|| of_pod(inputs.spec, &name));
         let position = all.iter().position(|one| *one.page_size() == file);
         if position.is_some() && wanted.is_none() {
             continue;

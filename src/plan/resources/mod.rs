@@ -13,6 +13,6 @@ pub mod resize;
 pub mod storage;
 pub(crate) mod unenforced;
 
-pub use amounts::{Amounts, listed, of};
+pub use amounts::{Amounts, listed};
 pub use effective::{Effective, Moment, effective, moments};
 pub use qos::{QosClass, qos_class};

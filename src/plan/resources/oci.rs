@@ -29,12 +29,12 @@ pub(crate) fn cgroup(
 ) -> LinuxResources {
     let bundle = inputs.image.base.linux().as_ref().and_then(|linux| linux.resources().clone());
     let mut all = bundle.unwrap_or_default();
-    let (requests, limits) = (amounts::requests(inputs.container), amounts::limits(inputs.container));
+    let (requests, limits) = (amounts::requests(inputs.container.manifest), amounts::limits(inputs.container.manifest));
     let mut cpu: LinuxCpu = all.cpu().clone().unwrap_or_default();
     let asked = requests.cpu.map(cgroup::shares);
     cpu.set_shares(asked.or(cpu.shares()).or(Some(cgroup::shares(MilliCpu(0)))));
     // Who has cpus for itself is not held back on them (the kubelet's DisableCPUQuotaWithExclusiveCPUs).
-    let exclusive = cpus.get(&inputs.container.name);
+    let exclusive = cpus.get(inputs.container.name());
     if exclusive.is_some() {
         cpu.set_quota(None).set_period(None);
     } else if let Some(limit) = limits.cpu {
@@ -50,7 +50,7 @@ pub(crate) fn cgroup(
         memory.set_limit(Some(cgroup::signed(limit))).set_swap(None).set_reservation(None);
         all.set_memory(Some(memory));
     }
-    let protection = memory_qos.of_container(inputs.spec, inputs.container, Bytes(inputs.node.memory));
+    let protection = memory_qos.of_container(inputs.spec, inputs.container.manifest, Bytes(inputs.node.memory));
     // A bundle may have said how much swap there is to be beside its own limit.
     let says_swap = all.memory().as_ref().is_some_and(|memory| memory.swap().is_some());
     if let (CgroupVersion::V1, false, Some(swap), Some(memory)) =

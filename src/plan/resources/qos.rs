@@ -56,7 +56,7 @@ pub fn qos(spec: &v1::PodSpec) -> QosClass {
         let (said, limits) = (amounts(&pod.requests), amounts(&pod.limits));
         return of(Amounts { cpu: said.cpu.or(limits.cpu), memory: said.memory.or(limits.memory) }, limits);
     }
-    let mut classes = containers(spec).map(|(_, _, one)| of(requests(one), limits(one)));
+    let mut classes = containers(spec).map(|one| of(requests(one.manifest), limits(one.manifest)));
     let Some(first) = classes.next() else { return QosClass::BestEffort };
     if classes.all(|class| class == first) { first } else { QosClass::Burstable }
 }

@@ -69,9 +69,9 @@ impl StorageLimits {
             let disk = source.medium.as_deref().is_none_or(str::is_empty);
             disk.then(|| (volume.name.clone(), limit(source.size_limit.as_ref())))
         });
-        let all = containers(spec).map(|(_, _, one)| {
-            let limits = one.resources.as_ref().and_then(|resources| resources.limits.as_ref());
-            (one.name.clone(), limit(limits.and_then(|limits| limits.get(NAME))))
+        let all = containers(spec).map(|one| {
+            let limits = one.manifest.resources.as_ref().and_then(|resources| resources.limits.as_ref());
+            (one.name().to_owned(), limit(limits.and_then(|limits| limits.get(NAME))))
         });
         let overhead = spec.overhead.as_ref().and_then(|overhead| limit(overhead.get(NAME)));
         let overhead = overhead.map_or(0, |overhead| overhead.bytes);

@@ -33,6 +33,6 @@ pub fn unenforced(pod: &v1::Pod, node: &NodeFacts) -> Vec<String> {
         Some(format!("{found} of {of}"))
     };
     let containers = identity::containers(spec)
-        .filter_map(|(_, _, container)| told(format!("container {:?}", container.name), &container.resources));
+        .filter_map(|one| told(format!("container {:?}", one.name()), &one.manifest.resources));
     told("the pod".to_owned(), &spec.resources).into_iter().chain(containers).collect()
 }

@@ -83,7 +83,7 @@ pub(crate) fn sandbox(
 
 /// Volumes in which what a container mounts is to be seen by others.
 fn shared_volumes(spec: &v1::PodSpec) -> BTreeSet<String> {
-    let mounts = identity::containers(spec).flat_map(|(_, _, container)| container.volume_mounts.iter().flatten());
+    let mounts = identity::containers(spec).flat_map(|one| one.manifest.volume_mounts.iter().flatten());
     mounts.filter(|mount| is_shared(mount)).map(|mount| mount.name.clone()).collect()
 }
 

@@ -6,18 +6,14 @@ use k8s_openapi::api::core::v1;
 use super::context::{self, Place};
 use crate::plan::error::PlanError;
 use crate::plan::facts::{AppArmor, NodeFacts};
-use crate::plan::identity;
+use crate::plan::identity::{self, PodContainer};
 use crate::plan::inputs::Inputs;
 
 /// What `RuntimeDefault` is called under containerd, and so here.
 const DEFAULT: &str = "cri-containerd.apparmor.d";
 
-fn is_privileged(container: &v1::Container) -> bool {
-    container.security_context.as_ref().and_then(|context| context.privileged) == Some(true)
-}
-
-fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<(Place, &'a v1::AppArmorProfile)> {
-    context::asked(spec, container, |own| own.app_armor_profile.as_ref(), |pods| pods.app_armor_profile.as_ref())
+fn asked<'a>(container: &PodContainer<'a>) -> Option<(Place, &'a v1::AppArmorProfile)> {
+    context::asked(container, |own| own.app_armor_profile.as_ref(), |pods| pods.app_armor_profile.as_ref())
 }
 
 /// The name that the kernel knows it by; `None`: unconfined.
@@ -31,8 +27,8 @@ fn name(profile: &v1::AppArmorProfile) -> Option<&str> {
 
 /// Finds what the box doesn't have. The kubelet doesn't run such a pod either.
 pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) {
-    for (field, _, container) in identity::containers(spec).filter(|(_, _, container)| !is_privileged(container)) {
-        let Some((place, profile)) = asked(spec, container) else { continue };
+    for container in identity::containers(spec).filter(|one| !one.is_privileged()) {
+        let Some((place, profile)) = asked(&container) else { continue };
         let Some(name) = name(profile) else { continue };
         let cause = match &node.apparmor {
             AppArmor::Off => {
@@ -45,8 +41,11 @@ pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanE
             }
             AppArmor::On { .. } => continue,
         };
-        let error =
-            PlanError::Invalid { field: place.field(&field, "appArmorProfile"), value: profile.type_.clone(), cause };
+        let error = PlanError::Invalid {
+            field: place.field(&container, "appArmorProfile"),
+            value: profile.type_.clone(),
+            cause,
+        };
         if !errors.contains(&error) {
             errors.push(error);
         }
@@ -58,7 +57,7 @@ pub(crate) fn profile(inputs: &Inputs) -> Option<String> {
     if inputs.privileged() {
         return None;
     }
-    match asked(inputs.spec, inputs.container) {
+    match asked(&inputs.container) {
         Some((_, profile)) => name(profile).map(str::to_owned),
         // An empty name is none; libcontainer would look for it.
         None => inputs.image.base.process().as_ref()?.apparmor_profile().clone().filter(|name| !name.is_empty()),

@@ -2,6 +2,8 @@
 
 use k8s_openapi::api::core::v1;
 
+use crate::plan::identity::PodContainer;
+
 /// Whose security context says something.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
@@ -10,23 +12,21 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// The path of a field of that context; `container` is the container's.
-    pub(crate) fn field(self, container: &str, name: &str) -> String {
-        let of = match self {
-            Self::Container => container,
-            Self::Pod => "spec",
-        };
-        format!("{of}.securityContext.{name}")
+    /// The path of a field of that context, as `container` comes by it.
+    pub(crate) fn field(self, container: &PodContainer<'_>, name: &str) -> String {
+        match self {
+            Self::Container => format!("{}.securityContext.{name}", container.field()),
+            Self::Pod => format!("spec.securityContext.{name}"),
+        }
     }
 }
 
 /// What the container's own context says of something, else the pod's.
 pub(crate) fn asked<'a, T>(
-    spec: &'a v1::PodSpec,
-    container: &'a v1::Container,
+    container: &PodContainer<'a>,
     own: impl Fn(&'a v1::SecurityContext) -> Option<&'a T>,
     pods: impl Fn(&'a v1::PodSecurityContext) -> Option<&'a T>,
 ) -> Option<(Place, &'a T)> {
-    let of_container = container.security_context.as_ref().and_then(own).map(|said| (Place::Container, said));
-    of_container.or_else(|| spec.security_context.as_ref().and_then(pods).map(|said| (Place::Pod, said)))
+    let of_container = container.manifest.security_context.as_ref().and_then(own).map(|said| (Place::Container, said));
+    of_container.or_else(|| container.pod.security_context.as_ref().and_then(pods).map(|said| (Place::Pod, said)))
 }

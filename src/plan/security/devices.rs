@@ -1,21 +1,12 @@
 //! The box's devices, which a privileged container gets all of, as under containerd.
 
-use barepod_engine::spec::ContainerIndex;
-use k8s_openapi::api::core::v1;
 use oci_spec::runtime::{LinuxDevice, Mount};
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType};
 
-use crate::plan::identity;
 use crate::plan::inputs::Inputs;
 
 /// What the container's own /dev has of another kind: no node of the box's takes its place.
 const OWN: [&str; 2] = ["/dev/ptmx", "/dev/console"];
-
-/// Whether a container gets the box's device nodes.
-pub fn wants_devices(pod: &v1::Pod, container: ContainerIndex) -> bool {
-    let found = pod.spec.as_ref().and_then(|spec| identity::containers(spec).nth(container.0.into()));
-    found.and_then(|(_, _, one)| one.security_context.as_ref()?.privileged) == Some(true)
-}
 
 /// Device nodes to make in the container: the bundle's, then the box's, but for those that a mount is over.
 pub(crate) fn devices(inputs: &Inputs, mounts: &[Mount]) -> Option<Vec<LinuxDevice>> {

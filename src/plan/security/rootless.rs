@@ -42,8 +42,9 @@ fn check_ids(spec: &v1::PodSpec, ids: &NamespaceIds, errors: &mut Vec<PlanError>
             require(of(&format!("supplementalGroups[{at}]")), Some(*value), &group);
         }
     }
-    for (field, _, container) in identity::containers(spec) {
-        let Some(own) = &container.security_context else { continue };
+    for container in identity::containers(spec) {
+        let field = container.field();
+        let Some(own) = &container.manifest.security_context else { continue };
         require(format!("{field}.securityContext.runAsUser"), own.run_as_user, &user);
         require(format!("{field}.securityContext.runAsGroup"), own.run_as_group, &group);
     }

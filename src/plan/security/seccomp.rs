@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 use oci_spec::runtime::{
     Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompBuilder, LinuxSeccompFilterFlag,
@@ -14,10 +13,10 @@ use oci_spec::runtime::{
 };
 use serde::Deserialize;
 
-use super::capabilities;
+use super::{capabilities, context};
 use crate::plan::error::{ConfigCause, ConfigError};
 use crate::plan::facts::KernelVersion;
-use crate::plan::identity;
+use crate::plan::identity::PodContainer;
 use crate::plan::inputs::Inputs;
 
 /// See scripts/seccomp-default.py.
@@ -34,18 +33,15 @@ pub enum SeccompDefault {
 }
 
 /// The file that the container's profile is in, relative to the root of profiles, if it is in one.
-pub fn localhost_profile(pod: &v1::Pod, container: ContainerIndex) -> Option<&str> {
-    let spec = pod.spec.as_ref()?;
-    let (_, _, one) = identity::containers(spec).nth(container.0.into())?;
-    let privileged = one.security_context.as_ref().and_then(|context| context.privileged) == Some(true);
-    let profile = asked(spec, one).filter(|profile| profile.type_ == "Localhost" && !privileged)?;
+pub fn localhost_profile<'a>(container: &PodContainer<'a>) -> Option<&'a str> {
+    let profile = asked(container).filter(|profile| profile.type_ == "Localhost" && !container.is_privileged())?;
     profile.localhost_profile.as_deref()
 }
 
 /// The container's, else the pod's.
-fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<&'a v1::SeccompProfile> {
-    let own = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
-    own.or_else(|| spec.security_context.as_ref()?.seccomp_profile.as_ref())
+fn asked<'a>(container: &PodContainer<'a>) -> Option<&'a v1::SeccompProfile> {
+    let asked = context::asked(container, |own| own.seccomp_profile.as_ref(), |pods| pods.seccomp_profile.as_ref());
+    asked.map(|(_, profile)| profile)
 }
 
 /// The profile, worked out for this container; `None`: unconfined. A privileged container always is, as under the
@@ -55,7 +51,7 @@ pub(crate) fn profile(inputs: &Inputs, default_of_pod: SeccompDefault) -> Result
         return Ok(None);
     }
     let default = || fitted(&parsed(DEFAULT).expect("a test parses it"), inputs);
-    let Some(asked) = asked(inputs.spec, inputs.container) else {
+    let Some(asked) = asked(&inputs.container) else {
         let bundle = inputs.image.base.linux().as_ref().and_then(|linux| linux.seccomp().clone());
         return Ok(match (bundle, default_of_pod) {
             (Some(bundle), _) => Some(bundle),

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1;
 use super::context::{self, Place};
 use crate::plan::error::PlanError;
 use crate::plan::facts::{ContainerContexts, NodeFacts, SeLinux};
-use crate::plan::identity;
+use crate::plan::identity::{self, PodContainer};
 use crate::plan::inputs::Inputs;
 
 /// Categories of a level that nobody chose: two of these many tell pods from each other, as with any container runtime.
@@ -25,14 +25,14 @@ pub(crate) struct Labels {
 }
 
 /// The container's own options, else the pod's, as a whole.
-fn asked<'a>(spec: &'a v1::PodSpec, container: &'a v1::Container) -> Option<(Place, &'a v1::SELinuxOptions)> {
-    context::asked(spec, container, |own| own.se_linux_options.as_ref(), |pods| pods.se_linux_options.as_ref())
+fn asked<'a>(container: &PodContainer<'a>) -> Option<(Place, &'a v1::SELinuxOptions)> {
+    context::asked(container, |own| own.se_linux_options.as_ref(), |pods| pods.se_linux_options.as_ref())
 }
 
 /// Finds what the box doesn't have. A container that ran without the label would run without what its author relies on.
 pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanError>) {
-    for (field, _, container) in identity::containers(spec) {
-        let Some((place, options)) = asked(spec, container) else { continue };
+    for container in identity::containers(spec) {
+        let Some((place, options)) = asked(&container) else { continue };
         let cause = match &node.selinux {
             SeLinux::On { containers: None } => {
                 "the policy of this box doesn't say how containers are labelled (lxc_contexts, below /etc/selinux); \
@@ -40,7 +40,7 @@ pub(crate) fn check(spec: &v1::PodSpec, node: &NodeFacts, errors: &mut Vec<PlanE
             }
             SeLinux::Off | SeLinux::On { containers: Some(_) } => continue,
         };
-        let field = place.field(&field, "seLinuxOptions");
+        let field = place.field(&container, "seLinuxOptions");
         let error = PlanError::Invalid { field, value: words(options), cause: cause.to_owned() };
         if !errors.contains(&error) {
             errors.push(error);
@@ -55,10 +55,8 @@ pub fn unlabelled(pod: &v1::Pod, node: &NodeFacts) -> Vec<String> {
     if node.selinux != SeLinux::Off {
         return fields;
     }
-    let spec = pod.spec.iter();
-    for (field, _, container) in spec.clone().flat_map(identity::containers) {
-        let asked = spec.clone().find_map(|spec| asked(spec, container));
-        let field = asked.map(|(place, _)| place.field(&field, "seLinuxOptions"));
+    for container in pod.spec.iter().flat_map(identity::containers) {
+        let field = asked(&container).map(|(place, _)| place.field(&container, "seLinuxOptions"));
         fields.extend(field.filter(|field| !fields.contains(field)));
     }
     fields
@@ -75,7 +73,7 @@ pub(crate) fn labels(inputs: &Inputs) -> Labels {
         return Labels::default();
     }
     let SeLinux::On { containers } = &inputs.node.selinux else { return Labels::default() };
-    if let (Some((_, options)), Some(contexts)) = (asked(inputs.spec, inputs.container), containers) {
+    if let (Some((_, options)), Some(contexts)) = (asked(&inputs.container), containers) {
         return of_options(options, contexts, inputs.pod.metadata.uid.as_deref().unwrap_or_default());
     }
     let given = |label: Option<&String>| label.filter(|label| !label.is_empty()).cloned();

@@ -115,7 +115,7 @@ fn run_as_non_root(inputs: &Inputs, asked: Option<u32>, uid: u32) -> Result<(), 
         return Ok(());
     }
     let pod = identity::full_name(inputs.pod);
-    let container = inputs.container.name.clone();
+    let container = inputs.container.name().to_owned();
     let cause = match asked {
         Some(_) => ConfigCause::RootUser { pod, container },
         None => ConfigCause::RootImage { pod, container },

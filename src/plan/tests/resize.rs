@@ -8,7 +8,7 @@ use crate::manifest;
 use crate::plan::Bytes;
 use crate::plan::memory_qos::MemoryQos;
 use crate::plan::resize::*;
-use crate::plan::{CgroupLimits, NodeFacts};
+use crate::plan::{CgroupLimits, NodeFacts, pod_container};
 use k8s_openapi::api::core::v1;
 
 fn pod(containers: Value) -> v1::Pod {
@@ -282,7 +282,13 @@ fn exclusive_cpus_stay() {
     let own = (Place::Container, limits(Some(614), Some(60_000), Some(64 * MI)));
     assert_eq!(steps, [(Place::Pod, limits(Some(1638), None, None)), own]);
     assert_eq!(
-        limits_of(&pod, barepod_engine::spec::ContainerIndex(0), &exclusive, MemoryQos::default(), &node()).cpu_quota,
+        limits_of(
+            &pod_container(&pod, barepod_engine::spec::ContainerIndex(0)),
+            &exclusive,
+            MemoryQos::default(),
+            &node()
+        )
+        .cpu_quota,
         None
     );
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1;
 use super::limits::{both, check_capacity, check_limits, check_pod_level};
 use super::request::{ResizeError, ResizeRequest, amend};
 use crate::plan::facts::{Bytes, NodeFacts};
-use crate::plan::identity::containers;
+use crate::plan::identity::{PodContainer, containers};
 use crate::plan::resources::cgroup::{self, CgroupLimits, container_limits};
 use crate::plan::resources::cpus::Exclusive;
 use crate::plan::resources::memory_qos::MemoryQos;
@@ -73,11 +73,11 @@ pub fn resize(
     memory_qos: MemoryQos,
 ) -> Result<Option<Resize>, ResizeError> {
     let Some(old_spec) = &pod.spec else { return Err(ResizeError::WhichContainer { known: String::new() }) };
-    let (at, field) = find(old_spec, request.container.as_deref())?;
+    let found = find(old_spec, request.container.as_deref())?;
+    let (index, old, field) = (found.index, found.manifest, found.field().to_string());
     let mut manifest = pod.clone();
     let Some(spec) = &mut manifest.spec else { return Ok(None) };
-    let Some(container) = container_mut(spec, at) else { return Ok(None) };
-    let old = container.clone();
+    let Some(container) = container_mut(spec, index) else { return Ok(None) };
     amend(container, &field, request)?;
     if container.resources == old.resources {
         return Ok(None);
@@ -96,44 +96,43 @@ pub fn resize(
     let limits = CgroupLimits { protection, ..container_limits(&container) };
     let less = |old: Option<i64>, new: Option<i64>| new.filter(|new| old.is_none_or(|old| *new < old));
     Ok(Some(Resize {
-        index: ContainerIndex(u16::try_from(at).unwrap_or(u16::MAX)),
+        index,
         name: container.name.clone(),
-        policy: policy(&old, &container),
-        changes_cpu: amounts::requests(&old).cpu != amounts::requests(&container).cpu
-            || amounts::limits(&old).cpu != amounts::limits(&container).cpu,
+        policy: policy(old, &container),
+        changes_cpu: amounts::requests(old).cpu != amounts::requests(&container).cpu
+            || amounts::limits(old).cpu != amounts::limits(&container).cpu,
         pod: pod_limits,
         container: limits,
         summary: summary(&container),
         less: Less {
             pod: less(pod_limits.0.memory, pod_limits.1.memory),
-            container: less(container_limits(&old).memory, limits.memory),
+            container: less(container_limits(old).memory, limits.memory),
         },
         manifest,
     }))
 }
 
-/// Where the container is among all, and its field.
-fn find(spec: &v1::PodSpec, name: Option<&str>) -> Result<(usize, String), ResizeError> {
-    let known = || {
-        let names = containers(spec).filter(|(_, kind, _)| *kind != Kind::Init).map(|(.., one)| one.name.as_str());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    let mut resizable = containers(spec).enumerate().filter(|(_, (_, kind, _))| *kind != Kind::Init);
+/// The container that is meant.
+fn find<'a>(spec: &'a v1::PodSpec, name: Option<&str>) -> Result<PodContainer<'a>, ResizeError> {
+    let resizable = || containers(spec).filter(|one| one.kind != Kind::Init);
+    let known = || resizable().map(|one| one.name()).collect::<Vec<_>>().join(", ");
     let Some(name) = name else {
+        let mut resizable = resizable();
         return match (resizable.next(), resizable.next()) {
-            (Some((at, (field, ..))), None) => Ok((at, field)),
+            (Some(one), None) => Ok(one),
             _ => Err(ResizeError::WhichContainer { known: known() }),
         };
     };
-    match containers(spec).enumerate().find(|(_, (.., one))| one.name == name) {
-        Some((_, (field, Kind::Init, _))) => Err(ResizeError::Init { field }),
-        Some((at, (field, ..))) => Ok((at, field)),
+    match containers(spec).find(|one| one.name() == name) {
+        Some(one) if one.kind == Kind::Init => Err(ResizeError::Init { field: one.field().to_string() }),
+        Some(one) => Ok(one),
         None => Err(ResizeError::NoContainer { container: name.to_owned(), known: known() }),
     }
 }
 
-fn container_mut(spec: &mut v1::PodSpec, at: usize) -> Option<&mut v1::Container> {
-    spec.init_containers.iter_mut().flatten().chain(&mut spec.containers).nth(at)
+/// The same container in a pod that may be changed.
+fn container_mut(spec: &mut v1::PodSpec, index: ContainerIndex) -> Option<&mut v1::Container> {
+    spec.init_containers.iter_mut().flatten().chain(&mut spec.containers).nth(index.0.into())
 }
 
 /// A restart where one of the resources that change asks for it.

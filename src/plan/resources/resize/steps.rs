@@ -1,13 +1,11 @@
 //! What a resize writes to cgroups, and in which order.
 
 use barepod_engine::event::ResizeWay;
-use barepod_engine::spec::ContainerIndex;
-use k8s_openapi::api::core::v1;
 
 use super::change::Resize;
 use super::request::ResizeError;
 use crate::plan::facts::{Bytes, NodeFacts};
-use crate::plan::identity::containers;
+use crate::plan::identity::PodContainer;
 use crate::plan::resources::cgroup::{CgroupLimits, MemoryProtection, container_limits};
 use crate::plan::resources::cpus::Exclusive;
 use crate::plan::resources::memory_qos::MemoryQos;
@@ -93,21 +91,13 @@ pub fn resize_steps(resize: &Resize, way: ResizeWay) -> Vec<(Place, CgroupLimits
 /// What a container's cgroup is to have now.
 #[must_use]
 pub fn limits_of(
-    pod: &v1::Pod,
-    index: ContainerIndex,
+    container: &PodContainer<'_>,
     exclusive: &Exclusive,
     memory_qos: MemoryQos,
     node: &NodeFacts,
 ) -> CgroupLimits {
-    let all = pod.spec.iter().flat_map(|spec| containers(spec).map(move |(.., one)| (spec, one)));
-    let limits = |(spec, one): (&v1::PodSpec, &v1::Container)| {
-        let protection = memory_qos.of_container(spec, one, Bytes(node.memory));
-        CgroupLimits { protection, ..container_limits(one) }
-    };
-    let mut limits = all.map(|both| (limits(both), &both.1.name));
-    match limits.nth(index.0.into()) {
-        Some((limits, name)) if exclusive.contains_key(name) => CgroupLimits { cpu_quota: None, ..limits },
-        Some((limits, _)) => limits,
-        None => CgroupLimits::default(),
-    }
+    let &PodContainer { manifest, pod, .. } = container;
+    let protection = memory_qos.of_container(pod, manifest, Bytes(node.memory));
+    let limits = CgroupLimits { protection, ..container_limits(manifest) };
+    if exclusive.contains_key(container.name()) { CgroupLimits { cpu_quota: None, ..limits } } else { limits }
 }
