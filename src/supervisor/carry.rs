@@ -253,7 +253,9 @@ impl Supervisor<'_> {
             }
             if log.lost() > 0 {
                 let (bytes, path) = (log.lost(), log.path().display());
-                audience.warn(&format!("{path}: {bytes} bytes of what the container printed could not be written"));
+                let message = format!("{path}: {bytes} bytes of what the container printed could not be written");
+                audience.warn(&message);
+                self.record_lost_log(container, format!("Log {message}"));
             }
         }
         self.answer(container, attempt, ContainerEvent::Removed);

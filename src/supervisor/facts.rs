@@ -3,9 +3,11 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
 use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
+use super::persist::Unwritten;
 use super::slot::{Stage, StartTold};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, termination_message, timestamp};
@@ -166,7 +168,20 @@ impl Supervisor<'_> {
         if let Some(news) = self.slot(container).log.as_mut().and_then(ContainerLog::news) {
             let name = self.name(container).to_owned();
             self.audience.warn(&format!("container {name:?}: log {news}"));
+            self.record_lost_log(container, format!("Log {news}"));
         }
+    }
+
+    /// For who asks for it later: a log doesn't show what is missing in it.
+    pub(super) fn record_lost_log(&mut self, container: ContainerIndex, message: String) {
+        self.records.push(EventRecord {
+            time: now().wall,
+            severity: Severity::Warning,
+            reason: EventReason::FailedWriteLog,
+            container: Some(container),
+            message,
+        });
+        self.unwritten = Unwritten::Events;
     }
 
     fn start_moved(&mut self, container: ContainerIndex) {

@@ -134,6 +134,15 @@ fn a_log_that_cant_be_made_holds_nobody_up() {
     assert_eq!(run.end(), 0);
     assert_eq!(run.stdout().lines().filter(|line| line.ends_with("0123456789abcdef")).count(), 20000);
     assert!(run.stderr().contains("it can be written again"), "{}", run.stderr());
+    // Who asks later is told as well.
+    let told = case.messages_of("main", "FailedWriteLog");
+    for what in ["what the container prints is lost", "it can be written again", "bytes of what the container printed"]
+    {
+        assert!(told.iter().any(|message| message.contains(what)), "{what}: {told:?}");
+    }
+    assert!(case.events().iter().all(|event| event["reason"] != "FailedWriteLog" || event["type"] == "Warning"));
+    let described = case.barepod(&["describe", case.name()]);
+    assert!(String::from_utf8_lossy(&described.stdout).contains("FailedWriteLog"), "{described:?}");
 }
 
 /// Output without a last newline: nothing adds one, in the file, in `logs`, in the message.

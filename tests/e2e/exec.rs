@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, Run, main, wait};
+use crate::harness::{Case, Run, main, open_files_suffice, wait};
 
 /// Writes down what the shell that runs it is, below /t/NAME. `$$` is that shell, in whatever pid namespace /proc is of.
 /// The shell redirects
@@ -189,6 +189,9 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
 /// What only a bundle can say: limits, umask, OOM score, capabilities set by set, a seccomp profile of its own.
 #[test]
 fn what_a_bundle_says_holds_for_what_is_run_in_it() {
+    if !open_files_suffice("exec-bundle", 1024) {
+        return;
+    }
     for (name, pod) in [("exec-bundle", json!({})), ("exec-bundle-users", json!({"hostUsers": false}))] {
         if let Some(case) = Case::new(name) {
             of_a_bundle(&case, pod);

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, main, merge};
+use crate::harness::{Case, main, merge, open_files_suffice};
 
 fn bundle(case: &Case, more: &Value) {
     let folder = case.dir().join("b");
@@ -31,6 +31,9 @@ fn told(case: &Case, config: &Value, script: &str) -> Vec<String> {
 /// process: user, umask, rlimits, ioPriority, scheduler; linux: personality, sysctl.
 #[test]
 fn the_process_is_as_the_bundle_says() {
+    if !open_files_suffice("oci-process", 1024) {
+        return;
+    }
     let Some(case) = Case::new("oci-process") else { return };
     let config = json!({
         "process": {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use crate::harness::{Case, Run, binary};
+use crate::harness::{Case, Run};
 
 /// `barepod run` as the foreground of a new terminal of its own; the terminal's other end.
 fn on_a_terminal<'a>(case: &'a Case, text: &str) -> (Run<'a>, File) {
@@ -13,7 +13,7 @@ fn on_a_terminal<'a>(case: &'a Case, text: &str) -> (Run<'a>, File) {
     // setsid makes the terminal the controlling one, so that ^C is a signal to the foreground.
     let mut command = Command::new("setsid");
     let inner = case.command(&["run"]);
-    command.arg("-c").arg(binary()).args(inner.get_args()).arg(file).current_dir(case.dir());
+    command.arg("-c").arg(inner.get_program()).args(inner.get_args()).arg(file).current_dir(case.dir());
     command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("TERM", "xterm").env_remove("NO_COLOR");
     let end = || Stdio::from(pty.slave.try_clone().unwrap());

@@ -189,17 +189,25 @@ impl Case {
         self.command_at(&["--root", &self.root().display().to_string()], args)
     }
 
+    /// As [`Self::command`], run by no other program.
+    pub fn plain_command(&self, args: &[&str]) -> Command {
+        self.command_within(&few_files(), &["--root", &self.root().display().to_string()], args)
+    }
+
     /// `barepod OPTIONS ARGS...`, not started yet.
     pub fn command_at(&self, options: &[&str], args: &[&str]) -> Command {
+        self.command_within(&[few_files(), self.within.clone()].concat(), options, args)
+    }
+
+    fn command_within(&self, within: &[String], options: &[&str], args: &[&str]) -> Command {
         listen_to_the_terminal();
-        let within = [few_files(), self.within.clone()].concat();
         let mut command = match &self.user {
             Some(user) => {
                 let runs = args.first() == Some(&"run");
                 let of_a_run = |path: &Option<PathBuf>| path.clone().filter(|_| runs);
                 let (cgroup, network) = (of_a_run(&user.cgroup), of_a_run(&user.network));
                 let user = user::User { cgroup, tmp: user.tmp.clone(), network };
-                user::command(self.dir(), &binary(), &user, &within)
+                user::command(self.dir(), &binary(), &user, within)
             }
             None => match within.split_first() {
                 Some((program, words)) => {
@@ -329,6 +337,16 @@ impl Case {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What there is of a pod that has been removed.
+    pub fn left_behind(&self) -> Vec<String> {
+        leftovers::of_a_removed_pod(self)
+    }
+
+    /// What there is of a pod that has ended, but for what stays readable of it.
+    pub fn left_of_the_ended(&self) -> Vec<String> {
+        leftovers::of_an_ended_pod(self)
+    }
+
     /// What a pod that has ended may leave is its status, its events and its logs; after `rm` not even those.
     pub fn nothing_left(&self) {
         let left = leftovers::of_an_ended_pod(self);
@@ -336,6 +354,24 @@ impl Case {
         self.barepod(&["rm", "--force", &self.name]);
         let left = leftovers::of_a_removed_pod(self);
         assert!(left.is_empty(), "{}: rm left behind:\n  {}", self.name, left.join("\n  "));
+    }
+}
+
+impl Case {
+    /// Every pod of the test's, whatever it is called and below whatever root in the case's folder.
+    fn remove_all(&self) {
+        let walk = walkdir::WalkDir::new(self.dir()).max_depth(4).into_iter();
+        let within = walk.filter_entry(|entry| entry.path() != self.rootfs()).flatten();
+        let folders = within.filter(|entry| entry.file_type().is_dir() && entry.file_name() == "pods");
+        for folder in folders.map(walkdir::DirEntry::into_path).collect::<Vec<_>>() {
+            let root = folder.parent().unwrap().display().to_string();
+            let pods = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let names = pods.filter_map(|entry| Some(entry.file_name().to_str()?.replacen('_', "/", 1)));
+            for pod in names.filter(|name| !name.starts_with('.')).collect::<Vec<_>>() {
+                // Where that fails, what is left is the failure's to tell.
+                let _ = self.command_within(&[], &["--root", &root], &["rm", "--force", &pod]).output();
+            }
+        }
     }
 }
 
@@ -350,11 +386,22 @@ impl Drop for Case {
                 let text = String::from_utf8_lossy(&text).chars().take(4000).collect::<String>();
                 eprintln!("{file}:\n{text}");
             }
-            self.barepod(&["rm", "--force", &self.name]);
+            self.remove_all();
         } else {
             self.nothing_left();
         }
     }
+}
+
+/// Whether barepod can have, and give its containers, so many open files here; said aloud where it can't.
+pub fn open_files_suffice(test: &str, needed: u64) -> bool {
+    let limit = std::env::var("BAREPOD_TEST_NOFILE").ok().and_then(|limit| limit.parse().ok());
+    let hard = limit.or(rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum).unwrap_or(u64::MAX);
+    let suffice = needed <= hard;
+    if !suffice {
+        println!("skipped: {test}: needs {needed} open files, and may have {hard}");
+    }
+    suffice
 }
 
 /// $BAREPOD_TEST_NOFILE: every barepod may have so many open files (scripts/nightly).
