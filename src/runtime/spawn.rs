@@ -373,17 +373,51 @@ pub(crate) fn await_end(pidfd: &OwnedFd) -> ExitStatus {
     reap(pidfd).ok().flatten().unwrap_or(ExitStatus::Unknown)
 }
 
-/// Process groups whose helper is gone from our books but whose members may still have to be reaped.
-static STRAYS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+/// A child, or children, whose helper is gone from our books and who may still have to be reaped. Until then a dead member
+/// of a container's pid namespace keeps that container's init from ending.
+enum Stray {
+    /// The members of a process group.
+    Group(i32),
+    /// A child that was told of, and that could not be held by a pidfd. It is ended where it is who was told of.
+    Child { pid: i32, is_it: Box<dyn Fn(&OwnedFd) -> bool + Send> },
+}
+
+impl Stray {
+    /// Whether there is nothing to be reaped any more.
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Group(group) => reap_group(*group),
+            Self::Child { pid, is_it } => match open_pidfd(*pid) {
+                Ok(pidfd) if is_child(&pidfd) && is_it(&pidfd) => {
+                    let _ = signal(&pidfd, libc::SIGKILL);
+                    !matches!(reap(&pidfd), Ok(None))
+                }
+                Ok(_) => true,
+                Err(cause) => cause.raw_os_error() == Some(libc::ESRCH),
+            },
+        }
+    }
+}
+
+static STRAYS: Mutex<Vec<Stray>> = Mutex::new(Vec::new());
+
+fn leave(stray: Stray) {
+    if !stray.is_gone() {
+        STRAYS.lock().unwrap_or_else(PoisonError::into_inner).push(stray);
+    }
+}
 
 /// Leaves a helper's process group to [`reap_strays`].
 pub(crate) fn leave_stray(group: i32) {
-    if !reap_group(group) {
-        STRAYS.lock().unwrap_or_else(PoisonError::into_inner).push(group);
-    }
+    leave(Stray::Group(group));
+}
+
+/// Leaves a child of which no pidfd could be had to [`reap_strays`], which ends it once `is_it` says that it is the one.
+pub(crate) fn leave_child(pid: i32, is_it: impl Fn(&OwnedFd) -> bool + Send + 'static) {
+    leave(Stray::Child { pid, is_it: Box::new(is_it) });
 }
 
 /// Reaps what failed and aborted creations left. To be called now and then, best at each SIGCHLD; cheap.
 pub fn reap_strays() {
-    STRAYS.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| !reap_group(*group));
+    STRAYS.lock().unwrap_or_else(PoisonError::into_inner).retain(|stray| !stray.is_gone());
 }

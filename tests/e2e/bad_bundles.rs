@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, merge, open_files_suffice, slow, wait, wait_for};
+use crate::harness::{Case, merge, open_files, slow, wait, wait_for};
 
 fn process(more: Value) -> Value {
     json!({ "process": more })
@@ -226,7 +226,7 @@ fn messages_name_field_and_cause() {
     // All at once are more than an emulated machine makes in the time that is waited for one.
     let all = [all(), of_resources()].concat();
     // Each container takes eight open files.
-    let few = slow() || !open_files_suffice("all bundles in one pod", 500);
+    let few = slow() || open_files() < 500;
     for some in all.chunks(if few { 6 } else { all.len() }) {
         say(some);
     }

@@ -52,7 +52,7 @@ fn the_manifest_overrides_the_bundle() {
 /// that is only to be read, and mounts and paths that every container has anyway.
 #[test]
 fn a_bundle_as_the_tools_write_it() {
-    if !open_files_suffice("runc-spec", 1024) {
+    if !open_files_suffice(1024) {
         return;
     }
     let Some(case) = Case::new("runc-spec") else { return };

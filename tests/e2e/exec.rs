@@ -189,7 +189,7 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
 /// What only a bundle can say: limits, umask, OOM score, capabilities set by set, a seccomp profile of its own.
 #[test]
 fn what_a_bundle_says_holds_for_what_is_run_in_it() {
-    if !open_files_suffice("exec-bundle", 1024) {
+    if !open_files_suffice(1024) {
         return;
     }
     for (name, pod) in [("exec-bundle", json!({})), ("exec-bundle-users", json!({"hostUsers": false}))] {

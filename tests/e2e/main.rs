@@ -29,6 +29,7 @@ mod events;
 mod eviction;
 mod exec;
 mod exit_codes;
+mod fault_calls;
 mod faults;
 mod hanging;
 mod harness;

@@ -31,7 +31,7 @@ fn told(case: &Case, config: &Value, script: &str) -> Vec<String> {
 /// process: user, umask, rlimits, ioPriority, scheduler; linux: personality, sysctl.
 #[test]
 fn the_process_is_as_the_bundle_says() {
-    if !open_files_suffice("oci-process", 1024) {
+    if !open_files_suffice(1024) {
         return;
     }
     let Some(case) = Case::new("oci-process") else { return };

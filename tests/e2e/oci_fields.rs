@@ -357,7 +357,7 @@ fn of_disks() -> Vec<Row> {
 
 #[test]
 fn each_is_read_back() {
-    if !open_files_suffice("oci-fields", 1024) {
+    if !open_files_suffice(1024) {
         return;
     }
     let Some(case) = Case::new("oci-fields") else { return };

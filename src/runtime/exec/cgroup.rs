@@ -36,6 +36,17 @@ pub(super) struct Entry {
     joins: Vec<PathBuf>,
 }
 
+impl Entry {
+    /// Whether a child of ours is in the leaf, dead or alive.
+    pub(super) fn has(&self, pid: i32, pidfd: &OwnedFd) -> bool {
+        let Some(name) = self.leaf.file_name().filter(|_| self.kind != Leaf::None) else { return true };
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let is_here = |line: &str| Path::new(line.strip_suffix(" (deleted)").unwrap_or(line)).file_name() == Some(name);
+        // v1 doesn't say any more where a dead process was.
+        text.lines().any(is_here) || (self.kind == Leaf::Freezer && spawn::has_ended(pidfd))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Leaf {
     Unified,
@@ -94,15 +105,6 @@ impl Place {
     /// For the helper.
     pub(super) fn entry(&self) -> &Entry {
         &self.entry
-    }
-
-    /// Whether a child of ours is in the leaf, dead or alive.
-    pub(super) fn has(&self, pid: i32, pidfd: &OwnedFd) -> bool {
-        let Some(name) = self.entry.leaf.file_name().filter(|_| self.entry.kind != Leaf::None) else { return true };
-        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let is_here = |line: &str| Path::new(line.strip_suffix(" (deleted)").unwrap_or(line)).file_name() == Some(name);
-        // v1 doesn't say any more where a dead process was.
-        text.lines().any(is_here) || (self.entry.kind == Leaf::Freezer && spawn::has_ended(pidfd))
     }
 
     /// SIGKILL to everything in the leaf, and to what it is forking at this moment.

@@ -57,7 +57,11 @@ impl Pause {
         File::from(report).read_to_string(&mut text)?;
         spawn::await_end(&parent.pidfd);
         match text.parse() {
-            Ok(pid) => Ok(Self { child: spawn::Child { pid, pidfd: spawn::open_pidfd(pid)? } }),
+            Ok(pid) => {
+                // It lives on whoever ends: nobody else would end it.
+                let pidfd = spawn::open_pidfd(pid).inspect_err(|_| spawn::leave_child(pid, |_| true))?;
+                Ok(Self { child: spawn::Child { pid, pidfd } })
+            }
             Err(_) => Err(io::Error::other(text)),
         }
     }

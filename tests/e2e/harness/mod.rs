@@ -393,13 +393,17 @@ impl Drop for Case {
     }
 }
 
-/// Whether barepod can have, and give its containers, so many open files here; said aloud where it can't.
-pub fn open_files_suffice(test: &str, needed: u64) -> bool {
+/// How many open files barepod can have, and give its containers, here.
+pub fn open_files() -> u64 {
     let limit = std::env::var("BAREPOD_TEST_NOFILE").ok().and_then(|limit| limit.parse().ok());
-    let hard = limit.or(rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum).unwrap_or(u64::MAX);
-    let suffice = needed <= hard;
+    limit.or(rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum).unwrap_or(u64::MAX)
+}
+
+/// Whether they are enough; skipped where not.
+pub fn open_files_suffice(needed: u64) -> bool {
+    let suffice = open_files() >= needed;
     if !suffice {
-        println!("skipped: {test}: needs {needed} open files, and may have {hard}");
+        crate::skips::skip(format!("needs {needed} open files"));
     }
     suffice
 }
