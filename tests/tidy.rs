@@ -8,6 +8,8 @@ mod allowed_cycles;
 mod cycles;
 #[path = "tidy/imports.rs"]
 mod imports;
+#[path = "tidy/layers.rs"]
+mod layers;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/skips.rs"]

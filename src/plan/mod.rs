@@ -14,14 +14,14 @@
 //! |---|---|---|
 //! | `facts` | values that come in: facts of the box, of an image, of a made sandbox; amounts and ids | |
 //! | `error` | what can keep a pod or a container from being planned | facts |
-//! | `identity` | which containers a pod has, and where they are in its manifest | error |
+//! | `identity` | which containers a pod has, and where they are in its manifest | |
 //! | `lifecycle` | the engine's `PodSpec`: kinds, restart policies, timings | error, identity |
 //! | `sandbox` | what all containers share: names, name resolution, namespaces, kernel parameters | facts, error, identity |
 //! | `inputs` | all that the config of one container depends on, for the submodules below | facts, error, identity, sandbox |
 //! | `resources` | requests and limits: sums, QoS class, cgroups, cpus, huge pages, disk, resizes | facts, error, identity, inputs |
 //! | `security` | users, capabilities, devices, hidden paths, seccomp, AppArmor, SELinux | facts, error, identity, inputs |
 //! | `process` | command, variables, downward API, what probes and hooks do | facts, error, identity, inputs, resources |
-//! | `files` | images, volumes, mounts | facts, error, identity, sandbox, inputs, resources, process |
+//! | `files` | images, volumes, mounts | facts, error, sandbox, inputs, resources, process |
 //! | `pod` | the plan of a pod | facts, error, identity, lifecycle, sandbox, resources, security, files |
 //! | `container` | the plan of one attempt of one container, with its OCI config | facts, error, identity, inputs, resources, security, process, files, pod |
 
