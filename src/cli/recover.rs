@@ -22,7 +22,7 @@ use crate::store::layout::Layout;
 use crate::store::ledger::{Remains, Stage};
 use crate::store::read::{self, Found, Life};
 use crate::store::{self, Error, PodStore, orphans};
-use crate::supervisor;
+use crate::supervisor::{self, saved::State};
 
 /// How long killed processes may take to die.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -246,12 +246,12 @@ fn settle(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
         eprintln!("warning: {error}");
         None
     });
-    let engine = found.state::<Engine>().unwrap_or_else(|error| {
+    let state = found.state::<State<'_>>().unwrap_or_else(|error| {
         eprintln!("warning: {error}");
         None
     });
     let loss = if store.ledger().is_of_another_boot() { Loss::Rebooted } else { Loss::Killed };
-    match (engine, pod) {
+    match (state.map(|state| state.engine.into_owned()), pod) {
         (Some(mut engine), pod) => {
             let mut actions = Vec::new();
             engine.step(supervisor::now(), Event::SupervisorLost, &mut actions);
@@ -265,7 +265,7 @@ fn settle(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
                 report::explain(&mut pod, loss);
                 store.write_pod(&pod)?;
             }
-            store.write_state(&engine)?;
+            store.write_state(&State::of_ended(&engine))?;
         }
         (None, Some(pod)) => {
             let now = jiff::Timestamp::now();

@@ -162,9 +162,9 @@ impl PodStore {
         atomic::replace(&self.dir, read::POD, pod)
     }
 
-    /// Replaces `state.json`, the engine as it is.
-    pub fn write_state<T: Serialize>(&self, engine: &T) -> Result<(), Error> {
-        atomic::replace(&self.dir, read::STATE, engine)
+    /// Replaces `state.json`, what there is to be known of engine and supervisor.
+    pub fn write_state<T: Serialize>(&self, state: &T) -> Result<(), Error> {
+        atomic::replace(&self.dir, read::STATE, state)
     }
 
     /// Appends one event. Equal ones are counted, similar ones combined, and none is dropped (R8.8).
@@ -208,6 +208,14 @@ impl PodStore {
         remove_tree(&log_dir)?;
         bury(&self.dir, &namespace, &name)
     }
+}
+
+/// Writes a file of one attempt, into its folder below the pod's.
+///
+/// # Errors
+/// Where the folder isn't there, or the disk refuses.
+pub fn write_attempt<T: Serialize>(folder: &Path, name: &str, state: &T) -> Result<(), Error> {
+    atomic::replace(folder, name, state)
 }
 
 /// Removes the folder of a pod whose `run` died before it wrote a ledger, and so before it made anything. Gives whether

@@ -85,7 +85,7 @@ impl Found {
         atomic::load(&self.dir, POD)
     }
 
-    /// `state.json`, the saved engine; `None` before it is first written.
+    /// `state.json`, what was saved of engine and supervisor; `None` before it is first written.
     pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         atomic::load(&self.dir, STATE)
     }

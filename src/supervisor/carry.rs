@@ -8,10 +8,10 @@ use barepod_engine::event::{ContainerEvent, CreateFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::audience::Sent;
-use super::slot::{self, Stage, StartTold};
+use super::output::Listener;
+use super::slot::{self, Creating, Image, Made, Present, RemovalOf, Removing, Shown, Stage, Start};
 use super::sources::{Interest, Token};
-use super::{Supervisor, now, timestamp};
-use crate::log::Stream;
+use super::{Supervisor, now};
 use crate::plan::{self, ContainerPlan, MountNamespaces};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
 use crate::runtime::image::Found;
@@ -41,8 +41,8 @@ impl Supervisor<'_> {
             ContainerAction::Create => self.create(container, attempt),
             ContainerAction::Start => self.start(container, attempt),
             ContainerAction::Signal(signal) => {
-                if let Stage::Present(present) = &self.slot(container).stage
-                    && let Err(error) = present.signal(signal)
+                if let Some(present) = self.slot(container).present()
+                    && let Err(error) = present.container.signal(signal)
                 {
                     self.audience.warn(&error.to_string());
                 }
@@ -75,8 +75,12 @@ impl Supervisor<'_> {
             }
         };
         match self.order_creation(container, attempt, &dirs, &mut creation) {
-            Ok(()) => self.slot(container).stage = Stage::Creating(Box::new(creation)),
-            Err(why) => self.abandon(container, attempt, Box::new(creation.abort()), why),
+            Ok(made) => {
+                let slot = self.slot(container);
+                slot.attempt = attempt;
+                slot.stage = Stage::Creating(Box::new(Creating { creation, made, outdated: false }));
+            }
+            Err(why) => self.abandon(container, attempt, creation.abort(), why),
         }
     }
 
@@ -86,30 +90,23 @@ impl Supervisor<'_> {
         attempt: Attempt,
         dirs: &AttemptDirs,
         creation: &mut Creation,
-    ) -> Result<(), (CreateFailure, String)> {
+    ) -> Result<Made, (CreateFailure, String)> {
         let fail = |cause: String| (CreateFailure::Create, cause);
         self.shrink_pod(container);
         let mut plan = self.plan_container(container, attempt, dirs)?;
         let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
-        creation.order(&plan, filter.as_deref()).map_err(|error| fail(error.to_string()))?;
+        creation
+            .order(&plan, filter.as_ref().map(|compiled| &compiled.filter))
+            .map_err(|error| fail(error.to_string()))?;
         self.sources
             .add(creation.fd(), Token::Creation(container), Interest::Readable)
             .and_then(|()| self.sources.add(creation.helper_pidfd(), Token::Creation(container), Interest::Readable))
             .map_err(|errno| fail(format!("epoll_ctl: {errno}")))?;
         let resources = plan::pod_container(&self.pod.manifest, container).manifest.resources.clone();
-        let slot = self.slot(container);
-        slot.attempt = attempt;
-        slot.outdated = false;
-        slot.resources = resources;
-        slot.start_asked = None;
-        slot.start_told = StartTold::No;
-        slot.exit_waits = false;
-        slot.ran = None;
-        slot.termination_log = Some(dirs.data.join(TERMINATION_LOG));
-        slot.user = plan.spec.process().as_ref().map(|process| slot::user(process.user()));
-        slot.process = plan.spec.process().clone();
-        slot.filter = filter;
-        Ok(())
+        let process = plan.spec.process().clone();
+        let user = process.as_ref().map(|process| slot::user(process.user()));
+        self.slot(container).shown = Shown { resources, user };
+        Ok(Made { process, filter, termination_log: dirs.data.join(TERMINATION_LOG) })
     }
 
     /// What there is of an attempt that won't be made goes first: the next one comes after that is told.
@@ -117,17 +114,16 @@ impl Supervisor<'_> {
         &mut self,
         container: ContainerIndex,
         attempt: Attempt,
-        removal: Box<Removal>,
-        why: (CreateFailure, String),
+        removal: Removal,
+        (failure, why): (CreateFailure, String),
     ) {
         let slot = self.slot(container);
         slot.attempt = attempt;
-        slot.unmade = Some(why);
-        slot.stage = Stage::Removing(removal);
+        slot.stage = Stage::Removing(Box::new(Removing { removal, of: RemovalOf::Unmade(failure, why) }));
         self.removals.push_back((container, attempt));
     }
 
-    fn attempt_dirs(&self, container: ContainerIndex, attempt: Attempt) -> AttemptDirs {
+    pub(super) fn attempt_dirs(&self, container: ContainerIndex, attempt: Attempt) -> AttemptDirs {
         let below = |folder: &Path| folder.join("containers").join(self.name(container)).join(attempt.0.to_string());
         AttemptDirs { state: below(&self.pod.dirs.state), data: below(&self.pod.dirs.data) }
     }
@@ -139,7 +135,9 @@ impl Supervisor<'_> {
         dirs: &AttemptDirs,
     ) -> Result<ContainerPlan, (CreateFailure, String)> {
         let fail = |message: String| (CreateFailure::Create, message);
-        let found = self.slot(container).image.take().ok_or_else(|| fail("its image was not looked for".to_owned()))?;
+        let Image::Known(found) = std::mem::take(&mut self.slot(container).image) else {
+            return Err(fail("its image was not looked for".to_owned()));
+        };
         let Found { facts: image, profile, .. } = found.map_err(|refusal| fail(refusal.message))?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
@@ -169,15 +167,15 @@ impl Supervisor<'_> {
 
     fn start(&mut self, container: ContainerIndex, attempt: Attempt) {
         let slot = &mut self.slots[usize::from(container.0)];
-        let Stage::Present(present) = &mut slot.stage else { return };
-        slot.start_asked = Some(now().monotonic);
+        let Some(Present { container: present, start, .. }) = slot.present_mut() else { return };
+        *start = Start::Asked { at: now().monotonic, exit_waits: false };
         let begun = present.start().map_err(|error| error.to_string()).and_then(|()| {
             self.sources
                 .add(present.start_fd(), Token::Start(container), Interest::Readable)
                 .map_err(|errno| format!("epoll_ctl: {errno}"))
         });
         if let Err(message) = begun {
-            slot.start_told = StartTold::Failed;
+            *start = Start::Failed;
             self.answer(container, attempt, ContainerEvent::StartFailed { message });
         }
     }
@@ -187,13 +185,13 @@ impl Supervisor<'_> {
         let slot = self.slot(container);
         let result: Result<(), ContainerError> = match std::mem::take(&mut slot.stage) {
             Stage::Present(present) => {
-                let result = present.kill();
+                let result = present.container.kill();
                 slot.stage = Stage::Present(present);
                 result
             }
-            Stage::Creating(creation) => {
+            Stage::Creating(creating) => {
                 let why = (CreateFailure::Create, "it was ended while it was being made".to_owned());
-                self.abandon(container, attempt, Box::new(creation.abort()), why);
+                self.abandon(container, attempt, creating.creation.abort(), why);
                 Ok(())
             }
             other @ (Stage::Absent | Stage::Removing(_)) => {
@@ -209,55 +207,49 @@ impl Supervisor<'_> {
 
     /// Takes a removal a piece further; there may be more.
     pub(super) fn remove(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let mut removal = match std::mem::take(&mut self.slot(container).stage) {
-            Stage::Present(present) => Box::new(Removal::begin(*present)),
-            Stage::Removing(removal) => removal,
-            Stage::Absent | Stage::Creating(_) => return self.removed(container, attempt),
+        let mut removing = match std::mem::take(&mut self.slot(container).stage) {
+            Stage::Present(present) => {
+                let Present { container, output, .. } = *present;
+                Box::new(Removing { removal: Removal::begin(container), of: RemovalOf::Made(output) })
+            }
+            Stage::Removing(removing) => removing,
+            Stage::Absent | Stage::Creating(_) => return self.answer(container, attempt, ContainerEvent::Removed),
         };
+        let removal = &mut removing.removal;
         if removal.advance() {
             self.removals.push_back((container, attempt));
         } else if removal.outcome().is_some() {
-            return self.finish_removal(container, attempt, *removal);
+            return self.finish_removal(container, attempt, *removing);
         } else if let Some(pidfd) = removal.pidfd()
             && let Err(errno) = self.sources.add(pidfd, Token::Removal(container), Interest::Readable)
         {
             self.audience.warn(&format!("epoll_ctl: {errno}"));
-            return self.removed(container, attempt);
+            return self.removed(container, attempt, removing.of);
         }
-        self.slot(container).stage = Stage::Removing(removal);
+        self.slot(container).stage = Stage::Removing(removing);
     }
 
     /// A removal that has an outcome.
-    pub(super) fn finish_removal(&mut self, container: ContainerIndex, attempt: Attempt, mut removal: Removal) {
+    pub(super) fn finish_removal(&mut self, container: ContainerIndex, attempt: Attempt, removing: Removing) {
+        let Removing { mut removal, of } = removing;
         for error in removal.outcome().unwrap_or_default() {
             self.audience.warn(&error.to_string());
         }
         reap_strays();
-        self.removed(container, attempt);
+        self.removed(container, attempt, of);
     }
 
-    /// All of an attempt is gone: nothing more can come out of its pipes.
-    pub(super) fn removed(&mut self, container: ContainerIndex, attempt: Attempt) {
-        if let Some((failure, message)) = self.slot(container).unmade.take() {
-            return self.answer(container, attempt, ContainerEvent::CreateFailed { failure, message });
-        }
-        self.drain(container);
-        let now = timestamp(now().wall);
-        let slot = &mut self.slots[usize::from(container.0)];
-        slot.stdout = None;
-        slot.stderr = None;
-        let audience = &mut *self.audience;
-        if let Some(mut log) = slot.log.take() {
-            for stream in [Stream::Stdout, Stream::Stderr] {
-                log.end(stream, now, &mut |stream, line| audience.line(container, stream, line));
+    /// All of an attempt is gone.
+    fn removed(&mut self, container: ContainerIndex, attempt: Attempt, of: RemovalOf) {
+        let event = match of {
+            RemovalOf::Unmade(failure, message) => ContainerEvent::CreateFailed { failure, message },
+            RemovalOf::Made(output) => {
+                let name = &self.pod.plan.lifecycle.containers[usize::from(container.0)].name;
+                output.end(&mut Listener { container, name, audience: self.audience, records: &mut self.records });
+                self.records_are_to_be_written();
+                ContainerEvent::Removed
             }
-            if log.lost() > 0 {
-                let (bytes, path) = (log.lost(), log.path().display());
-                let message = format!("{path}: {bytes} bytes of what the container printed could not be written");
-                audience.warn(&message);
-                self.record_lost_log(container, format!("Log {message}"));
-            }
-        }
-        self.answer(container, attempt, ContainerEvent::Removed);
+        };
+        self.answer(container, attempt, event);
     }
 }

@@ -19,6 +19,11 @@ pub fn now() -> Now {
     }
 }
 
+/// The wall clock as files and tables have it.
+pub fn timestamp(wall: WallTime) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(wall.as_unix_nanos())).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
 /// How long after a step that left something overdue the next one comes.
 const OVERDUE: Duration = Duration::from_millis(100);
 

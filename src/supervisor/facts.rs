@@ -1,24 +1,19 @@
 //! Descriptors that became ready, as facts for the engine.
 
-use std::os::fd::AsFd;
+use std::cell::OnceCell;
 use std::time::Duration;
 
-use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
 use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
-use super::persist::Unwritten;
-use super::slot::{Stage, StartTold};
+use super::output::{Listener, Output};
+use super::slot::{Creating, Made, Present, Stage, Start};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::{Admitted, Request};
-use crate::log::{ContainerLog, Stream};
+use crate::log::ContainerLog;
 use crate::plan;
 use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
-
-/// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
-/// unless somebody else goes on writing.
-const LAST_READS: usize = 32;
 
 /// How long nobody is let in who can't be let in now.
 const DEAF: Duration = Duration::from_millis(250);
@@ -53,9 +48,9 @@ impl Supervisor<'_> {
             Token::Creation(container) => self.creation_moved(container),
             Token::Start(container) => self.start_moved(container),
             Token::Exit(container) => self.exited(container),
-            Token::Output(container, stream) => {
-                self.pump(container, stream);
-            }
+            Token::Output(container, stream) => self.with_output(container, |output, to| {
+                output.pump(stream, to);
+            }),
             Token::Removal(container) => self.removal_moved(container),
             Token::Handler(container, asker) => self.handler_moved(container, asker),
             Token::HandlerAlarm(container, asker) => self.handler_late(container, asker),
@@ -110,27 +105,30 @@ impl Supervisor<'_> {
         let slot = self.slot(container);
         let attempt = slot.attempt;
         // A helper that reported and then ended makes two descriptors ready: the first did it all.
-        let creation = match std::mem::take(&mut slot.stage) {
-            Stage::Creating(creation) => creation,
+        let creating = match std::mem::take(&mut slot.stage) {
+            Stage::Creating(creating) => creating,
             other @ (Stage::Absent | Stage::Present(_) | Stage::Removing(_)) => {
                 slot.stage = other;
                 return;
             }
         };
+        let Creating { creation, made, outdated } = *creating;
         let event = match creation.advance() {
             (Some(creation), _) => {
-                slot.stage = Stage::Creating(Box::new(creation));
+                slot.stage = Stage::Creating(Box::new(Creating { creation, made, outdated }));
                 return;
             }
             (None, Progress::Created(present)) => {
                 let container_id = format!("barepod://{}", present.id());
-                self.admit_container(container, attempt, *present);
-                self.catch_up(container);
+                self.admit_container(container, attempt, *present, made);
+                if outdated {
+                    self.catch_up(container);
+                }
                 ContainerEvent::Created { container_id }
             }
             (None, Progress::Failed(error, removal)) => {
                 let failure = if error.is_config() { CreateFailure::Config } else { CreateFailure::Create };
-                self.abandon(container, attempt, removal, (failure, error.to_string()));
+                self.abandon(container, attempt, *removal, (failure, error.to_string()));
                 return;
             }
             (None, Progress::Pending) => return,
@@ -140,57 +138,35 @@ impl Supervisor<'_> {
     }
 
     /// A container that was just made: its end and its output are waited for.
-    fn admit_container(&mut self, container: ContainerIndex, attempt: Attempt, mut present: Container) {
-        for warning in present.warnings() {
+    fn admit_container(&mut self, container: ContainerIndex, attempt: Attempt, mut made: Container, with: Made) {
+        for warning in made.warnings() {
             self.audience.warn(warning);
         }
-        let mut failed = self.sources.add(present.pidfd(), Token::Exit(container), Interest::Readable).err();
-        let output = present.take_output();
-        if let Some((stdout, stderr)) = &output {
-            for (fd, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
-                failed = failed.or(self.sources.add(fd, Token::Output(container, stream), Interest::Readable).err());
-            }
-        }
-        if let Some(errno) = failed {
+        let watched = self.sources.add(made.pidfd(), Token::Exit(container), Interest::Readable);
+        let log =
+            ContainerLog::create(&self.store.ledger().log_dir, self.name(container), attempt.0, timestamp(now().wall));
+        let output = Output::new(made.take_output(), log);
+        if let Err(errno) = watched.and(output.listen(&self.sources, container, self.listening)) {
             self.audience.warn(&format!("epoll_ctl: {errno}"));
         }
-        let name = self.name(container).to_owned();
-        let log = ContainerLog::create(&self.store.ledger().log_dir, &name, attempt.0, timestamp(now().wall));
-        let slot = self.slot(container);
-        slot.log = Some(log);
-        (slot.stdout, slot.stderr) = output.unzip();
-        slot.stage = Stage::Present(Box::new(present));
-        self.tell_log_news(container);
-    }
-
-    /// Whether its log can't be written, or can be again.
-    fn tell_log_news(&mut self, container: ContainerIndex) {
-        if let Some(news) = self.slot(container).log.as_mut().and_then(ContainerLog::news) {
-            let name = self.name(container).to_owned();
-            self.audience.warn(&format!("container {name:?}: log {news}"));
-            self.record_lost_log(container, format!("Log {news}"));
-        }
-    }
-
-    /// For who asks for it later: a log doesn't show what is missing in it.
-    pub(super) fn record_lost_log(&mut self, container: ContainerIndex, message: String) {
-        self.records.push(EventRecord {
-            time: now().wall,
-            severity: Severity::Warning,
-            reason: EventReason::FailedWriteLog,
-            container: Some(container),
-            message,
-        });
-        self.unwritten = Unwritten::Events;
+        let present = Present {
+            container: made,
+            made: with,
+            output,
+            start: Start::NotAsked,
+            ran: None,
+            process: OnceCell::new(),
+            saved: false,
+        };
+        self.slot(container).stage = Stage::Present(Box::new(present));
+        self.with_output(container, Output::tell_news);
     }
 
     fn start_moved(&mut self, container: ContainerIndex) {
         let slot = &mut self.slots[usize::from(container.0)];
         let attempt = slot.attempt;
-        let Stage::Present(present) = &mut slot.stage else { return };
-        if slot.start_told != StartTold::No {
-            return;
-        }
+        let Some(Present { container: present, start, .. }) = slot.present_mut() else { return };
+        let Start::Asked { at, exit_waits } = *start else { return };
         let Some(outcome) = present.start_outcome() else {
             // The program runs, hooks of its bundle don't end yet: it is they who are waited for.
             if let Some(hooks) = present.poststart_fd() {
@@ -201,15 +177,11 @@ impl Supervisor<'_> {
             }
             return;
         };
-        slot.start_told = if outcome.is_ok() { StartTold::Started } else { StartTold::Failed };
-        let exit_waits = std::mem::take(&mut slot.exit_waits);
+        *start = if outcome.is_ok() { Start::Started { at } } else { Start::Failed };
         self.sources.remove(present.start_fd());
         let event = match outcome {
             Ok(()) => ContainerEvent::Started,
-            Err(error) => {
-                slot.start_asked = None;
-                ContainerEvent::StartFailed { message: error.to_string() }
-            }
+            Err(error) => ContainerEvent::StartFailed { message: error.to_string() },
         };
         self.grown |= self.mains_run();
         reap_strays();
@@ -227,22 +199,19 @@ impl Supervisor<'_> {
 
     fn exited(&mut self, container: ContainerIndex) {
         // Whether the program ran at all is known by now, and is to be told first.
-        if self.slot(container).start_asked.is_some() {
-            self.start_moved(container);
-        }
+        self.start_moved(container);
         let slot = &mut self.slots[usize::from(container.0)];
         let attempt = slot.attempt;
-        let Stage::Present(present) = &mut slot.stage else { return };
-        if slot.start_told == StartTold::Failed {
+        let Some(Present { container: present, start, ran, .. }) = slot.present_mut() else { return };
+        match start {
             // Nothing has run that could exit: 255 or a signal would be the init's, not the program's.
-            self.sources.remove(present.pidfd());
-            return;
-        }
-        if present.poststart_fd().is_some() {
-            // Its start isn't over before they are: its end is told after that.
-            slot.exit_waits = true;
-            self.sources.remove(present.pidfd());
-            return;
+            Start::Failed => return self.sources.remove(present.pidfd()),
+            // Its start isn't over before hooks of its bundle are: its end is told after that.
+            Start::Asked { exit_waits, .. } if present.poststart_fd().is_some() => {
+                *exit_waits = true;
+                return self.sources.remove(present.pidfd());
+            }
+            Start::NotAsked | Start::Asked { .. } | Start::Started { .. } => {}
         }
         let Some(status) = present.exit() else { return };
         self.sources.remove(present.pidfd());
@@ -252,32 +221,32 @@ impl Supervisor<'_> {
             ExitStatus::Signal(signal) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
             ExitStatus::Unknown => Exit::Unknown,
         };
-        slot.ran = slot.start_asked.map(|asked| now().monotonic.since(asked));
-        self.drain(container);
+        *ran = start.asked_at().map(|asked| now().monotonic.since(asked));
+        self.with_output(container, Output::drain);
         let message = self.termination_message(container, exit);
         self.answer(container, attempt, ContainerEvent::Exited { exit, oom_killed, message });
         self.end_handlers(container);
     }
 
     fn termination_message(&self, container: ContainerIndex, exit: Exit) -> String {
-        let slot = &self.slots[usize::from(container.0)];
+        let Some(present) = self.slots[usize::from(container.0)].present() else { return String::new() };
         let policy = termination_message::policy(plan::pod_container(&self.pod.manifest, container).manifest);
-        let log = slot.log.as_ref().map(ContainerLog::path);
-        termination_message::read(policy, slot.termination_log.as_deref(), log, exit)
+        termination_message::read(policy, &present.made.termination_log, present.output.log().path(), exit)
     }
 
     fn removal_moved(&mut self, container: ContainerIndex) {
         let slot = self.slot(container);
         let attempt = slot.attempt;
         match std::mem::take(&mut slot.stage) {
-            Stage::Removing(mut removal) => {
-                if removal.outcome().is_some() {
-                    return self.finish_removal(container, attempt, *removal);
+            Stage::Removing(mut removing) => {
+                if removing.removal.outcome().is_some() {
+                    return self.finish_removal(container, attempt, *removing);
                 }
-                let watched = removal
+                let watched = removing
+                    .removal
                     .pidfd()
                     .map(|pidfd| self.sources.add_if_new(pidfd, Token::Removal(container), Interest::Readable));
-                self.slot(container).stage = Stage::Removing(removal);
+                self.slot(container).stage = Stage::Removing(removing);
                 if let Some(Err(errno)) = watched {
                     self.audience.warn(&format!("epoll_ctl: {errno}"));
                 }
@@ -286,44 +255,13 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Reads what a stream holds now; `false` where there was nothing.
-    fn pump(&mut self, container: ContainerIndex, stream: Stream) -> bool {
-        let now = timestamp(now().wall);
-        let slot = &mut self.slots[usize::from(container.0)];
-        let (fd, log) = match stream {
-            Stream::Stdout => (&mut slot.stdout, &mut slot.log),
-            Stream::Stderr => (&mut slot.stderr, &mut slot.log),
-        };
-        let (Some(open), Some(log)) = (fd.as_ref(), log.as_mut()) else {
-            *fd = None;
-            return false;
-        };
-        let audience = &mut *self.audience;
-        let pumped = log.pump(stream, open.as_fd(), now, &mut |stream, line| audience.line(container, stream, line));
-        let read = match pumped {
-            Ok(pump) => {
-                if pump.eof {
-                    *fd = None;
-                }
-                pump.bytes > 0
-            }
-            Err(error) => {
-                self.audience.warn(&error.to_string());
-                *fd = None;
-                false
-            }
-        };
-        self.tell_log_news(container);
-        read
-    }
-
-    /// Reads the last that a container that has ended printed.
-    pub(super) fn drain(&mut self, container: ContainerIndex) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let mut reads = 0;
-            while reads < LAST_READS && self.pump(container, stream) {
-                reads += 1;
-            }
+    /// What is done with the output of an attempt that was made and isn't gone.
+    pub(super) fn with_output(&mut self, container: ContainerIndex, act: impl FnOnce(&mut Output, &mut Listener<'_>)) {
+        let index = usize::from(container.0);
+        if let Some(output) = self.slots[index].output_mut() {
+            let name = &self.pod.plan.lifecycle.containers[index].name;
+            act(output, &mut Listener { container, name, audience: self.audience, records: &mut self.records });
+            self.records_are_to_be_written();
         }
     }
 }

@@ -6,21 +6,30 @@ use oci_spec::runtime::{LinuxSeccomp, Spec};
 
 use crate::runtime::seccomp::{Filter, SeccompError};
 
-/// Compiled filters by their profiles. A pod has a few at most.
+/// A profile and what it was compiled to.
+#[derive(Debug)]
+pub struct Compiled {
+    /// As the container's config had it.
+    pub profile: LinuxSeccomp,
+    /// As the kernel takes it.
+    pub filter: Filter,
+}
+
+/// All of a pod: a few at most.
 #[derive(Debug, Default)]
-pub struct Filters(Vec<(LinuxSeccomp, Rc<Filter>)>);
+pub struct Filters(Vec<Rc<Compiled>>);
 
 impl Filters {
     /// Takes the profile out of a config and gives its filter.
-    pub fn take(&mut self, spec: &mut Spec) -> Result<Option<Rc<Filter>>, SeccompError> {
+    pub fn take(&mut self, spec: &mut Spec) -> Result<Option<Rc<Compiled>>, SeccompError> {
         let Some(linux) = spec.linux_mut() else { return Ok(None) };
         let Some(profile) = linux.seccomp().clone() else { return Ok(None) };
         linux.set_seccomp(None);
-        if let Some((_, filter)) = self.0.iter().find(|(known, _)| *known == profile) {
-            return Ok(Some(Rc::clone(filter)));
+        if let Some(known) = self.0.iter().find(|known| known.profile == profile) {
+            return Ok(Some(Rc::clone(known)));
         }
-        let filter = Rc::new(Filter::new(&profile)?);
-        self.0.push((profile, Rc::clone(&filter)));
-        Ok(Some(filter))
+        let compiled = Rc::new(Compiled { filter: Filter::new(&profile)?, profile });
+        self.0.push(Rc::clone(&compiled));
+        Ok(Some(compiled))
     }
 }

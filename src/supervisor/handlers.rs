@@ -8,7 +8,7 @@ use barepod_engine::event::{ContainerEvent, HookResult, ProbeResult};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::clock::Alarm;
-use super::slot::Stage;
+use super::slot::Made;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
 use crate::plan::{self, Asker, Call, Handler, Names};
@@ -131,15 +131,15 @@ impl Supervisor<'_> {
     }
 
     fn begin_exec(&self, container: ContainerIndex, command: &[String]) -> Result<Exec, Try> {
-        let slot = &self.slots[usize::from(container.0)];
-        let (Stage::Present(present), Some(process)) = (&slot.stage, &slot.process) else { return Err(Try::Gone) };
-        let mut process = process.clone();
+        let present = self.slots[usize::from(container.0)].present().ok_or(Try::Gone)?;
+        let Made { process, filter, .. } = &present.made;
+        let mut process = process.clone().ok_or(Try::Gone)?;
         process.set_args(Some(command.to_vec()));
         let request = ExecRequest {
-            pid: present.pid(),
-            init: present.pidfd(),
+            pid: present.container.pid(),
+            init: present.container.pidfd(),
             process: &process,
-            filter: slot.filter.as_deref(),
+            filter: filter.as_ref().map(|compiled| &compiled.filter),
             stdio: Stdio::Capture { limit: OUTPUT },
         };
         Exec::begin(request).map_err(|error| match error {
@@ -203,10 +203,7 @@ impl Supervisor<'_> {
     }
 
     fn is_ending(&self, container: ContainerIndex) -> bool {
-        match &self.slots[usize::from(container.0)].stage {
-            Stage::Present(present) => present.is_ending(),
-            Stage::Absent | Stage::Creating(_) | Stage::Removing(_) => true,
-        }
+        self.slots[usize::from(container.0)].present().is_none_or(|present| present.container.is_ending())
     }
 
     /// Its time is up.

@@ -4,6 +4,7 @@ use barepod_engine::event::{ContainerEvent, ImageFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::Supervisor;
+use super::slot::Image;
 use super::sources::{Interest, Token};
 use crate::plan;
 use crate::runtime::container::reap_strays;
@@ -23,20 +24,17 @@ impl Supervisor<'_> {
             Ok(search)
         });
         match begun {
-            Ok(search) => self.slot(container).search = Some((attempt, search)),
+            Ok(search) => self.slot(container).image = Image::Sought(attempt, search),
             Err(cause) => self.no_image(container, attempt, format!("the helper that looks for it: {cause}")),
         }
     }
 
     /// The helper has something to say, or has died.
     pub(super) fn image_moved(&mut self, container: ContainerIndex) {
-        let Some((attempt, mut search)) = self.slot(container).search.take() else { return };
-        let Some(outcome) = search.outcome() else {
-            self.slot(container).search = Some((attempt, search));
-            return;
-        };
-        self.sources.remove(search.fd());
-        drop(search);
+        let Image::Sought(attempt, search) = &mut self.slot(container).image else { return };
+        let Some(outcome) = search.outcome() else { return };
+        let attempt = *attempt;
+        self.forget_search(container);
         reap_strays();
         match outcome {
             Ok(found) => self.image_found(container, attempt, found),
@@ -46,10 +44,15 @@ impl Supervisor<'_> {
 
     /// Nobody wants it any more.
     pub(super) fn give_up_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let search = self.slot(container).search.take_if(|(asked, _)| *asked == attempt);
-        if let Some((_, search)) = search {
-            self.sources.remove(search.fd());
+        if matches!(self.slot(container).image, Image::Sought(asked, _) if asked == attempt) {
+            self.forget_search(container);
             self.no_image(container, attempt, "it was given up while it was looked for".to_owned());
+        }
+    }
+
+    fn forget_search(&mut self, container: ContainerIndex) {
+        if let Image::Sought(_, search) = std::mem::take(&mut self.slot(container).image) {
+            self.sources.remove(search.fd());
         }
     }
 
@@ -78,7 +81,7 @@ impl Supervisor<'_> {
                 }
             },
         };
-        self.slot(container).image = Some(found);
+        self.slot(container).image = Image::Known(found);
         self.answer(container, attempt, event);
     }
 }

@@ -13,9 +13,11 @@ mod filters;
 mod handlers;
 mod images;
 mod notice;
+mod output;
 mod persist;
 mod resize;
 mod sandbox;
+pub mod saved;
 mod slot;
 mod sources;
 mod storage;
@@ -30,11 +32,11 @@ use barepod_engine::action::{Action, EventRecord};
 use barepod_engine::event::{ContainerEvent, Event};
 use barepod_engine::spec::{Attempt, ContainerIndex, ContainerSpec, PodSpec};
 use barepod_engine::status::PodStatus;
-use barepod_engine::time::{Instant, WallTime};
+use barepod_engine::time::Instant;
 use k8s_openapi::api::core::v1;
 
 pub use audience::{Audience, Sent};
-pub use clock::now;
+pub use clock::{now, timestamp};
 
 use crate::control;
 use crate::plan::storage::StorageLimits;
@@ -50,7 +52,7 @@ use clock::Alarm;
 use filters::Filters;
 use handlers::Handlers;
 use notice::Notice;
-use persist::Unwritten;
+use persist::{Saved, Unwritten};
 use sandbox::Leaving;
 use slot::Slot;
 use sources::{Interest, Patience, Signals, Sources, Token};
@@ -146,8 +148,9 @@ pub struct Supervisor<'a> {
     records: Vec<EventRecord>,
     /// Whether output is left in its pipes until the audience has room.
     listening: bool,
-    /// What is on disk.
+    /// The status that is on disk, and the state.
     written: Option<PodStatus>,
+    saved: Saved,
     finished: Option<u8>,
     /// SIGINTs so far.
     interrupts: u32,
@@ -225,6 +228,7 @@ impl<'a> Supervisor<'a> {
             records: Vec::new(),
             listening: true,
             written: None,
+            saved: Saved::default(),
             finished: None,
             interrupts: 0,
             pod_shrinks: None,
@@ -370,7 +374,7 @@ impl<'a> Supervisor<'a> {
             self.audience.asked_to_stop();
         }
         if let Event::Container { container, event: ContainerEvent::Exited { exit, oom_killed, .. }, .. } = event {
-            let ran = self.slots[usize::from(container.0)].ran;
+            let ran = self.slots[usize::from(container.0)].present().and_then(|present| present.ran);
             self.audience.exited(*container, *exit, *oom_killed, ran);
         }
     }
@@ -412,11 +416,6 @@ pub fn open_files(pod: &PodSpec) -> u64 {
 fn clients(pod: &PodSpec) -> usize {
     let left = limits::raise_open_files().saturating_sub(open_files(pod));
     usize::try_from(left.max(FEWEST_CLIENTS)).unwrap_or(usize::MAX).min(control::CLIENTS)
-}
-
-/// The wall clock as files and tables have it.
-pub fn timestamp(wall: WallTime) -> jiff::Timestamp {
-    jiff::Timestamp::from_nanosecond(i128::from(wall.as_unix_nanos())).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 impl SupervisorError {

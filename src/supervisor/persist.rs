@@ -1,18 +1,33 @@
 //! What became of it, on disk: after each round of the loop, when the reactions to what happened are out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::slot::Slot;
-use super::{Supervisor, sources};
-use crate::log::Stream;
+use barepod_engine::spec::ContainerIndex;
+use barepod_engine::time::Instant;
+
+use super::saved::{ATTEMPT, AttemptState, ContainerState, State, VERSION};
+use super::slot::{ProcessState, Slot};
+use super::{Supervisor, now, sources};
 use crate::report;
 use crate::runtime::sweep::{self, SweepRequest};
-use crate::store::Error;
 use crate::store::ledger::Remains;
+use crate::store::{self, Error};
 
 /// What a run exits with whose pod succeeded and is not all gone: barepod's own failure.
 const OWN_FAILURE: u8 = 125;
+
+/// Between two states on disk that differ in what nobody sees.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What `state.json` has.
+#[derive(Default)]
+pub(super) struct Saved {
+    containers: Vec<ContainerState>,
+    /// Since when; `None`: there is none.
+    at: Option<Instant>,
+}
 
 /// What is not on disk yet. Written in this order, one part at a time, as something may happen meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +35,9 @@ pub(super) enum Unwritten {
     Nothing,
     /// New Kubernetes Events, and all that follows.
     Events,
-    /// The engine's state and the status, if that has changed.
+    /// The state of engine and supervisor, and what attempts were made with that are new.
     State,
-    /// The status.
+    /// The status, where it has changed.
     Status,
 }
 
@@ -40,15 +55,22 @@ impl Supervisor<'_> {
             Unwritten::Nothing => return,
             Unwritten::Events => (Unwritten::State, self.write_events()),
             // Before the status: whoever finds that can go on from here.
-            Unwritten::State => match self.written.as_ref() == Some(&self.engine.status()) {
-                true => (Unwritten::Nothing, Ok(())),
-                false => (Unwritten::Status, self.store.write_state(&self.engine)),
+            Unwritten::State => match self.write_new_attempt() {
+                Some(written) => (Unwritten::State, written),
+                None => (Unwritten::Status, self.write_state()),
             },
             Unwritten::Status => (Unwritten::Nothing, self.write_status()),
         };
         self.unwritten = rest;
         if let Err(error) = written {
             self.audience.warn(&error.to_string());
+        }
+    }
+
+    /// Where there are any: of what the engine isn't told.
+    pub(super) fn records_are_to_be_written(&mut self) {
+        if !self.records.is_empty() {
+            self.unwritten = Unwritten::Events;
         }
     }
 
@@ -62,13 +84,52 @@ impl Supervisor<'_> {
         result
     }
 
+    /// What neither the status nor the containers' stages show are counts and due times of probes: a pod with many writes
+    /// them once in a while.
+    fn write_state(&mut self) -> Result<(), Error> {
+        let state = self.state();
+        let shown = self.written.as_ref() != Some(&self.engine.status()) || self.saved.containers != state.containers;
+        let time = now().monotonic;
+        if !shown && self.saved.at.is_some_and(|at| time.since(at) < PAUSE) {
+            return Ok(());
+        }
+        let written = self.store.write_state(&state);
+        self.saved = Saved { containers: state.containers, at: Some(time) };
+        written
+    }
+
+    /// All that `state.json` has.
+    fn state(&self) -> State<'_> {
+        State {
+            version: VERSION,
+            engine: Cow::Borrowed(&self.engine),
+            sandbox: self.sandbox.as_ref().and_then(|sandbox| sandbox.pause_pid()).map(ProcessState::of),
+            containers: self.slots.iter().map(ContainerState::of).collect(),
+            pod_shrinks: self.pod_shrinks,
+        }
+    }
+
+    /// Writes down what an attempt was made with that is new; `None`: there is none. A disk that refuses is asked once.
+    fn write_new_attempt(&mut self) -> Option<Result<(), Error>> {
+        let index = self.slots.iter().position(|slot| slot.present().is_some_and(|present| !present.saved))?;
+        let container = ContainerIndex(u16::try_from(index).ok()?);
+        let attempt = self.slots[index].attempt;
+        let folder = self.attempt_dirs(container, attempt).state;
+        let present = self.slots[index].present_mut()?;
+        present.saved = true;
+        Some(store::write_attempt(&folder, ATTEMPT, &AttemptState::of(present)))
+    }
+
     fn write_status(&mut self) -> Result<(), Error> {
         let status = self.engine.status();
+        if self.written.as_ref() == Some(&status) {
+            return Ok(());
+        }
         let facts = report::StatusFacts {
             host_ips: self.pod.node.host_ips.clone(),
             pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.pod_ips().to_vec()).unwrap_or_default(),
-            resources: self.of_slots(|slot| slot.resources.clone()),
-            users: self.of_slots(|slot| slot.user.clone()),
+            resources: self.of_slots(|slot| slot.shown.resources.clone()),
+            users: self.of_slots(|slot| slot.shown.user.clone()),
             qos_class: crate::plan::resources::qos_class(&self.pod.manifest).to_owned(),
         };
         let written = self.store.write_pod(&report::status::v1(&self.pod.manifest, &status, &facts));
@@ -120,18 +181,11 @@ impl Supervisor<'_> {
             return;
         }
         self.listening = room;
-        for container in self.pod.plan.lifecycle.containers.iter().enumerate().map(|(index, _)| index) {
-            let slot = &self.slots[container];
-            let Ok(index) = u16::try_from(container) else { continue };
-            let index = barepod_engine::spec::ContainerIndex(index);
-            for (fd, stream) in [(&slot.stdout, Stream::Stdout), (&slot.stderr, Stream::Stderr)] {
-                let Some(fd) = fd else { continue };
-                if room {
-                    let token = sources::Token::Output(index, stream);
-                    let _ = self.sources.add(fd, token, sources::Interest::Readable);
-                } else {
-                    self.sources.remove(fd);
-                }
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let Ok(index) = u16::try_from(index) else { continue };
+            if let Some(output) = slot.output_mut() {
+                // One that can't be listened to now is read when its container ends.
+                let _ = output.listen(&self.sources, ContainerIndex(index), room);
             }
         }
     }

@@ -42,8 +42,10 @@ impl Supervisor<'_> {
         let slot = self.slot(index);
         match way {
             ResizeWay::InPlace => {
-                slot.outdated = matches!(slot.stage, Stage::Creating(_));
-                slot.resources = resources;
+                slot.shown.resources = resources;
+                if let Stage::Creating(creating) = &mut slot.stage {
+                    creating.outdated = true;
+                }
             }
             ResizeWay::Restart => self.pod_shrinks = Some(index),
             ResizeWay::NextInstance => {}
@@ -74,7 +76,7 @@ impl Supervisor<'_> {
     fn apply(&self, resize: &Resize, way: ResizeWay) -> Result<(), String> {
         let Some(sandbox) = &self.sandbox else { return Ok(()) };
         let own = plan::label(&self.pod.plan, resize.index, Attempt(0)).cgroup;
-        let present = matches!(self.slots[usize::from(resize.index.0)].stage, Stage::Present(_));
+        let present = self.slots[usize::from(resize.index.0)].present().is_some();
         let usage = MemoryUsage {
             pod: sandbox.memory_usage(sandbox.cgroup()),
             container: present.then(|| sandbox.memory_usage(&own)).flatten(),
@@ -93,13 +95,10 @@ impl Supervisor<'_> {
 
     /// A container was made with resources that have changed meanwhile.
     pub(super) fn catch_up(&mut self, container: ContainerIndex) {
-        if std::mem::take(&mut self.slot(container).outdated) {
-            let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
-            let Pod { manifest, plan, node, .. } = &self.pod;
-            let limits =
-                resize::limits_of(&plan::pod_container(manifest, container), &plan.cpus, plan.memory_qos, node);
-            self.change(Place::Container, own, limits);
-        }
+        let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
+        let Pod { manifest, plan, node, .. } = &self.pod;
+        let limits = resize::limits_of(&plan::pod_container(manifest, container), &plan.cpus, plan.memory_qos, node);
+        self.change(Place::Container, own, limits);
     }
 
     /// The instance that needed a larger pod is gone.

@@ -32,12 +32,12 @@ pub fn policy(container: &v1::Container) -> Policy {
 }
 
 /// The message of a container that ended with `exit`; empty where there is none.
-pub fn read(policy: Policy, file: Option<&Path>, log: Option<&Path>, exit: Exit) -> String {
-    let message = file.and_then(|path| last_bytes(path).ok()).unwrap_or_default();
+pub fn read(policy: Policy, file: &Path, log: &Path, exit: Exit) -> String {
+    let message = last_bytes(file).unwrap_or_default();
     if !message.is_empty() || policy == Policy::File || exit == Exit::Code(0) {
         return String::from_utf8_lossy(&message).into_owned();
     }
-    log.and_then(|path| crate::log::tail(path, LOG_LINES, LOG_BYTES).ok()).unwrap_or_default()
+    crate::log::tail(log, LOG_LINES, LOG_BYTES).unwrap_or_default()
 }
 
 fn last_bytes(path: &Path) -> io::Result<Vec<u8>> {
@@ -61,7 +61,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("termination-log");
         std::fs::write(&file, format!("{}END", "x".repeat(9000))).unwrap();
-        let message = read(Policy::File, Some(&file), None, Exit::Code(0));
+        let message = read(Policy::File, &file, &dir.path().join("0.log"), Exit::Code(0));
         assert_eq!(message.len(), 4096);
         assert!(message.ends_with("xEND"));
     }
@@ -74,7 +74,7 @@ mod tests {
         let log = dir.path().join("0.log");
         std::fs::write(&file, "").unwrap();
         std::fs::write(&log, "2026-11-23T12:00:00.123456789Z stdout F last words\n").unwrap();
-        let message = |policy, exit| read(policy, Some(&file), Some(&log), exit);
+        let message = |policy, exit| read(policy, &file, &log, exit);
         assert!(message(Policy::FallbackToLogsOnError, Exit::Code(1)).contains("last words"));
         assert!(message(Policy::FallbackToLogsOnError, Exit::Signal(9)).contains("last words"));
         assert_eq!(message(Policy::FallbackToLogsOnError, Exit::Code(0)), "");
@@ -86,10 +86,10 @@ mod tests {
     #[test]
     fn a_missing_or_odd_file_is_no_message() {
         let dir = tempfile::tempdir().unwrap();
+        let none = dir.path().join("none");
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        assert_eq!(read(Policy::File, Some(&link), None, Exit::Code(1)), "");
-        assert_eq!(read(Policy::File, Some(&dir.path().join("none")), None, Exit::Code(1)), "");
-        assert_eq!(read(Policy::File, None, None, Exit::Code(1)), "");
+        assert_eq!(read(Policy::File, &link, &none, Exit::Code(1)), "");
+        assert_eq!(read(Policy::File, &none, &none, Exit::Code(1)), "");
     }
 }

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::observed::Observed;
-use crate::harness::{Case, hook, main, probe, worker};
+use crate::harness::{Case, hook, main, probe, wait_for, worker};
 
 /// A pod that has it all and ends by itself.
 #[test]
@@ -122,4 +122,39 @@ fn of_a_pod_whose_supervisor_is_killed() {
         assert_eq!(seen.phases().last(), Some(&"Failed"), "{moment}");
         assert!(case.barepod(&["rm", case.name()]).status.success());
     }
+}
+
+/// What is saved of a supervisor names what lives: the processes of containers by pid and start, and what each was made
+/// with.
+#[test]
+fn what_is_saved_names_the_processes_that_run() {
+    let Some(case) = Case::new("saved") else { return };
+    let unconfined = json!({"securityContext": {"seccompProfile": {"type": "Unconfined"}}});
+    let mut side = main("side", "serve side", unconfined);
+    side["restartPolicy"] = json!("Always");
+    let pod = case.pod().init(side).main("main", "say main; serve up");
+    let mut run = case.start(&pod);
+    case.wait_for("main");
+    let read =
+        |path: std::path::PathBuf| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap();
+    let all_run = || {
+        let state = read(case.state().join("state.json"));
+        let stages = state["containers"].as_array().unwrap().clone();
+        let started = |one: &serde_json::Value| !one["stage"]["Present"]["start"]["Started"].is_null();
+        stages.iter().all(started).then_some(stages)
+    };
+    let containers = wait_for("both containers run, as state.json has it", all_run);
+    for (saved, (name, command)) in containers.iter().zip([("side", "serve side"), ("main", "say main; serve up")]) {
+        let process = &saved["stage"]["Present"]["process"];
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process["pid"])).unwrap();
+        let start = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().to_owned();
+        assert_eq!(process["start"].to_string(), start, "{name}");
+        let made = read(case.state().join(format!("containers/{name}/0/attempt.json")));
+        let args = made["process"]["args"].as_array().unwrap();
+        assert!(args.last().unwrap().as_str().unwrap().contains(command), "{made}");
+        assert_eq!(made["seccomp"].is_null(), name == "side", "{name}");
+    }
+    run.signal(Signal::TERM);
+    run.end();
+    case.nothing_left();
 }

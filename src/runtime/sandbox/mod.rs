@@ -326,6 +326,11 @@ impl Sandbox {
         self.pause.as_ref().map(pause::Pause::pidfd)
     }
 
+    /// Its pid. For showing and saving only.
+    pub fn pause_pid(&self) -> Option<i32> {
+        self.pause.as_ref().map(pause::Pause::pid)
+    }
+
     /// Whether that has ended: no process can be added to its namespace any more.
     pub fn is_lost(&self) -> bool {
         self.pause.as_ref().is_some_and(pause::Pause::has_ended)

@@ -74,6 +74,10 @@ impl Pause {
         &self.child.pidfd
     }
 
+    pub(super) fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
     /// Whether it is dead, reaped or not.
     pub(super) fn has_ended(&self) -> bool {
         spawn::has_ended(&self.child.pidfd)

@@ -1,0 +1,137 @@
+//! What a container prints: from its pipes to its log and to who watches.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use barepod_engine::action::{EventReason, EventRecord, Severity};
+use barepod_engine::spec::ContainerIndex;
+
+use super::audience::Audience;
+use super::clock::{now, timestamp};
+use super::sources::{Interest, Sources, Token};
+use crate::log::{ContainerLog, Stream};
+
+/// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
+/// unless somebody else goes on writing.
+const LAST_READS: usize = 32;
+
+/// Whose output it is, and who is told of it.
+pub struct Listener<'a> {
+    pub container: ContainerIndex,
+    pub name: &'a str,
+    pub audience: &'a mut dyn Audience,
+    /// Kubernetes Events, for who asks later: a log doesn't show what is missing in it.
+    pub records: &'a mut Vec<EventRecord>,
+}
+
+impl Listener<'_> {
+    fn record_loss(&mut self, message: String) {
+        self.records.push(EventRecord {
+            time: now().wall,
+            severity: Severity::Warning,
+            reason: EventReason::FailedWriteLog,
+            container: Some(self.container),
+            message,
+        });
+    }
+}
+
+/// The pipes and the log of one attempt.
+pub struct Output {
+    /// Read ends, until they end.
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+    log: ContainerLog,
+}
+
+impl Output {
+    /// Of an attempt that was just made; the pipes are those it prints to.
+    pub fn new(pipes: Option<(OwnedFd, OwnedFd)>, log: ContainerLog) -> Self {
+        let (stdout, stderr) = pipes.unzip();
+        Self { stdout, stderr, log }
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &ContainerLog {
+        &self.log
+    }
+
+    /// The pipes that have not ended.
+    pub fn pipes(&self) -> impl Iterator<Item = (Stream, BorrowedFd<'_>)> {
+        let both = [(Stream::Stdout, &self.stdout), (Stream::Stderr, &self.stderr)];
+        both.into_iter().filter_map(|(stream, pipe)| Some((stream, pipe.as_ref()?.as_fd())))
+    }
+
+    /// Reads its pipes when they have something, or leaves it in there.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2); the last one of both.
+    pub fn listen(&self, sources: &Sources, container: ContainerIndex, listening: bool) -> rustix::io::Result<()> {
+        let mut result = Ok(());
+        for (stream, pipe) in self.pipes() {
+            if listening {
+                result = sources.add(pipe, Token::Output(container, stream), Interest::Readable).and(result);
+            } else {
+                sources.remove(pipe);
+            }
+        }
+        result
+    }
+
+    /// Reads what a stream holds now; `false` where there was nothing.
+    pub fn pump(&mut self, stream: Stream, to: &mut Listener<'_>) -> bool {
+        let Self { stdout, stderr, log } = self;
+        let pipe = if stream == Stream::Stdout { stdout } else { stderr };
+        let Some(open) = pipe.as_ref() else { return false };
+        let (container, audience) = (to.container, &mut *to.audience);
+        let mut line = |stream, line: &[u8]| audience.line(container, stream, line);
+        let read = match log.pump(stream, open.as_fd(), timestamp(now().wall), &mut line) {
+            Ok(pump) => {
+                if pump.eof {
+                    *pipe = None;
+                }
+                pump.bytes > 0
+            }
+            Err(error) => {
+                *pipe = None;
+                to.audience.warn(&error.to_string());
+                false
+            }
+        };
+        self.tell_news(to);
+        read
+    }
+
+    /// Reads the last that a container that has ended printed.
+    pub fn drain(&mut self, to: &mut Listener<'_>) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let mut reads = 0;
+            while reads < LAST_READS && self.pump(stream, to) {
+                reads += 1;
+            }
+        }
+    }
+
+    /// All of the attempt is gone: nothing more can come out of its pipes.
+    pub fn end(mut self, to: &mut Listener<'_>) {
+        self.drain(to);
+        let (container, audience) = (to.container, &mut *to.audience);
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let mut line = |stream, line: &[u8]| audience.line(container, stream, line);
+            self.log.end(stream, timestamp(now().wall), &mut line);
+        }
+        if self.log.lost() > 0 {
+            let (bytes, path) = (self.log.lost(), self.log.path().display());
+            let message = format!("{path}: {bytes} bytes of what the container printed could not be written");
+            audience.warn(&message);
+            to.record_loss(format!("Log {message}"));
+        }
+    }
+
+    /// Whether its log can't be written, or can be again.
+    pub fn tell_news(&mut self, to: &mut Listener<'_>) {
+        if let Some(news) = self.log.news() {
+            to.audience.warn(&format!("container {:?}: log {news}", to.name));
+            to.record_loss(format!("Log {news}"));
+        }
+    }
+}
