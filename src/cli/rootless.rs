@@ -78,6 +78,9 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
         return Err(CliError::NoCgroups { why: obstacle(node.no_cgroups.as_ref()) });
     }
     node::make_room(node.cgroups, &node.cgroup_parent)?;
+    if let Some(why) = node.no_cgroups.as_ref().filter(|_| has_cgroups) {
+        tell_outside(why, &node.cgroup_parent);
+    }
     if !user && has_cgroups {
         return Ok(Runner::Here(Box::new(node)));
     }
@@ -114,6 +117,28 @@ pub(super) fn tell_unenforced(fields: &[String], node: &NodeFacts) {
     });
 }
 
+/// Of a pod of root's that isn't below the cgroup that was delegated to it: what that means, and what helps.
+fn tell_outside(why: &NoCgroups, parent: &Path) {
+    let (cgroup, what) = match why {
+        NoCgroups::Occupied { cgroup } => (
+            cgroup,
+            "holds other processes too, so that it can't hand its controllers down; start barepod as the only one in it (a \
+             script by `exec barepod run ...`)"
+                .to_owned(),
+        ),
+        NoCgroups::Controllers { cgroup, missing } => {
+            (cgroup, format!("has no controller {}; delegate all (systemd: `Delegate=yes`)", missing.join(", ")))
+        }
+        NoCgroups::NotWritable => return,
+    };
+    warn(&format!(
+        "the pod's cgroups are below {:?} and not below {:?}, which is delegated to barepod: limits of that unit don't \
+         hold for the pod. It {what} (docs/systemd.md)",
+        parent.display().to_string(),
+        cgroup.display().to_string()
+    ));
+}
+
 /// What keeps this process from cgroups, and what helps.
 fn obstacle(why: Option<&NoCgroups>) -> String {
     const SCOPE: &str = "`systemd-run --user --scope -p Delegate=yes barepod run ...`";
@@ -132,8 +157,8 @@ fn obstacle(why: Option<&NoCgroups>) -> String {
         Some(NoCgroups::Controllers { cgroup, missing }) => {
             let missing = missing.join(", ");
             format!(
-                "the one to use, {:?}, has no controller {missing}; delegate it: with systemd by `Delegate=yes` in a \
-                 drop-in of user@.service",
+                "the one to use, {:?}, has no controller {missing}; have it delegated: with systemd by {SCOPE}, and where \
+                 it is missing there, too, by `Delegate=yes` in a drop-in of user@.service",
                 point(cgroup)
             )
         }

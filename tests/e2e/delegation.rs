@@ -120,6 +120,8 @@ fn who_lacks_a_controller_has_no_limits() {
     let text = run.stderr();
     assert_eq!(text.matches("warning:").count(), 1, "{text}");
     assert!(text.contains("\"/e2e-lacking/user\", has no controller cpu"), "{text}");
+    // A scope that isn't delegated lacks it, too.
+    assert!(text.contains("`systemd-run --user --scope -p Delegate=yes barepod run ...`"), "{text}");
 }
 
 /// The box's root in a container of its own kind: a cgroup namespace whose root is a cgroup like any other.

@@ -63,6 +63,7 @@ mod shares;
 mod skips;
 mod status;
 mod systemd;
+mod systemd_limits;
 mod systemd_users;
 mod terminal;
 mod users;

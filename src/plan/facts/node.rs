@@ -18,7 +18,8 @@ pub struct NodeFacts {
     pub cgroups: CgroupVersion,
     /// The cgroup below which pods go, relative to the hierarchies' roots: `/` or a delegated one. Absolute, no trailing slash but for `/`.
     pub cgroup_parent: PathBuf,
-    /// Why [`cgroups`](Self::cgroups) is `None`, where it is.
+    /// Why [`cgroups`](Self::cgroups) is `None`, where it is; else why `cgroup_parent` isn't the cgroup that was delegated
+    /// to this process, where one was.
     pub no_cgroups: Option<NoCgroups>,
     /// Memory of the box in bytes.
     pub memory: u64,
@@ -120,7 +121,7 @@ pub enum CgroupVersion {
     None,
 }
 
-/// Why this process may use no cgroups.
+/// Why this process can make no cgroups, or none below the cgroup that was delegated to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoCgroups {
     /// None is mounted, delegated to it or writable.

@@ -27,14 +27,21 @@ impl Hierarchies {
         delegated(self.unified.as_ref()?, &own_v2_cgroup()?, rights)
     }
 
-    /// The cgroup below which this process may make others, on every hierarchy.
+    /// The cgroup below which this process may make others, on every hierarchy; and where it isn't the delegated one though
+    /// one is delegated, why.
     ///
     /// # Errors
     /// Why there is none: of the delegated one, where one is delegated, and else of the root.
-    pub(crate) fn usable_parent(&self, rights: Rights) -> Result<PathBuf, NoCgroups> {
+    pub(crate) fn usable_parent(&self, rights: Rights) -> Result<(PathBuf, Option<NoCgroups>), NoCgroups> {
         let root = PathBuf::from("/");
-        let Some(delegated) = self.delegated(rights) else { return self.usable(root) };
-        self.usable(delegated).or_else(|why| self.usable(root).map_err(|_| why))
+        let Some(delegated) = self.delegated(rights) else { return Ok((self.usable(root)?, None)) };
+        match self.usable(delegated) {
+            Ok(delegated) => Ok((delegated, None)),
+            Err(why) => match self.usable(root) {
+                Ok(root) => Ok((root, Some(why))),
+                Err(_) => Err(why),
+            },
+        }
     }
 
     fn usable(&self, parent: PathBuf) -> Result<PathBuf, NoCgroups> {

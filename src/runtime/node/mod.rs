@@ -32,12 +32,19 @@ pub enum NodeError {
     Capabilities(#[from] caps::errors::CapsError),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    #[error(
+        "openat2: {cause}: without this system call no link in an image can be followed safely. Linux has it since 5.6; a \
+         seccomp filter may forbid it, such as that of a unit with `RestrictSUIDSGID=yes` or `DynamicUser=yes`: leave these out \
+         (docs/systemd.md)"
+    )]
+    NoOpenat2 { cause: std::io::Error },
 }
 
 /// Reads the facts. `data` is where pods' data goes, which need not be there yet. Takes well under a millisecond.
 pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
+    check_openat2()?;
     let users = users::ids();
-    let Usable { cgroups, parent, limits_huge_pages, limits_swap } = usable_cgroups(users.as_ref())?;
+    let Usable { cgroups, parent, obstacle, limits_huge_pages, limits_swap } = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
     let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
@@ -45,8 +52,8 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
     Ok(NodeFacts {
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         cgroups,
-        no_cgroups: parent.as_ref().err().cloned(),
-        cgroup_parent: parent.unwrap_or_default(),
+        no_cgroups: obstacle,
+        cgroup_parent: parent,
         memory: meminfo("MemTotal")?,
         swap: if limits_swap { Some(meminfo("SwapTotal")?) } else { None },
         storage: storage(data),
@@ -66,6 +73,15 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         // The first process of a pid namespace is a supervisor that `rootless::keep` has put there, or the box's init.
         processes: if std::process::id() == 1 { Scope::Pod } else { Scope::Host },
     })
+}
+
+/// Whoever forbids it (systemd, old container engines) does so for arguments of its that a filter can't see.
+fn check_openat2() -> Result<(), NodeError> {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+    match rustix::fs::openat2(CWD, "/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(NodeError::NoOpenat2 { cause: cause.into() }),
+    }
 }
 
 /// The size of the filesystem that a folder is on, or will be, in bytes.
@@ -88,16 +104,23 @@ pub fn make_room(version: CgroupVersion, parent: &Path) -> Result<(), NodeError>
 /// What there is of cgroups for pods.
 struct Usable {
     cgroups: CgroupVersion,
-    /// The cgroup that pods are made in, or why there is none.
-    parent: Result<PathBuf, NoCgroups>,
+    /// The cgroup that pods are made in; empty: there is none.
+    parent: PathBuf,
+    /// Why there is none, or not the one that is delegated.
+    obstacle: Option<NoCgroups>,
     limits_huge_pages: bool,
     limits_swap: bool,
 }
 
 /// Which cgroups pods of this process may have. An error for the box's root, where no hierarchy is mounted.
 fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
-    let none =
-        |why| Usable { cgroups: CgroupVersion::None, parent: Err(why), limits_huge_pages: false, limits_swap: false };
+    let none = |why| Usable {
+        cgroups: CgroupVersion::None,
+        parent: PathBuf::new(),
+        obstacle: Some(why),
+        limits_huge_pages: false,
+        limits_swap: false,
+    };
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
         Err(_) if users.is_some() => return Ok(none(NoCgroups::NotWritable)),
@@ -105,11 +128,12 @@ fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
     };
     let rights = if users.is_some() { Rights::UserNamespace } else { Rights::Box };
     Ok(match hierarchies.usable_parent(rights) {
-        Ok(parent) => Usable {
+        Ok((parent, obstacle)) => Usable {
             cgroups: hierarchies.version(),
             limits_huge_pages: hierarchies.limits_huge_pages(&parent),
             limits_swap: hierarchies.limits_swap(&parent),
-            parent: Ok(parent),
+            parent,
+            obstacle,
         },
         Err(why) => none(why),
     })

@@ -1,5 +1,6 @@
 //! A pod under test: its manifest, its run, what its containers wrote, and the search for what it left behind.
 
+pub mod guest;
 pub mod hostile;
 mod leftovers;
 mod manifest;
