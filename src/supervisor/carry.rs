@@ -138,7 +138,7 @@ impl Supervisor<'_> {
         let Image::Known(found) = std::mem::take(&mut self.slot(container).image) else {
             return Err(fail("its image was not looked for".to_owned()));
         };
-        let Found { facts: image, profile, .. } = found.map_err(|refusal| fail(refusal.message))?;
+        let Found { facts: image, profile, .. } = (*found).map_err(|refusal| fail(refusal.message))?;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.data);
@@ -210,7 +210,7 @@ impl Supervisor<'_> {
         let mut removing = match std::mem::take(&mut self.slot(container).stage) {
             Stage::Present(present) => {
                 let Present { container, output, .. } = *present;
-                Box::new(Removing { removal: Removal::begin(container), of: RemovalOf::Made(output) })
+                Box::new(Removing { removal: Removal::begin(container), of: RemovalOf::Made(Box::new(output)) })
             }
             Stage::Removing(removing) => removing,
             Stage::Absent | Stage::Creating(_) => return self.answer(container, attempt, ContainerEvent::Removed),

@@ -81,7 +81,7 @@ impl Supervisor<'_> {
                 }
             },
         };
-        self.slot(container).image = Image::Known(found);
+        self.slot(container).image = Image::Known(Box::new(found));
         self.answer(container, attempt, event);
     }
 }

@@ -44,7 +44,7 @@ pub enum Image {
     /// A helper looks for it, for this attempt.
     Sought(Attempt, Search),
     /// What it is now.
-    Known(Result<Found, Refusal>),
+    Known(Box<Result<Found, Refusal>>),
 }
 
 /// How far an attempt is.
@@ -117,7 +117,7 @@ pub struct Removing {
 /// What is being removed.
 pub enum RemovalOf {
     /// An attempt that was made. What its pipes still hold is read when all of its processes are gone.
-    Made(Output),
+    Made(Box<Output>),
     /// What there is of one that could not be made, and why.
     Unmade(CreateFailure, String),
 }
