@@ -6,6 +6,8 @@
 mod allowed_cycles;
 #[path = "tidy/cycles.rs"]
 mod cycles;
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
 #[path = "tidy/imports.rs"]
 mod imports;
 #[path = "tidy/layers.rs"]
@@ -33,6 +35,7 @@ const WALLS: &[(&str, &[&str])] = &[
     // `runtime::tree` alone: what pods leave may be of any depth, and there is one walk for that.
     ("store", &["runtime"]),
     ("control", &[]),
+    ("runtime/backtrace", &[]),
     ("runtime/cgroup", &["plan", "runtime/mount", "runtime/program", "runtime/spawn"]),
     // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
     (
