@@ -4,6 +4,7 @@
 //! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container).
 //! `cgroup` and `spawn` are the ground the other rooms stand on.
 
+pub mod backtrace;
 mod capabilities;
 pub mod cgroup;
 mod clone;
