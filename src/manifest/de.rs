@@ -9,11 +9,12 @@ use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 
 use access::{Entries, Items};
 
-use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Shown, nearest};
+use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS};
 use super::fields::{self, Fate};
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
 use super::tree::{Entry, Mapping, Node, Value};
+use super::words::{Shown, nearest};
 
 /// A tree as a value, as far as it could be read.
 pub(super) struct Read<T> {

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1;
 
-use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Report, Severity, escaped};
+use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Severity};
 use super::parse::Wording;
 use super::path::FieldPath;
+use super::report::Report;
 use super::tree::{Node, Value, place};
 use super::validate::Known;
+use super::words::escaped;
 use super::{Beside, Finding, Manifest, Objects, Wrong, de, exported, objects, parse, text, validate};
 
 /// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages. ConfigMaps and

@@ -1,11 +1,10 @@
-//! What is said about a manifest: diagnostics with Kubernetes' own phrases (apimachinery's field errors), and the
-//! report of all of them.
+//! What is said about a field of a manifest, in Kubernetes' own phrases (apimachinery's field errors).
 
 use std::fmt;
 use std::ops::Range;
 
 use super::path::FieldPath;
-use super::render::render;
+use super::words::{Shown, nearest};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,9 +56,6 @@ pub struct Diagnostic {
 
 /// No more is said about one text than this; the rest is likely to be of the same kind.
 pub(super) const MOST_DIAGNOSTICS: usize = 100;
-
-/// Values longer than this are cut in messages; the text is shown below them anyway.
-const SHOWN_VALUE: usize = 80;
 
 impl Diagnostic {
     /// An error with free words.
@@ -143,93 +139,3 @@ impl Diagnostic {
         }
     }
 }
-
-/// The word of `known` nearest to `given`, if it is near enough to be what was meant.
-pub(super) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
-    if given.len() > 64 {
-        return None;
-    }
-    let given = given.to_lowercase();
-    known
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(&given, &word.to_lowercase()), *word))
-        .filter(|(distance, word)| *distance <= 1.max(word.len().min(given.len()) / 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
-/// A text without anything that could break a line or speak to the terminal.
-pub(super) fn escaped(text: &str) -> String {
-    text.chars().map(|c| if c == '\'' { "'".to_owned() } else { c.escape_debug().to_string() }).collect()
-}
-
-/// A value as it stands in a message: strings quoted and escaped, numbers bare, long ones cut.
-pub(super) trait Shown {
-    /// The text.
-    fn shown(&self) -> String;
-}
-
-impl Shown for str {
-    fn shown(&self) -> String {
-        match self.char_indices().nth(SHOWN_VALUE) {
-            Some((end, _)) => format!("\"{}...\"", escaped(&self[..end])),
-            None => format!("\"{}\"", escaped(self)),
-        }
-    }
-}
-
-impl Shown for String {
-    fn shown(&self) -> String {
-        self.as_str().shown()
-    }
-}
-
-impl<T: Shown + ?Sized> Shown for &T {
-    fn shown(&self) -> String {
-        (**self).shown()
-    }
-}
-
-macro_rules! numbers_are_shown_bare {
-    ($($number:ty),*) => {$(
-        impl Shown for $number {
-            fn shown(&self) -> String {
-                self.to_string()
-            }
-        }
-    )*};
-}
-numbers_are_shown_bare!(i32, i64, i128, usize, bool);
-
-/// All there is to say about one text: at least one error. Prints without colour.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// What the text is called.
-    pub name: String,
-    /// The text, for showing its lines.
-    pub text: String,
-    /// Errors and warnings, in order of position.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-impl Report {
-    /// The report as people see it, with ANSI colours if asked for.
-    #[must_use]
-    pub fn render(&self, colour: super::Colour) -> String {
-        render(&self.name, &self.text, &self.diagnostics, colour)
-    }
-
-    /// How many of the diagnostics are errors.
-    #[must_use]
-    pub fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(super::Colour::Plain))
-    }
-}
-
-impl std::error::Error for Report {}

@@ -20,11 +20,13 @@ mod parse;
 mod path;
 pub mod quantity;
 mod render;
+mod report;
 mod scalar;
 mod strict;
 mod text;
 mod tree;
 mod validate;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -44,7 +46,7 @@ pub fn without_effect(name: &str, warnings: &[Diagnostic]) -> Option<String> {
         1 => ("this field has", "why"),
         _ => ("these fields have", "why each"),
     };
-    let name = diagnostic::escaped(name);
+    let name = words::escaped(name);
     Some(format!("{name}: {what} no effect on one box: {} (run --verbose says {why})", fields.join(", ")))
 }
 
@@ -62,10 +64,11 @@ pub fn check_name(name: &str) -> Result<(), String> {
     let broken = validate::pod_name(name);
     if broken.is_empty() { Ok(()) } else { Err(broken.join("; ")) }
 }
-pub use diagnostic::{Diagnostic, Location, Report, Severity};
+pub use diagnostic::{Diagnostic, Location, Severity};
 pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
 pub use render::{Colour, render};
+pub use report::Report;
 pub use strict::{Fault, Kind, decode_strictly, nearest};
 pub use text::MOST_BYTES;
 

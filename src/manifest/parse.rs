@@ -8,11 +8,12 @@ use std::ops::Range;
 
 use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::diagnostic::{Aim, Diagnostic, escaped};
+use super::diagnostic::{Aim, Diagnostic};
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
 use super::text::{self, Fault, Repair};
 use super::tree::{Duplicate, Entry, Mapping, Node, Value, boundary_before, place};
+use super::words::escaped;
 
 /// Levels of lists and maps in each other; a Pod needs about a dozen.
 const MOST_DEPTH: usize = 64;

@@ -121,9 +121,9 @@ impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, step) in self.0.iter().enumerate() {
             match step {
-                Step::Field(name) if position == 0 => write!(f, "{}", super::diagnostic::escaped(name))?,
-                Step::Field(name) => write!(f, ".{}", super::diagnostic::escaped(name))?,
-                Step::Key(key) => write!(f, "[{}]", super::diagnostic::escaped(key))?,
+                Step::Field(name) if position == 0 => write!(f, "{}", super::words::escaped(name))?,
+                Step::Field(name) => write!(f, ".{}", super::words::escaped(name))?,
+                Step::Key(key) => write!(f, "[{}]", super::words::escaped(key))?,
                 Step::Index(index) => write!(f, "[{index}]")?,
             }
         }

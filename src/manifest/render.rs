@@ -2,8 +2,9 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use super::diagnostic::{Diagnostic, Location, Severity, escaped};
+use super::diagnostic::{Diagnostic, Location, Severity};
 use super::tree::{boundary_after, boundary_before};
+use super::words::escaped;
 
 /// Whether to use ANSI colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

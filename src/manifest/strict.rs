@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::decode::decode_text;
-use super::diagnostic::{Diagnostic, Report};
+use super::diagnostic::Diagnostic;
 use super::parse::Wording;
+use super::report::Report;
 use super::{FieldPath, de};
 
 /// What a text is called, and what one that is empty should hold.
@@ -61,5 +62,5 @@ pub fn decode_strictly<T: Deserialize<'static> + Default>(
 
 /// The word of `known` nearest to `given`, where it is near enough to be what was meant.
 pub fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
-    super::diagnostic::nearest(given, known)
+    super::words::nearest(given, known)
 }

@@ -35,11 +35,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "manifest",
-        &["manifest/diagnostic", "manifest/path", "manifest/render", "manifest/tree"],
-        "a diagnostic has a path and a place in the tree, and shows itself; the tree reports what it finds as diagnostics",
-    ),
-    (
-        "manifest",
         &[
             "manifest/fields",
             "manifest/fields/container",
@@ -50,27 +45,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
             "manifest/fields/volume",
         ],
         "the parts of one table of fields, which is too long for a file; its row type is in the parent",
-    ),
-    (
-        "manifest",
-        &[
-            "manifest/objects",
-            "manifest/objects/check",
-            "manifest/validate/config",
-            "manifest/validate/container",
-            "manifest/validate/env",
-            "manifest/validate/meta",
-            "manifest/validate/mod",
-            "manifest/validate/network",
-            "manifest/validate/pod",
-            "manifest/validate/probe",
-            "manifest/validate/resources",
-            "manifest/validate/restart",
-            "manifest/validate/security",
-            "manifest/validate/supported",
-            "manifest/validate/volume",
-        ],
-        "objects of other files are checked by the rules of `validate`, which look up what those objects have",
     ),
     (
         "manifest",

@@ -4,9 +4,10 @@ use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
-use super::pod::Surroundings;
+use super::check::Check;
 use super::restart::{self, List};
-use super::{Check, env, names, network, probe, resources, security, supported, volume};
+use super::surroundings::Surroundings;
+use super::{env, names, network, probe, resources, security, supported, volume};
 
 const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
 const MESSAGE_POLICIES: &[&str] = &["File", "FallbackToLogsOnError"];
@@ -71,7 +72,7 @@ pub(super) fn check(
     check.one_of(&message, container.termination_message_policy.as_ref(), MESSAGE_POLICIES);
     network::ports(container, pod, path, check);
     env::check(container, pod, &path.child("env"), check);
-    super::config::env_from(container, &path.child("envFrom"), check);
+    env::env_from(container, &path.child("envFrom"), check);
     volume::mounts(container, pod, path, check);
     resources::of_container(container, path, check);
     resources::resize_policy(container, list, pod, path, check);

@@ -4,7 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
-use super::{Check, names};
+use super::check::Check;
+use super::names;
 
 /// All annotations together may have this many bytes.
 const MOST_ANNOTATION_BYTES: usize = 256 * 1024;

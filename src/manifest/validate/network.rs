@@ -6,8 +6,9 @@ use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
-use super::pod::Surroundings;
-use super::{Check, each, names};
+use super::check::{Check, each};
+use super::names;
+use super::surroundings::Surroundings;
 
 const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 const DNS_POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];

@@ -3,9 +3,11 @@
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::super::diagnostic::{Diagnostic, nearest};
+use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
-use super::{Check, each, names};
+use super::super::words::nearest;
+use super::check::{Check, each};
+use super::names;
 
 /// The words for what only sidecars and mains may have (R1.2).
 const ON_PLAIN_INIT: &str = "may not be set for init containers without restartPolicy=Always";

@@ -6,12 +6,14 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
 use super::super::defaults::aggregate;
-use super::super::diagnostic::{Diagnostic, nearest};
+use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
 use super::super::quantity::{HUGE_PAGES, Quantity, huge_page_size};
-use super::pod::Surroundings;
+use super::super::words::nearest;
+use super::check::{Check, each};
+use super::names;
 use super::restart;
-use super::{Check, each, names};
+use super::surroundings::Surroundings;
 
 /// Amounts by name of resource.
 type List = BTreeMap<String, Text>;

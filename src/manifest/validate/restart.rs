@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
-use super::{Check, each};
+use super::check::{Check, each};
 
 const POLICIES: &[&str] = &["Always", "Never", "OnFailure"];
 const ACTIONS: &[&str] = &["Restart", "RestartAllContainers"];

@@ -6,10 +6,12 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::super::apparmor;
-use super::super::diagnostic::{Diagnostic, nearest};
+use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
-use super::pod::Surroundings;
-use super::{Check, each, names};
+use super::super::words::nearest;
+use super::check::{Check, each};
+use super::names;
+use super::surroundings::Surroundings;
 
 /// Users and groups of a container.
 const MOST_ID: i64 = i32::MAX as i64;

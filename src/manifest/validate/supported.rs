@@ -3,9 +3,10 @@
 
 use k8s_openapi::api::core::v1;
 
-use super::super::diagnostic::{Diagnostic, Shown, nearest};
+use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
-use super::{Check, each};
+use super::super::words::{Shown, nearest};
+use super::check::{Check, each};
 
 /// Values of the pod.
 pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {

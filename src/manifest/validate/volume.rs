@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1;
 
-use super::super::diagnostic::{Diagnostic, nearest};
+use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
 use super::super::quantity::Quantity;
-use super::pod::Surroundings;
-use super::{Check, config, each, names};
+use super::super::words::nearest;
+use super::check::{Check, each};
+use super::surroundings::Surroundings;
+use super::{config_volumes, names};
 
 const HOST_PATH_TYPES: &[&str] =
     &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
@@ -41,7 +43,7 @@ pub(super) fn volumes(pod: &Surroundings<'_>, path: &FieldPath, check: &mut Chec
         if let Some(source) = &volume.host_path {
             host_path(source, &path.child("hostPath"), check);
         }
-        config::volume(volume, pod, &path, check);
+        config_volumes::volume(volume, pod, &path, check);
     }
 }
 
