@@ -24,7 +24,9 @@ pub fn install() {
 }
 
 fn tell(panic: &PanicHookInfo<'_>) {
-    let why = panic.payload_as_str().unwrap_or("no reason given");
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let why = text.unwrap_or("no reason given");
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     let calls = Program::of_this_process().map(|program| program.calls()).unwrap_or_default();
     let calls: Vec<String> = calls.iter().map(|address| format!("{address:#x}")).collect();
