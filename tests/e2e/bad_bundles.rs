@@ -146,6 +146,16 @@ fn all() -> Vec<(&'static str, Value, &'static str)> {
             "create: hooks.createContainer (/bin/false): ended with exit code 1",
         ),
         (
+            "hook-create-path",
+            hooks(json!({"createContainer": [{"path": "/nowhere"}]})),
+            "create: hooks.createContainer (/nowhere): no such file",
+        ),
+        (
+            "hook-create-mode",
+            hooks(json!({"createContainer": [{"path": "/etc/passwd"}]})),
+            "create: hooks.createContainer (/etc/passwd): permission denied",
+        ),
+        (
             "hook-second",
             hooks(json!({"prestart": [{"path": "/bin/true"}, {"path": "/bin/false"}]})),
             "create: hooks.prestart (/bin/true, /bin/false): ended with exit code 1",
@@ -153,12 +163,12 @@ fn all() -> Vec<(&'static str, Value, &'static str)> {
         (
             "hook-start",
             hooks(json!({"startContainer": [{"path": "/bin/false"}]})),
-            "start: hooks.startContainer: ended with exit code 1",
+            "start: hooks.startContainer[0] (/bin/false): exit status: 1",
         ),
         (
             "hook-start-path",
             hooks(json!({"startContainer": [{"path": "/nowhere"}]})),
-            "start: hooks.startContainer: no such file or directory",
+            "start: hooks.startContainer[0] (/nowhere): no such file or directory",
         ),
     ]
 }

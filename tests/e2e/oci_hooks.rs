@@ -66,13 +66,23 @@ fn all_six_run_at_their_points() {
         "startContainer": [hook("/bin/sh", &telling("startContainer", "/t/log"))]});
     bundle(&case, &hooks);
     // The program waits for its poststart hook: their order is not the container's.
-    assert_eq!(case.run(&case.pod().container(container("hold log.poststart; say main"))), 0);
+    assert_eq!(case.run(&case.pod().container(container("echo $$ > /t/pid; hold log.poststart; say main"))), 0);
+    let pid_inside: i64 = fs::read_to_string(case.shared("pid")).unwrap().trim().parse().unwrap();
     let names: Vec<String> = case.trace().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(
         names,
         ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "main", "poststop"]
     );
-    assert!(case.said("poststart running") && case.said("poststop stopped"), "{:?}", case.trace());
+    for (kind, status) in [
+        ("prestart", "creating"),
+        ("createRuntime", "creating"),
+        ("createContainer", "creating"),
+        ("startContainer", "created"),
+        ("poststart", "running"),
+        ("poststop", "stopped"),
+    ] {
+        assert!(case.said(&format!("{kind} {status}")), "{kind}: {:?}", case.trace());
+    }
     let state = |kind: &str| -> Value {
         serde_json::from_str(&fs::read_to_string(case.shared(&format!("log.{kind}"))).unwrap()).unwrap()
     };
@@ -83,7 +93,13 @@ fn all_six_run_at_their_points() {
         assert_eq!(state["annotations"]["color"], "blue", "{kind}");
         assert!(state["bundle"].as_str().unwrap().starts_with('/'), "{kind}");
     }
-    assert!(state("createRuntime")["pid"].as_i64().unwrap() > 1 && state("poststart")["pid"].as_i64().unwrap() > 1);
+    // As the runtime sees it, and inside as the container does.
+    for (kind, others) in [("prestart", "createRuntime"), ("createRuntime", "poststart")] {
+        let pid = state(kind)["pid"].as_i64().unwrap();
+        assert!(pid > 1 && state(others)["pid"] == pid, "{kind} {others}");
+    }
+    assert_eq!(state("createContainer")["pid"], pid_inside);
+    assert_eq!(state("startContainer")["pid"], pid_inside);
     assert_eq!(state("poststop")["bundle"], json!(case.dir().join("b")));
 }
 
@@ -144,7 +160,7 @@ fn a_hook_that_fails() {
         }
         run.end();
         assert_eq!(case.said("after"), kind == "poststop", "{kind}: {:?}", case.trace());
-        if kind.starts_with("post") {
+        if kind.starts_with("post") || kind == "startContainer" {
             assert!(run.stderr().contains(&format!("{kind}[0] (/bin/sh): exit status: 3")), "{}", run.stderr());
         }
     }

@@ -1,4 +1,4 @@
-//! The last step inside the container: finds the program and executes it. Exists because libcontainer's own executor
+//! The last step inside the container: confines it, runs its startContainer hooks, finds the program and executes it. Exists because libcontainer's own executor
 //! checks the program while the container is created and loses the reason; ours says through a pipe that closes on
 //! exec exactly when the program runs, or why it doesn't.
 #![allow(unsafe_code)]
@@ -13,6 +13,7 @@ use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use nix::sys::signal::{SigHandler, Signal};
 
 use super::failure::StartFailure;
+use super::inner_hooks::StartHooks;
 use crate::runtime::capabilities::Sets;
 use crate::runtime::program::{Found, Program, Refusal};
 use crate::runtime::{keyring, lsm, seccomp};
@@ -25,6 +26,7 @@ pub(super) const ABOUT_TO_EXEC: u8 = b'x';
 pub(super) struct LastStep {
     pub(super) pipe: RawFd,
     pub(super) confinement: Confinement,
+    pub(super) hooks: StartHooks,
     /// See [`lsm::attributes`]; where there is an SELinux label to be chosen: libcontainer doesn't.
     pub(super) attributes: Option<Arc<OwnedFd>>,
 }
@@ -37,16 +39,6 @@ pub(super) struct LastStep {
 pub(super) struct Confinement {
     pub(super) filter: Option<seccomp::Program>,
     pub(super) capabilities: LinuxCapabilities,
-    pub(super) moment: Moment,
-}
-
-/// When a container is confined.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
-    /// Right before the execve.
-    Exec,
-    /// As soon as the container is made: startContainer hooks run in it and are held by it as well.
-    Hooks,
 }
 
 impl Confinement {
@@ -71,13 +63,15 @@ impl LastStep {
         if let (Some(attributes), Some(label)) = (&self.attributes, label) {
             lsm::choose_label(attributes, label).map_err(|cause| format!("SELinux label {label}: {cause}"))?;
         }
-        if !has_start_hooks(spec) {
-            self.leave_keyring(spec)?;
-        }
-        match self.confinement.moment {
-            Moment::Exec => self.confinement.apply(),
-            Moment::Hooks => Ok(()),
-        }
+        self.leave_keyring(spec)?;
+        self.confinement.apply()
+    }
+
+    /// The startContainer hooks are held by the same as the program.
+    fn confine_and_run_hooks(&self, spec: &Spec, environment: &[String]) -> Result<(), StartFailure> {
+        let prepared = self.hooks.prepare().map_err(|cause| StartFailure::Hook { cause })?;
+        self.confine(spec).map_err(|cause| StartFailure::Died { cause })?;
+        self.hooks.run(prepared, environment).map_err(|cause| StartFailure::Hook { cause })
     }
 
     /// Before the filter, which forbids it, and before all that runs in the container.
@@ -87,26 +81,10 @@ impl LastStep {
     }
 }
 
-fn has_start_hooks(spec: &Spec) -> bool {
-    let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.start_container().as_ref());
-    hooks.is_some_and(|hooks| !hooks.is_empty())
-}
-
 impl Executor for LastStep {
-    /// While the container is created: its init is in its namespaces and is its user.
-    fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
-        let refused = ExecutorValidationError::ArgValidationError;
-        if has_start_hooks(spec) {
-            self.leave_keyring(spec).map_err(|cause| {
-                tracing::error!("{cause}");
-                refused(cause)
-            })?;
-        }
-        // A program that can't run is a failed start, not a failed creation (StartError).
-        match self.confinement.moment {
-            Moment::Hooks => self.confinement.apply().map_err(refused),
-            Moment::Exec => Ok(()),
-        }
+    /// A program that can't run is a failed start, not a failed creation (StartError).
+    fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
+        Ok(())
     }
 
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
@@ -120,8 +98,8 @@ impl Executor for LastStep {
             .collect();
         let name = arguments.first().cloned().unwrap_or_default();
         let program = Program::new(&arguments, &environment);
-        if let Err(cause) = self.confine(spec) {
-            return Err(give_up(&mut pipe, &[ABOUT_TO_EXEC], &StartFailure::Died { cause }));
+        if let Err(failure) = self.confine_and_run_hooks(spec, &environment) {
+            return Err(give_up(&mut pipe, &[ABOUT_TO_EXEC], &failure));
         }
         let _ = pipe.write_all(&[ABOUT_TO_EXEC]);
         let refusal = match program {

@@ -4,18 +4,19 @@
 use std::fs;
 use std::path::Path;
 
-use oci_spec::runtime::{Hook, Mount, Spec};
+use oci_spec::runtime::{Hook, Hooks, Mount, Spec};
 use rustix::mount::{FsOpenFlags, fsopen};
 
 use super::complaints::Complaint;
 use super::failure::{Failure, Stage};
+use super::inner_hooks::NOT_EXECUTED;
 use super::{file_systems, options, rootfs};
 use crate::plan::binds;
 use crate::runtime::cgroup::{CgroupError, refusal};
 use crate::runtime::program::words;
 
 /// What a complaint is about, by how it begins.
-const FIELDS: [(&str, &str); 19] = [
+const FIELDS: [(&str, &str); 18] = [
     ("apparmor profile exists in the spec", "process.apparmorProfile"),
     ("error setting scheduler", "process.scheduler"),
     ("failed to apply apparmor profile", "process.apparmorProfile"),
@@ -26,7 +27,6 @@ const FIELDS: [(&str, &str); 19] = [
     ("failed to run create container hooks", "hooks.createContainer"),
     ("failed to run create runtime hooks", "hooks.createRuntime"),
     ("failed to run prestart hooks", "hooks.prestart"),
-    ("failed to run start container hooks", "hooks.startContainer"),
     ("failed to set io_priority", "process.ioPriority"),
     ("failed to set linux personality", "linux.personality"),
     ("failed to set memory policy", "linux.memoryPolicy"),
@@ -61,10 +61,11 @@ const PREFIXES: [&str; 6] = [
     "syscall: ",
 ];
 
-/// Why libcontainer's `build` failed. `root` is where it was to find the root file system.
+/// Why libcontainer's `build` failed. `hooks` are those of the bundle, `root` is where it was to find the root file system.
 pub(super) fn creation(
     error: &dyn std::error::Error,
     spec: &Spec,
+    hooks: Option<&Hooks>,
     complaints: &[Complaint],
     root: Option<&Path>,
 ) -> Failure {
@@ -74,7 +75,7 @@ pub(super) fn creation(
     if let Some(refusal) = of_cgroup(spec, complaints) {
         return Failure::new(Stage::Oci, "", refusal);
     }
-    let said = last_words(complaints, Some(spec)).map(|(what, told)| with_hooks(&what, &told, spec));
+    let said = last_words(complaints, Some(spec)).map(|(what, told)| with_hooks(&what, &told, hooks));
     let mut cause = said.unwrap_or_else(|| chain(error));
     if let Some(why) = refused(error).map(words).filter(|why| !cause.to_lowercase().contains(why)) {
         cause = format!("{cause}: {why}");
@@ -141,8 +142,7 @@ fn last_words(complaints: &[Complaint], spec: Option<&Spec>) -> Option<(String, 
     Some((what, told))
 }
 
-fn with_hooks(what: &str, cause: &str, spec: &Spec) -> String {
-    let hooks = spec.hooks().as_ref();
+fn with_hooks(what: &str, cause: &str, hooks: Option<&Hooks>) -> String {
     #[allow(deprecated)]
     let list: Option<&Vec<Hook>> = hooks.and_then(|hooks| match what {
         "hooks.prestart" => hooks.prestart().as_ref(),
@@ -152,13 +152,21 @@ fn with_hooks(what: &str, cause: &str, spec: &Spec) -> String {
     });
     let paths: Vec<&Path> = list.into_iter().flatten().map(|hook| hook.path().as_path()).collect();
     // Of those that this process has run the reason is lost.
-    let missing = || paths.iter().find_map(|path| fs::metadata(path).err()?.raw_os_error());
+    let missing = || paths.iter().find_map(|path| accessible(path).err());
+    let not_executed = NOT_EXECUTED.map(|code| format!("ended with exit code {code}"));
     let cause = match cause {
         "failed to execute hook command" => missing().map_or_else(|| "can't be executed".to_owned(), words),
+        // A createContainer hook's own code, or that of what was to become the hook.
+        other if not_executed.iter().any(|code| other == *code) => missing().map_or_else(|| other.to_owned(), words),
         other => other.to_owned(),
     };
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     if paths.is_empty() { format!("{what}: {cause}") } else { format!("{what} ({}): {cause}", paths.join(", ")) }
+}
+
+/// Whether it can be executed, for all that its place and mode say of it.
+fn accessible(path: &Path) -> Result<(), i32> {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).map_err(rustix::io::Errno::raw_os_error)
 }
 
 /// What the error is that the root file system's step as a whole ended with.
@@ -325,7 +333,7 @@ mod tests {
         let tidying: Vec<Complaint> = TIDYING.map(complaint).into();
         assert_eq!(last_words(&tidying, None), None);
         let error = std::io::Error::other("failed to create container: invalid umask. error during cleanup: x");
-        let said = creation(&error, &Spec::default(), &tidying, None).to_string();
+        let said = creation(&error, &Spec::default(), None, &tidying, None).to_string();
         assert!(said.ends_with("invalid umask"), "{said}");
     }
 }

@@ -91,13 +91,13 @@ impl fmt::Display for Failure {
 pub enum StartFailure {
     /// The kernel doesn't execute the program.
     Program(Refusal),
-    /// The container's init ended before it came to execute the program: killed, a startContainer hook failed, or what is
+    /// The container's init ended before it came to execute the program: killed, or what is
     /// to hold the program couldn't be put on (seccomp filter, SELinux label).
     Died {
         /// What it said of that, or nothing.
         cause: String,
     },
-    /// A poststart hook of its bundle failed: the program ran, and is ended.
+    /// A hook of its bundle failed: of startContainer, the program wasn't executed; of poststart, it ran and is ended.
     Hook {
         /// Which, and how.
         cause: String,

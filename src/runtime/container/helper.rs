@@ -15,8 +15,9 @@ use oci_spec::runtime::{Mount, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::AttemptDirs;
-use super::executor::{self, Confinement, LastStep, Moment};
+use super::executor::{self, Confinement, LastStep};
 use super::failure::{Failure, Stage};
+use super::inner_hooks::{self, StartHooks};
 use super::users::Users;
 use super::{binds, complaints, explain, file_systems, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
@@ -104,7 +105,10 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result
     let confinement = confine(&mut spec, &filter, filtering)?;
     drop_limits_without_cgroup(&mut spec, &mut warnings);
     let attributes = attributes(&spec)?;
-    let program = LastStep { pipe: start.as_raw_fd(), confinement, attributes };
+    inner_hooks::complete_state_of_create_hooks(&mut spec);
+    let hooks = StartHooks::take(&mut spec, &plan.id, dirs.mounts());
+    let hooks = hooks.map_err(|cause| Failure::new(Stage::Oci, "hooks.startContainer", cause))?;
+    let program = LastStep { pipe: start.as_raw_fd(), confinement, hooks, attributes };
     let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program, complaints: &complaints };
     let pid = build_in_cgroup(made, &mut spec)?;
     drop(start);
@@ -118,8 +122,6 @@ fn confine(spec: &mut Spec, filter: &File, filtering: Filtering) -> Result<Confi
         Filtering::Given => Some(seccomp::Program::read(filter)),
     };
     let filter = filter.transpose().map_err(|cause| Failure::io(Stage::Helper, "read the seccomp filter", cause))?;
-    let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.start_container().as_ref());
-    let moment = if hooks.is_some_and(|hooks| !hooks.is_empty()) { Moment::Hooks } else { Moment::Exec };
     let process = spec.process_mut().as_mut();
     let capabilities = process.and_then(|process| {
         let capabilities = process.capabilities().clone();
@@ -127,7 +129,7 @@ fn confine(spec: &mut Spec, filter: &File, filtering: Filtering) -> Result<Confi
         capabilities
     });
     let capabilities = capabilities.unwrap_or_default();
-    Ok(Confinement { filter, capabilities, moment })
+    Ok(Confinement { filter, capabilities })
 }
 
 /// What was made for the pod gets the container's SELinux label, as the kubelet asks for, and so do file systems in
@@ -304,7 +306,7 @@ fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
         });
     let container = built.map_err(|error| {
         let root = spec.root().as_ref().map(|root| root.path().as_path());
-        explain::creation(&error, spec, &complaints::read(complaints), root)
+        explain::creation(&error, spec, plan.spec.hooks().as_ref(), &complaints::read(complaints), root)
     })?;
     container
         .pid()

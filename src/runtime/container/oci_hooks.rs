@@ -3,18 +3,16 @@
 //! and dies with the container or the pod.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec, StateBuilder};
-use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
 
 use super::ExitStatus;
+use super::hook::{self, Surroundings};
 use super::running::Place;
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -107,7 +105,7 @@ impl Later {
             state = state.pid(pid);
         }
         let state = state.build().map_err(|error| error.to_string())?;
-        let state = serde_json::to_string(&state).map_err(|error| error.to_string())?;
+        let state = hook::text(&state)?;
         let request = Request { point, hooks, state, bundle: self.bundle.clone() };
         let started = || {
             let (report, end) = spawn::pipe()?;
@@ -179,47 +177,10 @@ fn run_all(request: &Request) -> Vec<String> {
 }
 
 fn run_one(hook: &Hook, request: &Request) -> Result<(), String> {
-    let text = |cause: std::io::Error| cause.to_string();
-    // A file, not a pipe: a hook that doesn't read it holds up nobody.
-    let mut state = spawn::empty_request().map_err(text)?;
-    state.write_all(request.state.as_bytes()).and_then(|()| state.rewind()).map_err(text)?;
-    let mut command = Command::new(hook.path());
-    let mut args = hook.args().iter().flatten();
-    if let Some(name) = args.next() {
-        command.arg0(name);
-    }
-    let pairs = hook.env().iter().flatten().filter_map(|pair| pair.split_once('='));
-    command.args(args).env_clear().envs(pairs).current_dir(&request.bundle);
-    command.stdin(Stdio::from(state)).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(text)?;
-    let given = hook.timeout().and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    let stdin = hook::stdin(request.state.as_bytes()).map_err(|cause| cause.to_string())?;
     let timeout = match request.point {
-        Point::Poststart => given,
-        Point::Poststop => Some(given.unwrap_or(POSTSTOP_TIMEOUT)),
+        Point::Poststart => None,
+        Point::Poststop => Some(POSTSTOP_TIMEOUT),
     };
-    let pidfd = spawn::open_pidfd(child.id().cast_signed()).map_err(text)?;
-    if let Some(timeout) = timeout
-        && !ends_within(pidfd.as_fd(), timeout)
-    {
-        let _ = spawn::signal(&pidfd, libc::SIGKILL);
-        let _ = child.wait();
-        return Err(format!("didn't end within its timeout of {} s", timeout.as_secs()));
-    }
-    let status = child.wait().map_err(text)?;
-    if status.success() { Ok(()) } else { Err(status.to_string()) }
-}
-
-fn ends_within(pidfd: BorrowedFd<'_>, timeout: Duration) -> bool {
-    let end = std::time::Instant::now() + timeout;
-    loop {
-        let left = end.saturating_duration_since(std::time::Instant::now());
-        let wait = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-        match rustix::event::poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], Some(&wait)) {
-            Ok(0) => return false,
-            Ok(_) => return true,
-            Err(rustix::io::Errno::INTR) => {}
-            // It is killed then; it could not be watched.
-            Err(_) => return false,
-        }
-    }
+    hook::run(hook, Surroundings { stdin, folder: Some(&request.bundle), environment: &[], timeout })
 }
