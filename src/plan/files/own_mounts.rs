@@ -93,6 +93,11 @@ pub(super) fn bundle(inputs: &Inputs) -> Result<Vec<Mount>, ConfigError> {
                 inputs.create_error(&field("options"), ConfigCause::Unsupported { value: option.clone(), advice })
             );
         }
+        if mount.options().iter().flatten().any(|option| option == "tmpcopyup") {
+            let value = format!("tmpcopyup at {}", mount.destination().display());
+            let advice = "copy what is to stand in the tmpfs by a startContainer hook or the program itself";
+            return Err(inputs.create_error(&field("options"), ConfigCause::Unsupported { value, advice }));
+        }
         if mount.typ().is_none() && !binds(mount) {
             let value = "a mount without a type".to_owned();
             let advice = "write its file system's, or \"bind\" among its options";
