@@ -169,15 +169,11 @@ impl Supervisor<'_> {
         let slot = &mut self.slots[usize::from(container.0)];
         let Some(Present { container: present, start, .. }) = slot.present_mut() else { return };
         *start = Start::Asked { at: now().monotonic, exit_waits: false };
-        let begun = present.start().map_err(|error| error.to_string()).and_then(|()| {
-            self.sources
-                .add(present.start_fd(), Token::Start(container), Interest::Readable)
-                .map_err(|errno| format!("epoll_ctl: {errno}"))
-        });
-        if let Err(message) = begun {
+        if let Err(error) = present.start() {
             *start = Start::Failed;
-            self.answer(container, attempt, ContainerEvent::StartFailed { message });
+            return self.answer(container, attempt, ContainerEvent::StartFailed { message: error.to_string() });
         }
+        self.watch(Token::Start(container));
     }
 
     fn kill(&mut self, container: ContainerIndex, attempt: Attempt) {
@@ -220,13 +216,9 @@ impl Supervisor<'_> {
             self.removals.push_back((container, attempt));
         } else if removal.outcome().is_some() {
             return self.finish_removal(container, attempt, *removing);
-        } else if let Some(pidfd) = removal.pidfd()
-            && let Err(errno) = self.sources.add(pidfd, Token::Removal(container), Interest::Readable)
-        {
-            self.audience.warn(&format!("epoll_ctl: {errno}"));
-            return self.removed(container, attempt, removing.of);
         }
         self.slot(container).stage = Stage::Removing(removing);
+        self.watch(Token::Removal(container));
     }
 
     /// A removal that has an outcome.

@@ -81,10 +81,7 @@ impl Supervisor<'_> {
             self.deaf_until = Some(now().monotonic.after(DEAF));
         }
         for index in new {
-            let Some(connection) = self.control.connection(index) else { continue };
-            if let Err(errno) = self.sources.add(connection, Token::Connection(index), Interest::Readable) {
-                self.audience.warn(&format!("control connection: epoll_ctl: {errno}"));
-            }
+            self.watch(Token::Connection(index));
         }
     }
 
@@ -142,13 +139,9 @@ impl Supervisor<'_> {
         for warning in made.warnings() {
             self.audience.warn(warning);
         }
-        let watched = self.sources.add(made.pidfd(), Token::Exit(container), Interest::Readable);
         let log =
             ContainerLog::create(&self.store.ledger().log_dir, self.name(container), attempt.0, timestamp(now().wall));
         let output = Output::new(made.take_output(), log);
-        if let Err(errno) = watched.and(output.listen(&self.sources, container, self.listening)) {
-            self.audience.warn(&format!("epoll_ctl: {errno}"));
-        }
         let present = Present {
             container: made,
             made: with,
@@ -159,6 +152,8 @@ impl Supervisor<'_> {
             saved: false,
         };
         self.slot(container).stage = Stage::Present(Box::new(present));
+        self.watch(Token::Exit(container));
+        self.watch_output(container);
         self.with_output(container, Output::tell_news);
     }
 
@@ -169,11 +164,9 @@ impl Supervisor<'_> {
         let Start::Asked { at, exit_waits } = *start else { return };
         let Some(outcome) = present.start_outcome() else {
             // The program runs, hooks of its bundle don't end yet: it is they who are waited for.
-            if let Some(hooks) = present.poststart_fd() {
+            if present.poststart_fd().is_some() {
                 self.sources.remove(present.start_fd());
-                if let Err(errno) = self.sources.add_if_new(hooks, Token::Start(container), Interest::Readable) {
-                    self.audience.warn(&format!("epoll_ctl: {errno}"));
-                }
+                self.watch(Token::Start(container));
             }
             return;
         };
@@ -242,14 +235,8 @@ impl Supervisor<'_> {
                 if removing.removal.outcome().is_some() {
                     return self.finish_removal(container, attempt, *removing);
                 }
-                let watched = removing
-                    .removal
-                    .pidfd()
-                    .map(|pidfd| self.sources.add_if_new(pidfd, Token::Removal(container), Interest::Readable));
                 self.slot(container).stage = Stage::Removing(removing);
-                if let Some(Err(errno)) = watched {
-                    self.audience.warn(&format!("epoll_ctl: {errno}"));
-                }
+                self.watch(Token::Removal(container));
             }
             other @ (Stage::Absent | Stage::Creating(_) | Stage::Present(_)) => slot.stage = other,
         }

@@ -22,6 +22,7 @@ mod slot;
 mod sources;
 mod storage;
 mod termination_message;
+mod unwatched;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -57,6 +58,7 @@ use sandbox::Leaving;
 use slot::Slot;
 use sources::{Interest, Patience, Signals, Sources, Token};
 use storage::Storage;
+use unwatched::Unwatched;
 
 /// How long results of probes and containers' output are looked at before it is seen whether something urgent has come.
 const SLICE: Duration = Duration::from_millis(1);
@@ -111,6 +113,8 @@ pub struct Supervisor<'a> {
     store: PodStore,
     audience: &'a mut dyn Audience,
     sources: Sources,
+    /// What can't be waited for.
+    unwatched: Unwatched,
     signals: Signals,
     alarm: Alarm,
     /// The time that the engine was told last.
@@ -204,6 +208,7 @@ impl<'a> Supervisor<'a> {
             store,
             audience,
             sources,
+            unwatched: Unwatched::default(),
             signals,
             alarm,
             stepped: now().monotonic,
@@ -252,6 +257,7 @@ impl<'a> Supervisor<'a> {
             }
             self.listen_as_there_is_room();
             self.listen_again();
+            self.look_at_unwatched()?;
             let patience = self.patience();
             let tokens =
                 self.sources.wait(patience).map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
@@ -298,10 +304,11 @@ impl<'a> Supervisor<'a> {
 
     fn patience(&self) -> Patience {
         let deaf = self.deaf_until.map(|until| Patience::Until(until.since(now().monotonic)));
+        let deaf = deaf.unwrap_or(Patience::Endless).shorter(self.unwatched.patience());
         match &self.leaving {
             _ if self.has_chores() => Patience::None,
-            Some(leaving) => leaving.patience().shorter(deaf),
-            None => Patience::Endless.shorter(deaf),
+            Some(leaving) => leaving.patience().shorter(Some(deaf)),
+            None => deaf,
         }
     }
 

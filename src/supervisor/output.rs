@@ -7,7 +7,6 @@ use barepod_engine::spec::ContainerIndex;
 
 use super::audience::Audience;
 use super::clock::{now, timestamp};
-use super::sources::{Interest, Sources, Token};
 use crate::log::{ContainerLog, Stream};
 
 /// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
@@ -59,22 +58,6 @@ impl Output {
     pub fn pipes(&self) -> impl Iterator<Item = (Stream, BorrowedFd<'_>)> {
         let both = [(Stream::Stdout, &self.stdout), (Stream::Stderr, &self.stderr)];
         both.into_iter().filter_map(|(stream, pipe)| Some((stream, pipe.as_ref()?.as_fd())))
-    }
-
-    /// Reads its pipes when they have something, or leaves it in there.
-    ///
-    /// # Errors
-    /// As epoll_ctl(2); the last one of both.
-    pub fn listen(&self, sources: &Sources, container: ContainerIndex, listening: bool) -> rustix::io::Result<()> {
-        let mut result = Ok(());
-        for (stream, pipe) in self.pipes() {
-            if listening {
-                result = sources.add(pipe, Token::Output(container, stream), Interest::Readable).and(result);
-            } else {
-                sources.remove(pipe);
-            }
-        }
-        result
     }
 
     /// Reads what a stream holds now; `false` where there was nothing.

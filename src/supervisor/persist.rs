@@ -173,19 +173,22 @@ impl Supervisor<'_> {
         self.audience.flush();
         for (index, fd) in self.audience.waits_for().into_iter().enumerate() {
             let token = sources::Token::Audience(u16::try_from(index).unwrap_or(u16::MAX));
-            // A regular file is always ready, and one that is added already stays so.
-            let _ = self.sources.add_once(fd, token, sources::Interest::Writable);
+            // A regular file is always ready; where there is no room to wait for another, it is tried again by then.
+            match self.sources.add_once(fd, token, sources::Interest::Writable) {
+                Err(rustix::io::Errno::NOMEM | rustix::io::Errno::NOSPC) => drop(self.unwatched.add(token)),
+                Ok(()) | Err(_) => {}
+            }
         }
         let room = self.audience.has_room();
         if room == self.listening {
             return;
         }
         self.listening = room;
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            let Ok(index) = u16::try_from(index) else { continue };
-            if let Some(output) = slot.output_mut() {
-                // One that can't be listened to now is read when its container ends.
-                let _ = output.listen(&self.sources, ContainerIndex(index), room);
+        for (index, slot) in (0..=u16::MAX).zip(0..self.slots.len()) {
+            if room {
+                self.watch_output(ContainerIndex(index));
+            } else if let Some(output) = self.slots[slot].output() {
+                output.pipes().for_each(|(_, pipe)| self.sources.remove(pipe));
             }
         }
     }

@@ -86,12 +86,8 @@ impl Supervisor<'_> {
     }
 
     fn sandbox_made(&mut self, sandbox: Sandbox) {
-        if let Some(pause) = sandbox.pause()
-            && let Err(errno) = self.sources.add(pause, Token::Sandbox, Interest::Readable)
-        {
-            self.audience.warn(&format!("the sandbox's pid 1: epoll_ctl: {errno}"));
-        }
         self.sandbox = Some(sandbox);
+        self.watch(Token::Sandbox);
         self.take_cpus();
         self.watch_storage();
         self.facts.push_back(Event::SandboxReady);

@@ -190,6 +190,18 @@ impl Slot {
     }
 
     /// The pipes and the log of an attempt that was made and isn't gone.
+    pub fn output(&self) -> Option<&Output> {
+        match &self.stage {
+            Stage::Present(present) => Some(&present.output),
+            Stage::Removing(removing) => match &removing.of {
+                RemovalOf::Made(output) => Some(output),
+                RemovalOf::Unmade(..) => None,
+            },
+            Stage::Absent | Stage::Creating(_) => None,
+        }
+    }
+
+    /// As [`output`](Self::output).
     pub fn output_mut(&mut self) -> Option<&mut Output> {
         match &mut self.stage {
             Stage::Present(present) => Some(&mut present.output),

@@ -187,7 +187,7 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<(Vec<String>, &'static str),
     let by_itself = run.has_ended();
     let mut stop = String::new();
     if !by_itself {
-        let output = plain(case_again, &["stop", case_again.name()]);
+        let output = case_again.plainly(&["stop", case_again.name()]);
         stop = format!("\nstop: {}", text(&output));
         wait_until(Instant::now() + patience(), || run.has_ended());
     }
@@ -204,7 +204,7 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<(Vec<String>, &'static str),
         fail("it can't be ended")
     } else if fault.error == Kill && code == 137 {
         // Whoever comes next cleans up, be it `stop`, of which the status stays.
-        let stop = text(&plain(case_again, &["stop", case_again.name()]));
+        let stop = text(&case_again.plainly(&["stop", case_again.name()]));
         let left = case_again.left_of_the_ended();
         let killed = if left.is_empty() { Ok("killed") } else { fail(&format!("left behind: {left:?}: {stop}")) };
         if stop.contains("panicked") { fail(&stop) } else { killed }
@@ -230,7 +230,7 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<(Vec<String>, &'static str),
         })
     };
     drop(run);
-    let rm = plain(case_again, &["rm", "--force", case_again.name()]);
+    let rm = case_again.plainly(&["rm", "--force", case_again.name()]);
     let rm_text = text(&rm);
     let left = case_again.left_behind();
     let verdict = if !(rm.status.success() || rm_text.contains("not found")) {
@@ -248,25 +248,20 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<(Vec<String>, &'static str),
     verdict.map(|outcome| (failed, outcome))
 }
 
-/// A command that nothing happens to.
-fn plain(case: &Case, words: &[&str]) -> Output {
-    case.plain_command(words).output().unwrap()
-}
-
 /// Status, events and logs of a pod to which, as far as anybody said, nothing has happened.
 fn whole(case: &Case) -> Result<(), String> {
-    let get = plain(case, &["get", case.name(), "-o", "json"]);
+    let get = case.plainly(&["get", case.name(), "-o", "json"]);
     let pod: serde_json::Value =
         serde_json::from_slice(&get.stdout).map_err(|_| format!("no status: {}", text(&get)))?;
     let code = &pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"];
     if pod["status"]["phase"] != "Failed" || *code != 3 {
         return Err(format!("a status that isn't so: {}", pod["status"]));
     }
-    let logs = text(&plain(case, &["logs", case.name(), "-c", "main"]));
+    let logs = text(&case.plainly(&["logs", case.name(), "-c", "main"]));
     if logs.trim() != case.name() {
         return Err(format!("a log that was lost: {logs:?}"));
     }
-    let events = text(&plain(case, &["events", case.name()]));
+    let events = text(&case.plainly(&["events", case.name()]));
     let started = events.lines().filter(|line| line.contains("Started")).count();
     if started != 3 { Err(format!("events that were lost:\n{events}")) } else { Ok(()) }
 }
@@ -290,6 +285,16 @@ fn chosen(kind: &Kind, error: Error, number: u32) -> bool {
 const MOST: u32 = 2000;
 
 fn walk(name: &str, whose: Whose, which: Which) {
+    walk_with(name, "run", whose, which, try_run);
+}
+
+fn walk_with(
+    name: &str,
+    what: &str,
+    whose: Whose,
+    which: Which,
+    attempt: impl Fn(&mut Case, Fault) -> Result<(Vec<String>, &'static str), String>,
+) {
     if !has_strace() {
         return;
     }
@@ -301,7 +306,7 @@ fn walk(name: &str, whose: Whose, which: Which) {
             // No more calls come after it.
             let errors_end = error == Kill && which == Which::NthOn;
             for number in (1..MOST).filter(|_| !errors_end).filter(|number| chosen(kind, error, *number)) {
-                match try_run(&mut case, Fault { kind, error, whose, which, number }) {
+                match attempt(&mut case, Fault { kind, error, whose, which, number }) {
                     Ok((_, "none")) => break,
                     Ok((_, outcome)) => *outcomes.entry(outcome).or_default() += 1,
                     Err(why) => {
@@ -311,10 +316,67 @@ fn walk(name: &str, whose: Whose, which: Which) {
                 }
                 tried += 1;
             }
-            println!("{whose:?} {which:?} {} {}: {tried} tried, {outcomes:?}", kind.name, error.name());
+            println!("{what}: {whose:?} {which:?} {} {}: {tried} tried, {outcomes:?}", kind.name, error.name());
         }
     }
     assert!(failures.is_empty(), "{} failures; the first:\n{}", failures.len(), failures[0]);
+}
+
+/// What a fault does to a command about a pod that runs: where it says that all went well, it did.
+fn try_command(case: &mut Case, command: &[&str], fault: Fault) -> Result<(Vec<String>, &'static str), String> {
+    fs::write(case.shared("log"), "").unwrap();
+    let _ = fs::remove_file(case.dir().join("strace.txt"));
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 1})).main("main", "exec serve main");
+    case.within(&[]);
+    let file = case.write(&pod.text());
+    let mut run = case.command(&["run", "-q"]).arg(file).stderr(std::process::Stdio::null()).spawn().unwrap();
+    case.wait_for("main up");
+    let words = fault.words(case);
+    case.within(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let output = case.barepod(&[command, &[case.name()][..]].concat());
+    case.within(&[]);
+    let failed = injected(case);
+    let told = text(&output);
+    let what = format!("{command:?} with {fault}: {}\n{}\n{told}", output.status, failed.join("\n"));
+    let well = output.status.success();
+    let fail = |why: &str| Err(format!("{why}: {what}"));
+    let ends = matches!(command[0], "stop" | "rm");
+    let ended = !ends || !well || wait_until(Instant::now() + patience(), || run.try_wait().unwrap().is_some());
+    let verdict = if told.contains("panicked") {
+        fail("a panic")
+    } else if !ended {
+        fail("the pod runs on")
+    } else if well && command[0] == "rm" && !case.left_behind().is_empty() {
+        fail("not all is gone")
+    } else if well && command[0] == "get" && serde_json::from_slice::<serde_json::Value>(&output.stdout).is_err() {
+        fail("half an answer")
+    } else if !well && String::from_utf8_lossy(&output.stderr).is_empty() && output.status.code().is_some() {
+        fail("it failed without a word")
+    } else if failed.is_empty() {
+        Ok("none")
+    } else {
+        Ok(if well { "went well" } else { "told" })
+    };
+    let rm = case.plainly(&["rm", "--force", case.name()]);
+    if !wait_until(Instant::now() + patience(), || run.try_wait().unwrap().is_some()) {
+        run.kill().unwrap();
+        return Err(format!("it can't be ended: {what}"));
+    }
+    let left = case.left_behind();
+    if !left.is_empty() {
+        let _ = fs::remove_dir_all(case.root());
+        return Err(format!("left behind:\n{}\n{}{what}", left.join("\n"), text(&rm)));
+    }
+    verdict.map(|outcome| (failed, outcome))
+}
+
+#[test]
+fn one_call_of_a_command() {
+    for command in [&["get", "-o", "json"][..], &["stop"], &["rm", "--force"]] {
+        walk_with(&format!("call-{}", command[0]), command[0], Whose::Supervisor, Which::Nth, |case, fault| {
+            try_command(case, command, fault)
+        });
+    }
 }
 
 #[test]

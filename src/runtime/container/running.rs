@@ -261,6 +261,11 @@ impl Container {
         self.pid
     }
 
+    /// Whether it has ended and [`exit`](Self::exit) has told so.
+    pub fn is_reaped(&self) -> bool {
+        self.exit.is_some()
+    }
+
     /// Readable once the init has ended.
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()

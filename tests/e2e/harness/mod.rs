@@ -190,9 +190,11 @@ impl Case {
         self.command_at(&["--root", &self.root().display().to_string()], args)
     }
 
-    /// As [`Self::command`], run by no other program.
-    pub fn plain_command(&self, args: &[&str]) -> Command {
-        self.command_within(&few_files(), &["--root", &self.root().display().to_string()], args)
+    /// Runs a command to its end, by itself whatever [`Self::within`] says; one that hangs is ended after a while.
+    pub fn plainly(&self, args: &[&str]) -> Output {
+        let patience = wait::patience().as_secs() * 3;
+        let within = [few_files(), ["timeout".to_owned(), patience.to_string()].to_vec()].concat();
+        self.command_within(&within, &["--root", &self.root().display().to_string()], args).output().unwrap()
     }
 
     /// `barepod OPTIONS ARGS...`, not started yet.
