@@ -13,7 +13,7 @@ pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> 
     let events = found.events().map_err(|cause| recover::unreadable(&found, cause))?;
     let now = jiff::Timestamp::now();
     let ledger = found.ledger().unwrap_or_else(|cause| {
-        eprintln!("warning: {}", recover::unreadable(&found, cause));
+        tell!("warning: {}", recover::unreadable(&found, cause));
         None
     });
     let memory_qos = ledger.as_ref().and_then(|ledger| ledger.memory_qos.as_deref());

@@ -39,7 +39,7 @@ pub fn force(found: &Found) -> Result<(), CliError> {
         if waited >= SILENCE && !told {
             let stopped = if process::is_stopped(pid) { ", which is stopped (SIGSTOP)" } else { "" };
             let pod = recover::full_name(found);
-            eprintln!("note: waiting for the supervisor of pod {pod}, process {pid}{stopped}");
+            tell!("note: waiting for the supervisor of pod {pod}, process {pid}{stopped}");
             told = true;
         }
         // What is stopped answers nobody.
@@ -60,7 +60,7 @@ fn ask(found: &Found) -> Option<Client> {
 fn kill(found: &Found, supervisor: &Ledger) -> Result<(), CliError> {
     let pid = supervisor.supervisor_pid;
     let pod = recover::full_name(found);
-    eprintln!("note: the supervisor of pod {pod}, process {pid}, doesn't answer: it is killed");
+    tell!("note: the supervisor of pod {pod}, process {pid}, doesn't answer: it is killed");
     let is_it = || supervisor.supervisor() == Supervisor::Alive;
     process::kill_if(pid, is_it).map_err(|cause| CliError::Stuck {
         pod,

@@ -23,7 +23,7 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
         Some(GetOutput::Json) => print(&format!("{}\n", json(&rows, args.pod.is_some())?)),
         Some(GetOutput::Yaml) => print(&yaml(&rows, args.pod.is_some())?),
         None if rows.is_empty() => {
-            eprintln!("no pods found");
+            tell!("no pods found");
             Ok(Exit::Success)
         }
         None => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Normal)),
@@ -43,7 +43,7 @@ fn all(layout: &crate::store::layout::Layout, namespace: Option<&str>) -> Result
             // About to start, or gone since we looked.
             Ok(None) => {}
             Err(cause) => {
-                eprintln!("warning: {}", recover::unreadable(&found, cause));
+                tell!("warning: {}", recover::unreadable(&found, cause));
                 rows.push(PodRow { pod: nameless(&found), life: Life::Lost });
             }
         }
@@ -57,7 +57,7 @@ fn look_at(found: &Found) -> Result<Option<PodRow>, crate::store::Error> {
     let Some(pod) = found.pod()? else { return Ok(None) };
     let (pod, note) = recover::as_it_is(found, life, pod)?;
     if let Some(note) = note {
-        eprintln!("note: {note}");
+        tell!("note: {note}");
     }
     Ok(Some(PodRow { pod, life }))
 }

@@ -33,7 +33,7 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     };
     let (container, note) = container(&pod, args.container.as_deref(), &name)?;
     if let Some(note) = note {
-        eprintln!("{note}");
+        tell!("{note}");
     }
     let uid = pod.metadata.uid.clone().unwrap_or_default();
     let folder = layout.log_dir(&found.namespace, &found.name, &uid).join(&container);
@@ -45,7 +45,7 @@ fn without_state(args: &LogsArgs, layout: &Layout, name: String) -> Result<Exit,
     let [(namespace, bare)] = &recover::pods_with_logs(layout, &name)[..] else {
         return Err(Error::NotFound(name).into());
     };
-    eprintln!("note: of pod {namespace}/{bare} nothing but its logs is left: it ended before the box was restarted");
+    tell!("note: of pod {namespace}/{bare} nothing but its logs is left: it ended before the box was restarted");
     by_folders(args, layout, namespace, bare)
 }
 

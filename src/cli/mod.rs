@@ -1,5 +1,11 @@
 //! The face: arguments, words, colours, exit codes. One file per command; what two of them need is in another room.
 
+/// As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
+/// reason to leave off in the middle of ending a pod.
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::cli::terminal::tell(&format!("{}\n", format_args!($($text)*))) };
+}
+
 mod args;
 mod completion;
 mod console;

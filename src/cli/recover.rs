@@ -77,7 +77,7 @@ pub fn warn_of_unreadable(found: &Found) -> bool {
     let wrong: Vec<Error> = [found.ledger().err(), found.pod().err()].into_iter().flatten().collect();
     let is_any = !wrong.is_empty();
     for cause in wrong {
-        eprintln!("warning: {}", unreadable(found, cause));
+        tell!("warning: {}", unreadable(found, cause));
     }
     is_any
 }
@@ -90,7 +90,7 @@ pub fn pod(found: &Found) -> Result<v1::Pod, CliError> {
         Some(pod) => {
             let (pod, note) = as_it_is(found, life, pod).map_err(unreadable)?;
             if let Some(note) = note {
-                eprintln!("note: {note}");
+                tell!("note: {note}");
             }
             Ok(pod)
         }
@@ -138,7 +138,7 @@ pub fn full_name(found: &Found) -> String {
 pub fn tell_of_waiting(pod: &str) -> impl Fn(Option<u32>) {
     move |pid| {
         let process = pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
-        eprintln!("note: waiting for another barepod command{process}, which is cleaning up after pod {pod}");
+        tell!("note: waiting for another barepod command{process}, which is cleaning up after pod {pod}");
     }
 }
 
@@ -148,14 +148,14 @@ pub fn sweep_orphans(layout: &Layout) {
     let found = orphans::forget_old_logs(layout, std::time::SystemTime::now()).and_then(|()| orphans::collect(layout));
     let found = match found {
         Ok(found) => found,
-        Err(error) => return eprintln!("warning: looking for what pods have left: {error}"),
+        Err(error) => return tell!("warning: looking for what pods have left: {error}"),
     };
     for orphan in found {
         let folders = [orphan.folder];
         let errors = sweep(&SweepRequest { cgroup: &orphan.cgroup, folders: &folders, patience: PATIENCE });
         for error in errors {
             let of = orphan.pod.as_deref().map(|pod| format!(" of pod {pod}")).unwrap_or_default();
-            eprintln!("warning: what was left{of}: {error}; the next run tries again");
+            tell!("warning: what was left{of}: {error}; the next run tries again");
         }
     }
 }
@@ -196,10 +196,10 @@ fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
             let left = clean(layout, &mut store, found)?;
             cpus::give_back(layout, &store)?;
             for one in left.words() {
-                eprintln!("warning: {one}");
+                tell!("warning: {one}");
             }
             if !left.words().is_empty() {
-                eprintln!("note: not all that is left of pod {pod} could be removed; `barepod rm {pod}` tries again");
+                tell!("note: not all that is left of pod {pod} could be removed; `barepod rm {pod}` tries again");
             }
             Ok(Cleaned::Swept)
         }
@@ -224,7 +224,7 @@ fn clean(layout: &Layout, store: &mut PodStore, found: &Found) -> Result<Remains
     let remains = store.finish(remains)?;
     if was_lost && remains.words().is_empty() {
         let pod = full_name(found);
-        eprintln!("note: the supervisor of pod {pod} had been killed; what was left of the pod has been removed");
+        tell!("note: the supervisor of pod {pod} had been killed; what was left of the pod has been removed");
     }
     Ok(remains)
 }
@@ -243,11 +243,11 @@ pub(super) fn sweep_pod(layout: &Layout, store: &PodStore) -> Remains {
 /// must not keep the pod from being removed.
 fn settle(store: &mut PodStore, found: &Found) -> Result<(), CliError> {
     let pod = found.pod().unwrap_or_else(|error| {
-        eprintln!("warning: {error}");
+        tell!("warning: {error}");
         None
     });
     let state = found.state::<State<'_>>().unwrap_or_else(|error| {
-        eprintln!("warning: {error}");
+        tell!("warning: {error}");
         None
     });
     let loss = if store.ledger().is_of_another_boot() { Loss::Rebooted } else { Loss::Killed };

@@ -22,18 +22,18 @@ pub fn resize(args: &ResizeArgs, global: &Global) -> Result<Exit, CliError> {
         Life::Ended | Life::Left => return Err(ended()),
     }
     let answer = control::resize(&found.dir, &wanted, || found.runs_on())?.ok_or_else(ended)?;
-    match answer {
-        Resized::Done { container } => println!("container {container} of pod {name} resized"),
+    let told = match answer {
+        Resized::Done { container } => format!("container {container} of pod {name} resized"),
         Resized::Restarting { container } => {
-            println!("container {container} of pod {name} resized; its resizePolicy has it restarted for that");
+            format!("container {container} of pod {name} resized; its resizePolicy has it restarted for that")
         }
         Resized::Later { container } => {
-            println!("container {container} of pod {name} resized; it doesn't run now and gets them when it does");
+            format!("container {container} of pod {name} resized; it doesn't run now and gets them when it does")
         }
-        Resized::Unchanged => println!("pod {name} not resized (no change)"),
+        Resized::Unchanged => format!("pod {name} not resized (no change)"),
         Resized::Refused { why } => return Err(CliError::Resize { pod: name, why }),
-    }
-    Ok(Exit::Success)
+    };
+    super::print(&format!("{told}\n"))
 }
 
 fn wanted(args: &ResizeArgs) -> Result<Resources, CliError> {

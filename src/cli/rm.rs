@@ -25,7 +25,7 @@ pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
         Err(error) => return Err(error),
     };
     recover::sweep_orphans(&layout);
-    eprintln!("pod {name} removed");
+    tell!("pod {name} removed");
     Ok(Exit::Success)
 }
 

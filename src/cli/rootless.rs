@@ -167,5 +167,5 @@ fn obstacle(why: Option<&NoCgroups>) -> String {
 
 pub(super) fn warn(text: &str) {
     let colour = terminal::Colour::of(&std::io::stderr());
-    eprintln!("{} {text}", terminal::warning("warning:", colour));
+    tell!("{} {text}", terminal::warning("warning:", colour));
 }

@@ -89,7 +89,7 @@ fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), Cl
     manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file)).map_err(refused)?;
     drop(text);
     if let Some(note) = network::loopback_note(&manifest, connection.as_ref()).filter(|_| !args.quiet) {
-        eprintln!("note: {note}");
+        tell!("note: {note}");
     }
     tell_unlabelled(&plan::unlabelled(&manifest, &node));
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
@@ -231,7 +231,7 @@ fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<Giv
         let (name, bytes) = text_of(file)?;
         let warnings = manifest::decode_objects(&name, &bytes, &mut beside.objects).map_err(refused)?;
         if let Some(warnings) = warnings.filter(|_| !args.quiet) {
-            eprint!("{}", warnings.render(manifest_colour()));
+            super::terminal::tell(&warnings.render(manifest_colour()));
         }
     }
     let (name, bytes) = text_of(&args.file)?;
@@ -259,7 +259,7 @@ fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], detail: Det
     };
     let shown: Vec<manifest::Diagnostic> = warnings.iter().filter(each).cloned().collect();
     if !shown.is_empty() {
-        eprint!("{}", manifest::render(name, &manifest::shown_text(bytes), &shown, manifest_colour()));
+        super::terminal::tell(&manifest::render(name, &manifest::shown_text(bytes), &shown, manifest_colour()));
     }
     if let Some(line) = manifest::without_effect(name, warnings).filter(|_| detail == Detail::Some) {
         rootless::warn(&line);

@@ -18,7 +18,7 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     match recover::life(&found)? {
         Life::Running => {}
         Life::Ended => {
-            eprintln!("pod {name} has ended already");
+            tell!("pod {name} has ended already");
             return Ok(Exit::Success);
         }
         Life::Left | Life::Lost => return Err(not_swept(&found, name)),
@@ -27,14 +27,14 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let request = Request::Stop { grace_period };
     match control::end(&found.dir, request, || found.runs_on())? {
-        Some(ended) => eprintln!("pod {name} stopped: {} (exit code {})", ended.phase, ended.exit_code),
+        Some(ended) => tell!("pod {name} stopped: {} (exit code {})", ended.phase, ended.exit_code),
         None => match recover::find(&layout, &name) {
             Ok(found) if matches!(recover::life(&found)?, Life::Left | Life::Lost) => {
                 return Err(not_swept(&found, name));
             }
             // Another command was as fast as to remove it.
             Ok(_) | Err(CliError::CutOff(_) | CliError::Store(crate::store::Error::NotFound(_))) => {
-                eprintln!("pod {name} has ended");
+                tell!("pod {name} has ended");
             }
             Err(error) => return Err(error),
         },
@@ -51,7 +51,7 @@ fn not_swept(found: &Found, pod: String) -> CliError {
 fn tell_if_stopped(found: &Found, name: &str) {
     let pid = found.ledger().ok().flatten().map(|ledger| ledger.supervisor_pid);
     if let Some(pid) = pid.filter(|pid| *pid > 1 && process::is_stopped(*pid)) {
-        eprintln!(
+        tell!(
             "note: the supervisor of pod {name}, process {pid}, is stopped (SIGSTOP) and answers when it is let go on: \
              `kill -CONT {pid}`; `barepod rm --force {name}` ends the pod without it"
         );

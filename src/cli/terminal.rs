@@ -1,7 +1,7 @@
 //! Colours and prefixes: how lines look to people.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
@@ -33,6 +33,11 @@ impl Colour {
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
         if terminal && !dumb { Self::Yes } else { Self::No }
     }
+}
+
+/// Says something on standard error, in one write. Whom it can't reach is not told: there is nowhere else to say so.
+pub fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Columns of the terminal that standard output is; `None` where it is none, or doesn't know.

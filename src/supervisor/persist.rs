@@ -174,9 +174,9 @@ impl Supervisor<'_> {
         for (index, fd) in self.audience.waits_for().into_iter().enumerate() {
             let token = sources::Token::Audience(u16::try_from(index).unwrap_or(u16::MAX));
             // A regular file is always ready; where there is no room to wait for another, it is tried again by then.
-            match self.sources.add_once(fd, token, sources::Interest::Writable) {
-                Err(rustix::io::Errno::NOMEM | rustix::io::Errno::NOSPC) => drop(self.unwatched.add(token)),
-                Ok(()) | Err(_) => {}
+            let added = self.sources.add_once(fd, token, sources::Interest::Writable);
+            if let Err(rustix::io::Errno::NOMEM | rustix::io::Errno::NOSPC) = added {
+                self.unwatched.add(token);
             }
         }
         let room = self.audience.has_room();

@@ -10,7 +10,7 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "cli",
-        &["cli/completion", "cli/describe", "cli/events", "cli/get", "cli/mod", "cli/simulate"],
+        &["cli/completion", "cli/describe", "cli/events", "cli/get", "cli/mod", "cli/resize", "cli/simulate"],
         "`mod` calls each command, and the commands print by its function",
     ),
     (
@@ -157,6 +157,7 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
             "supervisor/persist",
             "supervisor/sandbox",
             "supervisor/storage",
+            "supervisor/unwatched",
         ],
         "all are `impl Supervisor` on the struct in `mod`, whose fields have these files' types",
     ),
