@@ -21,12 +21,12 @@ pub(crate) struct Container {
     /// The attempt that `life` is about, or that comes next.
     pub attempt: Attempt,
     /// Whether an instance of `attempt` was ever created.
-    pub made: Made,
+    pub made: bool,
     /// How the newest instance that ended did so, and the one before.
     pub last: Option<Terminated>,
     pub previous: Option<Terminated>,
-    /// R2.1, R2.6: it was done once in this life of the sandbox.
-    pub done: Done,
+    /// R2.1, R2.6: whether an entry of initContainers was done, or a main ever ran, in this life of the sandbox.
+    pub done: bool,
     /// When the newest instance that ended did so.
     pub ended_at: Option<Instant>,
     /// R4.
@@ -42,20 +42,6 @@ pub(crate) struct Container {
     /// New resources that it is being restarted for.
     #[serde(default)]
     pub resizing: Option<Resizing>,
-}
-
-/// Whether the instance of an attempt exists, or did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Made {
-    Yes,
-    No,
-}
-
-/// Whether an entry of initContainers was done, or a main ever ran, in this life of the sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Done {
-    Yes,
-    No,
 }
 
 /// Where a container's attempt stands.
@@ -74,7 +60,7 @@ pub(crate) enum Life {
     /// `PrepareImage` is under way and was told to end: what it is for isn't wanted any more, and it may hang.
     Abandoned,
     /// `Create` is under way. At `kill_at` it is ended (an OCI hook may hang).
-    Creating { kill_at: Option<Instant>, killed: Killed },
+    Creating { kill_at: Option<Instant>, killed: bool },
     /// It exists; its program waits for its turn.
     Created,
     /// It exists and was killed before it was started.
@@ -83,7 +69,7 @@ pub(crate) enum Life {
     Starting {
         #[serde(default)]
         kill_at: Option<Instant>,
-        killed: Killed,
+        killed: bool,
     },
     /// Its program was executed.
     Running(Running),
@@ -93,20 +79,13 @@ pub(crate) enum Life {
     Over,
 }
 
-/// Whether SIGKILL was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Killed {
-    Yes,
-    No,
-}
-
 /// What comes after a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum After {
     /// It starts again, not before `at`.
     Restart { at: Instant, delay: Duration },
     /// It is created again as the same attempt: it was never started.
-    Again,
+    Recreate,
     /// Likewise, after a while: its process died before it was started.
     Retry { at: Instant },
     /// It starts again at once, back-off or not: it was ended for new resources.
@@ -177,10 +156,10 @@ impl Container {
         Self {
             life: Life::Waiting,
             attempt: Attempt(0),
-            made: Made::No,
+            made: false,
             last: None,
             previous: None,
-            done: Done::No,
+            done: false,
             ended_at: None,
             backoff: BackoffState::default(),
             pull_backoff: None,

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::{Container, Done, Life, Made};
-use crate::pod::{Engine, Initialized, PodLife, RestartingAll};
+use crate::container::{Container, Life};
+use crate::pod::{Engine, PodLife, RestartingAll};
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{
     Condition, ConditionKind, ContainerState, ContainerStatus, Phase, PodStatus, Terminated, WaitingReason,
@@ -48,6 +48,7 @@ impl Transition {
 impl Engine {
     /// The pod's status. A function of what was told so far (I7).
     pub fn status(&self) -> PodStatus {
+        let (exit_code, exit_source) = (self.life == PodLife::Finished).then(|| self.exit()).unzip();
         PodStatus {
             phase: self.phase(),
             reason: self.reason,
@@ -56,8 +57,8 @@ impl Engine {
             start_time: self.start_time,
             deletion: self.deletion,
             containers: self.indices().map(|index| self.container_status(index)).collect(),
-            exit_code: (self.life == PodLife::Finished).then(|| self.exit().0),
-            exit_source: (self.life == PodLife::Finished).then(|| self.exit().1),
+            exit_code,
+            exit_source,
         }
     }
 
@@ -66,10 +67,9 @@ impl Engine {
         if let Some(phase) = self.terminal {
             return phase;
         }
-        let waits =
-            self.indices().any(|index| self.kind(index) == Kind::Main && self.container(index).done == Done::No);
+        let waits = self.indices().any(|index| self.kind(index) == Kind::Main && !self.container(index).done);
         // Deletion doesn't take a pod back to Pending: what never ran is not waited for any more.
-        let ran = self.indices().any(|index| self.kind(index) == Kind::Main && self.container(index).done == Done::Yes);
+        let ran = self.indices().any(|index| self.kind(index) == Kind::Main && self.container(index).done);
         if ran && (!waits || self.ending.is_some()) || !waits && self.inits_are_done() {
             Phase::Running
         } else {
@@ -86,10 +86,7 @@ impl Engine {
             kind: spec.kind,
             state,
             last_state,
-            restart_count: match container.made {
-                Made::Yes => container.attempt.0,
-                Made::No => container.attempt.0.saturating_sub(1),
-            },
+            restart_count: if container.made { container.attempt.0 } else { container.attempt.0.saturating_sub(1) },
             ready: self.is_ready(index),
             started: container.is_started(),
             container_id: container.container_id.clone(),
@@ -135,9 +132,7 @@ impl Engine {
         let container = self.container(index);
         match self.kind(index) {
             // One that succeeded while all containers are killed to begin again (R3.7, R2.7) waits for that, unready.
-            Kind::Init => {
-                container.done == Done::Yes && matches!(self.states(container).0, ContainerState::Terminated(_))
-            }
+            Kind::Init => container.done && matches!(self.states(container).0, ContainerState::Terminated(_)),
             Kind::Main | Kind::Sidecar => {
                 container.is_started() && container.running().is_some_and(|running| running.probes.readiness_passes())
             }
@@ -145,7 +140,7 @@ impl Engine {
     }
 
     fn inits_are_done(&self) -> bool {
-        self.indices().all(|index| self.kind(index) == Kind::Main || self.container(index).done == Done::Yes)
+        self.indices().all(|index| self.kind(index) == Kind::Main || self.container(index).done)
     }
 
     /// R8.2: notes which conditions changed, and when. Their words are found when somebody asks.
@@ -233,11 +228,11 @@ impl Engine {
     }
 
     fn is_incomplete(&self, index: ContainerIndex) -> bool {
-        self.kind(index) != Kind::Main && self.container(index).done == Done::No
+        self.kind(index) != Kind::Main && !self.container(index).done
     }
 
     fn is_initialized(&self) -> bool {
-        self.initialized == Initialized::Yes
+        self.initialized
             || self.terminal == Some(Phase::Succeeded)
             || self.indices().all(|index| !self.is_incomplete(index))
     }

@@ -5,10 +5,10 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::action::{ContainerAction, EventReason, Severity};
-use crate::container::{After, Done, Killed, Life, Made, Running, StopStage, StopWhy};
+use crate::container::{After, Life, Running, StopStage, StopWhy};
 use crate::event::{ContainerEvent, CreateFailure, Exit, Hook, ImageFailure, OomKilled};
 use crate::hook::HookRun;
-use crate::pod::{Engine, Initialized, RestartingAll, Turn};
+use crate::pod::{Engine, RestartingAll, Turn};
 use crate::probe::Probes;
 use crate::restart::{EndedBy, Verdict, verdict};
 use crate::spec::{Attempt, ContainerIndex, Kind};
@@ -65,7 +65,7 @@ impl Engine {
         container.pull_backoff = None;
         turn.record(Severity::Normal, EventReason::Pulled, Some(index), message);
         if wanted {
-            container.life = Life::Creating { kill_at: None, killed: Killed::No };
+            container.life = Life::Creating { kill_at: None, killed: false };
             turn.act(index, container.attempt, ContainerAction::Create);
         } else {
             self.give_up(index);
@@ -103,7 +103,7 @@ impl Engine {
         let wanted = self.is_wanted(index);
         let container = self.container_mut(index);
         container.container_id = Some(container_id);
-        container.made = Made::Yes;
+        container.made = true;
         if wanted {
             container.life = Life::Created;
         } else {
@@ -116,7 +116,7 @@ impl Engine {
     fn create_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: CreateFailure, message: String) {
         let Life::Creating { killed, .. } = self.container(index).life else { return };
         // What we ended ourselves is not news.
-        if killed == Killed::No {
+        if !killed {
             turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
         }
         if !self.is_wanted(index) {
@@ -150,8 +150,8 @@ impl Engine {
         let running = Running { since, since_wall, post_start: HookRun::Over, probes, stop: None };
         self.container_mut(index).life = Life::Running(running);
         if self.kind(index) == Kind::Main {
-            self.container_mut(index).done = Done::Yes;
-            self.initialized = Initialized::Yes;
+            self.container_mut(index).done = true;
+            self.initialized = true;
         }
         self.complete_resize(turn, index);
         let hook = self.container_spec(index).post_start;
@@ -170,12 +170,12 @@ impl Engine {
     fn start_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, message: String) {
         let Life::Starting { killed, .. } = self.container(index).life else { return };
         // What we ended ourselves is not news.
-        if killed == Killed::No {
+        if !killed {
             turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
         }
         // R8.2: that counts as a start (pkg/kubelet/container, HasAnyRegularContainerStarted), also where all begins anew.
         if self.kind(index) == Kind::Main {
-            self.initialized = Initialized::Yes;
+            self.initialized = true;
         }
         let wall = turn.now.wall;
         let terminated = Terminated {
@@ -210,7 +210,7 @@ impl Engine {
             // Its end overtook the answer to its start.
             Life::Starting { .. } => {
                 if self.kind(index) == Kind::Main {
-                    self.initialized = Initialized::Yes;
+                    self.initialized = true;
                 }
                 (Some(turn.now.wall), EndedBy::Anything)
             }
@@ -253,7 +253,7 @@ impl Engine {
         let at = turn.now.monotonic.after(self.retry_delay());
         let after = match (self.is_wanted(index), self.restarting_all) {
             (true, _) => After::Retry { at },
-            (false, RestartingAll::Yes | RestartingAll::Anew) => After::Again,
+            (false, RestartingAll::Yes | RestartingAll::Anew) => After::Recreate,
             (false, RestartingAll::No) => After::Over,
         };
         let container = self.container_mut(index);
@@ -289,7 +289,7 @@ impl Engine {
         };
         // R2.1; a main that ended has run (R8.1), also where that overtook the answer to its start.
         if kind == Kind::Main || kind == Kind::Init && verdict == Verdict::Stay {
-            container.done = Done::Yes;
+            container.done = true;
         }
         container.life = Life::Removing(after);
         turn.act(index, container.attempt, ContainerAction::Remove);
@@ -342,11 +342,11 @@ impl Engine {
         let restarts = self.ending.is_none() || self.restarts_while_ending(index);
         let life = match after {
             After::Restart { at, delay } if restarts => self.back_off(turn, index, at, delay),
-            After::Again if self.ending.is_none() => Life::Waiting,
+            After::Recreate if self.ending.is_none() => Life::Waiting,
             After::Resized if self.ending.is_none() => {
                 let container = self.container_mut(index);
                 container.attempt = Attempt(container.attempt.0 + 1);
-                container.made = Made::No;
+                container.made = false;
                 Life::Waiting
             }
             After::Resized if restarts => Life::BackOff { at: turn.now.monotonic, message: None },
@@ -354,7 +354,7 @@ impl Engine {
                 let message = "the container's process ended before it was started".into();
                 Life::Retry { at, reason: WaitingReason::RunContainerError, message }
             }
-            After::Restart { .. } | After::Again | After::Resized | After::Retry { .. } | After::Over => Life::Over,
+            After::Restart { .. } | After::Recreate | After::Resized | After::Retry { .. } | After::Over => Life::Over,
         };
         self.container_mut(index).life = life;
     }

@@ -36,13 +36,7 @@ pub struct Observer {
     gates: Gates,
     before: Option<PodStatus>,
     /// Start-up began again (R3.7, R2.7): what is so until a main has run for the first time may be so again.
-    again: Again,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
-    Yes,
-    No,
+    starts_over: bool,
 }
 
 /// What is wrong with a status.
@@ -51,7 +45,7 @@ type Faults = Vec<String>;
 impl Observer {
     /// Before the first status.
     pub fn new(gates: Gates) -> Self {
-        Self { gates, before: None, again: Again::No }
+        Self { gates, before: None, starts_over: false }
     }
 
     /// Takes in the next one.
@@ -65,7 +59,7 @@ impl Observer {
                 && !holds(&status, ConditionKind::PodReadyToStartContainers)
         });
         if lost || holds(&status, ConditionKind::AllContainersRestarting) {
-            self.again = Again::Yes;
+            self.starts_over = true;
         }
         let mut faults = self.faults(&status);
         if let Some(before) = before {
@@ -91,11 +85,10 @@ impl Observer {
         let runs = all.iter().any(is_running);
         match status.phase {
             Phase::Pending => {
-                let new =
-                    |one: &ContainerStatus| is_waiting(one) && (one.last_state.is_none() || self.again == Again::Yes);
+                let new = |one: &ContainerStatus| is_waiting(one) && (one.last_state.is_none() || self.starts_over);
                 // While all are being restarted the last may not be gone yet.
                 let restarting = holds(status, ConditionKind::AllContainersRestarting);
-                let waits = mains().any(new) || self.again == Again::Yes && mains().any(|one| !is_running(one));
+                let waits = mains().any(new) || self.starts_over && mains().any(|one| !is_running(one));
                 check(waits || restarting, "R8.1: Pending as long as a main waits to start for the first time");
             }
             Phase::Running => check(status.start_time.is_some(), "Running has begun"),
@@ -137,7 +130,7 @@ impl Observer {
         };
         let is_final = rank(before.phase) == 2;
         let back = before.phase == Phase::Running && after.phase == Phase::Pending;
-        let follows = rank(before.phase) <= rank(after.phase) || back && self.again == Again::Yes;
+        let follows = rank(before.phase) <= rank(after.phase) || back && self.starts_over;
         check(follows && (!is_final || before.phase == after.phase), "R8.1: a phase never goes back");
         check(before.deletion.is_none() || after.deletion.is_some(), "a deletion is not taken back");
         check(before.start_time.is_none() || before.start_time == after.start_time, "a pod begins once");
@@ -156,7 +149,7 @@ impl Observer {
             if kind == ConditionKind::Initialized {
                 // Once a main has started; before that start-up that begins again takes it back.
                 let started = after.containers.iter().any(|one| one.kind == Kind::Main && has_started(one));
-                let may_go = self.again == Again::Yes && !started;
+                let may_go = self.starts_over && !started;
                 check(!from.status || to.status || may_go, "R8.2: Initialized stays");
             }
         }

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use crate::action::{EventReason, Severity};
-use crate::container::{After, Container, Done, Life};
+use crate::container::{After, Container, Life};
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
 use crate::spec::{ContainerIndex, FailFast, Kind};
 use crate::status::{ContainerState, Deletion, PodReason};
@@ -102,8 +102,7 @@ impl Engine {
             PodLife::NoSandbox { .. } => return "its sandbox could not be made".to_string(),
             PodLife::Up | PodLife::Lost | PodLife::RemovingSandbox | PodLife::Finished => {}
         }
-        let gate =
-            self.indices().find(|&index| self.kind(index) != Kind::Main && self.container(index).done == Done::No);
+        let gate = self.indices().find(|&index| self.kind(index) != Kind::Main && !self.container(index).done);
         let mains = || self.indices().filter(|&index| self.kind(index) == Kind::Main);
         // One that can't run says more than one that does.
         let stuck =
@@ -142,6 +141,6 @@ impl Engine {
 impl Container {
     /// A main that has run and exited 0 (R8.1).
     pub fn has_succeeded(&self) -> bool {
-        self.done == Done::Yes && self.last.as_ref().is_some_and(|last| last.exit_code == 0)
+        self.done && self.last.as_ref().is_some_and(|last| last.exit_code == 0)
     }
 }

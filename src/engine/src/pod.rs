@@ -32,7 +32,7 @@ pub struct Engine {
     /// R3.7, R2.7: all containers are being ended, to start again.
     pub(crate) restarting_all: RestartingAll,
     /// R8.2: stays True once a main started.
-    pub(crate) initialized: Initialized,
+    pub(crate) initialized: bool,
     pub(crate) terminal: Option<Phase>,
     pub(crate) reason: Option<PodReason>,
     pub(crate) message: String,
@@ -71,26 +71,13 @@ pub(crate) enum RestartingAll {
     No,
 }
 
-/// Whether the pod was initialized once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Initialized {
-    Yes,
-    No,
-}
-
 /// One step's time and what it asks for.
 pub(crate) struct Turn<'a> {
     pub now: Now,
     actions: &'a mut Vec<Action>,
     /// What can wait until the reactions to the fact are out: removals and records.
     later: Vec<Action>,
-    moved: Moved,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Moved {
-    Yes,
-    No,
+    moved: bool,
 }
 
 impl Turn<'_> {
@@ -120,7 +107,7 @@ impl Turn<'_> {
 
     /// Something is different now: others may have to react.
     pub fn changed(&mut self) {
-        self.moved = Moved::Yes;
+        self.moved = true;
     }
 }
 
@@ -137,7 +124,7 @@ impl Engine {
             ending: None,
             deletion: None,
             restarting_all: RestartingAll::No,
-            initialized: Initialized::No,
+            initialized: false,
             terminal: None,
             reason: None,
             message: String::new(),
@@ -153,14 +140,14 @@ impl Engine {
 
     /// Takes in a fact and appends what is to be done now, reactions before tidying up.
     pub fn step(&mut self, now: Now, event: Event, actions: &mut Vec<Action>) {
-        let mut turn = Turn { now, actions, later: Vec::new(), moved: Moved::No };
+        let mut turn = Turn { now, actions, later: Vec::new(), moved: false };
         if self.life != PodLife::Finished {
             self.take(&mut turn, event);
             // Each pass may make the next one necessary; each moves some container strictly onwards, so this ends.
             loop {
-                turn.moved = Moved::No;
+                turn.moved = false;
                 self.advance(&mut turn);
-                if turn.moved == Moved::No {
+                if !turn.moved {
                     break;
                 }
             }

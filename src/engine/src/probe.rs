@@ -29,7 +29,7 @@ pub(crate) struct Probes {
 struct Prober {
     /// When it may run first.
     from: Instant,
-    beat: Beat,
+    schedule: Schedule,
     /// Equal results in a row, and which.
     row: (Outcome, u32),
     /// What counts since a threshold was reached (R6.2, R6.5).
@@ -37,7 +37,7 @@ struct Prober {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Beat {
+enum Schedule {
     /// It doesn't run.
     Rests,
     /// It runs next then.
@@ -79,7 +79,7 @@ impl Probes {
         let prober = |probe: &Option<ProbeSpec>, verdict| {
             probe.as_ref().map(|probe| Prober {
                 from: started.after(probe.initial_delay),
-                beat: Beat::Rests,
+                schedule: Schedule::Rests,
                 row: (verdict, 0),
                 verdict,
             })
@@ -102,9 +102,12 @@ impl Probes {
 
     /// When the next probe is due.
     pub fn next(&self, probing: Probing) -> Option<Instant> {
-        let due = |prober: Option<Prober>, activity| match (prober.map(|prober| prober.beat), activity) {
-            (Some(Beat::Due { at }), Activity::Runs) => Some(at),
-            (Some(Beat::Due { .. } | Beat::Rests | Beat::Runs { .. }) | None, Activity::Runs | Activity::Rests) => None,
+        let due = |prober: Option<Prober>, activity| match (prober.map(|prober| prober.schedule), activity) {
+            (Some(Schedule::Due { at }), Activity::Runs) => Some(at),
+            (
+                Some(Schedule::Due { .. } | Schedule::Rests | Schedule::Runs { .. }) | None,
+                Activity::Runs | Activity::Rests,
+            ) => None,
         };
         [
             due(self.startup, probing.startup),
@@ -185,19 +188,19 @@ impl Engine {
             let Some(prober) = container.running_mut().and_then(|running| running.probes.get_mut(probe)) else {
                 continue;
             };
-            match (prober.beat, probing.of(probe)) {
-                (Beat::Rests, Activity::Runs) => {
-                    prober.beat = Beat::Due { at: prober.from.max(now) };
+            match (prober.schedule, probing.of(probe)) {
+                (Schedule::Rests, Activity::Runs) => {
+                    prober.schedule = Schedule::Due { at: prober.from.max(now) };
                     turn.changed();
                 }
-                (Beat::Due { at }, Activity::Runs) if at <= now => {
-                    prober.beat = Beat::Runs { next: at.after(period).max(now) };
+                (Schedule::Due { at }, Activity::Runs) if at <= now => {
+                    prober.schedule = Schedule::Runs { next: at.after(period).max(now) };
                     turn.act(index, attempt, ContainerAction::Probe(probe));
                 }
-                (Beat::Due { .. }, Activity::Rests) => prober.beat = Beat::Rests,
-                (Beat::Due { .. }, Activity::Runs)
-                | (Beat::Rests, Activity::Rests)
-                | (Beat::Runs { .. }, Activity::Runs | Activity::Rests) => {}
+                (Schedule::Due { .. }, Activity::Rests) => prober.schedule = Schedule::Rests,
+                (Schedule::Due { .. }, Activity::Runs)
+                | (Schedule::Rests, Activity::Rests)
+                | (Schedule::Runs { .. }, Activity::Runs | Activity::Rests) => {}
             }
         }
     }
@@ -211,8 +214,8 @@ impl Engine {
         else {
             return;
         };
-        let Beat::Runs { next } = prober.beat else { return };
-        prober.beat = Beat::Due { at: next };
+        let Schedule::Runs { next } = prober.schedule else { return };
+        prober.schedule = Schedule::Due { at: next };
         turn.changed();
         // Nobody asks any more.
         if activity == Activity::Rests {

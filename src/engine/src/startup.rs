@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use crate::action::{ContainerAction, EventReason, Severity};
-use crate::container::{Container, Done, Killed, Life, Made, Running, Stop, StopStage, StopWhy};
+use crate::container::{Container, Life, Running, Stop, StopStage, StopWhy};
 use crate::hook::HookRun;
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
 use crate::spec::{Attempt, ContainerIndex, Kind, RestartPolicy};
@@ -23,10 +23,10 @@ impl Engine {
                     self.begin_if_due(turn, index);
                     self.start_if_created(turn, index);
                     if self.kind(index) == Kind::Sidecar && self.container(index).is_started() {
-                        self.container_mut(index).done = Done::Yes;
+                        self.container_mut(index).done = true;
                     }
                     // R2.1, R2.2: nothing behind it until it is done once (R2.6).
-                    if self.container(index).done == Done::No {
+                    if !self.container(index).done {
                         return;
                     }
                 }
@@ -41,7 +41,7 @@ impl Engine {
             self.kind(other) == Kind::Main
                 && match &self.container(other).life {
                     // An OCI hook that hangs in a restart hangs that container only.
-                    Life::Preparing | Life::Abandoned | Life::Creating { .. } => self.container(other).done == Done::No,
+                    Life::Preparing | Life::Abandoned | Life::Creating { .. } => !self.container(other).done,
                     Life::Created | Life::Starting { .. } => true,
                     Life::Running(running) => running.post_start != HookRun::Over && running.stop.is_none(),
                     Life::Waiting
@@ -67,7 +67,7 @@ impl Engine {
             && self
                 .indices()
                 .take_while(|&other| other < index)
-                .all(|other| self.kind(other) == Kind::Main || self.container(other).done == Done::Yes)
+                .all(|other| self.kind(other) == Kind::Main || self.container(other).done)
     }
 
     /// Begins an attempt where it waits for nothing any more.
@@ -80,7 +80,7 @@ impl Engine {
             Life::Retry { at, .. } if at <= now => {}
             Life::BackOff { at, .. } if at <= now => {
                 container.attempt = Attempt(container.attempt.0 + 1);
-                container.made = Made::No;
+                container.made = false;
                 container.backoff.raise(now, &backoff);
             }
             // An init that is done stays so.
@@ -104,7 +104,7 @@ impl Engine {
         if matches!(self.container(index).life, Life::Created) {
             self.assert_order(index);
             let container = self.container_mut(index);
-            container.life = Life::Starting { kill_at: None, killed: Killed::No };
+            container.life = Life::Starting { kill_at: None, killed: false };
             turn.act(index, container.attempt, ContainerAction::Start);
         }
     }
@@ -114,7 +114,7 @@ impl Engine {
         let in_front = || self.indices().take_while(move |&other| other < index);
         debug_assert!(
             self.ending.is_some()
-                || in_front().all(|other| self.kind(other) == Kind::Main || self.container(other).done == Done::Yes),
+                || in_front().all(|other| self.kind(other) == Kind::Main || self.container(other).done),
             "I1: what is in front is done"
         );
         debug_assert!(
@@ -150,7 +150,7 @@ impl Engine {
         }
         self.life = PodLife::Lost;
         turn.changed();
-        let ever_made = self.containers.iter().any(|one| one.made == Made::Yes || one.attempt > Attempt(0));
+        let ever_made = self.containers.iter().any(|one| one.made || one.attempt > Attempt(0));
         let ends = self.spec().restart_policy == RestartPolicy::Never && ever_made;
         if self.ending.is_some() || ends {
             if self.ending.is_none() {
@@ -188,7 +188,7 @@ impl Engine {
                 container.life = Life::Over;
                 continue;
             }
-            container.done = Done::No;
+            container.done = false;
             let life = match (&container.life, container.ended_at) {
                 (Life::Over, Some(ended)) => {
                     let delay = container.backoff.delay_after(ended, &backoff);
@@ -222,10 +222,10 @@ impl Engine {
         match &mut container.life {
             Life::Creating { killed, kill_at } => {
                 *kill_at = None;
-                if *killed == Killed::Yes {
+                if *killed {
                     return;
                 }
-                *killed = Killed::Yes;
+                *killed = true;
             }
             Life::Preparing => container.life = Life::Abandoned,
             Life::Created => container.life = Life::Discarded,
@@ -234,10 +234,10 @@ impl Engine {
             Life::Starting { killed, kill_at } => {
                 *kill_at = None;
                 // Once more when the answer comes: it may have been sent before there was anything to kill.
-                if *killed == Killed::Yes {
+                if *killed {
                     return;
                 }
-                *killed = Killed::Yes;
+                *killed = true;
             }
             Life::Running(_) => {}
             Life::Waiting

@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{EventReason, Severity};
-use crate::container::{After, Container, Killed, Life, PreStop, Running, Stop, StopStage, StopWhy};
+use crate::container::{After, Container, Life, PreStop, Running, Stop, StopStage, StopWhy};
 use crate::pod::{Engine, PodLife, RestartingAll, Turn};
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{Deletion, GraceUse, Phase, PodReason, Terminated, TerminatedReason};
@@ -25,9 +25,9 @@ pub(crate) struct Ending {
     /// When it runs out for all others (R5.17).
     pub mains_deadline: Instant,
     /// Whether sidecars are still restarted (R5.10).
-    pub restarts: Restarts,
+    pub restarts: bool,
     /// Forced: SIGKILL to whatever appears.
-    pub killed: Killed,
+    pub killed: bool,
 }
 
 /// Why the pod ends.
@@ -47,13 +47,6 @@ pub(crate) enum Cause {
     TimedOut,
     /// `--fail-fast`: it could not succeed any more, for the sake of this container, or of its sandbox.
     FailFast { container: Option<ContainerIndex> },
-}
-
-/// R5.10.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Restarts {
-    Yes,
-    No,
 }
 
 impl Ending {
@@ -88,7 +81,7 @@ impl Engine {
         ending.deadline = ending.deadline.min(deadline);
         ending.mains_deadline = ending.mains_deadline.min(turn.now.monotonic.after(grace.saturating_sub(reserved)));
         if grace <= NO_RESTARTS_BELOW {
-            ending.restarts = Restarts::No;
+            ending.restarts = false;
         }
         let ending = *ending;
         for (container, spec) in self.containers.iter_mut().zip(&self.spec.containers) {
@@ -121,7 +114,7 @@ impl Engine {
     /// SIGKILL to everything that is there, and to whatever appears, now that the pod ends.
     pub(crate) fn kill_all(&mut self, turn: &mut Turn<'_>) {
         if let Some(ending) = &mut self.ending {
-            ending.killed = Killed::Yes;
+            ending.killed = true;
         }
         for index in self.indices() {
             self.kill_now(turn, index);
@@ -137,7 +130,7 @@ impl Engine {
             Cause::Deletion | Cause::Deadline | Cause::TimedOut | Cause::FailFast { .. }
                 if grace > NO_RESTARTS_BELOW =>
             {
-                Restarts::Yes
+                true
             }
             Cause::Deletion
             | Cause::Deadline
@@ -145,7 +138,7 @@ impl Engine {
             | Cause::FailFast { .. }
             | Cause::Natural
             | Cause::InitFailed
-            | Cause::Eviction => Restarts::No,
+            | Cause::Eviction => false,
         };
         self.ending = Some(Ending {
             cause,
@@ -153,7 +146,7 @@ impl Engine {
             deadline: now.after(grace),
             mains_deadline: now.after(grace.saturating_sub(reserved)),
             restarts,
-            killed: Killed::No,
+            killed: false,
         });
         self.restarting_all = RestartingAll::No;
         turn.changed();
@@ -179,7 +172,7 @@ impl Engine {
     /// A container that came up while the pod ends: a sidecar by R5.10, or one whose start was under way.
     pub(crate) fn join_ending(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let Some(ending) = self.ending else { return };
-        if ending.killed == Killed::Yes {
+        if ending.killed {
             self.kill_now(turn, index);
             self.mark_killed(turn.now.monotonic, index, StopWhy::PodEnds);
         } else if self.restarts_while_ending(index) {
@@ -204,7 +197,7 @@ impl Engine {
     pub(crate) fn restarts_while_ending(&self, index: ContainerIndex) -> bool {
         self.kind(index) == Kind::Sidecar
             && self.life == PodLife::Up
-            && self.ending.is_some_and(|ending| ending.restarts == Restarts::Yes && ending.killed == Killed::No)
+            && self.ending.is_some_and(|ending| ending.restarts && !ending.killed)
             && self.mains_run()
     }
 
@@ -268,7 +261,7 @@ impl Engine {
         if let Some(ending) = &mut self.ending
             && ending.deadline <= now
         {
-            ending.restarts = Restarts::No;
+            ending.restarts = false;
         }
         self.kill_for_restart(turn);
         // Mains first: what follows from a step of theirs is seen by the sidecars in the same pass.
@@ -310,12 +303,12 @@ impl Engine {
             Life::Preparing => self.kill_now(turn, index),
             Life::Created => self.kill_now(turn, index),
             Life::Creating { kill_at: Some(at), .. } if at <= now => self.kill_now(turn, index),
-            Life::Creating { kill_at: ref mut kill_at @ None, killed: Killed::No } => {
+            Life::Creating { kill_at: ref mut kill_at @ None, killed: false } => {
                 *kill_at = deadline;
                 turn.changed();
             }
             Life::Starting { kill_at: Some(at), .. } if at <= now => self.kill_now(turn, index),
-            Life::Starting { kill_at: ref mut kill_at @ None, killed: Killed::No } => {
+            Life::Starting { kill_at: ref mut kill_at @ None, killed: false } => {
                 *kill_at = own_deadline;
                 turn.changed();
             }
