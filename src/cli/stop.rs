@@ -6,7 +6,9 @@ use super::args::{Global, StopArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::recover;
-use crate::control::{self, Request};
+use super::terminal::sanitize;
+use super::watch::words;
+use crate::control::{self, Request, Waiting};
 use crate::runtime::process;
 use crate::store::read::{Found, Life};
 
@@ -25,8 +27,8 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     }
     tell_if_stopped(&found, &name);
     let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
-    let request = Request::Stop { grace_period };
-    match control::end(&found.dir, request, || found.runs_on())? {
+    let news = |waiting: &Waiting| tell!("{}", words_of(waiting, &name));
+    match control::end(&found.dir, Request::stop(grace_period), || found.runs_on(), news)? {
         Some(ended) => tell!("pod {name} stopped: {} (exit code {})", ended.phase, ended.exit_code),
         None => match recover::find(&layout, &name) {
             Ok(found) if matches!(recover::life(&found)?, Life::Left | Life::Lost) => {
@@ -40,6 +42,14 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
         },
     }
     Ok(Exit::Success)
+}
+
+/// Whom the pod's end waits for.
+fn words_of(waiting: &Waiting, pod: &str) -> String {
+    let names: Vec<String> = waiting.containers.iter().map(|name| sanitize(name)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (left, grace) = (Duration::from_millis(waiting.left_millis), Duration::from_millis(waiting.grace_millis));
+    words::waiting(&names, left, grace, &format!("`barepod rm --force {pod}` ends the pod at once"))
 }
 
 fn not_swept(found: &Found, pod: String) -> CliError {

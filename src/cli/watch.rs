@@ -1,7 +1,7 @@
 //! What a person sees of a running pod: what containers print on the stream they print it on, and a short line per
 //! lifecycle event on standard error. The words are `watch/words.rs`.
 
-mod words;
+pub(super) mod words;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -213,13 +213,7 @@ impl Audience for Watch {
             awaited.iter().map(|one| self.rows[usize::from(one.container.0)].name.as_str()).collect();
         let left = awaited.iter().map(|one| one.left).max().unwrap_or_default();
         let grace = awaited.first().map(|one| one.grace).unwrap_or_default();
-        let names = words::list(&names);
-        let text = if left.is_zero() {
-            format!("waiting for {names}, killed but not gone yet")
-        } else {
-            let left = format!("{} of {} grace left", words::seconds(left), words::seconds(grace));
-            format!("waiting for {names} ({left}); {}", self.way_out(interrupts))
-        };
+        let text = words::waiting(&names, left, grace, &self.way_out(interrupts));
         self.tell(Tone::Plain, &text);
     }
 

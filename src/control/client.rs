@@ -1,33 +1,35 @@
-//! A command's end: asks, and waits for the pod's end.
+//! A command's end: asks, and waits for the answers.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use super::{ControlError, Ended, Refused, Request, Resized, Resources, VERSION, WireAnswer, WireRequest, short_path};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::io::Errno;
+
+use super::frame::{self, CONNECTION, Id, Malformed};
+use super::record::{self, Received, connect_in};
+use super::{Answer, Call, ControlError, Ended, Reason, Request, Resized, Resources, Waiting};
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
 const DEAF_TRIES: u32 = 1000;
 
-/// Asks the supervisor of the pod whose state is in `dir` for its end, and waits for it. `None`: the pod ended before
-/// the supervisor could be asked, or the supervisor died. `lives` says whether somebody supervises the pod now; where somebody does, after a moment: it is
-/// asked again and again.
+/// Asks the supervisor of the pod whose state is in `dir` for its end, and waits for it; `news` hears whom that waits for.
+/// `None`: the pod ended before the supervisor could be asked, or the supervisor died. `lives` says whether somebody
+/// supervises the pod now; where somebody does, after a moment: it is asked again and again.
 ///
 /// # Errors
 /// Where a supervisor that lives doesn't listen or answer.
-pub fn end(dir: &Path, request: Request, mut lives: impl FnMut() -> bool) -> Result<Option<Ended>, ControlError> {
-    let mut tries = 0;
-    let ended = loop {
-        match Client::connect(dir) {
-            Ok(mut client) => break client.ask(request.clone()).and_then(|()| client.wait_end()),
-            Err(_) if !lives() => return Ok(None),
-            Err(error) if tries == DEAF_TRIES => return Err(error),
-            Err(_) => tries += 1,
-        }
-    };
-    match ended {
-        Ok(ended) => Ok(Some(ended)),
-        Err(error) => unheard(error, lives),
+pub fn end(
+    dir: &Path,
+    request: Request,
+    lives: impl FnMut() -> bool,
+    news: impl FnMut(&Waiting),
+) -> Result<Option<Ended>, ControlError> {
+    match ask(dir, request, lives, news)? {
+        None => Ok(None),
+        Some(Answer::Ended(ended)) => Ok(Some(ended)),
+        Some(other) => Err(unexpected(&other)),
     }
 }
 
@@ -36,35 +38,50 @@ pub fn end(dir: &Path, request: Request, mut lives: impl FnMut() -> bool) -> Res
 ///
 /// # Errors
 /// As [`end`].
-pub fn resize(
+pub fn resize(dir: &Path, wanted: &Resources, lives: impl FnMut() -> bool) -> Result<Option<Resized>, ControlError> {
+    match ask(dir, Request::Resize(wanted.clone()), lives, |_| {})? {
+        None | Some(Answer::Ended(_)) => Ok(None),
+        Some(Answer::Resized { outcome }) => Ok(Some(outcome)),
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(answer: &Answer) -> ControlError {
+    ControlError::Protocol(format!("{answer:?}"))
+}
+
+/// The last answer to a request.
+fn ask(
     dir: &Path,
-    wanted: &Resources,
+    request: Request,
     mut lives: impl FnMut() -> bool,
-) -> Result<Option<Resized>, ControlError> {
+    mut news: impl FnMut(&Waiting),
+) -> Result<Option<Answer>, ControlError> {
     let mut tries = 0;
-    let answered = loop {
+    let mut client = loop {
         match Client::connect(dir) {
-            Ok(mut client) => {
-                break client.ask(Request::Resize(wanted.clone())).and_then(|()| client.wait_resized());
-            }
+            Ok(client) => break client,
+            Err(error @ ControlError::Version { .. }) => return Err(error),
             Err(_) if !lives() => return Ok(None),
             Err(error) if tries == DEAF_TRIES => return Err(error),
             Err(_) => tries += 1,
         }
     };
+    let answered = client.ask(request).and_then(|id| {
+        loop {
+            match client.answer(id)? {
+                Answer::Waiting(waiting) => news(&waiting),
+                last if last.is_last() => return Ok(last),
+                _ => {}
+            }
+        }
+    });
     match answered {
-        Ok(answer) => Ok(answer),
-        Err(error) => unheard(error, lives),
-    }
-}
-
-/// What it means that there was no answer. Not that the supervisor has ended, as long as it holds the pod's lock.
-fn unheard<T>(error: ControlError, mut lives: impl FnMut() -> bool) -> Result<Option<T>, ControlError> {
-    match error {
-        ControlError::Busy | ControlError::Protocol => Err(error),
-        ControlError::Io { .. } | ControlError::Lost | ControlError::HungUp if dies(&mut lives) => Ok(None),
-        ControlError::Lost => Err(ControlError::HungUp),
-        ControlError::Io { .. } | ControlError::HungUp => Err(error),
+        Ok(answer) => Ok(Some(answer)),
+        // What it means that there was no answer. Not that the supervisor has ended, as long as it holds the pod's lock.
+        Err(ControlError::Io { .. } | ControlError::Lost | ControlError::HungUp) if dies(&mut lives) => Ok(None),
+        Err(ControlError::Lost) => Err(ControlError::HungUp),
+        Err(error) => Err(error),
     }
 }
 
@@ -76,8 +93,9 @@ fn dies(mut lives: impl FnMut() -> bool) -> bool {
 
 /// A connection to a pod's supervisor.
 pub struct Client {
-    stream: BufReader<UnixStream>,
+    socket: OwnedFd,
     dir: PathBuf,
+    asked: Id,
 }
 
 impl Client {
@@ -86,51 +104,61 @@ impl Client {
     /// # Errors
     /// Where nobody listens.
     pub fn connect(dir: &Path) -> Result<Self, ControlError> {
-        let (_folder, path) = short_path(dir).map_err(|error| ControlError::io("open", dir, error))?;
-        let stream = UnixStream::connect(path).map_err(|error| ControlError::io("connect", dir, error))?;
-        Ok(Self { stream: BufReader::new(stream), dir: dir.to_owned() })
-    }
-
-    /// Asks for something.
-    ///
-    /// # Errors
-    /// Where the supervisor is gone.
-    pub fn ask(&mut self, request: Request) -> Result<(), ControlError> {
-        let mut line = serde_json::to_vec(&WireRequest::from(request)).unwrap_or_default();
-        line.push(b'\n');
-        self.stream.get_mut().write_all(&line).map_err(|error| ControlError::io("write", &self.dir, error))
-    }
-
-    /// Waits until the pod has ended.
-    ///
-    /// # Errors
-    /// Where the supervisor goes away before that.
-    pub fn wait_end(&mut self) -> Result<Ended, ControlError> {
-        self.answer()?.ended.ok_or(ControlError::Protocol)
-    }
-
-    /// Waits until a resize has been answered; `None`: the pod has ended instead.
-    ///
-    /// # Errors
-    /// Where the supervisor goes away before that.
-    pub fn wait_resized(&mut self) -> Result<Option<Resized>, ControlError> {
-        let answer = self.answer()?;
-        if answer.ended.is_none() && answer.resized.is_none() {
-            Err(ControlError::Protocol)
-        } else {
-            Ok(answer.resized)
+        match connect_in(dir) {
+            Ok(socket) => Ok(Self { socket, dir: dir.to_owned(), asked: CONNECTION }),
+            // A socket of the type that the protocol had before it had versions.
+            Err((_, Errno::PROTOTYPE)) => {
+                Err(ControlError::Version { theirs: "an older version".to_owned(), supervisor: None })
+            }
+            Err((call, errno)) => Err(ControlError::io(call, dir, errno)),
         }
     }
 
-    fn answer(&mut self) -> Result<WireAnswer, ControlError> {
-        let mut line = String::new();
-        match self.stream.read_line(&mut line) {
-            Ok(0) | Err(_) => Err(ControlError::Lost),
-            Ok(_) => match serde_json::from_str::<WireAnswer>(&line) {
-                Ok(WireAnswer { version: VERSION, refused: Some(Refused::Busy), .. }) => Err(ControlError::Busy),
-                Ok(answer) if answer.version == VERSION => Ok(answer),
-                Ok(_) | Err(_) => Err(ControlError::Protocol),
-            },
+    /// Asks for something; gives the request's id.
+    ///
+    /// # Errors
+    /// Where the supervisor is gone, or the request is too long.
+    pub fn ask(&mut self, request: Request) -> Result<Id, ControlError> {
+        self.asked += 1;
+        match record::send(&self.socket, &frame::encode_call(self.asked, &Call::Ask(request)), &[]) {
+            // What a supervisor that hangs up has said before is there to be read.
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(self.asked),
+            Err(Errno::MSGSIZE) => Err(ControlError::TooLong { most: frame::LONGEST }),
+            Err(errno) => Err(ControlError::io("sendmsg", &self.dir, errno)),
         }
+    }
+
+    /// Waits for the next answer to a request.
+    ///
+    /// # Errors
+    /// Where the supervisor goes away before that, refuses, or says what can't be understood.
+    pub fn answer(&mut self, to: Id) -> Result<Answer, ControlError> {
+        loop {
+            let (id, answer) = self.receive()?;
+            match answer {
+                _ if ![to, CONNECTION].contains(&id) => {}
+                Answer::Refused { reason: Reason::Busy, .. } => return Err(ControlError::Busy),
+                Answer::Refused { message, .. } => return Err(ControlError::Refused(message)),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn receive(&self) -> Result<(Id, Answer), ControlError> {
+        match record::receive(&self.socket) {
+            Ok(Received::Record(record, _)) => frame::decode_answer(&record).map_err(|malformed| match malformed {
+                Malformed::Version(theirs) => {
+                    ControlError::Version { theirs: format!("version {theirs}"), supervisor: self.supervisor() }
+                }
+                Malformed::Garbage(why) => ControlError::Protocol(why),
+            }),
+            Ok(Received::TooMuch) => Err(ControlError::Protocol("its answer is too long".to_owned())),
+            Ok(Received::End) | Err(_) => Err(ControlError::Lost),
+        }
+    }
+
+    /// Who listens; `None`: a process that can't be seen from here.
+    fn supervisor(&self) -> Option<i32> {
+        getsockopt(&self.socket, PeerCredentials).ok().map(|peer| peer.pid()).filter(|pid| *pid > 0)
     }
 }

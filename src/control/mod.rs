@@ -1,29 +1,53 @@
-//! The pod's socket: other barepod commands ask the supervisor for something, the supervisor says when the pod has ended.
+//! The pod's socket: other barepod commands ask the supervisor for something, and it answers until that is done.
 //!
-//! `control.sock` in the state folder, one JSON object a line, each with a version. [`Server`] is a source of events for
-//! the supervisor's loop and never waits; [`Client`] is for commands and does. Nothing here decides anything.
+//! `control.sock` in the state folder is of the type SOCK_SEQPACKET: a record is a frame, whole, with its descriptors.
+//! [`Server`] is a source of events for the supervisor's loop and never waits; [`Client`] is for commands and does.
+//! Nothing here decides anything. Start reading at [`Call`] and [`Answer`].
+//!
+//! # Frames
+//! A frame is a JSON object of at most 64 KiB and four descriptors:
+//! - `{"v":1,"id":7,"ask":{"kind":"stop","gracePeriodSeconds":30}}` from the client. It gives the ids: any number but 0
+//!   that isn't an open request's. Several requests may be open at once, and are answered as they get done.
+//! - `{"v":1,"id":7,"answer":{"kind":"waiting",...}}` from the supervisor, as often as there is something to tell, until
+//!   an answer that [ends](Answer::is_last) the request.
+//! - An answer with id 0 is about the connection: it ends all requests on it, and the supervisor hangs up.
+//! - `{"v":1,"id":7,"ask":{"kind":"cancel"}}` ends request 7, with the answer `cancelled` unless another was faster. What
+//!   was asked for isn't undone. Hanging up cancels all that a client asked for.
+//!
+//! # Bounds
+//! A client has [`REQUESTS`] open requests, a supervisor [`CLIENTS`] clients. Where a client doesn't read, nothing more of
+//! it is read, and of news (`waiting`) only the latest is kept for it: at most one frame of news and one last answer for each
+//! request wait in the supervisor's memory. One call of [`Server::turn`] handles a few frames, whoever sends how many.
+//!
+//! # Versions
+//! For ever: SOCK_SEQPACKET, a JSON object, the number `v` in it. A frame of another version is answered by a refusal in
+//! the own one, which tells the other side the version. New kinds of requests and answers and new fields don't raise it: an
+//! unknown kind is refused (`unknown`), unknown news and fields are skipped. It is raised where what is there changes its
+//! meaning. Reserved: descriptors, which arrive with their frame on both sides; no request takes any yet, and one that
+//! brings some is refused. The standard streams of `exec` will come so, and a terminal go the other way.
 
 mod client;
+mod connection;
+mod frame;
+mod record;
 mod server;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, end, resize};
-pub use server::{Admitted, CLIENTS, Server};
+pub use connection::REQUESTS;
+pub use record::DESCRIPTORS;
+pub use server::{Asked, CLIENTS, Requester, Server, Turn};
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
 /// Version of the protocol.
-const VERSION: u32 = 1;
-/// A longer line is no request of ours.
-const LINE: usize = 4096;
+const VERSION: u64 = 1;
 
 /// What went wrong with the socket.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +74,34 @@ pub enum ControlError {
     /// The supervisor runs, but has closed the connection.
     #[error("the supervisor of the pod runs, but closed the connection without an answer; try again")]
     HungUp,
+    /// The supervisor refuses what was asked, for a reason that no command expects.
+    #[error("the supervisor of the pod refused the request: {0}")]
+    Refused(String),
+    /// The request doesn't fit into a frame.
+    #[error("the request is too long for the supervisor: at most {most} bytes")]
+    TooLong {
+        /// Bytes of a frame.
+        most: usize,
+    },
+    /// The supervisor is of another barepod.
+    #[error(
+        "the supervisor of the pod speaks {theirs} of the control protocol, this barepod version {VERSION}: the pod was \
+         started by another version of barepod; use that one, or end the pod by a signal to its supervisor{}",
+        signal(*.supervisor)
+    )]
+    Version {
+        /// `version 2`.
+        theirs: String,
+        /// Its process, where it can be seen from here.
+        supervisor: Option<i32>,
+    },
     /// The other side speaks otherwise.
-    #[error("the supervisor answered in a way this barepod doesn't understand; is it of another version?")]
-    Protocol,
+    #[error("the supervisor answered in a way this barepod doesn't understand: {0}")]
+    Protocol(String),
+}
+
+fn signal(supervisor: Option<i32>) -> String {
+    supervisor.map(|pid| format!(": `kill -TERM {pid}`")).unwrap_or_default()
 }
 
 impl ControlError {
@@ -61,18 +110,62 @@ impl ControlError {
     }
 }
 
-/// What a command can ask for.
+/// What a client's frame says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+enum Call {
+    Ask(Request),
+    /// Ends the request of this id.
+    Cancel,
+    /// Of a kind that a later barepod has.
+    Unknown,
+}
+
+/// What a command can ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Request {
-    /// Graceful deletion (R5).
+    /// Graceful deletion (R5). Answered by whom it waits for, and by the end.
     Stop {
         /// Instead of the pod's own.
-        grace_period: Option<Duration>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace_period_seconds: Option<u64>,
     },
-    /// SIGKILL to everything.
+    /// SIGKILL to everything. Answered as `Stop`.
     Kill,
     /// New resources for a container (KEP-1287). Answered once they are in force and written down.
     Resize(Resources),
+}
+
+/// The kinds of calls that are no requests for something.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+enum OtherCall {
+    Cancel,
+    Unknown,
+}
+
+impl Serialize for Call {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Ask(request) => request.serialize(serializer),
+            Self::Cancel => OtherCall::Cancel.serialize(serializer),
+            Self::Unknown => OtherCall::Unknown.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Call {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let kind = value.get("kind").and_then(serde_json::Value::as_str);
+        let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
+        match kind {
+            Some("stop" | "kill" | "resize") => ask(value),
+            Some("cancel") => Ok(Self::Cancel),
+            Some(_) => Ok(Self::Unknown),
+            None => Err(serde::de::Error::missing_field("kind")),
+        }
+    }
 }
 
 /// New resources, as text: whoever is asked checks them.
@@ -91,6 +184,70 @@ pub struct Resources {
     /// Limits.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, String>,
+}
+
+/// What a supervisor says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Answer {
+    /// News: the pod ends, and who keeps it waiting.
+    Waiting(Waiting),
+    /// Last: the pod has ended.
+    Ended(Ended),
+    /// Last: what became of a resize.
+    Resized {
+        /// That.
+        outcome: Resized,
+    },
+    /// Last: the client has cancelled the request.
+    Cancelled,
+    /// Last: there is no answer.
+    Refused {
+        /// For programs.
+        reason: Reason,
+        /// For people.
+        message: String,
+    },
+    /// News of a kind that a later barepod has.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Answer {
+    /// Whether no more answers follow it.
+    pub fn is_last(&self) -> bool {
+        match self {
+            Self::Waiting(_) | Self::Unknown => false,
+            Self::Ended(_) | Self::Resized { .. } | Self::Cancelled | Self::Refused { .. } => true,
+        }
+    }
+}
+
+/// Why a supervisor doesn't do what it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reason {
+    /// Too many clients, or too many requests of one.
+    Busy,
+    /// That was no frame, or one that contradicts another.
+    Malformed,
+    /// A frame of another version.
+    Version,
+    /// It doesn't know such a request, or this barepod no such reason.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Whom the pod's end waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// Names of the containers that have been told to stop.
+    pub containers: Vec<String>,
+    /// What is left until the last of them is killed; 0: all of them have been.
+    pub left_millis: u64,
+    /// The whole grace period.
+    pub grace_millis: u64,
 }
 
 /// What became of a resize.
@@ -123,6 +280,7 @@ pub enum Resized {
 
 /// How the pod ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Ended {
     /// Exit code of `barepod run`.
     pub exit_code: u8,
@@ -130,81 +288,11 @@ pub struct Ended {
     pub phase: String,
 }
 
-/// A request as it travels.
-#[derive(Debug, Serialize, Deserialize)]
-struct WireRequest {
-    version: u32,
-    verb: Verb,
-    /// Seconds; for `stop`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    grace_period_seconds: Option<u64>,
-    /// For `resize`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resources: Option<Resources>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Verb {
-    Stop,
-    Kill,
-    Resize,
-}
-
-/// An answer as it travels.
-#[derive(Debug, Serialize, Deserialize)]
-struct WireAnswer {
-    version: u32,
-    /// Why there is no other answer, and won't be one on this connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refused: Option<Refused>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ended: Option<Ended>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resized: Option<Resized>,
-}
-
-/// Why a supervisor doesn't listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Refused {
-    Busy,
-}
-
-impl Default for WireAnswer {
-    fn default() -> Self {
-        Self { version: VERSION, refused: None, ended: None, resized: None }
+impl Request {
+    /// Graceful deletion.
+    pub fn stop(grace_period: Option<Duration>) -> Self {
+        Self::Stop { grace_period_seconds: grace_period.map(|grace| grace.as_secs()) }
     }
-}
-
-impl From<Request> for WireRequest {
-    fn from(request: Request) -> Self {
-        let plain = |verb| Self { version: VERSION, verb, grace_period_seconds: None, resources: None };
-        match request {
-            Request::Stop { grace_period } => {
-                Self { grace_period_seconds: grace_period.map(|grace| grace.as_secs()), ..plain(Verb::Stop) }
-            }
-            Request::Kill => plain(Verb::Kill),
-            Request::Resize(resources) => Self { resources: Some(resources), ..plain(Verb::Resize) },
-        }
-    }
-}
-
-impl From<WireRequest> for Request {
-    fn from(wire: WireRequest) -> Self {
-        match wire.verb {
-            Verb::Stop => Self::Stop { grace_period: wire.grace_period_seconds.map(Duration::from_secs) },
-            Verb::Kill => Self::Kill,
-            Verb::Resize => Self::Resize(wire.resources.unwrap_or_default()),
-        }
-    }
-}
-
-/// The socket's folder by descriptor, and a path through it: a socket's path has at most 107 bytes, a folder's more.
-fn short_path(dir: &Path) -> io::Result<(OwnedFd, PathBuf)> {
-    let folder = rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(SOCKET);
-    Ok((folder, path))
 }
 
 #[cfg(test)]

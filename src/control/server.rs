@@ -1,27 +1,37 @@
 //! The supervisor's end: never waits, keeps little, trusts nobody.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use barepod_engine::status::Phase;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
+use rustix::time::Timespec;
 
-use super::{
-    ControlError, Ended, LINE, Refused, Request, Resized, SOCKET, VERSION, WireAnswer, WireRequest, short_path,
-};
+use super::connection::{Connection, Heard};
+use super::frame::Id;
+use super::record::listen_in;
+use super::{Answer, ControlError, Ended, Reason, Request, SOCKET, Waiting};
 
 /// Most clients at a time.
 pub const CLIENTS: usize = 64;
+/// Most of them that are let in by one call of [`Server::turn`], and most that are heard, each for one frame.
+const PER_TURN: usize = 8;
+/// What the set of descriptors calls the listener; connections have the numbers of their places.
+const LISTENER: u64 = u64::MAX;
 
 /// Listens on the pod's socket.
 pub struct Server {
-    listener: UnixListener,
+    listener: OwnedFd,
     dir: PathBuf,
+    /// The listener and all connections: the supervisor watches this one descriptor.
+    epoll: OwnedFd,
     connections: Vec<Option<Connection>>,
     /// Most of them at a time.
     most: usize,
@@ -29,35 +39,33 @@ pub struct Server {
     count: u64,
     /// Given up where this process can't open another file: somebody can ask for the pod's end even then.
     spare: Option<OwnedFd>,
-}
-
-struct Connection {
-    stream: UnixStream,
-    uid: u32,
-    /// Of all that there have been; a larger one is younger.
-    number: u64,
-    stage: Stage,
-    received: Vec<u8>,
     /// Answers that wait for what they tell of to be written down.
-    owed: Vec<Resized>,
+    deferred: Vec<(Requester, Answer)>,
 }
 
-/// What a client has done so far.
+/// Who asked: what an answer is addressed to. It may have gone since, or cancelled; then nobody is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// It has asked for nothing: it may be sent away for others.
-    Idle,
-    /// It waits for an answer.
-    Waits,
+pub struct Requester {
+    connection: u64,
+    id: Id,
 }
 
-/// Who has connected.
+/// A request, and who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// To answer it.
+    pub by: Requester,
+    /// What is wanted.
+    pub request: Request,
+}
+
+/// What came of a look at clients.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Admitted {
-    /// Numbers for [`Server::connection`] and [`Server::read`].
-    pub new: Vec<u16>,
-    /// Whether there are more, who can't be let in now: this process has no room for another open file. The listener stays
-    /// readable, and is better not looked at for a while.
+pub struct Turn {
+    /// What they ask for, in the order in which each said it.
+    pub asked: Vec<Asked>,
+    /// Whether there are more clients, who can't be let in now: this process has no room for another open file. None are until
+    /// [`Server::listen_again`].
     pub overloaded: bool,
 }
 
@@ -72,59 +80,93 @@ impl Server {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(ControlError::io("unlink", dir, error)),
             Ok(()) | Err(_) => {}
         }
-        let (_folder, path) = short_path(dir).map_err(|error| ControlError::io("open", dir, error))?;
-        let listener = UnixListener::bind(path).map_err(|error| ControlError::io("bind", dir, error))?;
+        let listener = listen_in(dir).map_err(|(call, errno)| ControlError::io(call, dir, errno))?;
         fs::set_permissions(dir.join(SOCKET), fs::Permissions::from_mode(0o600))
             .map_err(|error| ControlError::io("chmod", dir, error))?;
-        listener.set_nonblocking(true).map_err(|error| ControlError::io("fcntl", dir, error))?;
-        Ok(Self { listener, dir: dir.to_owned(), connections: Vec::new(), most, count: 0, spare: spare() })
+        let epoll =
+            epoll::create(CreateFlags::CLOEXEC).map_err(|errno| ControlError::io("epoll_create1", dir, errno))?;
+        let (dir, connections, deferred) = (dir.to_owned(), Vec::new(), Vec::new());
+        let server = Self { listener, dir, epoll, connections, most, count: 0, spare: spare(), deferred };
+        server.listen_again().map_err(|errno| ControlError::io("epoll_ctl", &server.dir, errno))?;
+        Ok(server)
     }
 
-    /// Becomes readable when [`Self::accept`] has something to do.
-    pub fn listener(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+    /// Becomes readable when [`Self::turn`] has something to do.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+
+    /// Lets clients in again, after an overload.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn listen_again(&self) -> rustix::io::Result<()> {
+        match epoll::add(&self.epoll, &self.listener, EventData::new_u64(LISTENER), EventFlags::IN) {
+            Err(Errno::EXIST) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Lets in some who have connected, takes a frame from some who have sent one, sends to some what they take now. Short,
+    /// whatever clients do; there may be more to do after it, and each has its turn.
+    pub fn turn(&mut self) -> Turn {
+        let mut turn = Turn::default();
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut ready: Vec<epoll::Event> = Vec::with_capacity(PER_TURN);
+        if epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), Some(&at_once)).is_err() {
+            return turn;
+        }
+        for event in ready {
+            match event.data.u64() {
+                LISTENER => turn.overloaded = self.accept(),
+                place => turn.asked.extend(usize::try_from(place).ok().and_then(|place| self.serve(place))),
+            }
+        }
+        turn
     }
 
     /// Takes in who has connected. Nobody is kept out by those who only sit there: the oldest of them goes. Where all
-    /// places are taken by clients that wait for an answer, who comes is told so; but no user keeps out another.
-    pub fn accept(&mut self) -> Admitted {
-        let mut admitted = Admitted::default();
+    /// places are taken by clients that wait for an answer, who comes is told so; but no user keeps out another. `true`: there
+    /// is no room for another open file, and no more are let in.
+    fn accept(&mut self) -> bool {
         if self.spare.is_none() {
             self.spare = spare();
         }
-        loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => admitted.new.extend(self.admit(stream)),
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR | libc::ECONNABORTED) => {}
-                    Some(libc::EMFILE | libc::ENFILE) if self.send_away_idle() || self.spare.take().is_some() => {}
-                    Some(libc::EAGAIN) => return admitted,
-                    _ => return Admitted { overloaded: true, ..admitted },
-                },
+        for _ in 0..PER_TURN {
+            match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) => self.admit(socket),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::MFILE | Errno::NFILE) if self.send_away_idle() || self.spare.take().is_some() => {}
+                Err(Errno::AGAIN) => return false,
+                Err(_) => {
+                    // It would be ready again at once, and nothing else would ever be done.
+                    let _ = epoll::delete(&self.epoll, &self.listener);
+                    return true;
+                }
             }
         }
+        false
     }
 
-    fn admit(&mut self, stream: UnixStream) -> Option<u16> {
+    fn admit(&mut self, socket: OwnedFd) {
         // The socket's mode keeps others out; this keeps out whom the folder's owner let in by mistake.
         let own = rustix::process::geteuid();
         // Not through rustix, for which there is no process 0: who is outside of our pid namespace has that number.
-        let uid = getsockopt(&stream, PeerCredentials).ok()?.uid();
-        if ![0, own.as_raw()].contains(&uid) || stream.set_nonblocking(true).is_err() {
-            return None;
+        let Ok(uid) = getsockopt(&socket, PeerCredentials).map(|peer| peer.uid()) else { return };
+        if ![0, own.as_raw()].contains(&uid) {
+            return;
         }
-        let Some(index) = self.place(uid) else {
-            tell(&stream, &WireAnswer { refused: Some(Refused::Busy), ..WireAnswer::default() });
-            return None;
-        };
         self.count += 1;
-        let (number, stage) = (self.count, Stage::Idle);
-        let connection = Connection { stream, uid, number, stage, received: Vec::new(), owed: Vec::new() };
-        if index == self.connections.len() {
+        let connection = Connection::new(socket, uid, self.count);
+        let Some(place) = self.place(uid) else { return connection.say_last(&busy()) };
+        if epoll::add(&self.epoll, &connection.socket, EventData::new_u64(place as u64), EventFlags::IN).is_err() {
+            // The kernel has no room to watch it: it may try again.
+            return connection.say_last(&busy());
+        }
+        if place == self.connections.len() {
             self.connections.push(None);
         }
-        self.connections[index] = Some(connection);
-        u16::try_from(index).ok()
+        self.connections[place] = Some(connection);
     }
 
     /// A free place, or one that is made free.
@@ -142,87 +184,96 @@ impl Server {
         self.connections.iter().position(Option::is_none)
     }
 
-    /// Closes the oldest connection that has asked for nothing; `false`: there is none.
+    /// Closes the oldest connection that waits for nothing; `false`: there is none.
     fn send_away_idle(&mut self) -> bool {
-        self.send_away(|one| one.stage == Stage::Idle)
+        self.send_away(Connection::is_idle)
     }
 
     fn send_away(&mut self, whom: impl Fn(&Connection) -> bool) -> bool {
         let candidates = self.connections.iter_mut().filter(|one| one.as_ref().is_some_and(&whom));
         let oldest = candidates.min_by_key(|one| one.as_ref().map_or(u64::MAX, |one| one.number));
         let Some(connection) = oldest.and_then(Option::take) else { return false };
-        tell(&connection.stream, &WireAnswer { refused: Some(Refused::Busy), ..WireAnswer::default() });
+        connection.say_last(&busy());
         true
     }
 
-    /// Becomes readable when [`Self::read`] has something to do; `None`: it is closed.
-    pub fn connection(&self, index: u16) -> Option<BorrowedFd<'_>> {
-        self.connections.get(usize::from(index))?.as_ref().map(|connection| connection.stream.as_fd())
-    }
-
-    /// What a client asked for since the last call. One that left, or that makes no sense, is closed.
-    pub fn read(&mut self, index: u16) -> Vec<Request> {
-        let Some(place) = self.connections.get_mut(usize::from(index)) else { return Vec::new() };
-        let Some(connection) = place else { return Vec::new() };
-        let mut buffer = [0; 1024];
-        let open = loop {
-            match connection.stream.read(&mut buffer) {
-                Ok(0) => break false,
-                Ok(count) => connection.received.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break error.kind() == ErrorKind::WouldBlock,
-            }
-            if connection.received.len() > LINE {
-                break true;
-            }
+    /// Sends a client what it hasn't taken; one that has taken all is heard.
+    fn serve(&mut self, place: usize) -> Option<Asked> {
+        let connection = self.connections.get_mut(place)?.as_mut()?;
+        let heard = match (connection.has_unsent(), connection.send_unsent()) {
+            (_, Err(_)) => Heard::Over,
+            (true, Ok(())) => Heard::Dealt,
+            (false, Ok(())) => connection.read(),
         };
-        let mut requests: Vec<Request> = Vec::new();
-        let mut sane = true;
-        while let Some(end) = connection.received.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = connection.received.drain(..=end).collect();
-            match serde_json::from_slice::<WireRequest>(&line) {
-                Ok(wire) if wire.version == VERSION => requests.push(wire.into()),
-                Ok(_) | Err(_) => sane = false,
+        let number = connection.number;
+        match heard {
+            Heard::Over => self.connections[place] = None,
+            Heard::Nothing | Heard::Dealt | Heard::Request(..) => self.watch(place),
+        }
+        match heard {
+            Heard::Request(id, request) => Some(Asked { by: Requester { connection: number, id }, request }),
+            Heard::Nothing | Heard::Dealt | Heard::Over => None,
+        }
+    }
+
+    /// Who doesn't take its answers isn't heard.
+    fn watch(&mut self, place: usize) {
+        let Some(Some(connection)) = self.connections.get(place) else { return };
+        let wanted = if connection.has_unsent() { EventFlags::OUT } else { EventFlags::IN };
+        let data = EventData::new_u64(place as u64);
+        if epoll::modify(&self.epoll, &connection.socket, data, wanted).is_err() {
+            self.connections[place] = None;
+        }
+    }
+
+    /// Answers a request.
+    pub fn answer(&mut self, to: Requester, answer: Answer) {
+        let whose = |one: &Option<Connection>| one.as_ref().is_some_and(|one| one.number == to.connection);
+        let Some(place) = self.connections.iter().position(whose) else { return };
+        if let Some(connection) = &mut self.connections[place] {
+            connection.answer(to.id, answer);
+        }
+        self.watch(place);
+    }
+
+    /// Remembers an answer, until [`Self::send_deferred`].
+    pub fn defer(&mut self, to: Requester, answer: Answer) {
+        self.deferred.push((to, answer));
+    }
+
+    /// Whether [`Self::send_deferred`] has something to do.
+    pub fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
+    /// Gives the answers that were deferred.
+    pub fn send_deferred(&mut self) {
+        for (to, answer) in std::mem::take(&mut self.deferred) {
+            self.answer(to, answer);
+        }
+    }
+
+    /// Tells who has asked for something whom the pod's end waits for.
+    pub fn tell_waiting(&mut self, waiting: &Waiting) {
+        for place in 0..self.connections.len() {
+            let Some(connection) = &mut self.connections[place] else { continue };
+            for id in connection.open_requests().to_vec() {
+                connection.answer(id, Answer::Waiting(waiting.clone()));
             }
-        }
-        if !requests.is_empty() {
-            connection.stage = Stage::Waits;
-        }
-        if !open || !sane || connection.received.len() > LINE {
-            *place = None;
-        }
-        requests
-    }
-
-    /// Remembers an answer, until [`Self::pay`].
-    pub fn owe(&mut self, index: u16, answer: Resized) {
-        if let Some(Some(connection)) = self.connections.get_mut(usize::from(index)) {
-            connection.owed.push(answer);
-        }
-    }
-
-    /// Whether [`Self::pay`] has something to do.
-    pub fn owes(&self) -> bool {
-        self.connections.iter().flatten().any(|connection| !connection.owed.is_empty())
-    }
-
-    /// Gives the answers that are owed.
-    pub fn pay(&mut self) {
-        for connection in self.connections.iter_mut().flatten() {
-            for resized in connection.owed.drain(..) {
-                tell(&connection.stream, &WireAnswer { resized: Some(resized), ..WireAnswer::default() });
-            }
+            self.watch(place);
         }
     }
 
     /// Takes the socket away: from now on nobody new is heard.
     pub fn close(&mut self) {
-        // Whoever connected while the end came has a right to know it too.
-        self.accept();
         let _ = fs::remove_file(self.dir.join(SOCKET));
+        // Whoever connected while the end came has a right to know it too.
+        for _ in 0..CLIENTS / PER_TURN {
+            self.accept();
+        }
     }
 
-    /// Tells everybody who waits how the pod ended.
+    /// Tells everybody how the pod ended, and hangs up.
     pub fn finish(&mut self, exit_code: u8, phase: Phase) {
         let phase = match phase {
             Phase::Pending => "Pending",
@@ -230,23 +281,19 @@ impl Server {
             Phase::Succeeded => "Succeeded",
             Phase::Failed => "Failed",
         };
-        self.pay();
-        let ended = Ended { exit_code, phase: phase.to_owned() };
-        let answer = WireAnswer { ended: Some(ended), ..WireAnswer::default() };
+        self.send_deferred();
+        let ended = Answer::Ended(Ended { exit_code, phase: phase.to_owned() });
         for connection in self.connections.drain(..).flatten() {
-            tell(&connection.stream, &answer);
+            connection.say_last(&ended);
         }
     }
+}
+
+fn busy() -> Answer {
+    Answer::Refused { reason: Reason::Busy, message: "too many other commands wait for an answer".to_owned() }
 }
 
 /// A descriptor of no meaning; `None`: not even that can be had now.
 fn spare() -> Option<OwnedFd> {
     fs::File::open("/dev/null").ok().map(Into::into)
-}
-
-fn tell(mut stream: &UnixStream, answer: &WireAnswer) {
-    let mut line = serde_json::to_vec(answer).unwrap_or_default();
-    line.push(b'\n');
-    // It fits into the socket's buffer; a client that doesn't read is its own problem.
-    let _ = stream.write_all(&line);
 }

@@ -8,9 +8,9 @@ use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
 use super::output::{Listener, Output};
 use super::slot::{Creating, Made, Present, Stage, Start};
-use super::sources::{Interest, Token};
+use super::sources::Token;
 use super::{Supervisor, now, termination_message, timestamp};
-use crate::control::{Admitted, Request};
+use crate::control::{Answer, Asked, Request};
 use crate::log::ContainerLog;
 use crate::plan;
 use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
@@ -19,13 +19,10 @@ use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
 const DEAF: Duration = Duration::from_millis(250);
 
 impl Supervisor<'_> {
-    /// Listens to clients again, where that was put off until now.
+    /// Lets clients in again, where that was put off until now.
     pub(super) fn listen_again(&mut self) {
-        if self.deaf_until.take_if(|until| *until <= now().monotonic).is_none() {
-            return;
-        }
-        let again = self.sources.add_if_new(self.control.listener(), Token::Listener, Interest::Readable);
-        if again.is_err() {
+        if self.deaf_until.take_if(|until| *until <= now().monotonic).is_some() && self.control.listen_again().is_err()
+        {
             self.deaf_until = Some(now().monotonic.after(DEAF));
         }
     }
@@ -43,8 +40,7 @@ impl Supervisor<'_> {
                 }
             }
             Token::Interrupt => self.interrupted(),
-            Token::Listener => self.admit(),
-            Token::Connection(index) => self.hear(index),
+            Token::Control => self.hear_clients(),
             Token::Creation(container) => self.creation_moved(container),
             Token::Start(container) => self.start_moved(container),
             Token::Exit(container) => self.exited(container),
@@ -73,26 +69,21 @@ impl Supervisor<'_> {
         }
     }
 
-    fn admit(&mut self) {
-        let Admitted { new, overloaded } = self.control.accept();
-        if overloaded {
-            // It would be ready again at once, and nothing else would ever be done.
-            self.sources.remove(self.control.listener());
+    fn hear_clients(&mut self) {
+        let turn = self.control.turn();
+        self.clients_had_their_turn = true;
+        if turn.overloaded {
             self.deaf_until = Some(now().monotonic.after(DEAF));
         }
-        for index in new {
-            self.watch(Token::Connection(index));
-        }
-    }
-
-    fn hear(&mut self, index: u16) {
-        for request in self.control.read(index) {
+        for Asked { by, request } in turn.asked {
             match request {
-                Request::Stop { grace_period } => self.facts.push_back(Event::Stop { grace: grace_period }),
+                Request::Stop { grace_period_seconds } => {
+                    self.facts.push_back(Event::Stop { grace: grace_period_seconds.map(Duration::from_secs) });
+                }
                 Request::Kill => self.facts.push_back(Event::Kill),
                 Request::Resize(wanted) => {
-                    let answer = self.resize(wanted);
-                    self.control.owe(index, answer);
+                    let outcome = self.resize(wanted);
+                    self.control.defer(by, Answer::Resized { outcome });
                 }
             }
         }

@@ -125,6 +125,8 @@ pub struct Supervisor<'a> {
     control: control::Server,
     /// Clients are not let in before that; `None`: they are.
     deaf_until: Option<Instant>,
+    /// Whether clients are not looked at before all else has had its turn, whatever they send.
+    clients_had_their_turn: bool,
     /// The mount namespace that this process was started in.
     host_mounts: File,
     sandbox: Option<Sandbox>,
@@ -191,7 +193,7 @@ impl<'a> Supervisor<'a> {
         let control =
             control::Server::bind(store.dir(), clients(&pod.plan.lifecycle)).map_err(SupervisorError::Control)?;
         sources
-            .add(control.listener(), Token::Listener, Interest::Readable)
+            .add(control.fd(), Token::Control, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
         if let Some(connection) = &pod.connection {
             sources
@@ -216,6 +218,7 @@ impl<'a> Supervisor<'a> {
             notice: Notice::None,
             control,
             deaf_until: None,
+            clients_had_their_turn: false,
             host_mounts,
             sandbox: None,
             unready: None,
@@ -259,8 +262,11 @@ impl<'a> Supervisor<'a> {
             self.listen_again();
             self.look_at_unwatched()?;
             let patience = self.patience();
-            let tokens =
+            let mut tokens =
                 self.sources.wait(patience).map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;
+            if self.clients_had_their_turn {
+                tokens.retain(|token| *token != Token::Control);
+            }
             let urgent = tokens.partition_point(|token| token.is_urgent());
             for token in &tokens[..urgent] {
                 self.look_at(*token);
@@ -282,6 +288,7 @@ impl<'a> Supervisor<'a> {
                 self.advance_leaving();
                 self.settle()?;
             }
+            self.clients_had_their_turn = false;
         }
     }
 
@@ -314,7 +321,8 @@ impl<'a> Supervisor<'a> {
 
     fn has_chores(&self) -> bool {
         self.unwritten != Unwritten::Nothing
-            || self.control.owes()
+            || self.control.has_deferred()
+            || self.clients_had_their_turn
             || self.grown
             || !self.asked.is_empty()
             || !self.removals.is_empty()
@@ -331,8 +339,8 @@ impl<'a> Supervisor<'a> {
             self.write_next();
             // Helpers that have answered have ended by now, and nothing else may happen for days.
             reap_strays();
-        } else if self.control.owes() {
-            self.control.pay();
+        } else if self.control.has_deferred() {
+            self.control.send_deferred();
         } else if self.grown {
             self.grown = false;
             release_code();

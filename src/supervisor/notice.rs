@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Supervisor, SupervisorError, now};
+use crate::control::Waiting;
 use crate::runtime::container::reap_strays;
 
 /// An end that is quicker than this needs no words.
@@ -15,6 +16,10 @@ const NEXT: Duration = Duration::from_secs(10);
 pub enum Notice {
     None,
     Due,
+}
+
+fn millis(duration: Option<Duration>) -> u64 {
+    duration.map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Supervisor<'_> {
@@ -37,6 +42,12 @@ impl Supervisor<'_> {
             return;
         }
         self.audience.waits_for_containers(&awaited, self.interrupts);
+        let waiting = Waiting {
+            containers: awaited.iter().map(|one| self.name(one.container).to_owned()).collect(),
+            left_millis: millis(awaited.iter().map(|one| one.left).max()),
+            grace_millis: millis(awaited.first().map(|one| one.grace)),
+        };
+        self.control.tell_waiting(&waiting);
         match self.set_notice(NEXT) {
             Ok(()) => self.notice = Notice::Due,
             Err(error) => self.audience.warn(&error.to_string()),

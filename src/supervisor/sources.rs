@@ -27,10 +27,8 @@ pub enum Token {
     Terminate,
     /// SIGINT came.
     Interrupt,
-    /// Somebody connected to the control socket.
-    Listener,
-    /// A control connection has something to say.
-    Connection(u16),
+    /// A client of the control socket has connected, has something to say, or takes answers again.
+    Control,
     /// The helper that makes a container reported, or ended.
     Creation(ContainerIndex),
     /// A container's program was executed, or could not be.
@@ -80,8 +78,7 @@ impl Token {
             Self::Alarm => (0, 0),
             Self::Terminate => (1, 0),
             Self::Interrupt => (2, 0),
-            Self::Listener => (3, 0),
-            Self::Connection(index) => (4, index),
+            Self::Control => (3, 0),
             Self::Creation(container) => (5, container.0),
             Self::Start(container) => (6, container.0),
             Self::Exit(container) => (7, container.0),
@@ -109,8 +106,7 @@ impl Token {
             0 => Self::Alarm,
             1 => Self::Terminate,
             2 => Self::Interrupt,
-            3 => Self::Listener,
-            4 => Self::Connection(index),
+            3 => Self::Control,
             5 => Self::Creation(container),
             6 => Self::Start(container),
             7 => Self::Exit(container),
@@ -141,7 +137,7 @@ impl Token {
         match self {
             Self::Exit(_) => 0,
             Self::Start(_) | Self::Creation(_) | Self::Removal(_) | Self::Sandbox | Self::Volumes | Self::Image(_) => 1,
-            Self::Alarm | Self::Terminate | Self::Interrupt | Self::Listener | Self::Connection(_) => 2,
+            Self::Alarm | Self::Terminate | Self::Interrupt | Self::Control => 2,
             Self::Handler(..) => 3,
             // A result that is there counts, late as it may be looked at.
             Self::HandlerAlarm(..) => 4,

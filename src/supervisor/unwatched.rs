@@ -106,12 +106,11 @@ impl Supervisor<'_> {
                 Stage::Absent | Stage::Creating(_) | Stage::Present(_) => None,
             },
             Token::Sandbox => self.sandbox.as_ref().and_then(Sandbox::pause).map(AsFd::as_fd),
-            Token::Connection(index) => self.control.connection(index),
             Token::Alarm
             | Token::Notice
             | Token::Terminate
             | Token::Interrupt
-            | Token::Listener
+            | Token::Control
             | Token::Creation(_)
             | Token::Handler(..)
             | Token::HandlerAlarm(..)

@@ -5,13 +5,16 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::OFlags;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Case, Manifest, Run, main, probe};
+use crate::harness::{Case, Manifest, Run, main, probe, wait};
 
 /// A socket that takes nothing more, as journald's when that is held up; the end that nobody reads, and the other.
 fn full_socket() -> (UnixStream, UnixStream) {
@@ -41,7 +44,7 @@ fn a_socket_that_nobody_reads() {
     let mut run = Run::of(&case, &mut command);
     drop(command);
     case.wait_for("web up");
-    crate::harness::wait("a probe and a restart", || case.said("probed") && case.times_said("again") == 2);
+    wait("a probe and a restart", || case.said("probed") && case.times_said("again") == 2);
     assert!(case.barepod(&["stop", "stalled"]).status.success());
     assert!(case.said("web term"));
     run.end();
@@ -139,6 +142,81 @@ fn patient(case: &Case) -> Manifest {
     )
 }
 
+/// A client's end of a pod's control socket.
+fn connect(path: &Path) -> OwnedFd {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+    // One that isn't let in now comes again, as the commands do.
+    wait("a connection", || rustix::net::connect(&socket, &SocketAddrUnix::new(path).unwrap()).is_ok());
+    socket
+}
+
+/// Clients that send all they can, whether they read or not, hold up neither output, probes, restarts nor the end;
+/// and the supervisor keeps nothing of theirs.
+#[test]
+fn a_flood_of_frames_delays_nothing() {
+    let Some(case) = Case::new("flood") else { return };
+    let pod = case
+        .pod()
+        .spec(json!({"restartPolicy": "OnFailure"}))
+        .container(main("web", "exec serve web", json!({"livenessProbe": probe("say probed")})))
+        .main("again", "hold go; say again; echo printed; [ $(grep -cx again /t/log) -ge 3 ]");
+    let mut run = case.start_with(&pod, &["--backoff-initial", "300ms", "--backoff-max", "1200ms"]);
+    case.wait_for("web up");
+    let socket = case.state().join("control.sock");
+    let clients: Vec<_> = (0..8).map(|_| connect(&socket)).collect();
+    let files = || std::fs::read_dir(format!("/proc/{}/fd", run.pid().as_raw_nonzero())).unwrap().count();
+    let before = files();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut sent = 0_u64;
+            while !over.load(Ordering::Relaxed) {
+                for (number, client) in clients.iter().enumerate() {
+                    sent += 1;
+                    let frame =
+                        format!(r#"{{"v":1,"id":{sent},"ask":{{"kind":"resize","limits":{{"cpu":"{sent}x"}}}}}}"#);
+                    let _ = rustix::net::send(client, frame.as_bytes(), SendFlags::NOSIGNAL);
+                    // Who doesn't read isn't heard for long.
+                    if number % 2 == 0 {
+                        let _ = rustix::net::recv(client, &mut [0_u8; 512], RecvFlags::empty());
+                    }
+                }
+            }
+        });
+        // Whatever fails here, the flood ends.
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let probed = case.times_said("probed");
+            case.release("go");
+            wait("restarts and probes", || case.times_said("again") == 3 && case.times_said("probed") > probed);
+            assert!(files() <= before + 8, "descriptors of clients are kept");
+            assert!(case.barepod(&["stop", "flood"]).status.success());
+        }));
+        over.store(true, Ordering::Relaxed);
+        told.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
+    });
+    assert!(case.said("web term"));
+    run.end();
+}
+
+/// Who asks for the end hears whom it waits for.
+#[test]
+fn stop_tells_whom_it_waits_for() {
+    let Some(case) = Case::new("awaited") else { return };
+    let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 4})).main("slow", "defy slow");
+    let mut run = case.start(&pod);
+    case.wait_for("slow up");
+    let stop = case.barepod(&["stop", "awaited"]);
+    let told = String::from_utf8_lossy(&stop.stderr).into_owned();
+    assert!(stop.status.success(), "{told}");
+    assert!(
+        told.starts_with("waiting for slow (") && told.contains("of 4 s grace left); `barepod rm --force"),
+        "{told}"
+    );
+    assert!(told.contains("pod default/awaited stopped: Failed (exit code 137)"), "{told}");
+    assert_eq!(run.end(), 137);
+}
+
 /// Clients that connect and say nothing keep out nobody, also where there is no room for another open file; and they cost
 /// nothing.
 #[test]
@@ -148,7 +226,7 @@ fn idle_clients_keep_out_nobody() {
         let mut run = start_limited(&case, limits, &patient(&case));
         case.wait_for("up");
         let socket = case.state().join("control.sock");
-        let crowd: Vec<_> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+        let crowd: Vec<_> = (0..100).map(|_| connect(&socket)).collect();
         let before = used(&run);
         case.release("go");
         case.wait_for("later");

@@ -101,6 +101,16 @@ pub fn list(names: &[&str]) -> String {
     }
 }
 
+/// Whom a pod's end waits for, and what can be done about that while there is something.
+pub fn waiting(containers: &[&str], left: Duration, grace: Duration, way_out: &str) -> String {
+    let names = list(containers);
+    if left.is_zero() {
+        format!("waiting for {names}, killed but not gone yet")
+    } else {
+        format!("waiting for {names} ({} of {} grace left); {way_out}", seconds(left), seconds(grace))
+    }
+}
+
 /// Whole seconds, the one that has begun included.
 pub fn seconds(duration: Duration) -> String {
     let whole = duration.as_millis().div_ceil(1000);

@@ -1,0 +1,153 @@
+//! One client, as the supervisor sees it: its open requests, and what it hasn't taken yet.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+
+use super::frame::{self, CONNECTION, Id, Malformed};
+use super::record::{self, Received};
+use super::{Answer, Call, Reason, Request, VERSION};
+
+/// Most requests of one client that are open at a time.
+pub const REQUESTS: usize = 16;
+
+pub(super) struct Connection {
+    pub(super) socket: OwnedFd,
+    pub(super) uid: u32,
+    /// Of all that there have been; a larger one is younger.
+    pub(super) number: u64,
+    /// Requests without a last answer.
+    open: Vec<Id>,
+    /// Answers that the client hasn't taken. While there are any nothing is read: at most one of news and one last for each
+    /// request, and one for a frame that can't be answered otherwise.
+    unsent: VecDeque<(Id, Answer)>,
+}
+
+/// What reading a frame came to.
+pub(super) enum Heard {
+    /// There is none.
+    Nothing,
+    /// One that is dealt with.
+    Dealt,
+    /// A new request.
+    Request(Id, Request),
+    /// The connection is over.
+    Over,
+}
+
+impl Connection {
+    pub(super) fn new(socket: OwnedFd, uid: u32, number: u64) -> Self {
+        Self { socket, uid, number, open: Vec::new(), unsent: VecDeque::new() }
+    }
+
+    /// Whether it has asked for nothing that is still to be answered: it may be sent away for others.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether it is waited for to be writable; else to be readable.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    pub(super) fn open_requests(&self) -> &[Id] {
+        &self.open
+    }
+
+    /// Takes the next frame.
+    pub(super) fn read(&mut self) -> Heard {
+        let (record, descriptors) = match record::receive(&self.socket) {
+            Ok(Received::Record(record, descriptors)) => (record, descriptors),
+            Ok(Received::TooMuch) => {
+                let most =
+                    format!("a frame has at most {} bytes and {} descriptors", frame::LONGEST, record::DESCRIPTORS);
+                return self.hang_up(Reason::Malformed, most);
+            }
+            Err(Errno::AGAIN) => return Heard::Nothing,
+            Ok(Received::End) | Err(_) => return Heard::Over,
+        };
+        match frame::decode_call(&record) {
+            Ok((id, Call::Cancel)) => self.answer(id, Answer::Cancelled),
+            Ok((id, _)) if self.open.contains(&id) => {
+                return self.hang_up(Reason::Malformed, format!("request {id} is open already"));
+            }
+            Ok((id, call)) => {
+                self.open.push(id);
+                if self.open.len() > REQUESTS {
+                    self.refuse(
+                        id,
+                        Reason::Busy,
+                        format!("at most {REQUESTS} requests of a client are open at a time"),
+                    );
+                } else if let Call::Ask(request) = call {
+                    if descriptors.is_empty() {
+                        return Heard::Request(id, request);
+                    }
+                    self.refuse(id, Reason::Malformed, "the request takes no descriptors".to_owned());
+                } else {
+                    let message = "the supervisor doesn't know this request: it is of an older barepod".to_owned();
+                    self.refuse(id, Reason::Unknown, message);
+                }
+            }
+            Err(Malformed::Version(theirs)) => {
+                let message = format!("this supervisor speaks version {VERSION} of the control protocol, not {theirs}");
+                return self.hang_up(Reason::Version, message);
+            }
+            Err(Malformed::Garbage(why)) => return self.hang_up(Reason::Malformed, why),
+        }
+        Heard::Dealt
+    }
+
+    fn refuse(&mut self, id: Id, reason: Reason, message: String) {
+        self.answer(id, Answer::Refused { reason, message });
+    }
+
+    fn hang_up(&self, reason: Reason, message: String) -> Heard {
+        self.say_last(&Answer::Refused { reason, message });
+        Heard::Over
+    }
+
+    /// Answers a request, where it is still open. What the client doesn't take now it gets when it does; of news the latest.
+    pub(super) fn answer(&mut self, id: Id, answer: Answer) {
+        let Some(at) = self.open.iter().position(|open| *open == id) else { return };
+        if answer.is_last() {
+            self.open.swap_remove(at);
+        } else if let Some(older) = self.unsent.iter_mut().find(|(of, answer)| *of == id && !answer.is_last()) {
+            older.1 = answer;
+            return;
+        }
+        self.unsent.push_back((id, answer));
+        // One that has gone is noticed when it is looked at next.
+        let _ = self.send_unsent();
+    }
+
+    /// Sends what the client takes.
+    ///
+    /// # Errors
+    /// Where it has gone.
+    pub(super) fn send_unsent(&mut self) -> rustix::io::Result<()> {
+        while let Some((id, answer)) = self.unsent.front() {
+            match record::send(&self.socket, &frame::encode_answer(*id, answer), &[]) {
+                Ok(()) => drop(self.unsent.pop_front()),
+                Err(Errno::AGAIN) => return Ok(()),
+                // It repeats a request that is nearly as long as that may be.
+                Err(Errno::MSGSIZE) if !matches!(answer, Answer::Refused { .. }) => {
+                    let message = "the answer is too long".to_owned();
+                    let refused = Answer::Refused { reason: Reason::Malformed, message };
+                    self.unsent[0].1 = refused;
+                }
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is left to say before the connection ends, as far as the client takes it: nobody waits for that.
+    pub(super) fn say_last(&self, answer: &Answer) {
+        for (id, answer) in self.unsent.iter().filter(|(_, answer)| answer.is_last()) {
+            let _ = record::send(&self.socket, &frame::encode_answer(*id, answer), &[]);
+        }
+        let _ = record::send(&self.socket, &frame::encode_answer(CONNECTION, answer), &[]);
+    }
+}
