@@ -162,7 +162,8 @@ fn what_is_run_in_a_container_is_what_its_init_is() {
         (
             "exec-unconfined",
             json!({}),
-            json!({"securityContext": {"seccompProfile": {"type": "Unconfined"}, "runAsUser": 1000}}),
+            // CVE-2026-30892: a user 1 that was taken for no user, and so for root.
+            json!({"securityContext": {"seccompProfile": {"type": "Unconfined"}, "runAsUser": 1}}),
         ),
         ("exec-privileged", json!({}), json!({"securityContext": {"privileged": true}})),
         (
