@@ -16,12 +16,12 @@ pub type Place = (&'static str, &'static str);
 /// Every struct that a `T` can hold. `text` gives a text that the innermost field around it accepts.
 pub fn types<T: Deserialize<'static>>(text: fn(Place) -> &'static str) -> Types {
     let mut types = Types::new();
-    T::deserialize(Asker { types: &mut types, from: None, text }).unwrap();
+    T::deserialize(Purpose { types: &mut types, from: None, text }).unwrap();
     types
 }
 
 /// Asks a type what it consists of: every struct says its name and fields when it is deserialized.
-struct Asker<'a> {
+struct Purpose<'a> {
     types: &'a mut Types,
     /// What led here.
     from: Option<Place>,
@@ -36,7 +36,7 @@ macro_rules! numbers {
     )*};
 }
 
-impl Deserializer<'static> for Asker<'_> {
+impl Deserializer<'static> for Purpose<'_> {
     type Error = Error;
 
     numbers!(deserialize_any, deserialize_u16, deserialize_u32, deserialize_u64, deserialize_i32, deserialize_i64);
@@ -109,13 +109,13 @@ impl Deserializer<'static> for Asker<'_> {
 }
 
 /// A list of one item, or a map of one entry.
-struct One<'a>(Option<Asker<'a>>);
+struct One<'a>(Option<Purpose<'a>>);
 
 impl SeqAccess<'static> for One<'_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'static>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        self.0.take().map(|asker| seed.deserialize(asker)).transpose()
+        self.0.take().map(|purpose| seed.deserialize(purpose)).transpose()
     }
 }
 
@@ -150,6 +150,6 @@ impl MapAccess<'static> for Fields<'_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'static>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(Asker { types: self.types, from: Some((self.name, self.current)), text: self.text })
+        seed.deserialize(Purpose { types: self.types, from: Some((self.name, self.current)), text: self.text })
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use barepod::plan::*;
 use barepod::runtime::cgroup::Hierarchies;
 use barepod::runtime::container::{
-    AttemptDirs, Container, ContainerError, Creation, ExitStatus, Progress, Removal, reap_strays, set_helper_exe,
+    AttemptDirs, Container, ContainerError, Creation, ExitStatus, Progress, Removal, reap_ended, set_helper_exe,
 };
 use barepod::runtime::node;
 use barepod::runtime::sandbox::{RemovalStep, Sandbox, SandboxDirs, SandboxError, SandboxRemoval, isolate_mounts};
@@ -207,7 +207,7 @@ impl World {
     fn end(mut self) {
         let errors = remove_sandbox(self.sandbox.take().unwrap());
         assert!(errors.is_empty(), "{errors:?}");
-        reap_strays();
+        reap_ended();
         self.assert_nothing_left();
     }
 
@@ -516,7 +516,7 @@ fn a_sandbox_is_removed_without_waiting_for_it() {
         }
     }
     assert!(waits > 0 && !volume.exists(), "a helper takes many files away");
-    reap_strays();
+    reap_ended();
     world.assert_nothing_left();
 }
 

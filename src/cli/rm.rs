@@ -87,7 +87,7 @@ fn remove_wreck(layout: &Layout, found: &Found) -> Result<(), CliError> {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
         return Err(CliError::NotSwept { pod: name, left: left.join("; ") });
     }
-    Ok(wreck.bury()?)
+    Ok(wreck.remove_folder()?)
 }
 
 /// Of a pod of which nothing but logs is left, since the box was restarted.

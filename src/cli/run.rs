@@ -116,7 +116,7 @@ fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), Cl
     };
     let pod = Pod { manifest, plan, node, dirs, connection, rejected, storage_interval: args.eviction_interval };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
-    crate::runtime::rootless::hear().map_err(CliError::Signals)?;
+    crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run()?;
     let ending = watch.ending().cloned().map(|ending| match ending.exit_code {
         its if its == code => ending,

@@ -276,9 +276,9 @@ impl Inquiry {
 
 impl Drop for Inquiry {
     fn drop(&mut self) {
-        // It has ended or is about to; its process group is reaped with the next strays.
+        // It has ended or is about to; its process group is reaped with what else is to be reaped.
         let _ = signal(&self.helper.pidfd, libc::SIGKILL);
-        leave_stray(self.helper.pid);
+        reap_later(self.helper.pid);
     }
 }
 
@@ -375,14 +375,14 @@ pub(crate) fn await_end(pidfd: &OwnedFd) -> ExitStatus {
 
 /// A child, or children, whose helper is gone from our books and who may still have to be reaped. Until then a dead member
 /// of a container's pid namespace keeps that container's init from ending.
-enum Stray {
+enum Unreaped {
     /// The members of a process group.
     Group(i32),
     /// A child that was told of, and that could not be held by a pidfd. It is ended where it is who was told of.
     Child { pid: i32, is_it: Box<dyn Fn(&OwnedFd) -> bool + Send> },
 }
 
-impl Stray {
+impl Unreaped {
     /// Whether there is nothing to be reaped any more.
     fn is_gone(&self) -> bool {
         match self {
@@ -399,25 +399,25 @@ impl Stray {
     }
 }
 
-static STRAYS: Mutex<Vec<Stray>> = Mutex::new(Vec::new());
+static TO_BE_REAPED: Mutex<Vec<Unreaped>> = Mutex::new(Vec::new());
 
-fn leave(stray: Stray) {
-    if !stray.is_gone() {
-        STRAYS.lock().unwrap_or_else(PoisonError::into_inner).push(stray);
+fn leave(one: Unreaped) {
+    if !one.is_gone() {
+        TO_BE_REAPED.lock().unwrap_or_else(PoisonError::into_inner).push(one);
     }
 }
 
-/// Leaves a helper's process group to [`reap_strays`].
-pub(crate) fn leave_stray(group: i32) {
-    leave(Stray::Group(group));
+/// Leaves a helper's process group to [`reap_ended`].
+pub(crate) fn reap_later(group: i32) {
+    leave(Unreaped::Group(group));
 }
 
-/// Leaves a child of which no pidfd could be had to [`reap_strays`], which ends it once `is_it` says that it is the one.
+/// Leaves a child of which no pidfd could be had to [`reap_ended`], which ends it once `is_it` says that it is the one.
 pub(crate) fn leave_child(pid: i32, is_it: impl Fn(&OwnedFd) -> bool + Send + 'static) {
-    leave(Stray::Child { pid, is_it: Box::new(is_it) });
+    leave(Unreaped::Child { pid, is_it: Box::new(is_it) });
 }
 
 /// Reaps what failed and aborted creations left. To be called now and then, best at each SIGCHLD; cheap.
-pub fn reap_strays() {
-    STRAYS.lock().unwrap_or_else(PoisonError::into_inner).retain(|stray| !stray.is_gone());
+pub fn reap_ended() {
+    TO_BE_REAPED.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !one.is_gone());
 }

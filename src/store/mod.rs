@@ -104,7 +104,7 @@ impl PodStore {
             Ok(reserving) => reserving,
             Err(error) => {
                 if old.is_none() {
-                    bury(&dir, &ledger.namespace, &ledger.name)?;
+                    remove_folder(&dir, &ledger.namespace, &ledger.name)?;
                 }
                 return Err(error);
             }
@@ -114,7 +114,7 @@ impl PodStore {
         ledger.save(&dir)?;
         if let Err(error) = claim::check(layout, &ledger) {
             // Nothing has been made that this pod's ledger would have to know.
-            bury(&dir, &ledger.namespace, &ledger.name)?;
+            remove_folder(&dir, &ledger.namespace, &ledger.name)?;
             return Err(error);
         }
         let range = reserving.map(|reserved| reserved.range);
@@ -206,7 +206,7 @@ impl PodStore {
             return Err(Error::NotCleanedUp { namespace, name, left });
         }
         remove_tree(&log_dir)?;
-        bury(&self.dir, &namespace, &name)
+        remove_folder(&self.dir, &namespace, &name)
     }
 }
 
@@ -232,7 +232,7 @@ pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<boo
     if Ledger::load(&dir)?.is_some() {
         return Ok(false);
     }
-    bury(&dir, namespace, name)?;
+    remove_folder(&dir, namespace, name)?;
     Ok(true)
 }
 
@@ -240,36 +240,36 @@ pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<boo
 fn forget_empty(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
     let entries = fs::read_dir(dir).map_err(io_error(dir, "read"))?;
     if entries.flatten().all(|entry| entry.file_name() == lock::FILE) {
-        bury(dir, namespace, name)?;
+        remove_folder(dir, namespace, name)?;
     }
     Ok(())
 }
 
 /// Takes a pod's folder away whole, then removes it. Under its lock: a `run` of the same name that comes meanwhile finds
 /// either the locked folder or none, never one that is being emptied while it uses it.
-fn bury(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
-    static BURIED: AtomicU32 = AtomicU32::new(0);
+fn remove_folder(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
+    static REMOVED: AtomicU32 = AtomicU32::new(0);
     // No `_` in it, so that it reads as no pod, and short enough whatever the pod is called. One of its own for each
-    // burial: several may be under way at once.
-    let of_the_pod: String = format!("{namespace}.{name}").chars().take(LONGEST_GRAVE).collect();
-    let graves = format!(".{of_the_pod}.");
-    let number = BURIED.fetch_add(1, Ordering::Relaxed);
-    let grave = dir.with_file_name(format!("{graves}{}-{number}", std::process::id()));
-    let buried = match fs::rename(dir, &grave) {
+    // removal: several may be under way at once.
+    let of_the_pod: String = format!("{namespace}.{name}").chars().take(LONGEST_NAME).collect();
+    let prefix = format!(".{of_the_pod}.");
+    let number = REMOVED.fetch_add(1, Ordering::Relaxed);
+    let away = dir.with_file_name(format!("{prefix}{}-{number}", std::process::id()));
+    let removed = match fs::rename(dir, &away) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(dir, "rename")(error)),
-        Ok(()) | Err(_) => remove_tree(&grave),
+        Ok(()) | Err(_) => remove_tree(&away),
     };
     // What an earlier one left that died halfway. Another's that is under way loses nothing by it.
     for entry in dir.parent().into_iter().filter_map(|pods| fs::read_dir(pods).ok()).flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(graves.as_bytes()) {
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
             let _ = remove_tree(&entry.path());
         }
     }
-    buried
+    removed
 }
 
-/// Letters of a pod's name in that of its removed folder: the whole fits into a file's name.
-const LONGEST_GRAVE: usize = 200;
+/// Letters of a pod's name in that of its folder once that is moved away: the whole fits into a file's name.
+const LONGEST_NAME: usize = 200;
 
 /// Takes the lock of a pod, whose folder is made where there is none. A living supervisor refuses it at once; a command
 /// that looks after the pod, or a child of a dead supervisor that has yet to execute, is waited for.
@@ -351,7 +351,7 @@ fn remove_tree(path: &Path) -> Result<(), Error> {
     loop {
         // What pods leave may be of any depth.
         match crate::runtime::tree::remove(path) {
-            // Who was on the way into a pod's folder when that was buried makes a lock file in the grave.
+            // Who was on the way into a pod's folder when that was moved away makes a lock file in it.
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < LOCK_TRIES => tries += 1,
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(path, "remove")(error)),
             _ => return Ok(()),

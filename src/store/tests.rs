@@ -457,11 +457,11 @@ fn a_wreck_is_removed_by_its_name() {
     let wreck = wreck::Wreck::take_over(&layout, "default", "web", &|_| {}).unwrap();
     assert_eq!(wreck.cgroups, [Path::new("/x").join(pod.cgroup_name())]);
     assert_eq!(wreck.data, [pod.data_dir()]);
-    wreck.bury().unwrap();
+    wreck.remove_folder().unwrap();
     assert!(!pod.log_dir().exists() && layout.log_dir("default", "web2", "u").exists());
     fs::write(layout.pod_dir("default", "web"), "not a folder").unwrap();
     assert!(find(&layout, "web").unwrap().life().is_err());
-    wreck::Wreck::take_over(&layout, "default", "web", &|_| {}).unwrap().bury().unwrap();
+    wreck::Wreck::take_over(&layout, "default", "web", &|_| {}).unwrap().remove_folder().unwrap();
     assert_eq!(list(&layout).unwrap().len(), 1);
 }
 

@@ -9,7 +9,7 @@ use super::identity::Identity;
 use super::layout::Layout;
 use super::ledger::Ledger;
 use super::lock::PodLock;
-use super::{A_COMMAND_WAITS, Error, OnWait, acquire, bury, remove_tree};
+use super::{A_COMMAND_WAITS, Error, OnWait, acquire, remove_folder, remove_tree};
 
 /// What is known of a pod without its ledger. Holds the pod's lock where there is a folder that can have one.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ impl Wreck {
     ///
     /// # Errors
     /// Where they can't be removed.
-    pub fn bury(self) -> Result<(), Error> {
+    pub fn remove_folder(self) -> Result<(), Error> {
         for log in &self.logs {
             remove_tree(log)?;
         }
-        bury(&self.dir, &self.namespace, &self.name)
+        remove_folder(&self.dir, &self.namespace, &self.name)
     }
 }

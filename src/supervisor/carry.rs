@@ -13,7 +13,7 @@ use super::slot::{self, Creating, Image, Made, Present, RemovalOf, Removing, Sho
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
 use crate::plan::{self, ContainerPlan, MountNamespaces};
-use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_strays};
+use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_ended};
 use crate::runtime::image::Found;
 use crate::runtime::{node, volume};
 
@@ -227,7 +227,7 @@ impl Supervisor<'_> {
         for error in removal.outcome().unwrap_or_default() {
             self.audience.warn(&error.to_string());
         }
-        reap_strays();
+        reap_ended();
         self.removed(container, attempt, of);
     }
 

@@ -13,7 +13,7 @@ use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::{Answer, Asked, Request};
 use crate::log::ContainerLog;
 use crate::plan;
-use crate::runtime::container::{Container, ExitStatus, Progress, reap_strays};
+use crate::runtime::container::{Container, ExitStatus, Progress, reap_ended};
 
 /// How long nobody is let in who can't be let in now.
 const DEAF: Duration = Duration::from_millis(250);
@@ -48,8 +48,8 @@ impl Supervisor<'_> {
                 output.pump(stream, to);
             }),
             Token::Removal(container) => self.removal_moved(container),
-            Token::Handler(container, asker) => self.handler_moved(container, asker),
-            Token::HandlerAlarm(container, asker) => self.handler_late(container, asker),
+            Token::Handler(container, purpose) => self.handler_moved(container, purpose),
+            Token::HandlerAlarm(container, purpose) => self.handler_late(container, purpose),
             Token::Audience(_) => self.audience.flush(),
             Token::Sandbox => self.sandbox_moved(),
             Token::Network => self.network_lost(),
@@ -121,7 +121,7 @@ impl Supervisor<'_> {
             }
             (None, Progress::Pending) => return,
         };
-        reap_strays();
+        reap_ended();
         self.answer(container, attempt, event);
     }
 
@@ -168,7 +168,7 @@ impl Supervisor<'_> {
             Err(error) => ContainerEvent::StartFailed { message: error.to_string() },
         };
         self.grown |= self.mains_run();
-        reap_strays();
+        reap_ended();
         self.answer(container, attempt, event);
         if exit_waits {
             self.exited(container);

@@ -11,8 +11,8 @@ use super::clock::Alarm;
 use super::slot::Made;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, Asker, Call, Handler, Names};
-use crate::runtime::container::reap_strays;
+use crate::plan::{self, Call, Handler, Names, Purpose};
+use crate::runtime::container::reap_ended;
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, ExitStatus, Progress, Stdio};
 use crate::runtime::handler::{Outcome, Request};
 
@@ -22,7 +22,7 @@ const TRIES: u8 = 3;
 const OUTPUT: usize = 1024;
 
 /// All that run.
-pub type Handlers = BTreeMap<(ContainerIndex, Asker), Running>;
+pub type Handlers = BTreeMap<(ContainerIndex, Purpose), Running>;
 
 /// One probe or hook.
 pub struct Running {
@@ -59,49 +59,56 @@ enum Try {
 }
 
 impl Supervisor<'_> {
-    pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker) {
+    pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, purpose: Purpose) {
         let pod_ip = self.sandbox.as_ref().and_then(|sandbox| sandbox.pod_ips().first());
         let pod_ip = pod_ip.map_or("127.0.0.1", String::as_str);
-        let handler = match plan::handler(&plan::pod_container(&self.pod.manifest, container), asker, pod_ip) {
+        let handler = match plan::handler(&plan::pod_container(&self.pod.manifest, container), purpose, pod_ip) {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
-                return self.answer_handler(container, attempt, asker, Try::Impossible(error.to_string()));
+                return self.answer_handler(container, attempt, purpose, Try::Impossible(error.to_string()));
             }
-            None => return self.answer_handler(container, attempt, asker, Try::Good),
+            None => return self.answer_handler(container, attempt, purpose, Try::Good),
         };
-        self.try_handler(container, attempt, asker, handler, 1);
+        self.try_handler(container, attempt, purpose, handler, 1);
     }
 
     /// Begins a try; where that fails, the next.
-    fn try_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker, handler: Handler, first: u8) {
+    fn try_handler(
+        &mut self,
+        container: ContainerIndex,
+        attempt: Attempt,
+        purpose: Purpose,
+        handler: Handler,
+        first: u8,
+    ) {
         let mut why = String::new();
         for tries in first..=TRIES {
-            match self.begin_work(container, asker, &handler) {
+            match self.begin_work(container, purpose, &handler) {
                 Ok((work, limit)) => {
-                    self.handlers.insert((container, asker), Running { attempt, handler, work, tries, limit });
+                    self.handlers.insert((container, purpose), Running { attempt, handler, work, tries, limit });
                     return;
                 }
                 Err(Try::Impossible(cause)) => why = cause,
                 Err(_) => {
                     let running = Running { attempt, handler, work: Work::Held, tries, limit: None };
-                    self.handlers.insert((container, asker), running);
+                    self.handlers.insert((container, purpose), running);
                     return;
                 }
             }
         }
-        let how = named(asker, &handler, Try::Impossible(why));
-        self.answer_handler(container, attempt, asker, how);
+        let how = named(purpose, &handler, Try::Impossible(why));
+        self.answer_handler(container, attempt, purpose, how);
     }
 
     fn begin_work(
         &self,
         container: ContainerIndex,
-        asker: Asker,
+        purpose: Purpose,
         handler: &Handler,
     ) -> Result<(Work, Option<Limit>), Try> {
         let fail = |cause: &dyn std::fmt::Display| Try::Impossible(cause.to_string());
-        let limit = self.limit(container, asker).map_err(|errno| fail(&errno))?;
-        let token = Token::Handler(container, asker);
+        let limit = self.limit(container, purpose).map_err(|errno| fail(&errno))?;
+        let token = Token::Handler(container, purpose);
         let work = match handler {
             Handler::Exec { command } => {
                 let exec = self.begin_exec(container, command)?;
@@ -149,19 +156,19 @@ impl Supervisor<'_> {
     }
 
     /// Hooks have no limit of their own: they end with their container.
-    fn limit(&self, container: ContainerIndex, asker: Asker) -> rustix::io::Result<Option<Limit>> {
-        let Asker::Probe(probe) = asker else { return Ok(None) };
+    fn limit(&self, container: ContainerIndex, purpose: Purpose) -> rustix::io::Result<Option<Limit>> {
+        let Purpose::Probe(probe) = purpose else { return Ok(None) };
         let spec = &self.pod.plan.lifecycle.containers[usize::from(container.0)];
         let Some(timeout) = spec.probe(probe).map(|probe| probe.timeout) else { return Ok(None) };
         let mut alarm = Alarm::new()?;
         alarm.set(Some(now().monotonic.after(timeout)))?;
-        self.sources.add(&alarm, Token::HandlerAlarm(container, asker), Interest::Readable)?;
+        self.sources.add(&alarm, Token::HandlerAlarm(container, purpose), Interest::Readable)?;
         Ok(Some(Limit { alarm, seconds: timeout.as_secs(), passed: false }))
     }
 
     /// Its descriptor is readable.
-    pub(super) fn handler_moved(&mut self, container: ContainerIndex, asker: Asker) {
-        let Some(running) = self.handlers.get_mut(&(container, asker)) else { return };
+    pub(super) fn handler_moved(&mut self, container: ContainerIndex, purpose: Purpose) {
+        let Some(running) = self.handlers.get_mut(&(container, purpose)) else { return };
         let how = match &mut running.work {
             Work::Held => return,
             Work::Exec(exec) => match exec.advance() {
@@ -176,7 +183,7 @@ impl Supervisor<'_> {
                 Some(Outcome::Error(text)) => Try::Impossible(text),
             },
         };
-        reap_strays();
+        reap_ended();
         let how = match &running.limit {
             Some(limit) if limit.passed => Try::Bad(running.handler.timed_out(limit.seconds)),
             _ => how,
@@ -184,20 +191,20 @@ impl Supervisor<'_> {
         // A container's end takes the programs in it along, a moment before it can be seen itself.
         let ends = matches!(how, Try::Gone)
             || matches!(how, Try::Bad(_)) && matches!(running.work, Work::Exec(_)) && self.is_ending(container);
-        let Some(mut running) = self.handlers.remove(&(container, asker)) else { return };
+        let Some(mut running) = self.handlers.remove(&(container, purpose)) else { return };
         match how {
             _ if ends => {
                 running.work = Work::Held;
                 running.limit = None;
-                self.handlers.insert((container, asker), running);
+                self.handlers.insert((container, purpose), running);
             }
             Try::Impossible(_) if running.tries < TRIES => {
                 let Running { attempt, handler, tries, .. } = running;
-                self.try_handler(container, attempt, asker, handler, tries + 1);
+                self.try_handler(container, attempt, purpose, handler, tries + 1);
             }
             how => {
-                let how = named(asker, &running.handler, how);
-                self.answer_handler(container, running.attempt, asker, how);
+                let how = named(purpose, &running.handler, how);
+                self.answer_handler(container, running.attempt, purpose, how);
             }
         }
     }
@@ -207,8 +214,8 @@ impl Supervisor<'_> {
     }
 
     /// Its time is up.
-    pub(super) fn handler_late(&mut self, container: ContainerIndex, asker: Asker) {
-        let Some(running) = self.handlers.get_mut(&(container, asker)) else { return };
+    pub(super) fn handler_late(&mut self, container: ContainerIndex, purpose: Purpose) {
+        let Some(running) = self.handlers.get_mut(&(container, purpose)) else { return };
         let Some(limit) = &mut running.limit else { return };
         limit.alarm.acknowledge();
         limit.passed = true;
@@ -222,8 +229,8 @@ impl Supervisor<'_> {
             }
             Work::Request(_) => {
                 let attempt = running.attempt;
-                self.handlers.remove(&(container, asker));
-                self.answer_handler(container, attempt, asker, Try::Bad(late));
+                self.handlers.remove(&(container, purpose));
+                self.answer_handler(container, attempt, purpose, Try::Bad(late));
             }
             Work::Held => {}
         }
@@ -233,8 +240,8 @@ impl Supervisor<'_> {
     pub(super) fn end_handlers(&mut self, container: ContainerIndex) {
         let (asked, others): (VecDeque<_>, _) = self.asked.drain(..).partition(|(one, ..)| *one == container);
         self.asked = others;
-        for (_, attempt, asker) in asked {
-            self.answer_handler(container, attempt, asker, Try::Gone);
+        for (_, attempt, purpose) in asked {
+            self.answer_handler(container, attempt, purpose, Try::Gone);
         }
         let mine: Vec<_> = self.handlers.keys().filter(|(one, _)| *one == container).copied().collect();
         for key in mine {
@@ -242,13 +249,13 @@ impl Supervisor<'_> {
                 self.answer_handler(container, running.attempt, key.1, Try::Gone);
             }
         }
-        reap_strays();
+        reap_ended();
     }
 
-    fn answer_handler(&mut self, container: ContainerIndex, attempt: Attempt, asker: Asker, how: Try) {
+    fn answer_handler(&mut self, container: ContainerIndex, attempt: Attempt, purpose: Purpose, how: Try) {
         const GONE: &str = "the container has ended";
-        let event = match asker {
-            Asker::Probe(probe) => ContainerEvent::ProbeDone {
+        let event = match purpose {
+            Purpose::Probe(probe) => ContainerEvent::ProbeDone {
                 probe,
                 result: match how {
                     Try::Good => ProbeResult::Success,
@@ -258,7 +265,7 @@ impl Supervisor<'_> {
                     Try::Gone => ProbeResult::Error { message: GONE.to_owned() },
                 },
             },
-            Asker::Hook(hook) => ContainerEvent::HookDone {
+            Purpose::Hook(hook) => ContainerEvent::HookDone {
                 hook,
                 result: match how {
                     Try::Good | Try::Odd(_) => HookResult::Success,
@@ -272,12 +279,12 @@ impl Supervisor<'_> {
 }
 
 /// What a hook's failure is told with; a probe has its own words (R6.11), and a silent program's name its command.
-fn named(asker: Asker, handler: &Handler, how: Try) -> Try {
+fn named(purpose: Purpose, handler: &Handler, how: Try) -> Try {
     let with = |why: String| if why.starts_with("command ") { why } else { format!("{handler}: {why}") };
-    match (asker, how) {
-        (Asker::Hook(_), Try::Bad(why)) => Try::Bad(with(why)),
-        (Asker::Hook(_), Try::Impossible(why)) => Try::Impossible(with(why)),
-        (Asker::Probe(_) | Asker::Hook(_), how) => how,
+    match (purpose, how) {
+        (Purpose::Hook(_), Try::Bad(why)) => Try::Bad(with(why)),
+        (Purpose::Hook(_), Try::Impossible(why)) => Try::Impossible(with(why)),
+        (Purpose::Probe(_) | Purpose::Hook(_), how) => how,
     }
 }
 

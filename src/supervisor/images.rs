@@ -7,7 +7,7 @@ use super::Supervisor;
 use super::slot::Image;
 use super::sources::{Interest, Token};
 use crate::plan;
-use crate::runtime::container::reap_strays;
+use crate::runtime::container::reap_ended;
 use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys};
 
 impl Supervisor<'_> {
@@ -35,7 +35,7 @@ impl Supervisor<'_> {
         let Some(outcome) = search.outcome() else { return };
         let attempt = *attempt;
         self.forget_search(container);
-        reap_strays();
+        reap_ended();
         match outcome {
             Ok(found) => self.image_found(container, attempt, found),
             Err(cause) => self.no_image(container, attempt, format!("looking for it: {cause}")),

@@ -41,9 +41,9 @@ pub use clock::{now, timestamp};
 
 use crate::control;
 use crate::plan::storage::StorageLimits;
-use crate::plan::{Asker, NodeFacts, PodPlan};
-use crate::runtime::container::reap_strays;
-use crate::runtime::image::KernelsOwn;
+use crate::plan::{NodeFacts, PodPlan, Purpose};
+use crate::runtime::container::reap_ended;
+use crate::runtime::image::LocalFileSystems;
 use crate::runtime::limits;
 use crate::runtime::memory::release_code;
 use crate::runtime::network::Connection;
@@ -54,7 +54,7 @@ use filters::Filters;
 use handlers::Handlers;
 use notice::Notice;
 use persist::{Saved, Unwritten};
-use sandbox::Leaving;
+use sandbox::RemovingSandbox;
 use slot::Slot;
 use sources::{Interest, Patience, Signals, Sources, Token};
 use storage::Storage;
@@ -133,17 +133,17 @@ pub struct Supervisor<'a> {
     /// One that isn't complete yet.
     unready: Option<Sandbox>,
     /// One that is being removed.
-    leaving: Option<Leaving>,
+    removing_sandbox: Option<RemovingSandbox>,
     slots: Vec<Slot>,
     filters: Filters,
     /// Where an image is found without anybody being waited for.
-    file_systems: KernelsOwn,
+    file_systems: LocalFileSystems,
     handlers: Handlers,
     storage: Storage,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
     /// Probes and hooks that are to be begun.
-    asked: VecDeque<(ContainerIndex, Attempt, Asker)>,
+    asked: VecDeque<(ContainerIndex, Attempt, Purpose)>,
     /// Attempts that are to be removed.
     removals: VecDeque<(ContainerIndex, Attempt)>,
     /// Whether the engine was told something since what became of it was last written down.
@@ -222,10 +222,10 @@ impl<'a> Supervisor<'a> {
             host_mounts,
             sandbox: None,
             unready: None,
-            leaving: None,
+            removing_sandbox: None,
             slots,
             filters: Filters::default(),
-            file_systems: KernelsOwn::default(),
+            file_systems: LocalFileSystems::default(),
             handlers: Handlers::new(),
             storage,
             facts: VecDeque::new(),
@@ -284,8 +284,8 @@ impl<'a> Supervisor<'a> {
                     break;
                 }
             }
-            if self.leaving.is_some() {
-                self.advance_leaving();
+            if self.removing_sandbox.is_some() {
+                self.advance_sandbox_removal();
                 self.settle()?;
             }
             self.clients_had_their_turn = false;
@@ -312,9 +312,9 @@ impl<'a> Supervisor<'a> {
     fn patience(&self) -> Patience {
         let deaf = self.deaf_until.map(|until| Patience::Until(until.since(now().monotonic)));
         let deaf = deaf.unwrap_or(Patience::Endless).shorter(self.unwatched.patience());
-        match &self.leaving {
+        match &self.removing_sandbox {
             _ if self.has_chores() => Patience::None,
-            Some(leaving) => leaving.patience().shorter(Some(deaf)),
+            Some(removing) => removing.patience().shorter(Some(deaf)),
             None => deaf,
         }
     }
@@ -331,14 +331,14 @@ impl<'a> Supervisor<'a> {
     /// Does one of the things that nobody else waits for and that take a millisecond or so each; `false`: there is none.
     /// Probes and hooks first, as they have their time; writing last, as more may be to be written.
     fn do_chore(&mut self) -> Result<bool, SupervisorError> {
-        if let Some((container, attempt, asker)) = self.asked.pop_front() {
-            self.begin_handler(container, attempt, asker);
+        if let Some((container, attempt, purpose)) = self.asked.pop_front() {
+            self.begin_handler(container, attempt, purpose);
         } else if let Some((container, attempt)) = self.removals.pop_front() {
             self.remove(container, attempt);
         } else if self.unwritten != Unwritten::Nothing {
             self.write_next();
             // Helpers that have answered have ended by now, and nothing else may happen for days.
-            reap_strays();
+            reap_ended();
         } else if self.control.has_deferred() {
             self.control.send_deferred();
         } else if self.grown {
@@ -410,7 +410,7 @@ impl<'a> Supervisor<'a> {
 /// Clients for which there is always room.
 const FEWEST_CLIENTS: u64 = 4;
 /// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, and for a few clients.
-const FILES: u64 = 40 + FEWEST_CLIENTS;
+const FILES: u64 = 45 + FEWEST_CLIENTS;
 /// What each container adds while it runs.
 const FILES_PER_CONTAINER: u64 = 8;
 /// What each probe and hook adds while it is under way.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Supervisor, SupervisorError, now};
 use crate::control::Waiting;
-use crate::runtime::container::reap_strays;
+use crate::runtime::container::reap_ended;
 
 /// An end that is quicker than this needs no words.
 const FIRST: Duration = Duration::from_millis(1_500);
@@ -35,7 +35,7 @@ impl Supervisor<'_> {
     pub(super) fn notice_due(&mut self) {
         self.notice_alarm.acknowledge();
         // One who could not be reaped before may be what is waited for.
-        reap_strays();
+        reap_ended();
         let awaited = self.engine.awaited(now().monotonic);
         self.notice = Notice::None;
         if awaited.is_empty() {

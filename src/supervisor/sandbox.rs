@@ -6,11 +6,11 @@ use barepod_engine::time::Instant;
 
 use super::sources::{Interest, Patience, Token};
 use super::{Supervisor, now};
-use crate::runtime::container::reap_strays;
+use crate::runtime::container::reap_ended;
 use crate::runtime::sandbox::{NotMade, RemovalStep, Sandbox, SandboxRemoval, Which};
 
 /// A sandbox that is being removed.
-pub struct Leaving {
+pub struct RemovingSandbox {
     removal: Box<SandboxRemoval>,
     /// What is told when it has gone.
     then: Event,
@@ -18,7 +18,7 @@ pub struct Leaving {
     due: Option<Instant>,
 }
 
-impl Leaving {
+impl RemovingSandbox {
     /// How long it can wait.
     pub fn patience(&self) -> Patience {
         match self.due.map(|due| due.since(now().monotonic)) {
@@ -51,7 +51,7 @@ impl Supervisor<'_> {
                 self.sources.remove(search);
             }
             self.go_on_with(sandbox.search());
-            reap_strays();
+            reap_ended();
         }
     }
 
@@ -63,7 +63,8 @@ impl Supervisor<'_> {
                 Some(Err(errno)) => {
                     let message = format!("the helper that looks for volumes: epoll_ctl: {errno}");
                     let then = Event::SandboxFailed { failure: SandboxFailure::Sandbox, message };
-                    self.leaving = Some(Leaving { removal: Box::new(sandbox.give_up()), then, due: None });
+                    self.removing_sandbox =
+                        Some(RemovingSandbox { removal: Box::new(sandbox.give_up()), then, due: None });
                 }
                 None => self.sandbox_made(sandbox),
             },
@@ -78,7 +79,7 @@ impl Supervisor<'_> {
                 };
                 let event = Event::SandboxFailed { failure, message: error.to_string() };
                 match remains {
-                    Some(removal) => self.leaving = Some(Leaving { removal, then: event, due: None }),
+                    Some(removal) => self.removing_sandbox = Some(RemovingSandbox { removal, then: event, due: None }),
                     None => self.facts.push_back(event),
                 }
             }
@@ -96,10 +97,10 @@ impl Supervisor<'_> {
     pub(super) fn remove_sandbox(&mut self) {
         self.leave_storage();
         // What there was of one that could not be made: nobody waits to hear that any more.
-        if let Some(leaving) = &mut self.leaving {
-            leaving.then = Event::SandboxRemoved;
-            leaving.removal.add_volumes(&self.pod.plan.volumes);
-            leaving.due = None;
+        if let Some(removing) = &mut self.removing_sandbox {
+            removing.then = Event::SandboxRemoved;
+            removing.removal.add_volumes(&self.pod.plan.volumes);
+            removing.due = None;
             return;
         }
         let removal = match self.sandbox.take().or_else(|| self.unready.take()) {
@@ -112,25 +113,28 @@ impl Supervisor<'_> {
             // The last one could not be made; what its containers had in volumes has stayed for the next.
             None => SandboxRemoval::of_volumes(&self.pod.dirs, &self.pod.plan.volumes),
         };
-        self.leaving = Some(Leaving { removal: Box::new(removal), then: Event::SandboxRemoved, due: None });
+        self.removing_sandbox =
+            Some(RemovingSandbox { removal: Box::new(removal), then: Event::SandboxRemoved, due: None });
     }
 
     /// Takes the removal a piece further, where there is one that doesn't have to wait. It may take long where volumes
     /// hold many files: whatever else there is to do comes before the next piece.
-    pub(super) fn advance_leaving(&mut self) {
-        let Some(mut leaving) = self.leaving.take_if(|leaving| leaving.patience() == Patience::None) else { return };
-        match leaving.removal.advance() {
-            RemovalStep::More => leaving.due = None,
-            RemovalStep::Wait(time) => leaving.due = Some(now().monotonic.after(time)),
+    pub(super) fn advance_sandbox_removal(&mut self) {
+        let Some(mut removing) = self.removing_sandbox.take_if(|removing| removing.patience() == Patience::None) else {
+            return;
+        };
+        match removing.removal.advance() {
+            RemovalStep::More => removing.due = None,
+            RemovalStep::Wait(time) => removing.due = Some(now().monotonic.after(time)),
             RemovalStep::Done(errors) => {
                 for error in errors {
                     self.audience.warn(&format!("removing the sandbox: {error}"));
                 }
-                self.facts.push_back(leaving.then);
+                self.facts.push_back(removing.then);
                 return;
             }
         }
-        self.leaving = Some(leaving);
+        self.removing_sandbox = Some(removing);
     }
 
     /// What connected it with the outside has ended. It stays in the namespace that its containers are in, and nothing else
@@ -145,11 +149,11 @@ impl Supervisor<'_> {
 
     /// Its pid 1 has ended. Told once; it is watched again when it has been made anew.
     pub(super) fn sandbox_moved(&mut self) {
-        if let Some(leaving) = &mut self.leaving {
-            if let Some(pause) = leaving.removal.pause() {
+        if let Some(removing) = &mut self.removing_sandbox {
+            if let Some(pause) = removing.removal.pause() {
                 self.sources.remove(pause);
             }
-            leaving.due = None;
+            removing.due = None;
         } else if let Some(pause) = self.sandbox.as_ref().filter(|sandbox| sandbox.is_lost()).and_then(Sandbox::pause) {
             self.sources.remove(pause);
             self.facts.push_back(Event::SandboxLost);

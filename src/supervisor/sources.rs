@@ -13,7 +13,7 @@ use rustix::time::Timespec;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTOU, SIGXFSZ};
 
 use crate::log::Stream;
-use crate::plan::Asker;
+use crate::plan::Purpose;
 use crate::runtime::signals::{ignore, is_ignored};
 
 /// What a descriptor that became ready is about.
@@ -40,9 +40,9 @@ pub enum Token {
     /// The helper that removes a container ended.
     Removal(ContainerIndex),
     /// A probe or hook has got further.
-    Handler(ContainerIndex, Asker),
+    Handler(ContainerIndex, Purpose),
     /// A probe's time is up.
-    HandlerAlarm(ContainerIndex, Asker),
+    HandlerAlarm(ContainerIndex, Purpose),
     /// A terminal or pipe takes output again.
     Audience(u16),
     /// The pid 1 of the containers' pid namespace ended.
@@ -60,16 +60,16 @@ pub enum Token {
 }
 
 /// All askers, for their numbers.
-const ASKERS: [Asker; 5] = [
-    Asker::Probe(Probe::Startup),
-    Asker::Probe(Probe::Liveness),
-    Asker::Probe(Probe::Readiness),
-    Asker::Hook(Hook::PostStart),
-    Asker::Hook(Hook::PreStop),
+const PURPOSES: [Purpose; 5] = [
+    Purpose::Probe(Probe::Startup),
+    Purpose::Probe(Probe::Liveness),
+    Purpose::Probe(Probe::Readiness),
+    Purpose::Hook(Hook::PostStart),
+    Purpose::Hook(Hook::PreStop),
 ];
 
-fn asker_number(asker: Asker) -> u64 {
-    ASKERS.iter().position(|one| *one == asker).map_or(0, |at| at as u64)
+fn purpose_number(purpose: Purpose) -> u64 {
+    PURPOSES.iter().position(|one| *one == purpose).map_or(0, |at| at as u64)
 }
 
 impl Token {
@@ -93,8 +93,8 @@ impl Token {
             Self::Image(container) => (21, container.0),
             Self::Network => (22, 0),
             Self::Notice => (23, 0),
-            Self::Handler(container, asker) => (16 + asker_number(asker), container.0),
-            Self::HandlerAlarm(container, asker) => (32 + asker_number(asker), container.0),
+            Self::Handler(container, purpose) => (16 + purpose_number(purpose), container.0),
+            Self::HandlerAlarm(container, purpose) => (32 + purpose_number(purpose), container.0),
         };
         kind << 16 | u64::from(index)
     }
@@ -121,8 +121,8 @@ impl Token {
             21 => Self::Image(container),
             22 => Self::Network,
             23 => Self::Notice,
-            kind @ 16..=20 => Self::Handler(container, ASKERS[(kind - 16) as usize]),
-            kind @ 32..=36 => Self::HandlerAlarm(container, ASKERS[(kind - 32) as usize]),
+            kind @ 16..=20 => Self::Handler(container, PURPOSES[(kind - 16) as usize]),
+            kind @ 32..=36 => Self::HandlerAlarm(container, PURPOSES[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
         }
     }

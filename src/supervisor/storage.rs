@@ -10,7 +10,7 @@ use super::clock::Alarm;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
 use crate::plan::storage::{Measured, StorageFolders, StorageLimits};
-use crate::runtime::container::reap_strays;
+use crate::runtime::container::reap_ended;
 use crate::runtime::usage::Measurement;
 
 /// What is known of the pod's use of the disk.
@@ -81,7 +81,7 @@ impl Supervisor<'_> {
         let Some((measurement, what)) = self.storage.measurement.take() else { return };
         self.sources.remove(measurement.fd());
         drop(measurement);
-        reap_strays();
+        reap_ended();
         match outcome {
             Ok(bytes) => {
                 let used: BTreeMap<Measured, u64> = what.into_iter().zip(bytes).collect();

@@ -14,22 +14,22 @@ use crate::plan::identity::PodContainer;
 /// The Kubernetes release whose behaviour this is, for User-Agent headers.
 const RELEASE: &str = "1.37";
 
-/// Who asks.
+/// What a handler is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Asker {
+pub enum Purpose {
     /// A probe.
     Probe(Probe),
     /// A hook.
     Hook(Hook),
 }
 
-impl From<Probe> for Asker {
+impl From<Probe> for Purpose {
     fn from(probe: Probe) -> Self {
         Self::Probe(probe)
     }
 }
 
-impl From<Hook> for Asker {
+impl From<Hook> for Purpose {
     fn from(hook: Hook) -> Self {
         Self::Hook(hook)
     }
@@ -149,15 +149,15 @@ pub enum HandlerError {
     TcpHook,
 }
 
-/// What `asker` of a container does; `None` where the container has no such probe or hook.
+/// What `purpose` of a container does; `None` where the container has no such probe or hook.
 ///
 /// # Errors
 /// Where the kubelet, too, could only find out when it comes to it.
-pub fn handler(container: &PodContainer<'_>, asker: Asker, pod_ip: &str) -> Option<Result<Handler, HandlerError>> {
+pub fn handler(container: &PodContainer<'_>, purpose: Purpose, pod_ip: &str) -> Option<Result<Handler, HandlerError>> {
     let container = container.manifest;
     let of = Of { container, pod_ip };
-    match asker {
-        Asker::Probe(probe) => {
+    match purpose {
+        Purpose::Probe(probe) => {
             let probe = match probe {
                 Probe::Startup => container.startup_probe.as_ref(),
                 Probe::Liveness => container.liveness_probe.as_ref(),
@@ -165,7 +165,7 @@ pub fn handler(container: &PodContainer<'_>, asker: Asker, pod_ip: &str) -> Opti
             };
             Some(of.probe(probe?))
         }
-        Asker::Hook(hook) => {
+        Purpose::Hook(hook) => {
             let lifecycle = container.lifecycle.as_ref()?;
             let hook = match hook {
                 Hook::PostStart => lifecycle.post_start.as_ref(),

@@ -205,7 +205,7 @@ impl Creation {
         // The container's init is a child of this process too. One that died by itself shows only in the pid file.
         let noted: Option<i32> =
             fs::read_to_string(self.place.dirs.state.join(helper::PID)).ok().and_then(|text| text.trim().parse().ok());
-        let mut strays: Vec<i32> = self.members().chain(noted).chain([self.helper.pid]).collect();
+        let mut pids: Vec<i32> = self.members().chain(noted).chain([self.helper.pid]).collect();
         self.place.kill();
         // Where there is no cgroup to kill it by. Nobody but a running child of this process gets the signal.
         if let Some(init) = noted.and_then(|pid| spawn::open_pidfd(pid).ok())
@@ -213,11 +213,11 @@ impl Creation {
         {
             let _ = spawn::signal(&init, libc::SIGKILL);
         }
-        strays.extend(self.members());
-        strays.sort_unstable();
-        strays.dedup();
-        for pid in strays {
-            spawn::leave_stray(pid);
+        pids.extend(self.members());
+        pids.sort_unstable();
+        pids.dedup();
+        for pid in pids {
+            spawn::reap_later(pid);
         }
         Removal::of(self.place.clone())
     }

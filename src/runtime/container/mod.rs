@@ -26,7 +26,7 @@ mod working_directory;
 
 use std::path::PathBuf;
 
-pub use crate::runtime::spawn::{ExitStatus, reap_strays, set_helper_exe};
+pub use crate::runtime::spawn::{ExitStatus, reap_ended, set_helper_exe};
 pub use creation::{Creation, Progress};
 pub use failure::{ContainerError, Failure, Stage, StartFailure};
 pub use removal::{Removal, RemovalError};

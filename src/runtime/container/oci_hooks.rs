@@ -154,7 +154,7 @@ impl Running {
 
     /// Lets them go on unwatched, until their pod ends.
     pub(super) fn leave(self) {
-        spawn::leave_stray(self.child.pid);
+        spawn::reap_later(self.child.pid);
     }
 }
 

@@ -78,7 +78,7 @@ pub struct Container {
     /// for which the kernel wants an RCU grace period: everybody hears of it some tenths of a millisecond earlier.
     _mounts: Option<File>,
     /// Process group of what the helper forked, to be reaped; `None` once nothing of it is left.
-    strays: Option<i32>,
+    helper_group: Option<i32>,
     start: Start,
     started: Option<Result<(), StartFailure>>,
     output: Option<(OwnedFd, OwnedFd)>,
@@ -155,7 +155,7 @@ impl Container {
             pid,
             pidfd,
             _mounts: File::open(format!("/proc/{pid}/ns/mnt")).ok(),
-            strays: Some(helper),
+            helper_group: Some(helper),
             start,
             started: None,
             output: Some(output),
@@ -203,7 +203,7 @@ impl Container {
         if self.started.is_none() && (self.start.read() || ended) {
             self.started = Some(self.start.outcome());
             // The helper reports before it ends: it may live a moment longer than this.
-            self.leave_strays();
+            self.leave_helper();
         }
         if matches!(self.started, Some(Ok(()))) && !self.poststart_is_over() {
             return None;
@@ -308,23 +308,23 @@ impl Container {
         self.output.take()
     }
 
-    /// Leaves the helper and what it forked to [`spawn::reap_strays`].
-    fn leave_strays(&mut self) {
-        if let Some(group) = self.strays.take() {
-            spawn::leave_stray(group);
+    /// Leaves the helper and what it forked to [`spawn::reap_ended`].
+    fn leave_helper(&mut self) {
+        if let Some(group) = self.helper_group.take() {
+            spawn::reap_later(group);
         }
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        self.leave_strays();
+        self.leave_helper();
         if let Poststart::Running(running) = std::mem::replace(&mut self.poststart, Poststart::Over) {
             running.leave();
         }
         // Removed before anybody saw its end, as when its program couldn't be started. It leads its process group.
         if self.exit.is_none() {
-            spawn::leave_stray(self.pid);
+            spawn::reap_later(self.pid);
         }
     }
 }

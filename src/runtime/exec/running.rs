@@ -246,7 +246,7 @@ impl Exec {
         });
         let adopted = adopted.map_err(|(call, cause)| {
             let _ = self.place.kill();
-            self.leave_strays(None);
+            self.leave_helper(None);
             // There may be no room for another open file, or memory, just now: it is ended and reaped as soon as there is.
             spawn::leave_child(pid, move |pidfd| place.has(pid, pidfd));
             self.failure = Some(step(call)(cause));
@@ -266,7 +266,7 @@ impl Exec {
             // known they stay in its process group.
             self.read_report();
             if self.entering.is_none() && self.program.is_none() {
-                self.leave_strays(None);
+                self.leave_helper(None);
             }
         }
     }
@@ -276,10 +276,10 @@ impl Exec {
         self.helper.is_none() && self.entering.is_none()
     }
 
-    /// For `reap_strays`: our children by their process groups.
-    fn leave_strays(&self, program: Option<i32>) {
+    /// For `reap_ended`: our children by their process groups.
+    fn leave_helper(&self, program: Option<i32>) {
         for group in program.into_iter().chain([self.group]) {
-            spawn::leave_stray(group);
+            spawn::reap_later(group);
         }
     }
 
@@ -319,7 +319,7 @@ impl Drop for Exec {
             return;
         }
         let _ = self.kill_tree();
-        self.leave_strays(self.program.as_ref().filter(|_| self.exit.is_none()).map(|(pid, _)| *pid));
+        self.leave_helper(self.program.as_ref().filter(|_| self.exit.is_none()).map(|(pid, _)| *pid));
     }
 }
 

@@ -176,7 +176,7 @@ impl Drop for Container {
         // An exec'd process that nobody has reaped holds up the end of the container's init, and runc gives up on it.
         let _ = spawn::signal(&self.init, libc::SIGKILL);
         until(|| {
-            spawn::reap_strays();
+            spawn::reap_ended();
             spawn::has_ended(&self.init)
         });
         let leaves = self.tracking();

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use search::{Found, KernelsOwn, Refusal, Search, UnknownKeys, helper_main_if_asked};
+pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, helper_main_if_asked};
 
 use oci_spec::runtime::{ProcessBuilder, Spec, SpecBuilder, UserBuilder};
 

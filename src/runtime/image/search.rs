@@ -105,12 +105,12 @@ fn complete(image: Image, keys: UnknownKeys, profile: Option<&Path>) -> Result<F
 /// The mounts of file systems of the kernel's own, as this process' mount namespace has them. The table of mounts is read
 /// again only after the kernel has told of a change (proc(5), /proc/pid/mounts), as each container's start needs it.
 #[derive(Debug, Default)]
-pub struct KernelsOwn {
+pub struct LocalFileSystems {
     table: Option<File>,
     ids: Vec<u64>,
 }
 
-impl KernelsOwn {
+impl LocalFileSystems {
     /// What was found where nobody has to be waited for; `None`: that isn't known.
     pub fn find(
         &mut self,
@@ -150,7 +150,7 @@ impl KernelsOwn {
         let mut text = String::new();
         table.rewind().ok()?;
         table.read_to_string(&mut text).ok()?;
-        self.ids = kernels_own(&text);
+        self.ids = local(&text);
         self.table = Some(table);
         Some(())
     }
@@ -182,7 +182,7 @@ impl KernelsOwn {
 }
 
 /// Their ids, from lines like `36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda1 rw` (proc(5)).
-fn kernels_own(mountinfo: &str) -> Vec<u64> {
+fn local(mountinfo: &str) -> Vec<u64> {
     let id = |line: &str| {
         let (mount, system) = line.split_once(" - ")?;
         let own = KERNELS_OWN.contains(&system.split(' ').next()?);
@@ -209,7 +209,7 @@ mod tests {
             38 22 0:32 / /run rw shared:5 - tmpfs tmpfs rw\n\
             39 22 0:33 / /merged rw - overlay overlay rw,lowerdir=/mnt/nfs\n\
             40 22 0:34 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw\nnonsense\n";
-        assert_eq!(kernels_own(mounts), [22, 38]);
+        assert_eq!(local(mounts), [22, 38]);
     }
 
     /// R5.16: what has just been read is at hand, and found to be what a helper would find; what isn't there, or is behind
@@ -226,33 +226,28 @@ mod tests {
         };
         config("rootfs");
         let source = ImageSource::Bundle(bundle.clone());
-        let mut kernels_own = KernelsOwn::default();
-        kernels_own.refresh().unwrap();
-        if kernels_own.at_hand(&bundle).is_none() {
+        let mut local = LocalFileSystems::default();
+        local.refresh().unwrap();
+        if local.at_hand(&bundle).is_none() {
             crate::skips::skip("the temporary folder is on a file system that isn't the kernel's own");
             return;
         }
         let slowly = complete(open(&source).unwrap(), UnknownKeys::Wanted, None).unwrap();
-        let at_once = kernels_own.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap();
+        let at_once = local.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap();
         assert_eq!(at_once.unknown_keys, ["odd"]);
         assert_eq!(serde_json::to_value(&at_once).unwrap(), serde_json::to_value(&slowly).unwrap());
-        assert_eq!(kernels_own.find(&source, UnknownKeys::Unwanted, None).unwrap().unwrap().unknown_keys, [""; 0]);
-        assert!(
-            kernels_own.find(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted, None).unwrap().is_ok()
-        );
+        assert_eq!(local.find(&source, UnknownKeys::Unwanted, None).unwrap().unwrap().unknown_keys, [""; 0]);
+        assert!(local.find(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted, None).unwrap().is_ok());
         fs::write(bundle.join("config.json"), "{").unwrap();
-        assert_eq!(
-            kernels_own.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap_err().trouble,
-            Trouble::Unusable
-        );
+        assert_eq!(local.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap_err().trouble, Trouble::Unusable);
         // /proc isn't in the list.
         config("/proc/self");
-        assert!(kernels_own.find(&source, UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&source, UnknownKeys::Wanted, None).is_none());
         fs::remove_file(bundle.join("config.json")).unwrap();
         symlink("/proc/version", bundle.join("config.json")).unwrap();
-        assert!(kernels_own.find(&source, UnknownKeys::Wanted, None).is_none());
-        assert!(kernels_own.find(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted, None).is_none());
-        assert!(kernels_own.find(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&source, UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted, None).is_none());
     }
 
     /// The table is read again when something has been mounted, and only then.
@@ -264,15 +259,15 @@ mod tests {
             return;
         }
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
-        let mut kernels_own = KernelsOwn::default();
-        kernels_own.refresh().unwrap();
-        kernels_own.ids.push(u64::MAX);
-        kernels_own.refresh().unwrap();
-        assert!(kernels_own.ids.contains(&u64::MAX), "it was read again, though nothing was mounted");
+        let mut local = LocalFileSystems::default();
+        local.refresh().unwrap();
+        local.ids.push(u64::MAX);
+        local.refresh().unwrap();
+        assert!(local.ids.contains(&u64::MAX), "it was read again, though nothing was mounted");
         mount(Some("new"), dir.path(), Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
-        assert!(kernels_own.at_hand(dir.path()).is_none());
-        kernels_own.refresh().unwrap();
-        assert!(kernels_own.at_hand(dir.path()).is_some());
-        assert!(!kernels_own.ids.contains(&u64::MAX));
+        assert!(local.at_hand(dir.path()).is_none());
+        local.refresh().unwrap();
+        assert!(local.at_hand(dir.path()).is_some());
+        assert!(!local.ids.contains(&u64::MAX));
     }
 }

@@ -23,7 +23,7 @@ pub type End = ExitStatus;
 /// Which of the two processes this is.
 #[derive(Debug)]
 pub enum Kept {
-    /// The one below, that is to run the pod. Signals of [`HANDED_DOWN`] wait until [`hear`].
+    /// The one below, that is to run the pod. Signals of [`HANDED_DOWN`] wait until [`take_signals`].
     Inside,
     /// The one above, when the other has ended.
     Outside(End),
@@ -56,7 +56,7 @@ pub fn keep() -> Result<Kept, RootlessError> {
 ///
 /// # Errors
 /// As sigprocmask(2).
-pub fn hear() -> io::Result<()> {
+pub fn take_signals() -> io::Result<()> {
     Ok(handed_down().thread_unblock()?)
 }
 

@@ -111,7 +111,7 @@ impl SandboxRemoval {
         let waited = self.began.get_or_insert_with(Instant::now).elapsed();
         // The kernel holds the last process of a pid namespace until all others are reaped, and some of them are this
         // process' children.
-        spawn::reap_strays();
+        spawn::reap_ended();
         self.sandbox.pause = self.sandbox.pause.take().and_then(Pause::end);
         let pids = cgroup.hierarchies().members(cgroup.path());
         if pids.is_empty() && self.sandbox.pause.is_none() {

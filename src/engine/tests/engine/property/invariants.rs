@@ -92,7 +92,7 @@ impl Invariants {
         if self.over && !moment.actions.is_empty() {
             return Err("I4: an action after the end".into());
         }
-        self.hear(moment.at, moment.event);
+        self.take_in(moment.at, moment.event);
         for action in moment.actions {
             self.ask(moment.at, action)?;
         }
@@ -100,7 +100,7 @@ impl Invariants {
         self.afterwards(engine, moment.at)
     }
 
-    fn hear(&mut self, now: Instant, event: &Event) {
+    fn take_in(&mut self, now: Instant, event: &Event) {
         match event {
             Event::Begin => self.began = self.began.or(Some(now)),
             Event::Stop { .. } | Event::Kill => {

@@ -192,7 +192,7 @@ impl Reference {
     pub fn step(&mut self, now: Instant, event: &Event) -> &mut Vec<Action> {
         self.asked.clear();
         if !self.over {
-            self.hear(now, event);
+            self.take_in(now, event);
             while !self.over && self.settle(now) {}
         }
         &mut self.asked
@@ -237,7 +237,7 @@ impl Reference {
         self.ending.map(|ending| if self.kind(i) == Kind::Sidecar { ending.deadline } else { ending.mains })
     }
 
-    fn hear(&mut self, now: Instant, event: &Event) {
+    fn take_in(&mut self, now: Instant, event: &Event) {
         match event {
             Event::Begin if self.sandbox == Sandbox::None && self.began.is_none() => {
                 self.began = Some(now);
