@@ -15,7 +15,7 @@ use barepod_engine::status::{Phase, PodStatus};
 
 use super::console::Console;
 use super::terminal::{self, Colour, Prefix};
-use crate::log::Stream;
+use crate::log::{Stream, Tag};
 use crate::report::ending::{self, Ending};
 use crate::supervisor::{Audience, Sent};
 use words::{How, Why};
@@ -162,7 +162,7 @@ enum Tone {
 }
 
 impl Audience for Watch {
-    fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8]) {
+    fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag) {
         let row = &self.rows[usize::from(container.0)];
         let (console, other, prefix, colour) = match stream {
             Stream::Stdout => (&mut self.out, &mut self.err, &row.out_prefix, self.out_colour),
@@ -178,6 +178,8 @@ impl Audience for Watch {
         }
         whole.extend_from_slice(line);
         match self.view.output {
+            // As it is, to the byte.
+            Output::Only(_) if tag == Tag::Partial => {}
             Output::Only(_) => whole.push(b'\n'),
             Output::Named | Output::Plain => whole.extend_from_slice(terminal::ending(line, colour)),
         }

@@ -8,6 +8,7 @@ mod split;
 
 pub use file::News;
 pub use read::{Options as ReadOptions, copy, tail};
+pub use split::Tag;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -99,7 +100,8 @@ impl ContainerLog {
     }
 
     /// Reads what is in the (non-blocking) pipe, at most 64 KiB, and writes it to the file in one write. Each line goes to
-    /// `line` whole, without its newline; one above 256 KiB in pieces of that size. All carry the time `now`.
+    /// `line` whole, without its newline ([`Tag::Full`]); one above 256 KiB in pieces of that size, and what the stream ends with
+    /// without one, as [`Tag::Partial`]. All carry the time `now`.
     ///
     /// # Errors
     /// [`Error::Pipe`]. A full or failing disk is no error: see [`ContainerLog::news`].
@@ -108,7 +110,7 @@ impl ContainerLog {
         stream: Stream,
         pipe: BorrowedFd<'_>,
         now: jiff::Timestamp,
-        line: &mut dyn FnMut(Stream, &[u8]),
+        line: &mut dyn FnMut(Stream, &[u8], Tag),
     ) -> Result<Pump, Error> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let read = fill(stream, pipe, &mut buffer);
@@ -123,30 +125,30 @@ impl ContainerLog {
         Ok(pump)
     }
 
-    fn take(&mut self, stream: Stream, bytes: &[u8], now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8])) {
+    fn take(&mut self, stream: Stream, bytes: &[u8], now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8], Tag)) {
         self.write(stream, now, line, |splitter, emit| splitter.push(bytes, emit));
     }
 
     /// Writes what stands without a newline, when its stream has ended or is given up.
-    pub fn end(&mut self, stream: Stream, now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8])) {
+    pub fn end(&mut self, stream: Stream, now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8], Tag)) {
         self.write(stream, now, line, |splitter, emit| splitter.finish(emit));
         let half = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
-        half.shown.finish(&mut |whole| line(stream, whole));
+        half.shown.finish(&mut |text, tag| line(stream, text, tag));
     }
 
     fn write(
         &mut self,
         stream: Stream,
         now: jiff::Timestamp,
-        line: &mut dyn FnMut(Stream, &[u8]),
-        split: impl FnOnce(&mut Splitter, &mut dyn FnMut(&[u8], split::Tag)),
+        line: &mut dyn FnMut(Stream, &[u8], Tag),
+        split: impl FnOnce(&mut Splitter, &mut dyn FnMut(&[u8], Tag)),
     ) {
         let Self { file, stdout, stderr, entries, .. } = self;
         let Half { splitter, shown } = if stream == Stream::Stdout { stdout } else { stderr };
         entries.clear();
         split(splitter, &mut |text, tag| {
             split::encode(entries, now, stream, tag, text);
-            shown.push(text, tag, &mut |whole| line(stream, whole));
+            shown.push(text, tag, &mut |text, tag| line(stream, text, tag));
         });
         file.append(entries, now);
         // A pipe full of empty lines makes forty times as much of itself.

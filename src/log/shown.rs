@@ -13,20 +13,20 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Takes one entry and hands out the line that it ends.
-    pub fn push(&mut self, text: &[u8], tag: Tag, line: &mut dyn FnMut(&[u8])) {
+    /// Takes one entry and hands out the line that it ends, or a piece of one that is too long to be kept.
+    pub fn push(&mut self, text: &[u8], tag: Tag, line: &mut dyn FnMut(&[u8], Tag)) {
         match tag {
             // Nearly all lines: nothing is copied.
-            Tag::Full if self.begun.is_empty() => line(text),
+            Tag::Full if self.begun.is_empty() => line(text, tag),
             Tag::Full => {
                 self.begun.extend_from_slice(text);
-                line(&self.begun);
+                line(&self.begun, tag);
                 self.begun = Vec::new();
             }
             Tag::Partial => {
                 self.begun.extend_from_slice(text);
                 if self.begun.len() >= MAX_SHOWN {
-                    line(&self.begun);
+                    line(&self.begun, tag);
                     self.begun.clear();
                 }
             }
@@ -34,9 +34,9 @@ impl Shown {
     }
 
     /// Hands out what stands without its end.
-    pub fn finish(&mut self, line: &mut dyn FnMut(&[u8])) {
+    pub fn finish(&mut self, line: &mut dyn FnMut(&[u8], Tag)) {
         if !self.begun.is_empty() {
-            line(&std::mem::take(&mut self.begun));
+            line(&std::mem::take(&mut self.begun), Tag::Partial);
         }
     }
 }

@@ -49,7 +49,7 @@ fn a_pipe_becomes_cri_lines() {
     let mut log = ContainerLog::create(tmp.path(), "web", 2, jiff::Timestamp::UNIX_EPOCH);
     let mut seen = Vec::new();
     let now = "2026-11-23T12:00:00.123456789Z".parse().unwrap();
-    let pump = log.pump(Stream::Stderr, read.as_fd(), now, &mut |_, line| seen.push(line.to_vec())).unwrap();
+    let pump = log.pump(Stream::Stderr, read.as_fd(), now, &mut |_, line, _| seen.push(line.to_vec())).unwrap();
     assert_eq!(pump, Pump { bytes: 7, eof: true });
     assert_eq!(seen, [b"one", b"two"]);
     assert_eq!(
@@ -65,7 +65,7 @@ fn a_long_log_keeps_five_files() {
     let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
     let text = vec![b'x'; 6 * 1024 * 1024];
     for second in 0..8 {
-        log.take(Stream::Stdout, &text, jiff::Timestamp::from_second(second).unwrap(), &mut |_, _| {});
+        log.take(Stream::Stdout, &text, jiff::Timestamp::from_second(second).unwrap(), &mut |_, _, _| {});
     }
     assert_eq!(fs::read_dir(tmp.path().join("web")).unwrap().count(), 5);
     assert_eq!((log.lost(), log.news()), (0, None));
@@ -79,7 +79,7 @@ fn a_long_line_is_shown_whole() {
     let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
     let now = jiff::Timestamp::UNIX_EPOCH;
     let mut seen = Vec::new();
-    let mut see = |stream: Stream, line: &[u8]| seen.push((stream, line.len()));
+    let mut see = |stream: Stream, line: &[u8], _| seen.push((stream, line.len()));
     log.take(Stream::Stdout, &vec![b'x'; 40_000], now, &mut see);
     log.take(Stream::Stderr, b"between\n", now, &mut see);
     log.take(Stream::Stdout, b"yz\n\n", now, &mut see);
@@ -96,9 +96,9 @@ fn a_line_that_never_ends_takes_no_more_memory_than_its_bound() {
     let now = jiff::Timestamp::UNIX_EPOCH;
     let mut seen = Vec::new();
     for _ in 0..16 {
-        log.take(Stream::Stdout, &[b'x'; BUDGET], now, &mut |_, line| seen.push(line.len()));
+        log.take(Stream::Stdout, &[b'x'; BUDGET], now, &mut |_, line, _| seen.push(line.len()));
     }
-    log.end(Stream::Stdout, now, &mut |_, line| seen.push(line.len()));
+    log.end(Stream::Stdout, now, &mut |_, line, _| seen.push(line.len()));
     assert_eq!(seen.iter().sum::<usize>(), 16 * BUDGET);
     assert_eq!(seen.iter().max(), Some(&shown::MAX_SHOWN));
 }
@@ -111,8 +111,8 @@ fn logs_written_and_rotated_read_back_as_they_were() {
     let mut want = String::new();
     for second in 0..3 {
         let text: String = (0..70_000).map(|n| format!("{second} {n}\n")).collect();
-        log.take(Stream::Stdout, text.as_bytes(), jiff::Timestamp::from_second(second).unwrap(), &mut |_, _| {});
-        log.take(Stream::Stdout, text.as_bytes(), jiff::Timestamp::from_second(second).unwrap(), &mut |_, _| {});
+        log.take(Stream::Stdout, text.as_bytes(), jiff::Timestamp::from_second(second).unwrap(), &mut |_, _, _| {});
+        log.take(Stream::Stdout, text.as_bytes(), jiff::Timestamp::from_second(second).unwrap(), &mut |_, _, _| {});
         want += &text;
         want += &text;
     }
@@ -133,7 +133,7 @@ fn a_log_that_cant_be_written_is_tried_again() {
     assert!(matches!(log.news(), Some(News::Lost { call: "mkdir", .. })));
     let mut seen = Vec::new();
     let mut say = |log: &mut ContainerLog, text: &[u8], now| {
-        log.take(Stream::Stdout, text, now, &mut |_, line| seen.push(line.to_vec()));
+        log.take(Stream::Stdout, text, now, &mut |_, line, _| seen.push(line.to_vec()));
         log.news()
     };
     assert_eq!(say(&mut log, b"one\n", at(5)), None);
@@ -159,7 +159,7 @@ fn a_full_disk_is_told_once() {
     let mut log = ContainerLog::create(tmp.path(), "web", 0, jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(log.news(), None);
     for second in 0..3 {
-        log.take(Stream::Stdout, b"x\n", jiff::Timestamp::from_second(2 * second).unwrap(), &mut |_, _| {});
+        log.take(Stream::Stdout, b"x\n", jiff::Timestamp::from_second(2 * second).unwrap(), &mut |_, _, _| {});
         let news = log.news();
         assert_eq!(news.is_some_and(|news| news.to_string().contains("write: No space left")), second == 0);
     }

@@ -9,7 +9,7 @@ use barepod_engine::event::{Exit, OomKilled};
 use barepod_engine::spec::ContainerIndex;
 use barepod_engine::status::PodStatus;
 
-use crate::log::Stream;
+use crate::log::{Stream, Tag};
 
 /// What a container was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,9 @@ pub enum Sent {
 /// Receives what containers print and what happens to them, in the order in which it happens. No call
 /// but `ended` blocks.
 pub trait Audience {
-    /// A whole line that a container printed, without its newline.
-    fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8]);
+    /// A whole line that a container printed, without its newline ([`Tag::Full`]); or a piece of a very long one, or what
+    /// its output ends with without one.
+    fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag);
     /// A container's process ended after running for `ran` (`None`: it never ran).
     fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>);
     /// Somebody has asked for the pod's end.

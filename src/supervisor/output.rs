@@ -66,7 +66,7 @@ impl Output {
         let pipe = if stream == Stream::Stdout { stdout } else { stderr };
         let Some(open) = pipe.as_ref() else { return false };
         let (container, audience) = (to.container, &mut *to.audience);
-        let mut line = |stream, line: &[u8]| audience.line(container, stream, line);
+        let mut line = |stream, line: &[u8], tag| audience.line(container, stream, line, tag);
         let read = match log.pump(stream, open.as_fd(), timestamp(now().wall), &mut line) {
             Ok(pump) => {
                 if pump.eof {
@@ -99,7 +99,7 @@ impl Output {
         self.drain(to);
         let (container, audience) = (to.container, &mut *to.audience);
         for stream in [Stream::Stdout, Stream::Stderr] {
-            let mut line = |stream, line: &[u8]| audience.line(container, stream, line);
+            let mut line = |stream, line: &[u8], tag| audience.line(container, stream, line, tag);
             self.log.end(stream, timestamp(now().wall), &mut line);
         }
         if self.log.lost() > 0 {

@@ -90,9 +90,14 @@ fn output_without_names() {
     let mut run = case.start_with(&pod, &["--quiet", "--attach", "main"]);
     assert_eq!(run.end(), 0);
     assert_eq!((run.stdout().as_str(), run.stderr().as_str()), ("<a>\x1b[1m</a>\n", "careful\n"));
+    // To the byte: no newline is added to what doesn't end with one.
+    let pod = case.pod().main("main", r"printf 'a\n\0b'; printf c >&2");
+    let mut run = case.start_with(&pod, &["--quiet", "--attach", "main"]);
+    assert_eq!(run.end(), 0);
+    assert_eq!((run.stdout().as_str(), run.stderr().as_str()), ("a\n\0b", "c"));
     let mut run = case.start_with(&pod, &["--attach", "nobody"]);
     assert_eq!(run.end(), 2);
-    assert!(run.stderr().contains("it has: init, main"), "{}", run.stderr());
+    assert!(run.stderr().contains("it has: main"), "{}", run.stderr());
 }
 
 /// `--log-level debug`: each fact the lifecycle is told, and what it asks for.
