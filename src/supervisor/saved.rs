@@ -7,6 +7,7 @@
 //! - pidfds, by pid and start time; the end of a process that is gone by then nobody has seen (R8.6)
 //! - namespaces, cgroups, mounts, folders: by the pid of the sandbox or of a container, and by names that the ledger and
 //!   the attempt's number give
+//! - variables of containers: the kernel has those that their inits were started with
 //! - what the status shows of resources, users and addresses: `pod.json` has it
 //! - helpers that make, look for, measure or remove: they die with their supervisor, or what they did is done again
 //! - probes, hooks and removals under way: the engine knows for which answers it waits
@@ -101,8 +102,9 @@ pub enum StageState {
 /// `attempt.json`: what programs that are run beside an attempt's own need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptState<'a> {
-    /// The process of its OCI config.
-    pub process: Option<Cow<'a, Process>>,
+    /// The process of its OCI config without its arguments and variables: a Secret may be in them, and no Secret is written
+    /// to a disk. The kernel has the variables that its init was started with (proc(5), /proc/PID/environ).
+    pub process: Option<Process>,
     /// Its seccomp profile.
     pub seccomp: Option<Cow<'a, LinuxSeccomp>>,
 }
@@ -111,7 +113,11 @@ impl<'a> AttemptState<'a> {
     /// Of one that exists.
     pub(super) fn of(present: &'a Present) -> Self {
         let seccomp = present.made.filter.as_ref().map(|compiled| Cow::Borrowed(&compiled.profile));
-        Self { process: present.made.process.as_ref().map(Cow::Borrowed), seccomp }
+        let mut process = present.made.process.clone();
+        if let Some(process) = &mut process {
+            process.set_args(None).set_env(None);
+        }
+        Self { process, seccomp }
     }
 }
 

@@ -144,14 +144,15 @@ fn what_is_saved_names_the_processes_that_run() {
         stages.iter().all(started).then_some(stages)
     };
     let containers = wait_for("both containers run, as state.json has it", all_run);
-    for (saved, (name, command)) in containers.iter().zip([("side", "serve side"), ("main", "say main; serve up")]) {
+    for (saved, name) in containers.iter().zip(["side", "main"]) {
         let process = &saved["stage"]["Present"]["process"];
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", process["pid"])).unwrap();
         let start = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().to_owned();
         assert_eq!(process["start"].to_string(), start, "{name}");
         let made = read(case.state().join(format!("containers/{name}/0/attempt.json")));
-        let args = made["process"]["args"].as_array().unwrap();
-        assert!(args.last().unwrap().as_str().unwrap().contains(command), "{made}");
+        assert_eq!(made["process"]["cwd"], "/", "{name}");
+        // What may be secret is nowhere on the host.
+        assert!(made["process"]["env"].is_null() && made["process"]["args"].is_null(), "{name}");
         assert_eq!(made["seccomp"].is_null(), name == "side", "{name}");
     }
     run.signal(Signal::TERM);
