@@ -255,12 +255,26 @@ mod tests {
             ("12KB", QuantityError::Suffix),
             ("1e", QuantityError::Suffix),
             ("1e99999", QuantityError::Suffix),
+            // kubernetes#131063, #141352: exponents that cut to 32 bits hung it, or were worked out for seconds.
+            ("2E6024865272343", QuantityError::Suffix),
+            ("1e1000000", QuantityError::Suffix),
             ("9223372036854775808", QuantityError::TooBig),
             ("8Ei", QuantityError::TooBig),
             ("1e400", QuantityError::TooBig),
         ] {
             assert_eq!(Quantity::parse(text), Err(error), "{text}");
         }
+    }
+
+    /// kubernetes#141349, #141352: Kubernetes 1.38 takes whole numbers beyond 2^63 milli for whole, and a page of a size that
+    /// isn't in its range doesn't end the API server.
+    #[test]
+    fn large_numbers_are_what_they_are() {
+        assert!(Quantity::parse("10P").is_ok_and(Quantity::is_whole));
+        assert!(Quantity::parse("1E").is_ok_and(Quantity::is_whole));
+        assert!(!Quantity::parse("1.9999").is_ok_and(Quantity::is_whole));
+        assert_eq!(huge_page_size("hugepages-1e30"), None);
+        assert_eq!(huge_page_size("hugepages-0"), None);
     }
 
     #[test]
