@@ -11,6 +11,7 @@ use super::saved::{ATTEMPT, AttemptState, ContainerState, State, VERSION};
 use super::slot::{ProcessState, Slot};
 use super::{Supervisor, now, sources};
 use crate::report;
+use crate::runtime::sandbox::Sandbox;
 use crate::runtime::sweep::{self, SweepRequest};
 use crate::store::ledger::Remains;
 use crate::store::{self, Error};
@@ -37,7 +38,7 @@ pub(super) enum Unwritten {
     Events,
     /// The state of engine and supervisor, and what attempts were made with that are new.
     State,
-    /// The status, where it has changed.
+    /// The status, which has changed.
     Status,
 }
 
@@ -57,7 +58,10 @@ impl Supervisor<'_> {
             // Before the status: whoever finds that can go on from here.
             Unwritten::State => match self.write_new_attempt() {
                 Some(written) => (Unwritten::State, written),
-                None => (Unwritten::Status, self.write_state()),
+                None => {
+                    let is_new = self.written.as_ref() != Some(&self.engine.status());
+                    (if is_new { Unwritten::Status } else { Unwritten::Nothing }, self.write_state(is_new))
+                }
             },
             Unwritten::Status => (Unwritten::Nothing, self.write_status()),
         };
@@ -86,27 +90,23 @@ impl Supervisor<'_> {
 
     /// What neither the status nor the containers' stages show are counts and due times of probes: a pod with many writes
     /// them once in a while.
-    fn write_state(&mut self) -> Result<(), Error> {
-        let state = self.state();
-        let shown = self.written.as_ref() != Some(&self.engine.status()) || self.saved.containers != state.containers;
+    fn write_state(&mut self, status_is_new: bool) -> Result<(), Error> {
+        let containers: Vec<ContainerState> = self.slots.iter().map(ContainerState::of).collect();
+        let shown = status_is_new || self.saved.containers != containers;
         let time = now().monotonic;
         if !shown && self.saved.at.is_some_and(|at| time.since(at) < PAUSE) {
             return Ok(());
         }
+        let state = State {
+            version: VERSION,
+            engine: Cow::Borrowed(&self.engine),
+            sandbox: self.sandbox.as_ref().and_then(Sandbox::pause_pid).map(ProcessState::of),
+            containers,
+            pod_shrinks: self.pod_shrinks,
+        };
         let written = self.store.write_state(&state);
         self.saved = Saved { containers: state.containers, at: Some(time) };
         written
-    }
-
-    /// All that `state.json` has.
-    fn state(&self) -> State<'_> {
-        State {
-            version: VERSION,
-            engine: Cow::Borrowed(&self.engine),
-            sandbox: self.sandbox.as_ref().and_then(|sandbox| sandbox.pause_pid()).map(ProcessState::of),
-            containers: self.slots.iter().map(ContainerState::of).collect(),
-            pod_shrinks: self.pod_shrinks,
-        }
     }
 
     /// Writes down what an attempt was made with that is new; `None`: there is none. A disk that refuses is asked once.
@@ -122,9 +122,6 @@ impl Supervisor<'_> {
 
     fn write_status(&mut self) -> Result<(), Error> {
         let status = self.engine.status();
-        if self.written.as_ref() == Some(&status) {
-            return Ok(());
-        }
         let facts = report::StatusFacts {
             host_ips: self.pod.node.host_ips.clone(),
             pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.pod_ips().to_vec()).unwrap_or_default(),
