@@ -52,14 +52,6 @@ pub struct ConfigError {
     pub cause: ConfigCause,
 }
 
-impl ConfigError {
-    /// Which waiting reason it gives (R8.4).
-    #[must_use]
-    pub fn failure(&self) -> CreateFailure {
-        self.failure
-    }
-}
-
 /// What is wrong with a container's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigCause {

@@ -13,7 +13,6 @@ use crate::plan::sandbox::SandboxPlan;
 /// All that a container's config depends on, whichever part of it is worked out.
 pub(crate) struct Inputs<'a> {
     pub(crate) pod: &'a v1::Pod,
-    pub(crate) spec: &'a v1::PodSpec,
     pub(crate) container: PodContainer<'a>,
     pub(crate) objects: &'a Objects,
     pub(crate) sandbox_plan: &'a SandboxPlan,
@@ -22,7 +21,12 @@ pub(crate) struct Inputs<'a> {
     pub(crate) sandbox: &'a SandboxFacts,
 }
 
-impl Inputs<'_> {
+impl<'a> Inputs<'a> {
+    /// The pod's spec.
+    pub(crate) fn spec(&self) -> &'a v1::PodSpec {
+        self.container.pod
+    }
+
     /// Something that can't be worked out from the manifest: `CreateContainerConfigError`.
     pub(crate) fn config_error(&self, field: impl Into<String>, cause: ConfigCause) -> ConfigError {
         self.error(CreateFailure::Config, field, cause)
@@ -49,7 +53,7 @@ impl Inputs<'_> {
 
     /// The pod's security context, or an empty one.
     pub(crate) fn pod_context(&self) -> v1::PodSecurityContext {
-        self.spec.security_context.clone().unwrap_or_default()
+        self.spec().security_context.clone().unwrap_or_default()
     }
 
     pub(crate) fn privileged(&self) -> bool {

@@ -18,8 +18,6 @@ use crate::runtime::image::Found;
 use crate::runtime::{node, volume};
 
 const GONE: &str = "the sandbox is gone";
-/// The file in an attempt's folder that plan mounts at terminationMessagePath.
-const TERMINATION_LOG: &str = "termination-log";
 
 impl Supervisor<'_> {
     pub(super) fn carry(&mut self, action: Action) {
@@ -106,7 +104,7 @@ impl Supervisor<'_> {
         let process = plan.spec.process().clone();
         let user = process.as_ref().map(|process| slot::user(process.user()));
         self.slot(container).shown = Shown { resources, user };
-        Ok(Made { process, filter, termination_log: dirs.data.join(TERMINATION_LOG) })
+        Ok(Made { process, filter, termination_log: plan.termination_log })
     }
 
     /// What there is of an attempt that won't be made goes first: the next one comes after that is told.

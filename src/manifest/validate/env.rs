@@ -118,10 +118,7 @@ pub(super) fn env_from(container: &v1::Container, path: &FieldPath, check: &mut 
             let to = Reference { kind, name, optional: optional == Some(true) };
             let field = path.child(if kind == ObjectKind::ConfigMap { "configMapRef.name" } else { "secretRef.name" });
             let Some(found) = references::object(&to, &field, check) else { continue };
-            let no_text = |(key, content): (&String, &super::super::Content)| {
-                (std::str::from_utf8(&content.0).is_err() || content.0.contains(&0)).then(|| key.clone())
-            };
-            if let Some(key) = found.data.iter().find_map(no_text) {
+            if let Some((key, _)) = found.data.iter().find(|(_, content)| !references::is_text(content)) {
                 let detail = format!("its key {key} holds no text, and can't be a variable");
                 check.report(Diagnostic::invalid(&field, name, detail).help("name the keys that are wanted in env"));
             }

@@ -3,7 +3,7 @@
 //! be for ever.
 
 use super::super::diagnostic::Diagnostic;
-use super::super::objects::{Object, ObjectKind};
+use super::super::objects::{Content, Object, ObjectKind};
 use super::super::path::FieldPath;
 use super::super::words::nearest;
 use super::check::Check;
@@ -47,7 +47,7 @@ pub(super) fn key(to: &Reference<'_>, key: &str, path: &FieldPath, check: &mut C
     check.invalid(&field, key, &names::config_key(key));
     let Some(found) = found else { return };
     match found.data.get(key) {
-        Some(content) if std::str::from_utf8(&content.0).is_err() || content.0.contains(&0) => {
+        Some(content) if !is_text(content) => {
             let detail = "what it holds is no text, and can't be a variable";
             check.report(Diagnostic::invalid(&field, key, detail).help("mount it as a file instead"));
         }
@@ -65,4 +65,9 @@ pub(super) fn missing_key(found: &Object, key: &str, field: &FieldPath, check: &
         None => format!("its keys are {}", keys[..keys.len().min(16)].join(", ")),
     };
     check.report(Diagnostic::not_found(field, key).help(help));
+}
+
+/// Whether a variable can hold it.
+pub(super) fn is_text(content: &Content) -> bool {
+    std::str::from_utf8(&content.0).is_ok() && !content.0.contains(&0)
 }

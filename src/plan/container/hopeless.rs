@@ -2,14 +2,12 @@
 //! changes while the pod runs. It is said before anything is made. What the kubelet itself finds out and shows as a
 //! container that waits (`runAsNonRoot` and an image of root's, a key that a ConfigMap lacks) is not among it.
 
-use std::path::PathBuf;
-
 use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 
 use super::refused;
 use crate::plan::error::{ConfigCause, ConfigError};
-use crate::plan::facts::{ImageFacts, MountNamespaces, NodeFacts, SandboxFacts};
+use crate::plan::facts::{ImageFacts, NodeFacts, SandboxFacts};
 use crate::plan::identity;
 use crate::plan::inputs::Inputs;
 use crate::plan::pod::plan::PodPlan;
@@ -38,10 +36,10 @@ pub fn hopeless(
     image: &ImageFacts,
 ) -> Option<Hopeless> {
     let one = identity::pod_container(pod, container);
-    let sandbox = no_sandbox();
+    // One that isn't there yet.
+    let sandbox = SandboxFacts::default();
     let inputs = Inputs {
         pod,
-        spec: one.pod,
         container: one,
         objects: &plan.objects,
         sandbox_plan: &plan.sandbox,
@@ -52,29 +50,6 @@ pub fn hopeless(
     match unmendable(&inputs).err()? {
         ConfigError { cause: ConfigCause::NoCommand, .. } => Some(Hopeless::NoCommand),
         error => Some(Hopeless::Config(error)),
-    }
-}
-
-/// Facts of a sandbox that isn't there yet.
-fn no_sandbox() -> SandboxFacts {
-    SandboxFacts {
-        shared_cpus: None,
-        network_namespace: None,
-        ipc_namespace: None,
-        uts_namespace: None,
-        pid_namespace: None,
-        users: None,
-        shm: PathBuf::new(),
-        hosts: PathBuf::new(),
-        hostname: PathBuf::new(),
-        resolv_conf: PathBuf::new(),
-        volumes: std::collections::BTreeMap::new(),
-        pod_ips: Vec::new(),
-        seccomp_profile: None,
-        env_files: std::collections::BTreeMap::new(),
-        mounts: MountNamespaces::default(),
-        devices: Vec::new(),
-        attempt_dir: PathBuf::new(),
     }
 }
 

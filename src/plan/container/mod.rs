@@ -48,7 +48,6 @@ pub fn container(
     let one = identity::pod_container(pod, container);
     let inputs = Inputs {
         pod,
-        spec: one.pod,
         container: one,
         objects: &pod_plan.objects,
         sandbox_plan: &pod_plan.sandbox,

@@ -68,7 +68,7 @@ fn process(inputs: &Inputs, parts: &Parts) -> Result<Process, ConfigError> {
         .set_capabilities(Some(capabilities::capabilities(inputs)?))
         .set_no_new_privileges(capabilities::no_new_privileges(inputs))
         .set_oom_score_adj(Some(qos::oom_score_adj(
-            inputs.spec,
+            inputs.spec(),
             inputs.container.kind,
             inputs.container.manifest,
             inputs.node,

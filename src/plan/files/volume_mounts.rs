@@ -61,7 +61,7 @@ pub(super) fn volume(
     // KEP-4639: what is in an image volume is to be read, not run.
     let image = planned.is_some_and(|volume| matches!(volume.source, VolumeSource::Image { .. }));
     // A claim may be read-only for all.
-    let claims = inputs.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+    let claims = inputs.spec().volumes.iter().flatten().find(|volume| volume.name == mount.name);
     let claimed = claims.and_then(|volume| volume.persistent_volume_claim.as_ref()?.read_only) == Some(true);
     let access = match (mount.read_only == Some(true) || made || claimed, recursive) {
         (false, _) => "rw",

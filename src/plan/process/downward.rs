@@ -75,7 +75,7 @@ pub(super) fn pod_field(inputs: &Inputs, path: &str) -> Option<String> {
         if host_network && inputs.sandbox.pod_ips.is_empty() { &inputs.node.host_ips } else { &inputs.sandbox.pod_ips };
     Some(match path {
         "spec.nodeName" => inputs.node.hostname.clone(),
-        "spec.serviceAccountName" => inputs.spec.service_account_name.clone().unwrap_or_else(|| "default".to_owned()),
+        "spec.serviceAccountName" => inputs.spec().service_account_name.clone().unwrap_or_else(|| "default".to_owned()),
         "status.hostIP" => inputs.node.host_ips.first().cloned().unwrap_or_default(),
         "status.hostIPs" => inputs.node.host_ips.join(","),
         "status.podIP" => ips.first().cloned().unwrap_or_default(),

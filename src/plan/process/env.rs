@@ -153,7 +153,7 @@ fn value(inputs: &Inputs, at: usize, var: &v1::EnvVar, env: &Environment) -> Res
         };
     }
     if let Some(from) = &from.resource_field_ref {
-        return downward::resource(inputs.spec, inputs.node, Some(inputs.container.manifest), from)
+        return downward::resource(inputs.spec(), inputs.node, Some(inputs.container.manifest), from)
             .map(Some)
             .map_err(|cause| inputs.config_error(field("resourceFieldRef"), cause));
     }

@@ -126,7 +126,7 @@ pub(crate) fn container_limits(
     let mut all = bundle.unwrap_or_default();
     for HugePageLimit { page, .. } in of_pod_cgroup.iter().filter(|one| one.limit > Bytes(0)) {
         let (name, file) = (name_of(*page), kernels_name(*page));
-        let wanted = of(inputs.container.manifest, &name).or_else(|| of_pod(inputs.spec, &name));
+        let wanted = of(inputs.container.manifest, &name).or_else(|| of_pod(inputs.spec(), &name));
         let position = all.iter().position(|one| *one.page_size() == file);
         if position.is_some() && wanted.is_none() {
             continue;

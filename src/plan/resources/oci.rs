@@ -50,7 +50,7 @@ pub(crate) fn cgroup(
         memory.set_limit(Some(cgroup::signed(limit))).set_swap(None).set_reservation(None);
         all.set_memory(Some(memory));
     }
-    let protection = memory_qos.of_container(inputs.spec, inputs.container.manifest, Bytes(inputs.node.memory));
+    let protection = memory_qos.of_container(inputs.spec(), inputs.container.manifest, Bytes(inputs.node.memory));
     // A bundle may have said how much swap there is to be beside its own limit.
     let says_swap = all.memory().as_ref().is_some_and(|memory| memory.swap().is_some());
     if let (CgroupVersion::V1, false, Some(swap), Some(memory)) =

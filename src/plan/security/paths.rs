@@ -25,7 +25,7 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 /// `procMount: Unmasked`, for containers that make containers (KEP-4265). The API has it in a user namespace only.
 fn unmasked(inputs: &Inputs) -> bool {
     let apart = inputs.sandbox_plan.user == Scope::Pod
-        || (inputs.node.users.is_some() && inputs.spec.host_users == Some(false));
+        || (inputs.node.users.is_some() && inputs.spec().host_users == Some(false));
     inputs.context().proc_mount.as_deref() == Some("Unmasked") && apart
 }
 

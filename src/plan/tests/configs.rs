@@ -293,7 +293,7 @@ fn bundles_that_ask_for_what_is_not_given_are_refused() {
         let bundle = image(json!({"ociVersion": "1.0.2", "linux": linux,
             "process": {"cwd": "/", "user": {}, "args": ["x"]}}));
         let error = try_container(&pod, &bundle, &v1).unwrap_err();
-        assert_eq!(error.failure(), CreateFailure::Create);
+        assert_eq!(error.failure, CreateFailure::Create);
         assert!(error.to_string().contains(message), "{error}");
     }
 }
@@ -316,7 +316,7 @@ fn a_volume_at_dev_is_refused() {
     for path in ["/dev", "/dev/", "dev", "/x/../dev"] {
         let pod = one(json!({"volumeMounts": [{"name": "data", "mountPath": path}]}));
         let error = refused(&pod, &plain());
-        assert_eq!(error.failure(), CreateFailure::Config);
+        assert_eq!(error.failure, CreateFailure::Config);
         assert!(error.to_string().contains("volumeMounts[0].mountPath: a volume at /dev"), "{error}");
     }
 }
@@ -375,7 +375,7 @@ fn bytes_that_are_no_text_are_no_variable() {
         let plan = super::super::pod(&pod, &node(), &PodOptions { objects: objects.clone(), ..options() }).unwrap();
         let made = super::super::container(&pod, &plan, &node(), ContainerIndex(0), Attempt(0), &plain(), &sandbox());
         let error = made.unwrap_err();
-        assert_eq!(error.failure(), CreateFailure::Config);
+        assert_eq!(error.failure, CreateFailure::Config);
         let said = error.to_string();
         assert!(said.contains(field) && said.contains("key raw holds no UTF-8 text"), "{said}");
     }

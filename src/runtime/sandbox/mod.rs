@@ -21,8 +21,7 @@ use nix::sched::{CloneFlags, unshare};
 use crate::plan::Bytes;
 use crate::plan::resize::Place;
 use crate::plan::{
-    CgroupLimits, CgroupPlan, IdRange, MountNamespaces, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts,
-    VolumePlan,
+    CgroupLimits, CgroupPlan, IdRange, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
 };
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
 use crate::runtime::network::Connection;
@@ -262,12 +261,7 @@ impl Sandbox {
             resolv_conf: files.join("resolv.conf"),
             volumes: self.places.clone(),
             pod_ips: self.pod_ips.clone(),
-            seccomp_profile: None,
-            env_files: BTreeMap::new(),
-            mounts: MountNamespaces::default(),
-            devices: Vec::new(),
-            shared_cpus: None,
-            attempt_dir: PathBuf::new(),
+            ..SandboxFacts::default()
         }
     }
 
