@@ -6,7 +6,7 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::user::{Ids, give};
+use crate::harness::user::{Ids, UID, give};
 use crate::harness::{Case, Run, main, wait};
 
 /// `unshare -Ur`: root, and nobody else.
@@ -49,7 +49,7 @@ fn root_of_a_user_namespace_runs_pods() {
 fn its_ids_are_the_namespaces() {
     let user = json!({"securityContext": {"runAsUser": 1000, "runAsGroup": 1000}});
     let Some(case) = case("inside-ids", CONTAINER) else { return };
-    give(&case.rootfs());
+    give(&case.rootfs(), UID);
     let mut run = case.start(&case.pod().container(main("main", "say $(id -u) $(id -g)", user.clone())));
     assert_eq!(run.end(), 0, "{}", run.stderr());
     assert_eq!(case.trace(), ["1000 1000"]);

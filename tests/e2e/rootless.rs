@@ -33,7 +33,7 @@ fn the_order_is_the_same() {
 #[test]
 fn ids_are_the_users_own() {
     let Some(case) = Case::of_user("user-ids", Ids::Subordinate) else { return };
-    give(&case.rootfs());
+    give(&case.rootfs(), UID);
     let user = json!({"securityContext": {"runAsUser": 1000, "runAsGroup": 1000}});
     let pod = case
         .pod()
@@ -147,7 +147,7 @@ fn other_commands_find_it() {
 #[test]
 fn nothing_outlives_its_supervisor() {
     let Some(case) = Case::of_user("user-killed", Ids::Subordinate) else { return };
-    give(&case.rootfs());
+    give(&case.rootfs(), UID);
     let user = json!({"securityContext": {"runAsUser": 1000}, "volumeMounts": [{"name": "d", "mountPath": "/d"}]});
     let pod = case
         .pod()

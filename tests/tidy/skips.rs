@@ -5,10 +5,10 @@ use std::fs;
 
 use super::{sources, top};
 
-/// `e2e::cpus::two_pods` of every function of tests/e2e and of the other test files, `barepod::...` of the crate's.
+/// `e2e::cpus::two_pods` of every function of the test files, `barepod::...` of the crate's.
 fn functions() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for (folder, binary) in [("tests/e2e", "e2e::"), ("tests", ""), ("src", "barepod::")] {
+    for (folder, binary) in [("tests", ""), ("src", "barepod::")] {
         for (path, text) in sources(folder) {
             let module = path.with_extension("").display().to_string().replace('/', "::");
             let names = text.lines().filter_map(|line| line.trim().strip_prefix("fn ")?.split_once('('));

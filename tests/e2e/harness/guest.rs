@@ -11,7 +11,8 @@ use std::process::{Child, Command, Stdio};
 use nix::fcntl::OFlag;
 
 use super::unit::has_systemd;
-use super::{Case, binary, wait};
+use super::user::give;
+use super::{Case, MARK, binary, wait};
 
 /// The user's name.
 pub const USER: &str = "guest";
@@ -43,9 +44,7 @@ impl Guest {
         for folder in [case.dir(), &case.root(), &case.dir().join("tmp")] {
             lchown(folder, Some(UID), Some(UID)).unwrap();
         }
-        for entry in walkdir::WalkDir::new(case.rootfs()) {
-            lchown(entry.unwrap().path(), Some(UID), Some(UID)).unwrap();
-        }
+        give(&case.rootfs(), UID);
         fs::set_permissions(case.root(), PermissionsExt::from_mode(0o700)).unwrap();
         Some(Self { case, _alone: alone })
     }
@@ -53,7 +52,7 @@ impl Guest {
     /// Words of a shell: barepod, as the user runs it.
     pub fn barepod(&self) -> String {
         format!(
-            "env BAREPOD_E2E={} TMPDIR={}/tmp {} --root {}",
+            "env {MARK}={} TMPDIR={}/tmp {} --root {}",
             self.case.uid(),
             self.case.dir().display(),
             binary().display(),

@@ -178,8 +178,11 @@ impl Drop for Unit<'_> {
             self.systemctl(&["kill", "--signal=KILL", &self.name]);
         }
         self.systemctl(&["stop", &self.name]);
+        let removed = fs::remove_file(self.file()).and(fs::remove_dir_all(self.more()));
         // A user's are on a file system that goes with the user's manager.
-        let _ = (fs::remove_file(self.file()), fs::remove_dir_all(self.more()));
+        if self.manager == Manager::Box && !std::thread::panicking() {
+            removed.unwrap();
+        }
         self.systemctl(&["daemon-reload"]);
         self.systemctl(&["reset-failed", &self.name]);
         self.case.barepod(&["rm", "--force", self.case.name()]);

@@ -83,10 +83,10 @@ pub fn prepare(dir: &Path, ids: Ids) {
     }
 }
 
-/// Makes a tree the user's.
-pub fn give(tree: &Path) {
+/// Makes a tree a user's.
+pub fn give(tree: &Path, uid: u32) {
     for entry in walkdir::WalkDir::new(tree) {
-        std::os::unix::fs::lchown(entry.unwrap().path(), Some(UID), Some(UID)).unwrap();
+        std::os::unix::fs::lchown(entry.unwrap().path(), Some(uid), Some(uid)).unwrap();
     }
 }
 
