@@ -32,8 +32,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("report", &["plan", "store"]),
     ("simulate", &["manifest", "plan", "report"]),
     ("log", &[]),
-    // `runtime::tree` alone: what pods leave may be of any depth, and there is one walk for that.
-    ("store", &["runtime"]),
+    // `runtime::tree` alone: what pods leave may be of any depth, and there is one walk for that. Whether somebody listens on
+    // a pod's socket is for `control` to say, which knows what kind of socket that is.
+    ("store", &["control", "runtime"]),
     ("control", &[]),
     ("runtime/backtrace", &[]),
     ("runtime/cgroup", &["plan", "runtime/mount", "runtime/program", "runtime/spawn"]),

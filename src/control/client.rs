@@ -79,10 +79,15 @@ fn ask(
     match answered {
         Ok(answer) => Ok(Some(answer)),
         // What it means that there was no answer. Not that the supervisor has ended, as long as it holds the pod's lock.
-        Err(ControlError::Io { .. } | ControlError::Lost | ControlError::HungUp) if dies(&mut lives) => Ok(None),
+        Err(ControlError::Io { .. } | ControlError::Lost) if dies(&mut lives) => Ok(None),
         Err(ControlError::Lost) => Err(ControlError::HungUp),
         Err(error) => Err(error),
     }
+}
+
+/// Whether somebody listens on the socket in the pod's folder, which is taken away by whoever stops to listen.
+pub fn is_listening(dir: &Path) -> bool {
+    connect_in(dir).is_ok()
 }
 
 /// Whether a supervisor that has hung up is dead, or about to be: the kernel closes the socket of a killed process and

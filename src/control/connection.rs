@@ -131,6 +131,8 @@ impl Connection {
             match record::send(&self.socket, &frame::encode_answer(*id, answer), &[]) {
                 Ok(()) => drop(self.unsent.pop_front()),
                 Err(Errno::AGAIN) => return Ok(()),
+                // News of very many containers: the answer is still to come.
+                Err(Errno::MSGSIZE) if !answer.is_last() => drop(self.unsent.pop_front()),
                 // It repeats a request that is nearly as long as that may be.
                 Err(Errno::MSGSIZE) if !matches!(answer, Answer::Refused { .. }) => {
                     let message = "the answer is too long".to_owned();

@@ -39,9 +39,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{Client, end, resize};
+pub use client::{Client, end, is_listening, resize};
 pub use connection::REQUESTS;
-pub use record::DESCRIPTORS;
 pub use server::{Asked, CLIENTS, Requester, Server, Turn};
 
 /// Name of the socket in the state folder.

@@ -275,14 +275,8 @@ impl Server {
 
     /// Tells everybody how the pod ended, and hangs up.
     pub fn finish(&mut self, exit_code: u8, phase: Phase) {
-        let phase = match phase {
-            Phase::Pending => "Pending",
-            Phase::Running => "Running",
-            Phase::Succeeded => "Succeeded",
-            Phase::Failed => "Failed",
-        };
         self.send_deferred();
-        let ended = Answer::Ended(Ended { exit_code, phase: phase.to_owned() });
+        let ended = Answer::Ended(Ended { exit_code, phase: format!("{phase:?}") });
         for connection in self.connections.drain(..).flatten() {
             connection.say_last(&ended);
         }

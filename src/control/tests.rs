@@ -82,6 +82,22 @@ fn a_request_arrives_and_the_end_comes_back() {
     assert!(!long.join(SOCKET).exists());
 }
 
+/// News of more containers than fit into a frame isn't told; the answer is.
+#[test]
+fn news_that_is_too_long_is_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
+    let mut client = Client::connect(dir.path()).unwrap();
+    let id = client.ask(STOP).unwrap();
+    assert_eq!(requests(&mut server), [STOP]);
+    server.tell_waiting(&waiting(&"x".repeat(frame::LONGEST)));
+    server.tell_waiting(&waiting("web"));
+    server.close();
+    server.finish(0, Phase::Succeeded);
+    assert_eq!(client.answer(id).unwrap(), Answer::Waiting(waiting("web")));
+    assert_eq!(client.answer(id).unwrap(), Answer::Ended(Ended { exit_code: 0, phase: "Succeeded".to_owned() }));
+}
+
 /// Who has asked and was not heard, or has only connected, is told too: the end of the connection overtakes nothing.
 #[test]
 fn an_end_that_comes_before_the_request_is_heard() {
@@ -238,7 +254,7 @@ fn descriptors_go_along() {
         rustix::io::write(two.remove(0), b"x").unwrap();
         assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 1);
     }
-    assert_eq!(record::send(&client, b"x", &[client.as_fd(); DESCRIPTORS + 1]), Err(Errno::MSGSIZE));
+    assert_eq!(record::send(&client, b"x", &[client.as_fd(); record::DESCRIPTORS + 1]), Err(Errno::MSGSIZE));
 }
 
 /// Nobody holds what a client sends that no request takes, however many they are.

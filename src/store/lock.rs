@@ -4,9 +4,7 @@
 //! moment, which could make a `run` that starts at that moment fail. The kernel drops it when its holder dies.
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,9 +15,6 @@ use super::{Error, io_error};
 
 /// Name of the lock file; holds the holder's pid, for messages only.
 pub const FILE: &str = "lock";
-
-/// Name of the supervisor's socket (`control::SOCKET`).
-const SOCKET: &str = "control.sock";
 
 /// Held as long as it lives. std opens files CLOEXEC, so no container inherits it.
 #[derive(Debug)]
@@ -84,14 +79,6 @@ impl PodLock {
         fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(|errno| io_error(&path, "lock")(errno.into()))?;
         Ok(lock.l_type != libc::F_UNLCK as i16)
     }
-}
-
-/// Whether somebody listens on the pod's socket, which is taken away by whoever stops to listen. By the folder's
-/// descriptor, as a socket's path must be short.
-pub fn is_listening(dir: &Path) -> bool {
-    let Ok(folder) = File::open(dir) else { return false };
-    let path = format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd());
-    UnixStream::connect(path).is_ok()
 }
 
 /// A moment, for one who can only look at a lock again until its holder has let go.

@@ -34,6 +34,7 @@ use serde::Serialize;
 
 pub use error::Error;
 
+use crate::control;
 use events::{EventLine, EventLog};
 use ids::{Pool, RangeLock};
 use layout::Layout;
@@ -210,12 +211,12 @@ impl PodStore {
     }
 }
 
-/// Writes a file of one attempt, into its folder below the pod's.
+/// Writes `attempt.json`, what one attempt was made with, into its folder below the pod's.
 ///
 /// # Errors
 /// Where the folder isn't there, or the disk refuses.
-pub fn write_attempt<T: Serialize>(folder: &Path, name: &str, state: &T) -> Result<(), Error> {
-    atomic::replace(folder, name, state)
+pub fn write_attempt<T: Serialize>(folder: &Path, state: &T) -> Result<(), Error> {
+    atomic::replace(folder, read::ATTEMPT, state)
 }
 
 /// Removes the folder of a pod whose `run` died before it wrote a ledger, and so before it made anything. Gives whether
@@ -325,7 +326,7 @@ fn supervisor(dir: &Path, holder: Option<u32>) -> Option<u32> {
     let lives = match ledger.supervisor() {
         Supervisor::Alive => true,
         Supervisor::Ended => false,
-        Supervisor::Unknown => holder == Some(pid) || (holder.is_none() && lock::is_listening(dir)),
+        Supervisor::Unknown => holder == Some(pid) || (holder.is_none() && control::is_listening(dir)),
     };
     lives.then_some(pid)
 }

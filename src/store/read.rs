@@ -11,9 +11,11 @@ use super::layout::Layout;
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock};
 use super::{Error, atomic, io_error};
+use crate::control;
 
 pub(super) const POD: &str = "pod.json";
 pub(super) const STATE: &str = "state.json";
+pub(super) const ATTEMPT: &str = "attempt.json";
 
 /// Whether somebody looks after a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Found {
 
     /// Whether the lock's file is gone (a cleaner of old files, a restored copy) and somebody listens on the pod's socket.
     fn lives_without_a_lock(&self) -> bool {
-        !self.dir.join(lock::FILE).exists() && lock::is_listening(&self.dir)
+        !self.dir.join(lock::FILE).exists() && control::is_listening(&self.dir)
     }
 
     /// Whether it is looked after, for one who asks until it isn't: where it is, the answer takes a moment.

@@ -332,6 +332,29 @@ fn events_survive_a_kill_in_the_middle_of_a_replacement() {
     assert_eq!(events, [EventLine { count: 2, first, ..event(1, "m") }]);
 }
 
+/// Nor can the ledger say it, as the supervisor's pid is one of another pid namespace: whoever listens on its socket lives.
+#[test]
+fn a_supervisor_of_another_pid_namespace_without_a_lock_file_is_one() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let mine = ledger(&layout, "default", "web");
+    let elsewhere = Ledger { pid_namespace: "pid:[1]".to_owned(), supervisor_pid: 4711, ..mine.clone() };
+    let store = PodStore::create(&layout, elsewhere).unwrap();
+    let mut server = control::Server::bind(store.dir(), 4).unwrap();
+    fs::remove_file(store.dir().join(lock::FILE)).unwrap();
+    drop(store);
+    let found = find(&layout, "web").unwrap();
+    let refused = |result: Result<PodStore, Error>| matches!(result, Err(Error::Running { pid: Some(4711), .. }));
+    assert_eq!(found.life().unwrap(), Life::Running);
+    assert!(refused(take_over(&layout, "web")));
+    // A lock file was made by who was refused: nobody holds it.
+    assert!(refused(PodStore::create(&layout, mine)));
+    server.close();
+    drop(server);
+    assert_eq!(found.life().unwrap(), Life::Lost);
+    take_over(&layout, "web").unwrap();
+}
+
 /// The lock's file is gone (a cleaner of old files): the ledger says that the supervisor lives.
 #[test]
 fn a_supervisor_without_a_lock_file_is_one() {

@@ -226,11 +226,6 @@ impl Supervisor<'_> {
             self.audience.warn(&error.to_string());
         }
         reap_ended();
-        self.removed(container, attempt, of);
-    }
-
-    /// All of an attempt is gone.
-    fn removed(&mut self, container: ContainerIndex, attempt: Attempt, of: RemovalOf) {
         let event = match of {
             RemovalOf::Unmade(failure, message) => ContainerEvent::CreateFailed { failure, message },
             RemovalOf::Made(output) => {

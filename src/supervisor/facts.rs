@@ -1,6 +1,5 @@
 //! Descriptors that became ready, as facts for the engine.
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
@@ -133,15 +132,7 @@ impl Supervisor<'_> {
         let log =
             ContainerLog::create(&self.store.ledger().log_dir, self.name(container), attempt.0, timestamp(now().wall));
         let output = Output::new(made.take_output(), log);
-        let present = Present {
-            container: made,
-            made: with,
-            output,
-            start: Start::NotAsked,
-            ran: None,
-            process: OnceCell::new(),
-            saved: false,
-        };
+        let present = Present { container: made, made: with, output, start: Start::NotAsked, ran: None, process: None };
         self.slot(container).stage = Stage::Present(Box::new(present));
         self.watch(Token::Exit(container));
         self.watch_output(container);

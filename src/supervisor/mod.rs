@@ -258,9 +258,10 @@ impl<'a> Supervisor<'a> {
             if let Some(exit_code) = self.finished {
                 return Ok(self.end(exit_code));
             }
+            // First: what the kernel still has no room for adds itself anew.
+            self.look_at_unwatched()?;
             self.listen_as_there_is_room();
             self.listen_again();
-            self.look_at_unwatched()?;
             let patience = self.patience();
             let mut tokens =
                 self.sources.wait(patience).map_err(|errno| SupervisorError::of("epoll_wait", errno.into()))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use barepod_engine::spec::ContainerIndex;
 use barepod_engine::time::Instant;
 
-use super::saved::{ATTEMPT, AttemptState, ContainerState, State, VERSION};
+use super::saved::{AttemptState, ContainerState, State, VERSION};
 use super::slot::{ProcessState, Slot};
 use super::{Supervisor, now, sources};
 use crate::report;
@@ -111,13 +111,14 @@ impl Supervisor<'_> {
 
     /// Writes down what an attempt was made with that is new; `None`: there is none. A disk that refuses is asked once.
     fn write_new_attempt(&mut self) -> Option<Result<(), Error>> {
-        let index = self.slots.iter().position(|slot| slot.present().is_some_and(|present| !present.saved))?;
+        let index =
+            self.slots.iter().position(|slot| slot.present().is_some_and(|present| present.process.is_none()))?;
         let container = ContainerIndex(u16::try_from(index).ok()?);
         let attempt = self.slots[index].attempt;
         let folder = self.attempt_dirs(container, attempt).state;
         let present = self.slots[index].present_mut()?;
-        present.saved = true;
-        Some(store::write_attempt(&folder, ATTEMPT, &AttemptState::of(present)))
+        present.process = Some(ProcessState::of(present.container.pid()));
+        Some(store::write_attempt(&folder, &AttemptState::of(present)))
     }
 
     fn write_status(&mut self) -> Result<(), Error> {

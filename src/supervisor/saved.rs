@@ -28,9 +28,6 @@ use super::slot::{Present, ProcessState, RemovalOf, Slot, Stage, Start};
 /// The format this barepod writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 
-/// The file of an [`AttemptState`] in the attempt's state folder.
-pub const ATTEMPT: &str = "attempt.json";
-
 /// `state.json`. Unknown keys are skipped.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State<'a> {
@@ -128,7 +125,7 @@ impl ContainerState {
             Stage::Absent => StageState::Absent,
             Stage::Creating(_) => StageState::Creating,
             Stage::Present(present) => StageState::Present {
-                process: *present.process.get_or_init(|| ProcessState::of(present.container.pid())),
+                process: present.process.unwrap_or_else(|| ProcessState::of(present.container.pid())),
                 start: present.start,
                 ran: present.ran,
             },

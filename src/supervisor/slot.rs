@@ -3,7 +3,6 @@
 //! Each stage holds just what is valid in it. Of that, descriptors and whatever hangs on them are found again by who takes
 //! the pod over; the rest is what [`saved`](super::saved) writes down.
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -83,10 +82,8 @@ pub struct Present {
     pub start: Start,
     /// How long its program ran, once it has ended; `None` also where it never ran.
     pub ran: Option<Duration>,
-    /// What its init is found by again. Looked up when it is written down: that is not a moment in which others wait.
-    pub process: OnceCell<ProcessState>,
-    /// Whether what it was made with has been written down.
-    pub saved: bool,
+    /// What its init is found by again; `None`: it has not been written down yet, nor what it was made with.
+    pub process: Option<ProcessState>,
 }
 
 /// Names one process of a boot, whatever becomes of its pid.
@@ -164,7 +161,7 @@ impl Start {
 }
 
 /// What the status shows of a container beside what the engine knows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub struct Shown {
     /// What it was made with, or changed to since.
     pub resources: Option<ResourceRequirements>,

@@ -59,7 +59,7 @@ pub enum Token {
     Image(ContainerIndex),
 }
 
-/// All askers, for their numbers.
+/// All purposes, for their numbers.
 const PURPOSES: [Purpose; 5] = [
     Purpose::Probe(Probe::Startup),
     Purpose::Probe(Probe::Liveness),

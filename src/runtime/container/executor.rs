@@ -1,5 +1,5 @@
-//! The last step inside the container: confines it, runs its startContainer hooks, finds the program and executes it. Exists because libcontainer's own executor
-//! checks the program while the container is created and loses the reason; ours says through a pipe that closes on
+//! The last step inside the container: confines it, runs its startContainer hooks, finds the program and executes it. Exists
+//! because libcontainer's own executor checks the program while the container is created and loses the reason; ours says through a pipe that closes on
 //! exec exactly when the program runs, or why it doesn't.
 #![allow(unsafe_code)]
 

@@ -80,7 +80,8 @@ pub(super) fn complete_state_of_create_hooks(spec: &mut Spec) {
 pub(super) fn become_create_hook() -> ! {
     let failure = try_become();
     // There is nobody to read words: who made the container looks what is at the path (`explain`).
-    std::process::exit(NOT_EXECUTED[usize::from(failure.kind() == io::ErrorKind::NotFound)])
+    let [not_executable, missing] = NOT_EXECUTED;
+    std::process::exit(if failure.kind() == io::ErrorKind::NotFound { missing } else { not_executable })
 }
 
 fn try_become() -> io::Error {

@@ -236,15 +236,15 @@ impl Exec {
     /// The process is our child and nobody but us reaps it, so that its pid is sure to be it. Not taken on trust: the program's
     /// process has the report open as well, and the container may have got hold of that one.
     fn adopt(&mut self, pid: i32) -> Option<OwnedFd> {
-        let place = self.place.entry().clone();
         let adopted = spawn::open_pidfd(pid).map_err(|cause| ("pidfd_open", cause)).and_then(|pidfd| {
-            if !spawn::is_child(&pidfd) || !place.has(pid, &pidfd) {
+            if !spawn::is_child(&pidfd) || !self.place.entry().has(pid, &pidfd) {
                 return Err(("pidfd_open", io::Error::other("the helper's report is garbled")));
             }
             let added = epoll::add(&self.poll, &pidfd, EventData::new_u64(0), EventFlags::IN);
             added.map_err(|errno| ("epoll_ctl", errno.into())).map(|()| pidfd)
         });
         let adopted = adopted.map_err(|(call, cause)| {
+            let place = self.place.entry().clone();
             let _ = self.place.kill();
             self.leave_helper(None);
             // There may be no room for another open file, or memory, just now: it is ended and reaped as soon as there is.
