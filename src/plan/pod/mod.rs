@@ -16,7 +16,7 @@ use crate::plan::facts::{CgroupVersion, NodeFacts};
 use crate::plan::files::config::Sources;
 use crate::plan::files::image;
 use crate::plan::files::volumes::{self, VolumePlan};
-use crate::plan::resources::cgroup::{self, CgroupLimits, CgroupPlan};
+use crate::plan::resources::cgroup::CgroupPlan;
 use crate::plan::resources::cpus::Exclusive;
 use crate::plan::resources::huge_pages;
 use crate::plan::resources::memory_qos::MemoryQos;
@@ -109,7 +109,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         sandbox,
         cgroup: CgroupPlan {
             path,
-            limits: CgroupLimits { protection: options.memory_qos.of_pod(spec), ..cgroup::pod_limits(spec) },
+            limits: options.memory_qos.pod_limits(spec),
             huge_pages: huge_pages::pod_limits(spec, node),
         },
         volumes: planned,

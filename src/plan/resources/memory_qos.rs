@@ -5,7 +5,7 @@ use std::fmt;
 
 use k8s_openapi::api::core::v1;
 
-use super::cgroup::{MemoryProtection, signed};
+use super::cgroup::{self, CgroupLimits, MemoryProtection, signed};
 use super::qos::{self, QosClass};
 use super::{amounts, effective};
 use crate::plan::facts::Bytes;
@@ -86,6 +86,16 @@ impl fmt::Display for MemoryQos {
 const PAGE: u64 = 4096;
 
 impl MemoryQos {
+    /// Limits of the pod's cgroup, with what protects its memory.
+    pub(crate) fn pod_limits(&self, spec: &v1::PodSpec) -> CgroupLimits {
+        CgroupLimits { protection: self.of_pod(spec), ..cgroup::pod_limits(spec) }
+    }
+
+    /// Limits of a container's cgroup, with what protects its memory and what it may have swapped out.
+    pub(crate) fn container_limits(&self, spec: &v1::PodSpec, one: &v1::Container, memory: Bytes) -> CgroupLimits {
+        CgroupLimits { protection: self.of_container(spec, one, memory), ..cgroup::container_limits(one) }
+    }
+
     /// Whether it needs cgroup v2.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
@@ -105,7 +115,7 @@ impl MemoryQos {
     }
 
     /// For the pod's cgroup. Throttled is only a pod that has memory of its own, so that containers aren't for each other.
-    pub(crate) fn of_pod(&self, spec: &v1::PodSpec) -> MemoryProtection {
+    fn of_pod(&self, spec: &v1::PodSpec) -> MemoryProtection {
         let all = effective::effective(spec);
         let request = all.requests.memory.unwrap_or_default();
         let own = spec.resources.as_ref().is_some_and(|own| amounts::listed(own).1.memory.is_some());

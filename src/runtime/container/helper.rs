@@ -106,7 +106,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result
     drop_limits_without_cgroup(&mut spec, &mut warnings);
     let attributes = attributes(&spec)?;
     inner_hooks::complete_state_of_create_hooks(&mut spec);
-    let hooks = StartHooks::take(&mut spec, &plan.id, dirs.mounts());
+    let hooks = StartHooks::take(&mut spec, &plan.id, &dirs.mounts());
     let hooks = hooks.map_err(|cause| Failure::new(Stage::Oci, "hooks.startContainer", cause))?;
     let program = LastStep { pipe: start.as_raw_fd(), confinement, hooks, attributes };
     let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program, complaints: &complaints };

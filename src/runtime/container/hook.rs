@@ -1,5 +1,6 @@
 //! One hook of a bundle: started with the container's state on its stdin, watched, and killed when its time is over.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use oci_spec::runtime::{Hook, State};
+use oci_spec::runtime::{ContainerState, Hook, State, StateBuilder};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::runtime::program::words;
@@ -32,6 +33,18 @@ pub(super) fn stdin(state: &[u8]) -> io::Result<File> {
     file.write_all(state)?;
     file.rewind()?;
     Ok(file)
+}
+
+/// What hooks are told of their container, but for its pid. The version is that of the runtime-spec which the state complies
+/// with, not the bundle's; libcontainer says the same to its hooks.
+pub(super) fn state(
+    id: &str,
+    status: ContainerState,
+    bundle: &Path,
+    annotations: &HashMap<String, String>,
+) -> Result<State, String> {
+    let state = StateBuilder::default().version(oci_spec::runtime::VERSION).id(id).status(status).bundle(bundle);
+    state.annotations(annotations.clone()).build().map_err(|error| error.to_string())
 }
 
 /// The state as hooks read it.

@@ -6,10 +6,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use oci_spec::runtime::{ContainerState, Hook, Spec, State, StateBuilder};
+use oci_spec::runtime::{ContainerState, Hook, Spec, State};
 
 use super::hook::{self, Surroundings};
 
@@ -28,16 +28,11 @@ pub(super) struct StartHooks {
 
 impl StartHooks {
     /// Takes them out of the config, by which libcontainer runs them no more. `bundle` is where the container is made.
-    pub(super) fn take(spec: &mut Spec, id: &str, bundle: PathBuf) -> Result<Self, String> {
+    pub(super) fn take(spec: &mut Spec, id: &str, bundle: &Path) -> Result<Self, String> {
         let hooks = spec.hooks_mut().as_mut().and_then(|hooks| hooks.start_container_mut().take());
-        let state = StateBuilder::default()
-            .version(oci_spec::runtime::VERSION)
-            .id(id)
-            .status(ContainerState::Created)
-            .bundle(bundle)
-            .annotations(spec.annotations().clone().unwrap_or_default())
-            .build();
-        Ok(Self { hooks: hooks.unwrap_or_default(), state: state.map_err(|error| error.to_string())? })
+        let annotations = spec.annotations().clone().unwrap_or_default();
+        let state = hook::state(id, ContainerState::Created, bundle, &annotations)?;
+        Ok(Self { hooks: hooks.unwrap_or_default(), state })
     }
 
     /// In the container's init: what they read, made before a seccomp filter may forbid it.

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec, StateBuilder};
+use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::ExitStatus;
@@ -27,7 +27,6 @@ const POSTSTOP_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Later {
     hooks: Hooks,
-    version: String,
     annotations: std::collections::HashMap<String, String>,
     /// The bundle's folder.
     bundle: PathBuf,
@@ -67,13 +66,7 @@ impl Later {
         if !given(hooks.poststart()) && !given(hooks.poststop()) {
             return None;
         }
-        Some(Self {
-            hooks: hooks.clone(),
-            // What the state complies with, not what the bundle was written for; libcontainer says the same to its hooks.
-            version: oci_spec::runtime::VERSION.to_owned(),
-            annotations: spec.annotations().clone().unwrap_or_default(),
-            bundle,
-        })
+        Some(Self { hooks: hooks.clone(), annotations: spec.annotations().clone().unwrap_or_default(), bundle })
     }
 
     fn at(&self, point: Point) -> Vec<Hook> {
@@ -95,16 +88,8 @@ impl Later {
             Point::Poststart => ContainerState::Running,
             Point::Poststop => ContainerState::Stopped,
         };
-        let mut state = StateBuilder::default()
-            .version(self.version.clone())
-            .id(place.id.clone())
-            .status(status)
-            .bundle(self.bundle.clone())
-            .annotations(self.annotations.clone());
-        if let Some(pid) = pid {
-            state = state.pid(pid);
-        }
-        let state = state.build().map_err(|error| error.to_string())?;
+        let mut state = hook::state(&place.id, status, &self.bundle, &self.annotations)?;
+        state.set_pid(pid);
         let state = hook::text(&state)?;
         let request = Request { point, hooks, state, bundle: self.bundle.clone() };
         let started = || {

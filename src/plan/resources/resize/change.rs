@@ -8,7 +8,7 @@ use super::limits::{both, check_capacity, check_limits, check_pod_level};
 use super::request::{ResizeError, ResizeRequest, amend};
 use crate::plan::facts::{Bytes, NodeFacts};
 use crate::plan::identity::{PodContainer, containers};
-use crate::plan::resources::cgroup::{self, CgroupLimits, container_limits};
+use crate::plan::resources::cgroup::{CgroupLimits, container_limits};
 use crate::plan::resources::cpus::Exclusive;
 use crate::plan::resources::memory_qos::MemoryQos;
 use crate::plan::resources::{amounts, qos};
@@ -90,10 +90,8 @@ pub fn resize(
     }
     check_pod_level(spec, &container, &field)?;
     check_capacity(old_spec, spec, node)?;
-    let of_pod = |spec| CgroupLimits { protection: memory_qos.of_pod(spec), ..cgroup::pod_limits(spec) };
-    let pod_limits = (of_pod(old_spec), of_pod(spec));
-    let protection = memory_qos.of_container(spec, &container, Bytes(node.memory));
-    let limits = CgroupLimits { protection, ..container_limits(&container) };
+    let pod_limits = (memory_qos.pod_limits(old_spec), memory_qos.pod_limits(spec));
+    let limits = memory_qos.container_limits(spec, &container, Bytes(node.memory));
     let less = |old: Option<i64>, new: Option<i64>| new.filter(|new| old.is_none_or(|old| *new < old));
     Ok(Some(Resize {
         index,

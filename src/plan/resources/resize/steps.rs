@@ -6,7 +6,7 @@ use super::change::Resize;
 use super::request::ResizeError;
 use crate::plan::facts::{Bytes, NodeFacts};
 use crate::plan::identity::PodContainer;
-use crate::plan::resources::cgroup::{CgroupLimits, MemoryProtection, container_limits};
+use crate::plan::resources::cgroup::{CgroupLimits, MemoryProtection};
 use crate::plan::resources::cpus::Exclusive;
 use crate::plan::resources::memory_qos::MemoryQos;
 
@@ -97,7 +97,6 @@ pub fn limits_of(
     node: &NodeFacts,
 ) -> CgroupLimits {
     let &PodContainer { manifest, pod, .. } = container;
-    let protection = memory_qos.of_container(pod, manifest, Bytes(node.memory));
-    let limits = CgroupLimits { protection, ..container_limits(manifest) };
+    let limits = memory_qos.container_limits(pod, manifest, Bytes(node.memory));
     if exclusive.contains_key(container.name()) { CgroupLimits { cpu_quota: None, ..limits } } else { limits }
 }
