@@ -1,5 +1,5 @@
-//! The house rules that a compiler doesn't know: walls between rooms, sizes, where `unsafe` may be, what may not be
-//! written at all. The walls are those of ARCHITECTURE.md's table.
+//! The project's rules that a compiler doesn't know: which module may use which, sizes of files, where `unsafe` may be, what
+//! may not be written at all. ARCHITECTURE.md has the table of what a module may use ("Boundaries between modules").
 #![allow(clippy::unwrap_used)]
 
 #[path = "tidy/allowed_cycles.rs"]
@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use imports::{Target, Use};
 
-/// Which rooms of this crate a room may use. `runtime/*` are rooms of their own.
-const WALLS: &[(&str, &[&str])] = &[
+/// Which modules of this crate a module may use. Each submodule of `runtime` counts as a module.
+const MAY_USE: &[(&str, &[&str])] = &[
     ("manifest", &[]),
     ("plan", &["manifest"]),
     // `store::events` is the format that events have on disk; of `plan` only `resources`, so that the sums that people
@@ -126,7 +126,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("cli", &["control", "log", "manifest", "plan", "report", "runtime", "simulate", "store", "supervisor"]),
 ];
 
-/// Crates that only these rooms may name.
+/// Crates that only these modules may name.
 const CRATES: &[(&str, &[&str])] = &[
     ("libcontainer", &["runtime/container"]),
     ("cgroups_rs", &["runtime/cgroup"]),
@@ -165,13 +165,13 @@ fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or_default()
 }
 
-/// The room of a module.
-fn room_of(path: &[String]) -> String {
+/// Where a path belongs in [`MAY_USE`].
+fn boundary_of(path: &[String]) -> String {
     match path {
         [] => "lib".to_owned(),
         [runtime] if runtime == "runtime" => "runtime/mod".to_owned(),
-        [runtime, hand, ..] if runtime == "runtime" => format!("runtime/{hand}"),
-        [room, ..] => room.clone(),
+        [runtime, submodule, ..] if runtime == "runtime" => format!("runtime/{submodule}"),
+        [module, ..] => module.clone(),
     }
 }
 
@@ -183,31 +183,34 @@ fn uses() -> BTreeSet<Use> {
 }
 
 #[test]
-fn rooms_keep_to_their_walls() {
+fn modules_use_only_what_they_may() {
     let mut wrong = BTreeSet::new();
     for one in uses() {
-        let room = room_of(&one.from);
-        if room == "lib" {
+        let module = boundary_of(&one.from);
+        if module == "lib" {
             continue;
         }
-        let Some((_, allowed)) = WALLS.iter().find(|(name, _)| *name == room) else {
-            wrong.insert(format!("{room} is a room that WALLS doesn't know"));
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            wrong.insert(format!("tests/tidy.rs: MAY_USE has no line for the module {module}"));
             continue;
         };
         match &one.named {
             Target::Module(to) => {
-                // Only between hands: for others the runtime is one room.
-                let other =
-                    if room.starts_with("runtime/") { room_of(to) } else { to.first().cloned().unwrap_or_default() };
+                // Only submodules of `runtime` are told apart there: for others it is one module.
+                let other = if module.starts_with("runtime/") {
+                    boundary_of(to)
+                } else {
+                    to.first().cloned().unwrap_or_default()
+                };
                 // lib.rs has nothing but modules, and aids of tests.
                 let is_test_aid = one.in_test && matches!(other.as_str(), "type_walk" | "lib" | "");
-                if other != room && !allowed.contains(&other.as_str()) && !is_test_aid {
-                    wrong.insert(format!("src/{}: {room} may not use {other}", one.file.display()));
+                if other != module && !allowed.contains(&other.as_str()) && !is_test_aid {
+                    wrong.insert(format!("src/{}: {module} may not use {other}", one.file.display()));
                 }
             }
             Target::Crate(name) => {
-                if CRATES.iter().any(|(known, rooms)| known == name && !rooms.contains(&room.as_str())) {
-                    wrong.insert(format!("src/{}: {room} may not use the crate {name}", one.file.display()));
+                if CRATES.iter().any(|(known, users)| known == name && !users.contains(&module.as_str())) {
+                    wrong.insert(format!("src/{}: {module} may not use the crate {name}", one.file.display()));
                 }
             }
         }
