@@ -1,4 +1,11 @@
 //! barepod runs one Kubernetes Pod on a bare Linux box.
+//!
+//! [`manifest`] turns text into a checked Pod. [`plan`] turns the Pod into what must be made. The engine, a crate of its own,
+//! decides what happens next. [`supervisor`] carries out what the engine decides, [`runtime`] makes the system calls, [`store`]
+//! and [`log`] write to disk, [`report`] shows the result, [`cli`] has the commands, and [`control`] lets them talk to a running
+//! pod. [`simulate`] runs the engine in virtual time.
+//!
+//! ARCHITECTURE.md says which module may use which, and where a change goes.
 pub mod cli;
 pub mod control;
 pub mod log;

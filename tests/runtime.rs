@@ -1,4 +1,4 @@
-//! Real containers through the runtime's own face, from a busybox root file system. Needs root; each test looks for
+//! Real containers through the functions that `runtime` offers, from a busybox root file system. Needs root; each test looks for
 //! leftovers at its end.
 #![allow(clippy::unwrap_used)]
 

@@ -21,7 +21,7 @@ pub fn force(found: &Found) -> Result<(), CliError> {
     let mut asked = None;
     // By its socket it removes all there is; once it has been asked, its end is waited for.
     while found.runs_on() {
-        // Again and again: it may have had no place for this client.
+        // Asked repeatedly: at first the supervisor may have had no place for this client.
         if asked.as_ref().is_none_or(|(_, at): &(Client, Instant)| at.elapsed() >= SILENCE) {
             asked = ask(found).map(|client| (client, Instant::now()));
         }

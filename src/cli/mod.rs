@@ -1,4 +1,7 @@
-//! The face: arguments, words, colours, exit codes. One file per command; what two of them need is in another room.
+//! The commands: one file each. Arguments, messages, colours and exit codes are made here and nowhere else. Logic that two
+//! commands need belongs in another module.
+//!
+//! Start reading at `args` (what can be typed), then at the file of the command.
 
 /// As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.

@@ -1,30 +1,32 @@
-//! The pod's socket: other barepod commands ask the supervisor for something, and it answers until that is done.
+//! The pod's socket: other barepod commands send requests to the supervisor, and the supervisor answers until each is done.
 //!
-//! `control.sock` in the state folder is of the type SOCK_SEQPACKET: a record is a frame, whole, with its descriptors.
-//! [`Server`] is a source of events for the supervisor's loop and never waits; [`Client`] is for commands and does.
-//! Nothing here decides anything. Start reading at [`Call`] and [`Answer`].
+//! `control.sock` in the state folder is of the type SOCK_SEQPACKET: each record is one whole frame, with its descriptors.
+//! [`Server`] is a source of events for the supervisor's loop and never waits. [`Client`] is for commands and waits.
+//! Nothing here decides anything. Start reading at [`Request`] and [`Answer`].
 //!
 //! # Frames
-//! A frame is a JSON object of at most 64 KiB and four descriptors:
-//! - `{"v":1,"id":7,"ask":{"kind":"stop","gracePeriodSeconds":30}}` from the client. It gives the ids: any number but 0
-//!   that isn't an open request's. Several requests may be open at once, and are answered as they get done.
-//! - `{"v":1,"id":7,"answer":{"kind":"waiting",...}}` from the supervisor, as often as there is something to tell, until
-//!   an answer that [ends](Answer::is_last) the request.
+//! A frame is a JSON object of at most 64 KiB, with at most four descriptors:
+//! - `{"v":1,"id":7,"ask":{"kind":"stop","gracePeriodSeconds":30}}`: a request of the client. The client chooses the id: any number
+//!   but 0 that no open request of it has. Several requests may be open at once; each is answered when it is done.
+//! - `{"v":1,"id":7,"answer":{"kind":"waiting",...}}`: an answer of the supervisor. There may be many, until one
+//!   [ends](Answer::is_last) the request.
 //! - An answer with id 0 is about the connection: it ends all requests on it, and the supervisor hangs up.
-//! - `{"v":1,"id":7,"ask":{"kind":"cancel"}}` ends request 7, with the answer `cancelled` unless another was faster. What
-//!   was asked for isn't undone. Hanging up cancels all that a client asked for.
+//! - `{"v":1,"id":7,"ask":{"kind":"cancel"}}` ends request 7. The answer is `cancelled`, unless the last answer was faster. What
+//!   was asked for isn't undone. A client that hangs up cancels all its requests.
 //!
 //! # Bounds
-//! A client has [`REQUESTS`] open requests, a supervisor [`CLIENTS`] clients. Where a client doesn't read, nothing more of
-//! it is read, and of news (`waiting`) only the latest is kept for it: at most one frame of news and one last answer for each
-//! request wait in the supervisor's memory. One call of [`Server::turn`] handles a few frames, whoever sends how many.
+//! A client has at most [`REQUESTS`] open requests, a supervisor at most [`CLIENTS`] clients. If a client doesn't read its answers, the
+//! supervisor reads nothing more from it, and keeps only the latest news (`waiting`) for it. So at most one frame of news and one last
+//! answer for each request wait in the supervisor's memory. One call of [`Server::turn`] handles a few frames, however many there are.
 //!
 //! # Versions
-//! For ever: SOCK_SEQPACKET, a JSON object, the number `v` in it. A frame of another version is answered by a refusal in
-//! the own one, which tells the other side the version. New kinds of requests and answers and new fields don't raise it: an
-//! unknown kind is refused (`unknown`), unknown news and fields are skipped. It is raised where what is there changes its
-//! meaning. Reserved: descriptors, which arrive with their frame on both sides; no request takes any yet, and one that
-//! brings some is refused. The standard streams of `exec` will come so, and a terminal go the other way.
+//! Three things never change: SOCK_SEQPACKET, a JSON object, the number `v` in it. A frame of another version is answered by a
+//! refusal in the answering side's own version, so that the other side learns that version. New kinds of requests and answers and
+//! new fields don't raise the version: an unknown kind is refused (`unknown`), unknown news and fields are skipped. The version is
+//! raised when something that exists changes its meaning.
+//!
+//! Descriptors are reserved: they arrive with their frame on both sides, but no request takes any yet, and a request that brings
+//! some is refused. `exec` will send its standard streams so, and get a terminal back.
 
 mod client;
 mod connection;

@@ -1,6 +1,6 @@
-//! What containers say: pipes to files in CRI format (R10.9), and those files back to lines.
+//! Writes what containers print from their pipes into files in CRI format (R10.9), and reads those files back as lines.
 //!
-//! It neither waits nor polls: the supervisor calls [`ContainerLog::pump`] when a pipe is readable. Start there.
+//! Nothing here waits or polls: the supervisor calls [`ContainerLog::pump`] when a pipe is readable. Start reading there.
 mod file;
 mod read;
 mod shown;

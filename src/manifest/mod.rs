@@ -1,11 +1,12 @@
-//! Text to a checked `v1::Pod`: strict decoding of YAML and JSON, the API server's rules, and the fate of every field
-//! that one box can't honour. Everything wrong with a file is said in one go, with file, line, column, field path and
-//! what to do.
+//! Turns text into a checked `v1::Pod`: decodes YAML and JSON strictly, applies the API server's rules, and says what becomes of
+//! fields that one box can't honour. All errors of a file are reported at once, each with file, line, column, field path and what
+//! to do.
 //!
-//! This room opens no file, doesn't look at the box and defaults nothing in silence ([`apply_defaults`] is called by
-//! who wants the API server's defaults). Start reading at [`decode`]: text (`parse`) becomes a tree with places
-//! (`tree`, `scalar`), the tree becomes a Pod (`de`, which also tells the fates from `fields`), the Pod is held
-//! against the rules (`validate`).
+//! This module opens no file, doesn't look at the box, and fills in no default by itself: whoever wants the API server's
+//! defaults calls [`apply_defaults`].
+//!
+//! Start reading at [`decode`]. `parse` turns text into a tree that knows its places in the text (`tree`, `scalar`). `de` turns the
+//! tree into a Pod, and reports the fields that `fields` refuses or warns of. `validate` checks the Pod against the rules.
 
 mod apparmor;
 mod de;

@@ -1,14 +1,14 @@
-//! v1 Pod + facts -> what to make. Everything here is a pure function: facts about the box, the images and the sandbox
-//! come in as values, so that the whole road from a manifest to the OCI config can be looked at without root.
+//! Turns a v1 Pod and facts into what must be made. Everything here is a pure function: facts about the box, the images and the
+//! sandbox come in as values. So tests follow a manifest up to its OCI config without root.
 //!
-//! What it deliberately does not do: open a file, look at the box, decide *when* something happens (the engine does),
-//! or know libcontainer's types. It knows libcontainer's habits though: where libcontainer would ignore a field of the
-//! OCI config in silence, the field is refused here (see `container::refused`).
+//! This module doesn't open a file, look at the box, decide *when* something happens (the engine does), or know libcontainer's
+//! types. It does know what libcontainer leaves out: where libcontainer would ignore a field of the OCI config in silence, the
+//! field is refused here (see `container::refused`).
 //!
 //! Start reading at [`pod()`] (once per pod) and [`container()`] (each attempt, when image and addresses are known).
 //!
-//! Each submodule makes one thing and has the types of what it makes. It may use those that stand above it in this
-//! list and are named in its line; `tests/tidy.rs` reads the list.
+//! Each submodule makes one thing and has the types of what it makes. It may use the submodules that its line names; they all
+//! stand above it. `tests/tidy.rs` reads the list.
 //!
 //! | submodule | makes | may use |
 //! |---|---|---|

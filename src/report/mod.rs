@@ -1,5 +1,7 @@
-//! What the engine knows, as Kubernetes shows it: v1 status, event lines, tables. A brain: values in, values or text
-//! out; it invents no state that the engine doesn't have.
+//! Shows what the engine knows as Kubernetes does: v1 status, event lines, tables, `describe`. Pure functions: values in, values or
+//! text out. Nothing here invents a state that the engine doesn't have.
+//!
+//! Start reading at [`status`].
 
 pub mod describe;
 pub mod ending;

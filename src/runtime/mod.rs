@@ -1,8 +1,8 @@
-//! The hands: everything that touches the kernel for a pod. Each room does what it is told and reports what it saw;
-//! none of them decides, and none knows the engine, the manifest or the store.
+//! The system calls that a pod needs. Each submodule does what it is told and reports what it saw. None decides, and none
+//! knows the engine, the manifest or the store.
 //!
-//! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container).
-//! `cgroup` and `spawn` are the ground the other rooms stand on.
+//! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container). Most
+//! submodules build on `cgroup` and `spawn`.
 
 pub mod backtrace;
 mod capabilities;

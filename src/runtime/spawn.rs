@@ -1,5 +1,5 @@
 //! Starts this same binary again as a short-lived helper. Exists because std's `Command` can neither put a child
-//! into a cgroup at birth nor give it a pid namespace. What a helper does is not this room's business.
+//! into a cgroup at birth nor give it a pid namespace. This module doesn't know what a helper does.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;

@@ -1,10 +1,10 @@
-//! What a manifest will do, without doing it: the engine that runs pods, in virtual time, on a box that behaves as a
-//! script says (issue 3, point 7). A brain: a pod and a script in, a timeline out.
+//! Shows what a manifest will do, without doing it. The engine that runs pods runs in virtual time, on a box that behaves as a
+//! script says. Pure functions: a pod and a script in, a timeline out.
 //!
-//! It opens no file, looks at no clock and knows nothing of images, mounts or networks: only *when* what happens, and
-//! why. What a probe or hook would do is the script's business, as in the engine it is the shell's.
+//! This module opens no file, reads no clock, and knows nothing of images, mounts or networks. It says only when something
+//! happens, and why. The script says what a probe or hook returns.
 //!
-//! Start reading at [`run`]; [`script`] is the text's side, [`timeline`] what comes out, `docs/simulate.md` the user's.
+//! Start reading at [`run`]. [`script`] reads the script, [`timeline`] is the result, `docs/simulate.md` tells users about both.
 
 pub mod script;
 pub mod timeline;

@@ -1,10 +1,13 @@
-//! The state folder of a pod: who runs it, what was made for it, what its status is, what happened.
+//! The state folder of a pod: who runs the pod, what was made for it, its status, its events.
 //!
-//! One supervisor writes ([`PodStore`]), any number of commands read ([`read`]) and never block or disturb it: files
-//! that are replaced are replaced by a rename, events are appended by one write each. It decides nothing (which events are
-//! told apart is a matter of their format: [`events`]) and removes nothing but its own files and a replaced pod's logs;
-//! what a dead pod left elsewhere is `runtime::sweep`'s business. Who a pod is, and what is named after it, is
-//! [`identity`]'s. Start reading at [`PodStore::create`].
+//! One supervisor writes ([`PodStore`]). Any number of commands read ([`read`]) and never block or disturb the supervisor: a file
+//! is replaced by a rename, an event is appended by one write.
+//!
+//! This module decides nothing; [`events`] tells events apart, because that is part of their format. It removes only its own files
+//! and the logs of a pod that is replaced. `runtime::sweep` removes what a dead pod left elsewhere. [`identity`] says who a pod is
+//! and makes all names from that.
+//!
+//! Start reading at [`PodStore::create`].
 mod atomic;
 pub mod boot;
 mod claim;

@@ -1,8 +1,8 @@
-//! The loop: the world's facts to the engine, the engine's actions to the world.
+//! The loop between the engine and the world: one process for each pod, with one thread.
 //!
-//! One process per pod, one thread. Start at [`Supervisor::run`]; `facts` turns descriptors into events, `carry` turns
-//! actions into calls, `persist` writes down what became of it. Nothing here looks at the pod's state to choose what
-//! to do: that is the engine's.
+//! Start reading at [`Supervisor::run`]. `facts` turns descriptors that became ready into the engine's events, `carry` turns the
+//! engine's actions into calls, `persist` writes the result to disk. Nothing here looks at the pod's state to choose what to do:
+//! the engine decides.
 
 mod audience;
 mod carry;

@@ -106,7 +106,7 @@ fn hosts_sysctl(inputs: &Inputs, linux: &Linux) -> Option<String> {
     names.filter(of_host).min()
 }
 
-/// The manifest room refuses these first; here nothing depends on that.
+/// `manifest` refuses these first; nothing here depends on that.
 fn refuse_of_manifest(inputs: &Inputs) -> Result<(), ConfigError> {
     let refuse = |field: &str, value: &str, advice: &'static str| {
         Err(inputs.config_error(field, ConfigCause::Unsupported { value: value.to_owned(), advice }))

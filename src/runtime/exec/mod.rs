@@ -1,4 +1,4 @@
-//! The way into a running container: probes, hooks and `barepod exec` run a program in it as if the container had
+//! The way into a running container: probes and hooks run a program in it as if the container had
 //! started it itself. Exists because libcontainer's own exec leaves out the user namespace, the seccomp filter,
 //! limits and groups; what is joined here is compared with the container's init field by field in the tests.
 //!

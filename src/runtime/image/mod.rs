@@ -29,7 +29,7 @@ use crate::plan::{ImageFacts, ImageSource};
 const PASSWD: &str = "etc/passwd";
 const GROUP: &str = "etc/group";
 
-/// What kind of failure an [`ImageError`] is (R8.4). The engine's types are not this room's to name.
+/// What kind of failure an [`ImageError`] is (R8.4). The engine's types can't be named in `runtime`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trouble {
     /// There is nothing: like a pull that failed (`ErrImagePull`, later `ImagePullBackOff`).
