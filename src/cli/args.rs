@@ -27,8 +27,8 @@ pub struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where pods' state is kept, by default $BAREPOD_ROOT, else /run/barepod, or $XDG_RUNTIME_DIR/barepod for an ordinary
-    /// user. With another folder logs and data go below it too
+    /// The folder for state, data and logs of pods, by default $BAREPOD_ROOT. Without either, state is in /run/barepod, an
+    /// ordinary user's in $XDG_RUNTIME_DIR/barepod, and logs and data are elsewhere
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -38,7 +38,7 @@ pub struct Global {
 #[expect(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a pod in the foreground; Ctrl-C stops it, a second Ctrl-C at once
+    /// Run a pod in the foreground. Ctrl-C stops it gracefully, a second Ctrl-C at once
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Show pods
@@ -56,13 +56,13 @@ pub enum Command {
     /// Stop a pod and wait for its end
     #[command(after_help = STOP_EXAMPLES)]
     Stop(StopArgs),
-    /// Give a running container other cpu and memory, without a restart unless its resizePolicy asks for one
+    /// Change cpu and memory of a running container, without a restart unless its resizePolicy asks for one
     #[command(after_help = RESIZE_EXAMPLES)]
     Resize(ResizeArgs),
     /// Forget a pod that has ended: its state and its logs
     #[command(alias = "remove", after_help = RM_EXAMPLES)]
     Rm(RmArgs),
-    /// Show what a pod would do, in virtual time: nothing is run
+    /// Show in virtual time what a pod would do; runs nothing
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
     /// Print a shell's completion script
@@ -90,10 +90,10 @@ pub struct SimulateArgs {
     /// The manifest, YAML or JSON; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What its containers do and when somebody stops it (docs/simulate.md); without one all goes well
+    /// A file that says what the containers do, and when somebody stops the pod (docs/simulate.md); without it all goes well
     #[arg(long, value_name = "SCRIPT")]
     pub script: Option<PathBuf>,
-    /// Other than a table: one JSON object a line
+    /// Output format instead of a table: one JSON object a line
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<SimulateOutput>,
     /// Restart back-off
@@ -111,16 +111,16 @@ pub enum SimulateOutput {
 /// `barepod get`.
 #[derive(Debug, Args)]
 pub struct GetArgs {
-    /// NAME or NAMESPACE/NAME; all pods where it is left out
+    /// NAME or NAMESPACE/NAME; all pods if left out
     #[arg(value_name = "POD")]
     pub pod: Option<String>,
-    /// As kubectl's fingers have it
+    /// Arguments as kubectl takes them
     #[command(flatten)]
     pub kubectl: Kubectl,
     /// All there are, which is so anyway
     #[arg(short = 'A', long, hide = true)]
     pub all_namespaces: bool,
-    /// Other than a table
+    /// Output format instead of a table
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<GetOutput>,
 }
@@ -154,7 +154,7 @@ pub struct EventsArgs {
     /// As kubectl's fingers have it
     #[command(flatten)]
     pub kubectl: Kubectl,
-    /// Other than a table: one v1 Event a line as JSON, or a v1 EventList as YAML
+    /// Output format instead of a table: one v1 Event a line as JSON, or a v1 EventList as YAML
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<EventsOutput>,
 }
@@ -176,19 +176,19 @@ pub struct LogsArgs {
     /// As kubectl's fingers have it
     #[command(flatten)]
     pub kubectl: Kubectl,
-    /// Which container; the first main one where it is left out
+    /// The container; if left out, the first main container
     #[arg(short, long, value_name = "CONTAINER")]
     pub container: Option<String>,
-    /// Of the instance that ended before the one that runs, or that is about to be restarted
+    /// The log of the previous instance of the container
     #[arg(short, long)]
     pub previous: bool,
     /// Only the last N lines; -1: all
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pub tail: Option<i64>,
-    /// Only what is not older than this (5s, 2m, 3h)
+    /// Only lines that are not older than this (5s, 2m, 3h)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub since: Option<Duration>,
-    /// Each line behind its time
+    /// Put its time before each line
     #[arg(long)]
     pub timestamps: bool,
 }
@@ -202,7 +202,7 @@ pub struct StopArgs {
     /// As kubectl's fingers have it
     #[command(flatten)]
     pub kubectl: Kubectl,
-    /// Seconds, instead of terminationGracePeriodSeconds; 0: no hooks and no order, 2 s after SIGTERM comes SIGKILL
+    /// Seconds, instead of terminationGracePeriodSeconds. 0: no hooks and no order, and SIGKILL 2 s after SIGTERM
     #[arg(long, value_name = "N")]
     pub grace_period: Option<u32>,
 }
@@ -216,13 +216,13 @@ pub struct ResizeArgs {
     /// As kubectl's fingers have it
     #[command(flatten)]
     pub kubectl: Kubectl,
-    /// Which container; may be left out where there is one
+    /// The container; may be left out if only one can be resized
     #[arg(short, long, value_name = "CONTAINER")]
     pub container: Option<String>,
-    /// New cpu (200m, 1.5): its request and its limit, of the two those it has; or both, as REQUEST:LIMIT
+    /// New cpu (200m, 1.5) for request and limit, if the container has them; REQUEST:LIMIT sets both
     #[arg(long, value_name = "AMOUNT")]
     pub cpu: Option<String>,
-    /// New memory (64Mi), likewise
+    /// New memory (64Mi), in the same way
     #[arg(long, value_name = "AMOUNT")]
     pub memory: Option<String>,
     /// New requests (cpu=100m,memory=64Mi)
@@ -242,7 +242,7 @@ pub struct RmArgs {
     /// As kubectl's fingers have it
     #[command(flatten)]
     pub kubectl: Kubectl,
-    /// End it first if it runs, at once; clean up after a supervisor that was killed
+    /// End a running pod first, at once; also clean up after a supervisor that was killed
     #[arg(short, long)]
     pub force: bool,
 }
@@ -250,7 +250,7 @@ pub struct RmArgs {
 /// `barepod completion`.
 #[derive(Debug, Args)]
 pub struct CompletionArgs {
-    /// For which shell
+    /// The shell
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }

@@ -17,14 +17,14 @@ use crate::store::layout::Layout;
 use crate::supervisor::cpus::{CpuError, share_out, taken};
 
 /// The box's cpus, for a pod that is to get some.
-pub(super) struct BoxHas {
+pub(super) struct BoxCpus {
     all: CpuSet,
     cpus: Vec<Cpu>,
     reserved: CpuSet,
 }
 
 /// Looks at the box, where the pod asks for cpus of its own.
-pub(super) fn needed(args: &RunArgs, pod: &v1::Pod, node: &NodeFacts) -> Result<Option<BoxHas>, CliError> {
+pub(super) fn needed(args: &RunArgs, pod: &v1::Pod, node: &NodeFacts) -> Result<Option<BoxCpus>, CliError> {
     if args.cpu_manager == CpuManager::None {
         return match args.reserved_cpus {
             Some(_) => Err(CliError::Usage("--reserved-cpus needs --cpu-manager static")),
@@ -36,14 +36,14 @@ pub(super) fn needed(args: &RunArgs, pod: &v1::Pod, node: &NodeFacts) -> Result<
     if !reserved.without(&all).is_empty() {
         return Err(CliError::Usage("--reserved-cpus names a cpu that pods can't run on"));
     }
-    Ok(pod.spec.as_ref().is_some_and(wants_exclusive).then_some(BoxHas { all, cpus, reserved }))
+    Ok(pod.spec.as_ref().is_some_and(wants_exclusive).then_some(BoxCpus { all, cpus, reserved }))
 }
 
 /// Takes the cpus, and writes them into the plan and down. Gives why the pod is rejected where there aren't enough.
 pub(super) fn allot(
     layout: &Layout,
     store: &PodStore,
-    box_has: &BoxHas,
+    box_has: &BoxCpus,
     pod: &v1::Pod,
     plan: &mut PodPlan,
 ) -> Result<Option<String>, CliError> {

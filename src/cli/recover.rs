@@ -44,7 +44,7 @@ pub fn find(layout: &Layout, name: &str) -> Result<Found, CliError> {
     match look_after(layout, &found)? {
         Cleaned::Nothing => Ok(found),
         Cleaned::Swept => Ok(read::find(layout, name)?),
-        Cleaned::Unborn => Err(CliError::CutOff(full_name(&found))),
+        Cleaned::NeverMade => Err(CliError::CutOff(full_name(&found))),
     }
 }
 
@@ -175,7 +175,7 @@ enum Cleaned {
     /// It had been made, in part or whole.
     Swept,
     /// It had made nothing, and is forgotten.
-    Unborn,
+    NeverMade,
 }
 
 fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
@@ -203,7 +203,7 @@ fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
             }
             Ok(Cleaned::Swept)
         }
-        Ok(None) => Ok(Cleaned::Unborn),
+        Ok(None) => Ok(Cleaned::NeverMade),
         // Somebody else has removed it, or supervises it after all.
         Err(Error::Running { .. } | Error::NotFound(_)) => Ok(Cleaned::Nothing),
         Err(error) => Err(error.into()),

@@ -9,7 +9,7 @@ use crate::runtime::sweep::{SweepRequest, sweep};
 use crate::store::layout::Layout;
 use crate::store::ledger::Stage;
 use crate::store::read::{Found, Life};
-use crate::store::wreck::Wreck;
+use crate::store::unreadable::UnreadablePod;
 use crate::store::{self, Error, PodStore, orphans};
 
 /// Removes an ended pod's state and logs; with `--force` ends a running one first. What an earlier command could not remove
@@ -34,7 +34,7 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
         Ok(Life::Running) if !force => return Err(CliError::StillRunning(recover::full_name(found))),
         Ok(Life::Running) => ending::force(found)?,
         Ok(Life::Ended | Life::Left | Life::Lost) => {}
-        Err(_) if force => return remove_wreck(layout, found),
+        Err(_) if force => return remove_unreadable(layout, found),
         Err(cause) => return Err(CliError::Unreadable { pod: recover::full_name(found), cause }),
     }
     // What containers have made belongs to users of theirs.
@@ -44,7 +44,7 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
         Ok(store) => forget(layout, store, &name),
         // Another rm was faster, or its run was cut off before it made anything.
         Err(Error::NotFound(_)) => Ok(store::forget_unborn(layout, &found.namespace, &found.name).map(drop)?),
-        Err(Error::Corrupt { .. } | Error::Version { .. }) if force => remove_wreck(layout, found),
+        Err(Error::Corrupt { .. } | Error::Version { .. }) if force => remove_unreadable(layout, found),
         Err(error) => Err(error.into()),
     }
 }
@@ -68,14 +68,14 @@ fn forget(layout: &Layout, mut store: PodStore, name: &str) -> Result<(), CliErr
 }
 
 /// What the pod's folder says can't be understood: everything goes that is a pod's of this name.
-fn remove_wreck(layout: &Layout, found: &Found) -> Result<(), CliError> {
+fn remove_unreadable(layout: &Layout, found: &Found) -> Result<(), CliError> {
     rootless::become_root()?;
     let name = recover::full_name(found);
-    let wreck = Wreck::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name))?;
-    let state = SandboxDirs { state: wreck.state().to_owned(), data: wreck.state().to_owned() };
-    let folders: Vec<_> = state.to_sweep().into_iter().chain(wreck.data.iter().cloned()).collect();
+    let unreadable = UnreadablePod::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name))?;
+    let state = SandboxDirs { state: unreadable.state().to_owned(), data: unreadable.state().to_owned() };
+    let folders: Vec<_> = state.to_sweep().into_iter().chain(unreadable.data.iter().cloned()).collect();
     let mut left = Vec::new();
-    for cgroup in &wreck.cgroups {
+    for cgroup in &unreadable.cgroups {
         left.extend(sweep(&SweepRequest { cgroup, folders: &[], patience: recover::PATIENCE }));
     }
     // Their processes first: they may write.
@@ -87,7 +87,7 @@ fn remove_wreck(layout: &Layout, found: &Found) -> Result<(), CliError> {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
         return Err(CliError::NotSwept { pod: name, left: left.join("; ") });
     }
-    Ok(wreck.remove_folder()?)
+    Ok(unreadable.remove_folder()?)
 }
 
 /// Of a pod of which nothing but logs is left, since the box was restarted.

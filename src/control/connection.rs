@@ -24,16 +24,16 @@ pub(super) struct Connection {
     unsent: VecDeque<(Id, Answer)>,
 }
 
-/// What reading a frame came to.
-pub(super) enum Heard {
+/// The result of reading a frame.
+pub(super) enum FrameRead {
     /// There is none.
     Nothing,
-    /// One that is dealt with.
-    Dealt,
+    /// One that was handled here.
+    Handled,
     /// A new request.
     Request(Id, Request),
-    /// The connection is over.
-    Over,
+    /// The connection is closed.
+    Closed,
 }
 
 impl Connection {
@@ -56,7 +56,7 @@ impl Connection {
     }
 
     /// Takes the next frame.
-    pub(super) fn read(&mut self) -> Heard {
+    pub(super) fn read(&mut self) -> FrameRead {
         let (record, descriptors) = match record::receive(&self.socket) {
             Ok(Received::Record(record, descriptors)) => (record, descriptors),
             Ok(Received::TooMuch) => {
@@ -64,8 +64,8 @@ impl Connection {
                     format!("a frame has at most {} bytes and {} descriptors", frame::LONGEST, record::DESCRIPTORS);
                 return self.hang_up(Reason::Malformed, most);
             }
-            Err(Errno::AGAIN) => return Heard::Nothing,
-            Ok(Received::End) | Err(_) => return Heard::Over,
+            Err(Errno::AGAIN) => return FrameRead::Nothing,
+            Ok(Received::End) | Err(_) => return FrameRead::Closed,
         };
         match frame::decode_call(&record) {
             Ok((id, Call::Cancel)) => self.answer(id, Answer::Cancelled),
@@ -82,7 +82,7 @@ impl Connection {
                     );
                 } else if let Call::Ask(request) = call {
                     if descriptors.is_empty() {
-                        return Heard::Request(id, request);
+                        return FrameRead::Request(id, request);
                     }
                     self.refuse(id, Reason::Malformed, "the request takes no descriptors".to_owned());
                 } else {
@@ -96,16 +96,16 @@ impl Connection {
             }
             Err(Malformed::Garbage(why)) => return self.hang_up(Reason::Malformed, why),
         }
-        Heard::Dealt
+        FrameRead::Handled
     }
 
     fn refuse(&mut self, id: Id, reason: Reason, message: String) {
         self.answer(id, Answer::Refused { reason, message });
     }
 
-    fn hang_up(&self, reason: Reason, message: String) -> Heard {
+    fn hang_up(&self, reason: Reason, message: String) -> FrameRead {
         self.say_last(&Answer::Refused { reason, message });
-        Heard::Over
+        FrameRead::Closed
     }
 
     /// Answers a request, where it is still open. What the client doesn't take now it gets when it does; of news the latest.

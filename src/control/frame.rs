@@ -23,14 +23,14 @@ pub enum Malformed {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Asking {
+struct RequestFrame {
     v: u64,
     id: Id,
     ask: Call,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Answering {
+struct AnswerFrame {
     v: u64,
     id: Id,
     answer: Answer,
@@ -44,12 +44,12 @@ struct Versioned {
 
 /// A client's frame.
 pub fn encode_call(id: Id, call: &Call) -> Vec<u8> {
-    encode(&Asking { v: VERSION, id, ask: call.clone() })
+    encode(&RequestFrame { v: VERSION, id, ask: call.clone() })
 }
 
 /// A supervisor's frame.
 pub fn encode_answer(id: Id, answer: &Answer) -> Vec<u8> {
-    encode(&Answering { v: VERSION, id, answer: answer.clone() })
+    encode(&AnswerFrame { v: VERSION, id, answer: answer.clone() })
 }
 
 /// What a client asks.
@@ -57,7 +57,7 @@ pub fn encode_answer(id: Id, answer: &Answer) -> Vec<u8> {
 /// # Errors
 /// Where the bytes are no frame, or none of this version. Unknown kinds of requests are frames.
 pub fn decode_call(bytes: &[u8]) -> Result<(Id, Call), Malformed> {
-    let Asking { id, ask, .. } = decode(bytes)?;
+    let RequestFrame { id, ask, .. } = decode(bytes)?;
     if id == CONNECTION {
         return Err(Malformed::Garbage("a request's id can't be 0".to_owned()));
     }
@@ -69,7 +69,7 @@ pub fn decode_call(bytes: &[u8]) -> Result<(Id, Call), Malformed> {
 /// # Errors
 /// As [`decode_call`].
 pub fn decode_answer(bytes: &[u8]) -> Result<(Id, Answer), Malformed> {
-    let Answering { id, answer, .. } = decode(bytes)?;
+    let AnswerFrame { id, answer, .. } = decode(bytes)?;
     Ok((id, answer))
 }
 

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use rustix::time::Timespec;
 
-use super::connection::{Connection, Heard};
+use super::connection::{Connection, FrameRead};
 use super::frame::Id;
 use super::record::listen_in;
 use super::{Answer, ControlError, Ended, Reason, Request, SOCKET, Waiting};
@@ -201,18 +201,18 @@ impl Server {
     fn serve(&mut self, place: usize) -> Option<Asked> {
         let connection = self.connections.get_mut(place)?.as_mut()?;
         let heard = match (connection.has_unsent(), connection.send_unsent()) {
-            (_, Err(_)) => Heard::Over,
-            (true, Ok(())) => Heard::Dealt,
+            (_, Err(_)) => FrameRead::Closed,
+            (true, Ok(())) => FrameRead::Handled,
             (false, Ok(())) => connection.read(),
         };
         let number = connection.number;
         match heard {
-            Heard::Over => self.connections[place] = None,
-            Heard::Nothing | Heard::Dealt | Heard::Request(..) => self.watch(place),
+            FrameRead::Closed => self.connections[place] = None,
+            FrameRead::Nothing | FrameRead::Handled | FrameRead::Request(..) => self.watch(place),
         }
         match heard {
-            Heard::Request(id, request) => Some(Asked { by: Requester { connection: number, id }, request }),
-            Heard::Nothing | Heard::Dealt | Heard::Over => None,
+            FrameRead::Request(id, request) => Some(Asked { by: Requester { connection: number, id }, request }),
+            FrameRead::Nothing | FrameRead::Handled | FrameRead::Closed => None,
         }
     }
 

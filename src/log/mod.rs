@@ -67,16 +67,16 @@ pub struct Pump {
 #[derive(Debug)]
 pub struct ContainerLog {
     file: RotatingFile,
-    stdout: Half,
-    stderr: Half,
+    stdout: StreamState,
+    stderr: StreamState,
     /// What was read last and what became of it: here so that a busy log makes no new memory.
     buffer: Vec<u8>,
     entries: Vec<u8>,
 }
 
-/// One of the two streams.
+/// What is remembered of one of the two streams between reads.
 #[derive(Debug, Default)]
-struct Half {
+struct StreamState {
     splitter: Splitter,
     shown: Shown,
 }
@@ -91,7 +91,7 @@ impl ContainerLog {
         let file = RotatingFile::open(&folder.join(format!("{attempt}.log")), now);
         // Zeroed memory costs nothing until it is read into.
         let buffer = vec![0; BUDGET];
-        Self { file, stdout: Half::default(), stderr: Half::default(), buffer, entries: Vec::new() }
+        Self { file, stdout: StreamState::default(), stderr: StreamState::default(), buffer, entries: Vec::new() }
     }
 
     /// The file that is written now.
@@ -144,7 +144,7 @@ impl ContainerLog {
         split: impl FnOnce(&mut Splitter, &mut dyn FnMut(&[u8], Tag)),
     ) {
         let Self { file, stdout, stderr, entries, .. } = self;
-        let Half { splitter, shown } = if stream == Stream::Stdout { stdout } else { stderr };
+        let StreamState { splitter, shown } = if stream == Stream::Stdout { stdout } else { stderr };
         entries.clear();
         split(splitter, &mut |text, tag| {
             split::encode(entries, now, stream, tag, text);

@@ -364,24 +364,24 @@ impl Walk {
     }
 
     /// Tells the fate of a field of the struct `name` where it isn't simply honoured.
-    fn tell_fate(&mut self, name: &str, entry: &Entry) -> Told {
+    fn tell_fate(&mut self, name: &str, entry: &Entry) -> Reported {
         if self.quiet > 0 || self.is_full() || entry.value.says_nothing() {
-            return Told::Nothing;
+            return Reported::Nothing;
         }
         let field = self.path.child(&entry.key);
         match fields::fate(name, &entry.key) {
-            None | Some(Fate::Honoured | Fate::Partly(_)) => Told::Nothing,
+            None | Some(Fate::Honoured | Fate::Partly(_)) => Reported::Nothing,
             Some(Fate::Refused { why, help }) => {
                 self.found.push(Diagnostic::forbidden(&field, why).help(*help));
-                Told::Fate
+                Reported::Fate
             }
             Some(Fate::Warned(why)) => {
                 self.found.push(Diagnostic::no_effect(&field, format!("{} has no effect: {why}", entry.key)));
-                Told::Fate
+                Reported::Fate
             }
             Some(Fate::Skipped(why)) => {
                 self.found.push(Diagnostic::no_effect(&field, format!("{} is not read: {why}", entry.key)));
-                Told::Skip
+                Reported::Skip
             }
         }
     }
@@ -389,7 +389,7 @@ impl Walk {
 
 /// Whether a field's fate was told, so that those of the fields in it needn't be.
 #[derive(PartialEq, Eq)]
-enum Told {
+enum Reported {
     Nothing,
     Fate,
     Skip,

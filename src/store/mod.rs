@@ -23,7 +23,7 @@ pub mod orphans;
 mod private;
 pub mod read;
 pub mod trust;
-pub mod wreck;
+pub mod unreadable;
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};

@@ -462,7 +462,7 @@ fn a_copied_state_folder_owns_nothing() {
 
 /// Half a ledger, and a file in the folder's place: the pod is found, and what is its own by its name and its records.
 #[test]
-fn a_wreck_is_removed_by_its_name() {
+fn an_unreadable_pod_is_removed_by_its_name() {
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
     let pod = Identity::new(&layout, "default", "web", "u");
@@ -477,14 +477,14 @@ fn a_wreck_is_removed_by_its_name() {
     let found = find(&layout, "web").unwrap();
     assert!(matches!(found.life(), Err(Error::Corrupt { .. })));
     assert!(matches!(take_over(&layout, "web"), Err(Error::Corrupt { .. })));
-    let wreck = wreck::Wreck::take_over(&layout, "default", "web", &|_| {}).unwrap();
-    assert_eq!(wreck.cgroups, [Path::new("/x").join(pod.cgroup_name())]);
-    assert_eq!(wreck.data, [pod.data_dir()]);
-    wreck.remove_folder().unwrap();
+    let unreadable = unreadable::UnreadablePod::take_over(&layout, "default", "web", &|_| {}).unwrap();
+    assert_eq!(unreadable.cgroups, [Path::new("/x").join(pod.cgroup_name())]);
+    assert_eq!(unreadable.data, [pod.data_dir()]);
+    unreadable.remove_folder().unwrap();
     assert!(!pod.log_dir().exists() && layout.log_dir("default", "web2", "u").exists());
     fs::write(layout.pod_dir("default", "web"), "not a folder").unwrap();
     assert!(find(&layout, "web").unwrap().life().is_err());
-    wreck::Wreck::take_over(&layout, "default", "web", &|_| {}).unwrap().remove_folder().unwrap();
+    unreadable::UnreadablePod::take_over(&layout, "default", "web", &|_| {}).unwrap().remove_folder().unwrap();
     assert_eq!(list(&layout).unwrap().len(), 1);
 }
 

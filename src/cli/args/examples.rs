@@ -3,33 +3,33 @@
 /// Of `barepod` itself: the codes of every command.
 pub const EXIT_CODES: &str = "\
 Exit codes (docs/exit-codes.md):
-  0      done; of run: the pod Succeeded
-  1      not done, such as no such pod; of run: the pod Failed
+  0      done; run: the pod Succeeded
+  1      not done (no such pod, say); run: the pod Failed
   2      a usage error or an invalid manifest
-  124    run --timeout ran out
-  125    barepod's own trouble
-  other  of run: the container's that failed; 128+n where signal n ended it
+  124    run: --timeout ran out
+  125    barepod itself had trouble
+  other  run: the code of the container that failed; 128+n: signal n ended it
 
 Environment:
-  BAREPOD_ROOT  is --root where that isn't given
-  NO_COLOR      takes the colours away
+  BAREPOD_ROOT  used as --root if that isn't given
+  NO_COLOR      turns colours off
 
 Examples:
   barepod run pod.yaml            run a pod and watch it; Ctrl-C ends it
-  barepod get                     what runs, and what has ended
-  barepod describe web            all about one pod
+  barepod get                     list pods that run or have ended
+  barepod describe web            show all about one pod
   barepod stop web                end it gracefully";
 
 pub const RUN_EXAMPLES: &str = "\
 Exit codes (docs/exit-codes.md):
   0      the pod Succeeded
-  1      it Failed, and no container has a code to give
+  1      the pod Failed, and no container has an exit code
   2      a usage error or an invalid manifest: nothing was started
   124    --timeout ran out
-  125    barepod's own trouble; the pod runs already
-  other  of the first main container that failed, else of the failed init
-         container; 128+n where signal n ended it
-A container may exit with these, too: --exit-code-file says whose it is.
+  125    barepod itself had trouble, or the pod runs already
+  other  the code of the first main container in the manifest that failed, else
+         of the failed init container; 128+n: signal n ended it
+A container may exit with these codes too: --exit-code-file says whose it is.
 
 Examples:
   barepod run pod.yaml
@@ -41,7 +41,7 @@ Examples:
 pub const GET_EXAMPLES: &str = "\
 Examples:
   barepod get                     all pods
-  barepod get -o wide             with what they request and may use
+  barepod get -o wide             also requests and limits
   barepod get web -o yaml         the v1 Pod with its status
   barepod get web -n ops          pod ops/web
   barepod get -o json | jq -r '.items[].metadata.name'";

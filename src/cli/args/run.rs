@@ -15,72 +15,71 @@ pub struct RunArgs {
     /// The manifest, YAML or JSON; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Name of the pod, instead of metadata.name
+    /// The pod's name, instead of metadata.name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Namespace of the pod, where the manifest says none
+    /// The pod's namespace, if the manifest names none
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// A file of ConfigMaps and Secrets that the pod refers to, YAML or JSON; may be given several times. They may also
-    /// be further documents of the manifest
+    /// A file of ConfigMaps and Secrets for the pod, YAML or JSON; may be given several times. They may also be further
+    /// documents of the manifest
     #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
-    /// The folder that a persistentVolumeClaim names; may be given several times
+    /// The folder for a persistentVolumeClaim of the pod; may be given several times
     #[arg(long, value_name = "CLAIM=PATH", value_parser = claim)]
     pub volume: Vec<(String, PathBuf)>,
-    /// No lifecycle lines, only what containers print, what goes wrong, and why the pod failed
+    /// Print no lifecycle lines: only what containers print, what goes wrong, and why the pod failed
     #[arg(short, long)]
     pub quiet: bool,
-    /// Says of each field that means nothing on one box why, instead of one line for all
+    /// Say for each field without effect on one box why, instead of one line for all
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// What containers print without their names before it
+    /// Print what containers print without their names in front
     #[arg(long)]
     pub no_prefix: bool,
-    /// Only what this container prints, as it is: its standard output on ours, its standard error on ours
+    /// Print only what this container prints, unchanged, on the same streams
     #[arg(long, value_name = "CONTAINER")]
     pub attach: Option<String>,
     /// End the pod as soon as it can't succeed: a main container has failed and isn't restarted, or the sandbox, an image or a
-    /// container can't be made, which otherwise is tried again and again
+    /// container can't be made. Without this barepod keeps trying, as a kubelet does
     #[arg(long)]
     pub fail_fast: bool,
-    /// Delete the pod gracefully when its main containers have not ended in this time (30s, 5m); exit code 124
+    /// Delete the pod gracefully if its main containers have not ended in this time (30s, 5m); exit code 124
     #[arg(long, value_name = "DURATION", value_parser = delay)]
     pub timeout: Option<Duration>,
-    /// Write who ended the run, and with which exit code, into this file as JSON (docs/exit-codes.md)
+    /// Write the exit code, and whose it is, into this file as JSON (docs/exit-codes.md)
     #[arg(long, value_name = "FILE")]
     pub exit_code_file: Option<PathBuf>,
-    /// What barepod says about its own work on standard error
+    /// How much barepod says about its own work on standard error
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log_level: LogLevel,
-    /// How an ordinary user's pod gets to the network; by default by pasta where that is installed and works, else not at
-    /// all. Not for pods with hostNetwork; those of root have their loopback
+    /// The network of an ordinary user's pod; by default pasta if it is installed and works, else none. Not for pods with
+    /// hostNetwork. Root's pods have a loopback
     #[arg(long, value_name = "HOW")]
     pub network: Option<Network>,
     /// Restart back-off
     #[command(flatten)]
     pub backoff: BackoffArgs,
-    /// static: containers of Guaranteed pods that request whole cpus get these for themselves, as by the kubelet's policy
-    /// of that name; all other pods are kept off them
+    /// static: containers of Guaranteed pods that request whole CPUs get these CPUs for themselves, as with the kubelet's
+    /// policy; other pods run on the rest
     #[arg(long, value_name = "POLICY", default_value = "none")]
     pub cpu_manager: CpuManager,
-    /// Cpus that no container gets for itself (0-1,4); by default the first one. Needs --cpu-manager static
+    /// CPUs that no container gets for itself (0-1,4); by default the first one. Needs --cpu-manager static
     #[arg(long, value_name = "LIST", value_parser = reserved)]
     pub reserved_cpus: Option<CpuSet>,
-    /// How often it is measured whether a pod that has limits of ephemeral-storage or of an emptyDir on disk exceeds them;
-    /// such a pod is evicted
+    /// How often to measure the disk use of a pod that has limits of ephemeral-storage or of an emptyDir. A pod above a limit
+    /// is evicted
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = interval)]
     pub eviction_interval: Duration,
-    /// Slow containers down (memory.high) before they reach their memory limit, so far between request and limit: 0.9.
-    /// The kubelet's memoryThrottlingFactor; needs cgroup v2
+    /// Slow containers down (memory.high) before they reach their memory limit: 0.9 is nine tenths of the way from request
+    /// to limit. The kubelet's memoryThrottlingFactor; needs cgroup v2
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub memory_throttling_factor: Option<f64>,
-    /// tiered-reservation: memory that is requested is not reclaimed, in Guaranteed pods never (memory.min), in Burstable
-    /// ones as long as there is other (memory.low). The kubelet's memoryReservationPolicy; needs cgroup v2
+    /// tiered-reservation: the kernel doesn't reclaim requested memory, in Guaranteed pods never (memory.min), in Burstable
+    /// ones as long as it finds other memory (memory.low). The kubelet's memoryReservationPolicy; needs cgroup v2
     #[arg(long, value_name = "POLICY", default_value = "none")]
     pub memory_reservation_policy: MemoryReservationPolicy,
-    /// Who may swap: nobody; containers of Burstable pods, the share of the box's swap that they request of its memory; or
-    /// everybody. The kubelet's memorySwap.swapBehavior, and what it had before
+    /// Which containers may swap. The kubelet's memorySwap.swapBehavior, and UnlimitedSwap of older kubelets
     #[arg(long, value_name = "BEHAVIOR", default_value = "NoSwap")]
     pub memory_swap: SwapBehavior,
     /// What a kubelet's operator would say about security
@@ -91,9 +90,9 @@ pub struct RunArgs {
 /// `--network`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Network {
-    /// By pasta (package passt): what the pod sends goes out as if the user had sent it; nothing comes in
+    /// pasta (package passt): what the pod sends goes out as if the user had sent it; nothing comes in
     Pasta,
-    /// It has its loopback and nothing else
+    /// A loopback and nothing else
     None,
 }
 
@@ -112,9 +111,10 @@ pub enum CpuManager {
 pub enum SwapBehavior {
     /// No container
     NoSwap,
-    /// Those of Burstable pods that request less memory than their limit, by what they request
+    /// Containers of Burstable pods that request less memory than their limit: the same share of the swap as they request
+    /// of the memory
     LimitedSwap,
-    /// All, as much as there is
+    /// Every container, all of the swap
     UnlimitedSwap,
 }
 
@@ -135,18 +135,18 @@ fn factor(text: &str) -> Result<f64, String> {
 /// What a kubelet's operator would say about security.
 #[derive(Clone, Debug, Args)]
 pub struct SecurityArgs {
-    /// Containers that don't say a seccomp profile get containerd's default one; false: none, as stock kubelets have it
+    /// Give containers without a seccomp profile containerd's default one; false: none, as kubelets do by default
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub seccomp_default: bool,
-    /// What a localhostProfile is relative to; by default seccomp below --root, where that is given, else
+    /// The folder of localhostProfile files; by default seccomp below --root if that is given, else
     /// /var/lib/barepod/seccomp
     #[arg(long, value_name = "DIR")]
     pub seccomp_profile_root: Option<PathBuf>,
-    /// Sysctls beyond the safe ones that pods may set, separated by commas; a * at the end stands for any end
-    /// (kernel.msg*, net.core.somaxconn)
+    /// Unsafe sysctls that pods may set, separated by commas; a * at the end matches anything (kernel.msg*,
+    /// net.core.somaxconn)
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = crate::plan::sysctl_pattern)]
     pub allowed_unsafe_sysctls: Vec<String>,
-    /// Host ids that pods with hostUsers: false get, 65536 each
+    /// Range of host ids for pods with hostUsers: false; each pod gets 65536
     #[arg(long, value_name = "FIRST:LENGTH", value_parser = id_pool, default_value = "65536:7208960")]
     pub userns_range: Pool,
 }
@@ -185,7 +185,7 @@ pub struct BackoffArgs {
 pub enum LogLevel {
     /// What goes wrong
     Warn,
-    /// Each fact that the pod's lifecycle is told, and each action it asks for
+    /// Also each event that the lifecycle engine gets, and each action it asks for
     Debug,
 }
 

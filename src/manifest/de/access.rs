@@ -3,7 +3,7 @@
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess};
 
 use super::super::tree::{Entry, Mapping, Node};
-use super::{Reader, Stop, Told, Walk};
+use super::{Reader, Reported, Stop, Walk};
 
 /// The items of a list.
 pub(super) struct Items<'a, 'w> {
@@ -41,14 +41,14 @@ pub(super) struct Entries<'a, 'w> {
     /// The struct's name and fields; a map has none and takes every key.
     fields: Option<(&'static str, &'static [&'static str])>,
     /// What was told about the current field.
-    told: Told,
+    told: Reported,
     walk: &'w mut Walk,
 }
 
 impl<'a, 'w> Entries<'a, 'w> {
     /// Every key is taken.
     pub fn of_map(mapping: &'a Mapping, walk: &'w mut Walk) -> Entries<'a, 'w> {
-        Entries { entries: mapping.entries.iter(), current: None, fields: None, told: Told::Nothing, walk }
+        Entries { entries: mapping.entries.iter(), current: None, fields: None, told: Reported::Nothing, walk }
     }
 
     /// Only the struct's fields are taken, and their fates told.
@@ -62,7 +62,7 @@ impl<'a, 'w> Entries<'a, 'w> {
             entries: mapping.entries.iter(),
             current: None,
             fields: Some((name, fields)),
-            told: Told::Nothing,
+            told: Reported::Nothing,
             walk,
         }
     }
@@ -73,7 +73,7 @@ impl MapAccess<'static> for Entries<'_, '_> {
 
     fn next_key_seed<K: DeserializeSeed<'static>>(&mut self, seed: K) -> Result<Option<K::Value>, Stop> {
         for entry in self.entries.by_ref() {
-            self.told = Told::Nothing;
+            self.told = Reported::Nothing;
             if let Some((name, fields)) = self.fields {
                 if !fields.contains(&entry.key.as_str()) {
                     self.walk.unknown(&entry.key, fields);
@@ -84,7 +84,7 @@ impl MapAccess<'static> for Entries<'_, '_> {
                     continue;
                 }
                 self.told = self.walk.tell_fate(name, entry);
-                if self.told == Told::Skip {
+                if self.told == Reported::Skip {
                     continue;
                 }
             }
@@ -96,7 +96,7 @@ impl MapAccess<'static> for Entries<'_, '_> {
 
     fn next_value_seed<V: DeserializeSeed<'static>>(&mut self, seed: V) -> Result<V::Value, Stop> {
         let entry = self.current.take().ok_or_else(|| Stop("a value was asked for before its key".to_owned()))?;
-        let step = usize::from(self.told == Told::Fate);
+        let step = usize::from(self.told == Reported::Fate);
         match self.fields {
             Some(_) => self.walk.path.push_field(&entry.key),
             None => self.walk.path.push_key(&entry.key),

@@ -41,12 +41,12 @@ pub(super) struct Item {
     pub(super) missing: Missing,
     /// The mount namespace that it shares later mounts with.
     pub(super) shared: Option<PathBuf>,
-    pub(super) holds: Holds,
+    pub(super) content: Content,
 }
 
 /// What a volume holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum Content {
     /// Files that are made of ConfigMaps and the like.
     Config,
     /// Anything else.

@@ -26,12 +26,12 @@ pub(crate) struct Environment {
 struct Variable {
     name: String,
     value: String,
-    from: From,
+    set_by: SetBy,
 }
 
 /// Who has set a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
+enum SetBy {
     /// The image, or we.
     Elsewhere,
     /// Only those are seen by `$(NAME)`.
@@ -39,17 +39,17 @@ enum From {
 }
 
 impl Environment {
-    fn set(&mut self, name: &str, value: String, from: From) {
+    fn set(&mut self, name: &str, value: String, set_by: SetBy) {
         self.size += value.len();
         match self.places.get(name) {
             Some(&at) => {
                 self.size -= self.all[at].value.len();
-                self.all[at] = Variable { name: name.to_owned(), value, from };
+                self.all[at] = Variable { name: name.to_owned(), value, set_by };
             }
             None => {
                 self.size += name.len() + expansion::EACH;
                 self.places.insert(name.to_owned(), self.all.len());
-                self.all.push(Variable { name: name.to_owned(), value, from });
+                self.all.push(Variable { name: name.to_owned(), value, set_by });
             }
         }
     }
@@ -61,7 +61,7 @@ impl Environment {
     /// What the manifest sets it to.
     pub(crate) fn own(&self, name: &str) -> Option<String> {
         let variable = &self.all[*self.places.get(name)?];
-        (variable.from == From::Manifest).then(|| variable.value.clone())
+        (variable.set_by == SetBy::Manifest).then(|| variable.value.clone())
     }
 
     /// `NAME=value`, as the OCI has it.
@@ -79,10 +79,10 @@ impl Environment {
 /// and would ask getpwuid for the other.
 pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, ConfigError> {
     let mut env = Environment::default();
-    env.set("HOSTNAME", inputs.sandbox_plan.hostname.clone(), From::Elsewhere);
+    env.set("HOSTNAME", inputs.sandbox_plan.hostname.clone(), SetBy::Elsewhere);
     for entry in inputs.image.base.process().iter().flat_map(|process| process.env().iter().flatten()) {
         match entry.split_once('=') {
-            Some((name, value)) if !name.is_empty() => env.set(name, value.to_owned(), From::Elsewhere),
+            Some((name, value)) if !name.is_empty() => env.set(name, value.to_owned(), SetBy::Elsewhere),
             _ => {
                 let advice = "an entry is NAME=value; mend the bundle's config.json";
                 return Err(inputs
@@ -95,14 +95,14 @@ pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, Co
     }
     for (at, var) in inputs.container.manifest.env.iter().flatten().enumerate() {
         let Some(value) = value(inputs, at, var, &env)? else { continue };
-        env.set(&var.name, value, From::Manifest);
+        env.set(&var.name, value, SetBy::Manifest);
         fits(inputs, &env)?;
     }
     if !env.has("PATH") {
-        env.set("PATH", PATH.to_owned(), From::Elsewhere);
+        env.set("PATH", PATH.to_owned(), SetBy::Elsewhere);
     }
     if !env.has("HOME") {
-        env.set("HOME", home.to_owned(), From::Elsewhere);
+        env.set("HOME", home.to_owned(), SetBy::Elsewhere);
     }
     fits(inputs, &env)?;
     match env.all.iter().find(|one| one.name.contains('\0') || one.value.contains('\0')) {
@@ -122,7 +122,7 @@ pub(crate) fn plain_values(inputs: &Inputs) -> Result<Environment, ConfigError> 
     let mut env = Environment::default();
     for (at, var) in inputs.container.manifest.env.iter().flatten().enumerate() {
         if var.value_from.is_none() {
-            env.set(&var.name, plain(inputs, at, var, &env)?, From::Manifest);
+            env.set(&var.name, plain(inputs, at, var, &env)?, SetBy::Manifest);
             fits(inputs, &env)?;
         }
     }
@@ -197,7 +197,7 @@ fn all_keys(inputs: &Inputs, at: usize, from: &v1::EnvFromSource, env: &mut Envi
     for (key, content) in &found.data {
         let value = text(content, key).map_err(failed)?;
         let name = format!("{}{key}", from.prefix.as_deref().unwrap_or_default());
-        env.set(&name, value, From::Manifest);
+        env.set(&name, value, SetBy::Manifest);
     }
     Ok(())
 }
@@ -231,7 +231,7 @@ mod tests {
         let mut env = Environment::default();
         for round in ["first", "second"] {
             for number in 0..200_000 {
-                env.set(&format!("VARIABLE_{number}"), round.to_owned(), From::Manifest);
+                env.set(&format!("VARIABLE_{number}"), round.to_owned(), SetBy::Manifest);
             }
         }
         let list = env.list();

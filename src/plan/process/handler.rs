@@ -155,7 +155,7 @@ pub enum HandlerError {
 /// Where the kubelet, too, could only find out when it comes to it.
 pub fn handler(container: &PodContainer<'_>, purpose: Purpose, pod_ip: &str) -> Option<Result<Handler, HandlerError>> {
     let container = container.manifest;
-    let of = Of { container, pod_ip };
+    let of = HandlersOf { container, pod_ip };
     match purpose {
         Purpose::Probe(probe) => {
             let probe = match probe {
@@ -176,12 +176,12 @@ pub fn handler(container: &PodContainer<'_>, purpose: Purpose, pod_ip: &str) -> 
     }
 }
 
-struct Of<'a> {
+struct HandlersOf<'a> {
     container: &'a v1::Container,
     pod_ip: &'a str,
 }
 
-impl Of<'_> {
+impl HandlersOf<'_> {
     fn probe(&self, probe: &v1::Probe) -> Result<Handler, HandlerError> {
         if let Some(exec) = &probe.exec {
             // R6.10: only literal values are seen by a probe's command.

@@ -32,13 +32,13 @@ pub struct Resize {
     pub summary: String,
     /// Whether cpu is among it.
     changes_cpu: bool,
-    /// The memory limits that become less.
-    pub(super) less: Less,
+    /// The memory limits that are lowered.
+    pub(super) lowered: Lowered,
 }
 
-/// Memory limits that become less, with the new ones in bytes.
+/// Memory limits that are lowered, with the new ones in bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Less {
+pub(super) struct Lowered {
     pub(super) pod: Option<i64>,
     pub(super) container: Option<i64>,
 }
@@ -92,7 +92,7 @@ pub fn resize(
     check_capacity(old_spec, spec, node)?;
     let pod_limits = (memory_qos.pod_limits(old_spec), memory_qos.pod_limits(spec));
     let limits = memory_qos.container_limits(spec, &container, Bytes(node.memory));
-    let less = |old: Option<i64>, new: Option<i64>| new.filter(|new| old.is_none_or(|old| *new < old));
+    let lowered = |old: Option<i64>, new: Option<i64>| new.filter(|new| old.is_none_or(|old| *new < old));
     Ok(Some(Resize {
         index,
         name: container.name.clone(),
@@ -102,9 +102,9 @@ pub fn resize(
         pod: pod_limits,
         container: limits,
         summary: summary(&container),
-        less: Less {
-            pod: less(pod_limits.0.memory, pod_limits.1.memory),
-            container: less(container_limits(old).memory, limits.memory),
+        lowered: Lowered {
+            pod: lowered(pod_limits.0.memory, pod_limits.1.memory),
+            container: lowered(container_limits(old).memory, limits.memory),
         },
         manifest,
     }))

@@ -39,8 +39,8 @@ pub fn check_usage(resize: &Resize, way: ResizeWay, usage: MemoryUsage) -> Resul
     }
     let container = format!("container {:?}", resize.name);
     let pairs = [
-        ("pod".to_owned(), resize.less.pod, usage.pod),
-        (container, resize.less.container, usage.container.filter(|_| way == ResizeWay::InPlace)),
+        ("pod".to_owned(), resize.lowered.pod, usage.pod),
+        (container, resize.lowered.container, usage.container.filter(|_| way == ResizeWay::InPlace)),
     ];
     for (whose, limit, usage) in pairs {
         if let (Some(limit), Some(Bytes(usage))) = (limit.and_then(|limit| u64::try_from(limit).ok()), usage)

@@ -13,7 +13,7 @@ use super::{A_COMMAND_WAITS, Error, OnWait, acquire, remove_folder, remove_tree}
 
 /// What is known of a pod without its ledger. Holds the pod's lock where there is a folder that can have one.
 #[derive(Debug)]
-pub struct Wreck {
+pub struct UnreadablePod {
     dir: PathBuf,
     namespace: String,
     name: String,
@@ -25,7 +25,7 @@ pub struct Wreck {
     _lock: Option<PodLock>,
 }
 
-impl Wreck {
+impl UnreadablePod {
     /// Takes over what is left.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Wreck {
             true => Some(acquire(&dir, namespace, name, A_COMMAND_WAITS, on_wait)?),
             false => None,
         };
-        let mut wreck = Self {
+        let mut unreadable = Self {
             dir,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -48,13 +48,13 @@ impl Wreck {
         };
         for (folder, record) in claim::records(&layout.data) {
             if claim::is_of(&record, layout, namespace, name) && folder == record.data_dir {
-                wreck.add(layout, &record);
+                unreadable.add(layout, &record);
             }
         }
         if layout.has_data_alone() {
-            wreck.add_unmarked(layout);
+            unreadable.add_unmarked(layout);
         }
-        Ok(wreck)
+        Ok(unreadable)
     }
 
     fn add(&mut self, layout: &Layout, record: &Ledger) {
