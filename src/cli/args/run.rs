@@ -37,7 +37,7 @@ pub struct RunArgs {
     /// Print what containers print without their names in front
     #[arg(long)]
     pub no_prefix: bool,
-    /// Print only what this container prints, unchanged, on the same streams
+    /// Print only this container's output, unchanged and on the same streams, and no other container's
     #[arg(long, value_name = "CONTAINER")]
     pub attach: Option<String>,
     /// End the pod as soon as it can't succeed: a main container has failed and isn't restarted, or the sandbox, an image or a

@@ -3,8 +3,9 @@
 use super::Fate::{Honoured, Partly};
 use super::{Fate, Table, refused};
 
-const APPARMOR: Fate =
-    Partly("of profiles that are loaded; RuntimeDefault is cri-containerd.apparmor.d; without a word none is put on");
+const APPARMOR: Fate = Partly(
+    "of profiles that are loaded; RuntimeDefault is cri-containerd.apparmor.d; if the manifest names none, none is used",
+);
 const SELINUX: Fate = Partly(
     "where the kernel has SELinux and a policy that says how containers are labelled; a box without SELinux puts none on, with a warning",
 );

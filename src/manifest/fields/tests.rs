@@ -56,14 +56,14 @@ fn every_row_is_a_field_and_every_table_is_whole() {
 /// docs/fields.md.
 fn page() -> String {
     let mut page = String::from(
-        "# The fate of every field of the Pod API\n\n\
+        "# What becomes of every field of the Pod API\n\n\
          Made from the tables in `src/manifest/fields/` (k8s-openapi's v1, Kubernetes 1.37): change them, then run\n\
          `BAREPOD_WRITE_DOCS=1 cargo test --lib manifest::fields`. A test walks the whole type and fails for a field\n\
          that isn't here.\n\n\
-         - **honoured**: does what Kubernetes says it does, by the rules in the project's lifecycle document.\n\
-         - **in part**: honoured but for the values named.\n\
-         - **refused**: an error, because the pod would silently behave otherwise than it says.\n\
-         - **warning**: accepted with a warning, because it has no meaning on one box.\n\n\
+         - **honoured**: does what Kubernetes says it does, by the rules in `docs/lifecycle.md`.\n\
+         - **in part**: honoured, except for the values named.\n\
+         - **refused**: an error, because the pod would silently behave differently from what its manifest says.\n\
+         - **warning**: accepted without effect, because it has no meaning on one box. One line at the start names all such fields.\n\n\
          A refused field whose value asks for nothing (`false`, an empty list or text) is accepted. Fields of a type that\n\
          is in no table share the fate of the field that holds it. A field that isn't of the Pod API is an error.\n",
     );
