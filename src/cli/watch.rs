@@ -299,9 +299,8 @@ impl Audience for Watch {
         self.err.flush();
     }
 
-    /// A container that is told to stop may say so before it ends: it must not wait for a reader until it is killed.
     fn has_room(&self) -> bool {
-        self.out.has_room() && self.err.has_room() || self.rows.iter().any(|row| row.stopping.is_some())
+        self.out.has_room() && self.err.has_room()
     }
 
     fn waits_for(&self) -> Vec<BorrowedFd<'_>> {

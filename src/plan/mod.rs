@@ -60,6 +60,7 @@ pub use pod::plan::PodPlan;
 pub use pod::{PodOptions, outdated_volumes, pod};
 pub use process::env_file::env_files;
 pub use process::handler::{Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Purpose, Wanted, handler};
+pub use process::outcome::{Outcome, answer};
 pub use process::url::{Scheme, Url};
 pub use resources::cgroup::{CgroupLimits, CgroupPlan, HugePageLimit, MemoryProtection};
 pub use resources::unenforced::unenforced;

@@ -146,6 +146,7 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
             .create
             .as_ref()
             .map_or(default.create_fails, |create| (create.fails, create_failure(&create.reason))),
+        image_unusable: 0,
         image_hangs: text.image.as_ref().is_some_and(|image| image.hangs),
         create_hangs: text.create.as_ref().is_some_and(|create| create.hangs),
         dies_unstarted: None,
@@ -193,7 +194,7 @@ fn on_stop(text: &OnStopText) -> StopScript {
 }
 
 fn hook(text: &HookText) -> HookScript {
-    HookScript { takes: (!text.hangs).then(|| time_or_none(&text.takes)), fails: text.fails }
+    HookScript { takes: (!text.hangs).then(|| time_or_none(&text.takes)), fails: text.fails, errs: false }
 }
 
 /// R6.5: one that overruns its timeout fails then.

@@ -159,7 +159,7 @@ impl Recorder {
                     self.add(at, EntryKind::Pod, None, "Ended", format!("exit code {exit_code}"));
                     self.last().exit_code = Some((*exit_code).into());
                 }
-                Action::CreateSandbox | Action::RemoveSandbox | Action::Record(_) => {}
+                Action::CreateSandbox | Action::RemoveSandbox | Action::WriteLimits(_) | Action::Record(_) => {}
             }
         }
     }

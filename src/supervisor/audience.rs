@@ -46,7 +46,8 @@ pub trait Audience {
     fn warn(&mut self, message: &str);
     /// Passes on what is held back, as far as the receiving side takes it now.
     fn flush(&mut self);
-    /// Whether more lines should come: where not, containers' output waits in their pipes.
+    /// Whether there is room for more lines. Where there isn't, containers' output waits in their pipes, unless the engine says
+    /// that it may not.
     fn has_room(&self) -> bool;
     /// The descriptors that `flush` waits for to become writable; empty where nothing is held back.
     fn waits_for(&self) -> Vec<BorrowedFd<'_>>;

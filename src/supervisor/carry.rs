@@ -24,6 +24,7 @@ impl Supervisor<'_> {
         match action {
             Action::CreateSandbox => self.create_sandbox(),
             Action::RemoveSandbox => self.remove_sandbox(),
+            Action::WriteLimits(of) => self.write_limits(of),
             Action::Record(record) => {
                 self.audience.record(&record);
                 self.records.push(record);
@@ -76,7 +77,7 @@ impl Supervisor<'_> {
             Ok(made) => {
                 let slot = self.slot(container);
                 slot.attempt = attempt;
-                slot.stage = Stage::Creating(Box::new(Creating { creation, made, outdated: false }));
+                slot.stage = Stage::Creating(Box::new(Creating { creation, made }));
             }
             Err(why) => self.abandon(container, attempt, creation.abort(), why),
         }
@@ -90,7 +91,6 @@ impl Supervisor<'_> {
         creation: &mut Creation,
     ) -> Result<Made, (CreateFailure, String)> {
         let fail = |cause: String| (CreateFailure::Create, cause);
-        self.shrink_pod(container);
         let mut plan = self.plan_container(container, attempt, dirs)?;
         let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
         creation
@@ -136,7 +136,7 @@ impl Supervisor<'_> {
         let Image::Known(found) = std::mem::take(&mut self.slot(container).image) else {
             return Err(fail("its image was not looked for".to_owned()));
         };
-        let Found { facts: image, profile, .. } = (*found).map_err(|refusal| fail(refusal.message))?;
+        let Found { facts: image, profile, .. } = *found;
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.data);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
 use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
+use super::handlers::exit_of;
 use super::output::{Listener, Output};
 use super::slot::{Creating, Made, Present, Stage, Start};
 use super::sources::Token;
@@ -12,7 +13,7 @@ use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::{Answer, Asked, Request};
 use crate::log::ContainerLog;
 use crate::plan;
-use crate::runtime::container::{Container, ExitStatus, Progress, reap_ended};
+use crate::runtime::container::{Container, Progress, reap_ended};
 
 /// How long nobody is let in who can't be let in now.
 const DEAF: Duration = Duration::from_millis(250);
@@ -99,18 +100,15 @@ impl Supervisor<'_> {
                 return;
             }
         };
-        let Creating { creation, made, outdated } = *creating;
+        let Creating { creation, made } = *creating;
         let event = match creation.advance() {
             (Some(creation), _) => {
-                slot.stage = Stage::Creating(Box::new(Creating { creation, made, outdated }));
+                slot.stage = Stage::Creating(Box::new(Creating { creation, made }));
                 return;
             }
             (None, Progress::Created(present)) => {
                 let container_id = format!("barepod://{}", present.id());
                 self.admit_container(container, attempt, *present, made);
-                if outdated {
-                    self.catch_up(container);
-                }
                 ContainerEvent::Created { container_id }
             }
             (None, Progress::Failed(error, removal)) => {
@@ -191,11 +189,7 @@ impl Supervisor<'_> {
         let Some(status) = present.exit() else { return };
         self.sources.remove(present.pidfd());
         let oom_killed = if present.oom_killed() { OomKilled::Yes } else { OomKilled::No };
-        let exit = match status {
-            ExitStatus::Code(code) => Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-            ExitStatus::Signal(signal) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
-            ExitStatus::Unknown => Exit::Unknown,
-        };
+        let exit = exit_of(status);
         *ran = start.asked_at().map(|asked| now().monotonic.since(asked));
         self.with_output(container, Output::drain);
         let message = self.termination_message(container, exit);

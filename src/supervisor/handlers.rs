@@ -1,23 +1,20 @@
-//! Probes and hooks under way: begun when the engine asks, watched with everything else, answered exactly once.
-//!
-//! What counts as success is written here and nowhere else; what a result means for the pod is the engine's.
+//! Probes and hooks under way: begun when the engine asks, watched with everything else, answered exactly once. What is seen of
+//! them is put into words by `plan`; what it means for the pod, and whether it is tried again, is the engine's.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use barepod_engine::event::{ContainerEvent, HookResult, ProbeResult};
+use barepod_engine::event::Exit;
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::clock::Alarm;
 use super::slot::Made;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, Call, Handler, Names, Purpose};
-use crate::runtime::container::reap_ended;
-use crate::runtime::exec::{Exec, ExecError, ExecRequest, ExitStatus, Progress, Stdio};
-use crate::runtime::handler::{Outcome, Request};
+use crate::plan::{self, Call, Handler, Names, Outcome, Purpose};
+use crate::runtime::container::{ExitStatus, reap_ended};
+use crate::runtime::exec::{Exec, ExecError, ExecRequest, Progress, Stdio};
+use crate::runtime::handler::{self, Request};
 
-/// R6.5: how often what can't be carried out is tried.
-const TRIES: u8 = 3;
 /// Bytes of a program's output that are shown (R6.11).
 const OUTPUT: usize = 1024;
 
@@ -29,15 +26,12 @@ pub struct Running {
     attempt: Attempt,
     handler: Handler,
     work: Work,
-    tries: u8,
     limit: Option<Limit>,
 }
 
 enum Work {
     Exec(Box<Exec>),
     Request(Request),
-    /// Its container ends: the answer waits until that is known, so that a probe isn't blamed for it.
-    Held,
 }
 
 /// A probe's `timeoutSeconds`.
@@ -47,15 +41,13 @@ struct Limit {
     passed: bool,
 }
 
-/// How a try went.
-enum Try {
-    Good,
-    Odd(String),
-    Bad(String),
-    /// It could not be carried out.
-    Impossible(String),
-    /// The container isn't there any more.
-    Gone,
+/// How a program ended, as the engine has it.
+pub(super) fn exit_of(status: ExitStatus) -> Exit {
+    match status {
+        ExitStatus::Code(code) => Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+        ExitStatus::Signal(signal) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
+        ExitStatus::Unknown => Exit::Unknown,
+    }
 }
 
 impl Supervisor<'_> {
@@ -65,39 +57,16 @@ impl Supervisor<'_> {
         let handler = match plan::handler(&plan::pod_container(&self.pod.manifest, container), purpose, pod_ip) {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
-                return self.answer_handler(container, attempt, purpose, Try::Impossible(error.to_string()));
+                return self.answer(container, attempt, plan::answer(purpose, Outcome::Error(error.to_string())));
             }
-            None => return self.answer_handler(container, attempt, purpose, Try::Good),
+            None => return self.answer(container, attempt, plan::answer(purpose, Outcome::Success)),
         };
-        self.try_handler(container, attempt, purpose, handler, 1);
-    }
-
-    /// Begins a try; where that fails, the next.
-    fn try_handler(
-        &mut self,
-        container: ContainerIndex,
-        attempt: Attempt,
-        purpose: Purpose,
-        handler: Handler,
-        first: u8,
-    ) {
-        let mut why = String::new();
-        for tries in first..=TRIES {
-            match self.begin_work(container, purpose, &handler) {
-                Ok((work, limit)) => {
-                    self.handlers.insert((container, purpose), Running { attempt, handler, work, tries, limit });
-                    return;
-                }
-                Err(Try::Impossible(cause)) => why = cause,
-                Err(_) => {
-                    let running = Running { attempt, handler, work: Work::Held, tries, limit: None };
-                    self.handlers.insert((container, purpose), running);
-                    return;
-                }
+        match self.begin_work(container, purpose, &handler) {
+            Ok((work, limit)) => {
+                self.handlers.insert((container, purpose), Running { attempt, handler, work, limit });
             }
+            Err(outcome) => self.answer(container, attempt, handler.answer(purpose, outcome)),
         }
-        let how = named(purpose, &handler, Try::Impossible(why));
-        self.answer_handler(container, attempt, purpose, how);
     }
 
     fn begin_work(
@@ -105,8 +74,8 @@ impl Supervisor<'_> {
         container: ContainerIndex,
         purpose: Purpose,
         handler: &Handler,
-    ) -> Result<(Work, Option<Limit>), Try> {
-        let fail = |cause: &dyn std::fmt::Display| Try::Impossible(cause.to_string());
+    ) -> Result<(Work, Option<Limit>), Outcome> {
+        let fail = |cause: &dyn std::fmt::Display| Outcome::Error(cause.to_string());
         let limit = self.limit(container, purpose).map_err(|errno| fail(&errno))?;
         let token = Token::Handler(container, purpose);
         let work = match handler {
@@ -137,10 +106,10 @@ impl Supervisor<'_> {
         }
     }
 
-    fn begin_exec(&self, container: ContainerIndex, command: &[String]) -> Result<Exec, Try> {
-        let present = self.slots[usize::from(container.0)].present().ok_or(Try::Gone)?;
+    fn begin_exec(&self, container: ContainerIndex, command: &[String]) -> Result<Exec, Outcome> {
+        let present = self.slots[usize::from(container.0)].present().ok_or(Outcome::ContainerEnds)?;
         let Made { process, filter, .. } = &present.made;
-        let mut process = process.clone().ok_or(Try::Gone)?;
+        let mut process = process.clone().ok_or(Outcome::ContainerEnds)?;
         process.set_args(Some(command.to_vec()));
         let request = ExecRequest {
             pid: present.container.pid(),
@@ -150,8 +119,8 @@ impl Supervisor<'_> {
             stdio: Stdio::Capture { limit: OUTPUT },
         };
         Exec::begin(request).map_err(|error| match error {
-            ExecError::NotRunning => Try::Gone,
-            other => Try::Impossible(other.to_string()),
+            ExecError::NotRunning => Outcome::ContainerEnds,
+            other => Outcome::Error(other.to_string()),
         })
     }
 
@@ -169,48 +138,32 @@ impl Supervisor<'_> {
     /// Its descriptor is readable.
     pub(super) fn handler_moved(&mut self, container: ContainerIndex, purpose: Purpose) {
         let Some(running) = self.handlers.get_mut(&(container, purpose)) else { return };
-        let how = match &mut running.work {
-            Work::Held => return,
+        let outcome = match &mut running.work {
             Work::Exec(exec) => match exec.advance() {
                 Progress::Pending => return,
-                Progress::Ended(end) => judge(end, &running.handler, exec.output()),
+                Progress::Ended(Ok(status)) => running.handler.program_ended(exit_of(status), exec.output()),
+                Progress::Ended(Err(ExecError::NotRunning)) => Outcome::ContainerEnds,
+                Progress::Ended(Err(error)) => Outcome::Error(error.to_string()),
             },
             Work::Request(request) => match request.outcome() {
                 None => return,
-                Some(Outcome::Success) => Try::Good,
-                Some(Outcome::Warning(text)) => Try::Odd(text),
-                Some(Outcome::Failure(text)) => Try::Bad(text),
-                Some(Outcome::Error(text)) => Try::Impossible(text),
+                Some(handler::Outcome::Success) => Outcome::Success,
+                Some(handler::Outcome::Warning(text)) => Outcome::Warning(text),
+                Some(handler::Outcome::Failure(text)) => Outcome::Failure(text),
+                Some(handler::Outcome::Error(text)) => Outcome::Error(text),
             },
         };
         reap_ended();
-        let how = match &running.limit {
-            Some(limit) if limit.passed => Try::Bad(running.handler.timed_out(limit.seconds)),
-            _ => how,
+        let Some(Running { attempt, handler, limit, .. }) = self.handlers.remove(&(container, purpose)) else { return };
+        let outcome = match limit {
+            Some(limit) if limit.passed => handler.late(limit.seconds),
+            Some(_) | None => outcome,
         };
-        // A container's end takes the programs in it along, a moment before it can be seen itself.
-        let ends = matches!(how, Try::Gone)
-            || matches!(how, Try::Bad(_)) && matches!(running.work, Work::Exec(_)) && self.is_ending(container);
-        let Some(mut running) = self.handlers.remove(&(container, purpose)) else { return };
-        match how {
-            _ if ends => {
-                running.work = Work::Held;
-                running.limit = None;
-                self.handlers.insert((container, purpose), running);
-            }
-            Try::Impossible(_) if running.tries < TRIES => {
-                let Running { attempt, handler, tries, .. } = running;
-                self.try_handler(container, attempt, purpose, handler, tries + 1);
-            }
-            how => {
-                let how = named(purpose, &running.handler, how);
-                self.answer_handler(container, running.attempt, purpose, how);
-            }
-        }
-    }
-
-    fn is_ending(&self, container: ContainerIndex) -> bool {
-        self.slots[usize::from(container.0)].present().is_none_or(|present| present.container.is_ending())
+        let outcome = handler.blamed(outcome, || {
+            let present = self.slots[usize::from(container.0)].present();
+            present.is_none_or(|present| present.container.is_ending())
+        });
+        self.answer(container, attempt, handler.answer(purpose, outcome));
     }
 
     /// Its time is up.
@@ -219,7 +172,7 @@ impl Supervisor<'_> {
         let Some(limit) = &mut running.limit else { return };
         limit.alarm.acknowledge();
         limit.passed = true;
-        let late = running.handler.timed_out(limit.seconds);
+        let late = running.handler.late(limit.seconds);
         match &mut running.work {
             // Its end is the answer: nothing of it is left then (R6.10).
             Work::Exec(exec) => {
@@ -228,11 +181,10 @@ impl Supervisor<'_> {
                 }
             }
             Work::Request(_) => {
-                let attempt = running.attempt;
+                let (attempt, event) = (running.attempt, running.handler.answer(purpose, late));
                 self.handlers.remove(&(container, purpose));
-                self.answer_handler(container, attempt, purpose, Try::Bad(late));
+                self.answer(container, attempt, event);
             }
-            Work::Held => {}
         }
     }
 
@@ -241,67 +193,14 @@ impl Supervisor<'_> {
         let (asked, others): (VecDeque<_>, _) = self.asked.drain(..).partition(|(one, ..)| *one == container);
         self.asked = others;
         for (_, attempt, purpose) in asked {
-            self.answer_handler(container, attempt, purpose, Try::Gone);
+            self.answer(container, attempt, plan::answer(purpose, Outcome::ContainerEnds));
         }
         let mine: Vec<_> = self.handlers.keys().filter(|(one, _)| *one == container).copied().collect();
         for key in mine {
             if let Some(running) = self.handlers.remove(&key) {
-                self.answer_handler(container, running.attempt, key.1, Try::Gone);
+                self.answer(container, running.attempt, plan::answer(key.1, Outcome::ContainerEnds));
             }
         }
         reap_ended();
-    }
-
-    fn answer_handler(&mut self, container: ContainerIndex, attempt: Attempt, purpose: Purpose, how: Try) {
-        const GONE: &str = "the container has ended";
-        let event = match purpose {
-            Purpose::Probe(probe) => ContainerEvent::ProbeDone {
-                probe,
-                result: match how {
-                    Try::Good => ProbeResult::Success,
-                    Try::Odd(message) => ProbeResult::Warning { message },
-                    Try::Bad(message) => ProbeResult::Failure { message },
-                    Try::Impossible(message) => ProbeResult::Error { message },
-                    Try::Gone => ProbeResult::Error { message: GONE.to_owned() },
-                },
-            },
-            Purpose::Hook(hook) => ContainerEvent::HookDone {
-                hook,
-                result: match how {
-                    Try::Good | Try::Odd(_) => HookResult::Success,
-                    Try::Bad(message) | Try::Impossible(message) => HookResult::Failure { message },
-                    Try::Gone => HookResult::Failure { message: GONE.to_owned() },
-                },
-            },
-        };
-        self.answer(container, attempt, event);
-    }
-}
-
-/// What a hook's failure is told with; a probe has its own words (R6.11), and a silent program's name its command.
-fn named(purpose: Purpose, handler: &Handler, how: Try) -> Try {
-    let with = |why: String| if why.starts_with("command ") { why } else { format!("{handler}: {why}") };
-    match (purpose, how) {
-        (Purpose::Hook(_), Try::Bad(why)) => Try::Bad(with(why)),
-        (Purpose::Hook(_), Try::Impossible(why)) => Try::Impossible(with(why)),
-        (Purpose::Probe(_) | Purpose::Hook(_), how) => how,
-    }
-}
-
-/// R6.10: 0 is success. What a failed program printed says best why; where it printed nothing, its exit code does.
-fn judge(end: Result<ExitStatus, ExecError>, handler: &Handler, output: &[u8]) -> Try {
-    let command = match handler {
-        Handler::Exec { command } => command.join(" "),
-        Handler::Network(_) => String::new(),
-    };
-    let output = String::from_utf8_lossy(output).trim_end().to_owned();
-    match end {
-        Ok(ExitStatus::Code(0)) => Try::Good,
-        Ok(_) if !output.is_empty() => Try::Bad(output),
-        Ok(ExitStatus::Code(code)) => Try::Bad(format!("command {command:?} exited with {code}")),
-        Ok(ExitStatus::Signal(signal)) => Try::Bad(format!("command {command:?} was ended by signal {signal}")),
-        Ok(ExitStatus::Unknown) => Try::Bad(format!("command {command:?} ended, nobody knows how")),
-        Err(ExecError::NotRunning) => Try::Gone,
-        Err(error) => Try::Impossible(error.to_string()),
     }
 }

@@ -66,22 +66,19 @@ impl Supervisor<'_> {
             let image = self.pod.plan.image(container).id();
             self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
         }
-        let event = match &found {
-            Ok(Found { facts, .. }) => {
-                ContainerEvent::ImageReady { image_id: facts.id.clone(), stop_signal: facts.stop_signal }
+        let event = match found {
+            Ok(found) => {
+                let (image_id, stop_signal) = (found.facts.id.clone(), found.facts.stop_signal);
+                self.slot(container).image = Image::Known(Box::new(found));
+                ContainerEvent::ImageReady { image_id, stop_signal }
             }
-            // A bundle that is there but no good is found out at the create, as the kubelet's runtime does.
-            Err(refusal) => match refusal.trouble {
-                Trouble::Absent => {
-                    ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: refusal.message.clone() }
-                }
-                Trouble::Unusable => {
-                    let image_id = self.pod.plan.image(container).id();
-                    ContainerEvent::ImageReady { image_id, stop_signal: None }
-                }
-            },
+            Err(Refusal { trouble: Trouble::Absent, message }) => {
+                ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message }
+            }
+            Err(Refusal { trouble: Trouble::Unusable, message }) => {
+                ContainerEvent::ImageUnusable { image_id: self.pod.plan.image(container).id(), message }
+            }
         };
-        self.slot(container).image = Image::Known(Box::new(found));
         self.answer(container, attempt, event);
     }
 }

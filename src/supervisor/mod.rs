@@ -160,8 +160,6 @@ pub struct Supervisor<'a> {
     finished: Option<u8>,
     /// SIGINTs so far.
     interrupts: u32,
-    /// The container that is restarted with less, until which the pod's cgroup is as large as the old one needs.
-    pod_shrinks: Option<ContainerIndex>,
     /// The sandbox left this process where it can't go on.
     broken: Option<SandboxError>,
 }
@@ -239,7 +237,6 @@ impl<'a> Supervisor<'a> {
             saved: Saved::default(),
             finished: None,
             interrupts: 0,
-            pod_shrinks: None,
             broken: None,
         })
     }

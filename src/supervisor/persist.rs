@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use barepod_engine::exit;
 use barepod_engine::spec::ContainerIndex;
 use barepod_engine::time::Instant;
 
@@ -15,9 +16,6 @@ use crate::runtime::sandbox::Sandbox;
 use crate::runtime::sweep::{self, SweepRequest};
 use crate::store::ledger::Remains;
 use crate::store::{self, Error};
-
-/// What a run exits with whose pod succeeded and is not all gone: barepod's own failure.
-const OWN_FAILURE: u8 = 125;
 
 /// Between two states on disk that differ in what nobody sees.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -102,7 +100,6 @@ impl Supervisor<'_> {
             engine: Cow::Borrowed(&self.engine),
             sandbox: self.sandbox.as_ref().and_then(Sandbox::pause_pid).map(ProcessState::of),
             containers,
-            pod_shrinks: self.pod_shrinks,
         };
         let written = self.store.write_state(&state);
         self.saved = Saved { containers: state.containers, at: Some(time) };
@@ -149,7 +146,7 @@ impl Supervisor<'_> {
             // The ledger still says that something may be there.
             Err(error) => self.audience.warn(&format!("{error}; `barepod rm --force {pod}` removes the pod")),
         }
-        if exit_code == 0 { OWN_FAILURE } else { exit_code }
+        exit::of_left_behind(exit_code)
     }
 
     fn look_for_remains(&self) -> Remains {
@@ -177,7 +174,7 @@ impl Supervisor<'_> {
                 self.unwatched.add(token);
             }
         }
-        let room = self.audience.has_room();
+        let room = self.audience.has_room() || !self.engine.output_may_wait();
         if room == self.listening {
             return;
         }

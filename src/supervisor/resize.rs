@@ -1,14 +1,14 @@
 //! Resizes that commands ask for: `plan` says what comes of them, the engine how, here it is written to the cgroups.
 
 use barepod_engine::ResizeRefusal;
+use barepod_engine::action::LimitsOf;
 use barepod_engine::event::{Event, ResizeWay};
-use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::spec::Attempt;
 
-use super::slot::Stage;
 use super::{Pod, Supervisor};
 use crate::control::{Resized, Resources};
+use crate::plan;
 use crate::plan::resize::{self, MemoryUsage, Place, Resize, ResizeError, ResizeRequest};
-use crate::plan::{self, CgroupLimits};
 
 impl Supervisor<'_> {
     /// Carries out a resize, all of it or nothing, and says what became of it.
@@ -38,17 +38,9 @@ impl Supervisor<'_> {
         let Resize { index, name, manifest, pod: (_, pod), summary, .. } = resize;
         self.pod.manifest = manifest;
         self.pod.plan.cgroup.limits = pod;
-        let resources = plan::pod_container(&self.pod.manifest, index).manifest.resources.clone();
-        let slot = self.slot(index);
-        match way {
-            ResizeWay::InPlace => {
-                slot.shown.resources = resources;
-                if let Stage::Creating(creating) = &mut slot.stage {
-                    creating.outdated = true;
-                }
-            }
-            ResizeWay::Restart => self.pod_shrinks = Some(index),
-            ResizeWay::NextInstance => {}
+        if way == ResizeWay::InPlace {
+            let resources = plan::pod_container(&self.pod.manifest, index).manifest.resources.clone();
+            self.slot(index).shown.resources = resources;
         }
         self.update_volumes();
         // The spec is new even where the status isn't.
@@ -93,24 +85,19 @@ impl Supervisor<'_> {
         sandbox.change_limits(&changes).map_err(|error| error.to_string())
     }
 
-    /// A container was made with resources that have changed meanwhile.
-    pub(super) fn catch_up(&mut self, container: ContainerIndex) {
-        let own = plan::label(&self.pod.plan, container, Attempt(0)).cgroup;
+    /// Those that the manifest has now.
+    pub(super) fn write_limits(&mut self, of: LimitsOf) {
         let Pod { manifest, plan, node, .. } = &self.pod;
-        let limits = resize::limits_of(&plan::pod_container(manifest, container), &plan.cpus, plan.memory_qos, node);
-        self.change(Place::Container, own, limits);
-    }
-
-    /// The instance that needed a larger pod is gone.
-    pub(super) fn shrink_pod(&mut self, container: ContainerIndex) {
-        if self.pod_shrinks.take_if(|waits| *waits == container).is_some() {
-            self.change(Place::Pod, self.pod.plan.cgroup.path.clone(), self.pod.plan.cgroup.limits);
-        }
-    }
-
-    fn change(&mut self, place: Place, cgroup: std::path::PathBuf, limits: CgroupLimits) {
+        let change = match of {
+            LimitsOf::Pod => (Place::Pod, plan.cgroup.path.clone(), plan.cgroup.limits),
+            LimitsOf::Container(container) => {
+                let own = plan::label(plan, container, Attempt(0)).cgroup;
+                let of_manifest = plan::pod_container(manifest, container);
+                (Place::Container, own, resize::limits_of(&of_manifest, &plan.cpus, plan.memory_qos, node))
+            }
+        };
         let Some(sandbox) = &self.sandbox else { return };
-        if let Err(error) = sandbox.change_limits(&[(place, cgroup, limits)]) {
+        if let Err(error) = sandbox.change_limits(&[change]) {
             self.audience.warn(&format!("resize: {error}"));
         }
     }

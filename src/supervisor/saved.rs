@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use barepod_engine::Engine;
 use barepod_engine::event::CreateFailure;
-use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::spec::Attempt;
 use oci_spec::runtime::{LinuxSeccomp, Process};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -42,16 +42,13 @@ pub struct State<'a> {
     /// In the order of the engine's containers.
     #[serde(default)]
     pub containers: Vec<ContainerState>,
-    /// The container that is restarted with less, until which the pod's cgroup is as large as the old one needs.
-    #[serde(default)]
-    pub pod_shrinks: Option<ContainerIndex>,
 }
 
 impl<'a> State<'a> {
     /// Of a pod that nobody supervises any more: there is nothing but its engine.
     pub fn of_ended(engine: &'a Engine) -> Self {
         let engine = Cow::Borrowed(engine);
-        Self { version: VERSION, engine, sandbox: None, containers: Vec::new(), pod_shrinks: None }
+        Self { version: VERSION, engine, sandbox: None, containers: Vec::new() }
     }
 }
 

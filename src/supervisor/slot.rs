@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::filters::Compiled;
 use super::output::Output;
 use crate::runtime::container::{Container, Creation, Removal};
-use crate::runtime::image::{Found, Refusal, Search};
+use crate::runtime::image::{Found, Search};
 use crate::store::ledger::process_start;
 
 /// One container's place.
@@ -43,7 +43,7 @@ pub enum Image {
     /// A helper looks for it, for this attempt.
     Sought(Attempt, Search),
     /// What it is now.
-    Known(Box<Result<Found, Refusal>>),
+    Known(Box<Found>),
 }
 
 /// How far an attempt is.
@@ -66,8 +66,6 @@ pub struct Creating {
     pub creation: Creation,
     /// What it is made with.
     pub made: Made,
-    /// Whether its resources were changed after its config was made.
-    pub outdated: bool,
 }
 
 /// An attempt whose init process exists, or has ended and waits to be removed.

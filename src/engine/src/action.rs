@@ -8,7 +8,8 @@ use crate::event::{Hook, Probe};
 use crate::spec::{Attempt, ContainerIndex};
 use crate::time::WallTime;
 
-/// Something to be done, in the order of the list. Each but `Record` and `Finish` is answered by exactly one event.
+/// Something to be done, in the order of the list. Each but `WriteLimits`, `Record` and `Finish` is answered by exactly one
+/// event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Make the sandbox: namespaces, pod cgroup, volumes; after `SandboxLost` what of it is missing. Answer: `SandboxReady`
@@ -26,6 +27,8 @@ pub enum Action {
         /// What to do.
         action: ContainerAction,
     },
+    /// Write the limits that the manifest has by now to a cgroup. Not answered: a pod whose limits can't be changed goes on.
+    WriteLimits(LimitsOf),
     /// Write down a Kubernetes Event. Not answered.
     Record(EventRecord),
     /// The pod has ended and the sandbox is gone: leave with this exit code (docs/exit-codes.md). The last action. Not answered.
@@ -33,6 +36,15 @@ pub enum Action {
         /// Exit code of `barepod run`.
         exit_code: u8,
     },
+}
+
+/// Whose limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LimitsOf {
+    /// The pod's.
+    Pod,
+    /// Those of the instance of this container that is there.
+    Container(ContainerIndex),
 }
 
 /// Something to be done with one attempt of one container.

@@ -20,6 +20,12 @@ pub struct Awaited {
 }
 
 impl Engine {
+    /// Whether what containers print may be left in their pipes until somebody has room for it. Not while one is told to stop:
+    /// it may have something to say before it ends, and must not wait for a reader until it is killed.
+    pub fn output_may_wait(&self) -> bool {
+        !self.indices().any(|index| self.container(index).running().is_some_and(|running| running.stop.is_some()))
+    }
+
     /// The containers that have been told to stop, or are in their preStop hooks; empty while the pod doesn't end. Sidecars
     /// that wait for their turn wait themselves.
     pub fn awaited(&self, now: Instant) -> Vec<Awaited> {

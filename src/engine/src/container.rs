@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hook::HookRun;
 use crate::probe::Probes;
-use crate::resize::Resizing;
+use crate::resize::{OutdatedLimits, Resizing};
 use crate::restart::BackoffState;
 use crate::spec::Attempt;
 use crate::status::{GraceUse, Terminated, WaitingReason};
@@ -42,6 +42,9 @@ pub(crate) struct Container {
     /// New resources that it is being restarted for.
     #[serde(default)]
     pub resizing: Option<Resizing>,
+    /// What is to be written to cgroups when its next instance is made.
+    #[serde(default)]
+    pub outdated: OutdatedLimits,
 }
 
 /// Where a container's attempt stands.
@@ -168,6 +171,7 @@ impl Container {
             image_stop_signal: None,
             grace_use: None,
             resizing: None,
+            outdated: OutdatedLimits::default(),
         }
     }
 

@@ -136,6 +136,14 @@ pub enum ContainerEvent {
         /// What failed, on what, why.
         message: String,
     },
+    /// Answer to `PrepareImage`: what it names is there, but no container can be made of it. The kubelet's runtimes find that
+    /// out when they create the container: waiting reason CreateContainerError, tried again later (R4.5).
+    ImageUnusable {
+        /// What the image or bundle is named, for `imageID`.
+        image_id: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Answer to `Create`: the container exists, its process waits to be started.
     Created {
         /// `containerID`, e.g. `barepod://0f3a...`.
@@ -247,6 +255,13 @@ pub enum HookResult {
         /// Why, for the event.
         message: String,
     },
+    /// It could not be carried out at all. It is asked for again at once, three times in all; then it has failed.
+    Error {
+        /// Why, for the event.
+        message: String,
+    },
+    /// It failed, or could not be carried out, and its container's end is why: that end comes or has come as `Exited`.
+    ContainerEnds,
 }
 
 /// The three probes.
@@ -275,9 +290,11 @@ pub enum ProbeResult {
         /// Why, for the event (R6.11).
         message: String,
     },
-    /// It could not be carried out (R6.5): counts as nothing. The shell has tried it three times.
+    /// It could not be carried out at all (R6.5). It is asked for again at once, three times in all; then it counts as nothing.
     Error {
         /// Why, for the event.
         message: String,
     },
+    /// It failed, or could not be carried out, and its container's end is why: that end comes or has come as `Exited`.
+    ContainerEnds,
 }

@@ -8,6 +8,16 @@ use crate::termination::Cause;
 /// Of a pod that was not done when its `--timeout` ran out.
 pub const TIMED_OUT: u8 = 124;
 
+/// Of a run whose pod succeeded but isn't all gone: barepod's own failure (docs/exit-codes.md).
+pub const OWN_FAILURE: u8 = 125;
+
+/// What `barepod run` exits with whose pod ended with this code, where something of it could not be removed: that of a pod that
+/// is not all gone is no success.
+#[must_use]
+pub fn of_left_behind(exit_code: u8) -> u8 {
+    if exit_code == 0 { OWN_FAILURE } else { exit_code }
+}
+
 /// Where no container has a code.
 const FAILED: u8 = 1;
 
@@ -40,5 +50,17 @@ impl Engine {
     fn failure_of(&self, index: ContainerIndex) -> u8 {
         let code = self.container(index).last.as_ref().map_or(1, |last| last.exit_code);
         u8::try_from(code).unwrap_or(FAILED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_behind_is_no_success_and_hides_no_failure() {
+        for (code, want) in [(0, 125), (1, 1), (124, 124), (137, 137)] {
+            assert_eq!(of_left_behind(code), want);
+        }
     }
 }

@@ -38,6 +38,7 @@ impl Engine {
                 self.image_ready(turn, index, image_id, stop_signal);
             }
             ContainerEvent::ImageFailed { failure, message } => self.image_failed(turn, index, failure, &message),
+            ContainerEvent::ImageUnusable { image_id, message } => self.image_unusable(turn, index, image_id, message),
             ContainerEvent::Created { container_id } => self.created(turn, index, container_id),
             ContainerEvent::CreateFailed { failure, message } => self.create_failed(turn, index, failure, message),
             ContainerEvent::Started => self.program_started(turn, index),
@@ -56,20 +57,31 @@ impl Engine {
         if !matches!(self.container(index).life, Life::Preparing | Life::Abandoned) {
             return;
         }
-        let wanted = self.is_wanted(index);
-        let container = self.container_mut(index);
+        self.image_found(turn, index, image_id, stop_signal);
+        if self.is_wanted(index) { self.create(turn, index) } else { self.give_up(index) }
+    }
+
+    fn image_found(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, image_id: String, stop_signal: Option<i32>) {
         let message =
             format!("Container image \"{image_id}\" already present on machine and can be accessed by the pod");
+        let container = self.container_mut(index);
         container.image_id = Some(image_id);
         container.image_stop_signal = stop_signal;
         container.pull_backoff = None;
         turn.record(Severity::Normal, EventReason::Pulled, Some(index), message);
-        if wanted {
-            container.life = Life::Creating { kill_at: None, killed: false };
-            turn.act(index, container.attempt, ContainerAction::Create);
-        } else {
-            self.give_up(index);
+    }
+
+    /// As if its creation had been asked for and had failed: that is when the kubelet's runtimes look into it.
+    fn image_unusable(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, image_id: String, message: String) {
+        if !matches!(self.container(index).life, Life::Preparing | Life::Abandoned) {
+            return;
         }
+        self.image_found(turn, index, image_id, None);
+        if !self.is_wanted(index) {
+            return self.give_up(index);
+        }
+        self.container_mut(index).life = Life::Creating { kill_at: None, killed: false };
+        self.create_failed(turn, index, CreateFailure::Create, message);
     }
 
     fn image_failed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: ImageFailure, message: &str) {
@@ -104,6 +116,8 @@ impl Engine {
         let container = self.container_mut(index);
         container.container_id = Some(container_id);
         container.made = true;
+        self.catch_up_limits(turn, index);
+        let container = self.container_mut(index);
         if wanted {
             container.life = Life::Created;
         } else {

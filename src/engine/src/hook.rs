@@ -5,17 +5,20 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{ContainerAction, EventReason, Severity};
-use crate::container::{StopStage, StopWhy};
+use crate::container::{Stop, StopStage, StopWhy};
 use crate::event::{Hook, HookResult};
 use crate::pod::{Engine, Turn};
 use crate::spec::{ContainerIndex, HookSpec};
 use crate::time::Instant;
 
+/// R6.5: how often a probe or hook is tried that can't be carried out.
+pub(crate) const TRIES: u8 = 3;
+
 /// How far a hook is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum HookRun {
-    /// The shell runs it.
-    Handler,
+    /// The shell runs it. `tries`: how often it was asked to, this time included.
+    Handler { tries: u8 },
     /// A `sleep` that ends then (R7.4).
     Sleep { until: Instant },
     /// It is over, or there is none.
@@ -40,7 +43,7 @@ impl Engine {
             Some(HookSpec::Sleep(length)) => HookRun::Sleep { until: turn.now.monotonic.after(length) },
             Some(HookSpec::Handler) => {
                 turn.act(index, self.container(index).attempt, ContainerAction::RunHook(hook));
-                HookRun::Handler
+                HookRun::Handler { tries: 1 }
             }
         }
     }
@@ -50,15 +53,21 @@ impl Engine {
         let failure = match result {
             HookResult::Success => None,
             HookResult::Failure { message } => Some(message),
+            HookResult::Error { message } => {
+                if self.try_hook_again(turn, index, hook) {
+                    return;
+                }
+                Some(message)
+            }
+            // Nobody is to blame. Its container's end is what is waited for.
+            HookResult::ContainerEnds => return,
         };
         match hook {
             Hook::PostStart => self.post_start_done(turn, index, failure),
             Hook::PreStop => {
                 // One that was given up died with its container (R5.6): nobody waits for it, and that it ends isn't news.
-                if let Some(running) = self.container_mut(index).running_mut()
-                    && let Some(stop) = &mut running.stop
-                    && let StopStage::Hook { run, .. } = &mut stop.stage
-                    && *run == HookRun::Handler
+                if let Some(run) = self.run_of(index, hook)
+                    && matches!(run, HookRun::Handler { .. })
                 {
                     *run = HookRun::Over;
                     if let Some(message) = failure {
@@ -69,9 +78,37 @@ impl Engine {
         }
     }
 
+    /// A hook that could not be carried out is tried as a probe is (R6.5), for as long as its result means something.
+    fn try_hook_again(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, hook: Hook) -> bool {
+        let container = self.container(index);
+        let attempt = container.attempt;
+        let stop = container.running().and_then(|running| running.stop.as_ref());
+        let wanted = match hook {
+            Hook::PostStart => self.is_wanted(index),
+            Hook::PreStop => stop.is_some_and(|stop| stop.deadline > turn.now.monotonic),
+        };
+        let Some(HookRun::Handler { tries }) = self.run_of(index, hook) else { return false };
+        let again = wanted && *tries < TRIES;
+        if again {
+            *tries += 1;
+            turn.act(index, attempt, ContainerAction::RunHook(hook));
+        }
+        again
+    }
+
+    /// How far a hook of a running instance is; `None`: there is no such instance, or the hook isn't what it is at.
+    fn run_of(&mut self, index: ContainerIndex, hook: Hook) -> Option<&mut HookRun> {
+        let running = self.container_mut(index).running_mut()?;
+        match (hook, &mut running.stop) {
+            (Hook::PostStart, _) => Some(&mut running.post_start),
+            (Hook::PreStop, Some(Stop { stage: StopStage::Hook { run, .. }, .. })) => Some(run),
+            (Hook::PreStop, Some(_) | None) => None,
+        }
+    }
+
     fn post_start_done(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, failure: Option<String>) {
         let Some(running) = self.container(index).running() else { return };
-        if running.post_start != HookRun::Handler {
+        if !matches!(running.post_start, HookRun::Handler { .. }) {
             return;
         }
         let stopping = running.stop.is_some();

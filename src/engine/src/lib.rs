@@ -19,7 +19,7 @@ mod container;
 mod derive;
 pub mod event;
 mod eviction;
-mod exit;
+pub mod exit;
 mod facts;
 mod hook;
 pub mod observer;

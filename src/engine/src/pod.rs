@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, ContainerAction, EventReason, EventRecord, Severity};
+use crate::action::{Action, ContainerAction, EventReason, EventRecord, LimitsOf, Severity};
 use crate::container::{Container, Life};
 use crate::derive::Transitions;
 use crate::event::{Event, SandboxFailure};
@@ -89,9 +89,14 @@ impl Turn<'_> {
             Action::Container { .. }
             | Action::CreateSandbox
             | Action::RemoveSandbox
+            | Action::WriteLimits(_)
             | Action::Record(_)
             | Action::Finish { .. } => self.actions.push(action),
         }
+    }
+
+    pub fn write_limits(&mut self, of: LimitsOf) {
+        self.actions.push(Action::WriteLimits(of));
     }
 
     pub fn record(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::{StopStage, StopWhy};
 use crate::event::{Probe, ProbeResult};
-use crate::hook::HookRun;
+use crate::hook::{HookRun, TRIES};
 use crate::pod::{Engine, RestartingAll, Turn};
 use crate::spec::{ContainerIndex, ContainerSpec, Kind, ProbeSpec, RestartPolicy};
 use crate::time::Instant;
@@ -42,8 +42,8 @@ enum Schedule {
     Rests,
     /// It runs next then.
     Due { at: Instant },
-    /// It runs; the next one is due then.
-    Runs { next: Instant },
+    /// It runs; the next one is due then. `tries`: how often it was asked for, this time included.
+    Runs { next: Instant, tries: u8 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ impl Engine {
                     turn.changed();
                 }
                 (Schedule::Due { at }, Activity::Runs) if at <= now => {
-                    prober.schedule = Schedule::Runs { next: at.after(period).max(now) };
+                    prober.schedule = Schedule::Runs { next: at.after(period).max(now), tries: 1 };
                     turn.act(index, attempt, ContainerAction::Probe(probe));
                 }
                 (Schedule::Due { .. }, Activity::Rests) => prober.schedule = Schedule::Rests,
@@ -210,22 +210,30 @@ impl Engine {
         let activity = self.probing(index).of(probe);
         let Some(spec) = self.container_spec(index).probe(probe) else { return };
         let (successes, failures) = (spec.success_threshold, spec.failure_threshold);
-        let Some(prober) = self.container_mut(index).running_mut().and_then(|running| running.probes.get_mut(probe))
-        else {
+        let container = self.container_mut(index);
+        let attempt = container.attempt;
+        let Some(prober) = container.running_mut().and_then(|running| running.probes.get_mut(probe)) else { return };
+        let Schedule::Runs { next, tries } = prober.schedule else { return };
+        // No probe is blamed for its container's end, nor is another one run until that is known.
+        if result == ProbeResult::ContainerEnds {
             return;
-        };
-        let Schedule::Runs { next } = prober.schedule else { return };
+        }
         prober.schedule = Schedule::Due { at: next };
         turn.changed();
         // Nobody asks any more.
         if activity == Activity::Rests {
             return;
         }
+        if matches!(result, ProbeResult::Error { .. }) && tries < TRIES {
+            prober.schedule = Schedule::Runs { next, tries: tries + 1 };
+            return turn.act(index, attempt, ContainerAction::Probe(probe));
+        }
         let outcome = match &result {
             ProbeResult::Success | ProbeResult::Warning { .. } => Outcome::Good,
             ProbeResult::Failure { .. } => Outcome::Bad,
             // R6.5: as if it had not been.
             ProbeResult::Error { .. } => return self.record_probe(turn, index, probe, result),
+            ProbeResult::ContainerEnds => return,
         };
         prober.row = if prober.row.0 == outcome { (outcome, prober.row.1.saturating_add(1)) } else { (outcome, 1) };
         let threshold = match outcome {
@@ -267,7 +275,7 @@ impl Engine {
             Probe::Readiness => "Readiness",
         };
         let (reason, text) = match result {
-            ProbeResult::Success => return,
+            ProbeResult::Success | ProbeResult::ContainerEnds => return,
             ProbeResult::Warning { message } => {
                 (EventReason::ProbeWarning, format!("{name} probe warning: {}", cut(&message)))
             }

@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{EventReason, Severity};
+use crate::action::{ContainerAction, EventReason, LimitsOf, Severity};
 use crate::container::{Life, StopWhy};
 use crate::event::{ResizePolicy, ResizeWay};
 use crate::pod::{Engine, PodLife, Turn};
@@ -20,6 +20,15 @@ pub(crate) struct Resizing {
     pub since: WallTime,
     /// What is changed, for the event.
     pub summary: String,
+}
+
+/// Limits in cgroups that are older than the manifest's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutdatedLimits {
+    /// Those of the instance that is being created: it had its config before the resize.
+    own: bool,
+    /// The pod's: they still have room for the instance that is being restarted with less.
+    pod: bool,
 }
 
 /// Why a container's resources can't be changed now.
@@ -57,6 +66,12 @@ impl Engine {
         if usize::from(index.0) >= self.containers.len() || self.ending.is_some() || self.life == PodLife::Finished {
             return;
         }
+        let container = self.container_mut(index);
+        match way {
+            ResizeWay::InPlace => container.outdated.own |= matches!(container.life, Life::Creating { .. }),
+            ResizeWay::Restart => container.outdated.pod = true,
+            ResizeWay::NextInstance => {}
+        }
         let message = format!("Pod resize started: {summary}");
         turn.record(Severity::Normal, EventReason::ResizeStarted, Some(index), message);
         if way != ResizeWay::Restart || self.container(index).running().is_none() {
@@ -77,6 +92,25 @@ impl Engine {
     pub(crate) fn complete_resize(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         if let Some(resizing) = self.container_mut(index).resizing.take() {
             record_completed(turn, index, &resizing.summary);
+        }
+    }
+
+    /// Asks for the creation of an instance: with the newest amounts, and the larger old one is gone.
+    pub(crate) fn create(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let container = self.container_mut(index);
+        container.life = Life::Creating { kill_at: None, killed: false };
+        let attempt = container.attempt;
+        let outdated = core::mem::take(&mut container.outdated);
+        if outdated.pod {
+            turn.write_limits(LimitsOf::Pod);
+        }
+        turn.act(index, attempt, ContainerAction::Create);
+    }
+
+    /// An instance was created. What was resized meanwhile is made up for.
+    pub(crate) fn catch_up_limits(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        if core::mem::take(&mut self.container_mut(index).outdated.own) {
+            turn.write_limits(LimitsOf::Container(index));
         }
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContainerIndex(pub u16);
 
-/// The how-manieth instance of a container this is; 0 is the first. It is also the restart count of that instance (R3.8).
+/// The number of an instance of a container, from 0. It is also the restart count of that instance (R3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct Attempt(pub u32);
 

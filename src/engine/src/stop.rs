@@ -210,6 +210,6 @@ impl Running {
 fn sleep_end(run: HookRun) -> Option<Instant> {
     match run {
         HookRun::Sleep { until } => Some(until),
-        HookRun::Handler | HookRun::Over | HookRun::Failed | HookRun::Skipped => None,
+        HookRun::Handler { .. } | HookRun::Over | HookRun::Failed | HookRun::Skipped => None,
     }
 }

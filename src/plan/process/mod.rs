@@ -6,4 +6,5 @@ pub(crate) mod env;
 pub(crate) mod env_file;
 pub(crate) mod expansion;
 pub(crate) mod handler;
+pub(crate) mod outcome;
 pub(crate) mod url;

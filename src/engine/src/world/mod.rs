@@ -47,8 +47,9 @@ struct Appointment {
 #[derive(Clone, Copy, Debug, Default)]
 struct Process {
     attempt: Attempt,
-    /// How often this attempt failed to get its image and to be created.
+    /// How often this attempt failed to get its image, got one that is no good, and failed to be created.
     image_failures: u32,
+    unusable_images: u32,
     create_failures: u32,
     /// When it was started.
     started: Option<Instant>,
@@ -75,7 +76,8 @@ impl World {
         if first.at == NEVER {
             return None;
         }
-        let Appointment { at, event, .. } = self.agenda.swap_remove(index);
+        let Appointment { at, mut event, .. } = self.agenda.swap_remove(index);
+        self.excuse(at, &mut event);
         if let Event::Container { container, attempt, event: ContainerEvent::Exited { .. } } = event {
             self.containers[usize::from(container.0)].exited = true;
             self.end_with(at, container, attempt);
@@ -105,7 +107,7 @@ impl World {
             Action::Container { container, attempt, action } => {
                 self.carry_container(now, *container, *attempt, *action)
             }
-            Action::Record(_) | Action::Finish { .. } => {}
+            Action::WriteLimits(_) | Action::Record(_) | Action::Finish { .. } => {}
         }
     }
 
@@ -262,11 +264,11 @@ impl World {
             if *of != container || *then != attempt {
                 continue;
             }
-            let message = || "it ended with its container".to_string();
             match event {
-                ContainerEvent::HookDone { result, .. } => *result = HookResult::Failure { message: message() },
-                ContainerEvent::ProbeDone { result, .. } => *result = ProbeResult::Failure { message: message() },
+                ContainerEvent::HookDone { result, .. } => *result = HookResult::ContainerEnds,
+                ContainerEvent::ProbeDone { result, .. } => *result = ProbeResult::ContainerEnds,
                 ContainerEvent::ImageReady { .. }
+                | ContainerEvent::ImageUnusable { .. }
                 | ContainerEvent::ImageFailed { .. }
                 | ContainerEvent::Created { .. }
                 | ContainerEvent::CreateFailed { .. }
@@ -277,6 +279,26 @@ impl World {
                 | ContainerEvent::Removed => continue,
             }
             appointment.at = appointment.at.min(now);
+        }
+    }
+
+    /// What fails in the moment in which its container ends fails for that, and the shell sees it.
+    fn excuse(&self, now: Instant, event: &mut Event) {
+        let Event::Container { container, event, .. } = event else { return };
+        let is_end = |appointment: &Appointment| {
+            appointment.at == now
+                && matches!(&appointment.event, Event::Container { container: of, event: ContainerEvent::Exited { .. }, .. }
+                    if of == container)
+        };
+        let ends = self.agenda.iter().any(is_end);
+        match event {
+            ContainerEvent::HookDone { result, .. } if ends && *result != HookResult::Success => {
+                *result = HookResult::ContainerEnds;
+            }
+            ContainerEvent::ProbeDone { result, .. } if ends && *result != ProbeResult::Success => {
+                *result = ProbeResult::ContainerEnds;
+            }
+            _ => {}
         }
     }
 
@@ -294,7 +316,10 @@ impl World {
 }
 
 fn is_image(event: &ContainerEvent) -> bool {
-    matches!(event, ContainerEvent::ImageReady { .. } | ContainerEvent::ImageFailed { .. })
+    matches!(
+        event,
+        ContainerEvent::ImageReady { .. } | ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageUnusable { .. }
+    )
 }
 
 fn is_creation(event: &ContainerEvent) -> bool {
@@ -307,7 +332,12 @@ impl Process {
             self.image_failures += 1;
             return ContainerEvent::ImageFailed { failure: script.image_fails.1, message: "scripted".to_string() };
         }
-        ContainerEvent::ImageReady { image_id: "world".to_string(), stop_signal: script.image_stop_signal }
+        let image_id = "world".to_string();
+        if self.unusable_images < script.image_unusable {
+            self.unusable_images += 1;
+            return ContainerEvent::ImageUnusable { image_id, message: "scripted".to_string() };
+        }
+        ContainerEvent::ImageReady { image_id, stop_signal: script.image_stop_signal }
     }
 }
 
@@ -331,9 +361,11 @@ impl AttemptScript {
 impl HookScript {
     fn run(self, now: Instant, hook: Hook) -> (Instant, ContainerEvent) {
         let at = self.takes.map_or(NEVER, |takes| now.after(takes));
-        let result = match self.fails {
-            true => HookResult::Failure { message: "scripted".to_string() },
-            false => HookResult::Success,
+        let message = || "scripted".to_string();
+        let result = match (self.fails, self.errs) {
+            (true, true) => HookResult::Error { message: message() },
+            (true, false) => HookResult::Failure { message: message() },
+            (false, _) => HookResult::Success,
         };
         (at, ContainerEvent::HookDone { hook, result })
     }

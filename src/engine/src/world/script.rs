@@ -64,6 +64,8 @@ impl ContainerScript {
 pub struct AttemptScript {
     /// How often its image can't be had before it can, and why.
     pub image_fails: (u32, ImageFailure),
+    /// How often it is there and no container can be made of it, before one can.
+    pub image_unusable: u32,
     /// `PrepareImage` doesn't return until it is killed (a network file system that is gone).
     pub image_hangs: bool,
     /// The stop signal that its image asks for (R5.12).
@@ -123,6 +125,8 @@ pub struct HookScript {
     pub takes: Option<Duration>,
     /// Whether it fails then.
     pub fails: bool,
+    /// Where it fails it can't even be carried out.
+    pub errs: bool,
 }
 
 /// A probe.
@@ -140,10 +144,11 @@ pub struct ProbeScript {
 
 impl Default for AttemptScript {
     fn default() -> Self {
-        let hook = HookScript { takes: Some(Duration::ZERO), fails: false };
+        let hook = HookScript { takes: Some(Duration::ZERO), fails: false, errs: false };
         let probe = ProbeScript { takes: Duration::ZERO, good_from: Duration::ZERO, good_until: None, errs: false };
         Self {
             image_fails: (0, ImageFailure::Pull),
+            image_unusable: 0,
             image_hangs: false,
             image_stop_signal: None,
             create_fails: (0, CreateFailure::Create),

@@ -4,7 +4,9 @@
 
 mod eviction;
 mod hooks;
+mod images;
 mod observer;
+mod output;
 mod patience;
 mod pods;
 mod probes;
@@ -16,3 +18,4 @@ mod startup;
 mod status;
 mod termination;
 mod timeline;
+mod tries;

@@ -135,11 +135,11 @@ pub fn stubborn() -> AttemptScript {
 }
 
 pub fn hook(takes: f64) -> HookScript {
-    HookScript { takes: Some(secs(takes)), fails: false }
+    HookScript { takes: Some(secs(takes)), fails: false, errs: false }
 }
 
 pub fn hook_fails(takes: f64) -> HookScript {
-    HookScript { takes: Some(secs(takes)), fails: true }
+    HookScript { takes: Some(secs(takes)), fails: true, errs: false }
 }
 
-pub const ENDLESS: HookScript = HookScript { takes: None, fails: false };
+pub const ENDLESS: HookScript = HookScript { takes: None, fails: false, errs: false };

@@ -1,10 +1,10 @@
 //! KEP-1287: changed resources, in place and by a restart.
 
 use barepod_engine::ResizeRefusal;
-use barepod_engine::event::{Event, ResizePolicy, ResizeWay};
+use barepod_engine::event::{CreateFailure, Event, ResizePolicy, ResizeWay};
 use barepod_engine::spec::{ContainerIndex, HookSpec, ProbeSpec, RestartPolicy};
 use barepod_engine::status::{ConditionKind, ContainerState};
-use barepod_engine::world::script::{AttemptScript, ProbeScript};
+use barepod_engine::world::script::{AttemptScript, Latencies, ProbeScript};
 
 use crate::pods::*;
 use crate::timeline::*;
@@ -139,4 +139,52 @@ fn a_restart_joins_an_end_that_is_under_way() {
     run.until(60.0);
     assert_eq!(run.times("m1 start"), [0.0]);
     assert!(!in_progress(&run));
+}
+
+/// An instance that is being made has the old amounts: they are made up for before it starts.
+#[test]
+fn what_is_resized_while_it_is_created_gets_its_limits_before_it_starts() {
+    for (at, written) in [(0.5, false), (1.5, true), (2.5, false)] {
+        let slow = Latencies { image: secs(1.0), create: secs(1.0), start: secs(1.0), ..Latencies::default() };
+        let mut run = begin(always().main("m1", &[obeys(0.0)]).latencies(slow));
+        run.until(at);
+        assert_eq!(run.simulation.engine.resize_way(FIRST, ResizePolicy::NotRequired), Ok(ResizeWay::InPlace));
+        run.tell(&resized(0, ResizeWay::InPlace));
+        run.until(10.0);
+        let lines: &[&str] = if written { &["2 limits m1", "2 m1 start"] } else { &["2 m1 start"] };
+        assert_eq!(run.of(&["limits", "start"]), lines, "resized at {at}");
+    }
+}
+
+/// A creation that fails is made anew, with the new amounts.
+#[test]
+fn a_creation_that_failed_leaves_no_limits_to_be_made_up_for() {
+    let slow = Latencies { create: secs(1.0), ..Latencies::default() };
+    let fails = AttemptScript { create_fails: (1, CreateFailure::Create), ..obeys(0.0) };
+    let mut run = begin(always().main("m1", &[fails]).latencies(slow));
+    run.until(0.5);
+    run.tell(&resized(0, ResizeWay::InPlace));
+    run.until(20.0);
+    assert_eq!(run.of(&["limits", "start"]), ["12 m1 start"]);
+}
+
+/// The pod has room for the old instance until that is gone, and shrinks before the next one is made; once.
+#[test]
+fn the_pod_shrinks_between_the_instances() {
+    let mut run = begin(always().main("m1", &[obeys(2.0), ends(1.0, 1)]).main("m2", &[obeys(0.0)]));
+    run.until(5.0);
+    run.tell(&resized(0, ResizeWay::Restart));
+    run.until(8.0);
+    assert_eq!(
+        run.of(&["limits", "create", "exited"]).into_iter().filter(|line| !line.contains("m2")).collect::<Vec<_>>(),
+        [
+            "0 sandbox create",
+            "0 m1 create",
+            "7 m1 exited 143",
+            "7 limits pod",
+            "7 m1 create",
+            "8 m1 exited 1",
+            "8 m1 create"
+        ]
+    );
 }

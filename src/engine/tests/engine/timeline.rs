@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barepod_engine::action::{Action, ContainerAction};
+use barepod_engine::action::{Action, ContainerAction, LimitsOf};
 use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, Probe};
 use barepod_engine::spec::ContainerIndex;
 use barepod_engine::status::{ContainerStatus, PodStatus};
@@ -133,6 +133,8 @@ fn write(lines: &mut Vec<String>, names: &[String], moment: Moment<'_>) {
     for action in moment.actions {
         lines.push(match action {
             Action::CreateSandbox => format!("{at} sandbox create"),
+            Action::WriteLimits(LimitsOf::Pod) => format!("{at} limits pod"),
+            Action::WriteLimits(LimitsOf::Container(container)) => format!("{at} limits {}", name(*container)),
             Action::RemoveSandbox => format!("{at} sandbox remove"),
             Action::Finish { exit_code } => format!("{at} finish {exit_code}"),
             Action::Record(record) => {

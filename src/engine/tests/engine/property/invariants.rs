@@ -156,6 +156,7 @@ impl Invariants {
         let failed = matches!(
             event,
             ContainerEvent::ImageFailed { .. }
+                | ContainerEvent::ImageUnusable { .. }
                 | ContainerEvent::CreateFailed { .. }
                 | ContainerEvent::StartFailed { .. }
                 | ContainerEvent::Exited { .. }
@@ -166,7 +167,12 @@ impl Invariants {
         let spec = &self.spec.containers[index];
         let seen = &mut self.seen[index];
         let answered = |action: &ContainerAction| match (event, action) {
-            (ContainerEvent::ImageReady { .. } | ContainerEvent::ImageFailed { .. }, ContainerAction::PrepareImage)
+            (
+                ContainerEvent::ImageReady { .. }
+                | ContainerEvent::ImageFailed { .. }
+                | ContainerEvent::ImageUnusable { .. },
+                ContainerAction::PrepareImage,
+            )
             | (ContainerEvent::Created { .. } | ContainerEvent::CreateFailed { .. }, ContainerAction::Create)
             | (ContainerEvent::Started | ContainerEvent::StartFailed { .. }, ContainerAction::Start)
             | (ContainerEvent::Signaled, ContainerAction::Signal(_) | ContainerAction::Kill)
@@ -180,7 +186,11 @@ impl Invariants {
         }
         match event {
             ContainerEvent::ImageReady { .. } if seen.stage == Stage::Imaging => seen.stage = Stage::Imaged,
-            ContainerEvent::ImageFailed { .. } if seen.stage == Stage::Imaging => seen.stage = Stage::Gone,
+            ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageUnusable { .. }
+                if seen.stage == Stage::Imaging =>
+            {
+                seen.stage = Stage::Gone
+            }
             ContainerEvent::Created { .. } if seen.stage == Stage::Creating => seen.stage = Stage::Created,
             ContainerEvent::CreateFailed { .. } if seen.stage == Stage::Creating => seen.stage = Stage::Gone,
             ContainerEvent::Started if seen.stage == Stage::Starting => {
@@ -210,7 +220,8 @@ impl Invariants {
             ContainerEvent::Removed if seen.stage == Stage::Removing => seen.stage = Stage::Gone,
             ContainerEvent::HookDone { hook: Hook::PostStart, result } => match result {
                 HookResult::Success => seen.hook_ok = true,
-                HookResult::Failure { .. } => seen.blamed = true,
+                HookResult::Failure { .. } | HookResult::Error { .. } => seen.blamed = true,
+                HookResult::ContainerEnds => {}
             },
             ContainerEvent::ProbeDone { probe, result } => match (probe, result) {
                 (Probe::Startup, ProbeResult::Success | ProbeResult::Warning { .. }) => seen.startup_ok = true,
@@ -258,7 +269,7 @@ impl Invariants {
                     Ok(())
                 }
             }
-            Action::Record(_) => Ok(()),
+            Action::WriteLimits(_) | Action::Record(_) => Ok(()),
         }
     }
 

@@ -179,6 +179,7 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
     let hook = |random: &mut Random| HookScript {
         takes: (!random.percent(10)).then(|| random.duration()),
         fails: random.percent(15),
+        errs: random.percent(30),
     };
     let probe = |random: &mut Random| ProbeScript {
         takes: random.short(),
@@ -191,6 +192,7 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
         image_stop_signal: random.percent(10).then(|| random.pick(&[2, 10])),
         image_fails: if random.percent(4) { (1, ImageFailure::Pull) } else { (0, ImageFailure::Pull) },
         create_fails: if random.percent(4) { (2, CreateFailure::Config) } else { (0, CreateFailure::Create) },
+        image_unusable: if random.percent(3) { 2 } else { 0 },
         image_hangs: random.percent(1),
         create_hangs: random.percent(1),
         dies_unstarted: random.percent(3).then(|| random.duration()),

@@ -7,7 +7,7 @@ mod status;
 
 use std::time::Duration;
 
-use barepod_engine::action::{Action, ContainerAction};
+use barepod_engine::action::{Action, ContainerAction, LimitsOf};
 use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay};
 use barepod_engine::spec::*;
 use barepod_engine::status::{ConditionKind, ContainerState, Phase, PodStatus};
@@ -41,7 +41,8 @@ enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PreStop {
     Due,
-    Open,
+    /// Asked for so many times.
+    Open(u8),
     Sleeps(Instant),
     Past,
 }
@@ -61,7 +62,8 @@ struct Stop {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PostStart {
-    Open,
+    /// Asked for so many times.
+    Open(u8),
     Sleeps(Instant),
     Past,
     Failed,
@@ -70,7 +72,8 @@ enum PostStart {
 #[derive(Clone, Copy, Debug, Default)]
 struct Prober {
     due: Option<Instant>,
-    open: bool,
+    /// How often it was asked for since it was due, while it runs.
+    open: u8,
     row: i64,
     passed: bool,
 }
@@ -97,6 +100,10 @@ struct One {
     stop: Option<Stop>,
     killed: bool,
     kill_at: Option<Instant>,
+    /// It was resized while it was created.
+    outdated: bool,
+    /// The pod's limits wait for its next instance.
+    pod_shrinks: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +180,8 @@ impl Reference {
             stop: None,
             killed: false,
             kill_at: None,
+            outdated: false,
+            pod_shrinks: false,
         };
         Self {
             ones: vec![one; spec.containers.len()],
@@ -266,9 +275,13 @@ impl Reference {
                 self.lost = true;
             }
             Event::SandboxLost if self.sandbox == Sandbox::Up => self.sandbox_lost(now),
-            Event::Resized { container, way: ResizeWay::Restart, .. } if self.ending.is_none() => {
+            Event::Resized { container, way, .. }
+                if self.ending.is_none() && usize::from(container.0) < self.ones.len() =>
+            {
                 let i = usize::from(container.0);
-                if i < self.ones.len() && self.ones[i].stage == Stage::Running && self.ones[i].stop.is_none() {
+                self.ones[i].outdated |= *way == ResizeWay::InPlace && self.ones[i].stage == Stage::Creating;
+                self.ones[i].pod_shrinks |= *way == ResizeWay::Restart;
+                if *way == ResizeWay::Restart && self.ones[i].stage == Stage::Running && self.ones[i].stop.is_none() {
                     let mut stop = self.new_stop(i, true, now.after(self.spec.grace_period));
                     stop.resize = true;
                     self.ones[i].stop = Some(stop);
@@ -388,10 +401,23 @@ impl Reference {
                     self.ones[i].stage = Stage::Creating;
                     self.ones[i].killed = false;
                     self.ones[i].kill_at = None;
+                    self.ones[i].outdated = false;
+                    if std::mem::take(&mut self.ones[i].pod_shrinks) {
+                        self.asked.push(Action::WriteLimits(LimitsOf::Pod));
+                    }
                     self.ask(i, ContainerAction::Create);
                 } else {
                     self.unmade(i);
                 }
+            }
+            // As a creation that fails (R4.5).
+            (ContainerEvent::ImageUnusable { .. }, Stage::Imaging) if wanted => {
+                let at = now.after(self.retry());
+                self.ones[i].image_signal = None;
+                self.ones[i].pull = None;
+                self.ones[i].stage = Stage::Gone;
+                self.ones[i].fate = Fate::Try(at);
+                self.ones[i].unmade = true;
             }
             (ContainerEvent::ImageFailed { .. }, Stage::Imaging) if wanted => {
                 let first = self.retry();
@@ -408,12 +434,16 @@ impl Reference {
                 self.ones[i].fate = Fate::Try(at);
                 self.ones[i].unmade = true;
             }
-            (ContainerEvent::ImageFailed { .. }, Stage::Imaging)
+            (ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageUnusable { .. }, Stage::Imaging)
             | (ContainerEvent::CreateFailed { .. }, Stage::Creating) => self.unmade(i),
             (ContainerEvent::Created { .. }, Stage::Creating) => {
                 self.ones[i].stage = Stage::Created;
                 self.ones[i].created = true;
                 self.ones[i].killed = false;
+                if std::mem::take(&mut self.ones[i].outdated) {
+                    self.asked
+                        .push(Action::WriteLimits(LimitsOf::Container(ContainerIndex(u16::try_from(i).unwrap()))));
+                }
             }
             (ContainerEvent::Started, Stage::Starting) => self.started(now, i),
             (ContainerEvent::StartFailed { .. }, Stage::Starting) => self.ended(now, i, 128),
@@ -451,18 +481,27 @@ impl Reference {
                     }
                 }
             }
-            (ContainerEvent::HookDone { hook: Hook::PreStop, .. }, Stage::Running) => {
-                if let Some(stop) = &mut self.ones[i].stop
-                    && stop.hook == PreStop::Open
-                {
+            (ContainerEvent::HookDone { hook: Hook::PreStop, result }, Stage::Running) => {
+                let Some(stop) = &mut self.ones[i].stop else { return };
+                let PreStop::Open(tries) = stop.hook else { return };
+                let due = stop.signaled.is_none() && stop.deadline > now;
+                if matches!(result, HookResult::Error { .. }) && tries < 3 && due {
+                    stop.hook = PreStop::Open(tries + 1);
+                    self.ask(i, ContainerAction::RunHook(Hook::PreStop));
+                } else if *result != HookResult::ContainerEnds {
                     stop.hook = PreStop::Past;
                 }
             }
             (ContainerEvent::HookDone { hook: Hook::PostStart, result }, Stage::Running) => {
-                if self.ones[i].post_start != PostStart::Open {
+                let PostStart::Open(tries) = self.ones[i].post_start else { return };
+                if matches!(result, HookResult::Error { .. }) && tries < 3 && self.wanted(i) {
+                    self.ones[i].post_start = PostStart::Open(tries + 1);
+                    return self.ask(i, ContainerAction::RunHook(Hook::PostStart));
+                }
+                if *result == HookResult::ContainerEnds {
                     return;
                 }
-                let failed = matches!(result, HookResult::Failure { .. });
+                let failed = *result != HookResult::Success;
                 if failed && self.ones[i].stop.is_some() && !self.kept(i) {
                     return;
                 }
@@ -502,7 +541,7 @@ impl Reference {
             Some(HookSpec::Sleep(length)) => PostStart::Sleeps(now.after(length)),
             Some(HookSpec::Handler) => {
                 self.ask(i, ContainerAction::RunHook(Hook::PostStart));
-                PostStart::Open
+                PostStart::Open(1)
             }
         };
     }
@@ -774,15 +813,15 @@ impl Reference {
             PreStop::Due => match pre_stop {
                 Some(HookSpec::Sleep(length)) => stop.hook = PreStop::Sleeps(now.after(length)),
                 Some(HookSpec::Handler) => {
-                    stop.hook = PreStop::Open;
+                    stop.hook = PreStop::Open(1);
                     self.ask(i, ContainerAction::RunHook(Hook::PreStop));
                 }
                 None => {}
             },
             PreStop::Sleeps(until) if until <= now => stop.hook = PreStop::Past,
-            PreStop::Sleeps(_) | PreStop::Open if !late => return false,
+            PreStop::Sleeps(_) | PreStop::Open(_) if !late => return false,
             PreStop::Past if !late && !free => return false,
-            PreStop::Sleeps(_) | PreStop::Open | PreStop::Past => {
+            PreStop::Sleeps(_) | PreStop::Open(_) | PreStop::Past => {
                 stop.signaled = Some(now);
                 stop.kill_at = stop.deadline.max(now.after(2 * SECOND));
                 let signal = self.spec.containers[i].stop_signal.or(self.ones[i].image_signal);

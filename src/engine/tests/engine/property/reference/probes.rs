@@ -28,20 +28,26 @@ impl Reference {
 
     pub(super) fn probed(&mut self, now: Instant, i: usize, probe: Probe, result: &ProbeResult) {
         let p = PROBES.iter().position(|other| *other == probe).unwrap();
-        if !self.ones[i].probes[p].open {
+        let tries = self.ones[i].probes[p].open;
+        // Its container's end is no result: it stays open.
+        if tries == 0 || *result == ProbeResult::ContainerEnds {
             return;
         }
         let active = self.active(i, p);
         let spec = spec_of(&self.spec.containers[i], p).unwrap().clone();
         let prober = &mut self.ones[i].probes[p];
-        prober.open = false;
+        prober.open = 0;
         if !active {
             return;
+        }
+        if matches!(result, ProbeResult::Error { .. }) && tries < 3 {
+            prober.open = tries + 1;
+            return self.ask(i, ContainerAction::Probe(probe));
         }
         match result {
             ProbeResult::Success | ProbeResult::Warning { .. } => prober.row = prober.row.max(0) + 1,
             ProbeResult::Failure { .. } => prober.row = prober.row.min(0) - 1,
-            ProbeResult::Error { .. } => return,
+            ProbeResult::Error { .. } | ProbeResult::ContainerEnds => return,
         }
         if prober.row >= i64::from(spec.success_threshold) {
             prober.passed = true;
@@ -60,7 +66,7 @@ impl Reference {
             let (from, period) = (self.ones[i].started.after(spec.initial_delay), spec.period);
             let active = self.active(i, p);
             let prober = &mut self.ones[i].probes[p];
-            if prober.open {
+            if prober.open > 0 {
                 continue;
             }
             if !active {
@@ -70,7 +76,7 @@ impl Reference {
             let due = *prober.due.get_or_insert(from.max(now));
             if due <= now {
                 prober.due = Some(due.after(period).max(now));
-                prober.open = true;
+                prober.open = 1;
                 self.ask(i, ContainerAction::Probe(probe));
                 moved = true;
             }
