@@ -84,7 +84,7 @@ impl Engine {
         let attempt = container.attempt;
         let stop = container.running().and_then(|running| running.stop.as_ref());
         let wanted = match hook {
-            Hook::PostStart => self.is_wanted(index),
+            Hook::PostStart => self.is_wanted(index) && (stop.is_none() || self.restarts_while_ending(index)),
             Hook::PreStop => stop.is_some_and(|stop| stop.deadline > turn.now.monotonic),
         };
         let Some(HookRun::Handler { tries }) = self.run_of(index, hook) else { return false };
