@@ -8,11 +8,13 @@ mod audience;
 mod carry;
 mod clock;
 pub mod cpus;
+mod error;
 mod facts;
 mod filters;
 mod handlers;
 mod images;
 mod notice;
+mod open_files;
 mod output;
 mod persist;
 mod resize;
@@ -20,6 +22,7 @@ mod sandbox;
 pub mod saved;
 mod slot;
 mod sources;
+mod start;
 mod storage;
 mod termination_message;
 mod unwatched;
@@ -31,20 +34,20 @@ use std::time::Duration;
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, EventRecord};
 use barepod_engine::event::{ContainerEvent, Event};
-use barepod_engine::spec::{Attempt, ContainerIndex, ContainerSpec, PodSpec};
+use barepod_engine::spec::{Attempt, ContainerIndex};
 use barepod_engine::status::PodStatus;
 use barepod_engine::time::Instant;
 use k8s_openapi::api::core::v1;
 
 pub use audience::{Audience, Sent};
 pub use clock::{now, timestamp};
+pub use error::SupervisorError;
+pub use open_files::open_files;
 
 use crate::control;
-use crate::plan::storage::StorageLimits;
 use crate::plan::{NodeFacts, PodPlan, Purpose};
 use crate::runtime::container::reap_ended;
 use crate::runtime::image::LocalFileSystems;
-use crate::runtime::limits;
 use crate::runtime::memory::release_code;
 use crate::runtime::network::Connection;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
@@ -56,37 +59,12 @@ use notice::Notice;
 use persist::{Saved, Unwritten};
 use sandbox::RemovingSandbox;
 use slot::Slot;
-use sources::{Interest, Patience, Signals, Sources, Token};
+use sources::{Patience, Signals, Sources, Token};
 use storage::Storage;
 use unwatched::Unwatched;
 
 /// How long results of probes and containers' output are looked at before it is seen whether something urgent has come.
 const SLICE: Duration = Duration::from_millis(1);
-
-/// Why a supervisor could not go on. What goes wrong with a container is never one of these.
-#[derive(Debug, thiserror::Error)]
-pub enum SupervisorError {
-    /// The loop's own descriptors.
-    #[error("the supervisor's event loop: {call}: {source}")]
-    Loop {
-        /// Which system call.
-        call: &'static str,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-    /// The mount namespace.
-    #[error("can't isolate the supervisor's mounts: {0}")]
-    Mounts(#[source] SandboxError),
-    /// A copy of this binary for helpers to run.
-    #[error("can't keep this binary from containers: {0}")]
-    Exe(#[source] crate::runtime::exec::ExecError),
-    /// The sandbox's making left this process in a state it can't go on in.
-    #[error("{0}")]
-    Sandbox(SandboxError),
-    /// The control socket.
-    #[error("can't open the control socket: {0}")]
-    Control(#[source] control::ControlError),
-}
 
 /// A pod that is ready to be run.
 pub struct Pod {
@@ -164,83 +142,7 @@ pub struct Supervisor<'a> {
     broken: Option<SandboxError>,
 }
 
-impl<'a> Supervisor<'a> {
-    /// Readies everything but the pod itself. From here on SIGTERM, SIGHUP and SIGINT mean deletion.
-    ///
-    /// # Errors
-    /// Where the loop's descriptors, the mount namespace or the control socket can't be had.
-    pub fn new(pod: Pod, store: PodStore, audience: &'a mut dyn Audience) -> Result<Self, SupervisorError> {
-        // First: in a new mount namespace the kernel can't clone the mount this binary was started from any more, and
-        // a copy of it costs 4 ms and its size in memory.
-        crate::runtime::exec::protect_exe().map_err(SupervisorError::Exe)?;
-        let host_mounts = crate::runtime::sandbox::isolate_mounts().map_err(SupervisorError::Mounts)?;
-        let sources = Sources::new().map_err(|errno| SupervisorError::of("epoll_create1", errno.into()))?;
-        let signals = Signals::catch(&sources).map_err(|error| SupervisorError::of("sigaction", error))?;
-        // From here on a signal ends the pod in order. A pod whose folders can't be made hears why when it needs them.
-        if let Err(error) = store.mark_folders() {
-            audience.warn(&error.to_string());
-        }
-        let alarm = Alarm::new().map_err(|errno| SupervisorError::of("timerfd_create", errno.into()))?;
-        sources
-            .add(&alarm, Token::Alarm, Interest::Readable)
-            .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        let notice_alarm = Alarm::new().map_err(|errno| SupervisorError::of("timerfd_create", errno.into()))?;
-        sources
-            .add(&notice_alarm, Token::Notice, Interest::Readable)
-            .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        let control =
-            control::Server::bind(store.dir(), clients(&pod.plan.lifecycle)).map_err(SupervisorError::Control)?;
-        sources
-            .add(control.fd(), Token::Control, Interest::Readable)
-            .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        if let Some(connection) = &pod.connection {
-            sources
-                .add(connection.fd(), Token::Network, Interest::Readable)
-                .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        }
-        let engine = Engine::new(pod.plan.lifecycle.clone());
-        let limits = pod.manifest.spec.as_ref().map(StorageLimits::of).unwrap_or_default();
-        let storage = Storage::new(limits, pod.storage_interval);
-        let slots = pod.plan.lifecycle.containers.iter().map(|_| Slot::default()).collect();
-        Ok(Self {
-            pod,
-            engine,
-            store,
-            audience,
-            sources,
-            unwatched: Unwatched::default(),
-            signals,
-            alarm,
-            stepped: now().monotonic,
-            notice_alarm,
-            notice: Notice::None,
-            control,
-            deaf_until: None,
-            clients_had_their_turn: false,
-            host_mounts,
-            sandbox: None,
-            unready: None,
-            removing_sandbox: None,
-            slots,
-            filters: Filters::default(),
-            file_systems: LocalFileSystems::default(),
-            handlers: Handlers::new(),
-            storage,
-            facts: VecDeque::new(),
-            asked: VecDeque::new(),
-            removals: VecDeque::new(),
-            unwritten: Unwritten::Nothing,
-            grown: false,
-            records: Vec::new(),
-            listening: true,
-            written: None,
-            saved: Saved::default(),
-            finished: None,
-            interrupts: 0,
-            broken: None,
-        })
-    }
-
+impl Supervisor<'_> {
     /// Runs the pod to its end and gives the exit code of `barepod run`.
     ///
     /// # Errors
@@ -402,37 +304,5 @@ impl<'a> Supervisor<'a> {
 
     fn name(&self, container: ContainerIndex) -> &str {
         &self.pod.plan.lifecycle.containers[usize::from(container.0)].name
-    }
-}
-
-/// Clients for which there is always room.
-const FEWEST_CLIENTS: u64 = 4;
-/// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, and for a few clients.
-const FILES: u64 = 45 + FEWEST_CLIENTS;
-/// What each container adds while it runs.
-const FILES_PER_CONTAINER: u64 = 8;
-/// What each probe and hook adds while it is under way.
-const FILES_PER_HANDLER: u64 = 4;
-
-/// How many files a supervisor of this pod may have open at once.
-pub fn open_files(pod: &PodSpec) -> u64 {
-    let handlers = |one: &ContainerSpec| {
-        let probes = [&one.startup_probe, &one.liveness_probe, &one.readiness_probe];
-        let hooks = [one.post_start, one.pre_stop];
-        probes.into_iter().flatten().count() + hooks.into_iter().flatten().count()
-    };
-    let of_one = |one: &ContainerSpec| FILES_PER_CONTAINER + FILES_PER_HANDLER * handlers(one) as u64;
-    FILES + pod.containers.iter().map(of_one).sum::<u64>()
-}
-
-/// How many clients may be connected: they never take the files that the pod needs.
-fn clients(pod: &PodSpec) -> usize {
-    let left = limits::raise_open_files().saturating_sub(open_files(pod));
-    usize::try_from(left.max(FEWEST_CLIENTS)).unwrap_or(usize::MAX).min(control::CLIENTS)
-}
-
-impl SupervisorError {
-    fn of(call: &'static str, source: std::io::Error) -> Self {
-        Self::Loop { call, source }
     }
 }

@@ -1,0 +1,32 @@
+//! How many files a supervisor may have open, and how many clients that leaves room for.
+
+use barepod_engine::spec::{ContainerSpec, PodSpec};
+
+use crate::control;
+use crate::runtime::limits;
+
+/// Clients for which there is always room.
+const FEWEST_CLIENTS: u64 = 4;
+/// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, and for a few clients.
+const FILES: u64 = 45 + FEWEST_CLIENTS;
+/// What each container adds while it runs.
+const FILES_PER_CONTAINER: u64 = 8;
+/// What each probe and hook adds while it is under way.
+const FILES_PER_HANDLER: u64 = 4;
+
+/// How many files a supervisor of this pod may have open at once.
+pub fn open_files(pod: &PodSpec) -> u64 {
+    let handlers = |one: &ContainerSpec| {
+        let probes = [&one.startup_probe, &one.liveness_probe, &one.readiness_probe];
+        let hooks = [one.post_start, one.pre_stop];
+        probes.into_iter().flatten().count() + hooks.into_iter().flatten().count()
+    };
+    let of_one = |one: &ContainerSpec| FILES_PER_CONTAINER + FILES_PER_HANDLER * handlers(one) as u64;
+    FILES + pod.containers.iter().map(of_one).sum::<u64>()
+}
+
+/// How many clients may be connected: they never take the files that the pod needs.
+pub(super) fn clients(pod: &PodSpec) -> usize {
+    let left = limits::raise_open_files().saturating_sub(open_files(pod));
+    usize::try_from(left.max(FEWEST_CLIENTS)).unwrap_or(usize::MAX).min(control::CLIENTS)
+}
