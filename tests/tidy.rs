@@ -37,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["control", "runtime"]),
     ("control", &[]),
     ("runtime/backtrace", &[]),
-    ("runtime/cgroup", &["plan", "runtime/mount", "runtime/program", "runtime/spawn"]),
+    ("runtime/cgroup", &["plan", "runtime/files", "runtime/mount", "runtime/program", "runtime/spawn"]),
     // libcontainer's helper is also the sandbox's pid 1: one binary, one way in.
     (
         "runtime/container",
@@ -76,7 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime/handler", &["plan", "runtime/program", "runtime/spawn"]),
     // A container's own seccomp profile is looked for with its image.
     ("runtime/image", &["plan", "runtime/seccomp", "runtime/spawn"]),
-    ("runtime/node", &["plan", "runtime/cgroup"]),
+    ("runtime/node", &["plan", "runtime/cgroup", "runtime/files"]),
     ("runtime/network", &["plan", "runtime/spawn"]),
     (
         "runtime/sandbox",

@@ -145,6 +145,9 @@ pub fn tell_of_waiting(pod: &str) -> impl Fn(Option<u32>) {
 /// Removes what pods left of which nothing else is known any more: their state went with a reboot, or with somebody's `rm`.
 /// What can't be removed stays for the next time.
 pub fn sweep_orphans(layout: &Layout) {
+    if let Err(error) = store::forget_moved_away(layout) {
+        tell!("warning: what was left of pods that have been removed: {error}; the next run tries again");
+    }
     let found = orphans::forget_old_logs(layout, std::time::SystemTime::now()).and_then(|()| orphans::collect(layout));
     let found = match found {
         Ok(found) => found,

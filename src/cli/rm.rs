@@ -21,7 +21,11 @@ pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
             remove(&layout, &found, args.force)?;
             recover::full_name(&found)
         }
-        Err(CliError::Store(Error::NotFound(name))) => forget_logs(&layout, name)?,
+        Err(CliError::Store(Error::NotFound(name))) => {
+            // It may be gone, and not all that was its.
+            recover::sweep_orphans(&layout);
+            forget_logs(&layout, name)?
+        }
         Err(error) => return Err(error),
     };
     recover::sweep_orphans(&layout);

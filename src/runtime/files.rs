@@ -9,6 +9,27 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 
+/// The text of a file that need not be there, such as one that a kernel may lack; `None`: it isn't. What can't be read is an
+/// error: it may say the opposite of what its absence says.
+pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<String>> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// As `create_dir_all`, which says of a folder that it can't look at that it exists.
+pub(crate) fn make_all(path: &Path) -> io::Result<()> {
+    match std::fs::create_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match path.metadata()?.is_dir() {
+            true => Ok(()),
+            false => Err(error),
+        },
+        made => made,
+    }
+}
+
 /// Makes a folder and its parents with exactly `mode` on what is new.
 pub(crate) fn make_folders(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

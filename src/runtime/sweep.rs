@@ -38,27 +38,41 @@ pub struct SweepRequest<'a> {
 
 /// Whether nothing of it is there: not by what removals have said, but by looking.
 pub fn is_clean(request: &SweepRequest<'_>) -> bool {
-    first_left(request).is_none()
+    matches!(first_left(request), Ok(None))
 }
 
-fn first_left(request: &SweepRequest<'_>) -> Option<PathBuf> {
+/// The first that is there; an error where that can't be seen, which is no better than one that is.
+fn first_left(request: &SweepRequest<'_>) -> Result<Option<PathBuf>, SweepError> {
     let cgroups = match Hierarchies::discover() {
-        Ok(hierarchies) if !request.cgroup.as_os_str().is_empty() => hierarchies.folders(request.cgroup),
-        Ok(_) | Err(_) => Vec::new(),
+        _ if request.cgroup.as_os_str().is_empty() => Vec::new(),
+        // Where no hierarchy is mounted nothing can be in one.
+        Err(CgroupError::NoControllers) => Vec::new(),
+        hierarchies => hierarchies?.folders(request.cgroup),
     };
-    cgroups.into_iter().chain(request.folders.iter().cloned()).find(|path| path.symlink_metadata().is_ok())
+    for path in cgroups.into_iter().chain(request.folders.iter().cloned()) {
+        match path.symlink_metadata() {
+            Ok(_) => return Ok(Some(path)),
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(cause) => return Err(SweepError::Io { call: "stat", path, cause }),
+        }
+    }
+    Ok(None)
 }
 
 /// Sweeps; returns what is left then, and why. Safe to repeat, and with nothing left it does nothing.
 #[must_use = "what is left behind must be known to the ledger"]
 pub fn sweep(request: &SweepRequest<'_>) -> Vec<SweepError> {
-    let errors = sweep_all(request);
+    let mut errors = sweep_all(request);
     match first_left(request) {
         // What failed on the way has gone by another.
-        None => Vec::new(),
-        Some(path) if errors.is_empty() => vec![SweepError::Still { path }],
-        Some(_) => errors,
+        Ok(None) => return Vec::new(),
+        Ok(Some(path)) if errors.is_empty() => errors.push(SweepError::Still { path }),
+        Ok(Some(_)) => {}
+        // What nobody could look at may be there.
+        Err(error) if errors.is_empty() => errors.push(error),
+        Err(_) => {}
     }
+    errors
 }
 
 fn sweep_all(request: &SweepRequest<'_>) -> Vec<SweepError> {
@@ -87,7 +101,11 @@ fn sweep_cgroups(hierarchies: &Hierarchies, request: &SweepRequest<'_>, errors: 
 }
 
 fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
-    let text = fs::read_to_string("/proc/thread-self/mountinfo").unwrap_or_default();
+    const TABLE: &str = "/proc/thread-self/mountinfo";
+    let text = fs::read_to_string(TABLE).unwrap_or_else(|cause| {
+        errors.push(SweepError::Io { call: "read", path: TABLE.into(), cause });
+        String::new()
+    });
     let mut points: Vec<PathBuf> = text
         .lines()
         .filter_map(|line| line.split(' ').nth(4))
@@ -100,5 +118,27 @@ fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
         if let Err(errno) = umount2(&point, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
             errors.push(SweepError::Io { call: "umount", path: point, cause: errno.into() });
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What can't be looked at may be there: nobody says that nothing is left.
+    #[test]
+    fn what_cant_be_seen_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let request = |folders| SweepRequest { cgroup: Path::new(""), folders, patience: Duration::ZERO };
+        let gone = [dir.path().join("gone"), dir.path().join("gone/below")];
+        assert!(is_clean(&request(&gone)) && sweep(&request(&gone)).is_empty());
+        let unseen = [dir.path().join("n".repeat(300))];
+        assert!(!is_clean(&request(&unseen)));
+        assert!(!sweep(&request(&unseen)).is_empty());
+        let there = [dir.path().join("there")];
+        fs::create_dir(&there[0]).unwrap();
+        assert!(!is_clean(&request(&there)));
+        assert!(sweep(&request(&there)).is_empty() && is_clean(&request(&there)));
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn check(layout: &Layout, ledger: &Ledger) -> Result<(), Error> {
         }
         Some(_) | None => {}
     }
-    if ledger.data_dir.exists() && fs::remove_dir(&ledger.data_dir).is_err() {
+    // Whatever keeps it from being removed: it may hold the data of an earlier life.
+    if fs::remove_dir(&ledger.data_dir).is_err_and(|error| error.kind() != ErrorKind::NotFound) {
         let left = vec![ledger.data_dir.display().to_string()];
         return Err(Error::NotCleanedUp { namespace, name, left });
     }

@@ -146,7 +146,9 @@ impl<'a> CpuBook<'a> {
 pub fn left(layout: &Layout) -> Result<Vec<Found>, Error> {
     let mut left = Vec::new();
     for found in read::list(layout)? {
-        if found.dir.join(FILE).exists() && matches!(found.life()?, Life::Lost | Life::Left) {
+        let path = found.dir.join(FILE);
+        let has_cpus = path.try_exists().map_err(super::io_error(&path, "stat"))?;
+        if has_cpus && matches!(found.life()?, Life::Lost | Life::Left) {
             left.push(found);
         }
     }

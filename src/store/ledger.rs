@@ -1,4 +1,5 @@
 //! What was made for a pod, written down before it is made, so that whoever comes after a kill -9 finds all of it.
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -77,14 +78,26 @@ pub enum Supervisor {
     Alive,
     /// It has ended.
     Ended,
-    /// Its pid is one of another pid namespace.
+    /// Its pid is one of another pid namespace, or the kernel can't be asked now (no more open files).
     Unknown,
 }
 
 /// When a process started, in clock ticks since boot (proc(5), stat field 22): with the pid it names one process. `None`
 /// where it has ended, reaped or not, or is about to: of its memory nothing is left (field 23).
 pub fn process_start(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    ask_for_start(pid).ok()?
+}
+
+/// As [`process_start`]; an error where the kernel can't be asked, which says nothing of the process.
+fn ask_for_start(pid: u32) -> std::io::Result<Option<u64>> {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(start_in(&stat)),
+        Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn start_in(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     if matches!(fields.next()?, "Z" | "X") {
         return None;
@@ -152,10 +165,12 @@ impl Ledger {
             Supervisor::Ended
         } else if self.supervisor_pid == 1 || self.is_of_another_pid_namespace() {
             Supervisor::Unknown
-        } else if process_start(self.supervisor_pid) == Some(self.supervisor_start) {
-            Supervisor::Alive
         } else {
-            Supervisor::Ended
+            match ask_for_start(self.supervisor_pid) {
+                Ok(start) if start == Some(self.supervisor_start) => Supervisor::Alive,
+                Ok(_) => Supervisor::Ended,
+                Err(_) => Supervisor::Unknown,
+            }
         }
     }
 

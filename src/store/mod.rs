@@ -133,7 +133,7 @@ impl PodStore {
     /// [`Error::Running`] where a supervisor lives, [`Error::NotFound`] where there is no ledger.
     pub fn take_over(layout: &Layout, namespace: &str, name: &str, on_wait: OnWait<'_>) -> Result<Self, Error> {
         let dir = layout.pod_dir(namespace, name);
-        if !dir.is_dir() {
+        if !is_folder(&dir)? {
             return Err(Error::NotFound(format!("{namespace}/{name}")));
         }
         let lock = acquire(&dir, namespace, name, A_COMMAND_WAITS, on_wait)?;
@@ -229,7 +229,7 @@ pub fn write_attempt<T: Serialize>(folder: &Path, state: &T) -> Result<(), Error
 /// [`Error::Running`] where a supervisor lives.
 pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<bool, Error> {
     let dir = layout.pod_dir(namespace, name);
-    if !dir.is_dir() {
+    if !is_folder(&dir)? {
         return Ok(false);
     }
     let _lock = acquire(&dir, namespace, name, A_COMMAND_WAITS, &|_| {})?;
@@ -261,7 +261,9 @@ fn remove_folder(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
     let away = dir.with_file_name(format!("{prefix}{}-{number}", std::process::id()));
     let removed = match fs::rename(dir, &away) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(dir, "rename")(error)),
-        Ok(()) | Err(_) => remove_tree(&away),
+        // Back where it is known, if it can't be removed.
+        Ok(()) => remove_tree(&away).inspect_err(|_| drop(fs::rename(&away, dir))),
+        Err(_) => Ok(()),
     };
     // What an earlier one left that died halfway. Another's that is under way loses nothing by it.
     for entry in dir.parent().into_iter().filter_map(|pods| fs::read_dir(pods).ok()).flatten().flatten() {
@@ -270,6 +272,27 @@ fn remove_folder(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
         }
     }
     removed
+}
+
+/// Removes what was left of pods' folders by those who died while they removed them, and had taken them away already.
+///
+/// # Errors
+/// The first that couldn't be removed; the others are.
+pub fn forget_moved_away(layout: &Layout) -> Result<(), Error> {
+    let pods = layout.pods_dir();
+    let entries = match fs::read_dir(&pods) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io_error(&pods, "read"))?,
+    };
+    let mut result = Ok(());
+    for entry in entries {
+        let entry = entry.map_err(io_error(&pods, "read"))?;
+        // No pod's: that begins with its namespace. One that somebody else removes now is gone the sooner.
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            result = result.and(remove_tree(&entry.path()));
+        }
+    }
+    result
 }
 
 /// Letters of a pod's name in that of its folder once that is moved away: the whole fits into a file's name.
@@ -335,7 +358,27 @@ fn supervisor(dir: &Path, holder: Option<u32>) -> Option<u32> {
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(io_error(path, "mkdir"))
+    match DirBuilder::new().recursive(true).mode(mode).create(path) {
+        // Std says so of a folder that it can't look at.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            match path.metadata() {
+                Ok(found) if found.is_dir() => Ok(()),
+                Err(cause) if cause.kind() != ErrorKind::NotFound => Err(io_error(path, "stat")(cause)),
+                // Something else, or a folder that has been taken away since.
+                Ok(_) | Err(_) => Err(io_error(path, "mkdir")(error)),
+            }
+        }
+        made => made.map_err(io_error(path, "mkdir")),
+    }
+}
+
+/// Whether there is a folder; an error where that can't be seen.
+fn is_folder(path: &Path) -> Result<bool, Error> {
+    match path.metadata() {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(io_error(path, "stat")(error)),
+    }
 }
 
 /// Everything in the folder but the lock that is held.

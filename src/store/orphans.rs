@@ -36,7 +36,7 @@ pub struct Orphan {
 /// # Errors
 /// Where the data folder can't be read or locked.
 pub fn collect(layout: &Layout) -> Result<Vec<Orphan>, Error> {
-    if !layout.data.is_dir() {
+    if !super::is_folder(&layout.data)? {
         return Ok(Vec::new());
     }
     let _lock = claim::lock(&layout.data)?;
@@ -45,8 +45,13 @@ pub fn collect(layout: &Layout) -> Result<Vec<Orphan>, Error> {
         let folder = entry.path();
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        // Unreadable is as good as none: it may have been cut off by the same power cut.
-        let record = Ledger::load_as(&folder, claim::RECORD).ok().flatten();
+        let record = match Ledger::load_as(&folder, claim::RECORD) {
+            Ok(record) => record,
+            // It may name an owner who lives: the next one that looks can read it, perhaps.
+            Err(Error::Io { .. }) => continue,
+            // Cut off, perhaps by the power cut that took its owner: as good as none.
+            Err(_) => None,
+        };
         if name.starts_with(LEAVING) {
             orphans.push(orphan(record, folder));
         } else if is_orphan(layout, name, record.as_ref()) {

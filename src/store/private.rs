@@ -18,7 +18,7 @@ pub(super) fn enclose(layout: &Layout) -> Result<(), Error> {
     close(&layout.pods_dir(), PRIVATE)?;
     close(&layout.data, PRIVATE)?;
     // A kubelet's logs may be in there, too, for whoever reads them; a pod's own folder in it is closed anyway.
-    if layout.logs == Path::new(SYSTEM_LOGS) && layout.logs.exists() {
+    if layout.logs == Path::new(SYSTEM_LOGS) && layout.logs.try_exists().unwrap_or(true) {
         return Ok(());
     }
     close(&layout.logs, LOGS)

@@ -149,6 +149,34 @@ fn a_removal_that_died_halfway_is_no_pod_and_goes_with_the_next() {
     assert_eq!(fs::read_dir(layout.pods_dir()).unwrap().count(), 0);
 }
 
+#[test]
+fn what_was_moved_away_goes_without_its_pod() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    forget_moved_away(&layout).unwrap();
+    let _store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
+    for name in [".default.other.77-0", ".default.web.78-1"] {
+        fs::create_dir_all(layout.pods_dir().join(name).join("containers")).unwrap();
+    }
+    forget_moved_away(&layout).unwrap();
+    let left: Vec<_> = fs::read_dir(layout.pods_dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["default_web"]);
+}
+
+/// A folder that can't be looked at isn't one that isn't there, nor something else.
+#[test]
+fn a_folder_that_cant_be_seen_is_an_error() {
+    let tmp = tempfile::tempdir().unwrap();
+    assert!(!is_folder(&tmp.path().join("none")).unwrap());
+    assert!(is_folder(tmp.path()).unwrap());
+    make_dir(&tmp.path().join("a/b"), 0o700).unwrap();
+    make_dir(&tmp.path().join("a/b"), 0o700).unwrap();
+    assert!(is_folder(&tmp.path().join("n".repeat(300))).is_err());
+    fs::write(tmp.path().join("file"), "").unwrap();
+    let told = make_dir(&tmp.path().join("file"), 0o700).unwrap_err().to_string();
+    assert!(told.contains("mkdir: File exists"), "{told}");
+}
+
 /// Whoever wins, nobody fails otherwise than by being told that the pod is running, and what was made whole stays whole.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "processes that race, as threads")]

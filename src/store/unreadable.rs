@@ -2,6 +2,7 @@
 //! the folder's name and by the records in data and logs ([`claim`]).
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::claim;
@@ -9,7 +10,7 @@ use super::identity::Identity;
 use super::layout::Layout;
 use super::ledger::Ledger;
 use super::lock::PodLock;
-use super::{A_COMMAND_WAITS, Error, OnWait, acquire, remove_folder, remove_tree};
+use super::{A_COMMAND_WAITS, Error, OnWait, acquire, io_error, remove_folder, remove_tree};
 
 /// What is known of a pod without its ledger. Holds the pod's lock where there is a folder that can have one.
 #[derive(Debug)]
@@ -32,7 +33,10 @@ impl UnreadablePod {
     /// Where a supervisor or another command has it.
     pub fn take_over(layout: &Layout, namespace: &str, name: &str, on_wait: OnWait<'_>) -> Result<Self, Error> {
         let dir = layout.pod_dir(namespace, name);
-        let is_folder = fs::symlink_metadata(&dir).is_ok_and(|meta| meta.is_dir());
+        let is_folder = match fs::symlink_metadata(&dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            found => found.map_err(io_error(&dir, "stat"))?.is_dir(),
+        };
         let lock = match is_folder {
             true => Some(acquire(&dir, namespace, name, A_COMMAND_WAITS, on_wait)?),
             false => None,

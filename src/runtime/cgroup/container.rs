@@ -19,6 +19,7 @@ use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::{CgroupError, Hierarchies, below, copy_cpuset, error, fields};
+use crate::runtime::files;
 use crate::runtime::mount::add_attributes;
 
 /// Where libcontainer looks for hierarchies.
@@ -147,7 +148,7 @@ impl Hierarchies {
     pub(crate) fn make_container(&self, cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
         for (controllers, root) in &self.v1 {
             let path = below(root, cgroup);
-            fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
+            files::make_all(&path).map_err(error("mkdir", &path))?;
             if let Some(parent) = path.parent()
                 && controllers.iter().any(|one| one == "cpuset")
             {
@@ -214,7 +215,7 @@ impl Hierarchies {
     /// the names the hierarchies have on the box. In a mount namespace of the caller's own.
     pub(crate) fn show(&self, cgroup: &Path, folder: &Path, access: Access) -> Result<View, CgroupError> {
         let base = folder.join("names");
-        fs::create_dir_all(&base).map_err(error("mkdir", &base))?;
+        files::make_all(&base).map_err(error("mkdir", &base))?;
         mount(Some("tmpfs"), &base, Some("tmpfs"), MsFlags::empty(), Some("mode=755,size=64k"))
             .map_err(|errno| error("mount tmpfs", &base)(errno.into()))?;
         let mut view = View { base, cgroups: Vec::new() };

@@ -43,19 +43,20 @@ impl Hierarchies {
     pub(crate) fn confine(&self, pod: &Path, own: &Exclusive, shared: &CpuSet) -> Result<(), CgroupError> {
         let missing = || CgroupError::MissingController { what: CONTROLLER, path: pod.to_owned() };
         let folder = self.cpuset_folder(pod).ok_or_else(missing)?;
-        if !folder.exists() {
+        if !folder.try_exists().map_err(error("stat", &folder))? {
             return Ok(());
         }
         let target = own.values().fold(shared.clone(), |all, cpus| all.with(cpus));
         let others = || {
             let name = |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned());
-            children(&folder).into_iter().filter(move |folder| name(folder).is_none_or(|name| !own.contains_key(&name)))
+            let apart = |folder: &PathBuf| name(folder).is_none_or(|name| !own.contains_key(&name));
+            Ok::<Vec<PathBuf>, CgroupError>(children(&folder)?.into_iter().filter(apart).collect())
         };
         match self.version {
             // What is above a cgroup holds for it too.
             CgroupVersion::V2 => {
                 write(&folder, &target)?;
-                let apart = if own.is_empty() { Vec::new() } else { others().collect() };
+                let apart = if own.is_empty() { Vec::new() } else { others()? };
                 apart.iter().try_for_each(|folder| write(folder, shared))
             }
             // No cgroup may have a cpu that the one above hasn't: that one grows before and shrinks after.
@@ -64,7 +65,7 @@ impl Hierarchies {
                 let text = fs::read_to_string(&path).map_err(error("read", &path))?;
                 let now = CpuSet::parse(&text).unwrap_or_default();
                 write(&folder, &now.with(&target))?;
-                others().try_for_each(|folder| write(&folder, shared))?;
+                others()?.iter().try_for_each(|folder| write(folder, shared))?;
                 write(&folder, &target)
             }
             CgroupVersion::None => Err(missing()),

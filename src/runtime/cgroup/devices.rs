@@ -12,6 +12,7 @@ use std::path::Path;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
 
 use super::{CgroupError, Hierarchies, below, error};
+use crate::runtime::files;
 
 // linux/bpf.h: BPF_DEVCG_DEV_* and BPF_DEVCG_ACC_*.
 const BLOCK: i32 = 1;
@@ -216,7 +217,7 @@ impl Hierarchies {
         }
         let Some(root) = &self.unified else { return Err(CgroupError::NoDeviceRules) };
         let path = below(root, cgroup);
-        std::fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
+        files::make_all(&path).map_err(error("mkdir", &path))?;
         let folder = File::open(&path).map_err(error("open", &path))?;
         let code = program(&mine.into_iter().chain(ALWAYS).collect::<Vec<_>>());
         let failed = |call| move |cause| CgroupError::DeviceRules { call, path: path.clone(), cause };

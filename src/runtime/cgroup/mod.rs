@@ -25,6 +25,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::plan::resize::Place;
 use crate::plan::{CgroupLimits, CgroupPlan, CgroupVersion, MemoryProtection};
+use crate::runtime::files;
 
 pub(crate) use container::{Access, ProcessLimit, View};
 pub(crate) use fields::refusal;
@@ -152,7 +153,7 @@ impl Hierarchies {
             return Ok(None);
         }
         let path = self.tracking(cgroup);
-        fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
+        files::make_all(&path).map_err(error("mkdir", &path))?;
         Ok(Some(path))
     }
 
@@ -165,16 +166,16 @@ impl Hierarchies {
         let switch = path.join("cgroup.kill");
         match fs::write(&switch, "1") {
             Ok(()) => return Ok(()),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !path.exists() => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && is_absent(&path) => return Ok(()),
             // v1, or a kernel before 5.14: one by one.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
             Err(cause) => return Err(CgroupError::Io { call: "write", path: switch, cause }),
         }
-        for pid in self.members(cgroup) {
+        for pid in self.members(cgroup)? {
             // A pid from a cgroup file may end and be reused before the signal: a pidfd opened first and membership
             // checked again through it closes that gap.
             if let Ok(pidfd) = crate::runtime::spawn::open_pidfd(pid)
-                && self.members(cgroup).contains(&pid)
+                && self.members(cgroup)?.contains(&pid)
             {
                 let _ = crate::runtime::spawn::signal(&pidfd, libc::SIGKILL);
             }
@@ -183,15 +184,17 @@ impl Hierarchies {
     }
 
     /// Pids in a cgroup and below it. Zombies don't count.
-    pub(crate) fn members(&self, cgroup: &Path) -> Vec<i32> {
+    ///
+    /// # Errors
+    /// Where one that is there can't be looked into (no more open files): somebody may be in it.
+    pub(crate) fn members(&self, cgroup: &Path) -> Result<Vec<i32>, CgroupError> {
         let mut pids = Vec::new();
         let mut folders = if self.version == CgroupVersion::None { vec![] } else { vec![self.tracking(cgroup)] };
         while let Some(folder) = folders.pop() {
-            let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-            pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
-            folders.extend(children(&folder));
+            pids.extend(processes(&folder.join("cgroup.procs"))?);
+            folders.extend(children(&folder)?);
         }
-        pids
+        Ok(pids)
     }
 
     /// Kills what is in a cgroup and waits until it is empty, at most for `limit`.
@@ -200,13 +203,16 @@ impl Hierarchies {
         let mut pause = Duration::from_millis(1);
         loop {
             let events = File::open(self.tracking(cgroup).join("cgroup.events")).ok();
-            if self.members(cgroup).is_empty() {
-                return Ok(());
-            }
-            self.kill(cgroup)?;
             let waited = started.elapsed();
+            match self.members(cgroup) {
+                Ok(pids) if pids.is_empty() => return Ok(()),
+                Err(error) if waited >= limit => return Err(error),
+                Ok(_) => self.kill(cgroup)?,
+                // It may be readable in a moment, as may be whoever is in it.
+                Err(_) => {}
+            }
             if waited >= limit {
-                let pids = self.members(cgroup);
+                let pids = self.members(cgroup)?;
                 return if pids.is_empty() {
                     Ok(())
                 } else {
@@ -257,9 +263,43 @@ fn below(root: &Path, cgroup: &Path) -> PathBuf {
     root.join(cgroup.strip_prefix("/").unwrap_or(cgroup))
 }
 
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+/// The cgroups in one; none where it has gone.
+fn children(folder: &Path) -> Result<Vec<PathBuf>, CgroupError> {
+    let entries = match fs::read_dir(folder) {
+        Err(cause) if has_gone(&cause) => return Ok(Vec::new()),
+        entries => entries.map_err(error("read", folder))?,
+    };
+    let mut children = Vec::new();
+    for entry in entries {
+        match entry.and_then(|entry| Ok((entry.file_type()?, entry.path()))) {
+            Ok((kind, path)) if kind.is_dir() => children.push(path),
+            Ok(_) => {}
+            Err(cause) if has_gone(&cause) => {}
+            Err(cause) => return Err(error("read", folder)(cause)),
+        }
+    }
+    Ok(children)
+}
+
+/// The pids in a `cgroup.procs`; none where its cgroup has gone.
+fn processes(file: &Path) -> Result<Vec<i32>, CgroupError> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(text.lines().filter_map(|line| line.parse().ok()).collect()),
+        Err(cause) if has_gone(&cause) => Ok(Vec::new()),
+        // Of a threaded cgroup: its processes are in the list of the domain above it (Documentation/admin-guide/cgroup-v2.rst).
+        Err(cause) if cause.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(Vec::new()),
+        Err(cause) => Err(error("read", file)(cause)),
+    }
+}
+
+/// Whether it is sure that nothing is there.
+fn is_absent(path: &Path) -> bool {
+    path.try_exists().is_ok_and(|exists| !exists)
+}
+
+/// What the kernel says of a cgroup that was removed before it was opened, or after that.
+fn has_gone(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::NotFound || cause.raw_os_error() == Some(libc::ENODEV)
 }
 
 /// The pod's own cgroup.
@@ -303,7 +343,7 @@ impl PodCgroup {
     fn make(&self) -> Result<(), CgroupError> {
         for (controllers, root) in &self.hierarchies.v1 {
             let path = below(root, &self.path);
-            fs::create_dir_all(&path).map_err(error("mkdir", &path))?;
+            files::make_all(&path).map_err(error("mkdir", &path))?;
             if controllers.iter().any(|one| one == "cpuset") {
                 inherit_cpuset(root, &self.path)?;
             }
@@ -311,7 +351,7 @@ impl PodCgroup {
         match (&self.hierarchies.unified, self.hierarchies.version) {
             (Some(root), CgroupVersion::V1) => {
                 let path = below(root, &self.path);
-                fs::create_dir_all(&path).map_err(error("mkdir", &path))
+                files::make_all(&path).map_err(error("mkdir", &path))
             }
             (Some(root), CgroupVersion::V2) => enable_controllers(root, &self.path),
             (None, _) | (_, CgroupVersion::None) => Ok(()),
@@ -390,35 +430,4 @@ fn hand_down(folder: &Path) -> Result<(), CgroupError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    const HYBRID: &str = "30 1 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw
-31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
-32 30 0:28 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
-33 30 0:29 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
-34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
-    const PURE: &str = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate";
-
-    #[test]
-    fn v2_tracks_wherever_it_is_mounted() {
-        let cases = [
-            (HYBRID, CgroupVersion::V1, "/sys/fs/cgroup/unified/barepod/p"),
-            (PURE, CgroupVersion::V2, "/sys/fs/cgroup/barepod/p"),
-            (HYBRID.rsplit_once('\n').unwrap().0, CgroupVersion::V1, "/sys/fs/cgroup/freezer/barepod/p"),
-        ];
-        for (text, version, tracking) in cases {
-            let hierarchies = Hierarchies::parse(text).unwrap();
-            assert_eq!(hierarchies.version(), version);
-            assert_eq!(hierarchies.tracking(Path::new("/barepod/p")), Path::new(tracking));
-        }
-        assert!(Hierarchies::parse("30 1 0:26 / / rw - ext4 /dev/vda rw").is_none());
-    }
-
-    #[test]
-    fn named_hierarchies_are_left_alone() {
-        let hierarchies = Hierarchies::parse(HYBRID).unwrap();
-        assert!(!hierarchies.roots().any(|root| root.ends_with("systemd")));
-    }
-}
+mod tests;

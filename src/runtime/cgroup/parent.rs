@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{CgroupError, Hierarchies, below, error};
 use crate::plan::{CgroupVersion, NoCgroups, Rights};
+use crate::runtime::files;
 
 const PROCS: &str = "cgroup.procs";
 
@@ -138,7 +139,7 @@ fn is_delegated(folder: &Path) -> bool {
 
 fn move_aside(folder: &Path) -> Result<(), CgroupError> {
     let aside = folder.join(ASIDE);
-    fs::create_dir_all(&aside).map_err(error("mkdir", &aside))?;
+    files::make_all(&aside).map_err(error("mkdir", &aside))?;
     let procs = aside.join(PROCS);
     fs::write(&procs, "0").map_err(error("write", &procs))
 }

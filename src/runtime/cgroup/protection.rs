@@ -25,7 +25,7 @@ impl Hierarchies {
         let _lock = lock.map_err(error("lock", &folder))?;
         for file in FILES {
             let of = |folder: &Path| fs::read_to_string(folder.join(file)).unwrap_or_default();
-            let sum = children(&folder).iter().map(|child| bytes(&of(child))).fold(0, u64::saturating_add);
+            let sum = children(&folder)?.iter().map(|child| bytes(&of(child))).fold(0, u64::saturating_add);
             if bytes(&of(&folder)) != sum {
                 let path = folder.join(file);
                 let text = if sum == u64::MAX { "max".to_owned() } else { sum.to_string() };

@@ -58,7 +58,10 @@ fn remove_tree(folder: &Path, errors: &mut Vec<CgroupError>) {
             Ok(()) => {}
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
             Err(_) if below == Below::Unknown => {
-                let inner = children(&folder);
+                let inner = children(&folder).unwrap_or_else(|error| {
+                    errors.push(error);
+                    Vec::new()
+                });
                 folders.push((folder, Below::Tried));
                 folders.extend(inner.into_iter().map(|child| (child, Below::Unknown)));
             }

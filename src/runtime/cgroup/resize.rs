@@ -107,7 +107,8 @@ impl Hierarchies {
         let missing = || CgroupError::MissingController { what: setting.controller, path: cgroup.to_owned() };
         let folder = self.controller_folder(setting.controller, cgroup).ok_or_else(missing)?;
         // Where nobody counts swap (swapaccount=0) it can't be limited, and isn't.
-        if matches!(setting.file, TOGETHER | SWAP) && !folder.join(setting.file).exists() {
+        let file = folder.join(setting.file);
+        if matches!(setting.file, TOGETHER | SWAP) && !file.try_exists().map_err(error("stat", &file))? {
             return Ok(());
         }
         let mut write = |file: &str, value: &str| {
@@ -134,7 +135,8 @@ impl Hierarchies {
     pub(crate) fn limits_swap(&self, parent: &Path) -> bool {
         let Some(folder) = self.controller_folder("memory", parent) else { return false };
         let file = if self.version == CgroupVersion::V2 { SWAP } else { TOGETHER };
-        let mut near = std::iter::once(folder.clone()).chain(super::children(&folder));
+        let below = super::children(&folder).unwrap_or_default();
+        let mut near = std::iter::once(folder.clone()).chain(below);
         if near.any(|folder| folder.join(file).exists()) {
             return true;
         }

@@ -55,7 +55,7 @@ pub(super) fn prepare(
     refuse_in_shared(spec, &map.mounts, shared)?;
     let before: Vec<Mount> = spec.mounts().clone().unwrap_or_default();
     let folder = dirs.mounts().join("binds");
-    fs::create_dir_all(&folder).map_err(|cause| Failure::io(Stage::Binds, folder.display(), cause))?;
+    files::make_all(&folder).map_err(|cause| Failure::io(Stage::Binds, folder.display(), cause))?;
     let own = |number: usize| folder.join(number.to_string());
     let all_binds = users.is_some()
         || !shared.is_empty()

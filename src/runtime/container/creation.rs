@@ -43,6 +43,8 @@ pub struct Creation {
     go: OwnedFd,
     report: File,
     line: Vec<u8>,
+    /// Why no more of it could be read.
+    unread: Option<io::Error>,
     start: File,
     output: Option<(OwnedFd, OwnedFd)>,
     over: bool,
@@ -84,7 +86,20 @@ impl Creation {
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
         let place = place.clone();
         let line = Vec::new();
-        Ok(Self { place, helper, request, filter, complaints, go, report, line, start, output: None, over: false })
+        Ok(Self {
+            place,
+            helper,
+            request,
+            filter,
+            complaints,
+            go,
+            report,
+            line,
+            unread: None,
+            start,
+            output: None,
+            over: false,
+        })
     }
 
     /// Tells the helper what to make; to be done once. After an error the creation is to be aborted. The filter is that
@@ -134,6 +149,9 @@ impl Creation {
         if !complete && !helper_ended {
             return (Some(self), Progress::Pending);
         }
+        if let Some(cause) = self.unread.take() {
+            return (None, self.failed(Failure::io(Stage::Helper, "read its answer", cause)));
+        }
         let progress = match serde_json::from_slice(&self.line) {
             Ok(Report::Created { pid, warnings }) => self.created(pid, warnings),
             Ok(Report::Failed(failure)) => self.failed(failure),
@@ -156,7 +174,10 @@ impl Creation {
                 Ok(number) => self.line.extend_from_slice(&buffer[..number]),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(_) => return true,
+                Err(cause) => {
+                    self.unread = Some(cause);
+                    return true;
+                }
             }
         }
     }
@@ -222,8 +243,9 @@ impl Creation {
         Removal::of(self.place.clone())
     }
 
+    /// For reaping: one that isn't seen now is reaped with the sandbox's end.
     fn members(&self) -> impl Iterator<Item = i32> {
-        self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup))
+        self.place.cgroups().flat_map(|cgroup| self.place.hierarchies.members(cgroup).unwrap_or_default())
     }
 }
 

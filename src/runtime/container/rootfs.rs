@@ -37,7 +37,7 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
     let target = dirs.mounts().join("rootfs");
     let (upper, work) = (dirs.data.join("upper"), dirs.data.join("work"));
     for folder in [&target, &upper, &work] {
-        fs::create_dir_all(folder).map_err(|cause| Failure::io(Stage::RootFs, folder.display(), cause))?;
+        files::make_all(folder).map_err(|cause| Failure::io(Stage::RootFs, folder.display(), cause))?;
     }
     // The root of an overlay looks like its upper's root.
     let lower_facts =
@@ -152,7 +152,7 @@ pub(super) fn resolve_sub_paths(
             }
         })?;
         let target = dirs.mounts().join("subpaths").join(number.to_string());
-        fs::create_dir_all(dirs.mounts().join("subpaths"))
+        files::make_all(&dirs.mounts().join("subpaths"))
             .map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
         files::bind(&source, &target).map_err(|cause| Failure::io(Stage::SubPath, &object, cause))?;
         one.set_source(Some(target));

@@ -94,13 +94,15 @@ pub(super) struct Start {
     /// Closes when the program is executed.
     pipe: File,
     text: Vec<u8>,
+    /// Why no more of it could be read.
+    unread: Option<io::Error>,
     /// Until the program runs.
     complaints: Option<File>,
 }
 
 impl Start {
     pub(super) fn new(pipe: File, complaints: File) -> Self {
-        Self { pipe, text: Vec::new(), complaints: Some(complaints) }
+        Self { pipe, text: Vec::new(), unread: None, complaints: Some(complaints) }
     }
 
     /// True at the end of the pipe.
@@ -111,7 +113,11 @@ impl Start {
                 Ok(0) => return true,
                 Ok(number) => self.text.extend_from_slice(&buffer[..number]),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) => return cause.kind() != io::ErrorKind::WouldBlock,
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(cause) => {
+                    self.unread = Some(cause);
+                    return true;
+                }
             }
         }
     }
@@ -119,6 +125,10 @@ impl Start {
     /// What came of it, once all is read.
     fn outcome(&mut self) -> Result<(), StartFailure> {
         let complaints = self.complaints.take();
+        // It may run, or have said why it doesn't: nobody knows.
+        if let Some(cause) = self.unread.take() {
+            return Err(StartFailure::Died { cause: format!("what it says of its start can't be read: {cause}") });
+        }
         let died = || {
             let complaints = complaints.as_ref().map(complaints::read).unwrap_or_default();
             StartFailure::Died { cause: explain::start(&complaints) }
@@ -326,5 +336,22 @@ impl Drop for Container {
         if self.exit.is_none() {
             spawn::reap_later(self.pid);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What can't be read says nothing of the container: neither that it runs nor that it died.
+    #[test]
+    fn a_report_that_cant_be_read_is_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = || File::open(dir.path()).unwrap();
+        let mut start = Start::new(folder(), folder());
+        assert!(start.read());
+        let told = start.outcome().unwrap_err().to_string();
+        assert!(told.contains("can't be read: Is a directory"), "{told}");
     }
 }

@@ -15,6 +15,7 @@ use super::AttemptDirs;
 use super::binds::{Depth, attach, clone_tree};
 use super::failure::{Failure, Stage};
 use crate::plan::IdRange;
+use crate::runtime::files;
 use crate::runtime::limits;
 use crate::runtime::mount::map_ids;
 
@@ -62,7 +63,7 @@ impl Users {
 
     /// Shows a root file system at `target` with the container's ids.
     pub(super) fn map_root(&self, rootfs: &Path, target: &Path) -> Result<(), Failure> {
-        fs::create_dir_all(target).map_err(|cause| Failure::io(Stage::Users, target.display(), cause))?;
+        files::make_all(target).map_err(|cause| Failure::io(Stage::Users, target.display(), cause))?;
         let tree = clone_tree(rootfs, Depth::One)?;
         self.map(&tree, rootfs)?;
         attach(&tree, target)

@@ -116,23 +116,18 @@ impl Place {
         let switch = leaf.join("cgroup.kill");
         match fs::write(&switch, "1") {
             Ok(()) => return Ok(()),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !leaf.exists() => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && matches!(leaf.try_exists(), Ok(false)) => {
+                return Ok(());
+            }
             // v1, or a kernel before 5.14.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
             Err(cause) => return Err(io_error("write", switch)(cause)),
         }
         // What is frozen doesn't fork, so that one look at the list is enough.
         self.freeze(Freeze::Frozen);
-        for pid in members(leaf) {
-            // A pid may have been reused since it was read, but not once a pidfd of it is open.
-            if let Ok(pidfd) = spawn::open_pidfd(pid)
-                && members(leaf).contains(&pid)
-            {
-                let _ = spawn::signal(&pidfd, libc::SIGKILL);
-            }
-        }
+        let killed = kill_each(leaf);
         self.freeze(Freeze::Thawed);
-        Ok(())
+        killed
     }
 
     fn freeze(&self, state: Freeze) {
@@ -162,9 +157,27 @@ enum Freeze {
     Thawed,
 }
 
-fn members(folder: &Path) -> Vec<i32> {
-    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
+fn kill_each(leaf: &Path) -> Result<(), ExecError> {
+    for pid in members(leaf)? {
+        // A pid may have been reused since it was read, but not once a pidfd of it is open.
+        if let Ok(pidfd) = spawn::open_pidfd(pid)
+            && members(leaf)?.contains(&pid)
+        {
+            let _ = spawn::signal(&pidfd, libc::SIGKILL);
+        }
+    }
+    Ok(())
+}
+
+/// Nobody where the leaf has gone.
+fn members(leaf: &Path) -> Result<Vec<i32>, ExecError> {
+    let file = leaf.join("cgroup.procs");
+    let gone = |cause: &io::Error| matches!(cause.raw_os_error(), Some(libc::ENOENT | libc::ENODEV));
+    match fs::read_to_string(&file) {
+        Ok(text) => Ok(text.lines().filter_map(|line| line.parse().ok()).collect()),
+        Err(cause) if gone(&cause) => Ok(Vec::new()),
+        Err(cause) => Err(io_error("read", file)(cause)),
+    }
 }
 
 fn is_removed(folder: &Path) -> bool {

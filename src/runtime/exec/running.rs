@@ -213,7 +213,13 @@ impl Exec {
                 Ok(0) => break true,
                 Ok(number) => self.line.extend_from_slice(&buffer[..number]),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) => break cause.kind() != io::ErrorKind::WouldBlock,
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break false,
+                // What it says of the program isn't known any more: that doesn't run on unknown.
+                Err(cause) => {
+                    self.failure = Some(step("read the helper's report")(cause));
+                    let _ = self.place.kill();
+                    break true;
+                }
             }
         };
         if ended {

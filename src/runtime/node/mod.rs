@@ -1,5 +1,6 @@
 //! Facts about this box, read once per pod and handed on as values. Draws no conclusions: that is plan's.
 
+mod error;
 mod selinux;
 mod users;
 
@@ -20,30 +21,13 @@ use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroup
 use crate::plan::{Cpu, CpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 
-/// Why the box can't be described.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum NodeError {
-    #[error("read {path}: {cause}")]
-    Read { path: PathBuf, cause: std::io::Error },
-    #[error("{path}: no line {line}")]
-    Missing { path: PathBuf, line: &'static str },
-    #[error("read this process' capabilities: {0}")]
-    Capabilities(#[from] caps::errors::CapsError),
-    #[error(transparent)]
-    Cgroup(#[from] CgroupError),
-    #[error(
-        "openat2: {cause}: without this system call no link in an image can be followed safely. Linux has it since 5.6; a \
-         seccomp filter may forbid it, such as that of a unit with `RestrictSUIDSGID=yes` or `DynamicUser=yes`: leave these out \
-         (docs/systemd.md)"
-    )]
-    NoOpenat2 { cause: std::io::Error },
-}
+pub use error::NodeError;
+use error::text_or_empty;
 
 /// Reads the facts. `data` is where pods' data goes, which need not be there yet. Takes well under a millisecond.
 pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
     check_openat2()?;
-    let users = users::ids();
+    let users = users::ids()?;
     let Usable { cgroups, parent, obstacle, limits_huge_pages, limits_swap } = usable_cgroups(users.as_ref())?;
     let bounding = caps::read(None, CapSet::Bounding)?;
     let permitted = caps::read(None, CapSet::Permitted)?;
@@ -57,7 +41,7 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         memory: meminfo("MemTotal")?,
         swap: if limits_swap { Some(meminfo("SwapTotal")?) } else { None },
         storage: storage(data),
-        huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
+        huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages"))?,
         limits_huge_pages,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
         // It counts on the box only, not in another user namespace.
@@ -67,8 +51,8 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         hosts: text_or_empty(Path::new("/etc/hosts"))?,
         host_ips: host_ips(),
         kernel: kernel(rustix::system::uname().release().to_bytes()),
-        apparmor: apparmor(),
-        selinux: selinux::facts(),
+        apparmor: apparmor()?,
+        selinux: selinux::facts()?,
         users,
         // The first process of a pid namespace is a supervisor that `rootless::keep` has put there, or the box's init.
         processes: if std::process::id() == 1 { Scope::Pod } else { Scope::Host },
@@ -140,14 +124,14 @@ fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
 }
 
 /// What the kernel says of AppArmor. A profile's line is `NAME (MODE)`, and a name may have blanks in it.
-fn apparmor() -> AppArmor {
-    let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
-    if !enabled.starts_with('Y') {
-        return AppArmor::Off;
+fn apparmor() -> Result<AppArmor, NodeError> {
+    if !text_or_empty(Path::new("/sys/module/apparmor/parameters/enabled"))?.starts_with('Y') {
+        return Ok(AppArmor::Off);
     }
+    // An ordinary user may not read them: which are loaded isn't known then.
     let text = fs::read_to_string("/sys/kernel/security/apparmor/profiles").ok();
     let name = |line: &str| line.rsplit_once(" (").map_or(line, |(name, _)| name).to_owned();
-    AppArmor::On { loaded: text.map(|text| text.lines().map(name).collect()) }
+    Ok(AppArmor::On { loaded: text.map(|text| text.lines().map(name).collect()) })
 }
 
 /// The cpus that pods below `parent` can run on.
@@ -186,24 +170,27 @@ fn parse_memory(text: &str, name: &str) -> Option<u64> {
 
 /// Page sizes and numbers of pages, those included that the kernel may make when they are wanted
 /// (Documentation/admin-guide/mm/hugetlbpage.rst).
-fn huge_pages(folder: &Path) -> BTreeMap<Bytes, u64> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
-        let size: u64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
-        let number = |file| fs::read_to_string(entry.path().join(file)).ok()?.trim().parse::<u64>().ok();
-        let all = ["nr_hugepages", "nr_overcommit_hugepages"].into_iter().filter_map(number).sum();
-        Some((Bytes(size << 10), all))
-    });
-    sizes.collect()
-}
-
-fn text_or_empty(path: &Path) -> Result<String, NodeError> {
-    match fs::read(path) {
-        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(cause) => Err(NodeError::Read { path: path.to_owned(), cause }),
+fn huge_pages(folder: &Path) -> Result<BTreeMap<Bytes, u64>, NodeError> {
+    let failed = |cause| NodeError::Read { path: folder.to_owned(), cause };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(cause) => return Err(failed(cause)),
+    };
+    let mut sizes = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let size =
+            name.to_str().and_then(|name| name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse::<u64>().ok());
+        let Some(size) = size else { continue };
+        let mut all = 0;
+        for file in ["nr_hugepages", "nr_overcommit_hugepages"] {
+            all += text_or_empty(&entry.path().join(file))?.trim().parse::<u64>().unwrap_or(0);
+        }
+        sizes.insert(Bytes(size << 10), all);
     }
+    Ok(sizes)
 }
 
 /// The box's addresses, the one that faces its default route first. None where the box has only its loopback.
@@ -322,8 +309,8 @@ mod tests {
             fs::create_dir_all(dir.path().join(size)).unwrap();
             fs::write(dir.path().join(size).join(file), number).unwrap();
         }
-        assert_eq!(huge_pages(dir.path()), [(Bytes(2 << 20), 12), (Bytes(1 << 30), 0)].into());
-        assert!(huge_pages(&dir.path().join("none")).is_empty());
+        assert_eq!(huge_pages(dir.path()).unwrap(), [(Bytes(2 << 20), 12), (Bytes(1 << 30), 0)].into());
+        assert!(huge_pages(&dir.path().join("none")).unwrap().is_empty());
     }
 
     #[test]

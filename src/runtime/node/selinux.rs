@@ -1,8 +1,8 @@
 //! What the kernel and the box's policy say of SELinux.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::error::{NodeError, text_or_empty};
 use crate::plan::{ContainerContexts, SeLinux};
 
 /// `statfs` of selinuxfs (linux/magic.h).
@@ -11,22 +11,30 @@ const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
 const NO_POLICY: &str = "kernel";
 
 /// As libselinux' is_selinux_enabled(3): its file system is mounted, and processes have contexts.
-pub(super) fn facts() -> SeLinux {
-    let mounted = rustix::fs::statfs("/sys/fs/selinux").is_ok_and(|found| found.f_type == SELINUX_MAGIC);
-    let context = fs::read_to_string("/proc/self/attr/current").unwrap_or_default();
-    let context = context.trim_end_matches(['\0', '\n']);
-    if !mounted || context.is_empty() || context == NO_POLICY {
-        return SeLinux::Off;
+///
+/// # Errors
+/// Where SELinux is there and what it says can't be read.
+pub(super) fn facts() -> Result<SeLinux, NodeError> {
+    if !rustix::fs::statfs("/sys/fs/selinux").is_ok_and(|found| found.f_type == SELINUX_MAGIC) {
+        return Ok(SeLinux::Off);
     }
-    let contexts = policy().and_then(|folder| fs::read_to_string(folder.join("contexts/lxc_contexts")).ok());
-    SeLinux::On { containers: contexts.as_deref().and_then(containers) }
+    let context = text_or_empty(Path::new("/proc/self/attr/current"))?;
+    let context = context.trim_end_matches(['\0', '\n']);
+    if context.is_empty() || context == NO_POLICY {
+        return Ok(SeLinux::Off);
+    }
+    let contexts = match policy()? {
+        Some(folder) => text_or_empty(&folder.join("contexts/lxc_contexts"))?,
+        None => String::new(),
+    };
+    Ok(SeLinux::On { containers: containers(&contexts) })
 }
 
 /// Where the policy's files are: /etc/selinux/config names it.
-fn policy() -> Option<PathBuf> {
-    let config = fs::read_to_string("/etc/selinux/config").ok()?;
-    let name = config.lines().find_map(|line| line.trim().strip_prefix("SELINUXTYPE="))?;
-    Some(Path::new("/etc/selinux").join(name.trim().trim_matches('"')))
+fn policy() -> Result<Option<PathBuf>, NodeError> {
+    let config = text_or_empty(Path::new("/etc/selinux/config"))?;
+    let name = config.lines().find_map(|line| line.trim().strip_prefix("SELINUXTYPE="));
+    Ok(name.map(|name| Path::new("/etc/selinux").join(name.trim().trim_matches('"'))))
 }
 
 /// `process = "system_u:system_r:container_t:s0"`, and `file` (selinux_lxc_contexts_path(3)).

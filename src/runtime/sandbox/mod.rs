@@ -24,6 +24,7 @@ use crate::plan::{
     CgroupLimits, CgroupPlan, IdRange, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
 };
 use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
+use crate::runtime::files;
 use crate::runtime::network::Connection;
 use crate::runtime::volume::{self, VolumeError};
 
@@ -182,9 +183,9 @@ impl Sandbox {
     fn fill(&mut self, plan: &SandboxPlan, volumes: &[VolumePlan]) -> Result<(), SandboxError> {
         // Nobody of the box gets at what is in there, whatever its mode: programs of containers' root may be set-user-id.
         let data = &self.dirs.data;
-        crate::runtime::files::make_private(data).map_err(error("mkdir", data.display()))?;
+        files::make_private(data).map_err(error("mkdir", data.display()))?;
         let folder = self.files();
-        crate::runtime::files::make_folders(&folder, 0o711).map_err(error("mkdir", folder.display()))?;
+        files::make_folders(&folder, 0o711).map_err(error("mkdir", folder.display()))?;
         let hostname = format!("{}\n", plan.hostname);
         for (name, text) in [("hosts", &plan.hosts), ("hostname", &hostname), ("resolv.conf", &plan.resolv_conf)] {
             let path = folder.join(name);
@@ -196,7 +197,7 @@ impl Sandbox {
         }
         if plan.ipc == Scope::Pod {
             let path = self.dirs.state.join("sandbox/shm");
-            fs::create_dir_all(&path).map_err(error("mkdir", path.display()))?;
+            files::make_all(&path).map_err(error("mkdir", path.display()))?;
             let owner = self.ids.map_or(0, |ids| ids.first);
             let options = format!("mode=1777,size={},uid={owner},gid={owner}", plan.shm_size);
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;

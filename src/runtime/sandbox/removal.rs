@@ -113,7 +113,15 @@ impl SandboxRemoval {
         // process' children.
         spawn::reap_ended();
         self.sandbox.pause = self.sandbox.pause.take().and_then(Pause::end);
-        let pids = cgroup.hierarchies().members(cgroup.path());
+        let pids = match cgroup.hierarchies().members(cgroup.path()) {
+            Ok(pids) => pids,
+            // Somebody may be in there. It may be readable in a moment.
+            Err(_) if waited < PATIENCE => return Some(self.wait()),
+            Err(error) => {
+                self.errors.push(error.into());
+                return None;
+            }
+        };
         if pids.is_empty() && self.sandbox.pause.is_none() {
             return None;
         }
