@@ -4,145 +4,55 @@
 //! command leaves nothing behind.
 //!
 //! Some of the numbers always, all of them with `BAREPOD_FAULTS=all` (scripts/nightly), which prints a table; the kinds
-//! whose names hold `$BAREPOD_FAULTS` with any other word, and with `KIND:ERROR:N` that one alone.
+//! whose names hold `$BAREPOD_FAULTS` with any other word, with `KIND:ERROR:N` that one alone, with `KIND:ERROR:/S` each
+//! S-th from the first on (an empty ERROR stands for all).
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::fault_kinds::{Error, Fault, KINDS, Kind, Which, Whose};
 use crate::harness::{Case, PATIENT, main, patience, wait_until, worker};
-
-/// Calls that fail alike.
-struct Kind {
-    name: &'static str,
-    calls: &'static str,
-    errors: &'static [Error],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Error {
-    Eio,
-    Enospc,
-    Emfile,
-    Eagain,
-    Enomem,
-    /// SIGKILL in its stead.
-    Kill,
-}
-
-use Error::{Eagain, Eio, Emfile, Enomem, Enospc, Kill};
-
-impl Error {
-    fn name(self) -> &'static str {
-        match self {
-            Eio => "EIO",
-            Enospc => "ENOSPC",
-            Emfile => "EMFILE",
-            Eagain => "EAGAIN",
-            Enomem => "ENOMEM",
-            Kill => "KILL",
-        }
-    }
-
-    /// Whether a text names it.
-    fn is_in(self, text: &str) -> bool {
-        let words: &[&str] = match self {
-            Eio => &["input/output error", "i/o error"],
-            Enospc => &["no space left"],
-            Emfile => &["too many open files", "open files"],
-            Eagain => &["temporarily unavailable", "try again"],
-            Enomem => &["cannot allocate memory", "out of memory"],
-            Kill => &[],
-        };
-        words.iter().any(|word| text.to_lowercase().contains(word))
-    }
-}
-
-const KINDS: &[Kind] = &[
-    Kind { name: "write", calls: "write,pwrite64,writev", errors: &[Eio, Enospc, Kill] },
-    Kind { name: "sync", calls: "fsync,fdatasync", errors: &[Eio, Kill] },
-    Kind { name: "rename", calls: "rename,renameat,renameat2", errors: &[Eio, Enospc, Kill] },
-    Kind { name: "mkdir", calls: "mkdir,mkdirat", errors: &[Eio, Enospc, Kill] },
-    Kind { name: "open", calls: "open,openat,openat2", errors: &[Eio, Emfile] },
-    Kind { name: "read", calls: "read,pread64,getdents64", errors: &[Eio] },
-    Kind { name: "stat", calls: "statx,newfstatat,fstat", errors: &[Eio] },
-    Kind { name: "remove", calls: "unlink,unlinkat,rmdir", errors: &[Eio, Kill] },
-    Kind { name: "owner", calls: "chmod,fchmod,chown,fchown,fchownat,fchmodat", errors: &[Eio] },
-    Kind { name: "socket", calls: "socket,socketpair,bind,listen", errors: &[Emfile] },
-    Kind { name: "accept", calls: "accept4", errors: &[Emfile] },
-    Kind {
-        name: "pipe",
-        calls: "pipe2,eventfd2,memfd_create,timerfd_create,epoll_create1,pidfd_open",
-        errors: &[Emfile],
-    },
-    Kind { name: "epoll", calls: "epoll_ctl", errors: &[Enomem] },
-    Kind {
-        name: "mount",
-        calls: "mount,fsopen,fsmount,move_mount,open_tree,mount_setattr,umount2",
-        errors: &[Enomem, Kill],
-    },
-    Kind { name: "clone", calls: "clone,clone3,fork,vfork,unshare,setns", errors: &[Eagain, Kill] },
-];
-
-/// Whose calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    Supervisor,
-    Everybodys,
-}
-
-/// Which of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
-    Nth,
-    NthOn,
-}
-
-/// One fault.
-#[derive(Clone, Copy)]
-struct Fault {
-    kind: &'static Kind,
-    error: Error,
-    whose: Whose,
-    which: Which,
-    number: u32,
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { kind, error, number, .. } = self;
-        let plus = if self.which == Which::NthOn { "+" } else { "" };
-        write!(f, "{}:{}:{number}{plus} ({:?})", kind.name, error.name(), self.whose)
-    }
-}
-
-impl Fault {
-    /// What runs barepod with it.
-    fn words(self, case: &Case) -> Vec<String> {
-        let Self { kind: Kind { calls, .. }, error, number, .. } = self;
-        let plus = if self.which == Which::NthOn { "+" } else { "" };
-        let mut words = ["strace", "-D", "-qq", "-o"].map(str::to_owned).to_vec();
-        words.push(case.dir().join("strace.txt").display().to_string());
-        if self.whose == Whose::Everybodys {
-            words.extend(["-f", "--seccomp-bpf"].map(str::to_owned));
-        }
-        words.extend(["-e".to_owned(), format!("trace={calls}")]);
-        let how = if error == Kill { "signal=KILL".to_owned() } else { format!("error={}", error.name()) };
-        words.extend(["-e".to_owned(), format!("inject={calls}:{how}:when={number}{plus}")]);
-        words
-    }
-}
 
 /// The calls that were made to fail; none: there is no n-th.
 fn injected(case: &Case) -> Vec<String> {
     let text = fs::read(case.dir().join("strace.txt")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
-    // Watching a descriptor no longer needs nothing that there could be a lack of.
-    let real = |line: &str| line.contains("(INJECTED)") && !line.contains("EPOLL_CTL_DEL");
-    let fails = |line: &&str| real(line) || line.contains("killed by SIGKILL");
+    let fails = |line: &&str| line.contains("(INJECTED)") || line.contains("killed by SIGKILL");
     text.lines().filter(fails).map(str::to_owned).collect()
+}
+
+/// Calls that no box lets fail: watching a descriptor no longer needs nothing that there could be a lack of.
+const NEVER_FAILS: &str = "EPOLL_CTL_DEL";
+
+/// Nothing that could fail was made to: such a number counts as tried, and others come after it.
+fn impossible(failed: &[String]) -> bool {
+    !failed.is_empty() && failed.iter().all(|call| call.contains(NEVER_FAILS))
+}
+
+/// Whether somebody was to be told of what failed, and that failed as well: standard error is written like all else.
+fn told_in_vain(case: &Case) -> bool {
+    let is_word = |text: &str| text.starts_with("\"warning: ") || text.starts_with("\"error: ");
+    injected(case).iter().any(|call| call.split_once(", ").is_some_and(|(_, text)| is_word(text)))
+}
+
+/// A helper that can't write its answer can't say why.
+fn of_a_helper(stderr: &str) -> bool {
+    ["the helper process died", "ended without an answer", "before it executed the program", "before the program ran"]
+        .iter()
+        .any(|words| stderr.contains(words))
+}
+
+/// Ends strace, and not what it traces.
+fn let_calls_work(traced: rustix::process::Pid) {
+    let status = fs::read_to_string(format!("/proc/{traced}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")?.trim().parse().ok());
+    if let Some(tracer) = tracer.and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(tracer, rustix::process::Signal::TERM);
+    }
 }
 
 fn has_strace() -> bool {
@@ -183,15 +93,30 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<&'static str, String> {
     let case_again: &Case = case;
     let mut run = case_again.start(&pod);
     let began = Instant::now();
-    let told = |run: &crate::harness::Run<'_>| fault.error.is_in(&run.stderr());
+    let told = |run: &crate::harness::Run<'_>| {
+        let stderr = run.stderr();
+        fault.error.is_in(&stderr)
+            || told_in_vain(case_again)
+            || (fault.whose == Whose::Everybodys && of_a_helper(&stderr))
+    };
     // A fault that passes holds up nobody for good; one that stays is told, and the pod can be ended all the same.
-    wait_until(began + patience(), || run.has_ended() || (fault.which == Which::NthOn && told(&run)));
+    wait_until(began + patience(), || run.has_ended() || (fault.stays() && told(&run)));
     let by_itself = run.has_ended();
     let mut stop = String::new();
     if !by_itself {
         let output = case_again.plainly(&["stop", case_again.name()]);
         stop = format!("\nstop: {}", text(&output));
         wait_until(Instant::now() + patience(), || run.has_ended());
+        // What must be opened to end it can be as soon as there is room again.
+        if !run.has_ended() && fault.stays() && told(&run) {
+            let_calls_work(run.pid());
+            let well = wait_until(Instant::now() + patience(), || run.has_ended());
+            stop.push_str(if well {
+                "\nended once calls worked again"
+            } else {
+                "\nnor does it end once calls work again"
+            });
+        }
     }
     let failed = injected(case_again);
     let ended = run.has_ended();
@@ -202,15 +127,20 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<&'static str, String> {
         run.kill();
     }
     let fail = |why: &str| Err(format!("{why}: {what}"));
-    let verdict = if !ended {
+    let verdict = if impossible(&failed) {
+        Ok("impossible")
+    } else if stderr.contains("error while loading shared libraries") {
+        // Of a binary that isn't static: it has yet to begin.
+        Ok("not begun")
+    } else if !ended {
         fail("it can't be ended")
-    } else if fault.error == Kill && code == 137 {
+    } else if fault.error == Error::Kill && code == 137 {
         // Whoever comes next cleans up, be it `stop`, of which the status stays.
         let stop = text(&case_again.plainly(&["stop", case_again.name()]));
         let left = case_again.left_of_the_ended();
         let killed = if left.is_empty() { Ok("killed") } else { fail(&format!("left behind: {left:?}: {stop}")) };
         if stop.contains("panicked") { fail(&stop) } else { killed }
-    } else if !by_itself && (fault.which == Which::Nth || !told(&run)) {
+    } else if !by_itself && (!fault.stays() || !told(&run)) {
         fail("it hangs")
     } else if stderr.contains("panicked") {
         fail("a panic")
@@ -218,6 +148,9 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<&'static str, String> {
         fail("not the pod's exit code")
     } else if code != 3 && !told(&run) {
         fail("nobody said what failed")
+    } else if code == 2 && stderr.contains("can't read ") && stderr.contains("/pod.yaml: ") {
+        // A manifest that can't be read is what `run` was given: nothing was started (docs/exit-codes.md).
+        Ok("told, 2")
     } else if ![1, 3, 125, 128, 137, 143].contains(&code) && fault.whose == Whose::Supervisor {
         fail("an exit code of nobody's")
     } else if code == 3 && !told(&run) && !failed.is_empty() {
@@ -226,6 +159,7 @@ fn try_run(case: &mut Case, fault: Fault) -> Result<&'static str, String> {
         Ok("none")
     } else {
         Ok(match code {
+            _ if stop.contains("once calls worked") => "told, ended once calls worked",
             3 => "told, and went on",
             125 => "told, 125",
             _ => "told, ended",
@@ -275,17 +209,30 @@ fn chosen(kind: &Kind, error: Error, whose: Whose, number: u32) -> bool {
         Ok(word) => {
             let words: Vec<&str> = word.split(':').collect();
             kind.name.contains(words[0])
-                && words.get(1).is_none_or(|name| *name == error.name())
-                && words.get(2).is_none_or(|wanted| *wanted == number.to_string())
+                && words.get(1).is_none_or(|name| [error.name(), ""].contains(name))
+                && words.get(2).is_none_or(|wanted| match wanted.strip_prefix('/') {
+                    Some(stride) => number % stride.parse::<u32>().unwrap() == 1,
+                    None => *wanted == number.to_string(),
+                })
         }
         // Whoever follows everybody takes its time.
         Err(_) if whose == Whose::Everybodys => kind.name == "sync" && number == 5,
-        Err(_) => ["rename", "mkdir", "sync", "pipe", "clone"].contains(&kind.name) && number % 13 == 5,
+        Err(_) => match kind.name {
+            "rename" | "mkdir" | "sync" | "pipe" | "clone" => number % 13 == 5,
+            // In the midst of a folder's removal, of `rm` and of a run that fails before it has begun; others as they come.
+            "remove" => [1, 8].contains(&number),
+            "open" => number == 37,
+            "write" | "read" | "stat" => number == 41,
+            _ => false,
+        },
     }
 }
 
 /// More calls of a kind than a small pod makes.
 const MOST: u32 = 2000;
+
+/// Who takes longer is named.
+const SLOW: Duration = Duration::from_secs(8);
 
 fn walk(name: &str, whose: Whose, which: Which) {
     let tried = walk_with(name, "run", whose, which, try_run);
@@ -310,20 +257,34 @@ fn walk_with(
     for kind in KINDS {
         for &error in kind.errors {
             let (mut outcomes, mut tried) = (std::collections::BTreeMap::<&str, u32>::new(), 0);
-            // No more calls come after it.
-            let errors_end = error == Kill && which == Which::NthOn;
+            // No more calls come after it; and of epoll's not even those work that no kernel lets fail.
+            let errors_end = which == Which::NthOn && (error == Error::Kill || kind.name == "epoll");
+            let mut without = 0;
             for number in (1..MOST).filter(|_| !errors_end).filter(|number| chosen(kind, error, whose, *number)) {
-                match attempt(&mut case, Fault { kind, error, whose, which, number }) {
-                    Ok("none") => break,
+                let (began, fault) = (Instant::now(), Fault { kind, error, whose, which, number });
+                let outcome = attempt(&mut case, fault);
+                if began.elapsed() > SLOW {
+                    println!("{what}: {fault} took {:.0?}: {outcome:?}", began.elapsed());
+                }
+                match outcome {
+                    // One run makes a call more than the next.
+                    Ok("none") if without == 1 => break,
+                    Ok("none") => {
+                        without += 1;
+                        continue;
+                    }
                     Ok(outcome) => *outcomes.entry(outcome).or_default() += 1,
                     Err(why) => {
                         println!("FAULT {why}\n");
                         failures.push(why);
                     }
                 }
-                tried += 1;
+                (tried, without) = (tried + 1, 0);
             }
             sum += tried;
+            if tried == 0 {
+                continue;
+            }
             println!("{what}: {whose:?} {which:?} {} {}: {tried} tried, {outcomes:?}", kind.name, error.name());
         }
     }
@@ -351,11 +312,13 @@ fn try_command(case: &mut Case, command: &[&str], fault: Fault) -> Result<&'stat
     let what = format!("{command:?} with {fault}: {}\n{}\n{told}", output.status, failed.join("\n"));
     let well = output.status.success();
     // By the fault, as timeout(1) tells of it.
-    let killed = fault.error == Error::Kill && output.status.code() == Some(137);
+    let killed = fault.error == Error::Kill && (output.status.code() == Some(137) || output.status.signal() == Some(9));
     let fail = |why: &str| Err(format!("{why}: {what}"));
     let ends = matches!(command[0], "stop" | "rm");
     let ended = !ends || !well || wait_until(Instant::now() + patience(), || run.try_wait().unwrap().is_some());
-    let verdict = if told.contains("panicked") {
+    let verdict = if impossible(&failed) {
+        Ok("impossible")
+    } else if told.contains("panicked") {
         fail("a panic")
     } else if !killed && matches!(output.status.code(), Some(124 | 137)) {
         fail("it hangs")

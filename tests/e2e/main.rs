@@ -30,6 +30,7 @@ mod eviction;
 mod exec;
 mod exit_codes;
 mod fault_calls;
+mod fault_kinds;
 mod faults;
 mod hanging;
 mod harness;
