@@ -93,7 +93,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // An image volume is what `image` finds behind its reference.
     ("runtime/volume", &["plan", "runtime/files", "runtime/image", "runtime/spawn", "runtime/tree"]),
     ("runtime/clone", &["runtime/spawn"]),
-    ("runtime/rootless", &["runtime/spawn"]),
+    ("runtime/detach", &["runtime/signals", "runtime/spawn"]),
+    // Its process above is detached with the one below.
+    ("runtime/rootless", &["runtime/detach", "runtime/spawn"]),
     ("runtime/files", &[]),
     ("runtime/keyring", &["runtime/lsm"]),
     ("runtime/limits", &[]),

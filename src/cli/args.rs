@@ -12,6 +12,8 @@ pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
 };
 
+use crate::report::wanted::Wanted;
+
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
 #[derive(Debug, Parser)]
 #[command(name = "barepod", version, about, max_term_width = 100, disable_help_subcommand = true, after_help = EXIT_CODES)]
@@ -38,7 +40,7 @@ pub struct Global {
 #[expect(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a pod in the foreground. Ctrl-C stops it gracefully, a second Ctrl-C at once
+    /// Run a pod in the foreground, where Ctrl-C stops it gracefully and a second Ctrl-C at once, or in the background (-d)
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Show pods
@@ -56,6 +58,9 @@ pub enum Command {
     /// Stop a pod and wait for its end
     #[command(after_help = STOP_EXAMPLES)]
     Stop(StopArgs),
+    /// Wait until a pod is as you want it, or can't become so any more
+    #[command(after_help = WAIT_EXAMPLES)]
+    Wait(WaitArgs),
     /// Change cpu and memory of a running container, without a restart unless its resizePolicy asks for one
     #[command(after_help = RESIZE_EXAMPLES)]
     Resize(ResizeArgs),
@@ -207,6 +212,27 @@ pub struct StopArgs {
     pub grace_period: Option<u32>,
 }
 
+/// `barepod wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// NAME or NAMESPACE/NAME, one or several
+    #[arg(value_name = "POD", required_unless_present = "filename")]
+    pub pods: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The pod that this manifest describes; may be given several times
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// For what: condition=TYPE[=STATUS] (condition=Ready, condition=Ready=False), phase=PHASE, or delete: until the pod is
+    /// forgotten
+    #[arg(long = "for", value_name = "WHAT", value_parser = Wanted::parse)]
+    pub wanted: Wanted,
+    /// For how long at most, all pods together; 0: only look; negative: a week
+    #[arg(long, value_name = "DURATION", default_value = "30s", allow_hyphen_values = true, value_parser = patience)]
+    pub timeout: Duration,
+}
+
 /// `barepod resize`.
 #[derive(Debug, Args)]
 pub struct ResizeArgs {
@@ -289,6 +315,17 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// Of none, restarts would follow each other as fast as the box can.
 fn delay(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|delay| if delay.is_zero() { Err("at least 1ms".to_owned()) } else { Ok(delay) })
+}
+
+/// As `kubectl wait --timeout`.
+fn patience(text: &str) -> Result<Duration, String> {
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    match (text, text.strip_prefix('-')) {
+        ("0", _) => Ok(Duration::ZERO),
+        (_, Some("1")) => Ok(WEEK),
+        (_, Some(positive)) => duration(positive).map(|_| WEEK),
+        (_, None) => duration(text),
+    }
 }
 
 /// `300ms`, `10s`, `1m30s`.

@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use super::args::{Cli, CompletionArgs, ManArgs, Shell};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::print;
+use super::output::print;
 
 /// Prints a shell's completion script.
 pub fn completion(args: &CompletionArgs) -> Result<Exit, CliError> {

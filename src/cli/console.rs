@@ -122,6 +122,17 @@ impl Console {
         }
     }
 
+    /// What is held back, for who has another way to tell it.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Writes nothing any more.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.held = Vec::new();
+    }
+
     /// Bytes that no reader has taken: held back, or dropped. One who is gone wants none.
     pub fn unread(&self) -> u64 {
         if self.closed { 0 } else { self.held.len() as u64 + self.dropped }

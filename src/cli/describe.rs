@@ -3,8 +3,12 @@
 use super::args::{DescribeArgs, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::{print, recover, terminal};
+use super::output::print;
+use super::{recover, terminal};
 use crate::report::describe::{self, Described};
+
+/// So many of what the supervisor of a detached pod said last.
+const LAST_LINES: usize = 5;
 
 /// Shows a pod as it is: also one that nobody supervises.
 pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> {
@@ -18,6 +22,11 @@ pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> 
     });
     let memory_qos = ledger.as_ref().and_then(|ledger| ledger.memory_qos.as_deref());
     let left = ledger.as_ref().map_or(&[][..], |ledger| &ledger.left);
+    let log = found.supervisor_log(LAST_LINES).unwrap_or_else(|cause| {
+        tell!("warning: {cause}");
+        None
+    });
+    let supervisor = log.as_ref().map(|(path, lines)| (path.as_path(), &lines[..]));
     let width = terminal::width();
-    print(&describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, left, width }))
+    print(&describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, left, supervisor, width }))
 }

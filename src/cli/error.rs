@@ -166,6 +166,19 @@ pub enum CliError {
     /// `--cpu-manager static`.
     #[error("--cpu-manager static: {0}")]
     Cpus(#[from] crate::supervisor::cpus::CpuError),
+    /// `wait`, in kubectl's words.
+    #[error("timed out waiting for the condition on pods/{0}")]
+    WaitedTooLong(String),
+    /// `wait`.
+    #[error("pod \"{pod}\" has ended ({why}): {wanted} can't come true any more")]
+    Never {
+        /// Which.
+        pod: String,
+        /// What was waited for.
+        wanted: String,
+        /// How it ended.
+        why: String,
+    },
     /// `resize`.
     #[error("can't resize pod \"{pod}\": {why}")]
     Resize {
@@ -218,6 +231,15 @@ pub enum CliError {
     /// The process that ran the pod.
     #[error("the supervisor was killed, and the pod with it")]
     Killed,
+    /// `run --detach`.
+    #[error("can't go into the background: {0}")]
+    Detach(#[source] io::Error),
+    /// Likewise.
+    #[error(
+        "the supervisor was killed before the pod's sandbox was there; `barepod get` shows what is left of the pod, and the \
+         next `barepod run` of it removes that"
+    )]
+    NeverReady,
 }
 
 impl CliError {
@@ -240,6 +262,8 @@ impl CliError {
             | Self::Signals(_)
             | Self::OpenFiles { .. }
             | Self::NoCgroups { .. }
+            | Self::Detach(_)
+            | Self::NeverReady
             | Self::Killed => Exit::Own,
             Self::Store(
                 crate::store::Error::LongName { .. }
@@ -270,6 +294,8 @@ impl CliError {
             | Self::Log { .. }
             | Self::StillRunning(_)
             | Self::Resize { .. }
+            | Self::WaitedTooLong(_)
+            | Self::Never { .. }
             | Self::Format { .. } => Exit::Failure,
         }
     }

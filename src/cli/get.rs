@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1;
 use super::args::{GetArgs, GetOutput, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::{print, recover};
+use super::output::print;
+use super::recover;
 use crate::report::table::{self, PodRow, Width};
 use crate::store::read::{self, Found, Life};
 

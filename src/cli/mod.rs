@@ -14,6 +14,7 @@ mod completion;
 mod console;
 mod cpus;
 mod describe;
+mod detach;
 mod ending;
 mod error;
 mod events;
@@ -22,6 +23,7 @@ mod exit_code_file;
 mod get;
 mod logs;
 mod network;
+mod output;
 mod preflight;
 mod recover;
 mod resize;
@@ -31,10 +33,11 @@ mod run;
 mod simulate;
 mod stop;
 mod terminal;
+mod until;
+mod wait;
 mod watch;
 mod words;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,7 +45,7 @@ use clap::Parser;
 
 use args::{Cli, Command, Global};
 use error::CliError;
-use exit_code::Exit;
+use output::show;
 
 /// What `--root` is where it isn't given.
 const ROOT: &str = "BAREPOD_ROOT";
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
+        Command::Wait(args) => wait::wait(args, &cli.global),
         Command::Resize(args) => resize::resize(args, &cli.global),
         Command::Rm(args) => rm::rm(args, &cli.global),
         Command::Simulate(args) => simulate::simulate(args),
@@ -85,22 +89,6 @@ pub fn main() -> ExitCode {
                 _ => error.exit().into(),
             }
         }
-    }
-}
-
-fn show(error: &CliError) {
-    let colour = terminal::Colour::of(&std::io::stderr());
-    let text = error.to_string();
-    // A manifest's errors come with their own heads and colours.
-    let shown = if error.is_rendered() { text } else { format!("{} {text}\n", terminal::warning("error:", colour)) };
-    console::say(&shown);
-}
-
-/// Writes a command's result. A reader that went away (`| head`) is no error.
-fn print(text: &str) -> Result<Exit, CliError> {
-    match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-        Ok(()) | Err(_) => Ok(Exit::Success),
     }
 }
 

@@ -113,7 +113,9 @@ pub fn as_it_is(found: &Found, life: Life, pod: v1::Pod) -> Result<(v1::Pod, Opt
         }
         (Life::Lost, _) => {
             let advice = format!("`barepod rm --force {name}` ends what is left of it");
-            let note = format!("the supervisor of pod {name} is gone; {advice}");
+            let said = found.supervisor_log(0).ok().flatten();
+            let said = said.map(|(log, _)| format!(" (what it said last is in {})", log.display())).unwrap_or_default();
+            let note = format!("the supervisor of pod {name} is gone{said}; {advice}");
             Ok((report::unsupervised(&pod, &advice), Some(note)))
         }
         (Life::Left, Some(ledger)) => {

@@ -33,7 +33,7 @@ pub fn resize(args: &ResizeArgs, global: &Global) -> Result<Exit, CliError> {
         Resized::Unchanged => format!("pod {name} not resized (no change)"),
         Resized::Refused { why } => return Err(CliError::Resize { pod: name, why }),
     };
-    super::print(&format!("{told}\n"))
+    super::output::print(&format!("{told}\n"))
 }
 
 fn wanted(args: &ResizeArgs) -> Result<Resources, CliError> {

@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::{recover, terminal};
 use crate::plan::{CgroupVersion, NoCgroups, NodeFacts};
+use crate::runtime::detach::Report;
 use crate::runtime::node;
 use crate::runtime::rootless::{self, End, Kept, Mapping};
 use crate::store::layout::{self, Layout};
@@ -61,14 +62,15 @@ pub(super) fn become_root() -> Result<(), CliError> {
 
 /// Who runs a pod.
 pub(super) enum Runner {
-    /// This process, on this box.
-    Here(Box<NodeFacts>),
+    /// This process, on this box; with its way to report to whom it is detached from.
+    Here(Box<NodeFacts>, Option<Report>),
     /// Another has done so, and this is how it ended.
     Elsewhere(Exit),
 }
 
 /// Before a pod is run: as [`become_root`], and where no cgroups hold its processes together, a pid namespace does.
-pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError> {
+/// `report` is that of a pod that is to be detached.
+pub(super) fn prepare(layout: &Layout, pod: &v1::Pod, report: Option<Report>) -> Result<Runner, CliError> {
     let user = is_user();
     become_root()?;
     let node = node::facts(&layout.data)?;
@@ -82,11 +84,11 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod) -> Result<Runner, CliError
         tell_outside(why, &node.cgroup_parent);
     }
     if !user && has_cgroups {
-        return Ok(Runner::Here(Box::new(node)));
+        return Ok(Runner::Here(Box::new(node), report));
     }
-    match rootless::keep()? {
+    match rootless::keep(report)? {
         // It sees other processes and other cgroups than this one did.
-        Kept::Inside => Ok(Runner::Here(Box::new(node::facts(&layout.data)?))),
+        Kept::Inside(report) => Ok(Runner::Here(Box::new(node::facts(&layout.data)?), report)),
         Kept::Outside(End::Code(code)) => {
             Ok(Runner::Elsewhere(Exit::Pod(u8::try_from(code & 0xff).unwrap_or(u8::MAX))))
         }

@@ -1,4 +1,4 @@
-//! `barepod run`: a pod from its manifest to its end, in the foreground.
+//! `barepod run`: a pod from its manifest to its end, in the foreground or detached from it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -13,13 +13,14 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::rootless::Runner;
 use super::terminal::Colour;
-use super::watch::{Output, Steps, Verbosity, View, Watch};
-use super::{cpus, network, preflight, recover, rootless};
+use super::watch::{Detaching, Output, Steps, Verbosity, View, Watch};
+use super::{cpus, detach, network, preflight, recover, rootless};
 use crate::manifest::{self, Beside, Objects};
 use crate::plan::Bytes;
 use crate::plan::memory_qos::{MemoryQos, MemoryReservation, MemorySwap};
 use crate::plan::{self, CgroupVersion, IdRange, NodeFacts, PodOptions, Scope, SeccompDefault, SecurityOptions};
 use crate::report::ending::Ending;
+use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::{limits, node};
 use crate::store::PodStore;
@@ -27,7 +28,7 @@ use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
-use crate::supervisor::{self, Pod, Supervisor};
+use crate::supervisor::{self, Afterwards, Pod, Supervisor};
 
 /// R4.2: the back-off starts over after this long, or twice the longest delay where that was set.
 const RESET: std::time::Duration = std::time::Duration::from_secs(600);
@@ -35,9 +36,17 @@ const DEFAULT_BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(
 
 /// Runs the pod and gives its exit code.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
-    let Some(path) = &args.exit_code_file else { return run_pod(args, global).map(|(exit, _)| exit) };
+    // First: while this process has one thread and holds nothing.
+    let report = match args.detach {
+        true => match detach::begin(args, global)? {
+            detach::Side::Caller(exit) => return Ok(exit),
+            detach::Side::Supervisor(report) => Some(report),
+        },
+        false => None,
+    };
+    let Some(path) = &args.exit_code_file else { return run_pod(args, global, report).map(|(exit, _)| exit) };
     let file = ExitCodeFile::prepare(path)?;
-    let result = run_pod(args, global);
+    let result = run_pod(args, global, report);
     let ending = match &result {
         Ok((_, Some(ending))) => Some(ending.clone()),
         // The process that ran it has written it.
@@ -51,7 +60,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
 }
 
 /// As [`run`], and how the pod ended, where it was this process that ran it.
-fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), CliError> {
+fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(Exit, Option<Ending>), CliError> {
     let backoff = backoff(&args.backoff)?;
     let claims = claims(&args.volume)?;
     let Given { pod: mut manifest, objects, name: text_name, text } = read_beside(args, &claims)?;
@@ -64,8 +73,8 @@ fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), Cl
     manifest::generate_name(&mut manifest.metadata, uuid::Uuid::new_v4().as_u128() as u32);
     let layout = global.layout()?;
     // While this process has one thread and holds nothing.
-    let node = match rootless::prepare(&layout, &manifest)? {
-        Runner::Here(node) => *node,
+    let (node, report) = match rootless::prepare(&layout, &manifest, report)? {
+        Runner::Here(node, report) => (*node, report),
         Runner::Elsewhere(exit) => return Ok((exit, None)),
     };
     complete(&mut manifest, &node.hostname);
@@ -110,11 +119,16 @@ fn run_pod(args: &RunArgs, global: &Global) -> Result<(Exit, Option<Ending>), Cl
     plan.sandbox.ids = store.ledger().first_id.map(|first| IdRange { first, length: IdRange::LENGTH });
     let mut watch =
         Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, view).map_err(CliError::Output)?;
+    if let Some(report) = report {
+        watch.detach(Detaching { report, dir: store.dir().to_owned() });
+    }
     let rejected = match box_has {
         Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
         None => None,
     };
-    let pod = Pod { manifest, plan, node, dirs, connection, rejected, storage_interval: args.eviction_interval };
+    let afterwards = if args.rm { Afterwards::Forgotten } else { Afterwards::Readable };
+    let storage_interval = args.eviction_interval;
+    let pod = Pod { manifest, plan, node, dirs, connection, rejected, storage_interval, afterwards };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run()?;
@@ -157,6 +171,7 @@ fn view(args: &RunArgs, containers: &[ContainerSpec]) -> Result<View, CliError> 
     Ok(View {
         verbosity: if args.quiet { Verbosity::Quiet } else { Verbosity::Normal },
         output: match attached {
+            _ if args.detach => Output::None,
             Some(index) => Output::Only(index),
             None if args.no_prefix => Output::Plain,
             None => Output::Named,
@@ -210,6 +225,18 @@ pub(super) fn read(file: &Path) -> Result<v1::Pod, CliError> {
     let decoded = manifest::decode(&name, &bytes).map_err(refused)?;
     warn(&name, &bytes, &decoded.warnings, Detail::Some);
     Ok(decoded.pod)
+}
+
+/// The pod that a manifest describes, as `NAMESPACE/NAME`: for commands about a pod that it was run from.
+pub(super) fn name_in(file: &Path) -> Result<String, CliError> {
+    let (text_name, bytes) = text_of(file)?;
+    let metadata = manifest::decode(&text_name, &bytes).map_err(refused)?.pod.metadata;
+    match metadata.name.filter(|name| !name.is_empty()) {
+        Some(name) => Ok(format!("{}/{name}", metadata.namespace.as_deref().unwrap_or("default"))),
+        None => Err(CliError::Words(format!(
+            "{text_name}: the manifest has no metadata.name, so that each run of it has another: name the pod itself"
+        ))),
+    }
 }
 
 /// A manifest with what was given beside it, and its text.

@@ -1,6 +1,8 @@
 //! What a person sees of a running pod: what containers print on the stream they print it on, and a short line per
-//! lifecycle event on standard error. The words are `watch/words.rs`.
+//! lifecycle event on standard error. The words are `watch/words.rs`; where they go once the pod is detached,
+//! `watch/detached.rs`.
 
+mod detached;
 pub(super) mod words;
 
 use std::io;
@@ -18,6 +20,8 @@ use super::terminal::{self, Colour, Prefix};
 use crate::log::{Stream, Tag};
 use crate::report::ending::{self, Ending};
 use crate::supervisor::{Audience, Sent};
+use detached::Detached;
+pub use detached::Detaching;
 use words::{How, Why};
 
 /// How long the end of a run waits for a reader that doesn't read.
@@ -54,6 +58,8 @@ pub enum Output {
     Plain,
     /// `--attach`: of this container alone, as it is.
     Only(usize),
+    /// `--detach`: nobody's; the logs have it.
+    None,
 }
 
 /// Whether each step of the engine is shown (`--log-level debug`).
@@ -87,6 +93,10 @@ pub struct Watch {
     line: Vec<u8>,
     requested: bool,
     ending: Option<Ending>,
+    /// Until the pod is detached: how to do that.
+    detaching: Option<Detaching>,
+    /// From then on what is said goes there.
+    detached: Option<Detached>,
 }
 
 impl Watch {
@@ -115,7 +125,14 @@ impl Watch {
             line: Vec::new(),
             requested: false,
             ending: None,
+            detaching: None,
+            detached: None,
         })
+    }
+
+    /// Detaches the pod from this process's caller once its sandbox is there.
+    pub fn detach(&mut self, detaching: Detaching) {
+        self.detaching = Some(detaching);
     }
 
     /// How the pod ended, once it has.
@@ -139,7 +156,14 @@ impl Watch {
             Tone::Good => text,
             Tone::Warning => terminal::warning(&text, self.err_colour),
         };
-        self.err.write(format!("{line}\n").as_bytes());
+        self.say(&line);
+    }
+
+    fn say(&mut self, line: &str) {
+        match &mut self.detached {
+            Some(detached) => detached.line(line),
+            None => self.err.write(format!("{line}\n").as_bytes()),
+        }
     }
 
     /// How to end at once what is being waited for.
@@ -172,6 +196,7 @@ impl Audience for Watch {
         whole.clear();
         match self.view.output {
             Output::Only(only) if only != usize::from(container.0) => return,
+            Output::None => return,
             Output::Only(_) => {}
             Output::Named => whole.extend_from_slice(prefix.as_bytes()),
             Output::Plain => {}
@@ -180,7 +205,7 @@ impl Audience for Watch {
         match self.view.output {
             // As it is, to the byte.
             Output::Only(_) if tag == Tag::Partial => {}
-            Output::Only(_) => whole.push(b'\n'),
+            Output::Only(_) | Output::None => whole.push(b'\n'),
             Output::Named | Output::Plain => whole.extend_from_slice(terminal::ending(line, colour)),
         }
         // Both may be one terminal: what came before must be seen before.
@@ -226,7 +251,7 @@ impl Audience for Watch {
     fn step(&mut self, text: &str) {
         self.out.flush();
         let line = terminal::dim(&format!("debug: {}", terminal::sanitize(text)), self.err_colour);
-        self.err.write(format!("{line}\n").as_bytes());
+        self.say(&line);
     }
 
     fn record(&mut self, record: &EventRecord) {
@@ -263,6 +288,13 @@ impl Audience for Watch {
                 self.tell(Tone::Plain, &format!("{who} is being stopped: its time has run out (--timeout)"));
             }
             (Severity::Warning, _) => self.tell(Tone::Warning, &format!("{who}: {}", record.message)),
+        }
+    }
+
+    fn sandbox_is_there(&mut self) {
+        if let Some(detaching) = self.detaching.take() {
+            self.detached = Some(detaching.detach(&self.pod, [&mut self.out, &mut self.err]));
+            (self.out_colour, self.err_colour) = (Colour::No, Colour::No);
         }
     }
 

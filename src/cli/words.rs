@@ -54,7 +54,9 @@ pub fn advice(error: &clap::Error, args: &[OsString]) -> Option<String> {
 fn instead(word: &str, args: &[OsString]) -> Option<String> {
     let Operands { file, name } = Operands::of(word, args);
     let text = match word {
-        "apply" | "create" | "up" | "play" => format!("`barepod run {file}` runs a pod in the foreground"),
+        "apply" | "create" | "up" | "play" => {
+            format!("`barepod run {file}` runs a pod in the foreground, `barepod run -d {file}` in the background")
+        }
         "start" | "restart" => {
             format!("a pod is started by its manifest: `barepod run FILE`; `barepod stop {name}` ends one that runs")
         }
@@ -62,7 +64,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
             "`barepod stop {name}` ends a pod gracefully, `barepod rm {name}` forgets one that has ended, `barepod rm --force \
              {name}` ends it at once and forgets it"
         ),
-        "exec" | "debug" | "cp" | "port-forward" | "top" | "wait" | "edit" | "patch" => {
+        "exec" | "debug" | "cp" | "port-forward" | "top" | "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
         "attach" => format!(
@@ -100,14 +102,8 @@ fn of_option(command: &str, option: &str) -> Option<String> {
             "watching is not there yet; `barepod run` shows what happens to its pod"
         }
         ("get" | "ps" | "ls" | "events", "-l" | "--selector") => "pods are chosen by name or namespace only",
-        ("run", "-d" | "--detach") => {
-            "running in the background is not there yet; `nohup barepod run FILE &` or a systemd unit does it (docs/systemd.md)"
-        }
         ("run", "--image") => {
             "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
-        }
-        ("run", "--rm") => {
-            "a pod is kept until it is run again or `barepod rm NAME`; a temporary --root is the way to keep none"
         }
         ("run", "-i" | "-t" | "-it" | "--tty" | "--stdin") => {
             "terminals and standard input of containers are not there yet"
@@ -176,10 +172,23 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Describe(args) => one(&mut args.pod, &mut args.kubectl, "describe"),
         Command::Events(args) => one(&mut args.pod, &mut args.kubectl, "events"),
         Command::Stop(args) => one(&mut args.pod, &mut args.kubectl, "stop"),
+        Command::Wait(args) => several(&mut args.pods, args.namespace.as_deref()),
         Command::Resize(args) => one(&mut args.pod, &mut args.kubectl, "resize"),
         Command::Rm(args) => one(&mut args.pod, &mut args.kubectl, "rm"),
         Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
     }
+}
+
+/// `wait pod web db`, `wait pod/web pod/db`.
+fn several(pods: &mut Vec<String>, namespace: Option<&str>) -> Result<(), String> {
+    if pods.len() > 1 && is_kind(&pods[0]) {
+        pods.remove(0);
+    }
+    for pod in pods {
+        *pod = bare(pod).to_owned();
+        in_namespace(pod, namespace)?;
+    }
+    Ok(())
 }
 
 fn one(pod: &mut String, kubectl: &mut Kubectl, command: &str) -> Result<(), String> {
@@ -192,7 +201,11 @@ fn one(pod: &mut String, kubectl: &mut Kubectl, command: &str) -> Result<(), Str
         *pod = second;
     }
     *pod = bare(pod).to_owned();
-    match (&kubectl.namespace, pod.split_once('/')) {
+    in_namespace(pod, kubectl.namespace.as_deref())
+}
+
+fn in_namespace(pod: &mut String, namespace: Option<&str>) -> Result<(), String> {
+    match (namespace, pod.split_once('/')) {
         (None, _) => {}
         (Some(namespace), Some((named, _))) if named == namespace => {}
         (Some(namespace), Some(_)) => {

@@ -57,16 +57,7 @@ fn ask(
     mut lives: impl FnMut() -> bool,
     mut news: impl FnMut(&Waiting),
 ) -> Result<Option<Answer>, ControlError> {
-    let mut tries = 0;
-    let mut client = loop {
-        match Client::connect(dir) {
-            Ok(client) => break client,
-            Err(error @ ControlError::Version { .. }) => return Err(error),
-            Err(_) if !lives() => return Ok(None),
-            Err(error) if tries == DEAF_TRIES => return Err(error),
-            Err(_) => tries += 1,
-        }
-    };
+    let Some(mut client) = connect(dir, &mut lives)? else { return Ok(None) };
     let answered = client.ask(request).and_then(|id| {
         loop {
             match client.answer(id)? {
@@ -85,6 +76,20 @@ fn ask(
     }
 }
 
+/// A connection to the supervisor of the pod whose state is in `dir`, once it listens; `None`: nobody supervises the pod.
+pub(super) fn connect(dir: &Path, lives: &mut impl FnMut() -> bool) -> Result<Option<Client>, ControlError> {
+    let mut tries = 0;
+    loop {
+        match Client::connect(dir) {
+            Ok(client) => return Ok(Some(client)),
+            Err(error @ ControlError::Version { .. }) => return Err(error),
+            Err(_) if !lives() => return Ok(None),
+            Err(error) if tries == DEAF_TRIES => return Err(error),
+            Err(_) => tries += 1,
+        }
+    }
+}
+
 /// Whether somebody listens on the socket in the pod's folder, which is taken away by whoever stops to listen.
 pub fn is_listening(dir: &Path) -> bool {
     connect_in(dir).is_ok()
@@ -98,7 +103,7 @@ fn dies(mut lives: impl FnMut() -> bool) -> bool {
 
 /// A connection to a pod's supervisor.
 pub struct Client {
-    socket: OwnedFd,
+    pub(super) socket: OwnedFd,
     dir: PathBuf,
     asked: Id,
 }
@@ -124,8 +129,12 @@ impl Client {
     /// # Errors
     /// Where the supervisor is gone, or the request is too long.
     pub fn ask(&mut self, request: Request) -> Result<Id, ControlError> {
+        self.call(&Call::Ask(request))
+    }
+
+    pub(super) fn call(&mut self, call: &Call) -> Result<Id, ControlError> {
         self.asked += 1;
-        match record::send(&self.socket, &frame::encode_call(self.asked, &Call::Ask(request)), &[]) {
+        match record::send(&self.socket, &frame::encode_call(self.asked, call), &[]) {
             // What a supervisor that hangs up has said before is there to be read.
             Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(self.asked),
             Err(Errno::MSGSIZE) => Err(ControlError::TooLong { most: frame::LONGEST }),

@@ -19,6 +19,8 @@ pub(super) struct Connection {
     pub(super) number: u64,
     /// Requests without a last answer.
     open: Vec<Id>,
+    /// Those of them that only want news.
+    watches: Vec<Id>,
     /// Answers that the client hasn't taken. While there are any nothing is read: at most one of news and one last for each
     /// request, and one for a frame that can't be answered otherwise.
     unsent: VecDeque<(Id, Answer)>,
@@ -38,12 +40,19 @@ pub(super) enum FrameRead {
 
 impl Connection {
     pub(super) fn new(socket: OwnedFd, uid: u32, number: u64) -> Self {
-        Self { socket, uid, number, open: Vec::new(), unsent: VecDeque::new() }
+        Self { socket, uid, number, open: Vec::new(), watches: Vec::new(), unsent: VecDeque::new() }
     }
 
-    /// Whether it has asked for nothing that is still to be answered: it may be sent away for others.
+    /// Whether it has asked for nothing that is still to be answered, but for news: it may be sent away for others.
     pub(super) fn is_idle(&self) -> bool {
-        self.open.is_empty()
+        self.open.len() == self.watches.len()
+    }
+
+    /// Tells that there is something new, where that is wanted.
+    pub(super) fn tell_changed(&mut self) {
+        for id in self.watches.clone() {
+            self.answer(id, Answer::Changed);
+        }
     }
 
     /// Whether it is waited for to be writable; else to be readable.
@@ -80,14 +89,8 @@ impl Connection {
                         Reason::Busy,
                         format!("at most {REQUESTS} requests of a client are open at a time"),
                     );
-                } else if let Call::Ask(request) = call {
-                    if descriptors.is_empty() {
-                        return FrameRead::Request(id, request);
-                    }
-                    self.refuse(id, Reason::Malformed, "the request takes no descriptors".to_owned());
                 } else {
-                    let message = "the supervisor doesn't know this request: it is of an older barepod".to_owned();
-                    self.refuse(id, Reason::Unknown, message);
+                    return self.take(id, call, descriptors.is_empty());
                 }
             }
             Err(Malformed::Version(theirs)) => {
@@ -95,6 +98,26 @@ impl Connection {
                 return self.hang_up(Reason::Version, message);
             }
             Err(Malformed::Garbage(why)) => return self.hang_up(Reason::Malformed, why),
+        }
+        FrameRead::Handled
+    }
+
+    /// A call that is open now. No kind takes descriptors yet.
+    fn take(&mut self, id: Id, call: Call, alone: bool) -> FrameRead {
+        match call {
+            Call::Ask(_) | Call::Watch if !alone => {
+                self.refuse(id, Reason::Malformed, "the request takes no descriptors".to_owned());
+            }
+            Call::Ask(request) => return FrameRead::Request(id, request),
+            Call::Watch => {
+                self.watches.push(id);
+                // From here on it misses nothing: what was there before is to be looked at now.
+                self.answer(id, Answer::Changed);
+            }
+            Call::Cancel | Call::Unknown => {
+                let message = "the supervisor doesn't know this request: it is of an older barepod".to_owned();
+                self.refuse(id, Reason::Unknown, message);
+            }
         }
         FrameRead::Handled
     }
@@ -113,6 +136,7 @@ impl Connection {
         let Some(at) = self.open.iter().position(|open| *open == id) else { return };
         if answer.is_last() {
             self.open.swap_remove(at);
+            self.watches.retain(|watch| *watch != id);
         } else if let Some(older) = self.unsent.iter_mut().find(|(of, answer)| *of == id && !answer.is_last()) {
             older.1 = answer;
             return;

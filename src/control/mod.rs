@@ -33,6 +33,7 @@ mod connection;
 mod frame;
 mod record;
 mod server;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 pub use client::{Client, end, is_listening, resize};
 pub use connection::REQUESTS;
 pub use server::{Asked, CLIENTS, Requester, Server, Turn};
+pub use watch::{News, Watcher};
 
 /// Name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -115,6 +117,8 @@ impl ControlError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Call {
     Ask(Request),
+    /// Wants to know when something has changed, until the pod ends.
+    Watch,
     /// Ends the request of this id.
     Cancel,
     /// Of a kind that a later barepod has.
@@ -141,6 +145,7 @@ pub enum Request {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum OtherCall {
+    Watch,
     Cancel,
     Unknown,
 }
@@ -149,6 +154,7 @@ impl Serialize for Call {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Ask(request) => request.serialize(serializer),
+            Self::Watch => OtherCall::Watch.serialize(serializer),
             Self::Cancel => OtherCall::Cancel.serialize(serializer),
             Self::Unknown => OtherCall::Unknown.serialize(serializer),
         }
@@ -162,6 +168,7 @@ impl<'de> Deserialize<'de> for Call {
         let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
         match kind {
             Some("stop" | "kill" | "resize") => ask(value),
+            Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),
             Some(_) => Ok(Self::Unknown),
             None => Err(serde::de::Error::missing_field("kind")),
@@ -193,6 +200,8 @@ pub struct Resources {
 pub enum Answer {
     /// News: the pod ends, and who keeps it waiting.
     Waiting(Waiting),
+    /// News for a watch: the pod's status or its events on disk are new. Also at once, when it is asked for.
+    Changed,
     /// Last: the pod has ended.
     Ended(Ended),
     /// Last: what became of a resize.
@@ -218,7 +227,7 @@ impl Answer {
     /// Whether no more answers follow it.
     pub fn is_last(&self) -> bool {
         match self {
-            Self::Waiting(_) | Self::Unknown => false,
+            Self::Waiting(_) | Self::Changed | Self::Unknown => false,
             Self::Ended(_) | Self::Resized { .. } | Self::Cancelled | Self::Refused { .. } => true,
         }
     }

@@ -264,6 +264,15 @@ impl Server {
         }
     }
 
+    /// Tells who watches the pod that its status or its events on disk are new.
+    pub fn tell_changed(&mut self) {
+        for place in 0..self.connections.len() {
+            let Some(connection) = &mut self.connections[place] else { continue };
+            connection.tell_changed();
+            self.watch(place);
+        }
+    }
+
     /// Takes the socket away: from now on nobody new is heard.
     pub fn close(&mut self) {
         let _ = fs::remove_file(self.dir.join(SOCKET));

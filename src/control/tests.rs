@@ -464,3 +464,48 @@ fn only_the_owner_may_connect() {
     assert_eq!(meta.permissions().mode() & 0o777, 0o600);
     assert_eq!(meta.uid(), rustix::process::geteuid().as_raw());
 }
+
+/// Who watches hears of each change that it has read of, of the latest otherwise, and of the end.
+#[test]
+fn news_come_to_who_watches() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
+    let mut watch = Watcher::begin(dir.path(), || true).unwrap().unwrap();
+    server.tell_changed();
+    assert_eq!(requests(&mut server), []);
+    assert_eq!(watch.news().unwrap(), News::Changed);
+    for _ in 0..10_000 {
+        server.tell_changed();
+    }
+    server.tell_waiting(&waiting("web"));
+    let at_once = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut news = 0;
+    while poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&at_once)).unwrap() > 0 {
+        assert_eq!(watch.news().unwrap(), News::Changed);
+        requests(&mut server);
+        news += 1;
+    }
+    assert!((1..10_000).contains(&news), "{news}");
+    server.close();
+    server.finish(0, Phase::Succeeded);
+    let ended = Ended { exit_code: 0, phase: "Succeeded".to_owned() };
+    assert_eq!(watch.news().unwrap(), News::Ended(ended));
+    assert_eq!(watch.news().unwrap(), News::Gone);
+    assert!(Watcher::begin(dir.path(), || false).unwrap().is_none());
+}
+
+/// Those who only watch make room for who wants something done.
+#[test]
+fn watches_keep_nobody_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::bind(dir.path(), 4).unwrap();
+    let mut watches: Vec<Watcher> = (0..4).map(|_| Watcher::begin(dir.path(), || true).unwrap().unwrap()).collect();
+    assert_eq!(requests(&mut server), []);
+    let mut client = Client::connect(dir.path()).unwrap();
+    client.ask(STOP).unwrap();
+    assert_eq!(requests(&mut server), [STOP]);
+    assert_eq!(watches[0].news().unwrap(), News::Changed);
+    assert!(matches!(watches[0].news(), Err(ControlError::Busy)));
+    server.tell_changed();
+    assert_eq!(watches[3].news().unwrap(), News::Changed);
+}

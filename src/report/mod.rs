@@ -10,6 +10,7 @@ pub mod grace;
 mod lost;
 pub mod status;
 pub mod table;
+pub mod wanted;
 
 use barepod_engine::action::{EventRecord, Severity};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -9,6 +9,7 @@ mod capabilities;
 pub mod cgroup;
 mod clone;
 pub mod container;
+pub mod detach;
 pub mod exec;
 mod files;
 pub mod handler;

@@ -22,6 +22,7 @@ mod lock;
 pub mod orphans;
 mod private;
 pub mod read;
+pub mod supervisor_log;
 pub mod trust;
 pub mod unreadable;
 
@@ -154,6 +155,11 @@ impl PodStore {
     /// What was written down before it was made.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Whether the pod has ended and nothing of it is left: it can be forgotten.
+    pub fn is_ended(&self) -> bool {
+        self.ledger.stage == Stage::Ended
     }
 
     /// Makes the pod's data and log folders, with a record of whose they are. Before anything else is made in them.

@@ -1,7 +1,7 @@
 //! The reading side: which pods there are and what is known of them. Takes no lock, writes nothing.
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1;
 use serde::de::DeserializeOwned;
@@ -10,7 +10,7 @@ use super::events::{self, EventLine};
 use super::layout::Layout;
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock};
-use super::{Error, atomic, io_error};
+use super::{Error, atomic, io_error, supervisor_log};
 use crate::control;
 
 pub(super) const POD: &str = "pod.json";
@@ -90,6 +90,20 @@ impl Found {
     /// `state.json`, what was saved of engine and supervisor; `None` before it is first written.
     pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         atomic::load(&self.dir, STATE)
+    }
+
+    /// Where the supervisor of a detached pod says what it has to say, and at most so many of the last lines of that; `None`:
+    /// the pod was never detached.
+    pub fn supervisor_log(&self, lines: usize) -> Result<Option<(PathBuf, Vec<String>)>, Error> {
+        let read = |path: &Path| match atomic::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error(path, "read")(error)),
+        };
+        let path = self.dir.join(supervisor_log::FILE);
+        let Some(new) = read(&path)? else { return Ok(None) };
+        let old = read(&self.dir.join(supervisor_log::OLD))?.unwrap_or_default();
+        Ok(Some((path, supervisor_log::last_lines(&old, &new, lines))))
     }
 
     /// Its events, equal ones merged.

@@ -40,6 +40,8 @@ pub trait Audience {
     fn step(&mut self, text: &str);
     /// A Kubernetes Event was recorded.
     fn record(&mut self, record: &EventRecord);
+    /// The sandbox is there, and a status that says so is on disk. Told with every later status as well.
+    fn sandbox_is_there(&mut self);
     /// The pod has ended, on disk too. The last call; it may wait a moment for who reads.
     fn ended(&mut self, status: &PodStatus);
     /// Something that is not the pod's doing went wrong.

@@ -82,6 +82,17 @@ pub struct Pod {
     pub rejected: Option<String>,
     /// How often its use of the disk is measured, where that is limited.
     pub storage_interval: Duration,
+    /// What stays of it when it has ended.
+    pub afterwards: Afterwards,
+}
+
+/// What stays of a pod that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// Its status, its events and its logs.
+    Readable,
+    /// Nothing, unless something of it could not be removed.
+    Forgotten,
 }
 
 /// Runs one pod.
@@ -202,7 +213,14 @@ impl Supervisor<'_> {
         let exit_code = self.settle_ledger(exit_code);
         self.give_back_cpus();
         // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
-        drop(self.store);
+        match self.pod.afterwards {
+            Afterwards::Forgotten if self.store.is_ended() => {
+                if let Err(error) = self.store.remove() {
+                    self.audience.warn(&format!("the pod can't be forgotten: {error}"));
+                }
+            }
+            Afterwards::Forgotten | Afterwards::Readable => drop(self.store),
+        }
         self.control.finish(exit_code, status.phase);
         // Very last, as it may wait for a reader: by now that holds up nobody but this process.
         self.audience.ended(&status);

@@ -63,6 +63,9 @@ impl Supervisor<'_> {
             },
             Unwritten::Status => (Unwritten::Nothing, self.write_status()),
         };
+        if matches!(self.unwritten, Unwritten::Status) {
+            self.control.tell_changed();
+        }
         self.unwritten = rest;
         if let Err(error) = written {
             self.audience.warn(&error.to_string());
@@ -78,10 +81,15 @@ impl Supervisor<'_> {
 
     fn write_events(&mut self) -> Result<(), Error> {
         let mut result = Ok(());
-        for record in std::mem::take(&mut self.records) {
+        let records = std::mem::take(&mut self.records);
+        let is_any = !records.is_empty();
+        for record in records {
             let name = record.container.map(|container| self.name(container).to_owned());
             let line = report::event_line(&record, name.as_deref());
             result = result.and(self.store.append_event(line));
+        }
+        if is_any {
+            self.control.tell_changed();
         }
         result
     }
@@ -129,6 +137,10 @@ impl Supervisor<'_> {
         };
         let written = self.store.write_pod(&report::status::v1(&self.pod.manifest, &status, &facts));
         self.written = Some(status);
+        // Where the disk refuses it, too: the pod runs.
+        if self.sandbox.is_some() {
+            self.audience.sandbox_is_there();
+        }
         written
     }
 

@@ -10,11 +10,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "cli",
-        &["cli/completion", "cli/describe", "cli/events", "cli/get", "cli/mod", "cli/resize", "cli/simulate"],
-        "`mod` calls each command, and the commands print by its function",
-    ),
-    (
-        "cli",
         &["cli/cpus", "cli/recover", "cli/rootless"],
         "cleaning up after dead pods gives back their cpus and needs a user's rights; who takes either cleans up first",
     ),

@@ -33,6 +33,9 @@ A container may exit with these codes too: --exit-code-file says whose it is.
 
 Examples:
   barepod run pod.yaml
+  barepod run -d web.yaml         in the background; `barepod stop web` ends it
+  barepod run --rm -d job.yaml    likewise, and nothing stays of it
+  barepod run -d web.yaml --wait --wait-timeout 1m
   barepod run job.yaml --fail-fast --timeout 10m --exit-code-file exit.json
   barepod run test.yaml --attach tests --quiet > result.xml
   barepod run web.yaml --config settings.yaml --volume data=/srv/web
@@ -67,6 +70,18 @@ Examples:
   barepod stop web                with its own grace period
   barepod stop web --grace-period 5
   barepod rm --force web          at once, and forget it";
+
+pub const WAIT_EXAMPLES: &str = "\
+Exit codes:
+  0      it is so, of all the pods
+  1      it can't come true any more, or the time ran out
+  2      a usage error
+
+Examples:
+  barepod wait web --for condition=Ready
+  barepod wait pod/web pod/db --for=condition=Ready --timeout=2m
+  barepod wait -f job.yaml --for=phase=Succeeded --timeout=-1s
+  barepod wait web --for=delete";
 
 pub const RESIZE_EXAMPLES: &str = "\
 Examples:

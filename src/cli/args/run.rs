@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{delay, interval};
 use crate::plan::CpuSet;
+use crate::report::wanted::Wanted;
 use crate::store::ids::{LENGTH, Pool};
 
 /// `barepod run`.
@@ -15,6 +16,20 @@ pub struct RunArgs {
     /// The manifest, YAML or JSON; `-` reads standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Return when the pod's sandbox is there, print the pod's name, and leave it running in the background; what is wrong
+    /// until then is said here, as in the foreground. What containers print is shown by `barepod logs`
+    #[arg(short, long, conflicts_with_all = ["attach", "no_prefix"])]
+    pub detach: bool,
+    /// With --detach: return when this condition of the pod is true (Initialized, Ready=False, phase=Succeeded), or can't come
+    /// true any more as the pod has ended: then with the pod's exit code
+    #[arg(long, value_name = "CONDITION", num_args = 0..=1, require_equals = true, default_missing_value = "Ready", requires = "detach", value_parser = Wanted::parse_short)]
+    pub wait: Option<Wanted>,
+    /// How long to wait for that (30s, 5m); exit code 124. The pod runs on
+    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = delay)]
+    pub wait_timeout: Option<Duration>,
+    /// Forget the pod when it has ended: its status, its events and its logs
+    #[arg(long)]
+    pub rm: bool,
     /// The pod's name, instead of metadata.name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

@@ -18,6 +18,7 @@ fn pod(line: &str) -> Option<String> {
         Command::Describe(args) => Some(args.pod),
         Command::Events(args) => Some(args.pod),
         Command::Stop(args) => Some(args.pod),
+        Command::Wait(args) => Some(args.pods.join(" ")),
         Command::Resize(args) => Some(args.pod),
         Command::Rm(args) => Some(format!("{} {}", args.pod, args.force)),
         Command::Run(args) => Some(args.file.display().to_string()),
@@ -51,6 +52,10 @@ fn what_is_meant() {
         ("barepod --root /tmp/r run --filename=pod.yaml -q", Some("pod.yaml")),
         ("barepod simulate -f -", Some("-")),
         ("barepod run pod.yaml", Some("pod.yaml")),
+        ("barepod wait pod web db --for=delete", Some("web db")),
+        ("barepod wait pod/web -n ops --for condition=Ready --timeout -1s", Some("ops/web")),
+        ("barepod wait -f pod.yaml --for phase=Running --timeout 0", Some("")),
+        ("barepod run --rm -d -f pod.yaml", Some("pod.yaml")),
     ] {
         assert_eq!(pod(line).as_deref(), want, "{line}");
     }
@@ -73,7 +78,9 @@ fn what_is_answered() {
         ("barepod help", "barepod COMMAND --help"),
         ("barepod logs -f web", "not there yet"),
         ("barepod get pods -w", "not there yet"),
-        ("barepod run -d pod.yaml", "systemd"),
+        ("barepod run -d pod.yaml --attach web", "cannot be used with '--attach"),
+        ("barepod wait web --for=ready", "condition=Ready"),
+        ("barepod wait web", "--for <WHAT>"),
         ("barepod run web --image=nginx", "the image stands in it"),
         ("barepod stop web -t 5", "--grace-period N"),
         ("barepod get a b", "one pod at a time"),

@@ -6,6 +6,8 @@ mod handlers;
 mod page;
 mod volumes;
 
+use std::path::Path;
+
 use barepod_engine::spec::Kind;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -31,6 +33,8 @@ pub struct Described<'a> {
     pub memory_qos: Option<&'a str>,
     /// What could not be removed when it had ended, and why.
     pub left: &'a [String],
+    /// Of a pod that was detached: where its supervisor says what it has to say, and the last lines of that.
+    pub supervisor: Option<(&'a Path, &'a [String])>,
     /// Columns of the terminal; `None`: lines are as long as they are.
     pub width: Option<usize>,
 }
@@ -39,7 +43,7 @@ const NONE: &str = "<none>";
 
 /// The whole page.
 pub fn describe(described: &Described<'_>) -> String {
-    let &Described { pod, events, now, memory_qos, left, width } = described;
+    let &Described { pod, events, now, memory_qos, left, supervisor, width } = described;
     let mut page = Page::new(width);
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
@@ -65,6 +69,13 @@ pub fn describe(described: &Described<'_>) -> String {
         page.fields(&[field(0, "Memory QoS", [qos])]);
     }
     left_behind(&mut page, pod, left);
+    if let Some((log, lines)) = supervisor {
+        let log = log.display().to_string();
+        page.fields(&[field(0, "Supervisor", NOTHING), field(1, "Log", [log])]);
+        if !lines.is_empty() {
+            page.fields(&[field(1, "Last Lines", lines)]);
+        }
+    }
     happened(&mut page, events, now);
     page.into_text()
 }

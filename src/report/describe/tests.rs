@@ -93,7 +93,7 @@ fn full() -> Value {
 
 fn shown(pod: &Value, events: &[EventLine], width: Option<usize>) -> String {
     let pod: v1::Pod = serde_json::from_value(pod.clone()).unwrap();
-    describe(&Described { pod: &pod, events, now: now(), memory_qos: None, left: &[], width })
+    describe(&Described { pod: &pod, events, now: now(), memory_qos: None, left: &[], supervisor: None, width })
 }
 
 #[test]
@@ -164,9 +164,38 @@ fn deletion_is_shown_until_the_end() {
 fn what_is_left_behind_has_a_section() {
     let pod: v1::Pod = serde_json::from_value(full()).unwrap();
     let left = ["sweep: rmdir /data/a: Directory not empty".to_owned(), "sweep: kill \u{1b}[2J: no".to_owned()];
-    let page = |left| describe(&Described { pod: &pod, events: &[], now: now(), memory_qos: None, left, width: None });
+    let page = |left| {
+        let nothing = Described {
+            pod: &pod,
+            events: &[],
+            now: now(),
+            memory_qos: None,
+            left: &[],
+            supervisor: None,
+            width: None,
+        };
+        describe(&Described { left, ..nothing })
+    };
     let text = page(&left);
     let start = text.find("Left Behind:").unwrap();
     insta::assert_snapshot!(&text[start..]);
     assert!(!page(&[]).contains("Left Behind"));
+}
+
+#[test]
+fn a_detached_pod_shows_what_its_supervisor_said() {
+    let pod = serde_json::from_value(full()).unwrap();
+    let lines = ["one".to_owned(), "two \u{1b}[31m".to_owned()];
+    let supervisor = Some((Path::new("/run/barepod/pods/shop_web/supervisor.log"), &lines[..]));
+    let page = describe(&Described {
+        pod: &pod,
+        events: &[],
+        now: now(),
+        memory_qos: None,
+        left: &[],
+        supervisor,
+        width: None,
+    });
+    let shown = "Supervisor:\n  Log:  /run/barepod/pods/shop_web/supervisor.log\n  Last Lines:  one\n";
+    assert!(page.contains(shown) && !page.contains('\u{1b}'), "{page}");
 }

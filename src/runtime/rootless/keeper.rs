@@ -7,15 +7,11 @@ use std::os::fd::AsFd;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, poll};
+use nix::sys::signal::SigSet;
 
 use super::{RootlessError, failed};
+use crate::runtime::detach::{self, Attendance, HANDED_DOWN, Report, Reports, Said};
 use crate::runtime::spawn::{self, ExitStatus};
-
-/// Signals that mean something to a supervisor. What else comes has its usual effect on the process above.
-const HANDED_DOWN: [Signal; 3] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT];
 
 /// How the process below ended.
 pub type End = ExitStatus;
@@ -23,8 +19,9 @@ pub type End = ExitStatus;
 /// Which of the two processes this is.
 #[derive(Debug)]
 pub enum Kept {
-    /// The one below, that is to run the pod. Signals of [`HANDED_DOWN`] wait until [`take_signals`].
-    Inside,
+    /// The one below, that is to run the pod, with its way to report where it is to. Signals of [`HANDED_DOWN`] wait until
+    /// [`take_signals`].
+    Inside(Option<Report>),
     /// The one above, when the other has ended.
     Outside(End),
 }
@@ -33,22 +30,36 @@ fn handed_down() -> SigSet {
     HANDED_DOWN.into_iter().collect()
 }
 
-/// Forks. Returns at once in the new process, and in the other one when that has ended.
+/// Forks. Returns at once in the new process, and in the other one when that has ended. With a `report` the process above
+/// lets go of its caller's descriptors, too, when the one below is ready, and passes the report on.
 ///
 /// # Errors
 /// Where the kernel refuses a step; in the process that the step was for.
-pub fn keep() -> Result<Kept, RootlessError> {
+pub fn keep(report: Option<Report>) -> Result<Kept, RootlessError> {
     let parent = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())
         .map_err(|errno| failed("pidfd_open")(errno.into()))?;
     unshare(CloneFlags::CLONE_NEWPID).map_err(|errno| failed("unshare pid namespace")(errno.into()))?;
     // A signal that comes before the supervisor listens would be lost: the first process of a pid namespace is sent
     // only what it has a handler for. Blocked it waits.
     handed_down().thread_block().map_err(|errno| failed("sigprocmask")(errno.into()))?;
+    let (reports, below) = match &report {
+        Some(report) => {
+            let (reports, pipe) = detach::channel().map_err(failed("pipe"))?;
+            (Some(reports), Some(report.hand_on(pipe)))
+        }
+        None => (None, None),
+    };
     // SAFETY: this process has one thread, so that its copy can go on like any process.
     match unsafe { libc::fork() } {
         -1 => Err(failed("fork")(io::Error::last_os_error())),
-        0 => settle(&parent).map(|()| Kept::Inside),
-        pid => watch(pid).map(Kept::Outside).map_err(failed("wait for the supervisor")),
+        0 => {
+            drop((report, reports));
+            settle(&parent).map(|()| Kept::Inside(below))
+        }
+        pid => {
+            drop(below);
+            watch(pid, report.zip(reports)).map(Kept::Outside).map_err(failed("wait for the supervisor"))
+        }
     }
 }
 
@@ -79,20 +90,25 @@ fn settle(parent: &impl AsFd) -> Result<(), RootlessError> {
 }
 
 /// The life of the process above.
-fn watch(pid: i32) -> io::Result<End> {
+fn watch(pid: i32, mut detaching: Option<(Report, Reports)>) -> io::Result<End> {
     let child = spawn::open_pidfd(pid)?;
-    let signals = SignalFd::with_flags(&handed_down(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    let mut attendance = Attendance::new(&child, &handed_down())?;
+    let mut ready = None;
     loop {
-        let mut ready = [PollFd::new(&child, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
-        match poll(&mut ready, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        while let Some(signal) = signals.read_signal()? {
-            spawn::signal(&child, signal.ssi_signo.cast_signed())?;
-        }
-        if let Some(end) = spawn::reap(&child)? {
-            return Ok(end);
+        match attendance.until_it_says(detaching.as_mut().map(|(_, reports)| reports))? {
+            Said::Ready(said) => {
+                if let Some((report, _)) = detaching.take() {
+                    report.ready(&said)?;
+                }
+                ready = Some(said);
+            }
+            Said::Ended(end) => {
+                // The log may be another by now.
+                if let Some(ready) = ready {
+                    detach::redirect(&ready)?;
+                }
+                return Ok(end);
+            }
         }
     }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{Case, MARK, rootfs};
 
 /// What stays readable of a pod that ended.
-const KEPT: [&str; 6] = ["pod.json", "state.json", "ledger.json", "events.jsonl", "lock", "control.sock"];
+const KEPT: [&str; 7] =
+    ["pod.json", "state.json", "ledger.json", "events.jsonl", "lock", "control.sock", "supervisor.log"];
 
 /// Of a pod whose run is over and that has not been removed.
 pub fn of_an_ended_pod(case: &Case) -> Vec<String> {

@@ -1,0 +1,143 @@
+//! `barepod run --detach`: the process that was called, which waits until the pod's sandbox is there, and the one that runs
+//! the pod from then on, of nobody's terminal.
+
+use std::io;
+use std::path::Path;
+
+use super::args::{Global, RunArgs};
+use super::error::CliError;
+use super::exit_code::Exit;
+use super::output::{print, show};
+use super::until::{Deadline, Waited, until};
+use crate::report::wanted::Wanted;
+use crate::runtime::detach::{self, ByRequest, Detached, ExitStatus, Outcome, Report};
+use crate::store::Error;
+
+/// As timeout(1): the time ran out, and what was waited for may still come true.
+const TIMED_OUT: u8 = 124;
+
+/// Who goes on after [`begin`].
+pub enum Side {
+    /// The process that was called, when all is said: it ends with this.
+    Caller(Exit),
+    /// The one that is to run the pod.
+    Supervisor(Report),
+}
+
+/// Forks. Until the pod is ready the new process says what there is to say where its caller hears it; what ends it before that
+/// is the caller's exit code, too.
+///
+/// # Errors
+/// In the process that was called: where there can't be another, or that was killed.
+pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
+    if let Some(path) = args.exit_code_file.as_deref().filter(|path| is_of_the_caller(path)) {
+        let why =
+            format!("--exit-code-file {}: a detached pod has none of its caller's files; name one", path.display());
+        return Err(CliError::Words(why));
+    }
+    let mut above = match detach::detach().map_err(CliError::Detach)? {
+        Detached::Below(report) => return Ok(Side::Supervisor(report)),
+        Detached::Above(above) => above,
+    };
+    match above.wait().map_err(CliError::Detach)? {
+        Outcome::Ready(ready) => {
+            let printed = print(&format!("{}\n", ready.pod))?;
+            let Some(wanted) = &args.wait else { return Ok(Side::Caller(printed)) };
+            let deadline = args.wait_timeout.map_or(Deadline::never(), Deadline::after);
+            above.let_go().map_err(CliError::Detach)?;
+            let waited = until(&global.layout()?, &ready.pod, wanted, deadline);
+            awaited(&ready.pod, wanted, waited, || above.wait_for_end()).map(Side::Caller)
+        }
+        Outcome::Ended(end, by_request) => ended(end, by_request).map(Side::Caller),
+    }
+}
+
+/// What came of `--wait`. `end` waits for the end of the process below, which ends with the pod's exit code.
+fn awaited(
+    pod: &str,
+    wanted: &Wanted,
+    waited: Result<Waited, CliError>,
+    end: impl FnOnce() -> io::Result<ExitStatus>,
+) -> Result<Exit, CliError> {
+    let why = match waited {
+        Ok(Waited::Met) => return Ok(Exit::Success),
+        Ok(Waited::Late) => {
+            show(&CliError::WaitedTooLong(pod.rsplit('/').next().unwrap_or(pod).to_owned()));
+            tell!("note: the pod runs on: `barepod stop {pod}` ends it");
+            return Ok(Exit::Pod(TIMED_OUT));
+        }
+        Ok(Waited::Never { why }) => why,
+        // It has ended already, and been forgotten with that.
+        Err(CliError::Store(Error::NotFound(_))) => "it has been forgotten".to_owned(),
+        Err(error) => return Err(error),
+    };
+    let exit = ended(end().map_err(CliError::Detach)?, ByRequest::No)?;
+    if wanted.held_in(if exit.code() == 0 { "Succeeded" } else { "Failed" }) {
+        return Ok(Exit::Success);
+    }
+    show(&CliError::Never { pod: pod.to_owned(), wanted: wanted.to_string(), why });
+    Ok(if exit.code() == 0 { Exit::Failure } else { exit })
+}
+
+/// What the process below ended with.
+fn ended(end: ExitStatus, by_request: ByRequest) -> Result<Exit, CliError> {
+    let code = |code: i32| Exit::Pod(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
+    match (end, by_request) {
+        (ExitStatus::Code(0), _) => Ok(Exit::Success),
+        (ExitStatus::Code(its), _) => Ok(code(its)),
+        // Before it was far enough to end its pod in order there was none.
+        (ExitStatus::Signal(signal), ByRequest::Yes) => Ok(code(128 + signal)),
+        (ExitStatus::Signal(_), ByRequest::No) | (ExitStatus::Unknown, _) => Err(CliError::NeverReady),
+    }
+}
+
+/// Whether a path means a file that whoever calls has open: it will be closed.
+fn is_of_the_caller(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self"].iter().any(|own| path.starts_with(own))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_caller_ends_with() {
+        let of = |end, by_request| ended(end, by_request).map(Exit::code);
+        for (end, by_request, expected) in [
+            (ExitStatus::Code(0), ByRequest::No, 0),
+            (ExitStatus::Code(2), ByRequest::No, 2),
+            (ExitStatus::Code(125), ByRequest::Yes, 125),
+            (ExitStatus::Signal(2), ByRequest::Yes, 130),
+        ] {
+            assert_eq!(of(end, by_request).unwrap(), expected, "{end:?}");
+        }
+        assert_eq!(of(ExitStatus::Signal(9), ByRequest::No).unwrap_err().exit_of_run(), Exit::Own);
+    }
+
+    #[test]
+    fn what_a_wait_ends_with() {
+        let never = || Ok(Waited::Never { why: "Failed".to_owned() });
+        let gone = || Err(CliError::Store(Error::NotFound("web".to_owned())));
+        let of = |wanted: &str, waited, code| {
+            let wanted = Wanted::parse_short(wanted).unwrap();
+            awaited("default/web", &wanted, waited, || Ok(ExitStatus::Code(code))).unwrap().code()
+        };
+        assert_eq!(of("Ready", Ok(Waited::Met), 9), 0);
+        assert_eq!(of("Ready", Ok(Waited::Late), 9), 124);
+        assert_eq!(of("Ready", never(), 7), 7);
+        // It succeeded, and what was wanted never came.
+        assert_eq!(of("Ready", never(), 0), 1);
+        assert_eq!(of("phase=Succeeded", gone(), 0), 0);
+        assert_eq!(of("phase=Succeeded", gone(), 3), 3);
+        assert_eq!(of("phase=Failed", gone(), 3), 0);
+    }
+
+    #[test]
+    fn files_that_will_be_closed() {
+        for (path, is) in [("/dev/fd/3", true), ("/dev/stdout", true), ("/proc/self/fd/1", true), ("/dev/null", false)]
+        {
+            assert_eq!(is_of_the_caller(Path::new(path)), is, "{path}");
+        }
+    }
+}

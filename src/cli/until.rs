@@ -1,0 +1,193 @@
+//! Waits until a pod is as somebody wants it, or can't become so any more. Nothing is looked at again and again: the pod's
+//! supervisor tells when there is something new.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify;
+use rustix::io::Errno;
+use rustix::time::Timespec;
+
+use super::error::CliError;
+use super::recover;
+use crate::control::{ControlError, News, Watcher};
+use crate::report::ending;
+use crate::report::wanted::Wanted;
+use crate::store::Error;
+use crate::store::layout::Layout;
+use crate::store::read::{self, Found};
+use crate::supervisor::saved::State;
+
+/// After how long a supervisor that has no place for those who only watch is asked again.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// It is so.
+    Met,
+    /// The time has run out.
+    Late,
+    /// It can't come true any more.
+    Never {
+        /// In words.
+        why: String,
+    },
+}
+
+/// How long there is to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// A time that can't be reckoned with is no limit.
+    pub fn after(time: Duration) -> Self {
+        Self(Instant::now().checked_add(time))
+    }
+
+    /// None.
+    pub fn never() -> Self {
+        Self(None)
+    }
+
+    /// The earlier one.
+    fn or_in(self, time: Duration) -> Self {
+        let other = Self::after(time).0;
+        Self(self.0.into_iter().chain(other).min())
+    }
+
+    /// Waits until there is something to read; `false`: it is too late.
+    fn wait_for(self, fd: impl AsFd) -> bool {
+        loop {
+            let left = self.0.map(|at| at.saturating_duration_since(Instant::now()));
+            let limit = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut [PollFd::new(&fd, PollFlags::IN)], limit.as_ref()) {
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
+                Ok(0) | Err(Errno::INTR) => {}
+                // Whatever is wrong with it, reading it says.
+                Ok(_) | Err(_) => return true,
+            }
+        }
+    }
+
+    fn is_over(self) -> bool {
+        self.0.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// Waits until the pod that `name` means is as it is wanted.
+///
+/// # Errors
+/// Where there is no such pod, or its state can't be read.
+pub fn until(layout: &Layout, name: &str, wanted: &Wanted, deadline: Deadline) -> Result<Waited, CliError> {
+    if *wanted == Wanted::Deleted {
+        return until_gone(layout, name, deadline);
+    }
+    let found = recover::look(layout, name)?;
+    let mut ended = None;
+    let mut watch = begin(&found)?;
+    loop {
+        let life = recover::life(&found)?;
+        let unreadable = |cause| recover::unreadable(&found, cause);
+        let pod = match found.pod().map_err(unreadable)? {
+            Some(pod) => Some(recover::as_it_is(&found, life, pod).map_err(unreadable)?.0),
+            None => None,
+        };
+        match &pod {
+            Some(pod) if wanted.holds(Some(pod)) => return Ok(Waited::Met),
+            // It has been forgotten with its end.
+            None if ended.as_ref().is_some_and(|phase: &String| wanted.held_in(phase)) => return Ok(Waited::Met),
+            Some(_) | None => {}
+        }
+        let Some(open) = &mut watch else {
+            let not = pod.as_ref().map(|pod| wanted.why_not(pod)).unwrap_or_default();
+            let how = how_it_ended(&found, ended.as_deref());
+            return Ok(Waited::Never { why: if not.is_empty() { how } else { format!("{how}; {not}") } });
+        };
+        if !deadline.wait_for(&*open) {
+            return Ok(Waited::Late);
+        }
+        match open.news() {
+            Ok(News::Changed) => {}
+            Ok(News::Ended(how)) => (watch, ended) = (None, Some(how.phase)),
+            Ok(News::Gone) => watch = None,
+            Err(ControlError::Busy) => {
+                // Its hanging up: nothing comes any more, but the end of the process.
+                if !pause(deadline) {
+                    return Ok(Waited::Late);
+                }
+                watch = begin(&found)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn begin(found: &Found) -> Result<Option<Watcher>, CliError> {
+    Ok(Watcher::begin(&found.dir, || found.runs_on())?)
+}
+
+/// For a while; `false`: it is too late.
+fn pause(deadline: Deadline) -> bool {
+    let limit =
+        Timespec::try_from(deadline.or_in(BUSY).0.map_or(BUSY, |at| at.saturating_duration_since(Instant::now())));
+    if let Ok(limit) = limit {
+        let _ = poll(&mut [], Some(&limit));
+    }
+    !deadline.is_over()
+}
+
+/// How a pod that nobody supervises any more has ended, in words.
+fn how_it_ended(found: &Found, phase: Option<&str>) -> String {
+    match found.state::<State<'_>>() {
+        Ok(Some(state)) => {
+            let status = state.engine.status();
+            let (phase, why) = (format!("{:?}", status.phase), ending::why(&status));
+            if why.is_empty() { phase } else { format!("{phase}: {why}") }
+        }
+        Ok(None) | Err(_) => phase.unwrap_or("it is gone").to_owned(),
+    }
+}
+
+/// Until it is forgotten. Its folder goes then, whoever takes it away.
+fn until_gone(layout: &Layout, name: &str, deadline: Deadline) -> Result<Waited, CliError> {
+    let mut folder = None;
+    loop {
+        match read::find(layout, name) {
+            Err(Error::NotFound(_)) => return Ok(Waited::Met),
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+        let Some(folder) = &folder else {
+            // Looked at again once nothing can be missed.
+            folder = Some(watch_folder(&layout.pods_dir())?);
+            continue;
+        };
+        if !deadline.wait_for(folder) {
+            return Ok(Waited::Late);
+        }
+        drain(folder);
+    }
+}
+
+/// Becomes readable when something leaves a folder.
+fn watch_folder(path: &Path) -> Result<OwnedFd, CliError> {
+    let fail = |errno: Errno| CliError::Read { path: path.to_owned(), source: errno.into() };
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).map_err(fail)?;
+    let what = inotify::WatchFlags::MOVED_FROM
+        | inotify::WatchFlags::DELETE
+        | inotify::WatchFlags::MOVE_SELF
+        | inotify::WatchFlags::DELETE_SELF;
+    match inotify::add_watch(&watch, path, what) {
+        // It has gone just now, and the pod with it.
+        Ok(_) | Err(Errno::NOENT) => Ok(watch),
+        Err(errno) => Err(fail(errno)),
+    }
+}
+
+fn drain(folder: &OwnedFd) {
+    let mut part = [0; 4096];
+    while let Ok(1..) = rustix::io::read(folder, &mut part) {}
+}
