@@ -55,6 +55,9 @@ pub enum Command {
     /// Show what a container printed
     #[command(alias = "log", after_help = LOGS_EXAMPLES)]
     Logs(LogsArgs),
+    /// Run a program in a container that runs
+    #[command(after_help = EXEC_EXAMPLES)]
+    Exec(ExecArgs),
     /// Stop a pod and wait for its end
     #[command(after_help = STOP_EXAMPLES)]
     Stop(StopArgs),
@@ -196,6 +199,30 @@ pub struct LogsArgs {
     /// Put its time before each line
     #[arg(long)]
     pub timestamps: bool,
+}
+
+/// `barepod exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// The pod's namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which container; where it is left out, the one that the annotation kubectl.kubernetes.io/default-container names, else
+    /// the first main one
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// Give the program our standard input
+    #[arg(short = 'i', long)]
+    pub stdin: bool,
+    /// Give the program a terminal of the container's
+    #[arg(short = 't', long)]
+    pub tty: bool,
+    /// The program and its arguments, best behind `--`
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    pub command: Vec<String>,
 }
 
 /// `barepod stop`.

@@ -127,6 +127,26 @@ pub enum CliError {
     /// Something needs a supervisor.
     #[error("the supervisor of pod \"{0}\" is gone; `barepod rm --force {0}` ends what is left of the pod")]
     Unsupervised(String),
+    /// `exec` into what doesn't run.
+    #[error("pod \"{pod}\": {why}")]
+    NotRunning {
+        /// Which.
+        pod: String,
+        /// What it does instead.
+        why: String,
+    },
+    /// `exec` of what can't be run.
+    #[error("container \"{container}\" of pod \"{pod}\": {message}")]
+    Exec {
+        /// Which.
+        container: String,
+        /// Its pod.
+        pod: String,
+        /// Why not.
+        message: String,
+        /// What that is as an exit code.
+        exit: Exit,
+    },
     /// `logs -c`.
     #[error("container \"{container}\" is not in pod \"{pod}\"; it has: {known}")]
     NoContainer {
@@ -277,6 +297,7 @@ impl CliError {
                 | crate::store::Error::Ambiguous { .. },
             ) => Exit::Failure,
             Self::Store(_) => Exit::Own,
+            Self::Exec { exit, .. } => *exit,
             Self::Control(_)
             | Self::Write { .. }
             | Self::Output(_)
@@ -288,6 +309,7 @@ impl CliError {
             | Self::UnreadableYet { .. }
             | Self::Stuck { .. }
             | Self::Unsupervised(_)
+            | Self::NotRunning { .. }
             | Self::NoContainer { .. }
             | Self::NoLog { .. }
             | Self::WhichLog { .. }

@@ -113,7 +113,7 @@ fn print(
 }
 
 /// Which container is meant, and what to say where that is not plain (as kubectl does).
-fn container(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<(String, Option<String>), CliError> {
+pub(super) fn container(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<(String, Option<String>), CliError> {
     let spec = pod.spec.as_ref();
     let mains: Vec<&str> = spec.into_iter().flat_map(|spec| &spec.containers).map(|one| one.name.as_str()).collect();
     let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();

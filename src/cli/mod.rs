@@ -18,6 +18,7 @@ mod detach;
 mod ending;
 mod error;
 mod events;
+mod exec;
 mod exit_code;
 mod exit_code_file;
 mod get;
@@ -25,7 +26,9 @@ mod logs;
 mod network;
 mod output;
 mod preflight;
+mod raw;
 mod recover;
+mod relay;
 mod resize;
 mod rm;
 mod rootless;
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Describe(args) => describe::describe(args, &cli.global),
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
+        Command::Exec(args) => exec::exec(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
         Command::Wait(args) => wait::wait(args, &cli.global),
         Command::Resize(args) => resize::resize(args, &cli.global),

@@ -64,7 +64,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
             "`barepod stop {name}` ends a pod gracefully, `barepod rm {name}` forgets one that has ended, `barepod rm --force \
              {name}` ends it at once and forgets it"
         ),
-        "exec" | "debug" | "cp" | "port-forward" | "top" | "edit" | "patch" => {
+        "debug" | "cp" | "port-forward" | "top" | "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
         "attach" => format!(
@@ -171,6 +171,10 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         }
         Command::Describe(args) => one(&mut args.pod, &mut args.kubectl, "describe"),
         Command::Events(args) => one(&mut args.pod, &mut args.kubectl, "events"),
+        Command::Exec(args) => {
+            let mut kubectl = Kubectl { also: None, namespace: args.namespace.take() };
+            one(&mut args.pod, &mut kubectl, "exec")
+        }
         Command::Stop(args) => one(&mut args.pod, &mut args.kubectl, "stop"),
         Command::Wait(args) => several(&mut args.pods, args.namespace.as_deref()),
         Command::Resize(args) => one(&mut args.pod, &mut args.kubectl, "resize"),

@@ -1,6 +1,6 @@
 //! A command's end: asks, and waits for the answers.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::sys::socket::getsockopt;
@@ -129,12 +129,20 @@ impl Client {
     /// # Errors
     /// Where the supervisor is gone, or the request is too long.
     pub fn ask(&mut self, request: Request) -> Result<Id, ControlError> {
-        self.call(&Call::Ask(request))
+        self.ask_with(request, &[])
     }
 
-    pub(super) fn call(&mut self, call: &Call) -> Result<Id, ControlError> {
+    /// As [`Self::ask`], with the descriptors that the request takes.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_with(&mut self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<Id, ControlError> {
+        self.call(&Call::Ask(request), descriptors)
+    }
+
+    pub(super) fn call(&mut self, call: &Call, descriptors: &[BorrowedFd<'_>]) -> Result<Id, ControlError> {
         self.asked += 1;
-        match record::send(&self.socket, &frame::encode_call(self.asked, call), &[]) {
+        match record::send(&self.socket, &frame::encode_call(self.asked, call), descriptors) {
             // What a supervisor that hangs up has said before is there to be read.
             Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(self.asked),
             Err(Errno::MSGSIZE) => Err(ControlError::TooLong { most: frame::LONGEST }),
@@ -156,6 +164,11 @@ impl Client {
                 other => return Ok(other),
             }
         }
+    }
+
+    /// Readable once there is an answer, to whichever request.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     fn receive(&self) -> Result<(Id, Answer), ControlError> {

@@ -32,8 +32,10 @@ pub(super) enum FrameRead {
     Nothing,
     /// One that was handled here.
     Handled,
-    /// A new request.
-    Request(Id, Request),
+    /// A new request, with its descriptors.
+    Request(Id, Request, Vec<OwnedFd>),
+    /// The client doesn't want this request's answer any more.
+    Cancelled(Id),
     /// The connection is closed.
     Closed,
 }
@@ -77,7 +79,11 @@ impl Connection {
             Ok(Received::End) | Err(_) => return FrameRead::Closed,
         };
         match frame::decode_call(&record) {
-            Ok((id, Call::Cancel)) => self.answer(id, Answer::Cancelled),
+            Ok((id, Call::Cancel)) => {
+                let was_open = self.open.contains(&id);
+                self.answer(id, Answer::Cancelled);
+                return if was_open { FrameRead::Cancelled(id) } else { FrameRead::Handled };
+            }
             Ok((id, _)) if self.open.contains(&id) => {
                 return self.hang_up(Reason::Malformed, format!("request {id} is open already"));
             }
@@ -90,7 +96,7 @@ impl Connection {
                         format!("at most {REQUESTS} requests of a client are open at a time"),
                     );
                 } else {
-                    return self.take(id, call, descriptors.is_empty());
+                    return self.take(id, call, descriptors);
                 }
             }
             Err(Malformed::Version(theirs)) => {
@@ -103,12 +109,14 @@ impl Connection {
     }
 
     /// A call that is open now. No kind takes descriptors yet.
-    fn take(&mut self, id: Id, call: Call, alone: bool) -> FrameRead {
+    fn take(&mut self, id: Id, call: Call, descriptors: Vec<OwnedFd>) -> FrameRead {
+        let wanted = if let Call::Ask(request) = &call { request.descriptors() } else { 0 };
         match call {
-            Call::Ask(_) | Call::Watch if !alone => {
-                self.refuse(id, Reason::Malformed, "the request takes no descriptors".to_owned());
+            Call::Ask(_) | Call::Watch if descriptors.len() != wanted => {
+                let message = format!("the request takes {wanted} descriptors, not {}", descriptors.len());
+                self.refuse(id, Reason::Malformed, message);
             }
-            Call::Ask(request) => return FrameRead::Request(id, request),
+            Call::Ask(request) => return FrameRead::Request(id, request, descriptors),
             Call::Watch => {
                 self.watches.push(id);
                 // From here on it misses nothing: what was there before is to be looked at now.

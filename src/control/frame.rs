@@ -95,7 +95,7 @@ fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Ended, Reason, Request, Resized, Resources, Waiting};
+    use super::super::{Ended, Exited, Obstacle, Program, Reason, Request, Resized, Resources, Streams, Waiting};
     use super::*;
 
     fn text() -> impl Strategy<Value = String> {
@@ -119,8 +119,23 @@ mod tests {
                 .prop_map(|grace_period_seconds| Call::Ask(Request::Stop { grace_period_seconds })),
             Just(Call::Ask(Request::Kill)),
             resources.prop_map(|resources| Call::Ask(Request::Resize(resources))),
+            programs().prop_map(|program| Call::Ask(Request::Exec(program))),
+            (any::<u64>(), any::<i32>()).prop_map(|(of, signal)| Call::Ask(Request::Signal { of, signal })),
             Just(Call::Cancel),
         ]
+    }
+
+    fn programs() -> impl Strategy<Value = Program> {
+        let streams = prop_oneof![
+            Just(Streams::Output),
+            Just(Streams::All),
+            any::<(u16, u16)>().prop_map(|(rows, columns)| Streams::Terminal { rows, columns }),
+        ];
+        (text(), proptest::collection::vec(text(), 0..4), streams).prop_map(|(container, command, streams)| Program {
+            container,
+            command,
+            streams,
+        })
     }
 
     fn answers() -> impl Strategy<Value = Answer> {
@@ -135,6 +150,10 @@ mod tests {
             text().prop_map(|why| Answer::Resized { outcome: Resized::Refused { why } }),
             text().prop_map(|message| Answer::Refused { reason: Reason::Malformed, message }),
             Just(Answer::Cancelled),
+            Just(Answer::Done),
+            any::<u8>().prop_map(|code| Answer::Exited(Exited::Code(code))),
+            Just(Answer::Exited(Exited::Container)),
+            text().prop_map(|message| Answer::NotRun { obstacle: Obstacle::NotFound, message }),
         ]
     }
 
@@ -207,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_said_to_be() {
-        assert_eq!(decode_call(br#"{"v":1,"id":7,"ask":{"kind":"exec","command":["sh"]}}"#), Ok((7, Call::Unknown)));
+        assert_eq!(decode_call(br#"{"v":1,"id":7,"ask":{"kind":"moon","phase":["new"]}}"#), Ok((7, Call::Unknown)));
         assert_eq!(
             decode_answer(br#"{"v":1,"id":7,"answer":{"kind":"printed","line":"x"}}"#),
             Ok((7, Answer::Unknown))

@@ -25,8 +25,10 @@
 //! new fields don't raise the version: an unknown kind is refused (`unknown`), unknown news and fields are skipped. The version is
 //! raised when something that exists changes its meaning.
 //!
-//! Descriptors are reserved: they arrive with their frame on both sides, but no request takes any yet, and a request that brings
-//! some is refused. `exec` will send its standard streams so, and get a terminal back.
+//! # Descriptors
+//! They arrive with the frame of their request, which says how many it takes ([`Request::descriptors`]); one that brings more
+//! or fewer is refused. So the bytes of an `exec` never go through the supervisor: its program has the client's own pipes, or
+//! a terminal of the container's, which goes to the client by a socket that the client has sent along.
 
 mod client;
 mod connection;
@@ -139,6 +141,45 @@ pub enum Request {
     Kill,
     /// New resources for a container (KEP-1287). Answered once they are in force and written down.
     Resize(Resources),
+    /// A program in a container, with the client's descriptors. Answered by how it ended. Whoever hangs up or cancels it
+    /// sends it SIGHUP.
+    Exec(Program),
+    /// A signal to the program of one's own request `of`. Answered at once.
+    Signal {
+        /// The request that is still open.
+        of: frame::Id,
+        /// Its number.
+        signal: i32,
+    },
+}
+
+/// A program that is to be run in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Program {
+    /// Name of the container.
+    pub container: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// What it reads from and writes to.
+    pub streams: Streams,
+}
+
+/// What a program reads from and writes to: the descriptors of its request, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Streams {
+    /// Standard output and error; there is nothing to read.
+    Output,
+    /// Standard input, output and error.
+    All,
+    /// A socket that the master of a terminal is sent to, which is opened in the container and is all three.
+    Terminal {
+        /// Its height at first, in characters.
+        rows: u16,
+        /// Its width at first, in characters.
+        columns: u16,
+    },
 }
 
 /// The kinds of calls that are no requests for something.
@@ -167,7 +208,7 @@ impl<'de> Deserialize<'de> for Call {
         let kind = value.get("kind").and_then(serde_json::Value::as_str);
         let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
         match kind {
-            Some("stop" | "kill" | "resize") => ask(value),
+            Some("stop" | "kill" | "resize" | "exec" | "signal") => ask(value),
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),
             Some(_) => Ok(Self::Unknown),
@@ -209,6 +250,17 @@ pub enum Answer {
         /// That.
         outcome: Resized,
     },
+    /// Last: the program of an `exec` ran, and has ended.
+    Exited(Exited),
+    /// Last: the program of an `exec` never ran.
+    NotRun {
+        /// What kept it from that.
+        obstacle: Obstacle,
+        /// The same in words.
+        message: String,
+    },
+    /// Last: it is done.
+    Done,
     /// Last: the client has cancelled the request.
     Cancelled,
     /// Last: there is no answer.
@@ -228,9 +280,46 @@ impl Answer {
     pub fn is_last(&self) -> bool {
         match self {
             Self::Waiting(_) | Self::Changed | Self::Unknown => false,
-            Self::Ended(_) | Self::Resized { .. } | Self::Cancelled | Self::Refused { .. } => true,
+            Self::Ended(_)
+            | Self::Resized { .. }
+            | Self::Exited(_)
+            | Self::NotRun { .. }
+            | Self::Done
+            | Self::Cancelled
+            | Self::Refused { .. } => true,
         }
     }
+}
+
+/// How a program in a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Exited {
+    /// By itself, with this exit code.
+    Code(u8),
+    /// By this signal.
+    Signal(u8),
+    /// With its container.
+    Container,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What keeps a program from being run in a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Obstacle {
+    /// The pod has no container of that name.
+    NoContainer,
+    /// The container isn't running.
+    NotRunning,
+    /// There is no such program in it.
+    NotFound,
+    /// It can't be executed.
+    NotExecutable,
+    /// Something else, or something a later barepod knows.
+    #[serde(other)]
+    Other,
 }
 
 /// Why a supervisor doesn't do what it is asked for.
@@ -302,6 +391,16 @@ impl Request {
     /// Graceful deletion.
     pub fn stop(grace_period: Option<Duration>) -> Self {
         Self::Stop { grace_period_seconds: grace_period.map(|grace| grace.as_secs()) }
+    }
+
+    /// How many descriptors come with it.
+    pub fn descriptors(&self) -> usize {
+        match self {
+            Self::Stop { .. } | Self::Kill | Self::Resize(_) | Self::Signal { .. } => 0,
+            Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
+            Self::Exec(Program { streams: Streams::Output, .. }) => 2,
+            Self::Exec(Program { streams: Streams::All, .. }) => 3,
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Server {
     spare: Option<OwnedFd>,
     /// Answers that wait for what they tell of to be written down.
     deferred: Vec<(Requester, Answer)>,
+    /// Who has gone since somebody looked.
+    gone: Vec<Requester>,
 }
 
 /// Who asked: what an answer is addressed to. It may have gone since, or cancelled; then nobody is answered.
@@ -50,20 +52,31 @@ pub struct Requester {
     id: Id,
 }
 
+impl Requester {
+    /// Who made request `id` on the same connection.
+    pub fn of(self, id: Id) -> Self {
+        Self { id, ..self }
+    }
+}
+
 /// A request, and who made it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Asked {
     /// To answer it.
     pub by: Requester,
     /// What is wanted.
     pub request: Request,
+    /// What came with it, as many as [`Request::descriptors`] says.
+    pub descriptors: Vec<OwnedFd>,
 }
 
 /// What came of a look at clients.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Turn {
     /// What they ask for, in the order in which each said it.
     pub asked: Vec<Asked>,
+    /// Who has cancelled a request or hung up before it was answered, since the last turn.
+    pub gone: Vec<Requester>,
     /// Whether there are more clients, who can't be let in now: this process has no room for another open file. None are until
     /// [`Server::listen_again`].
     pub overloaded: bool,
@@ -86,7 +99,8 @@ impl Server {
         let epoll =
             epoll::create(CreateFlags::CLOEXEC).map_err(|errno| ControlError::io("epoll_create1", dir, errno))?;
         let (dir, connections, deferred) = (dir.to_owned(), Vec::new(), Vec::new());
-        let server = Self { listener, dir, epoll, connections, most, count: 0, spare: spare(), deferred };
+        let server =
+            Self { listener, dir, epoll, connections, most, count: 0, spare: spare(), deferred, gone: Vec::new() };
         server.listen_again().map_err(|errno| ControlError::io("epoll_ctl", &server.dir, errno))?;
         Ok(server)
     }
@@ -114,7 +128,7 @@ impl Server {
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut ready: Vec<epoll::Event> = Vec::with_capacity(PER_TURN);
         if epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), Some(&at_once)).is_err() {
-            return turn;
+            ready.clear();
         }
         for event in ready {
             match event.data.u64() {
@@ -122,6 +136,7 @@ impl Server {
                 place => turn.asked.extend(usize::try_from(place).ok().and_then(|place| self.serve(place))),
             }
         }
+        turn.gone = std::mem::take(&mut self.gone);
         turn
     }
 
@@ -194,7 +209,20 @@ impl Server {
         let oldest = candidates.min_by_key(|one| one.as_ref().map_or(u64::MAX, |one| one.number));
         let Some(connection) = oldest.and_then(Option::take) else { return false };
         connection.say_last(&busy());
+        self.left(&connection);
         true
+    }
+
+    /// A connection is over: nobody waits for the answers to its requests.
+    fn left(&mut self, connection: &Connection) {
+        let by = connection.number;
+        self.gone.extend(connection.open_requests().iter().map(|id| Requester { connection: by, id: *id }));
+    }
+
+    fn hang_up(&mut self, place: usize) {
+        if let Some(connection) = self.connections[place].take() {
+            self.left(&connection);
+        }
     }
 
     /// Sends a client what it hasn't taken; one that has taken all is heard.
@@ -206,12 +234,19 @@ impl Server {
             (false, Ok(())) => connection.read(),
         };
         let number = connection.number;
-        match heard {
-            FrameRead::Closed => self.connections[place] = None,
-            FrameRead::Nothing | FrameRead::Handled | FrameRead::Request(..) => self.watch(place),
+        let by = |id| Requester { connection: number, id };
+        match &heard {
+            FrameRead::Closed => self.hang_up(place),
+            FrameRead::Nothing | FrameRead::Handled | FrameRead::Cancelled(_) | FrameRead::Request(..) => {
+                self.watch(place)
+            }
         }
         match heard {
-            FrameRead::Request(id, request) => Some(Asked { by: Requester { connection: number, id }, request }),
+            FrameRead::Request(id, request, descriptors) => Some(Asked { by: by(id), request, descriptors }),
+            FrameRead::Cancelled(id) => {
+                self.gone.push(by(id));
+                None
+            }
             FrameRead::Nothing | FrameRead::Handled | FrameRead::Closed => None,
         }
     }
@@ -222,7 +257,7 @@ impl Server {
         let wanted = if connection.has_unsent() { EventFlags::OUT } else { EventFlags::IN };
         let data = EventData::new_u64(place as u64);
         if epoll::modify(&self.epoll, &connection.socket, data, wanted).is_err() {
-            self.connections[place] = None;
+            self.hang_up(place);
         }
     }
 

@@ -158,7 +158,7 @@ fn requests_side_by_side() {
     server.answer(asked[0].by, outcome("first"));
     ask(&client, 8, Call::Cancel);
     ask(&client, 5, Call::Cancel);
-    assert_eq!(heard(&mut server), []);
+    assert!(requests(&mut server).is_empty());
     server.answer(asked[1].by, outcome("second"));
     assert_eq!(answer(&client), Some((9, outcome("third"))));
     assert_eq!(answer(&client), Some((7, outcome("first"))));
@@ -177,8 +177,8 @@ fn what_a_client_is_refused() {
     let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
     let client = raw(dir.path());
     // Of a later barepod: the connection goes on.
-    record::send(&client, br#"{"v":1,"id":3,"ask":{"kind":"exec"}}"#, &[]).unwrap();
-    assert_eq!(heard(&mut server), []);
+    record::send(&client, br#"{"v":1,"id":3,"ask":{"kind":"moon"}}"#, &[]).unwrap();
+    assert!(requests(&mut server).is_empty());
     assert_eq!(refusal(&client), (3, Reason::Unknown));
     for id in 1..=REQUESTS as u64 + 1 {
         ask(&client, id, Call::Ask(STOP));
@@ -187,7 +187,7 @@ fn what_a_client_is_refused() {
     assert_eq!(refusal(&client), (REQUESTS as u64 + 1, Reason::Busy));
     // One id for two: nobody knows which answer is whose.
     ask(&client, 1, Call::Ask(STOP));
-    assert_eq!(heard(&mut server), []);
+    assert!(requests(&mut server).is_empty());
     assert_eq!((refusal(&client), answer(&client)), ((CONNECTION, Reason::Malformed), None));
 }
 
@@ -205,7 +205,7 @@ fn garbage_and_other_versions_end_the_connection_only() {
     ] {
         let client = raw(dir.path());
         assert_eq!(rustix::net::send(&client, bytes, rustix::net::SendFlags::empty()).unwrap(), bytes.len());
-        assert_eq!(heard(&mut server), []);
+        assert!(requests(&mut server).is_empty());
         assert_eq!((refusal(&client), answer(&client)), ((CONNECTION, reason), None));
     }
 }
@@ -273,11 +273,47 @@ fn descriptors_that_nobody_wants_are_closed() {
         let bytes = [std::io::IoSlice::new(&stop)];
         sendmsg::<()>(client.as_raw_fd(), &bytes, &rights, MsgFlags::empty(), None).unwrap();
         drop(writer);
-        assert_eq!(heard(&mut server), [], "{count}");
+        assert!(requests(&mut server).is_empty(), "{count}");
         assert_eq!(refusal(&client), refused);
         // Nobody has the other end any more.
         assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 0);
     }
+}
+
+/// What a request takes arrives with it; who made it is known to have gone when it hangs up or cancels, once.
+#[test]
+fn an_exec_and_who_asked_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::bind(dir.path(), CLIENTS).unwrap();
+    let exec =
+        |streams| Request::Exec(Program { container: "web".to_owned(), command: vec!["sh".to_owned()], streams });
+    let mut client = Client::connect(dir.path()).unwrap();
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let both = [writer.as_fd(), writer.as_fd()];
+    let first = client.ask_with(exec(Streams::Output), &both).unwrap();
+    let second = client.ask_with(exec(Streams::Terminal { rows: 24, columns: 80 }), &both[..1]).unwrap();
+    let third = client.ask_with(exec(Streams::All), &both).unwrap();
+    drop(writer);
+    let mut asked = heard(&mut server);
+    assert_eq!(asked.iter().map(|one| one.descriptors.len()).collect::<Vec<_>>(), [2, 1]);
+    let refused = client.answer(third).unwrap_err().to_string();
+    assert!(refused.contains("takes 3 descriptors, not 2"), "{refused}");
+    rustix::io::write(&asked[1].descriptors[0], b"x").unwrap();
+    asked[1].descriptors.clear();
+    assert_eq!(asked[0].by, asked[1].by.of(first));
+    assert_eq!(client.ask(Request::Signal { of: first, signal: 15 }).unwrap(), third + 1);
+    assert_eq!(requests(&mut server), [Request::Signal { of: first, signal: 15 }]);
+    server.answer(asked[0].by, Answer::Exited(Exited::Code(3)));
+    assert_eq!(client.answer(first).unwrap(), Answer::Exited(Exited::Code(3)));
+    drop(client);
+    let mut gone = Vec::new();
+    for _ in 0..3 {
+        gone.extend(server.turn().gone);
+    }
+    assert_eq!(gone, [asked[0].by.of(second), asked[0].by.of(third + 1)]);
+    drop(asked);
+    assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 1);
+    assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 0);
 }
 
 /// A client that doesn't read is not heard, and of news only the latest waits for it; others go on.

@@ -33,7 +33,7 @@ impl Watcher {
     /// Where a supervisor that lives doesn't listen, or doesn't know this request.
     pub fn begin(dir: &Path, mut lives: impl FnMut() -> bool) -> Result<Option<Self>, ControlError> {
         let Some(mut client) = connect(dir, &mut lives)? else { return Ok(None) };
-        let id = client.call(&Call::Watch)?;
+        let id = client.call(&Call::Watch, &[])?;
         Ok(Some(Self { client, id }))
     }
 

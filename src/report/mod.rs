@@ -8,6 +8,7 @@ pub mod ending;
 pub mod events;
 pub mod grace;
 mod lost;
+mod running;
 pub mod status;
 pub mod table;
 pub mod wanted;
@@ -18,6 +19,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::store::events::EventLine;
 
 pub use lost::{Loss, explain, lost, unsupervised};
+pub use running::not_running;
 pub use status::StatusFacts;
 pub use table::sanitize;
 

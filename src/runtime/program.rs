@@ -37,6 +37,16 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Whether there is nothing at the program's path; else there is something that can't be executed.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::NotInPath { .. } => true,
+            Self::Refused { found, .. } => *found == Found::Nothing,
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (program, errno, found) = match self {

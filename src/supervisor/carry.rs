@@ -181,6 +181,7 @@ impl Supervisor<'_> {
             Stage::Present(present) => {
                 let result = present.container.kill();
                 slot.stage = Stage::Present(present);
+                self.execs_are_killed(container);
                 result
             }
             Stage::Creating(creating) => {

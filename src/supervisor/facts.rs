@@ -57,6 +57,7 @@ impl Supervisor<'_> {
             Token::Storage => self.storage_measured(),
             Token::Volumes => self.volumes_moved(),
             Token::Image(container) => self.image_moved(container),
+            Token::Exec(number) => self.exec_moved(number),
         }
     }
 
@@ -75,7 +76,10 @@ impl Supervisor<'_> {
         if turn.overloaded {
             self.deaf_until = Some(now().monotonic.after(DEAF));
         }
-        for Asked { by, request } in turn.asked {
+        for by in turn.gone {
+            self.exec_left(by);
+        }
+        for Asked { by, request, descriptors } in turn.asked {
             match request {
                 Request::Stop { grace_period_seconds } => {
                     self.facts.push_back(Event::Stop { grace: grace_period_seconds.map(Duration::from_secs) });
@@ -85,6 +89,8 @@ impl Supervisor<'_> {
                     let outcome = self.resize(wanted);
                     self.control.defer(by, Answer::Resized { outcome });
                 }
+                Request::Exec(program) => self.begin_exec_for(by, program, descriptors),
+                Request::Signal { of, signal } => self.signal_exec(by, of, signal),
             }
         }
     }
@@ -195,6 +201,7 @@ impl Supervisor<'_> {
         let message = self.termination_message(container, exit);
         self.answer(container, attempt, ContainerEvent::Exited { exit, oom_killed, message });
         self.end_handlers(container);
+        self.end_execs(container);
     }
 
     fn termination_message(&self, container: ContainerIndex, exit: Exit) -> String {

@@ -9,6 +9,7 @@ mod carry;
 mod clock;
 pub mod cpus;
 mod error;
+mod execs;
 mod facts;
 mod filters;
 mod handlers;
@@ -53,6 +54,7 @@ use crate::runtime::network::Connection;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
+use execs::Execs;
 use filters::Filters;
 use handlers::Handlers;
 use notice::Notice;
@@ -128,6 +130,9 @@ pub struct Supervisor<'a> {
     /// Where an image is found without anybody being waited for.
     file_systems: LocalFileSystems,
     handlers: Handlers,
+    /// What commands run in containers.
+    execs: Execs,
+    most_execs: usize,
     storage: Storage,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,

@@ -2,6 +2,7 @@
 
 use barepod_engine::spec::{ContainerSpec, PodSpec};
 
+use super::execs;
 use crate::control;
 use crate::runtime::limits;
 
@@ -25,8 +26,12 @@ pub fn open_files(pod: &PodSpec) -> u64 {
     FILES + pod.containers.iter().map(of_one).sum::<u64>()
 }
 
-/// How many clients may be connected: they never take the files that the pod needs.
-pub(super) fn clients(pod: &PodSpec) -> usize {
+/// How many clients may be connected, and how many programs of theirs may run in containers: they never take the files that
+/// the pod needs.
+pub(super) fn clients_and_execs(pod: &PodSpec) -> (usize, usize) {
     let left = limits::raise_open_files().saturating_sub(open_files(pod));
-    usize::try_from(left.max(FEWEST_CLIENTS)).unwrap_or(usize::MAX).min(control::CLIENTS)
+    let number = |files: u64| usize::try_from(files).unwrap_or(usize::MAX);
+    let execs = number(left / (2 * execs::FILES)).min(execs::MOST);
+    let clients = left.saturating_sub(execs as u64 * execs::FILES);
+    (number(clients.max(FEWEST_CLIENTS)).min(control::CLIENTS), execs)
 }

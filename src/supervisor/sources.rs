@@ -57,6 +57,8 @@ pub enum Token {
     Volumes,
     /// The helper that looks for an image has got further.
     Image(ContainerIndex),
+    /// A program that a command runs in a container has got further.
+    Exec(u16),
 }
 
 /// All purposes, for their numbers.
@@ -93,6 +95,7 @@ impl Token {
             Self::Image(container) => (21, container.0),
             Self::Network => (22, 0),
             Self::Notice => (23, 0),
+            Self::Exec(number) => (24, number),
             Self::Handler(container, purpose) => (16 + purpose_number(purpose), container.0),
             Self::HandlerAlarm(container, purpose) => (32 + purpose_number(purpose), container.0),
         };
@@ -121,6 +124,7 @@ impl Token {
             21 => Self::Image(container),
             22 => Self::Network,
             23 => Self::Notice,
+            24 => Self::Exec(index),
             kind @ 16..=20 => Self::Handler(container, PURPOSES[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, PURPOSES[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -138,7 +142,7 @@ impl Token {
             Self::Exit(_) => 0,
             Self::Start(_) | Self::Creation(_) | Self::Removal(_) | Self::Sandbox | Self::Volumes | Self::Image(_) => 1,
             Self::Alarm | Self::Terminate | Self::Interrupt | Self::Control => 2,
-            Self::Handler(..) => 3,
+            Self::Handler(..) | Self::Exec(_) => 3,
             // A result that is there counts, late as it may be looked at.
             Self::HandlerAlarm(..) => 4,
             Self::Output(..)

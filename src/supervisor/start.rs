@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use barepod_engine::Engine;
 
 use super::clock::Alarm;
+use super::execs::Execs;
 use super::filters::Filters;
 use super::handlers::Handlers;
 use super::notice::Notice;
-use super::open_files::clients;
+use super::open_files::clients_and_execs;
 use super::persist::{Saved, Unwritten};
 use super::slot::Slot;
 use super::sources::{Interest, Signals, Sources, Token};
@@ -44,8 +45,8 @@ impl<'a> Supervisor<'a> {
         sources
             .add(&notice_alarm, Token::Notice, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        let control =
-            control::Server::bind(store.dir(), clients(&pod.plan.lifecycle)).map_err(SupervisorError::Control)?;
+        let (most_clients, most_execs) = clients_and_execs(&pod.plan.lifecycle);
+        let control = control::Server::bind(store.dir(), most_clients).map_err(SupervisorError::Control)?;
         sources
             .add(control.fd(), Token::Control, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
@@ -81,6 +82,8 @@ impl<'a> Supervisor<'a> {
             filters: Filters::default(),
             file_systems: LocalFileSystems::default(),
             handlers: Handlers::new(),
+            execs: Execs::new(),
+            most_execs,
             storage,
             facts: VecDeque::new(),
             asked: VecDeque::new(),

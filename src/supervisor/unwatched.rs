@@ -119,7 +119,8 @@ impl Supervisor<'_> {
             | Token::StorageAlarm
             | Token::Storage
             | Token::Volumes
-            | Token::Image(_) => None,
+            | Token::Image(_)
+            | Token::Exec(_) => None,
         }
     }
 }

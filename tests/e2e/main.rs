@@ -26,6 +26,7 @@ mod describe;
 mod detached;
 mod disk;
 mod documents;
+mod entering;
 mod events;
 mod eviction;
 mod exec;

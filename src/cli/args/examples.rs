@@ -65,6 +65,16 @@ Examples:
   barepod logs web -c proxy --tail 20 --timestamps
   barepod logs web -c proxy -p    of the instance before the last restart";
 
+pub const EXEC_EXAMPLES: &str = "\
+Exit codes: the program's; 128+n where signal n ended it; 126 where it can't be
+executed, 127 where there is no such program; 1 no such container, or it isn't
+running; 125 barepod's own trouble.
+
+Examples:
+  barepod exec web -- ls /etc
+  barepod exec -it web -- sh      a shell at a terminal
+  barepod exec -i web -c db -- psql < dump.sql";
+
 pub const STOP_EXAMPLES: &str = "\
 Examples:
   barepod stop web                with its own grace period

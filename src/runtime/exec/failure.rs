@@ -69,6 +69,18 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Whether the kernel doesn't execute the program, for whatever reason.
+    pub fn is_program(&self) -> bool {
+        matches!(self, Self::Program(_))
+    }
+
+    /// Whether there is no such program.
+    pub fn is_absent_program(&self) -> bool {
+        matches!(self, Self::Program(refusal) if refusal.is_absent())
+    }
+}
+
 /// For `map_err`: a step's failure.
 pub(super) fn step<E: Into<io::Error>>(name: &str) -> impl FnOnce(E) -> Failure {
     move |cause| {

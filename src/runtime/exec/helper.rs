@@ -14,7 +14,7 @@ use rustix::thread::ThreadNameSpaceType as Namespaces;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, step};
-use super::{cgroup, identity, program};
+use super::{TerminalSize, cgroup, identity, program};
 use crate::runtime::{lsm, seccomp, spawn};
 
 /// `argv[0]` of the helper.
@@ -30,7 +30,7 @@ pub(super) struct Request {
     pub(super) filter: Filtering,
     /// The cgroups of the new process.
     pub(super) cgroups: cgroup::Entry,
-    pub(super) stdin: Stdin,
+    pub(super) streams: Streams,
 }
 
 /// Whether the descriptor `filter` is one.
@@ -40,10 +40,15 @@ pub(super) enum Filtering {
     Given,
 }
 
+/// Which of the descriptors `stdin`, `stdout` and `stderr` are some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Stdin {
-    Null,
-    Given,
+pub(super) enum Streams {
+    /// The last two; nothing is read.
+    Output,
+    /// All.
+    All,
+    /// `stdin` is the socket that the terminal's master is sent to.
+    Terminal(TerminalSize),
 }
 
 /// The helper's descriptors in the order of their numbers. What a request doesn't need is a descriptor of no meaning.

@@ -37,12 +37,14 @@ mod helper;
 mod identity;
 mod program;
 mod running;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
+use serde::{Deserialize, Serialize};
 
 use crate::runtime::seccomp::Filter;
 
@@ -58,7 +60,7 @@ pub struct ExecRequest<'a> {
     pub pid: i32,
     /// The same by pidfd: what is joined is sure to be the container, even if its init ends meanwhile.
     pub init: BorrowedFd<'a>,
-    /// The container's own process with other `args`. `terminal`, and the settings that libcontainer doesn't know
+    /// The container's own process with other `args`. `terminal` (see [`Stdio::Terminal`]), and the settings that libcontainer doesn't know
     /// or this box can't hold up (scheduler, I/O priority, CPU affinity), are refused.
     pub process: &'a Process,
     /// The container's seccomp filter.
@@ -86,6 +88,23 @@ pub enum Stdio {
         /// Descriptor 2.
         stderr: OwnedFd,
     },
+    /// A terminal of the container's own devpts, which the program is at. It is hung up (SIGHUP) once nobody has its master
+    /// open any more.
+    Terminal {
+        /// A unix socket: the master is sent here in a message of one byte (SCM_RIGHTS).
+        to: OwnedFd,
+        /// Its size at first.
+        size: TerminalSize,
+    },
+}
+
+/// In characters; 0: unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
 }
 
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.

@@ -11,8 +11,8 @@ use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{Failure, step};
-use super::helper::{Report, Request, SIBLING, Stdin, tell};
-use super::identity;
+use super::helper::{Report, Request, SIBLING, Streams, tell};
+use super::{identity, terminal};
 use crate::runtime::capabilities::{CapabilityError, Sets};
 use crate::runtime::program::Program;
 use crate::runtime::{keyring, lsm, seccomp};
@@ -39,6 +39,8 @@ pub(super) struct Task {
 pub(super) struct Ready {
     program: Program,
     last: Last,
+    /// Whether its standard streams are a terminal, which is to be that of its session.
+    at_terminal: bool,
 }
 
 /// What is still to be done when the process is in the container's pid namespace.
@@ -83,10 +85,11 @@ pub(super) fn give_up_rights(task: Task) -> Result<Ready, Failure> {
     close_on_exec()?;
     let no_new_privileges = process.no_new_privileges() == Some(true);
     // The rest of the task is descriptors of the box's: closed before anybody can see them.
+    let at_terminal = matches!(task.request.streams, Streams::Terminal(_));
     let filter = task.filter;
     let last = match filter {
         Some(filter) if no_new_privileges => Last::Filter(filter),
-        Some(filter) if allows_the_fork(&filter) => {
+        Some(filter) if allows_the_fork(&filter, at_terminal) => {
             filter.apply().map_err(step("seccomp"))?;
             Last::Nothing
         }
@@ -95,19 +98,20 @@ pub(super) fn give_up_rights(task: Task) -> Result<Ready, Failure> {
                         which a program needs to get into it safely; allow them, or set allowPrivilegeEscalation: false";
             return Err(Failure::Step { step: step.to_owned(), errno: None });
         }
-        Some(filter) => return Ok(Ready { program, last: Last::FilterAndRights(filter, sets) }),
+        Some(filter) => return Ok(Ready { program, last: Last::FilterAndRights(filter, sets), at_terminal }),
         None => Last::Nothing,
     };
     if no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(step("prctl PR_SET_NO_NEW_PRIVS"))?;
     }
     sets.apply().map_err(refused)?;
-    Ok(Ready { program, last })
+    Ok(Ready { program, last, at_terminal })
 }
 
 /// Whether all that comes between the filter and the program's own calls goes with the filter, but for what changes
 /// capabilities, and execve: these it had to allow always.
-fn allows_the_fork(filter: &seccomp::Program) -> bool {
+fn allows_the_fork(filter: &seccomp::Program, at_terminal: bool) -> bool {
+    let terminal: (libc::c_long, &[u64]) = (libc::SYS_ioctl, &[0, libc::TIOCSCTTY]);
     let calls: [(libc::c_long, &[u64]); 5] = [
         (libc::SYS_clone, &[SIBLING]),
         (libc::SYS_setsid, &[]),
@@ -115,7 +119,7 @@ fn allows_the_fork(filter: &seccomp::Program) -> bool {
         (libc::SYS_write, &[]),
         (libc::SYS_exit_group, &[]),
     ];
-    calls.iter().all(|(call, arguments)| filter.allows(*call, arguments))
+    calls.iter().chain(at_terminal.then_some(&terminal)).all(|(call, arguments)| filter.allows(*call, arguments))
 }
 
 impl Ready {
@@ -136,6 +140,9 @@ impl Ready {
 
     fn finish(self, report: &mut File) -> Result<Program, Failure> {
         rustix::process::setsid().map_err(step("setsid"))?;
+        if self.at_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).map_err(step("ioctl TIOCSCTTY"))?;
+        }
         tell(report, &Report::AboutToExec);
         let put_on = |filter: &seccomp::Program| filter.apply().map_err(step("seccomp"));
         match &self.last {
@@ -184,15 +191,19 @@ fn check_directory(wanted: &Path) -> Result<(), Failure> {
 
 fn set_stdio(task: &Task) -> Result<(), Failure> {
     let stdio = &task.stdio;
-    let null;
-    let stdin = match task.request.stdin {
-        Stdin::Given => stdio.stdin.as_fd(),
-        Stdin::Null => {
-            null = nothing()?;
-            null.as_fd()
+    let (opened, streams);
+    match task.request.streams {
+        Streams::All => streams = [&stdio.stdin, &stdio.stdout, &stdio.stderr],
+        Streams::Output => {
+            opened = nothing()?;
+            streams = [&opened, &stdio.stdout, &stdio.stderr];
         }
-    };
-    for (from, to) in [(stdin, 0), (stdio.stdout.as_fd(), 1), (stdio.stderr.as_fd(), 2)] {
+        Streams::Terminal(size) => {
+            opened = terminal::open(size, task.request.process.user().uid(), stdio.stdin.as_fd())?;
+            streams = [&opened; 3];
+        }
+    }
+    for (from, to) in streams.into_iter().zip(0..) {
         // SAFETY: 0, 1 and 2 are /dev/null since the helper's start and owned by nobody; all of ours lie above.
         if unsafe { libc::dup2(from.as_raw_fd(), to) } < 0 {
             return Err(step("dup2")(io::Error::last_os_error()));

@@ -9,7 +9,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::cgroup::Place;
 use super::failure::{ExecError, Failure, io_error, step};
-use super::helper::{self, Descriptors, Filtering, Report, Request, Stdin};
+use super::helper::{self, Descriptors, Filtering, Report, Request, Streams};
 use super::{ExecRequest, ExitStatus, Stdio, exe};
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
@@ -62,20 +62,24 @@ impl Exec {
             return Err(ExecError::NotRunning);
         }
         let (report, report_end) = spawn::pipe().map_err(io_error("pipe", ""))?;
-        let (capture, limit, stdin, stdout, stderr) = match request.stdio {
+        let (mut capture, mut most) = (None, 0);
+        let (streams, stdin, stdout, stderr) = match request.stdio {
             Stdio::Capture { limit } => {
                 let (read, write) = spawn::pipe().map_err(io_error("pipe", ""))?;
                 let again = write.try_clone().map_err(io_error("dup", ""))?;
-                (Some(read), limit, None, write, again)
+                (capture, most) = (Some(read), limit);
+                (Streams::Output, None, Some(write), Some(again))
             }
-            Stdio::Given { stdin, stdout, stderr } => (None, 0, stdin, stdout, stderr),
+            Stdio::Given { stdin: None, stdout, stderr } => (Streams::Output, None, Some(stdout), Some(stderr)),
+            Stdio::Given { stdin, stdout, stderr } => (Streams::All, stdin, Some(stdout), Some(stderr)),
+            Stdio::Terminal { to, size } => (Streams::Terminal(size), Some(to), None, None),
         };
         let text = Request {
             pid: request.pid,
             process: request.process.clone(),
             filter: if request.filter.is_some() { Filtering::Given } else { Filtering::None },
             cgroups: place.entry().clone(),
-            stdin: if stdin.is_some() { Stdin::Given } else { Stdin::Null },
+            streams,
         };
         let text = spawn::request(&text).map_err(io_error("memfd_create", ""))?;
         let unused = text.as_raw_fd();
@@ -85,8 +89,8 @@ impl Exec {
             init: request.init.as_raw_fd(),
             filter: request.filter.map_or(unused, |filter| filter.as_raw_fd()),
             stdin: stdin.as_ref().map_or(unused, AsRawFd::as_raw_fd),
-            stdout: stdout.as_raw_fd(),
-            stderr: stderr.as_raw_fd(),
+            stdout: stdout.as_ref().map_or(unused, AsRawFd::as_raw_fd),
+            stderr: stderr.as_ref().map_or(unused, AsRawFd::as_raw_fd),
         };
         let poll =
             epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| io_error("epoll_create", "")(errno.into()))?;
@@ -115,7 +119,7 @@ impl Exec {
             killed: false,
             exit: None,
             capture,
-            limit,
+            limit: most,
             output: Vec::new(),
             over: false,
             place,
@@ -181,6 +185,19 @@ impl Exec {
         let (entering, program) = (self.entering.as_ref(), self.program.as_ref().map(|(_, pidfd)| pidfd));
         let program = entering.into_iter().chain(program).try_for_each(|pidfd| spawn::signal(pidfd, libc::SIGKILL));
         helper.and(program).map_err(io_error("pidfd_send_signal", "")).and(tree)
+    }
+
+    /// Sends the program itself a signal. `false`: it isn't there yet, or any more.
+    ///
+    /// # Errors
+    /// As pidfd_send_signal(2).
+    pub fn signal(&self, signal: i32) -> Result<bool, ExecError> {
+        match (&self.program, self.exit) {
+            (Some((_, pidfd)), None) if self.is_executed() => {
+                spawn::signal(pidfd, signal).map_err(io_error("pidfd_send_signal", "")).map(|()| true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Reads until there is nothing or enough.

@@ -1,0 +1,334 @@
+//! `barepod exec`: programs that people run in containers that run, with their own streams or at a terminal.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+use serde_json::json;
+
+use crate::harness::user::Ids;
+use crate::harness::{Case, Run, main, wait};
+
+/// Runs until it is stopped.
+const IDLE: &str = "trap 'exit 0' TERM; say main up; while :; do sleep 999 & wait $!; done";
+
+fn idle(case: &Case) -> Run<'_> {
+    let run = case.start(&case.pod().main("main", IDLE));
+    case.wait_for("main up");
+    run
+}
+
+fn finish(run: &mut Run<'_>) {
+    run.signal(Signal::TERM);
+    run.end();
+}
+
+fn exec<'a>(options: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
+    [&["exec"], options, &["--"], command].concat()
+}
+
+/// The exit code, and what was printed.
+#[track_caller]
+fn ran(case: &Case, options: &[&str], command: &[&str]) -> (Option<i32>, String, String) {
+    let output = case.barepod(&exec(options, command));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// The program's exit code is the command's; what keeps it from being run has the codes of shells.
+#[test]
+fn exit_codes() {
+    let Some(case) = Case::new("exec-codes") else { return };
+    let mut run = idle(&case);
+    let name = [case.name()];
+    let code = |command: &[&str]| ran(&case, &name, command);
+    assert_eq!(code(&["sh", "-c", "echo out; echo err >&2; exit 7"]), (Some(7), "out\n".into(), "err\n".into()));
+    assert_eq!(code(&["sh", "-c", "kill -KILL $$"]).0, Some(137));
+    assert_eq!(code(&["sh", "-c", "kill -TERM $$"]).0, Some(143));
+    let (absent, _, told) = code(&["nosuch"]);
+    assert!(absent == Some(127) && told.contains("nosuch: executable file not found in $PATH"), "{told}");
+    let (folder, _, told) = code(&["/etc"]);
+    assert!(folder == Some(126) && told.contains("it is a directory"), "{told}");
+    let (other, _, told) = ran(&case, &[case.name(), "-c", "side"], &["true"]);
+    assert!(other == Some(1) && told.contains("container \"side\" is not in pod"), "{told}");
+    finish(&mut run);
+    let (ended, _, told) = code(&["true"]);
+    let logs = format!("`barepod logs default/{} -c main`", case.name());
+    assert!(ended == Some(1) && told.contains("has ended (") && told.contains(&logs), "{told}");
+    case.nothing_left();
+}
+
+/// Of a container that has yet to start, and of one that waits to be restarted.
+#[test]
+fn what_does_not_run() {
+    let Some(case) = Case::new("exec-waits") else { return };
+    let pod = case.pod().init(crate::harness::worker("init", "say init up; hold go")).container(main(
+        "main",
+        "say main up; exit 3",
+        json!({}),
+    ));
+    let mut run = case.start_with(&pod, &["--backoff-initial", "10m", "--backoff-max", "10m"]);
+    case.wait_for("init up");
+    let (code, _, told) = ran(&case, &[case.name(), "-c", "main"], &["true"]);
+    assert!(code == Some(1) && told.contains("container \"main\" isn't running: PodInitializing"), "{told}");
+    assert_eq!(ran(&case, &[case.name(), "-c", "init"], &["echo", "in"]).1, "in\n");
+    case.release("go");
+    wait("the back-off", || case.container("main")["state"]["waiting"]["reason"] == "CrashLoopBackOff");
+    let (code, _, told) = ran(&case, &[case.name(), "-c", "main"], &["true"]);
+    assert!(code == Some(1) && told.contains("isn't running: CrashLoopBackOff"), "{told}");
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// Bytes arrive as they are, in both directions, from and to files and pipes; and no file of the box's gets into the
+/// container: there it would be a file that can be opened anew.
+#[test]
+fn bytes() {
+    let Some(case) = Case::new("exec-bytes") else { return };
+    let mut run = idle(&case);
+    let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+    let [from, to] = ["from", "to"].map(|name| case.dir().join(name));
+    fs::write(&from, &bytes).unwrap();
+    let mut command = case.command(&exec(&["-i", case.name()], &["cat"]));
+    command.stdin(File::open(&from).unwrap()).stdout(File::create(&to).unwrap());
+    assert!(command.status().unwrap().success());
+    assert!(fs::read(&to).unwrap() == bytes, "files");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = {
+        let bytes = bytes.clone();
+        std::thread::spawn(move || stdin.write_all(&bytes).unwrap())
+    };
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success() && output.stdout == bytes, "pipes");
+    // Of both streams into one file the order stays.
+    let mut command = case.command(&exec(
+        &["-i", case.name()],
+        &["sh", "-c", "for i in 0 1 2; do readlink /proc/self/fd/$i; done; echo one >&2; echo two; echo three >&2"],
+    ));
+    let file = File::create(&to).unwrap();
+    command.stdin(File::open(&from).unwrap()).stderr(file.try_clone().unwrap()).stdout(file);
+    assert!(command.status().unwrap().success());
+    let text = fs::read_to_string(&to).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[..3].iter().all(|line| line.starts_with("pipe:[")), "{text}");
+    assert_eq!(lines[3..], ["one", "two", "three"]);
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// What a program leaves running, with its output open, keeps nobody waiting: not the command, and not a `$(...)` where the
+/// output is a file.
+#[test]
+fn a_daemon_in_the_container() {
+    let Some(case) = Case::new("exec-daemon") else { return };
+    let mut run = idle(&case);
+    let to = case.dir().join("to");
+    let mut command = case.command(&exec(&[case.name()], &["sh", "-c", "sleep 1000 & echo begun"]));
+    command.stdout(File::create(&to).unwrap()).stderr(Stdio::null());
+    assert!(command.status().unwrap().success());
+    assert_eq!(fs::read_to_string(&to).unwrap(), "begun\n");
+    assert_eq!(case.processes("sleep 1000").len(), 1);
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// Signals go to the program; who is killed takes it along by SIGHUP.
+#[test]
+fn signals_and_a_killed_client() {
+    let Some(case) = Case::new("exec-signals") else { return };
+    let mut run = idle(&case);
+    let script = "trap 'say NAME int; exit 5' INT; trap 'say NAME hup; exit 6' HUP; say NAME up; \
+                  while :; do sleep 0.1; done";
+    let begin = |name: &str| {
+        let script = script.replace("NAME", name);
+        let child = case.command(&exec(&[case.name()], &["sh", "-c", &script])).spawn().unwrap();
+        case.wait_for(&format!("{name} up"));
+        child
+    };
+    let send = |child: &std::process::Child, signal| kill_process(Pid::from_child(child), signal).unwrap();
+    let mut asked = begin("asked");
+    send(&asked, Signal::INT);
+    assert_eq!(asked.wait().unwrap().code(), Some(5));
+    let mut killed = begin("killed");
+    send(&killed, Signal::KILL);
+    killed.wait().unwrap();
+    case.wait_for("killed hup");
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// `exec -it` at a terminal of its own.
+struct Terminal {
+    master: File,
+    slave: OwnedFd,
+    child: std::process::Child,
+    seen: String,
+}
+
+impl Terminal {
+    fn begin(case: &Case, options: &[&str], command: &[&str]) -> Self {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let inner = case.command(&exec(options, command));
+        let mut command = Command::new("setsid");
+        command.arg("-c").arg(inner.get_program()).args(inner.get_args()).current_dir(case.dir());
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let end = || Stdio::from(pty.slave.try_clone().unwrap());
+        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        Self { master: File::from(pty.master), slave: pty.slave, child, seen: String::new() }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Reads until it shows `text`, behind what was waited for before.
+    #[track_caller]
+    fn shows(&mut self, text: &str) {
+        let mut part = [0; 4096];
+        while !self.seen.contains(text) {
+            let count = self.master.read(&mut part).unwrap();
+            assert!(count > 0, "{text:?} in {:?}", self.seen);
+            self.seen += &String::from_utf8_lossy(&part[..count]);
+        }
+        let at = self.seen.find(text).unwrap() + text.len();
+        self.seen.drain(..at);
+    }
+
+    fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.master, size).unwrap();
+    }
+
+    /// The command's exit code; the terminal is as it was.
+    #[track_caller]
+    fn end(mut self, before: &rustix::termios::Termios) -> Option<i32> {
+        let code = self.child.wait().unwrap().code();
+        assert_eq!(format!("{:?}", tcgetattr(&self.slave).unwrap()), format!("{before:?}"));
+        code
+    }
+}
+
+/// A shell as one has it at a terminal of the box: its size and changes of that, Ctrl-C, Ctrl-Z, Ctrl-D, exit code.
+#[test]
+fn a_shell() {
+    let Some(case) = Case::new("exec-shell") else { return };
+    let mut run = idle(&case);
+    let mut at = Terminal::begin(&case, &["-it", case.name()], &["sh"]);
+    let before = tcgetattr(&at.slave).unwrap();
+    at.resize(33, 101);
+    at.types("echo begun-$((1+1)); tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all; echo term=$TERM\n");
+    at.shows("begun-2");
+    at.shows("/dev/pts/0");
+    at.shows("all\r\n");
+    at.shows("term=xterm");
+    // The new size comes as a signal, in its own time.
+    at.types("until [ \"$(stty size)\" = '33 101' ]; do sleep 0.1; done; echo sized-$((2+2))\n");
+    at.shows("sized-4");
+    at.resize(10, 40);
+    at.types("until [ \"$(stty size)\" = '10 40' ]; do sleep 0.1; done; echo sized-$((3+3))\n");
+    at.shows("sized-6");
+    at.types("echo waits-$((4+4)); sleep 1000\n");
+    at.shows("waits-8");
+    // As soon as it is in the foreground.
+    wait("sleep", || case.processes("sleep 1000").len() == 1);
+    at.types("\x03");
+    wait("the end of it", || case.processes("sleep 1000").is_empty());
+    at.types("echo stops-$((5+5)); sleep 1001\n");
+    at.shows("stops-10");
+    wait("sleep", || case.processes("sleep 1001").len() == 1);
+    at.types("\x1a");
+    at.types("jobs; kill %1; fg; echo ended-$((6+6))\n");
+    at.shows("Stopped");
+    at.shows("ended-12");
+    at.types("(exit 9)\n\x04");
+    assert_eq!(at.end(&before), Some(9));
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// The container's end is told, its shell with it, and the terminal is as it was.
+#[test]
+fn a_shell_in_a_container_that_ends() {
+    let Some(case) = Case::new("exec-ends") else { return };
+    let mut run = idle(&case);
+    let mut at = Terminal::begin(&case, &["-it", case.name()], &["sh"]);
+    let before = tcgetattr(&at.slave).unwrap();
+    at.types("echo begun-$((1+1))\n");
+    at.shows("begun-2");
+    finish(&mut run);
+    at.shows("note: container \"main\" of pod default/exec-ends has ended, and the program with it");
+    assert_eq!(at.end(&before), Some(137));
+    case.nothing_left();
+}
+
+/// A terminal that is gone is hung up in the container too.
+#[test]
+fn a_shell_whose_client_is_killed() {
+    let Some(case) = Case::new("exec-hangs-up") else { return };
+    let mut run = idle(&case);
+    let mut at = Terminal::begin(
+        &case,
+        &["-it", case.name()],
+        &["sh", "-c", "trap 'say hup; exit' HUP; say up; while :; do sleep 0.1; done"],
+    );
+    case.wait_for("up");
+    at.child.kill().unwrap();
+    at.child.wait().unwrap();
+    case.wait_for("hup");
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// The bytes don't go through the supervisor: an open shell outlives it, until somebody ends the pod.
+#[test]
+fn a_shell_whose_supervisor_is_killed() {
+    let Some(case) = Case::new("exec-alone") else { return };
+    let mut run = idle(&case);
+    let mut at = Terminal::begin(&case, &["-it", case.name()], &["sh"]);
+    at.types("echo begun-$((1+1))\n");
+    at.shows("begun-2");
+    run.kill();
+    at.types("echo still-$((2+2))\n");
+    at.shows("still-4");
+    at.types("exit\n");
+    assert_eq!(at.child.wait().unwrap().code(), Some(125));
+    case.barepod(&["rm", "--force", case.name()]);
+    case.nothing_left();
+}
+
+/// The user of the container has its terminal.
+#[test]
+fn a_terminal_of_another_user() {
+    let Some(case) = Case::new("exec-user") else { return };
+    let pod = case.pod().container(main("main", IDLE, json!({"securityContext": {"runAsUser": 1000}})));
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    let mut at = Terminal::begin(&case, &["-t", "-i", case.name()], &["sh"]);
+    let before = tcgetattr(&at.slave).unwrap();
+    at.types("echo mine > /dev/tty; echo also > $(tty); stat -c 'of %u' $(tty); exit 4\n");
+    at.shows("mine\r\n");
+    at.shows("also\r\n");
+    at.shows("of 1000");
+    assert_eq!(at.end(&before), Some(4));
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// An ordinary user's pod, whose supervisor is in another pid namespace and user namespace than the command.
+#[test]
+fn a_shell_in_a_users_pod() {
+    let Some(case) = Case::of_user("user-exec", Ids::Subordinate) else { return };
+    let mut run = idle(&case);
+    assert_eq!(ran(&case, &[case.name()], &["sh", "-c", "echo out; exit 3"]).0, Some(3));
+    let mut at = Terminal::begin(&case, &["-it", case.name()], &["sh"]);
+    let before = tcgetattr(&at.slave).unwrap();
+    at.types("tty; exit 4\n");
+    at.shows("/dev/pts/0");
+    assert_eq!(at.end(&before), Some(4));
+    finish(&mut run);
+}
