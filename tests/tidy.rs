@@ -76,7 +76,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime/handler", &["plan", "runtime/program", "runtime/spawn"]),
     // A container's own seccomp profile is looked for with its image.
     ("runtime/image", &["plan", "runtime/seccomp", "runtime/spawn"]),
-    ("runtime/node", &["plan", "runtime/cgroup", "runtime/files"]),
+    // What a box can do includes the limits that this process may give.
+    ("runtime/node", &["plan", "runtime/cgroup", "runtime/files", "runtime/limits"]),
     ("runtime/network", &["plan", "runtime/spawn"]),
     (
         "runtime/sandbox",

@@ -6,7 +6,7 @@ use super::args::{EventsArgs, EventsOutput, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::print;
-use super::recover;
+use super::{recover, terminal};
 use crate::report::{events, table};
 use crate::store::read::Found;
 
@@ -24,7 +24,7 @@ pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
         }
         Some(EventsOutput::Yaml) => serde_saphyr::to_string(&events::list(&about(&found), &happened))
             .map_err(|error| CliError::Format { format: "yaml", cause: error.to_string() })?,
-        None => table::events(&happened, jiff::Timestamp::now()),
+        None => table::events(&happened, jiff::Timestamp::now(), terminal::width()),
     };
     print(&text)
 }

@@ -1,11 +1,14 @@
 //! `run --exit-code-file`: who ended the run, for programs that must tell a container's 2 or 125 from barepod's.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use crate::report::ending::Ending;
+
+const OPTION: &str = "--exit-code-file";
 
 /// A file that is written once, when all is over.
 pub struct ExitCodeFile {
@@ -33,6 +36,22 @@ impl ExitCodeFile {
         // Whether there can be one is known now, not when the pod has run for hours.
         create(&file.half()).and_then(|_| fs::remove_file(file.half())).map_err(fail)?;
         Ok(file)
+    }
+
+    /// For a command line that can't be understood: what it names all the same, so that an earlier run's file isn't taken
+    /// for this one's. `None`: it names none, or it isn't `run`.
+    pub fn of_arguments(args: &[OsString]) -> Option<PathBuf> {
+        let mut args = args.iter().skip(1).skip_while(|arg| *arg != "run").take_while(|arg| *arg != "--");
+        while let Some(arg) = args.next() {
+            if arg == OPTION {
+                return args.next().filter(|path| !path.as_encoded_bytes().starts_with(b"-")).map(PathBuf::from);
+            }
+            let path = arg.to_str().and_then(|arg| arg.strip_prefix(OPTION)?.strip_prefix('='));
+            if let Some(path) = path.filter(|path| !path.is_empty()) {
+                return Some(path.into());
+            }
+        }
+        None
     }
 
     /// Writes it, whole or not at all.
@@ -79,6 +98,22 @@ mod tests {
             "{\"exitCode\":125,\"source\":\"barepod\",\"message\":\"why\"}\n"
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn it_is_found_in_a_line_that_is_not_understood() {
+        for (line, found) in [
+            ("barepod run --exit-code-file /x --bogus p.yaml", Some("/x")),
+            ("barepod --root /r run --exit-code-file=/x --bogus p.yaml", Some("/x")),
+            ("barepod run --exit-code-file --bogus p.yaml", None),
+            ("barepod run --exit-code-file", None),
+            ("barepod run --exit-code-file= p.yaml", None),
+            ("barepod run p.yaml -- --exit-code-file /x", None),
+            ("barepod logs --exit-code-file /x", None),
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            assert_eq!(ExitCodeFile::of_arguments(&args).as_deref(), found.map(Path::new), "{line}");
+        }
     }
 
     /// As root a rename would put a file in the place of /dev/null.

@@ -6,7 +6,7 @@ use super::args::{GetArgs, GetOutput, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::print;
-use super::recover;
+use super::{recover, terminal};
 use crate::report::table::{self, PodRow, Width};
 use crate::store::read::{self, Found, Life};
 
@@ -27,8 +27,8 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
             tell!("no pods found");
             Ok(Exit::Success)
         }
-        None => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Normal)),
-        Some(GetOutput::Wide) => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Wide)),
+        None => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Normal, terminal::width())),
+        Some(GetOutput::Wide) => print(&table::pods(&rows, jiff::Timestamp::now(), Width::Wide, terminal::width())),
     }
 }
 
@@ -41,8 +41,7 @@ fn all(layout: &crate::store::layout::Layout, namespace: Option<&str>) -> Result
         }
         match look_at(&found) {
             Ok(Some(row)) => rows.push(row),
-            // About to start, or gone since we looked.
-            Ok(None) => {}
+            Ok(None) => rows.extend(without_status(&found)),
             Err(cause) => {
                 tell!("warning: {}", recover::unreadable(&found, cause));
                 rows.push(PodRow { pod: nameless(&found), life: Life::Lost });
@@ -61,6 +60,24 @@ fn look_at(found: &Found) -> Result<Option<PodRow>, crate::store::Error> {
         tell!("note: {note}");
     }
     Ok(Some(PodRow { pod, life }))
+}
+
+/// A pod that has no status: of one whose run was cut off at its very beginning, or on a full disk, its name is known, and
+/// that is to be seen. `None`: it has made nothing, or is gone since we looked.
+fn without_status(found: &Found) -> Option<PodRow> {
+    let life = found.life().ok()?;
+    found.ledger().ok()??;
+    let name = recover::full_name(found);
+    match life {
+        Life::Running => {}
+        Life::Ended => tell!("note: pod {name} never came to have a status; `barepod rm {name}` forgets it"),
+        Life::Lost | Life::Left => {
+            tell!(
+                "note: the run of pod {name} was cut off at its very beginning; `barepod rm {name}` ends what is left of it"
+            );
+        }
+    }
+    Some(PodRow { pod: nameless(found), life })
 }
 
 /// What a folder's name says of its pod.

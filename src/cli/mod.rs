@@ -41,6 +41,7 @@ mod wait;
 mod watch;
 mod words;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,7 +49,11 @@ use clap::Parser;
 
 use args::{Cli, Command, Global};
 use error::CliError;
+use exit_code::Exit;
+use exit_code_file::ExitCodeFile;
 use output::show;
+
+use crate::report::ending::Ending;
 
 /// What `--root` is where it isn't given.
 const ROOT: &str = "BAREPOD_ROOT";
@@ -58,13 +63,22 @@ pub fn main() -> ExitCode {
     let args = words::rewrite(std::env::args_os().collect());
     let parsed = Cli::try_parse_from(&args).map_err(|error| match words::advice(&error, &args) {
         Some(advice) => advice,
-        None => error.exit(),
+        None => {
+            if error.use_stderr() {
+                // What follows is how it is used.
+                let text = error.to_string();
+                let why = text.lines().next().unwrap_or_default();
+                write_exit_code_file(&args, why.strip_prefix("error: ").unwrap_or(why));
+            }
+            error.exit()
+        }
     });
     let understood = parsed.and_then(|mut cli| words::understand(&mut cli).map(|()| cli));
     let cli = match understood {
         Ok(cli) => cli,
         Err(advice) => {
             let error = CliError::Words(advice);
+            write_exit_code_file(&args, &error.to_string());
             show(&error);
             return error.exit().into();
         }
@@ -93,6 +107,16 @@ pub fn main() -> ExitCode {
                 _ => error.exit().into(),
             }
         }
+    }
+}
+
+/// Whoever waits for the file that a `run` was to write finds that it was not understood.
+fn write_exit_code_file(args: &[OsString], why: &str) {
+    let Some(path) = ExitCodeFile::of_arguments(args) else { return };
+    let ending = Ending::of_error(Exit::Usage.code(), why);
+    let written = ExitCodeFile::prepare(&path).map(|file| file.write(&ending));
+    if !matches!(written, Ok(Ok(()))) {
+        tell!("warning: can't write --exit-code-file {}", path.display());
     }
 }
 

@@ -13,6 +13,7 @@ use crate::manifest::{FieldPath, Finding, Wrong};
 use crate::plan::{
     self, ConfigCause, ConfigError, Hopeless, ImageFacts, NamedImage, NodeFacts, Origin, PodPlan, VolumeSource,
 };
+use crate::runtime::container::refused_mount;
 use crate::runtime::image::{self, Defect, ImageError};
 
 /// Every `--volume` must be of a claim that the pod has: else it is misspelt here or there.
@@ -41,8 +42,8 @@ pub(super) fn findings(pod: &v1::Pod, plan: &PodPlan, node: &NodeFacts, file: &P
             }
         };
         let (Some(container), Some(facts)) = (named.container, facts) else { continue };
-        let found = plan::hopeless(pod, plan, node, container, &facts);
-        findings.extend(found.map(|found| of_container(&named, found)));
+        let found = plan::hopeless(pod, plan, node, container, &facts).map(|found| of_container(&named, found));
+        findings.extend(found.or_else(|| of_mounts(&named, &facts, node)));
     }
     findings
 }
@@ -75,6 +76,14 @@ fn unusable(named: &NamedImage<'_>, error: &ImageError, start: &str) -> Option<F
     Some(Finding { field: named.field.clone(), wrong, help })
 }
 
+/// What the kernel that runs would say of the bundle's mounts.
+fn of_mounts(named: &NamedImage<'_>, image: &ImageFacts, node: &NodeFacts) -> Option<Finding> {
+    let (at, field, why) = refused_mount(image.base.mounts().as_deref().unwrap_or_default(), node.rights())?;
+    let why = format!("{}: mounts[{at}].{field}: {why}", image.id);
+    let wrong = Wrong::Unusable { value: named.value.to_owned(), why };
+    Some(Finding { field: named.field.clone(), wrong, help: None })
+}
+
 fn of_container(named: &NamedImage<'_>, found: Hopeless) -> Finding {
     match found {
         Hopeless::NoCommand => Finding {
@@ -94,6 +103,15 @@ fn of_container(named: &NamedImage<'_>, found: Hopeless) -> Finding {
                 help: Some("put what is long into a file, as a ConfigMap's volume does".to_owned()),
             }
         }
+        // A field of the container's, not of its image's config.
+        Hopeless::Config(ConfigError { field, cause: ConfigCause::CapabilityNotHeld { name }, .. }) => Finding {
+            field: named.field.parent().child(&field),
+            wrong: Wrong::Unusable {
+                why: ConfigCause::CapabilityNotHeld { name: name.clone() }.to_string(),
+                value: name,
+            },
+            help: None,
+        },
         Hopeless::Config(error) => Finding {
             field: named.field.clone(),
             wrong: Wrong::Unusable { value: named.value.to_owned(), why: format!("{}: {}", error.field, error.cause) },

@@ -48,7 +48,9 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
         Ok(store) => forget(layout, store, &name),
         // Another rm was faster, or its run was cut off before it made anything.
         Err(Error::NotFound(_)) => Ok(store::forget_unborn(layout, &found.namespace, &found.name).map(drop)?),
-        Err(Error::Corrupt { .. } | Error::Version { .. }) if force => remove_unreadable(layout, found),
+        Err(Error::Corrupt { .. } | Error::Version { .. } | Error::NoLedger { .. }) if force => {
+            remove_unreadable(layout, found)
+        }
         Err(error) => Err(error.into()),
     }
 }

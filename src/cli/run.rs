@@ -117,8 +117,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         _ => PodStore::create(&layout, ledger)?,
     };
     plan.sandbox.ids = store.ledger().first_id.map(|first| IdRange { first, length: IdRange::LENGTH });
-    let mut watch =
-        Watch::new(format!("{namespace}/{name}"), &plan.lifecycle.containers, view).map_err(CliError::Output)?;
+    let mut watch = Watch::new(format!("{namespace}/{name}"), &plan.lifecycle, view).map_err(CliError::Output)?;
     if let Some(report) = report {
         watch.detach(Detaching { report, dir: store.dir().to_owned() });
     }

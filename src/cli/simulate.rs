@@ -38,7 +38,11 @@ pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     let facts = StatusFacts { qos_class: plan::resources::qos_class(&pod).to_owned(), ..StatusFacts::default() };
     let row = PodRow { pod: status::v1(&pod, &outcome.status, &facts), life: Life::Running };
     let now = jiff::Timestamp::UNIX_EPOCH + outcome.at;
-    print(&format!("{}\n{}", simulate::table(&outcome.entries), table::pods(&[row], now, Width::Normal)))
+    print(&format!(
+        "{}\n{}",
+        simulate::table(&outcome.entries),
+        table::pods(&[row], now, Width::Normal, super::terminal::width())
+    ))
 }
 
 fn script(path: &Path, manifest: &Path, spec: &PodSpec, pod: &v1::Pod) -> Result<simulate::Play, CliError> {

@@ -3,6 +3,7 @@
 //! `watch/detached.rs`.
 
 mod detached;
+mod stops;
 pub(super) mod words;
 
 use std::io;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use barepod_engine::Awaited;
 use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::event::{Exit, OomKilled};
-use barepod_engine::spec::{ContainerIndex, ContainerSpec};
+use barepod_engine::spec::{ContainerIndex, ContainerSpec, PodSpec};
 use barepod_engine::status::{Phase, PodStatus};
 
 use super::console::Console;
@@ -22,6 +23,7 @@ use crate::report::ending::{self, Ending};
 use crate::supervisor::{Audience, Sent};
 use detached::Detached;
 pub use detached::Detaching;
+use stops::Stops;
 use words::{How, Why};
 
 /// How long the end of a run waits for a reader that doesn't read.
@@ -91,6 +93,9 @@ pub struct Watch {
     err_colour: Colour,
     pod: String,
     line: Vec<u8>,
+    stops: Stops,
+    /// Whether the last thing that an attached container printed had no newline, on standard output and error.
+    unfinished: [bool; 2],
     requested: bool,
     ending: Option<Ending>,
     /// Until the pod is detached: how to do that.
@@ -104,7 +109,8 @@ impl Watch {
     ///
     /// # Errors
     /// Where standard output or error can't be duplicated.
-    pub fn new(pod: String, containers: &[ContainerSpec], view: View) -> io::Result<Self> {
+    pub fn new(pod: String, spec: &PodSpec, view: View) -> io::Result<Self> {
+        let containers = &spec.containers;
         let width = containers.iter().map(|container| container.name.len()).max().unwrap_or(0);
         let (out_colour, err_colour) = (Colour::of(&io::stdout()), Colour::of(&io::stderr()));
         let row = |(index, container): (usize, &ContainerSpec)| Row {
@@ -123,6 +129,8 @@ impl Watch {
             err_colour,
             pod,
             line: Vec::new(),
+            stops: Stops::new(spec),
+            unfinished: [false; 2],
             requested: false,
             ending: None,
             detaching: None,
@@ -150,6 +158,7 @@ impl Watch {
         }
         // What containers printed before must be seen before.
         self.out.flush();
+        self.begin_line();
         let text = terminal::sanitize(text);
         let line = match tone {
             Tone::Plain => terminal::dim(&text, self.err_colour),
@@ -163,6 +172,26 @@ impl Watch {
         match &mut self.detached {
             Some(detached) => detached.line(line),
             None => self.err.write(format!("{line}\n").as_bytes()),
+        }
+    }
+
+    /// An attached container's line that has no end yet stays a line of its own.
+    fn begin_line(&mut self) {
+        use io::IsTerminal;
+        let [on_out, on_err] = std::mem::take(&mut self.unfinished);
+        let is_one_terminal = || io::stdout().is_terminal() && io::stderr().is_terminal();
+        if on_err || (on_out && is_one_terminal()) {
+            self.err.write(b"\n");
+        }
+    }
+
+    fn tell_of_stops(&mut self) {
+        for container in self.stops.take() {
+            let (sent, why) = (self.row(container).sent, self.row(container).stopping.unwrap_or(Why::Unsaid));
+            if let Some(what) = self.stops.words(container, sent) {
+                let text = format!("{} {what}{}", self.row(container).name, why.in_words());
+                self.tell(Tone::Plain, &text);
+            }
         }
     }
 
@@ -208,6 +237,9 @@ impl Audience for Watch {
             Output::Only(_) | Output::None => whole.push(b'\n'),
             Output::Named | Output::Plain => whole.extend_from_slice(terminal::ending(line, colour)),
         }
+        if matches!(self.view.output, Output::Only(_)) {
+            self.unfinished[usize::from(stream == Stream::Stderr)] = tag == Tag::Partial && !line.is_empty();
+        }
         // Both may be one terminal: what came before must be seen before.
         if other.holds_back() {
             other.flush();
@@ -216,6 +248,8 @@ impl Audience for Watch {
     }
 
     fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>) {
+        self.tell_of_stops();
+        self.stops.forget(container);
         let requested = self.requested;
         let row = self.row(container);
         let (why, sent) = (row.stopping.take(), row.sent.take());
@@ -233,9 +267,11 @@ impl Audience for Watch {
         let row = self.row(container);
         row.sent = Some(signal);
         row.stopping.get_or_insert(Why::Unsaid);
+        self.stops.add(container);
     }
 
     fn waits_for_containers(&mut self, awaited: &[Awaited], interrupts: u32) {
+        self.tell_of_stops();
         let names: Vec<&str> =
             awaited.iter().map(|one| self.rows[usize::from(one.container.0)].name.as_str()).collect();
         let left = awaited.iter().map(|one| one.left).max().unwrap_or_default();
@@ -255,6 +291,9 @@ impl Audience for Watch {
     }
 
     fn record(&mut self, record: &EventRecord) {
+        if record.reason != EventReason::Killing {
+            self.tell_of_stops();
+        }
         let name = record.container.map(|container| self.row(container).name.clone());
         let who = name.as_deref().unwrap_or(&self.pod).to_owned();
         match (record.severity, record.reason) {
@@ -263,8 +302,8 @@ impl Audience for Watch {
                 let why = Why::of(&record.message);
                 if let Some(container) = record.container {
                     self.row(container).stopping = Some(why);
+                    self.stops.add(container);
                 }
-                self.tell(Tone::Plain, &format!("{who} is being stopped{}", why.in_words()));
             }
             (Severity::Normal, _) => {}
             (Severity::Warning, EventReason::BackOff) => {
@@ -299,6 +338,7 @@ impl Audience for Watch {
     }
 
     fn ended(&mut self, status: &PodStatus) {
+        self.tell_of_stops();
         let why = ending::why(status);
         let phase = format!("{} {:?}", self.pod, status.phase);
         match status.phase {
@@ -327,6 +367,7 @@ impl Audience for Watch {
     }
 
     fn flush(&mut self) {
+        self.tell_of_stops();
         self.out.flush();
         self.err.flush();
     }

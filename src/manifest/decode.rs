@@ -12,7 +12,7 @@ use super::path::FieldPath;
 use super::report::Report;
 use super::tree::{Node, Value, place};
 use super::validate::Known;
-use super::words::escaped;
+use super::words::printable;
 use super::{Beside, Finding, Manifest, Objects, Wrong, de, exported, objects, parse, text, validate};
 
 /// Decodes and checks a manifest: `bytes` is YAML or JSON, `name` what the text is called in messages. ConfigMaps and
@@ -78,11 +78,11 @@ fn said(finding: &Finding) -> Diagnostic {
     let field = &finding.field;
     let diagnostic = match &finding.wrong {
         Wrong::Absent { value } => Diagnostic::not_found(field, value),
-        Wrong::Unusable { value, why } => Diagnostic::invalid(field, value.as_str(), escaped(why)),
-        Wrong::Missing { why } => Diagnostic::required(field, &escaped(why)),
+        Wrong::Unusable { value, why } => Diagnostic::invalid(field, value.as_str(), printable(why)),
+        Wrong::Missing { why } => Diagnostic::required(field, &printable(why)),
     };
     match &finding.help {
-        Some(help) => diagnostic.help(escaped(help)),
+        Some(help) => diagnostic.help(printable(help)),
         None => diagnostic,
     }
 }

@@ -22,6 +22,13 @@ pub(super) fn escaped(text: &str) -> String {
     text.chars().map(|c| if c == '\'' { "'".to_owned() } else { c.escape_debug().to_string() }).collect()
 }
 
+/// A sentence, whose quotation marks and backslashes are its own, without anything that could break a line or speak to the
+/// terminal.
+pub(super) fn printable(text: &str) -> String {
+    let kept = |c| matches!(c, '\'' | '"' | '\\');
+    text.chars().map(|c| if kept(c) { c.to_string() } else { c.escape_debug().to_string() }).collect()
+}
+
 /// A value as it stands in a message: strings quoted and escaped, numbers bare, long ones cut.
 pub(super) trait Shown {
     /// The text.

@@ -226,6 +226,25 @@ pub enum ConfigCause {
         /// Why, and what to do.
         advice: &'static str,
     },
+    /// A value that no kernel takes, or not from this process.
+    #[error("{value}: {why}")]
+    Impossible {
+        /// What it says.
+        value: String,
+        /// What would be taken.
+        why: String,
+    },
+    /// An option of a mount that makes no file system.
+    #[error(
+        "{option:?} is no option of {what}, which has only those of every mount, such as ro, nosuid, nodev, noexec, noatime \
+         (docs/oci.md); take it out"
+    )]
+    MountOption {
+        /// What it says.
+        option: String,
+        /// `a bind mount`
+        what: &'static str,
+    },
     /// A file with a seccomp profile that can't be had or understood.
     #[error("cannot load seccomp profile {name:?}: {cause}")]
     Profile {

@@ -5,6 +5,7 @@ mod configs;
 mod cpus;
 mod huge_pages;
 mod images;
+mod impossible;
 mod memory_qos;
 mod names;
 mod oci_fields;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use barepod_engine::spec::{Attempt, Backoff, ContainerIndex};
 use k8s_openapi::api::core::v1;
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{PosixRlimitType, Spec};
 use serde_json::{Value, json};
 
 use super::memory_qos::MemoryQos;
@@ -61,6 +62,7 @@ fn node() -> NodeFacts {
         limits_huge_pages: true,
         cpus: 4,
         capabilities: CAPABILITIES.map(|name| format!("CAP_{name}")).to_vec(),
+        hard_limits: vec![(PosixRlimitType::RlimitNofile, 1 << 20)],
         can_lower_oom_score: true,
         resolv_conf: "# dhcp\nsearch lan old.lan\nnameserver 192.0.2.1\noptions ndots:1 rotate\n".to_owned(),
         hosts: "127.0.0.1 localhost\n192.0.2.7 box\n".to_owned(),

@@ -8,6 +8,7 @@ pub mod ending;
 pub mod events;
 pub mod grace;
 mod lost;
+mod page;
 mod running;
 pub mod status;
 pub mod table;
@@ -19,9 +20,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::store::events::EventLine;
 
 pub use lost::{Loss, explain, lost, unsupervised};
+pub use page::sanitize;
 pub use running::not_running;
 pub use status::StatusFacts;
-pub use table::sanitize;
 
 /// Kubernetes' times have whole seconds.
 fn v1_time(unix_seconds: i64) -> Time {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use barepod_engine::spec::Kind;
-use barepod_engine::status::{ContainerState, ContainerStatus, PodStatus, Terminated};
+use barepod_engine::status::{ContainerState, ContainerStatus, ExitSource, Phase, PodStatus, Terminated};
 use barepod_engine::time::WallTime;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::ending;
 
 /// What the status says that isn't the engine's.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +59,7 @@ pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
     let new = v1::PodStatus {
         phase: Some(format!("{:?}", status.phase)),
         reason: status.reason.map(|reason| format!("{reason:?}")),
-        message: text(&status.message),
+        message: text(&status.message).or_else(|| unexplained(status)),
         conditions: Some(status.conditions.iter().map(condition).collect()),
         start_time: status.start_time.map(time),
         init_container_statuses: statuses(|kind| kind != Kind::Main),
@@ -72,6 +74,12 @@ pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
     pod.status = Some(new);
     limit_messages(&mut pod);
     pod
+}
+
+/// Why a pod failed where neither a reason nor a container says it: one that was stopped before it came to run.
+fn unexplained(status: &PodStatus) -> Option<String> {
+    let is_said = status.reason.is_some() || matches!(status.exit_source, Some(ExitSource::Container(_)));
+    (status.phase == Phase::Failed && !is_said).then(|| ending::why(status))
 }
 
 /// R8.7: cut at their ends, at the boundary of a character.

@@ -6,6 +6,7 @@ use barepod_engine::spec::Kind;
 use comfy_table::{ContentArrangement, Table};
 use k8s_openapi::api::core::v1;
 
+use super::page::{self, Page, field, sanitize};
 use crate::plan::Bytes;
 use crate::plan::huge_pages;
 use crate::plan::init_kind;
@@ -31,8 +32,9 @@ pub enum Width {
     Wide,
 }
 
-/// `kubectl get pods`; the namespace is a column where there is more than one.
-pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
+/// `kubectl get pods`; the namespace is a column where there is more than one. Where a line is longer than the `terminal` is
+/// wide, in columns, each pod is a block of lines.
+pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width, terminal: Option<usize>) -> String {
     let mut namespaces: Vec<&str> = rows.iter().map(|row| namespace(&row.pod)).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
@@ -65,17 +67,48 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width) -> String {
         }
         line
     });
-    columns(&header, lines)
+    let lines: Vec<Vec<String>> = lines.collect();
+    within(terminal, columns(&header, lines.iter().cloned()), || blocks(&header, &lines, terminal))
 }
 
-/// `kubectl events`.
-pub fn events(lines: &[EventLine], now: jiff::Timestamp) -> String {
+/// `kubectl events`; messages are wrapped where the `terminal` ends, a number of columns.
+pub fn events(lines: &[EventLine], now: jiff::Timestamp, terminal: Option<usize>) -> String {
     let rows = lines.iter().map(|line| {
         let last = last_seen(line, now);
         let object = line.container.clone().unwrap_or_else(|| "pod".to_owned());
         vec![last, line.kind.clone(), line.reason.clone(), object, line.message.clone()]
     });
-    columns(&["LAST SEEN", "TYPE", "REASON", "CONTAINER", "MESSAGE"], rows)
+    let header = ["LAST SEEN", "TYPE", "REASON", "CONTAINER", "MESSAGE"];
+    let rows: Vec<Vec<String>> = rows.collect();
+    let text = columns(&header, rows.iter().cloned());
+    // Beside four columns there may be no room for a fifth.
+    let beside = text.lines().next().and_then(|line| line.find("MESSAGE")).unwrap_or_default();
+    let is_narrow = terminal.is_some_and(|width| width < beside + page::NARROWEST);
+    within(terminal, text, || match is_narrow {
+        true => blocks(&header, &rows, terminal),
+        false => {
+            let mut page = Page::new(terminal);
+            page.table(0, &header, &rows);
+            page.into_text()
+        }
+    })
+}
+
+/// A text, or another where it has lines that are longer than the terminal is wide.
+fn within(terminal: Option<usize>, text: String, other: impl FnOnce() -> String) -> String {
+    let fits = |width: usize| text.lines().all(|line| line.chars().count() <= width);
+    if terminal.is_none_or(fits) { text } else { other() }
+}
+
+/// Each row as lines of `HEAD: cell`, with an empty line between two.
+fn blocks(header: &[&str], rows: &[Vec<String>], terminal: Option<usize>) -> String {
+    let block = |row: &Vec<String>| {
+        let mut page = Page::new(terminal);
+        let fields: Vec<_> = header.iter().zip(row).map(|(head, cell)| field(0, head, [cell.as_str()])).collect();
+        page.fields(&fields);
+        page.into_text()
+    };
+    rows.iter().map(block).collect::<Vec<_>>().join("\n")
 }
 
 /// How long ago something happened last, how often it did and since when (kubectl pkg/cmd/events `getInterval`).
@@ -144,6 +177,8 @@ fn status_of(row: &PodRow) -> String {
         Life::Lost if !matches!(phase, Some("Succeeded" | "Failed")) => "Unknown".to_owned(),
         // It has ended, and that is not all that is to be known of it.
         Life::Left => "CleanupFailed".to_owned(),
+        // How, nobody saw.
+        Life::Ended if phase.is_none() => "Unknown".to_owned(),
         Life::Running | Life::Ended | Life::Lost => status(&row.pod),
     }
 }
@@ -276,20 +311,6 @@ pub(super) fn ago(now: jiff::Timestamp, then: jiff::Timestamp) -> String {
         63_072_000..252_288_000 => two(days / 365, 'y', days % 365, 'd'),
         _ => format!("{}y", days / 365),
     }
-}
-
-/// Text from containers and files, fit for a terminal: control characters are escaped, and those that turn text around.
-pub fn sanitize(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for one in text.chars() {
-        let turns = matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if one.is_control() || turns {
-            safe.extend(one.escape_default());
-        } else {
-            safe.push(one);
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -88,12 +88,18 @@ pub enum Error {
         pods: Vec<String>,
     },
     /// A state file that can't be understood.
-    #[error("{}: not a readable state file: {source}", .path.display())]
+    #[error("{}: not a readable state file: {}", .path.display(), broken(source))]
     Corrupt {
         /// The file.
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// There is a pod's status, and no ledger.
+    #[error("{}: it is gone: somebody has removed it", .path.display())]
+    NoLedger {
+        /// The file.
+        path: PathBuf,
     },
     /// A state file of a newer barepod.
     #[error("{}: format version {version} is newer than this barepod knows", .path.display())]
@@ -131,6 +137,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+/// serde's words are about types of this program.
+fn broken(source: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", source.line(), source.column());
+    match source.classify() {
+        serde_json::error::Category::Eof if source.line() <= 1 && source.column() == 0 => "it is empty".to_owned(),
+        serde_json::error::Category::Eof => format!("it ends too early, at {place}"),
+        serde_json::error::Category::Syntax => format!("it is no JSON, at {place}"),
+        serde_json::error::Category::Data => {
+            format!("it has something else in it than barepod writes there, at {place}")
+        }
+        serde_json::error::Category::Io => source.to_string(),
+    }
 }
 
 fn is_process(pid: Option<u32>) -> String {

@@ -1,6 +1,10 @@
 //! Where things are on disk ("Where files live" in ARCHITECTURE.md).
 use std::path::{Path, PathBuf};
 
+/// Files of a pod's state folder: its v1 Pod, and what engine and supervisor saved.
+pub(super) const POD: &str = "pod.json";
+pub(super) const STATE: &str = "state.json";
+
 /// The default `--root`.
 pub const DEFAULT_ROOT: &str = "/run/barepod";
 

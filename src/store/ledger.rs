@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
-use super::layout::Layout;
+use super::layout::{Layout, POD, STATE};
 use super::{Error, atomic, boot};
 
 const FILE: &str = "ledger.json";
@@ -185,7 +185,16 @@ impl Ledger {
     /// # Errors
     /// [`Error::Corrupt`], or [`Error::Version`] for a format newer than [`VERSION`].
     pub fn load(dir: &Path) -> Result<Option<Self>, Error> {
-        Ok(Self::load_as(dir, FILE)?.map(|ledger| ledger.of_here(dir)))
+        let written = |name| dir.join(name).exists();
+        let ledger = match Self::load_as(dir, FILE)? {
+            // It is written before them. One that is being removed, or made anew, is so between two looks.
+            None if written(POD) || written(STATE) => match Self::load_as(dir, FILE)? {
+                None if written(POD) || written(STATE) => return Err(Error::NoLedger { path: dir.join(FILE) }),
+                ledger => ledger,
+            },
+            ledger => ledger,
+        };
+        Ok(ledger.map(|ledger| ledger.of_here(dir)))
     }
 
     /// A state folder that was copied or moved from below another root has nothing of what was made for the pod there: its

@@ -8,13 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::events::{self, EventLine};
 use super::layout::Layout;
+pub(super) use super::layout::{POD, STATE};
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock};
 use super::{Error, atomic, io_error, supervisor_log};
 use crate::control;
 
-pub(super) const POD: &str = "pod.json";
-pub(super) const STATE: &str = "state.json";
 pub(super) const ATTEMPT: &str = "attempt.json";
 
 /// Whether somebody looks after a pod.

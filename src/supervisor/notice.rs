@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use barepod_engine::spec::ContainerIndex;
+use barepod_engine::time::Instant;
+
 use super::{Supervisor, SupervisorError, now};
 use crate::control::Waiting;
 use crate::runtime::container::reap_ended;
@@ -12,10 +15,14 @@ const FIRST: Duration = Duration::from_millis(1_500);
 const NEXT: Duration = Duration::from_secs(10);
 
 /// Whether the alarm for the next notice is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     None,
-    Due,
+    /// It is; for these containers.
+    Due {
+        at: Instant,
+        of: Vec<ContainerIndex>,
+    },
 }
 
 fn millis(duration: Option<Duration>) -> u64 {
@@ -23,13 +30,24 @@ fn millis(duration: Option<Duration>) -> u64 {
 }
 
 impl Supervisor<'_> {
-    /// Sets the alarm once there is somebody to wait for.
+    /// Sets the alarm once there is somebody to wait for, and to an earlier time where it comes to be somebody else.
     pub(super) fn plan_notice(&mut self) -> Result<(), SupervisorError> {
-        if self.notice == Notice::Due || self.engine.awaited(now().monotonic).is_empty() {
-            return Ok(());
+        let now = now().monotonic;
+        let awaited = self.awaited(now);
+        let soon = now.after(FIRST);
+        match &self.notice {
+            _ if awaited.is_empty() => Ok(()),
+            Notice::Due { of, .. } if *of == awaited => Ok(()),
+            Notice::Due { at, .. } if *at <= soon => {
+                self.notice = Notice::Due { at: *at, of: awaited };
+                Ok(())
+            }
+            Notice::None | Notice::Due { .. } => self.set_notice(soon, awaited),
         }
-        self.notice = Notice::Due;
-        self.set_notice(FIRST)
+    }
+
+    fn awaited(&self, now: Instant) -> Vec<ContainerIndex> {
+        self.engine.awaited(now).iter().map(|one| one.container).collect()
     }
 
     pub(super) fn notice_due(&mut self) {
@@ -48,14 +66,14 @@ impl Supervisor<'_> {
             grace_millis: millis(awaited.first().map(|one| one.grace)),
         };
         self.control.tell_waiting(&waiting);
-        match self.set_notice(NEXT) {
-            Ok(()) => self.notice = Notice::Due,
-            Err(error) => self.audience.warn(&error.to_string()),
+        let of = awaited.iter().map(|one| one.container).collect();
+        if let Err(error) = self.set_notice(now().monotonic.after(NEXT), of) {
+            self.audience.warn(&error.to_string());
         }
     }
 
-    fn set_notice(&mut self, after: Duration) -> Result<(), SupervisorError> {
-        let at = now().monotonic.after(after);
+    fn set_notice(&mut self, at: Instant, of: Vec<ContainerIndex>) -> Result<(), SupervisorError> {
+        self.notice = Notice::Due { at, of };
         self.notice_alarm.set(Some(at)).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
     }
 }

@@ -397,9 +397,9 @@ fn file_systems_that_can_not_be_in_a_volume() {
         (
             json!([new("tmpfs", "/w/p", &["bogus"])]),
             json!({}),
-            "mount: /w/p: invalid argument; the kernel says: tmpfs: Unknown parameter 'bogus'",
+            "mounts[0].options: \"bogus\": tmpfs has no such option, but size=, ",
         ),
-        (json!([new("nosuchfs", "/w/p", &[])]), json!({}), "mount: /w/p: unknown file system type \"nosuchfs\""),
+        (json!([new("nosuchfs", "/w/p", &[])]), json!({}), "mounts[0].type: unknown file system type \"nosuchfs\""),
         (
             json!([new("overlay", "/o", &[&layers]), new("tmpfs", "/o/led", &[])]),
             json!({}),

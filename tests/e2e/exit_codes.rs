@@ -127,6 +127,9 @@ fn whose_code_it_is() {
     assert_eq!((&written(&case)["exitCode"], &written(&case)["source"]), (&json!(125), &json!("barepod")));
     case.release("go");
     assert_eq!(run.end(), 0);
+    // A command line that isn't understood leaves no file of an earlier run that could be taken for its own.
+    assert_eq!(case.barepod(&["run", "--exit-code-file", &path, "--bogus", "pod.yaml"]).status.code(), Some(2));
+    assert_eq!((&written(&case)["exitCode"], &written(&case)["source"]), (&json!(2), &json!("barepod")));
     let nowhere = case.barepod(&["run", "--exit-code-file", "no/such/folder/exit.json", "pod.yaml"]);
     assert_eq!(nowhere.status.code(), Some(2));
 }

@@ -48,6 +48,7 @@ mod oci_fields;
 mod oci_hooks;
 mod order;
 mod output;
+mod partial_state;
 mod pasta;
 mod places;
 mod pressure;

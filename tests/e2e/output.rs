@@ -6,6 +6,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use serde_json::json;
+
 use crate::harness::{Case, Run, worker};
 
 fn log_file(case: &Case, container: &str, attempt: u32) -> PathBuf {
@@ -43,6 +45,34 @@ fn prefixes_and_lifecycle_lines() {
         "default/prefix Succeeded",
     ];
     assert_eq!(told, expected);
+}
+
+/// R5.5: preStop hooks begin at once, and that is what is said of them; who is sent its stop signal is being stopped, in the
+/// order of R5.3.
+#[test]
+fn stopping_is_told_in_its_order() {
+    let Some(case) = Case::new("stops") else { return };
+    let with_hook = |mut container: serde_json::Value| {
+        container["lifecycle"] = json!({"preStop": {"exec": {"command": ["true"]}}});
+        container
+    };
+    let pod = case
+        .pod()
+        .init(with_hook(crate::harness::sidecar("side", "serve side")))
+        .sidecar("plain", "serve plain")
+        .main("main", "exec serve main");
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    assert!(case.barepod(&["stop", case.name()]).status.success());
+    run.end();
+    let stderr = run.stderr();
+    let told: Vec<&str> = stderr.lines().filter(|line| line.contains(" stopped")).collect();
+    let told: Vec<&str> = told.into_iter().map(|line| line.split([',', ':']).next().unwrap()).collect();
+    let at = |line: &str| told.iter().position(|one| *one == line).unwrap_or_else(|| panic!("{line}: {stderr}"));
+    assert!(at("side runs its preStop hook before it is stopped") < at("plain is being stopped"), "{stderr}");
+    assert!(at("main is being stopped") < at("plain is being stopped"), "{stderr}");
+    assert!(at("plain is being stopped") < at("side is being stopped"), "{stderr}");
+    assert_eq!(told.iter().filter(|line| line.ends_with("is being stopped")).count(), 3, "{stderr}");
 }
 
 /// No colour in files and pipes; CLICOLOR_FORCE wants it, NO_COLOR wins over that.
@@ -95,6 +125,13 @@ fn output_without_names() {
     let mut run = case.start_with(&pod, &["--quiet", "--attach", "main"]);
     assert_eq!(run.end(), 0);
     assert_eq!((run.stdout().as_str(), run.stderr().as_str()), ("a\n\0b", "c"));
+    // A line of barepod's own begins where it can be read.
+    let mut run = case.start_with(&pod, &["--attach", "main"]);
+    assert_eq!(run.end(), 0);
+    assert_eq!(run.stdout(), "a\n\0b");
+    let stderr = run.stderr();
+    let lines: Vec<&str> = stderr.lines().map(|line| line.split(" (").next().unwrap()).collect();
+    assert!(["main started", "c", "main exited 0"].iter().all(|line| lines.contains(line)), "{stderr}");
     let mut run = case.start_with(&pod, &["--attach", "nobody"]);
     assert_eq!(run.end(), 2);
     assert!(run.stderr().contains("it has: main"), "{}", run.stderr());

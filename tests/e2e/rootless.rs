@@ -215,3 +215,32 @@ fn limits_of_bundles_are_named() {
     assert_eq!(run.end(), 0, "{}", run.stderr());
     assert!(run.stderr().contains("linux.resources"), "{}", run.stderr());
 }
+
+/// KEP-3721: a file of the pod's own users, below folders that are not the box's user's, has the variables; and a link out
+/// of the volume is as little followed as by root.
+#[test]
+fn variables_from_a_file() {
+    for medium in ["", "Memory"] {
+        let Some(case) = Case::of_user("user-env-file", Ids::Subordinate) else { return };
+        let of = |path: &str| {
+            let from = json!({"volumeName": "v", "path": path, "key": "A", "optional": true});
+            json!([{"name": "A", "valueFrom": {"fileKeyRef": from}}])
+        };
+        let mount = json!([{"name": "v", "mountPath": "/v"}]);
+        let guest = json!({"securityContext": {"runAsUser": 1000, "runAsGroup": 1000}, "volumeMounts": mount});
+        let write = "mkdir -m 700 /v/own && echo \"A='of guest'\" > /v/own/env && chmod 600 /v/own/env";
+        let pod = case
+            .pod()
+            .spec(json!({"volumes": [{"name": "v", "emptyDir": {"medium": medium}}]}))
+            .init(main("init", write, guest.clone()))
+            .init(main(
+                "root",
+                "say $A; echo \"A='of root'\" > /v/env",
+                json!({"env": of("own/env"), "volumeMounts": mount}),
+            ))
+            .container(main("main", "say $A", json!({"env": of("env")})));
+        let mut run = case.start(&pod);
+        assert_eq!(run.end(), 0, "{medium:?}: {}", run.stderr());
+        assert_eq!(case.trace(), ["of guest", "of root"], "{medium:?}");
+    }
+}

@@ -96,7 +96,7 @@ fn who_is_waited_for() {
         let count = terminal.read(&mut part).unwrap();
         text += &String::from_utf8_lossy(&part[..count]);
     }
-    assert!(text.contains("waiting for main (") && text.contains(" of 10 min 0 s grace left)"), "{text}");
+    assert!(text.contains("waiting for main (") && text.contains(" of 10 min grace left)"), "{text}");
     terminal.write_all(b"\x03").unwrap();
     let text = shown(terminal);
     assert_eq!(run.end(), 137, "{text}");

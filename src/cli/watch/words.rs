@@ -111,10 +111,15 @@ pub fn waiting(containers: &[&str], left: Duration, grace: Duration, way_out: &s
     }
 }
 
-/// Whole seconds, the one that has begun included.
+/// As much as there is at least: tenths of a second below ten, then whole seconds.
 pub fn seconds(duration: Duration) -> String {
-    let whole = duration.as_millis().div_ceil(1000);
-    if whole < 120 { format!("{whole} s") } else { format!("{} min {} s", whole / 60, whole % 60) }
+    let (whole, tenth) = (duration.as_secs(), duration.subsec_millis() / 100);
+    match (whole, tenth) {
+        (0..10, 1..) => format!("{whole}.{tenth} s"),
+        (0..120, _) => format!("{whole} s"),
+        _ if whole % 60 == 0 => format!("{} min", whole / 60),
+        _ => format!("{} min {} s", whole / 60, whole % 60),
+    }
 }
 
 /// A duration as people say it: `12 ms`, `3.4 s`, `2 min 5 s`.
@@ -193,10 +198,18 @@ mod tests {
         assert_eq!(list(&names[..2]), "web and db");
         assert_eq!(list(&names[..3]), "web, db and cache");
         assert_eq!(list(&names), "web, db and 2 others");
-        assert_eq!(
-            (seconds(Duration::from_millis(7_001)), seconds(Duration::from_secs(600))),
-            ("8 s".into(), "10 min 0 s".into())
-        );
+        for (millis, said) in [
+            (0, "0 s"),
+            (90, "0 s"),
+            (1_480, "1.4 s"),
+            (3_000, "3 s"),
+            (9_990, "9.9 s"),
+            (10_900, "10 s"),
+            (600_000, "10 min"),
+            (601_500, "10 min 1 s"),
+        ] {
+            assert_eq!(seconds(Duration::from_millis(millis)), said, "{millis}");
+        }
     }
 
     /// As the engine writes them.

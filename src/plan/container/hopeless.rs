@@ -5,9 +5,10 @@
 use barepod_engine::spec::ContainerIndex;
 use k8s_openapi::api::core::v1;
 
-use super::refused;
+use super::{impossible, refused};
 use crate::plan::error::{ConfigCause, ConfigError};
 use crate::plan::facts::{ImageFacts, NodeFacts, SandboxFacts};
+use crate::plan::files::bundle_mounts;
 use crate::plan::identity;
 use crate::plan::inputs::Inputs;
 use crate::plan::pod::plan::PodPlan;
@@ -47,15 +48,18 @@ pub fn hopeless(
         image,
         sandbox: &sandbox,
     };
-    match unmendable(&inputs).err()? {
+    match unmendable(&inputs, plan).err()? {
         ConfigError { cause: ConfigCause::NoCommand, .. } => Some(Hopeless::NoCommand),
         error => Some(Hopeless::Config(error)),
     }
 }
 
 /// What of a container's config is wrong whatever sandbox, environment and files it comes to have.
-fn unmendable(inputs: &Inputs) -> Result<(), ConfigError> {
+fn unmendable(inputs: &Inputs, plan: &PodPlan) -> Result<(), ConfigError> {
     refused::refuse(inputs)?;
+    impossible::refuse(inputs, plan)?;
+    bundle_mounts::refuse(inputs)?;
+    env::of_image(inputs)?;
     command(inputs, &env::plain_values(inputs)?)?;
     cwd(inputs).map(|_| ())
 }

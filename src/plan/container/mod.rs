@@ -1,6 +1,7 @@
 //! What is made for one attempt of one container, once its image and the sandbox's addresses are known.
 
 pub(crate) mod hopeless;
+mod impossible;
 mod oci;
 pub(crate) mod plan;
 mod refused;
@@ -56,6 +57,7 @@ pub fn container(
         sandbox,
     };
     refused::refuse(&inputs)?;
+    impossible::refuse(&inputs, pod_plan)?;
     let identity = users::identity(&inputs)?;
     let env = env::environment(&inputs, &identity.home)?;
     let args = command(&inputs, &env)?;

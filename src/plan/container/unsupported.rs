@@ -46,7 +46,11 @@ fn of_process(process: &Process) -> Option<Refusal> {
 fn of_linux(linux: &Linux) -> Option<Refusal> {
     if linux.intel_rdt().is_some() {
         // libcontainer's group would be left behind: only its own delete command removes it.
-        return refusal("linux.intelRdt", "a resctrl group", "it is not supported; take it out");
+        return refusal(
+            "linux.intelRdt",
+            "a resctrl group",
+            "nobody would remove it at the container's end; take it out",
+        );
     }
     let flags = linux.personality().as_ref().and_then(|personality| personality.flags().as_ref());
     if let Some(flag) = flags.and_then(|flags| flags.first()) {

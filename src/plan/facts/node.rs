@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use oci_spec::runtime::PosixRlimitType;
 use serde::{Deserialize, Serialize};
 
 use super::amounts::Bytes;
@@ -35,6 +36,8 @@ pub struct NodeFacts {
     pub cpus: u32,
     /// Capabilities this process may hand on (its bounding set), as `CAP_...` names.
     pub capabilities: Vec<String>,
+    /// The most that this process may give of each resource limit (setrlimit(2)); those that aren't here have no bound.
+    pub hard_limits: Vec<(PosixRlimitType, u64)>,
     /// Whether processes may lower their oom_score_adj (CAP_SYS_RESOURCE), in the initial user namespace.
     pub can_lower_oom_score: bool,
     /// Text of the host's /etc/resolv.conf; empty where there is none.

@@ -1,5 +1,6 @@
 //! The files that a container sees: its image, the pod's volumes, and all that is mounted.
 
+pub(crate) mod bundle_mounts;
 pub(crate) mod config;
 pub(crate) mod image;
 pub(crate) mod mount;

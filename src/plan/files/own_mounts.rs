@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount;
 
-use super::mount::{bind, binds, mount};
-use super::path::normal;
-use crate::plan::error::{ConfigCause, ConfigError};
+use super::bundle_mounts;
+use super::mount::{bind, mount};
+use crate::plan::error::ConfigError;
 use crate::plan::facts::{CgroupVersion, Scope};
 use crate::plan::inputs::Inputs;
 
@@ -72,43 +72,9 @@ pub(super) fn sandbox(inputs: &Inputs) -> Vec<Mount> {
 
 /// The bundle's own. Sources are absolute: runtime::image resolved relative ones in the bundle.
 pub(super) fn bundle(inputs: &Inputs) -> Result<Vec<Mount>, ConfigError> {
+    bundle_mounts::refuse(inputs)?;
     let mut mounts = Vec::new();
-    for (at, mount) in inputs.image.base.mounts().iter().flatten().enumerate() {
-        let field = |rest: &str| format!("mounts[{at}].{rest}");
-        if !mount.destination().is_absolute() {
-            let cause = ConfigCause::Relative { path: mount.destination().display().to_string() };
-            return Err(inputs.create_error(&field("destination"), cause));
-        }
-        let mapped = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        let idmap = mount.options().iter().flatten().any(|option| option == "idmap" || option == "ridmap");
-        if idmap || mapped(mount.uid_mappings()) || mapped(mount.gid_mappings()) {
-            let advice = "the container runtime has no id-mapped mounts; take the mappings out of config.json";
-            let value = "an id-mapped mount".to_owned();
-            return Err(inputs.create_error(&field("uidMappings"), ConfigCause::Unsupported { value, advice }));
-        }
-        let widest = ["shared", "rshared", "unbindable", "runbindable"];
-        if let Some(option) = mount.options().iter().flatten().find(|option| widest.contains(&option.as_str())) {
-            let advice = "write private or slave; what is to be seen by others mount by a volume's mountPropagation";
-            return Err(
-                inputs.create_error(&field("options"), ConfigCause::Unsupported { value: option.clone(), advice })
-            );
-        }
-        if mount.options().iter().flatten().any(|option| option == "tmpcopyup") {
-            let value = format!("tmpcopyup at {}", mount.destination().display());
-            let advice = "copy what is to stand in the tmpfs by a startContainer hook or the program itself";
-            return Err(inputs.create_error(&field("options"), ConfigCause::Unsupported { value, advice }));
-        }
-        if mount.typ().is_none() && !binds(mount) {
-            let value = "a mount without a type".to_owned();
-            let advice = "write its file system's, or \"bind\" among its options";
-            return Err(inputs.create_error(&field("type"), ConfigCause::Unsupported { value, advice }));
-        }
-        if binds(mount) && normal(mount.destination()) == Path::new("/dev") {
-            // As with a volume there; libcontainer takes no notice of `ro` either.
-            let value = "a folder of the host at /dev".to_owned();
-            let advice = "mount what is needed of it, such as /dev/fuse, or name it in linux.devices";
-            return Err(inputs.create_error(&field("destination"), ConfigCause::Unsupported { value, advice }));
-        }
+    for mount in inputs.image.base.mounts().iter().flatten() {
         let mut mount = mount.clone();
         if mount.source().is_none() {
             // The OCI lets it out, libcontainer wants one.

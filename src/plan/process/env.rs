@@ -80,15 +80,8 @@ impl Environment {
 pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, ConfigError> {
     let mut env = Environment::default();
     env.set("HOSTNAME", inputs.sandbox_plan.hostname.clone(), SetBy::Elsewhere);
-    for entry in inputs.image.base.process().iter().flat_map(|process| process.env().iter().flatten()) {
-        match entry.split_once('=') {
-            Some((name, value)) if !name.is_empty() => env.set(name, value.to_owned(), SetBy::Elsewhere),
-            _ => {
-                let advice = "an entry is NAME=value; mend the bundle's config.json";
-                return Err(inputs
-                    .create_error("process.env", ConfigCause::Unsupported { value: format!("{entry:?}"), advice }));
-            }
-        }
+    for (name, value) in of_image(inputs)? {
+        env.set(name, value.to_owned(), SetBy::Elsewhere);
     }
     for (at, from) in inputs.container.manifest.env_from.iter().flatten().enumerate() {
         all_keys(inputs, at, from, &mut env)?;
@@ -110,6 +103,28 @@ pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, Co
         Some(Variable { name, .. }) => Err(inputs.config_error("env", ConfigCause::Nul { value: name.clone() })),
         None => Ok(env),
     }
+}
+
+/// The image's variables.
+pub(crate) fn of_image<'a>(inputs: &Inputs<'a>) -> Result<Vec<(&'a str, &'a str)>, ConfigError> {
+    let entries = inputs.image.base.process().iter().flat_map(|process| process.env().iter().flatten());
+    entries
+        .enumerate()
+        .map(|(at, entry)| {
+            let refuse = |cause| Err(inputs.create_error(&format!("process.env[{at}]"), cause));
+            match entry.split_once('=') {
+                // Its value may be a secret.
+                Some((name, value)) if name.contains('\0') || value.contains('\0') => {
+                    refuse(ConfigCause::Nul { value: name.to_owned() })
+                }
+                Some((name, value)) if !name.is_empty() => Ok((name, value)),
+                _ => {
+                    let advice = "an entry is NAME=value; mend the bundle's config.json";
+                    refuse(ConfigCause::Unsupported { value: format!("{entry:?}"), advice })
+                }
+            }
+        })
+        .collect()
 }
 
 /// What can never be executed need not be put together first.

@@ -252,7 +252,7 @@ fn what_a_bundle_would_ask_in_vain_is_refused() {
             json!({"resources": {"devices": [{"allow": true, "type": "c", "access": "rx"}]}}),
             "linux.resources.devices[0].access: \"rx\"",
         ),
-        ("/process/env", json!(["NOVALUE"]), "process.env: \"NOVALUE\""),
+        ("/process/env", json!(["NOVALUE"]), "process.env[0]: \"NOVALUE\""),
         ("/process/cwd", json!("srv"), "process.cwd: \"srv\" is not an absolute path"),
     ] {
         let mut base = json!({"ociVersion": "1.0.2", "process": {"cwd": "/", "user": {}, "args": ["x"]}});

@@ -141,8 +141,8 @@ fn refusals() -> Vec<(&'static [&'static str], Value, CgroupVersion, &'static st
         (&["Spec"], bind(json!({"destination": "/dev"})), V2, "mounts[0].destination: a folder of the host at /dev"),
         (&["Mount"], bind(json!({"uidMappings": ids()})), V2, "mounts[0].uidMappings"),
         (&["Mount"], bind(json!({"gidMappings": ids()})), V2, "mounts[0].uidMappings"),
-        (&["Mount"], bind(json!({"options": ["rshared"]})), V2, "mounts[0].options: rshared"),
-        (&["Mount"], bind(json!({"options": ["tmpcopyup"]})), V2, "mounts[0].options: tmpcopyup at "),
+        (&["Mount"], bind(json!({"options": ["rshared"]})), V2, "mounts[0].options: \"rshared\""),
+        (&["Mount"], bind(json!({"options": ["tmpcopyup"]})), V2, "mounts[0].options: \"tmpcopyup\" at "),
         (&["Process"], process(json!({"selinuxLabel": "x"})), V2, "process.selinuxLabel"),
         (
             &["Process", "ExecCPUAffinity"],

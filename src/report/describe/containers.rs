@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::super::grace;
-use super::page::{Field, Page, field};
 use super::{NONE, NOTHING, handlers, time};
+use crate::report::page::{Field, Page, field};
 
 pub(super) fn describe(
     page: &mut Page,
@@ -26,7 +26,13 @@ pub(super) fn describe(
             fields.push(field(2, key, words.iter().flat_map(|word| word.split('\n'))));
         }
     }
-    state("State", &status.state, &mut fields);
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let has_ended = matches!(phase, Some("Succeeded" | "Failed"));
+    if has_ended && waits(status) {
+        fields.extend(not_run(status));
+    } else {
+        state("State", &status.state, &mut fields);
+    }
     if status.last_state.as_ref().is_some_and(|last| last.terminated.is_some()) {
         state("Last State", &status.last_state, &mut fields);
     }
@@ -75,6 +81,24 @@ fn identity(container: &v1::Container, kind: Kind, status: &v1::ContainerStatus)
     };
     fields.push(field(2, "Ports", [list(|port| port.container_port)]));
     fields.push(field(2, "Host Ports", [list(|port| port.host_port.unwrap_or_default())]));
+    fields
+}
+
+fn waits(status: &v1::ContainerStatus) -> bool {
+    let state = status.state.as_ref();
+    state.is_none_or(|state| state.running.is_none() && state.terminated.is_none())
+}
+
+/// In a pod that has ended nothing is waited for any more: what the container last waited for is why it doesn't run.
+fn not_run(status: &v1::ContainerStatus) -> Vec<Field> {
+    let ran = status.last_state.as_ref().is_some_and(|last| last.terminated.is_some());
+    let head = if ran { "Not started again: the pod ended before" } else { "Never started: the pod ended before" };
+    let waiting = status.state.as_ref().and_then(|state| state.waiting.clone()).unwrap_or_default();
+    let mut fields = vec![field(2, "State", [head])];
+    if let Some(message) = waiting.message.filter(|message| !message.is_empty()) {
+        fields.push(field(3, "Waited For", waiting.reason));
+        fields.push(field(3, "Message", message.lines()));
+    }
     fields
 }
 

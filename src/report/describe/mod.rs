@@ -3,7 +3,6 @@
 
 mod containers;
 mod handlers;
-mod page;
 mod volumes;
 
 use std::path::Path;
@@ -12,13 +11,13 @@ use barepod_engine::spec::Kind;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::page::{Field, Page, field};
 use super::{grace, table};
 use crate::plan::Bytes;
 use crate::plan::huge_pages;
 use crate::plan::init_kind;
 use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
-use page::{Field, Page, field};
 
 /// What a pod is shown by.
 #[derive(Clone, Copy, Debug)]

@@ -199,3 +199,23 @@ fn a_detached_pod_shows_what_its_supervisor_said() {
     let shown = "Supervisor:\n  Log:  /run/barepod/pods/shop_web/supervisor.log\n  Last Lines:  one\n";
     assert!(page.contains(shown) && !page.contains('\u{1b}'), "{page}");
 }
+
+/// In a pod that has ended nothing is waited for.
+#[test]
+fn what_never_ran_is_not_waited_for() {
+    let pod = |phase: &str, last: Value| {
+        json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main"}]}, "status": {"phase": phase,
+            "containerStatuses": [{"name": "main", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "lastState": last, "state": {"waiting": {"reason": "PodInitializing"}}}]}})
+    };
+    let never = pod("Failed", json!({}));
+    let again = pod("Failed", json!({"terminated": {"exitCode": 1, "reason": "Error"}}));
+    for (pod, line) in [
+        (never, "State:          Never started: the pod ended before"),
+        (again, "State:          Not started again: the pod ended before"),
+        (pod("Pending", json!({})), "State:          Waiting"),
+    ] {
+        let page = shown(&pod, &[], None);
+        assert!(page.lines().any(|one| one.trim() == line), "{line}: {page}");
+    }
+}

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1;
 
-use super::page::{Field, Page, field};
 use super::{NONE, NOTHING};
+use crate::report::page::{Field, Page, field};
 
 pub(super) fn describe(page: &mut Page, spec: &v1::PodSpec) {
     let volumes = spec.volumes.as_deref().unwrap_or_default();

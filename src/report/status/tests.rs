@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::time::Duration;
 
+use barepod_engine::spec::ContainerIndex;
 use barepod_engine::status::{Condition, ConditionKind, Deletion, Phase, PodReason, TerminatedReason, WaitingReason};
 
 use super::*;
@@ -152,6 +153,22 @@ fn a_pod_that_is_deleted_and_failed() {
     };
     let pod = v1(&manifest(), &status, &StatusFacts::default());
     insta::assert_json_snapshot!((&pod.metadata, &pod.status));
+}
+
+/// A pod that was stopped before anything ran failed for no fault of a container's: it says why all the same.
+#[test]
+fn a_pod_that_was_stopped_at_its_beginning() {
+    let idle = container("main", Kind::Main, waiting(WaitingReason::PodInitializing, ""));
+    let failed = PodStatus {
+        deletion: Some(Deletion { requested: at(10), grace_period: Duration::from_secs(30) }),
+        exit_source: Some(ExitSource::Pod),
+        ..status(Phase::Failed, vec![idle])
+    };
+    let message = |status: &PodStatus| v1(&manifest(), status, &facts()).status.unwrap().message;
+    assert_eq!(message(&failed).as_deref(), Some("it was stopped on request before its containers had ended well"));
+    let blamed = PodStatus { exit_source: Some(ExitSource::Container(ContainerIndex(0))), ..failed.clone() };
+    assert_eq!(message(&blamed), None);
+    assert_eq!(message(&PodStatus { phase: Phase::Pending, ..failed }), None);
 }
 
 /// A creation time that the manifest has (a pod that is run from `get -o json`) stays.

@@ -88,7 +88,7 @@ fn the_status_column_says_what_kubectl_says() {
     swept.status.as_mut().unwrap().reason = Some("SupervisorLost".to_owned());
     rows.extend([stopping, stopped, deadline, swept].map(row));
     rows.push(PodRow { pod: pod("lost", "Running", true, [DONE, READY, READY, READY]), life: Life::Lost });
-    insta::assert_snapshot!(pods(&rows, now(), Width::Normal));
+    insta::assert_snapshot!(pods(&rows, now(), Width::Normal, None));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn wide_tables_and_several_namespaces() {
         r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"bare"},"spec":{"containers":[{"name":"a"}]}}"#,
     )
     .unwrap();
-    insta::assert_snapshot!(pods(&[row(bare), row(there)], now(), Width::Wide));
+    insta::assert_snapshot!(pods(&[row(bare), row(there)], now(), Width::Wide, None));
 }
 
 /// R8.9: a pod that is up again is Ready before it is Running, and READY counts sidecars.
@@ -145,7 +145,7 @@ fn events_say_how_often_and_hide_no_control_characters() {
         event("Warning", "BackOff", Some("web"), "back-off 20s restarting failed container", 4),
         event("Warning", "FailedMount", None, "a\x1b[2J\nb\u{85}c\u{202e}d", 1),
     ];
-    insta::assert_snapshot!(events(&lines, now()));
+    insta::assert_snapshot!(events(&lines, now(), None));
 }
 
 #[test]
@@ -174,4 +174,58 @@ fn control_characters_never_reach_a_terminal() {
     assert_eq!(sanitize("käse 日本 \u{9b}31m\x7f"), "käse 日本 \\u{9b}31m\\u{7f}");
     // What turns text around hides what it says just as well.
     assert_eq!(sanitize("\u{202e}x\u{2066}"), "\\u{202e}x\\u{2066}");
+}
+
+/// A line that is longer than the terminal would go on somewhere in the next, under other columns.
+#[test]
+fn tables_keep_within_the_terminal() {
+    let mut long = pod("a-pod-with-a-long-name-of-its-own", "Running", true, [DONE, READY, READY, READY]);
+    long.metadata.namespace = Some("operations".to_owned());
+    let rows = [row(pod("short", "Running", true, [DONE, READY, READY, READY])), row(long)];
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
+    let at = |columns| pods(&rows, now(), Width::Wide, Some(columns));
+    assert_eq!(at(200), pods(&rows, now(), Width::Wide, None));
+    for columns in [40, 80] {
+        let text = at(columns);
+        assert!(widest(&text) <= columns.max(60), "{columns}: {text}");
+        // Each pod is a block, with all that the table has.
+        for line in [
+            "NAMESPACE:  operations",
+            "NAME:       a-pod-with-a-long-name-of-its-own",
+            "STATUS:     Running",
+            "NODE:       ",
+        ] {
+            assert_eq!(
+                text.lines().filter(|one| one.starts_with(line)).count(),
+                if line.contains("a-pod") || line.contains("operations") { 1 } else { 2 },
+                "{line}: {text}"
+            );
+        }
+    }
+    let event = EventLine {
+        time: jiff::Timestamp::from_second(NOW - 65).unwrap(),
+        first: None,
+        kind: "Warning".to_owned(),
+        reason: "BackOff".to_owned(),
+        container: Some("web".to_owned()),
+        message: "Back-off restarting failed container web in pod web_default(0123)".to_owned(),
+        count: 1,
+    };
+    let at = |columns| events(std::slice::from_ref(&event), now(), Some(columns));
+    assert_eq!(at(200).lines().count(), 2, "{}", at(200));
+    let text = at(80);
+    assert!(widest(&text) <= 80 && text.lines().count() > 2 && text.starts_with("LAST SEEN"), "{text}");
+    let text = at(40);
+    assert!(widest(&text) <= 40 && text.starts_with("LAST SEEN:  65s\nTYPE:       Warning\n"), "{text}");
+}
+
+/// Without a status nobody saw how it ended.
+#[test]
+fn a_pod_without_a_status() {
+    let bare = |life| PodRow { pod: v1::Pod::default(), life };
+    for (life, shown) in
+        [(Life::Running, "Pending"), (Life::Lost, "Unknown"), (Life::Ended, "Unknown"), (Life::Left, "CleanupFailed")]
+    {
+        assert_eq!(status_of(&bare(life)), shown, "{life:?}");
+    }
 }

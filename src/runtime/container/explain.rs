@@ -1,16 +1,14 @@
 //! Why a container couldn't be made, in words that name the field of its config and the thing it is about: from
 //! libcontainer's errors, and what it has said of them (`complaints`).
 
-use std::fs;
 use std::path::Path;
 
-use oci_spec::runtime::{Hook, Hooks, Mount, Spec};
-use rustix::mount::{FsOpenFlags, fsopen};
+use oci_spec::runtime::{Hook, Hooks, Spec};
 
 use super::complaints::Complaint;
 use super::failure::{Failure, Stage};
 use super::inner_hooks::NOT_EXECUTED;
-use super::{file_systems, options, rootfs};
+use super::{asked, rootfs};
 use crate::plan::binds;
 use crate::runtime::cgroup::{CgroupError, refusal};
 use crate::runtime::program::words;
@@ -152,16 +150,25 @@ fn with_hooks(what: &str, cause: &str, hooks: Option<&Hooks>) -> String {
     });
     let paths: Vec<&Path> = list.into_iter().flatten().map(|hook| hook.path().as_path()).collect();
     // Of those that this process has run the reason is lost.
-    let missing = || paths.iter().find_map(|path| accessible(path).err());
+    let missing = paths.iter().enumerate().find_map(|(at, path)| Some((at, accessible(path).err()?)));
+    let reason = || missing.map(|(_, errno)| words(errno));
     let not_executed = NOT_EXECUTED.map(|code| format!("ended with exit code {code}"));
     let cause = match cause {
-        "failed to execute hook command" => missing().map_or_else(|| "can't be executed".to_owned(), words),
+        "failed to execute hook command" => reason().unwrap_or_else(|| "can't be executed".to_owned()),
         // A createContainer hook's own code, or that of what was to become the hook.
-        other if not_executed.iter().any(|code| other == *code) => missing().map_or_else(|| other.to_owned(), words),
+        other if not_executed.iter().any(|code| other == *code) => reason().unwrap_or_else(|| other.to_owned()),
         other => other.to_owned(),
     };
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    if paths.is_empty() { format!("{what}: {cause}") } else { format!("{what} ({}): {cause}", paths.join(", ")) }
+    // Which of several has failed its caller isn't told; one that can't be executed is found.
+    let at = missing.filter(|(_, errno)| cause == words(*errno)).map(|(at, _)| at).or((paths.len() == 1).then_some(0));
+    match at {
+        Some(at) => format!("{what}[{at}] ({}): {cause}", paths[at].display()),
+        None if paths.is_empty() => format!("{what}: {cause}"),
+        None => {
+            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            format!("{what} (one of {}): {cause}", paths.join(", "))
+        }
+    }
 }
 
 /// Whether it can be executed, for all that its place and mode say of it.
@@ -195,40 +202,9 @@ fn of_mount(spec: &Spec, complaints: &[Complaint]) -> Option<Failure> {
     match (binds(mount), mount.source()) {
         (true, Some(source)) if !source.exists() => cause = format!("its source {}: {cause}", source.display()),
         (true, _) => {}
-        (false, _) => cause = with_kernels_reason(mount, cause),
+        (false, _) => cause = asked::with_kernels_reason(mount, cause),
     }
     Some(Failure::new(Stage::Binds, mount.destination().display(), cause))
-}
-
-/// Why a new file system couldn't be made, with what the kernel has to say beyond its number.
-pub(super) fn with_kernels_reason(mount: &Mount, cause: String) -> String {
-    let kind = mount.typ().as_deref().unwrap_or_default();
-    if is_unknown(kind) {
-        return format!("unknown file system type {kind:?}");
-    }
-    match kernels_reason(mount) {
-        Some(reason) => format!("{cause}; the kernel says: {reason}"),
-        None => cause,
-    }
-}
-
-/// Whether the kernel doesn't know it, also not after the attempt to mount it (which loads the file system's module, if
-/// there is one). libcontainer makes "cgroup" what the box has.
-fn is_unknown(kind: &str) -> bool {
-    let Ok(known) = fs::read_to_string("/proc/filesystems") else { return false };
-    kind != "cgroup" && !known.lines().any(|line| line.rsplit('\t').next() == Some(kind))
-}
-
-/// What the kernel has to say of a mount's options: asked once more, as libcontainer doesn't read it (fsopen(2)).
-fn kernels_reason(mount: &Mount) -> Option<String> {
-    let context = fsopen(mount.typ().as_deref()?, FsOpenFlags::FSOPEN_CLOEXEC).ok()?;
-    let source = mount.source().as_ref()?.to_str()?;
-    let _ = file_systems::configure(&context, source, &options::of_file_system(mount).ok()?);
-    let mut text = [0; 1024];
-    let length = rustix::io::read(&context, &mut text).ok()?;
-    let line = String::from_utf8_lossy(&text[..length]).trim().to_owned();
-    // "e tmpfs: Unknown parameter 'x'": the letter is how bad it is.
-    Some(line.split_once(' ').map_or(line.clone(), |(_, words)| words.to_owned()))
 }
 
 /// The first sysctl of a config that this kernel doesn't have.

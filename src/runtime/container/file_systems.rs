@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 
 use nix::sched::CloneFlags;
 use oci_spec::runtime::{LinuxNamespaceType, Mount, Spec};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
-};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsmount, fsopen};
 
 use super::failure::{Failure, Stage};
 use super::users::Users;
-use super::{binds, explain, options};
+use super::{asked, binds, options};
 
 /// They show the namespaces of the process that makes them, and some of the container's are not there yet.
 const OF_NAMESPACES: [&str; 4] = ["proc", "sysfs", "cgroup", "cgroup2"];
@@ -57,7 +55,7 @@ pub(super) fn make(
     let source = mount.source().as_deref().unwrap_or(Path::new(kind)).to_string_lossy();
     context.and_then(|context| mounted(&context, &source, &options)).map_err(|errno| {
         let failure = Failure::io(Stage::Binds, mount.destination().display(), errno);
-        Failure { cause: explain::with_kernels_reason(mount, failure.cause), ..failure }
+        Failure { cause: asked::with_kernels_reason(mount, failure.cause), ..failure }
     })
 }
 
@@ -66,20 +64,8 @@ fn open(kind: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 fn mounted(context: &OwnedFd, source: &str, options: &[String]) -> rustix::io::Result<OwnedFd> {
-    configure(context, source, options)?;
+    asked::configure(context, source, options)?;
     fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
-}
-
-/// Makes the file system of this source and these options, as of mount(8).
-pub(super) fn configure(context: &OwnedFd, source: &str, options: &[String]) -> rustix::io::Result<()> {
-    fsconfig_set_string(context, "source", source)?;
-    for option in options.iter().filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some((name, value)) => fsconfig_set_string(context, name, value)?,
-            None => fsconfig_set_flag(context, option.as_str())?,
-        }
-    }
-    fsconfig_create(context)
 }
 
 /// The kernel takes owners as ids of who makes the file system, a config means the container's. `Err`: an option whose id

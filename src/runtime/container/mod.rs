@@ -4,6 +4,7 @@
 //! container's init becomes a child of the process that began the [`Creation`]. Nothing here waits: each step has a
 //! descriptor to poll and a call that says how far it is. [`Creation`] → [`Container`] → [`Removal`].
 
+mod asked;
 mod binds;
 mod complaints;
 mod creation;
@@ -27,6 +28,7 @@ mod working_directory;
 use std::path::PathBuf;
 
 pub use crate::runtime::spawn::{ExitStatus, reap_ended, set_helper_exe};
+pub use asked::refused_mount;
 pub use creation::{Creation, Progress};
 pub use failure::{ContainerError, Failure, Stage, StartFailure};
 pub use removal::{Removal, RemovalError};

@@ -20,6 +20,7 @@ use crate::plan::Bytes;
 use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Rights, Scope};
 use crate::plan::{Cpu, CpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
+use crate::runtime::limits::{self, MayRaise};
 
 pub use error::NodeError;
 use error::text_or_empty;
@@ -33,6 +34,8 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
     let permitted = caps::read(None, CapSet::Permitted)?;
     let mut capabilities: Vec<String> = bounding.intersection(&permitted).map(ToString::to_string).collect();
     capabilities.sort();
+    // It counts on the box only, not in another user namespace.
+    let is_above_limits = users.is_none() && permitted.contains(&Capability::CAP_SYS_RESOURCE);
     Ok(NodeFacts {
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         cgroups,
@@ -44,8 +47,8 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages"))?,
         limits_huge_pages,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
-        // It counts on the box only, not in another user namespace.
-        can_lower_oom_score: users.is_none() && permitted.contains(&Capability::CAP_SYS_RESOURCE),
+        can_lower_oom_score: is_above_limits,
+        hard_limits: limits::most(if is_above_limits { MayRaise::Yes } else { MayRaise::No }),
         capabilities,
         resolv_conf: text_or_empty(Path::new("/etc/resolv.conf"))?,
         hosts: text_or_empty(Path::new("/etc/hosts"))?,

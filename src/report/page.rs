@@ -2,14 +2,26 @@
 
 use std::fmt::Write;
 
-use super::super::sanitize;
-
 /// Narrower columns than this aren't wrapped: one word a line is harder to read than a line that goes on.
-const NARROWEST: usize = 24;
+pub(in crate::report) const NARROWEST: usize = 24;
+
+/// Text from containers and files, fit for a terminal: control characters are escaped, and those that turn text around.
+pub fn sanitize(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for one in text.chars() {
+        let turns = matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if one.is_control() || turns {
+            safe.extend(one.escape_default());
+        } else {
+            safe.push(one);
+        }
+    }
+    safe
+}
 
 /// A page in the making.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(in crate::report) struct Page {
     text: String,
     /// Of the terminal; `None`: lines are as long as they are.
     width: Option<usize>,
@@ -17,14 +29,14 @@ pub(super) struct Page {
 
 /// A key and what stands beside it.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
+pub(in crate::report) struct Field {
     depth: usize,
     key: String,
     values: Vec<String>,
 }
 
 /// `key:` at `depth`, one line for each of `values`. Without any it is the head of what comes below.
-pub(super) fn field(depth: usize, key: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Field {
+pub(in crate::report) fn field(depth: usize, key: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Field {
     Field { depth, key: format!("{}:", sanitize(key)), values: values.into_iter().map(Into::into).collect() }
 }
 
