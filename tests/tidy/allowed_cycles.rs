@@ -14,11 +14,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
         "cleaning up after dead pods gives back their cpus and needs a user's rights; who takes either cleans up first",
     ),
     (
-        "engine",
-        &["container", "derive", "hook", "pod", "probe", "resize", "restart", "termination"],
-        "all are `impl Engine` on one struct: issue 15.9 asks for sub-machines that own their state",
-    ),
-    (
         "log",
         &["log/mod", "log/shown", "log/split"],
         "lines are split by their stream, whose type is in `mod`, which calls both",

@@ -5,37 +5,39 @@
 //! and no allocation-order dependence in here: the same events at the same times give the same actions, for ever.
 //!
 //! Rule numbers such as `R5.3` are those of docs/lifecycle.md.
-//! Where to start reading: [`Engine::step`] hands a fact to `facts`, then `advance` lets each concern have its say until
-//! nothing changes any more: `startup` (what may run next), `termination` (who is told to stop when), `restart` (policy
-//! and back-off), `probe`, `hook`, `eviction`, `patience`.
+//! Where to start reading: [`Engine::step`] hands a fact to `pod/facts.rs`, then `advance` lets each concern have its say until
+//! nothing changes any more: `startup` (what may run next), `termination` (who is told to stop when), `exits` (policy and
+//! back-off), `probes`, `hooks`, `eviction`, `patience`.
+//!
+//! From the lowest submodule to the highest; each may use those above it that its line names:
+//!
+//! | submodule | has | may use |
+//! |---|---|---|
+//! | `time` | instants and wall time that can be saved | |
+//! | `spec` | the part of a pod that its lifecycle depends on | |
+//! | `event` | what the engine is told | spec |
+//! | `status` | what users see | spec, time |
+//! | `action` | what the engine asks for | event, spec, time |
+//! | `container` | one container's machines: its life, and in it hooks, probes, the way to its stop, back-off | event, spec, status, time |
+//! | `pod` | `Engine`: what depends on more than one container, or on the sandbox | time, spec, event, status, action, container |
+//! | `observer` | what no sequence of statuses may show, for tests and for who reads states | time, spec, status |
+//! | `world` | a scripted box in virtual time | time, spec, event, action, pod |
+//!
+//! A machine in `container` has its state to itself, as far as its fields are private: it gets a fact or the time with what it
+//! must know of the pod, moves, and says what is to be done. `pod` decides what depends on several of them, and asks for it.
 
 #![no_std]
 
 extern crate alloc;
 
 pub mod action;
-mod awaited;
 mod container;
-mod derive;
 pub mod event;
-mod eviction;
-pub mod exit;
-mod facts;
-mod hook;
 pub mod observer;
-mod patience;
 mod pod;
-mod probe;
-mod resize;
-mod restart;
 pub mod spec;
-mod startup;
 pub mod status;
-mod stop;
-mod termination;
 pub mod time;
 pub mod world;
 
-pub use awaited::Awaited;
-pub use pod::Engine;
-pub use resize::ResizeRefusal;
+pub use pod::{Awaited, Engine, ResizeRefusal, exit};

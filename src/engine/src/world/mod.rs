@@ -3,6 +3,7 @@
 //!
 //! Start at [`Simulation`], which runs an engine on a [`World`]; [`script`] says what a box can be told to do.
 
+mod answers;
 pub mod script;
 mod simulation;
 
@@ -11,17 +12,16 @@ use alloc::vec::Vec;
 
 use crate::action::{Action, ContainerAction};
 use crate::event::{
-    ContainerEvent, CreateFailure, Event, Exit, Hook, HookResult, ImageFailure, OomKilled, Probe, ProbeResult,
-    SandboxFailure,
+    ContainerEvent, CreateFailure, Event, Exit, HookResult, ImageFailure, OomKilled, ProbeResult, SandboxFailure,
 };
 use crate::spec::{Attempt, ContainerIndex};
 use crate::time::Instant;
-use script::{AttemptScript, HookScript, ProbeScript, Script, StartScript, StopScript};
+use script::{AttemptScript, Script, StartScript, StopScript};
 
 pub use simulation::{Moment, Simulation};
 
 const SIGKILL: u8 = 9;
-/// Of a hook that lasts until its container ends.
+/// When what hangs is answered.
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 /// A box that follows a [`Script`].
@@ -145,7 +145,7 @@ impl World {
                 process.exited = false;
                 (now.after(latencies.remove), ContainerEvent::Removed)
             }
-            ContainerAction::RunHook(hook) => script.hook(hook).run(now, hook),
+            ContainerAction::RunHook(hook) => script.hook(hook).run(now, hook, NEVER),
             ContainerAction::Probe(probe) => script.probe(probe).run(now, started, probe),
         };
         self.agree(at, Event::Container { container, attempt, event });
@@ -338,50 +338,5 @@ impl Process {
             return ContainerEvent::ImageUnusable { image_id, message: "scripted".to_string() };
         }
         ContainerEvent::ImageReady { image_id, stop_signal: script.image_stop_signal }
-    }
-}
-
-impl AttemptScript {
-    fn hook(&self, hook: Hook) -> HookScript {
-        match hook {
-            Hook::PostStart => self.post_start,
-            Hook::PreStop => self.pre_stop,
-        }
-    }
-
-    fn probe(&self, probe: Probe) -> ProbeScript {
-        match probe {
-            Probe::Startup => self.startup,
-            Probe::Liveness => self.liveness,
-            Probe::Readiness => self.readiness,
-        }
-    }
-}
-
-impl HookScript {
-    fn run(self, now: Instant, hook: Hook) -> (Instant, ContainerEvent) {
-        let at = self.takes.map_or(NEVER, |takes| now.after(takes));
-        let message = || "scripted".to_string();
-        let result = match (self.fails, self.errs) {
-            (true, true) => HookResult::Error { message: message() },
-            (true, false) => HookResult::Failure { message: message() },
-            (false, _) => HookResult::Success,
-        };
-        (at, ContainerEvent::HookDone { hook, result })
-    }
-}
-
-impl ProbeScript {
-    fn run(self, now: Instant, started: Instant, probe: Probe) -> (Instant, ContainerEvent) {
-        let at = now.after(self.takes);
-        let age = at.since(started);
-        let good = age >= self.good_from && self.good_until.is_none_or(|until| age < until);
-        let message = || "scripted".to_string();
-        let result = match (good, self.errs) {
-            (true, _) => ProbeResult::Success,
-            (false, true) => ProbeResult::Error { message: message() },
-            (false, false) => ProbeResult::Failure { message: message() },
-        };
-        (at, ContainerEvent::ProbeDone { probe, result })
     }
 }

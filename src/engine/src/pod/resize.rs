@@ -4,32 +4,14 @@
 use alloc::format;
 use alloc::string::String;
 
-use serde::{Deserialize, Serialize};
-
+use super::{Engine, PodLife, Turn};
 use crate::action::{ContainerAction, EventReason, LimitsOf, Severity};
-use crate::container::{Life, StopWhy};
+use crate::container::Life;
+use crate::container::resize::Resizing;
+use crate::container::stop::StopWhy;
 use crate::event::{ResizePolicy, ResizeWay};
-use crate::pod::{Engine, PodLife, Turn};
 use crate::spec::{ContainerIndex, Kind};
 use crate::time::WallTime;
-
-/// A resize that is complete when the container has been restarted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Resizing {
-    /// When it was begun.
-    pub since: WallTime,
-    /// What is changed, for the event.
-    pub summary: String,
-}
-
-/// Limits in cgroups that are older than the manifest's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OutdatedLimits {
-    /// Those of the instance that is being created: it had its config before the resize.
-    own: bool,
-    /// The pod's: they still have room for the instance that is being restarted with less.
-    pod: bool,
-}
 
 /// Why a container's resources can't be changed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

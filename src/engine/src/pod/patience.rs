@@ -4,12 +4,13 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::ending::Cause;
+use super::{Engine, PodLife, RestartingAll, Turn};
 use crate::action::{EventReason, Severity};
-use crate::container::{After, Container, Life};
-use crate::pod::{Engine, PodLife, RestartingAll, Turn};
+use crate::container::restart::go_duration;
+use crate::container::{After, Life};
 use crate::spec::{ContainerIndex, FailFast, Kind};
 use crate::status::{ContainerState, Deletion, PodReason};
-use crate::termination::Cause;
 use crate::time::Instant;
 
 impl Engine {
@@ -21,7 +22,7 @@ impl Engine {
 
     /// `--timeout` has run out: the pod is deleted, and has failed.
     pub(crate) fn timed_out(&mut self, turn: &mut Turn<'_>) {
-        let length = crate::restart::go_duration(self.spec.timeout.unwrap_or_default());
+        let length = go_duration(self.spec.timeout.unwrap_or_default());
         let message = format!("Pod was not done after {length} (--timeout): {}", self.waits_for());
         let grace = self.spec.grace_period;
         self.deletion = Some(Deletion { requested: turn.now.wall, grace_period: grace });
@@ -65,9 +66,7 @@ impl Engine {
     /// A main that failed and stays so. (An init that does ends the pod as it is, R3.3; a sidecar is always restarted.)
     fn has_failed_for_good(&self, index: ContainerIndex) -> bool {
         let container = self.container(index);
-        self.kind(index) == Kind::Main
-            && matches!(container.life, Life::Over | Life::Removing(After::Over))
-            && !container.has_succeeded()
+        self.kind(index) == Kind::Main && container.is_over() && !container.has_succeeded()
     }
 
     /// Why an attempt could not be made, where it could not.
@@ -105,8 +104,7 @@ impl Engine {
         let gate = self.indices().find(|&index| self.kind(index) != Kind::Main && !self.container(index).done);
         let mains = || self.indices().filter(|&index| self.kind(index) == Kind::Main);
         // One that can't run says more than one that does.
-        let stuck =
-            || mains().find(|&index| matches!(self.container(index).life, Life::Retry { .. } | Life::BackOff { .. }));
+        let stuck = || mains().find(|&index| self.container(index).waits_for_a_time().is_some());
         let runs = || mains().find(|&index| !matches!(self.container(index).life, Life::Over | Life::Removing(_)));
         match gate.or_else(stuck).or_else(runs) {
             Some(index) => format!("it waited for {}", self.waits_for_one(index)),
@@ -135,12 +133,5 @@ impl Engine {
             }
             ContainerState::Running { .. } | ContainerState::Terminated(_) => format!("{what} {name} to {end}"),
         }
-    }
-}
-
-impl Container {
-    /// A main that has run and exited 0 (R8.1).
-    pub fn has_succeeded(&self) -> bool {
-        self.done && self.last.as_ref().is_some_and(|last| last.exit_code == 0)
     }
 }

@@ -4,46 +4,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
+use super::conditions::Transition;
+use super::{Engine, PodLife, RestartingAll};
 use crate::container::{Container, Life};
-use crate::pod::{Engine, PodLife, RestartingAll};
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{
     Condition, ConditionKind, ContainerState, ContainerStatus, Phase, PodStatus, Terminated, WaitingReason,
 };
 use crate::time::WallTime;
-
-/// When each condition last changed (R8.2): all of a condition that can't be worked out anew.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Transitions {
-    sandbox: Transition,
-    initialized: Transition,
-    ready: Transition,
-    containers_ready: Transition,
-    scheduled: Transition,
-    restarting: Transition,
-}
-
-/// What a condition has been, and since when; `None`: never noted.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Transition(Option<(bool, WallTime)>);
-
-impl Transition {
-    fn note(&mut self, status: bool, now: WallTime) {
-        if self.0.is_none_or(|(before, _)| before != status) {
-            self.0 = Some((status, now));
-        }
-    }
-
-    fn known(self) -> bool {
-        self.0.is_some()
-    }
-
-    fn holds(self) -> bool {
-        self.0.is_some_and(|(status, _)| status)
-    }
-}
 
 impl Engine {
     /// The pod's status. A function of what was told so far (I7).

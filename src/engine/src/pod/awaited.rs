@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::container::{Life, StopStage};
-use crate::pod::Engine;
+use super::Engine;
+use crate::container::Life;
 use crate::spec::ContainerIndex;
 use crate::time::Instant;
 
@@ -31,12 +31,7 @@ impl Engine {
     pub fn awaited(&self, now: Instant) -> Vec<Awaited> {
         let Some(ending) = self.ending else { return Vec::new() };
         let until = |index: ContainerIndex| match &self.container(index).life {
-            Life::Running(running) => running.stop.as_ref().and_then(|stop| match stop.stage {
-                StopStage::Hook { .. } => Some(stop.deadline),
-                StopStage::Turn { .. } => None,
-                StopStage::Signaled { kill_at, .. } => Some(kill_at),
-                StopStage::Killed { .. } => Some(now),
-            }),
+            Life::Running(running) => running.stop.as_ref().and_then(|stop| stop.awaited_until(now)),
             Life::Creating { .. } | Life::Starting { .. } => Some(ending.deadline),
             Life::Waiting
             | Life::Retry { .. }

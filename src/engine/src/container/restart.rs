@@ -6,10 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{EventReason, Severity};
-use crate::container::Life;
-use crate::pod::{Engine, Turn};
-use crate::spec::{Backoff, ContainerIndex, ContainerSpec, ExitCodeOperator, Kind, RestartPolicy, RestartRuleAction};
+use crate::spec::{Backoff, ContainerSpec, ExitCodeOperator, Kind, RestartPolicy, RestartRuleAction};
 use crate::time::Instant;
 
 /// R4: the restart back-off of one container.
@@ -110,36 +107,6 @@ fn matching_rule(container: &ContainerSpec, exit_code: i32) -> Option<RestartRul
             ExitCodeOperator::NotIn => !rule.exit_codes.contains(&exit_code),
         })
         .map(|rule| rule.action)
-}
-
-impl Engine {
-    /// It starts again at `at`, which is `delay` after its end; where that is still to come it says so (R4.4).
-    pub(crate) fn back_off(&self, turn: &mut Turn<'_>, index: ContainerIndex, at: Instant, delay: Duration) -> Life {
-        let waits = at > turn.now.monotonic;
-        if waits {
-            let spec = self.spec();
-            let name = &self.container_spec(index).name;
-            let message = format!(
-                "Back-off restarting failed container {name} in pod {}_{}({})",
-                spec.name, spec.namespace, spec.uid
-            );
-            turn.record(Severity::Warning, EventReason::BackOff, Some(index), message);
-        }
-        Life::BackOff { at, message: waits.then(|| self.back_off_message(index, delay)) }
-    }
-
-    /// R4.4, with the kubelet's words.
-    fn back_off_message(&self, index: ContainerIndex, delay: Duration) -> String {
-        let spec = self.spec();
-        let name = &self.container_spec(index).name;
-        format!(
-            "back-off {} restarting failed container={name} pod={}_{}({})",
-            go_duration(delay),
-            spec.name,
-            spec.namespace,
-            spec.uid
-        )
-    }
 }
 
 /// A duration as Go prints it: `10s`, `1m20s`, `300ms`, `1.2s`.

@@ -4,11 +4,11 @@
 use alloc::format;
 use core::time::Duration;
 
+use super::ending::Cause;
+use super::{Engine, PodLife, Turn};
 use crate::action::{EventReason, Severity};
 use crate::event::StorageExceeded;
-use crate::pod::{Engine, PodLife, Turn};
 use crate::status::PodReason;
-use crate::termination::Cause;
 
 /// The kubelet's immediateEvictionGracePeriodSeconds; a container has two seconds after its stop signal all the same (R5.2).
 const GRACE: Duration = Duration::from_secs(1);

@@ -1,9 +1,9 @@
 //! The exit code of `barepod run`, and whose it is (docs/exit-codes.md).
 
-use crate::pod::Engine;
+use super::Engine;
+use super::ending::Cause;
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{ExitSource, Phase};
-use crate::termination::Cause;
 
 /// Of a pod that was not done when its `--timeout` ran out.
 pub const TIMED_OUT: u8 = 124;
