@@ -1,21 +1,27 @@
-//! The engine against the rules of docs/lifecycle.md: tables by hand (one file per section) and random pods on random boxes
+//! The engine against the rules of docs/lifecycle.md: tables by hand (a file for each subject) and random pods on random boxes
 //! (`property`). All in virtual time.
 #![allow(clippy::unwrap_used)]
 
+mod deadline;
 mod eviction;
+mod hanging;
 mod hooks;
 mod images;
+mod lost_sandbox;
 mod observer;
 mod output;
 mod patience;
 mod pods;
+mod pre_stop;
 mod probes;
 mod property;
 mod resize;
 mod restart;
+mod restart_all;
 mod saved;
 mod startup;
 mod status;
+mod supervised;
 mod termination;
 mod timeline;
 mod tries;
