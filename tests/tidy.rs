@@ -133,7 +133,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("libcontainer", &["runtime/container"]),
     ("cgroups_rs", &["runtime/cgroup"]),
-    ("libcgroups", &["runtime/cgroup"]),
     ("clap", &["cli"]),
     ("rustls", &["runtime/handler"]),
     ("signal_hook", &["supervisor"]),

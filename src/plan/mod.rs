@@ -62,6 +62,7 @@ pub use process::env_file::env_files;
 pub use process::handler::{Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Purpose, Wanted, handler};
 pub use process::outcome::{Outcome, answer};
 pub use process::url::{Scheme, Url};
+pub(crate) use resources::cgroup::CPU_PERIOD;
 pub use resources::cgroup::{CgroupLimits, CgroupPlan, HugePageLimit, MemoryProtection};
 pub use resources::unenforced::unenforced;
 pub use resources::{cpus, huge_pages, memory_qos, resize, storage};

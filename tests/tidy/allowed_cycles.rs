@@ -48,11 +48,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "runtime",
-        &["runtime/cgroup/limits", "runtime/cgroup/mod"],
-        "the error type of the module is in `mod`, which calls this part",
-    ),
-    (
-        "runtime",
         &["runtime/clone", "runtime/spawn"],
         "`spawn` makes children by `clone_until_exec`, which gives back `spawn`'s type of a child",
     ),

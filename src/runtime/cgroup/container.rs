@@ -1,24 +1,25 @@
-//! A container's cgroup on v1 hierarchies: made, limited, joined and shown to the container from here.
+//! A container's cgroup: made and limited here; on v1 hierarchies joined and shown to the container from here as well.
 //!
-//! libcontainer can do all of that, but moves its process by pid and through `cgroup.procs`, once per hierarchy. For
+//! libcontainer can do all of that, but knows no field by which to say what was refused, and on v1 moves its process by pid and through `cgroup.procs`, once per hierarchy. For
 //! that the kernel stops every fork and exit on the box, and the first such stop waits for an RCU grace period:
 //! 10 ms per container, measured. A process that moves itself, as a single thread through `tasks`, stops nobody. So the
 //! helper goes into the container's cgroup itself, and libcontainer, whose processes are born there, is shown a box
 //! without hierarchies. On v2 there is no such way for a process that exists already: there libcontainer does its part.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use libcgroups::common::{CgroupManager, ControllerOpt};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
-use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
+use oci_spec::runtime::LinuxResources;
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
-use super::{CgroupError, Hierarchies, below, copy_cpuset, error, fields};
+use super::pod::copy_cpuset;
+use super::{CgroupError, Hierarchies, below, error};
+use crate::plan::CgroupVersion;
 use crate::runtime::files;
 use crate::runtime::mount::add_attributes;
 
@@ -44,89 +45,6 @@ impl Access {
     }
 }
 
-/// One limit.
-#[derive(Debug, PartialEq, Eq)]
-struct Setting {
-    controller: &'static str,
-    file: &'static str,
-    value: String,
-}
-
-fn nothing() -> LinuxResources {
-    let mut nothing = LinuxResources::default();
-    nothing.set_devices(None);
-    nothing
-}
-
-/// The limits that manifests ask for, which are written at once; and what only a bundle's config can ask for, which
-/// is left to libcgroups: it knows all of them, but reads the mount table twice for every controller.
-fn split(resources: &LinuxResources) -> (Vec<Setting>, LinuxResources) {
-    let mut rest = resources.clone();
-    rest.set_devices(None).set_pids(None);
-    let mut settings = Vec::new();
-    let mut set = |controller, file, value: Option<String>| {
-        settings.extend(value.map(|value| Setting { controller, file, value }));
-    };
-    if let Some(cpu) = resources.cpu() {
-        let mut plain = LinuxCpu::default();
-        plain.set_shares(cpu.shares()).set_quota(cpu.quota()).set_period(cpu.period());
-        if plain == *cpu {
-            rest.set_cpu(None);
-            set("cpu", "cpu.shares", cpu.shares().map(|shares| shares.to_string()));
-            // The period first: a quota is checked against it.
-            set("cpu", "cpu.cfs_period_us", cpu.period().map(|period| period.to_string()));
-            set("cpu", "cpu.cfs_quota_us", cpu.quota().map(|quota| quota.to_string()));
-        }
-    }
-    if let Some(memory) = resources.memory() {
-        let mut plain = LinuxMemory::default();
-        let holds = |swap: &i64| memory.limit().is_some_and(|limit| *swap >= limit);
-        plain.set_limit(memory.limit()).set_swap(memory.swap().filter(holds));
-        if plain == *memory {
-            rest.set_memory(None);
-            set("memory", "memory.limit_in_bytes", memory.limit().map(|limit| limit.to_string()));
-            set("memory", "memory.memsw.limit_in_bytes", memory.swap().map(|swap| swap.to_string()));
-        }
-    }
-    (settings, rest)
-}
-
-fn limit_more(cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
-    let options = ControllerOpt { resources, disable_oom_killer: false, oom_score_adj: None, freezer_state: None };
-    let applied = libcgroups::v1::Manager::new(cgroup).and_then(|manager| manager.apply(&options));
-    applied.map_err(|cause| {
-        fields::refusal(&format!("{cause:?}"), resources).unwrap_or_else(|| CgroupError::Limit {
-            what: "limits",
-            path: cgroup.to_owned(),
-            cause: super::limits::causes(&cause),
-        })
-    })
-}
-
-/// The kernel's refusal of one limit.
-fn refused(file: &str, value: &str, cause: io::Error, resources: &LinuxResources, path: &Path) -> CgroupError {
-    match cause.raw_os_error() {
-        Some(code) => fields::written(file, Some(value), code, resources),
-        None => error("write", path)(cause),
-    }
-}
-
-/// A `pids.max` that is to be set.
-#[derive(Debug)]
-pub(crate) struct ProcessLimit {
-    path: PathBuf,
-    file: fs::File,
-    text: String,
-}
-
-impl ProcessLimit {
-    pub(crate) fn set(mut self) -> Result<(), CgroupError> {
-        let nothing = LinuxResources::default();
-        let written = self.file.write_all(self.text.as_bytes());
-        written.map_err(|cause| refused("pids.max", &self.text, cause, &nothing, &self.path))
-    }
-}
-
 /// What [`Hierarchies::show`] has prepared.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -143,8 +61,8 @@ fn clone_mount(source: &Path, target: &Path, access: Access) -> io::Result<()> {
 }
 
 impl Hierarchies {
-    /// Makes a container's cgroup on every v1 hierarchy and sets all limits but that of processes, among which the
-    /// helper would count (see [`Self::process_limit`]).
+    /// Makes a container's cgroup on every hierarchy that limits and sets all limits but that of processes, among which
+    /// the helper would count (see [`Self::process_limit`]).
     pub(crate) fn make_container(&self, cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
         for (controllers, root) in &self.v1 {
             let path = below(root, cgroup);
@@ -155,34 +73,13 @@ impl Hierarchies {
                 copy_cpuset(parent, &path)?;
             }
         }
+        if let Some(root) = self.unified.as_ref().filter(|_| self.version == CgroupVersion::V2) {
+            let path = below(root, cgroup);
+            files::make_all(&path).map_err(error("mkdir", &path))?;
+        }
         let rules = resources.devices().as_deref().unwrap_or_default();
         self.write_device_rules(cgroup, rules)?;
-        let (settings, rest) = split(resources);
-        for setting in &settings {
-            let root = self
-                .v1_mount(setting.controller)
-                .ok_or_else(|| CgroupError::MissingController { what: setting.controller, path: cgroup.to_owned() })?;
-            let file = below(root, cgroup).join(setting.file);
-            fs::write(&file, &setting.value)
-                .map_err(|cause| refused(setting.file, &setting.value, cause, resources, &file))?;
-        }
-        self.refuse_weight(cgroup, &rest)?;
-        if rest == nothing() { Ok(()) } else { limit_more(cgroup, &rest) }
-    }
-
-    /// libcgroups leaves a weight out in silence where no scheduler of disks has weights.
-    fn refuse_weight(&self, cgroup: &Path, resources: &LinuxResources) -> Result<(), CgroupError> {
-        let weight = resources.block_io().as_ref().and_then(oci_spec::runtime::LinuxBlockIo::weight);
-        if weight.is_none_or(|weight| weight == 0) {
-            return Ok(());
-        }
-        let files = ["blkio.weight", "blkio.bfq.weight"];
-        let has = |root: &PathBuf| files.iter().any(|file| below(root, cgroup).join(file).exists());
-        if self.v1_mount("blkio").is_some_and(has) {
-            return Ok(());
-        }
-        let cause = "this box has no disk scheduler with weights (bfq)".to_owned();
-        Err(CgroupError::Resource { field: "linux.resources.blockIO.weight".to_owned(), cause })
+        self.limit_container(cgroup, resources)
     }
 
     /// Moves this process, which must have one thread, into a cgroup on every v1 hierarchy.
@@ -192,23 +89,6 @@ impl Hierarchies {
             fs::write(&tasks, "0").map_err(error("write", &tasks))?;
         }
         Ok(())
-    }
-
-    /// `pids.max`; to be set once the helper's own processes are not among those to come. Opened before the hierarchies
-    /// are hidden. `None`: there is no limit.
-    pub(crate) fn process_limit(
-        &self,
-        cgroup: &Path,
-        resources: &LinuxResources,
-    ) -> Result<Option<ProcessLimit>, CgroupError> {
-        let Some(limit) = resources.pids().as_ref().map(oci_spec::runtime::LinuxPids::limit) else { return Ok(None) };
-        let root = self
-            .v1_mount("pids")
-            .ok_or_else(|| CgroupError::MissingController { what: "pids", path: cgroup.to_owned() })?;
-        let path = below(root, cgroup).join("pids.max");
-        let file = fs::File::options().write(true).open(&path).map_err(error("open", &path))?;
-        let text = if limit > 0 { limit.to_string() } else { "max".to_owned() };
-        Ok(Some(ProcessLimit { path, file, text }))
     }
 
     /// Prepares below `folder` what a container is to find at `/sys/fs/cgroup`: its own cgroup of every v1 hierarchy, by
@@ -283,14 +163,6 @@ impl Hierarchies {
 mod tests {
     use super::*;
 
-    fn resources(json: &str) -> LinuxResources {
-        serde_json::from_str(json).unwrap()
-    }
-
-    fn files(settings: &[Setting]) -> Vec<String> {
-        settings.iter().map(|one| format!("{}={}", one.file, one.value)).collect()
-    }
-
     #[test]
     fn what_is_hidden_is_known() {
         let v1 =
@@ -308,48 +180,6 @@ mod tests {
             ("/sys/fs/cgroups", false),
         ] {
             assert_eq!(hierarchies.is_hidden_at(Path::new(path)), hidden, "{path}");
-        }
-    }
-
-    #[test]
-    fn what_a_manifest_asks_for_is_written_at_once() {
-        let cases = [
-            (r#"{"cpu": {"shares": 2}}"#, vec!["cpu.shares=2"]),
-            (
-                r#"{"cpu": {"shares": 512, "quota": 50000, "period": 100000}, "memory": {"limit": 1048576}}"#,
-                vec![
-                    "cpu.shares=512",
-                    "cpu.cfs_period_us=100000",
-                    "cpu.cfs_quota_us=50000",
-                    "memory.limit_in_bytes=1048576",
-                ],
-            ),
-            (
-                r#"{"memory": {"limit": 1048576, "swap": 2097152}}"#,
-                vec!["memory.limit_in_bytes=1048576", "memory.memsw.limit_in_bytes=2097152"],
-            ),
-            (r#"{"devices": [{"allow": false, "access": "rwm"}], "pids": {"limit": 5}}"#, vec![]),
-        ];
-        for (json, expected) in cases {
-            let (settings, rest) = split(&resources(json));
-            assert_eq!((files(&settings), rest), (expected.into_iter().map(str::to_owned).collect(), nothing()));
-        }
-    }
-
-    #[test]
-    fn what_only_a_bundle_asks_for_is_left_whole_to_libcgroups() {
-        for json in [
-            r#"{"cpu": {"shares": 2, "cpus": "0"}}"#,
-            r#"{"memory": {"limit": 1048576, "swap": 1}}"#,
-            r#"{"memory": {"swap": -1}}"#,
-            r#"{"blockIO": {"weight": 100}}"#,
-            r#"{"network": {"classID": 7}}"#,
-        ] {
-            let wanted = resources(json);
-            let (settings, mut rest) = split(&wanted);
-            assert_eq!(files(&settings), Vec::<String>::new());
-            rest.set_devices(wanted.devices().clone());
-            assert_eq!(rest, wanted);
         }
     }
 }

@@ -1,28 +1,8 @@
+//! Cgroups that can't be looked into.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-
-const HYBRID: &str = "30 1 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw
-31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
-32 30 0:28 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer
-33 30 0:29 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
-34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
-const PURE: &str = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate";
-
-#[test]
-fn v2_tracks_wherever_it_is_mounted() {
-    let cases = [
-        (HYBRID, CgroupVersion::V1, "/sys/fs/cgroup/unified/barepod/p"),
-        (PURE, CgroupVersion::V2, "/sys/fs/cgroup/barepod/p"),
-        (HYBRID.rsplit_once('\n').unwrap().0, CgroupVersion::V1, "/sys/fs/cgroup/freezer/barepod/p"),
-    ];
-    for (text, version, tracking) in cases {
-        let hierarchies = Hierarchies::parse(text).unwrap();
-        assert_eq!(hierarchies.version(), version);
-        assert_eq!(hierarchies.tracking(Path::new("/barepod/p")), Path::new(tracking));
-    }
-    assert!(Hierarchies::parse("30 1 0:26 / / rw - ext4 /dev/vda rw").is_none());
-}
+use crate::plan::CgroupVersion;
 
 /// A cgroup that can't be looked into is not an empty one.
 #[test]
@@ -39,10 +19,4 @@ fn members_that_cant_be_read_are_no_none() {
     fs::create_dir(below.join("cgroup.procs")).unwrap();
     assert!(hierarchies.members(Path::new("/p")).is_err());
     assert!(hierarchies.end(Path::new("/p"), Duration::ZERO).is_err());
-}
-
-#[test]
-fn named_hierarchies_are_left_alone() {
-    let hierarchies = Hierarchies::parse(HYBRID).unwrap();
-    assert!(!hierarchies.roots().any(|root| root.ends_with("systemd")));
 }

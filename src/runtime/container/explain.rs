@@ -10,7 +10,6 @@ use super::failure::{Failure, Stage};
 use super::inner_hooks::NOT_EXECUTED;
 use super::{asked, rootfs};
 use crate::plan::binds;
-use crate::runtime::cgroup::{CgroupError, refusal};
 use crate::runtime::program::words;
 
 /// What a complaint is about, by how it begins.
@@ -69,9 +68,6 @@ pub(super) fn creation(
 ) -> Failure {
     if let Some(failure) = of_mount(spec, complaints) {
         return failure;
-    }
-    if let Some(refusal) = of_cgroup(spec, complaints) {
-        return Failure::new(Stage::Oci, "", refusal);
     }
     let said = last_words(complaints, Some(spec)).map(|(what, told)| with_hooks(&what, &told, hooks));
     let mut cause = said.unwrap_or_else(|| chain(error));
@@ -183,13 +179,6 @@ fn outer_error(complaints: &[Complaint]) -> Option<String> {
         .find(|one| one.message == "failed to prepare rootfs")
         .and_then(|one| one.fields.get("err"))
         .map(|err| plain(err))
-}
-
-/// The limit that couldn't be set, where libcontainer sets them (cgroup v2).
-fn of_cgroup(spec: &Spec, complaints: &[Complaint]) -> Option<CgroupError> {
-    let complaint = complaints.iter().find(|one| one.message == "failed to apply cgroup")?;
-    let resources = spec.linux().as_ref()?.resources().clone().unwrap_or_default();
-    refusal(complaint.fields.get("err")?, &resources)
 }
 
 /// The first mount that has failed, and why.

@@ -182,16 +182,15 @@ fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
     if made.plan.rights == Rights::Box {
         hierarchies.hold_to_device_rules(&cgroup, &rules).map_err(cgroup_failed)?;
     }
-    if hierarchies.version() == CgroupVersion::V2 {
-        return build(made, spec);
-    }
     hierarchies.make_container(&cgroup, &resources).map_err(cgroup_failed)?;
-    if let Some(access) = cgroup_access(spec) {
-        let view = hierarchies.show(&cgroup, &dirs.mounts().join("cgroup"), access).map_err(cgroup_failed)?;
-        show_cgroup(spec, &view);
-    }
     let limit = hierarchies.process_limit(&cgroup, &resources).map_err(cgroup_failed)?;
-    hierarchies.join(&cgroup).and_then(|()| hierarchies.hide()).map_err(cgroup_failed)?;
+    if hierarchies.version() == CgroupVersion::V1 {
+        if let Some(access) = cgroup_access(spec) {
+            let view = hierarchies.show(&cgroup, &dirs.mounts().join("cgroup"), access).map_err(cgroup_failed)?;
+            show_cgroup(spec, &view);
+        }
+        hierarchies.join(&cgroup).and_then(|()| hierarchies.hide()).map_err(cgroup_failed)?;
+    }
     if let Some(linux) = spec.linux_mut() {
         linux.set_resources(None);
     }

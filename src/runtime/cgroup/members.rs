@@ -1,0 +1,106 @@
+//! What is in a cgroup: found, counted, killed, waited for.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::{CgroupError, Hierarchies, below, children, error, is_absent, processes};
+use crate::plan::CgroupVersion;
+use crate::runtime::files;
+
+impl Hierarchies {
+    /// Makes a cgroup in the tracking hierarchy only, for processes that are to be born in it.
+    /// `None`: nobody tracks.
+    pub(crate) fn track(&self, cgroup: &Path) -> Result<Option<PathBuf>, CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Ok(None);
+        }
+        let path = self.tracking(cgroup);
+        files::make_all(&path).map_err(error("mkdir", &path))?;
+        Ok(Some(path))
+    }
+
+    /// Sends SIGKILL to everything in a cgroup and below it.
+    pub(crate) fn kill(&self, cgroup: &Path) -> Result<(), CgroupError> {
+        if self.version == CgroupVersion::None {
+            return Ok(());
+        }
+        let path = self.tracking(cgroup);
+        let switch = path.join("cgroup.kill");
+        match fs::write(&switch, "1") {
+            Ok(()) => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && is_absent(&path) => return Ok(()),
+            // v1, or a kernel before 5.14: one by one.
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
+            Err(cause) => return Err(CgroupError::Io { call: "write", path: switch, cause }),
+        }
+        for pid in self.members(cgroup)? {
+            // A pid from a cgroup file may end and be reused before the signal: a pidfd opened first and membership
+            // checked again through it closes that gap.
+            if let Ok(pidfd) = crate::runtime::spawn::open_pidfd(pid)
+                && self.members(cgroup)?.contains(&pid)
+            {
+                let _ = crate::runtime::spawn::signal(&pidfd, libc::SIGKILL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Pids in a cgroup and below it. Zombies don't count.
+    ///
+    /// # Errors
+    /// Where one that is there can't be looked into (no more open files): somebody may be in it.
+    pub(crate) fn members(&self, cgroup: &Path) -> Result<Vec<i32>, CgroupError> {
+        let mut pids = Vec::new();
+        let mut folders = if self.version == CgroupVersion::None { vec![] } else { vec![self.tracking(cgroup)] };
+        while let Some(folder) = folders.pop() {
+            pids.extend(processes(&folder.join("cgroup.procs"))?);
+            folders.extend(children(&folder)?);
+        }
+        Ok(pids)
+    }
+
+    /// Kills what is in a cgroup and waits until it is empty, at most for `limit`.
+    pub(crate) fn end(&self, cgroup: &Path, limit: Duration) -> Result<(), CgroupError> {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let events = File::open(self.tracking(cgroup).join("cgroup.events")).ok();
+            let waited = started.elapsed();
+            match self.members(cgroup) {
+                Ok(pids) if pids.is_empty() => return Ok(()),
+                Err(error) if waited >= limit => return Err(error),
+                Ok(_) => self.kill(cgroup)?,
+                // It may be readable in a moment, as may be whoever is in it.
+                Err(_) => {}
+            }
+            if waited >= limit {
+                let pids = self.members(cgroup)?;
+                return if pids.is_empty() {
+                    Ok(())
+                } else {
+                    Err(CgroupError::StillPopulated { path: cgroup.to_owned(), waited, pids })
+                };
+            }
+            // v1 has no events file; and a freshly born child of a killed process shows only by looking again.
+            let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
+            let mut watched: Vec<PollFd<'_>> = events.iter().map(|file| PollFd::new(file, PollFlags::PRI)).collect();
+            let _ = poll(&mut watched, Some(&timeout));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// How many processes the kernel's OOM killer has ended in a cgroup so far.
+    pub(crate) fn oom_kills(&self, cgroup: &Path) -> u64 {
+        let file = match (self.version, self.v1_mount("memory"), &self.unified) {
+            (CgroupVersion::V1, Some(root), _) => below(root, cgroup).join("memory.oom_control"),
+            (CgroupVersion::V2, _, Some(root)) => below(root, cgroup).join("memory.events"),
+            _ => return 0,
+        };
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+    }
+}
