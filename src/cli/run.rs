@@ -22,7 +22,7 @@ use crate::plan::{self, CgroupVersion, IdRange, NodeFacts, PodOptions, Scope, Se
 use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
-use crate::runtime::{limits, node};
+use crate::runtime::{node, rlimits};
 use crate::store::PodStore;
 use crate::store::identity::Identity;
 use crate::store::ids::Pool;
@@ -181,7 +181,7 @@ fn view(args: &RunArgs, containers: &[ContainerSpec]) -> Result<View, CliError> 
 
 /// Before anything is made: a pod that runs into the limit halfway fails with riddles.
 fn open_files(plan: &plan::PodPlan) -> Result<(), CliError> {
-    let (limit, needed) = (limits::raise_open_files(), supervisor::open_files(&plan.lifecycle));
+    let (limit, needed) = (rlimits::raise_open_files(), supervisor::open_files(&plan.lifecycle));
     if limit < needed { Err(CliError::OpenFiles { limit, needed }) } else { Ok(()) }
 }
 

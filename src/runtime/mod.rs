@@ -1,13 +1,46 @@
 //! The system calls that a pod needs. Each submodule does what it is told and reports what it saw. None decides, and none
 //! knows the engine, the manifest or the store.
 //!
-//! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container). Most
-//! submodules build on `cgroup` and `spawn`.
+//! Start reading at [`sandbox`] (what a pod's containers share) and [`container`] (one attempt of one container).
+//!
+//! From the lowest submodule to the highest. Each may use what stands above it in the list and is named in its line. The
+//! floors: `kernel` wraps what the kernel does, and knows no pod; `box` is about this box and what a pod gets of it; `pod` is what
+//! a pod has, `container` what runs in it, `end` what is left of it. ARCHITECTURE.md has the same list; tests/tidy/layers.rs
+//! holds both against the code.
+//!
+//! | submodule | floor | makes | may use |
+//! |---|---|---|---|
+//! | `backtrace` | kernel | what a panic leaves: the calls that led to it | |
+//! | `memory` | kernel | a supervisor that is small while it waits | |
+//! | `signals` | kernel | signals that stay ignored | |
+//! | `capabilities` | kernel | capability sets of a process | |
+//! | `rlimits` | kernel | resource limits of a process (setrlimit) | |
+//! | `mount` | kernel | attributes of mounts, and paths as mountinfo writes them | |
+//! | `files` | kernel | files and folders where others may have put links or mounts | |
+//! | `program` | kernel | a program that is looked for and executed, or why it can't be | |
+//! | `seccomp` | kernel | seccomp filters, compiled and put on | |
+//! | `spawn` | kernel | children and helper processes: born in their cgroup, asked, signalled by pidfd, reaped | rlimits |
+//! | `detach` | kernel | a process that lives on in the background when the one that was called has ended | signals, spawn |
+//! | `process` | kernel | the end of a process that isn't this one's child | spawn |
+//! | `tree` | kernel | the walk through trees of folders, and their removal | spawn |
+//! | `usage` | kernel | how much of a disk folders use | spawn, tree |
+//! | `lsm` | kernel | AppArmor's profiles and SELinux' labels of processes and files | tree |
+//! | `keyring` | kernel | a session keyring of a process' own | lsm |
+//! | `cgroup` | box | cgroups: limits, members, their end; device rules | files, mount, program, spawn |
+//! | `node` | box | facts about this box | cgroup, files, rlimits |
+//! | `rootless` | box | the namespaces that an ordinary user's pod needs first | detach, spawn |
+//! | `network` | box | a pod's way out of its network namespace (pasta) | spawn |
+//! | `image` | pod | what `image:` names: a root file system and its config | seccomp, spawn |
+//! | `volume` | pod | volumes, with what is in them | files, image, spawn, tree |
+//! | `sandbox` | pod | what a pod's containers share | cgroup, files, network, spawn, tree, volume |
+//! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, rlimits, sandbox, seccomp, spawn, tree |
+//! | `exec` | container | programs that run in a container for probes and hooks | capabilities, keyring, lsm, mount, program, rlimits, seccomp, spawn |
+//! | `handler` | container | probes and hooks over the network | program, spawn |
+//! | `sweep` | end | nothing of a pod whose supervisor is dead | cgroup, mount, tree |
 
 pub mod backtrace;
 mod capabilities;
 pub mod cgroup;
-mod clone;
 pub mod container;
 pub mod detach;
 pub mod exec;
@@ -15,7 +48,6 @@ mod files;
 pub mod handler;
 pub mod image;
 mod keyring;
-pub mod limits;
 mod lsm;
 pub mod memory;
 mod mount;
@@ -23,6 +55,7 @@ pub mod network;
 pub mod node;
 pub mod process;
 pub mod program;
+pub mod rlimits;
 pub mod rootless;
 pub mod sandbox;
 pub mod seccomp;

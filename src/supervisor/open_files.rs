@@ -4,7 +4,7 @@ use barepod_engine::spec::{ContainerSpec, PodSpec};
 
 use super::execs;
 use crate::control;
-use crate::runtime::limits;
+use crate::runtime::rlimits;
 
 /// Clients for which there is always room.
 const FEWEST_CLIENTS: u64 = 4;
@@ -29,7 +29,7 @@ pub fn open_files(pod: &PodSpec) -> u64 {
 /// How many clients may be connected, and how many programs of theirs may run in containers: they never take the files that
 /// the pod needs.
 pub(super) fn clients_and_execs(pod: &PodSpec) -> (usize, usize) {
-    let left = limits::raise_open_files().saturating_sub(open_files(pod));
+    let left = rlimits::raise_open_files().saturating_sub(open_files(pod));
     let number = |files: u64| usize::try_from(files).unwrap_or(usize::MAX);
     let execs = number(left / (2 * execs::FILES)).min(execs::MOST);
     let clients = left.saturating_sub(execs as u64 * execs::FILES);

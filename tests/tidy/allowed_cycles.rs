@@ -48,11 +48,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "runtime",
-        &["runtime/clone", "runtime/spawn"],
-        "`spawn` makes children by `clone_until_exec`, which gives back `spawn`'s type of a child",
-    ),
-    (
-        "runtime",
         &[
             "runtime/container/binds",
             "runtime/container/explain",
@@ -90,14 +85,8 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "runtime",
-        &[
-            "runtime/sandbox/mod",
-            "runtime/sandbox/namespaces",
-            "runtime/sandbox/pause",
-            "runtime/sandbox/removal",
-            "runtime/sandbox/user",
-        ],
-        "the error and folder types of the module are in `mod`, which calls these parts",
+        &["runtime/sandbox/mod", "runtime/sandbox/removal"],
+        "a sandbox becomes its removal, which takes it apart",
     ),
     (
         "runtime",

@@ -8,7 +8,8 @@ use super::imports::{Crate, Target, Use};
 use super::{sources, top, uses};
 
 /// Where such lists are: the folder below `src`, the file in it that has the list, and where paths of its crate begin there.
-const LISTED: &[(&str, &str, &[&str])] = &[("plan", "mod.rs", &["plan"]), ("engine/src", "lib.rs", &[])];
+const LISTED: &[(&str, &str, &[&str])] =
+    &[("plan", "mod.rs", &["plan"]), ("runtime", "mod.rs", &["runtime"]), ("engine/src", "lib.rs", &[])];
 
 /// A row of the list: a submodule, and those it may use.
 type Row = (String, BTreeSet<String>);

@@ -20,7 +20,7 @@ use cgroups_rs::fs::pid::PidController;
 use oci_spec::runtime::LinuxResources;
 
 use super::settings::{Absent, PIDS, Setting, V1_MEMORY, WEIGHT, planned, settings};
-use super::{CgroupError, Hierarchies, V1_SWAP, V2_SWAP, below, error};
+use super::{CgroupError, Hierarchies, V1_SWAP, V2_SWAP, below, error, is_absent};
 use crate::plan::resize::Place;
 use crate::plan::{CgroupLimits, CgroupPlan, CgroupVersion};
 use crate::runtime::program::words;

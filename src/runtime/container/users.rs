@@ -16,8 +16,8 @@ use super::binds::{Depth, attach, clone_tree};
 use super::failure::{Failure, Stage};
 use crate::plan::IdRange;
 use crate::runtime::files;
-use crate::runtime::limits;
 use crate::runtime::mount::map_ids;
+use crate::runtime::rlimits;
 
 /// Where what the container is made of can be shown instead, if its own place is closed to others: folders that are on
 /// every box, and that nothing of barepod's is below. In the helper's mount namespace only.
@@ -72,7 +72,7 @@ impl Users {
     /// What the container may not do itself: raises hard limits as far as its config asks for.
     pub(super) fn raise_limits(&self, spec: &Spec) -> Result<(), Failure> {
         let limits = spec.process().as_ref().and_then(|process| process.rlimits().clone()).unwrap_or_default();
-        limits::raise(&limits).map_err(|(limit, cause)| Failure::io(Stage::Users, format!("setrlimit {limit}"), cause))
+        rlimits::raise(&limits).map_err(|(limit, cause)| Failure::io(Stage::Users, format!("setrlimit {limit}"), cause))
     }
 
     /// The config as libcontainer is to have it: namespaces by descriptors of this process, as the container can't look

@@ -6,19 +6,19 @@ use std::io;
 use oci_spec::runtime::{Process, User};
 
 use super::failure::{Failure, step};
-use crate::runtime::limits;
+use crate::runtime::rlimits;
 
 /// Raises hard limits as far as the process needs it, before the container's user namespace.
 pub(super) fn raise_limits(process: &Process) -> Result<(), Failure> {
-    limits::raise(process.rlimits().as_deref().unwrap_or_default()).map_err(refused)
+    rlimits::raise(process.rlimits().as_deref().unwrap_or_default()).map_err(refused)
 }
 
 /// Sets the limits as they are to be.
 pub(super) fn set_limits(process: &Process) -> Result<(), Failure> {
-    limits::set(process.rlimits().as_deref().unwrap_or_default()).map_err(refused)
+    rlimits::set(process.rlimits().as_deref().unwrap_or_default()).map_err(refused)
 }
 
-fn refused((limit, cause): limits::Refused) -> Failure {
+fn refused((limit, cause): rlimits::Refused) -> Failure {
     step(&format!("setrlimit {limit}"))(cause)
 }
 

@@ -20,7 +20,7 @@ use crate::plan::Bytes;
 use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Rights, Scope};
 use crate::plan::{Cpu, CpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
-use crate::runtime::limits::{self, MayRaise};
+use crate::runtime::rlimits::{self, MayRaise};
 
 pub use error::NodeError;
 use error::text_or_empty;

@@ -4,6 +4,7 @@
 //! Mounts are made in the supervisor's own mount namespace ([`isolate_mounts`]), so the box never sees them and the
 //! kernel drops them with the pod's last process.
 
+mod error;
 mod namespaces;
 mod pause;
 mod removal;
@@ -11,7 +12,6 @@ mod user;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -23,34 +23,16 @@ use crate::plan::resize::Place;
 use crate::plan::{
     CgroupLimits, CgroupPlan, IdRange, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
 };
-use crate::runtime::cgroup::{CgroupError, Hierarchies, PodCgroup};
+use crate::runtime::cgroup::{Hierarchies, PodCgroup};
 use crate::runtime::files;
 use crate::runtime::network::Connection;
-use crate::runtime::volume::{self, VolumeError};
+use crate::runtime::volume;
 
+use error::error;
+pub use error::{SandboxError, Which};
 pub use removal::{RemovalStep, SandboxRemoval};
 
 pub(crate) use pause::{NAME as PAUSE, USERS_NAME as PAUSE_OF_USERS, run as run_pause, run_in as run_pause_of_users};
-
-/// What went wrong with a sandbox.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum SandboxError {
-    #[error("sandbox: {0}")]
-    Cgroup(#[from] CgroupError),
-    #[error("sandbox: {call} {object}: {cause}")]
-    Io { call: &'static str, object: String, cause: io::Error },
-    /// A user namespace that the kernel or the box doesn't allow.
-    #[error("sandbox: user namespace (hostUsers: false): {step}: {cause}{}", user::advice(.cause))]
-    Users { step: &'static str, cause: io::Error },
-    #[error("sandbox: sysctl {name}={value}: {cause}")]
-    Sysctl { name: String, value: String, cause: io::Error },
-    /// The supervisor is stuck in the pod's namespaces and must not go on.
-    #[error("sandbox: can't go back to the {namespace} namespace this process came from: {cause}")]
-    Lost { namespace: &'static str, cause: io::Error },
-    #[error(transparent)]
-    Volume(#[from] VolumeError),
-}
 
 /// A sandbox that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -66,33 +48,6 @@ impl<E: Into<SandboxError>> From<E> for NotMade {
     fn from(error: E) -> Self {
         Self { error: error.into(), remains: None }
     }
-}
-
-/// What kind of failure a [`SandboxError`] is for the pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// FailedCreatePodSandBox.
-    Sandbox,
-    /// FailedMount.
-    Mount,
-    /// The supervisor itself has to end.
-    Fatal,
-}
-
-impl SandboxError {
-    /// What kind of failure this is.
-    pub fn which(&self) -> Which {
-        match self {
-            Self::Volume(_) => Which::Mount,
-            Self::Lost { .. } => Which::Fatal,
-            Self::Cgroup(_) | Self::Io { .. } | Self::Users { .. } | Self::Sysctl { .. } => Which::Sandbox,
-        }
-    }
-}
-
-fn error(call: &'static str, object: impl std::fmt::Display) -> impl FnOnce(io::Error) -> SandboxError {
-    let object = object.to_string();
-    move |cause| SandboxError::Io { call, object, cause }
 }
 
 /// Gives this process a mount namespace of its own, which receives the box's mounts but shows it none. To be called

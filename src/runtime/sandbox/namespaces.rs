@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::{SandboxError, error, user};
+use super::error::{SandboxError, error};
+use super::user;
 use crate::plan::{Rights, SandboxPlan, Scope};
 use crate::runtime::network::{Connection, loopback_up};
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, umount2};
 
+use super::Sandbox;
+use super::error::{SandboxError, error};
 use super::pause::Pause;
-use super::{Sandbox, SandboxError, error};
 use crate::plan::VolumePlan;
 use crate::runtime::cgroup::{CgroupError, PodCgroup};
 use crate::runtime::tree::{self, Clearing, Step};

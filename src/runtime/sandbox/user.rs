@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use nix::sched::CloneFlags;
 use rustix::pipe::PipeFlags;
 
-use super::SandboxError;
+use super::error::SandboxError;
 use crate::plan::IdRange;
 use crate::runtime::spawn;
 
@@ -25,16 +25,6 @@ impl Made {
     /// One of them by its name in /proc/PID/ns.
     pub(super) fn open(&self, name: &'static str) -> Result<File, SandboxError> {
         self.holder.open(name)
-    }
-}
-
-/// What helps against a refusal.
-pub(super) fn advice(cause: &io::Error) -> &'static str {
-    match cause.raw_os_error() {
-        Some(libc::ENOSPC) => "; are user namespaces allowed here (/proc/sys/user/max_user_namespaces)?",
-        Some(libc::EPERM) => "; may this process make user namespaces, and give them these ids?",
-        Some(libc::EINVAL) => "; does this kernel have user namespaces (CONFIG_USER_NS)?",
-        _ => "",
     }
 }
 

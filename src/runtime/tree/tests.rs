@@ -7,8 +7,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
+use super::handle::Handle;
 use super::*;
 
 /// Folders inside one another below `dir`, each named `d`, beside each a file.

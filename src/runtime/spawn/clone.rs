@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use super::spawn::Child;
+use super::child::Child;
 
 /// The kernel's `struct clone_args`, clone(2).
 #[repr(C)]
