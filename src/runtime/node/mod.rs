@@ -48,7 +48,7 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         limits_huge_pages,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
         can_lower_oom_score: is_above_limits,
-        hard_limits: limits::most(if is_above_limits { MayRaise::Yes } else { MayRaise::No }),
+        hard_limits: rlimits::most(if is_above_limits { MayRaise::Yes } else { MayRaise::No }),
         capabilities,
         resolv_conf: text_or_empty(Path::new("/etc/resolv.conf"))?,
         hosts: text_or_empty(Path::new("/etc/hosts"))?,
