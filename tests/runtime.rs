@@ -92,9 +92,9 @@ impl World {
             ids: None,
             shared_volumes: BTreeSet::new(),
             sysctls: BTreeMap::new(),
-            hosts: "127.0.0.1 localhost\n".into(),
-            resolv_conf: String::new(),
-            pod_ips: vec!["127.0.0.1".into()],
+            uplink: Uplink::None,
+            hosts: HostsFile::default(),
+            resolv_conf: ResolvConf::default(),
             shm_size: 1 << 20,
         };
         let cgroup = CgroupPlan {
@@ -606,7 +606,7 @@ fn a_sweep_finds_what_a_dead_supervisor_left() {
     start(&mut container).unwrap();
     let folders = [world.dirs().state, world.dirs().data];
     let cgroup = world.cgroup();
-    let request = SweepRequest { cgroup: &cgroup, folders: &folders, patience: Duration::from_secs(10) };
+    let request = SweepRequest { cgroup: &cgroup, folders: &folders, network: None, patience: Duration::from_secs(10) };
     let errors = sweep(&request);
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(wait_exit(&mut container), ExitStatus::Signal(libc::SIGKILL));

@@ -223,7 +223,7 @@ pub enum CliError {
     Rootless(#[from] crate::runtime::rootless::RootlessError),
     /// `--network`.
     #[error("--network pasta: {0}; or leave the option out: without pasta the pod has its loopback only")]
-    Network(#[source] crate::runtime::network::NetworkError),
+    Network(#[source] crate::supervisor::NotConnected),
     /// `ulimit -n`.
     #[error(
         "this pod needs up to {needed} open files, and barepod may have {limit} (the hard limit, `ulimit -Hn`); raise it: in \

@@ -157,7 +157,8 @@ pub fn sweep_orphans(layout: &Layout) {
     };
     for orphan in found {
         let folders = [orphan.folder];
-        let errors = sweep(&SweepRequest { cgroup: &orphan.cgroup, folders: &folders, patience: PATIENCE });
+        let errors =
+            sweep(&SweepRequest { cgroup: &orphan.cgroup, folders: &folders, network: None, patience: PATIENCE });
         for error in errors {
             let of = orphan.pod.as_deref().map(|pod| format!(" of pod {pod}")).unwrap_or_default();
             tell!("warning: what was left{of}: {error}; the next run tries again");
@@ -241,7 +242,12 @@ pub(super) fn sweep_pod(layout: &Layout, store: &PodStore) -> Remains {
     let dirs = SandboxDirs { state: store.dir().to_owned(), data: ledger.data_dir.clone() };
     let mut folders = dirs.to_sweep().to_vec();
     folders.push(store.dir().join(crate::control::SOCKET));
-    Remains::of(sweep(&SweepRequest { cgroup: ledger.cgroup_to_sweep(&pod), folders: &folders, patience: PATIENCE }))
+    let network = ledger.network_to_sweep();
+    let is_it = |pid| network.is_some_and(|network| network.is_process(pid));
+    let network =
+        network.map(|network| Recorded { pid: network.pid(), pid_namespace: &ledger.pid_namespace, is_it: &is_it });
+    let cgroup = ledger.cgroup_to_sweep(&pod);
+    Remains::of(sweep(&SweepRequest { cgroup, folders: &folders, network, patience: PATIENCE }))
 }
 
 /// Writes down what the pod is now: as its engine says, else as its last status does. A state that can't be understood

@@ -82,12 +82,12 @@ fn remove_unreadable(layout: &Layout, found: &Found) -> Result<(), CliError> {
     let folders: Vec<_> = state.to_sweep().into_iter().chain(unreadable.data.iter().cloned()).collect();
     let mut left = Vec::new();
     for cgroup in &unreadable.cgroups {
-        left.extend(sweep(&SweepRequest { cgroup, folders: &[], patience: recover::PATIENCE }));
+        left.extend(sweep(&SweepRequest { cgroup, folders: &[], network: None, patience: recover::PATIENCE }));
     }
     // Their processes first: they may write.
     if left.is_empty() {
         let none = std::path::Path::new("");
-        left = sweep(&SweepRequest { cgroup: none, folders: &folders, patience: recover::PATIENCE });
+        left = sweep(&SweepRequest { cgroup: none, folders: &folders, network: None, patience: recover::PATIENCE });
     }
     if !left.is_empty() {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();

@@ -18,7 +18,9 @@ use super::{cpus, detach, network, preflight, recover, rootless};
 use crate::manifest::{self, Beside, Objects};
 use crate::plan::Bytes;
 use crate::plan::memory_qos::{MemoryQos, MemoryReservation, MemorySwap};
-use crate::plan::{self, CgroupVersion, IdRange, NodeFacts, PodOptions, Scope, SeccompDefault, SecurityOptions};
+use crate::plan::{
+    self, CgroupVersion, IdRange, NodeFacts, PodOptions, Scope, SeccompDefault, SecurityOptions, Uplink,
+};
 use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
@@ -28,7 +30,7 @@ use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
-use crate::supervisor::{self, Afterwards, Pod, Supervisor};
+use crate::supervisor::{self, Afterwards, Pod, Supervisor, SupervisorError};
 
 /// R4.2: the back-off starts over after this long, or twice the longest delay where that was set.
 const RESET: std::time::Duration = std::time::Duration::from_secs(600);
@@ -80,7 +82,6 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     complete(&mut manifest, &node.hostname);
     let identity = identity(&layout, &manifest);
     identity.check()?;
-    let connection = network::connect(args.network, &manifest, &node)?;
     let options = PodOptions {
         manifest_dir: folder_of(&args.file)?,
         backoff,
@@ -88,7 +89,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         objects,
         claims,
         memory_qos: memory_qos(args, &node)?,
-        network: network::planned(connection.as_ref()),
+        uplink: network::uplink(args.network, &manifest, &node)?,
         cgroup_name: identity.cgroup_name(),
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
@@ -97,8 +98,9 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     let view = view(args, &plan.lifecycle.containers)?;
     manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file)).map_err(refused)?;
     drop(text);
-    if let Some(note) = network::loopback_note(&manifest, connection.as_ref()).filter(|_| !args.quiet) {
-        tell!("note: {note}");
+    let has_loopback_only = plan.sandbox.uplink == Uplink::None;
+    if let Some(lacks) = plan::out_of_reach(&manifest).filter(|_| has_loopback_only && !args.quiet) {
+        tell!("note: the pod has a loopback only: {lacks}; hostNetwork: true gives it the network of the box");
     }
     tell_unlabelled(&plan::unlabelled(&manifest, &node));
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
@@ -127,10 +129,13 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     };
     let afterwards = if args.rm { Afterwards::Forgotten } else { Afterwards::Readable };
     let storage_interval = args.eviction_interval;
-    let pod = Pod { manifest, plan, node, dirs, connection, rejected, storage_interval, afterwards };
+    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval, afterwards };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
-    let code = supervisor.run()?;
+    let code = supervisor.run().map_err(|error| match error {
+        SupervisorError::Network(error) => CliError::Network(error),
+        error => CliError::Supervisor(error),
+    })?;
     let ending = watch.ending().cloned().map(|ending| match ending.exit_code {
         its if its == code => ending,
         // The pod succeeded, and what it left could not be removed.

@@ -67,7 +67,8 @@ pub use resources::cgroup::{CgroupLimits, CgroupPlan, HugePageLimit, MemoryProte
 pub use resources::unenforced::unenforced;
 pub use resources::{cpus, huge_pages, memory_qos, resize, storage};
 pub use sandbox::SandboxPlan;
-pub use sandbox::network::{DNS_FORWARD, PodNetwork};
+pub use sandbox::network::{DNS_FORWARD, HostsFile, ResolvConf, Uplink};
+pub use sandbox::reach::out_of_reach;
 pub use sandbox::sysctls::sysctl_pattern;
 pub use security::SecurityOptions;
 pub use security::seccomp::{SeccompDefault, default_seccomp_profile, localhost_profile};

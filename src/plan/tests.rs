@@ -83,7 +83,7 @@ fn options() -> PodOptions {
         objects: Objects::default(),
         claims: BTreeMap::new(),
         memory_qos: MemoryQos::default(),
-        network: PodNetwork::default(),
+        uplink: Uplink::None,
         cgroup_name: "podu-1".to_owned(),
     }
 }

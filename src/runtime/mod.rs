@@ -36,7 +36,7 @@
 //! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, rlimits, sandbox, seccomp, spawn, tree |
 //! | `exec` | container | programs that run in a container for probes and hooks | capabilities, keyring, lsm, mount, program, rlimits, seccomp, spawn |
 //! | `handler` | container | probes and hooks over the network | program, spawn |
-//! | `sweep` | end | nothing of a pod whose supervisor is dead | cgroup, mount, tree |
+//! | `sweep` | end | nothing of a pod whose supervisor is dead | cgroup, mount, process, tree |
 
 pub mod backtrace;
 mod capabilities;

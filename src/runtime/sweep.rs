@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::mount::{MntFlags, umount2};
 
 use super::cgroup::{CgroupError, Hierarchies};
+use super::process::Recorded;
 use super::tree;
 
 /// What went wrong on the way; the sweep went on.
@@ -19,6 +20,9 @@ pub enum SweepError {
     Cgroup(#[from] CgroupError),
     #[error("sweep: {call} {path}: {cause}")]
     Io { call: &'static str, path: PathBuf, cause: io::Error },
+    /// What connected the pod with the outside.
+    #[error("sweep: end process {pid}: {cause}")]
+    Process { pid: u32, cause: io::Error },
     /// Nothing failed, and yet it is there.
     #[error("sweep: {path} is still there")]
     Still { path: PathBuf },
@@ -32,13 +36,15 @@ pub struct SweepRequest<'a> {
     /// Folders that go entirely: attempts, sandbox files, volumes, upper layers. What the user is to keep seeing
     /// (status, events, logs) must not be below them.
     pub folders: &'a [PathBuf],
+    /// What connects the pod's network with others; `None`: nothing does.
+    pub network: Option<Recorded<'a>>,
     /// How long processes may take to die after SIGKILL.
     pub patience: Duration,
 }
 
 /// Whether nothing of it is there: not by what removals have said, but by looking.
 pub fn is_clean(request: &SweepRequest<'_>) -> bool {
-    matches!(first_left(request), Ok(None))
+    matches!(first_left(request), Ok(None)) && request.network.is_none_or(|process| process.is_gone())
 }
 
 /// The first that is there; an error where that can't be seen, which is no better than one that is.
@@ -63,15 +69,20 @@ fn first_left(request: &SweepRequest<'_>) -> Result<Option<PathBuf>, SweepError>
 #[must_use = "what is left behind must be known to the ledger"]
 pub fn sweep(request: &SweepRequest<'_>) -> Vec<SweepError> {
     let mut errors = sweep_all(request);
+    // Looked at last: what can't be ended is left whatever else is gone.
+    let network = request.network.and_then(|process| {
+        process.end(request.patience).err().map(|cause| SweepError::Process { pid: process.pid, cause })
+    });
     match first_left(request) {
         // What failed on the way has gone by another.
-        Ok(None) => return Vec::new(),
+        Ok(None) => errors.clear(),
         Ok(Some(path)) if errors.is_empty() => errors.push(SweepError::Still { path }),
         Ok(Some(_)) => {}
         // What nobody could look at may be there.
         Err(error) if errors.is_empty() => errors.push(error),
         Err(_) => {}
     }
+    errors.extend(network);
     errors
 }
 

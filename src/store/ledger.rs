@@ -50,6 +50,9 @@ pub struct Ledger {
     pub data_dir: PathBuf,
     /// Logs.
     pub log_dir: PathBuf,
+    /// What connects the pod's network namespace with others; none where nothing does. Written before that begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     /// The manifest; `None`: it came from stdin.
     pub manifest: Option<PathBuf>,
     /// What its supervisor was asked to do about memory, for people; none in ledgers of pods of which nothing was.
@@ -58,6 +61,40 @@ pub struct Ledger {
     /// What could not be removed when the pod had ended, in words, and why ([`Stage::Left`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
+}
+
+/// What was made for a pod's network and doesn't go with its namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Network {
+    /// pasta(1).
+    Pasta {
+        /// In the supervisor's pid namespace.
+        pid: u32,
+        /// As [`Ledger::supervisor_start`].
+        start: u64,
+    },
+}
+
+impl Network {
+    /// pasta, or what is about to become it: a child of this process that isn't reaped.
+    pub fn pasta(pid: u32) -> Self {
+        Self::Pasta { pid, start: process_start(pid).unwrap_or(0) }
+    }
+
+    /// Its pid in the supervisor's pid namespace.
+    pub fn pid(&self) -> u32 {
+        match self {
+            Self::Pasta { pid, .. } => *pid,
+        }
+    }
+
+    /// Whether the process that has this pid here now is it.
+    pub fn is_process(&self, pid: u32) -> bool {
+        match self {
+            Self::Pasta { start, .. } => process_start(pid) == Some(*start),
+        }
+    }
 }
 
 /// How far a pod's life is.
@@ -142,6 +179,7 @@ impl Ledger {
             cgroup,
             data_dir: pod.data_dir(),
             log_dir: pod.log_dir(),
+            network: None,
             manifest: None,
             memory_qos: None,
             left: Vec::new(),
@@ -177,6 +215,9 @@ impl Ledger {
     /// Puts what could not be removed into the ledger, or that all is gone.
     pub(super) fn settle(&mut self, remains: Remains) {
         self.stage = if remains.0.is_empty() { Stage::Ended } else { Stage::Left };
+        if remains.0.is_empty() {
+            self.network = None;
+        }
         self.left = remains.0;
     }
 
@@ -211,6 +252,7 @@ impl Ledger {
             cgroup: PathBuf::new(),
             data_dir: here.data_dir(),
             log_dir: here.log_dir(),
+            network: None,
             ..self
         }
     }
@@ -219,6 +261,11 @@ impl Ledger {
     pub fn cgroup_to_sweep(&self, pod: &Identity) -> &Path {
         let is_ours = self.root.as_os_str().is_empty() || pod.owns_cgroup(&self.cgroup);
         if is_ours && !self.is_of_another_boot() { &self.cgroup } else { Path::new("") }
+    }
+
+    /// What of its network is to be swept; none where that can't live any more.
+    pub fn network_to_sweep(&self) -> Option<&Network> {
+        self.network.as_ref().filter(|_| !self.is_of_another_boot())
     }
 
     pub(super) fn load_as(dir: &Path, file: &str) -> Result<Option<Self>, Error> {

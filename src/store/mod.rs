@@ -167,6 +167,17 @@ impl PodStore {
         claim::mark(&self.ledger)
     }
 
+    /// Writes down what is about to be made for the pod's network.
+    ///
+    /// # Errors
+    /// Where the disk refuses: it must not be made then.
+    pub fn note_network(&mut self, network: ledger::Network) -> Result<(), Error> {
+        let noted = Ledger { network: Some(network), ..self.ledger.clone() };
+        noted.save(&self.dir)?;
+        self.ledger = noted;
+        Ok(())
+    }
+
     /// Replaces `pod.json` (mode 0600: it may hold secrets in env).
     pub fn write_pod(&self, pod: &v1::Pod) -> Result<(), Error> {
         atomic::replace(&self.dir, read::POD, pod)

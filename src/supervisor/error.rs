@@ -1,5 +1,6 @@
 //! Why a supervisor could not go on.
 
+use super::network::NotConnected;
 use crate::control::ControlError;
 use crate::runtime::exec::ExecError;
 use crate::runtime::sandbox::SandboxError;
@@ -24,6 +25,9 @@ pub enum SupervisorError {
     /// The sandbox's making left this process in a state it can't go on in.
     #[error("{0}")]
     Sandbox(SandboxError),
+    /// The network that the pod must have; nothing is left of the pod.
+    #[error("network: {0}")]
+    Network(#[source] NotConnected),
     /// The control socket.
     #[error("can't open the control socket: {0}")]
     Control(#[source] ControlError),

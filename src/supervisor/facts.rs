@@ -53,6 +53,7 @@ impl Supervisor<'_> {
             Token::Audience(_) => self.audience.flush(),
             Token::Sandbox => self.sandbox_moved(),
             Token::Network => self.network_lost(),
+            Token::Connecting => self.network_moved(),
             Token::StorageAlarm => self.measure_storage(),
             Token::Storage => self.storage_measured(),
             Token::Volumes => self.volumes_moved(),

@@ -10,7 +10,7 @@ use super::clock::Alarm;
 use super::slot::Made;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, Call, Handler, Names, Outcome, Purpose};
+use crate::plan::{self, Call, Handler, Names, Outcome, PodNetwork, Purpose};
 use crate::runtime::container::{ExitStatus, reap_ended};
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, Progress, Stdio};
 use crate::runtime::handler::{self, Request};
@@ -52,9 +52,8 @@ pub(super) fn exit_of(status: ExitStatus) -> Exit {
 
 impl Supervisor<'_> {
     pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, purpose: Purpose) {
-        let pod_ip = self.sandbox.as_ref().and_then(|sandbox| sandbox.pod_ips().first());
-        let pod_ip = pod_ip.map_or("127.0.0.1", String::as_str);
-        let handler = match plan::handler(&plan::pod_container(&self.pod.manifest, container), purpose, pod_ip) {
+        let pod_ip = self.network().ips().swap_remove(0);
+        let handler = match plan::handler(&plan::pod_container(&self.pod.manifest, container), purpose, &pod_ip) {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
                 return self.answer(container, attempt, plan::answer(purpose, Outcome::Error(error.to_string())));
@@ -99,11 +98,16 @@ impl Supervisor<'_> {
         if !call.needs_names() {
             return Names::default();
         }
-        let sandbox = &self.pod.plan.sandbox;
+        let (plan, network) = (&self.pod.plan.sandbox, self.network());
         Names {
-            hosts: vec![sandbox.hosts.clone(), self.pod.node.hosts.clone()],
-            resolv_conf: sandbox.resolv_conf.clone(),
+            hosts: vec![plan.hosts.text(&network.ips()), self.pod.node.hosts.clone()],
+            resolv_conf: plan.resolv_conf.text(&network),
         }
+    }
+
+    /// Of the sandbox that there is now.
+    fn network(&self) -> PodNetwork {
+        self.sandbox.as_ref().map(|sandbox| sandbox.pod_network().clone()).unwrap_or_default()
     }
 
     fn begin_exec(&self, container: ContainerIndex, command: &[String]) -> Result<Exec, Outcome> {

@@ -14,6 +14,7 @@ mod facts;
 mod filters;
 mod handlers;
 mod images;
+mod network;
 mod notice;
 mod open_files;
 mod output;
@@ -50,13 +51,14 @@ use crate::plan::{NodeFacts, PodPlan, Purpose};
 use crate::runtime::container::reap_ended;
 use crate::runtime::image::LocalFileSystems;
 use crate::runtime::memory::release_code;
-use crate::runtime::network::Connection;
+use crate::runtime::network::Connecting;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
 use execs::Execs;
 use filters::Filters;
 use handlers::Handlers;
+pub use network::NotConnected;
 use notice::Notice;
 use persist::{Saved, Unwritten};
 use sandbox::RemovingSandbox;
@@ -78,8 +80,6 @@ pub struct Pod {
     pub node: NodeFacts,
     /// Where its files go.
     pub dirs: SandboxDirs,
-    /// Its network, where that has been made already.
-    pub connection: Option<Connection>,
     /// Why it can't be run on this box now; then it only gets a status.
     pub rejected: Option<String>,
     /// How often its use of the disk is measured, where that is limited.
@@ -121,6 +121,10 @@ pub struct Supervisor<'a> {
     /// The mount namespace that this process was started in.
     host_mounts: File,
     sandbox: Option<Sandbox>,
+    /// What is to connect the network of one that isn't made yet.
+    connecting: Option<Connecting>,
+    /// Whether one was connected.
+    was_connected: bool,
     /// One that isn't complete yet.
     unready: Option<Sandbox>,
     /// One that is being removed.
@@ -156,6 +160,8 @@ pub struct Supervisor<'a> {
     interrupts: u32,
     /// The sandbox left this process where it can't go on.
     broken: Option<SandboxError>,
+    /// Why the pod has no network from the start that it must have.
+    unconnected: Option<NotConnected>,
 }
 
 impl Supervisor<'_> {
@@ -164,6 +170,19 @@ impl Supervisor<'_> {
     /// # Errors
     /// Where the loop itself fails; containers may then still run; the next `stop`, `rm` or `run` of the pod ends them.
     pub fn run(mut self) -> Result<u8, SupervisorError> {
+        match self.go_round() {
+            Ok(exit_code) => Ok(self.end(exit_code)),
+            Err(error) => {
+                if matches!(error, SupervisorError::Network(_)) {
+                    self.forget();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes on until the pod has ended; its exit code.
+    fn go_round(&mut self) -> Result<u8, SupervisorError> {
         let first = match self.pod.rejected.take() {
             Some(message) => Event::Rejected { message },
             None => Event::Begin,
@@ -171,7 +190,7 @@ impl Supervisor<'_> {
         self.tell(first)?;
         loop {
             if let Some(exit_code) = self.finished {
-                return Ok(self.end(exit_code));
+                return Ok(exit_code);
             }
             // First: what the kernel still has no room for adds itself anew.
             self.look_at_unwatched()?;
@@ -212,7 +231,6 @@ impl Supervisor<'_> {
         self.persist();
         self.listen_as_there_is_room();
         let status = self.engine.status();
-        self.pod.connection = None;
         self.control.close();
         // Late: once the ledger says that nothing is left, nobody looks after this pod again.
         let exit_code = self.settle_ledger(exit_code);
@@ -299,6 +317,9 @@ impl Supervisor<'_> {
             }
             if let Some(error) = self.broken.take() {
                 return Err(SupervisorError::Sandbox(error));
+            }
+            if let Some(error) = self.unconnected.take() {
+                return Err(SupervisorError::Network(error));
             }
         }
         self.plan_notice()?;

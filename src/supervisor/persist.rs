@@ -12,6 +12,7 @@ use super::saved::{AttemptState, ContainerState, State, VERSION};
 use super::slot::{ProcessState, Slot};
 use super::{Supervisor, now, sources};
 use crate::report;
+use crate::runtime::process::Recorded;
 use crate::runtime::sandbox::Sandbox;
 use crate::runtime::sweep::{self, SweepRequest};
 use crate::store::ledger::Remains;
@@ -130,7 +131,7 @@ impl Supervisor<'_> {
         let status = self.engine.status();
         let facts = report::StatusFacts {
             host_ips: self.pod.node.host_ips.clone(),
-            pod_ips: self.sandbox.as_ref().map(|sandbox| sandbox.pod_ips().to_vec()).unwrap_or_default(),
+            pod_ips: self.sandbox.as_ref().map(Sandbox::pod_ips).unwrap_or_default(),
             resources: self.of_slots(|slot| slot.shown.resources.clone()),
             users: self.of_slots(|slot| slot.shown.user.clone()),
             qos_class: crate::plan::resources::qos_class(&self.pod.manifest).to_owned(),
@@ -161,11 +162,25 @@ impl Supervisor<'_> {
         exit::of_left_behind(exit_code)
     }
 
+    /// The pod has never begun: nothing is to be known of it, unless something is left.
+    pub(super) fn forget(mut self) {
+        self.control.close();
+        let remains = self.look_for_remains();
+        self.give_back_cpus();
+        let forgotten = self.store.finish(remains).and_then(|_| self.store.remove());
+        if let Err(error) = forgotten {
+            self.audience.warn(&error.to_string());
+        }
+    }
+
     fn look_for_remains(&self) -> Remains {
         let folders = self.pod.dirs.to_sweep();
         let cgroup = &self.pod.plan.cgroup.path;
         // What was in the way may be gone (a lack of descriptors), and nobody is waited for any more.
-        let request = SweepRequest { cgroup, folders: &folders, patience: Duration::ZERO };
+        let network = self.store.ledger().network.as_ref();
+        let is_it = |pid| network.is_some_and(|network| network.is_process(pid));
+        let network = network.map(|network| Recorded { pid: network.pid(), pid_namespace: "", is_it: &is_it });
+        let request = SweepRequest { cgroup, folders: &folders, network, patience: Duration::ZERO };
         if sweep::is_clean(&request) { Remains::default() } else { Remains::of(sweep::sweep(&request)) }
     }
 

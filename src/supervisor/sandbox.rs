@@ -1,12 +1,15 @@
 //! The sandbox: made at once but for volumes that a helper looks for, removed piece by piece while signals and commands
 //! are heard.
 
+use std::os::fd::BorrowedFd;
+
 use barepod_engine::event::{Event, SandboxFailure};
 use barepod_engine::time::Instant;
 
 use super::sources::{Interest, Patience, Token};
 use super::{Supervisor, now};
 use crate::runtime::container::reap_ended;
+use crate::runtime::network::Connection;
 use crate::runtime::sandbox::{NotMade, RemovalStep, Sandbox, SandboxRemoval, Which};
 
 /// A sandbox that is being removed.
@@ -19,6 +22,11 @@ pub struct RemovingSandbox {
 }
 
 impl RemovingSandbox {
+    /// Readable when what connected its pod with the outside has ended.
+    pub fn connection_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.removal.connection_fd()
+    }
+
     /// How long it can wait.
     pub fn patience(&self) -> Patience {
         match self.due.map(|due| due.since(now().monotonic)) {
@@ -31,16 +39,17 @@ impl RemovingSandbox {
 
 impl Supervisor<'_> {
     pub(super) fn create_sandbox(&mut self) {
-        let plan = &self.pod.plan;
-        let made = match self.sandbox.take() {
-            // It was lost: its volumes and all that a new pid 1 can be put beside have stayed.
-            Some(sandbox) => sandbox.renew(),
-            None => {
-                let pod = &self.pod;
-                let network = pod.connection.as_ref();
-                Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &pod.dirs, network, &pod.node)
-            }
-        };
+        match self.sandbox.take() {
+            // It was lost: its volumes, its network and all that a new pid 1 can be put beside have stayed.
+            Some(sandbox) => self.go_on_with(sandbox.renew()),
+            None => self.connect_sandbox(),
+        }
+    }
+
+    /// Makes what isn't made yet of it.
+    pub(super) fn make_sandbox(&mut self, connection: Option<Connection>) {
+        let (pod, plan) = (&self.pod, &self.pod.plan);
+        let made = Sandbox::create(&plan.sandbox, &plan.cgroup, &plan.volumes, &pod.dirs, connection, &pod.node);
         self.go_on_with(made);
     }
 
@@ -89,6 +98,7 @@ impl Supervisor<'_> {
     fn sandbox_made(&mut self, sandbox: Sandbox) {
         self.sandbox = Some(sandbox);
         self.watch(Token::Sandbox);
+        self.watch(Token::Network);
         self.take_cpus();
         self.watch_storage();
         self.facts.push_back(Event::SandboxReady);
@@ -96,6 +106,8 @@ impl Supervisor<'_> {
 
     pub(super) fn remove_sandbox(&mut self) {
         self.leave_storage();
+        // One whose network was being connected.
+        drop(self.stop_connecting());
         // What there was of one that could not be made: nobody waits to hear that any more.
         if let Some(removing) = &mut self.removing_sandbox {
             removing.then = Event::SandboxRemoved;
@@ -135,16 +147,6 @@ impl Supervisor<'_> {
             }
         }
         self.removing_sandbox = Some(removing);
-    }
-
-    /// What connected it with the outside has ended. It stays in the namespace that its containers are in, and nothing else
-    /// can be connected with that: told, once.
-    pub(super) fn network_lost(&mut self) {
-        let Some(connection) = &self.pod.connection else { return };
-        self.sources.remove(connection.fd());
-        let complaint = connection.complaint();
-        let why = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
-        self.audience.warn(&format!("the pod has lost its network, pasta has ended{why}"));
     }
 
     /// Its pid 1 has ended. Told once; it is watched again when it has been made anew.

@@ -49,6 +49,8 @@ pub enum Token {
     Sandbox,
     /// What connects the pod with the outside ended.
     Network,
+    /// What is to connect it has got further.
+    Connecting,
     /// The pod's use of the disk is to be measured.
     StorageAlarm,
     /// It was measured.
@@ -96,6 +98,7 @@ impl Token {
             Self::Network => (22, 0),
             Self::Notice => (23, 0),
             Self::Exec(number) => (24, number),
+            Self::Connecting => (25, 0),
             Self::Handler(container, purpose) => (16 + purpose_number(purpose), container.0),
             Self::HandlerAlarm(container, purpose) => (32 + purpose_number(purpose), container.0),
         };
@@ -125,6 +128,7 @@ impl Token {
             22 => Self::Network,
             23 => Self::Notice,
             24 => Self::Exec(index),
+            25 => Self::Connecting,
             kind @ 16..=20 => Self::Handler(container, PURPOSES[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, PURPOSES[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -140,7 +144,13 @@ impl Token {
     fn urgency(self) -> u8 {
         match self {
             Self::Exit(_) => 0,
-            Self::Start(_) | Self::Creation(_) | Self::Removal(_) | Self::Sandbox | Self::Volumes | Self::Image(_) => 1,
+            Self::Start(_)
+            | Self::Creation(_)
+            | Self::Removal(_)
+            | Self::Sandbox
+            | Self::Connecting
+            | Self::Volumes
+            | Self::Image(_) => 1,
             Self::Alarm | Self::Terminate | Self::Interrupt | Self::Control => 2,
             Self::Handler(..) | Self::Exec(_) => 3,
             // A result that is there counts, late as it may be looked at.

@@ -50,11 +50,6 @@ impl<'a> Supervisor<'a> {
         sources
             .add(control.fd(), Token::Control, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        if let Some(connection) = &pod.connection {
-            sources
-                .add(connection.fd(), Token::Network, Interest::Readable)
-                .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
-        }
         let engine = Engine::new(pod.plan.lifecycle.clone());
         let limits = pod.manifest.spec.as_ref().map(StorageLimits::of).unwrap_or_default();
         let storage = Storage::new(limits, pod.storage_interval);
@@ -76,6 +71,8 @@ impl<'a> Supervisor<'a> {
             clients_had_their_turn: false,
             host_mounts,
             sandbox: None,
+            connecting: None,
+            was_connected: false,
             unready: None,
             removing_sandbox: None,
             slots,
@@ -97,6 +94,7 @@ impl<'a> Supervisor<'a> {
             finished: None,
             interrupts: 0,
             broken: None,
+            unconnected: None,
         })
     }
 }

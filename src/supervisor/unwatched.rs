@@ -106,6 +106,7 @@ impl Supervisor<'_> {
                 Stage::Absent | Stage::Creating(_) | Stage::Present(_) => None,
             },
             Token::Sandbox => self.sandbox.as_ref().and_then(Sandbox::pause).map(AsFd::as_fd),
+            Token::Network => self.sandbox.as_ref().and_then(Sandbox::connection_fd),
             Token::Alarm
             | Token::Notice
             | Token::Terminate
@@ -115,7 +116,7 @@ impl Supervisor<'_> {
             | Token::Handler(..)
             | Token::HandlerAlarm(..)
             | Token::Audience(_)
-            | Token::Network
+            | Token::Connecting
             | Token::StorageAlarm
             | Token::Storage
             | Token::Volumes

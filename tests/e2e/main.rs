@@ -54,6 +54,7 @@ mod places;
 mod pressure;
 mod probes;
 mod remains;
+mod remains_network;
 mod resize;
 mod restart;
 mod rootless;

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, setns};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::user::Ids;
 use crate::harness::{Case, Manifest, PATIENT, Run, main, wait, wait_for};
@@ -385,4 +385,102 @@ fn its_end_is_told() {
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0, "{}", run.stderr());
     assert_eq!(warnings(&run).len(), 1, "{}", run.stderr());
+}
+
+/// A program that is found as pasta, before the box's own.
+fn with_own_pasta<'a>(case: &'a Case, pod: &Manifest, script: &str) -> Run<'a> {
+    let bin = case.dir().join("own");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join("pasta"), format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(bin.join("pasta"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut command = case.command(&["run", "--network", "pasta", "--backoff-initial", "300ms"]);
+    command.arg(case.write(&pod.text())).env("PATH", path);
+    command.stdout(File::create(case.dir().join("out.txt")).unwrap());
+    command.stderr(File::create(case.dir().join("err.txt")).unwrap());
+    Run::of(case, &mut command)
+}
+
+fn ledger(case: &Case) -> Value {
+    serde_json::from_slice(&fs::read(case.state().join("ledger.json")).unwrap()).unwrap()
+}
+
+/// The addresses are those of the sandbox that there is: of one that takes the place of another, in every place where
+/// they are to be read.
+#[test]
+fn a_new_sandbox_has_addresses_of_its_own() {
+    let Some((case, _own, _outside)) = connected("pasta-again") else { return };
+    let real = Command::new("sh").args(["-c", "command -v pasta"]).output().unwrap();
+    let real = String::from_utf8(real.stdout).unwrap();
+    // Each sandbox has one more interface, and first, with an address of its own.
+    let script = format!(
+        "for word; do namespace=$word; done; echo >>{count}; n=$(wc -l <{count}); inside() {{ nsenter --net=$namespace ip \"$@\"; }}
+        inside link add name one type veth peer name two && inside addr add 10.77.0.$n/24 dev one && \
+        inside link set one up && inside link set two up
+        exec {real}",
+        count = case.shared("count").display(),
+        real = format!("{} \"$@\"", real.trim()),
+    );
+    let hosts = "cp /etc/hosts /t/hosts; say $IP; web 8080 page; exec serve main";
+    let ip = json!([{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]);
+    let probe = json!({"httpGet": {"port": 8080}, "periodSeconds": 1, "timeoutSeconds": PATIENT});
+    fs::write(case.shared("page"), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let late = case.shared("late");
+    let volumes = json!([{"name": "late", "hostPath": {"path": late, "type": "Directory"}}]);
+    let mounts = json!([{"name": "late", "mountPath": "/late"}]);
+    let more = json!({"env": ip, "readinessProbe": probe, "volumeMounts": mounts});
+    let pod = case.pod().spec(json!({"volumes": volumes})).container(main("main", hosts, more));
+    let mut run = with_own_pasta(&case, &pod, &script);
+    wait("a sandbox that could not be made", || !case.messages("FailedMount").is_empty());
+    let before = ledger(&case)["network"].clone();
+    assert_eq!(before["kind"], "pasta", "{before}");
+    fs::create_dir(late).unwrap();
+    case.wait_for("main up");
+    wait("readiness", || case.container("main")["ready"] == true);
+    let made = fs::read_to_string(case.shared("count")).unwrap().lines().count();
+    assert!(made > 1);
+    let address = format!("10.77.0.{made}");
+    assert_eq!(case.trace()[0], address);
+    assert_eq!(case.get()["status"]["podIP"], *address);
+    let hosts = fs::read_to_string(case.shared("hosts")).unwrap();
+    assert!(hosts.contains(&format!("{address}\t{}\n", case.name())), "{hosts}");
+    assert_eq!(hosts.matches("10.77.0.").count(), 1, "{hosts}");
+    let asked = fs::read_to_string(case.shared("page.asked")).unwrap().to_lowercase();
+    assert!(asked.contains(&format!("host: {address}:8080")), "{asked}");
+    assert_ne!(ledger(&case)["network"], before);
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    // Nothing is named that isn't there.
+    assert_eq!(ledger(&case)["network"], Value::Null);
+}
+
+/// What connects the pod is in the ledger before it begins. While it does, the pod can be ended in every way, and nothing
+/// is left of it.
+#[test]
+fn an_end_while_it_connects() {
+    let Some((case, _own)) = lonely("pasta-slow") else { return };
+    let (seen, state) = (case.shared("seen"), case.state());
+    let script = format!("cat {}/ledger.json >{}; exec sleep 1000", state.display(), seen.display());
+    for who in ["the process that was started", "the supervisor", "nobody"] {
+        let mut run = with_own_pasta(&case, &case.pod().main("main", "say never"), &script);
+        let ledger = wait_for("what stands for pasta", || serde_json::from_slice::<Value>(&fs::read(&seen).ok()?).ok());
+        assert_eq!(ledger["network"]["kind"], "pasta", "{ledger}");
+        assert!(
+            ledger["network"]["pid"].as_u64() > Some(1) && ledger["network"]["start"].as_u64() > Some(0),
+            "{ledger}"
+        );
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
+        let inner = Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap();
+        match who {
+            "the supervisor" => kill_process(inner, Signal::KILL).unwrap(),
+            "nobody" => run.signal(Signal::TERM),
+            _ => run.signal(Signal::KILL),
+        }
+        run.end();
+        wait(&format!("the end of all, once {who} was killed"), || case.marked().is_empty());
+        let output = case.barepod(&["rm", "--force", case.name()]);
+        assert!(output.status.success(), "{who}: {}", String::from_utf8_lossy(&output.stderr));
+        fs::remove_file(&seen).unwrap();
+        assert!(!case.said("never"));
+    }
 }

@@ -13,4 +13,4 @@ pub use cpus::{Cpu, CpuSet, NoCpuSet};
 pub use ids::{IdRange, NamespaceIds, Supplementary, UserFacts};
 pub use image::ImageFacts;
 pub use node::{AppArmor, CgroupVersion, ContainerContexts, KernelVersion, NoCgroups, NodeFacts, Rights, SeLinux};
-pub use sandbox::{EnvFile, MountNamespaces, SandboxFacts, Scope};
+pub use sandbox::{EnvFile, MountNamespaces, PodNetwork, SandboxFacts, Scope};

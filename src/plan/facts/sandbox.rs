@@ -21,6 +21,38 @@ pub enum Scope {
     Container,
 }
 
+/// The network that a made sandbox has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PodNetwork {
+    /// The box's own.
+    Host {
+        /// The box's addresses, which are the pod's then.
+        ips: Vec<String>,
+    },
+    /// A namespace with nothing but its loopback.
+    #[default]
+    Loopback,
+    /// A namespace that is connected with others, in which these, at least one, are the pod's.
+    Connected {
+        /// Of each family one.
+        ips: Vec<String>,
+    },
+}
+
+/// What a pod without any other address can be reached at: the loopback of its namespace.
+const LOOPBACK: &str = "127.0.0.1";
+
+impl PodNetwork {
+    /// The pod's addresses, at least one.
+    #[must_use]
+    pub fn ips(&self) -> Vec<String> {
+        match self {
+            Self::Host { ips } | Self::Connected { ips } if !ips.is_empty() => ips.clone(),
+            Self::Host { .. } | Self::Connected { .. } | Self::Loopback => vec![LOOPBACK.to_owned()],
+        }
+    }
+}
+
 /// Facts about the made sandbox that a container's config needs.
 #[derive(Clone, Debug, Default)]
 pub struct SandboxFacts {
@@ -46,7 +78,7 @@ pub struct SandboxFacts {
     pub resolv_conf: PathBuf,
     /// Where each volume is on the host, by name.
     pub volumes: BTreeMap<String, PathBuf>,
-    /// `status.podIP`s; 127.0.0.1 where the pod has only its loopback.
+    /// `status.podIPs`, as [`PodNetwork::ips`] has them.
     pub pod_ips: Vec<String>,
     /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.
     pub seccomp_profile: Option<Result<String, String>>,

@@ -20,7 +20,7 @@ use crate::plan::resources::cgroup::CgroupPlan;
 use crate::plan::resources::cpus::Exclusive;
 use crate::plan::resources::huge_pages;
 use crate::plan::resources::memory_qos::MemoryQos;
-use crate::plan::sandbox::network::PodNetwork;
+use crate::plan::sandbox::network::Uplink;
 use crate::plan::security::{SecurityOptions, apparmor, rootless, selinux, users};
 use crate::plan::{identity, lifecycle, sandbox};
 
@@ -39,8 +39,8 @@ pub struct PodOptions {
     pub security: SecurityOptions,
     /// Likewise about memory.
     pub memory_qos: MemoryQos,
-    /// What there is of a network for a pod that doesn't have the box's.
-    pub network: PodNetwork,
+    /// What is to connect the network of a pod that doesn't have the box's.
+    pub uplink: Uplink,
     /// The name of the pod's cgroup, which no other pod has.
     pub cgroup_name: String,
 }
@@ -59,7 +59,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
     }
     let lifecycle = lifecycle::spec(pod, spec, options.backoff, &mut errors);
     let allowed_unsafe_sysctls = &options.security.allowed_unsafe_sysctls;
-    let sandbox = sandbox::sandbox(pod, spec, node, &options.network, allowed_unsafe_sysctls, &mut errors);
+    let sandbox = sandbox::sandbox(pod, spec, node, options.uplink, allowed_unsafe_sysctls, &mut errors);
     apparmor::check(spec, node, &mut errors);
     selinux::check(spec, node, &mut errors);
     rootless::check(spec, node, &mut errors);

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::manifest::quantity::{HUGE_PAGES, Quantity};
 use crate::plan::error::ConfigCause;
-use crate::plan::facts::{NodeFacts, Scope};
+use crate::plan::facts::NodeFacts;
 use crate::plan::identity;
 use crate::plan::inputs::Inputs;
 use crate::plan::resources::{amounts, huge_pages, storage};
@@ -70,9 +70,7 @@ pub(super) fn pod_field(inputs: &Inputs, path: &str) -> Option<String> {
     {
         return Some(value);
     }
-    let host_network = inputs.sandbox_plan.network == Scope::Host;
-    let ips =
-        if host_network && inputs.sandbox.pod_ips.is_empty() { &inputs.node.host_ips } else { &inputs.sandbox.pod_ips };
+    let ips = &inputs.sandbox.pod_ips;
     Some(match path {
         "spec.nodeName" => inputs.node.hostname.clone(),
         "spec.serviceAccountName" => inputs.spec().service_account_name.clone().unwrap_or_else(|| "default".to_owned()),

@@ -1,6 +1,7 @@
 //! What all containers of a pod share: names and name resolution, kernel parameters.
 
 pub(crate) mod network;
+pub(crate) mod reach;
 pub(crate) mod sysctls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1;
 use serde::{Deserialize, Serialize};
 
-use self::network::PodNetwork;
+use self::network::{HostsFile, ResolvConf, Uplink};
 use crate::plan::error::PlanError;
 use crate::plan::facts::{IdRange, NodeFacts, Scope};
 use crate::plan::identity;
@@ -34,12 +35,12 @@ pub struct SandboxPlan {
     pub shared_volumes: BTreeSet<String>,
     /// `/proc/sys` names (dotted) and values, set in the sandbox's namespaces.
     pub sysctls: BTreeMap<String, String>,
-    /// Text of /etc/hosts.
-    pub hosts: String,
-    /// Text of /etc/resolv.conf.
-    pub resolv_conf: String,
-    /// The pod's addresses, at least one.
-    pub pod_ips: Vec<String>,
+    /// What connects the pod's own network with the box's.
+    pub uplink: Uplink,
+    /// /etc/hosts, once the pod's addresses are known.
+    pub hosts: HostsFile,
+    /// /etc/resolv.conf, once the pod's network is.
+    pub resolv_conf: ResolvConf,
     /// Size of the shared /dev/shm in bytes (64 MiB).
     pub shm_size: u64,
 }
@@ -52,13 +53,12 @@ pub(crate) fn sandbox(
     pod: &v1::Pod,
     spec: &v1::PodSpec,
     node: &NodeFacts,
-    network: &PodNetwork,
+    uplink: Uplink,
     allowed_unsafe_sysctls: &[String],
     errors: &mut Vec<PlanError>,
 ) -> SandboxPlan {
     let scope = |host: Option<bool>| if host == Some(true) { Scope::Host } else { Scope::Pod };
     let (hostname, domain) = network::names(pod, spec, node, errors);
-    let pod_ips = network::ips(spec, node, network);
     SandboxPlan {
         network: scope(spec.host_network),
         ipc: scope(spec.host_ipc),
@@ -73,9 +73,9 @@ pub(crate) fn sandbox(
         shared_volumes: shared_volumes(spec),
         domainname: String::new(),
         sysctls: sysctls::sysctls(spec, node, allowed_unsafe_sysctls, errors),
-        hosts: network::hosts(spec, node, &pod_ips, &hostname, domain.as_deref()),
-        resolv_conf: network::resolv_conf(spec, node, network),
-        pod_ips,
+        uplink: if spec.host_network == Some(true) { Uplink::None } else { uplink },
+        hosts: HostsFile::of(spec, node, &hostname, domain.as_deref()),
+        resolv_conf: ResolvConf::of(spec, node),
         shm_size: SHM_SIZE,
         hostname,
     }

@@ -1,48 +1,34 @@
-//! Names and name resolution of a pod: hostname, /etc/hosts, resolv.conf, as the kubelet and containerd write them.
+//! Names and name resolution of a pod: hostname, /etc/hosts, resolv.conf, as the kubelet and containerd write them. What
+//! depends on the pod's addresses is a function of them: they are known when its sandbox has been made.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::error::PlanError;
-use crate::plan::facts::NodeFacts;
+use crate::plan::facts::{NodeFacts, PodNetwork};
 
 /// Longest label of a host name; longest name the kernel takes.
 const LABEL: usize = 63;
 const KERNEL_NAME: usize = 64;
 /// A box has no cluster, but names written for one must come out as there.
 const CLUSTER_DOMAIN: &str = "cluster.local";
-/// What a pod without a network of its own kind can be reached at: the loopback of its namespace.
-const LOOPBACK: &str = "127.0.0.1";
 /// Where a pod that is connected with the outside asks the first of the box's name servers, where that only hears the
 /// box itself: a link-local address that is no host's, as podman has it.
 pub const DNS_FORWARD: &str = "169.254.1.1";
 
-/// The network of a pod that doesn't have the box's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum PodNetwork {
-    /// Its own loopback.
+/// What is to connect the network namespace of a pod with the box's network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Uplink {
+    /// Nothing: the pod has its loopback, or the box's network itself.
     #[default]
-    Loopback,
-    /// One that has been connected with the outside, and in which these, at least one, are the pod's.
-    Connected {
-        /// Of each family one.
-        ips: Vec<String>,
-    },
-}
-
-/// The pod's addresses, at least one.
-pub(crate) fn ips(spec: &v1::PodSpec, node: &NodeFacts, network: &PodNetwork) -> Vec<String> {
-    let own = || match network {
-        PodNetwork::Connected { ips } => ips.clone(),
-        PodNetwork::Loopback => vec![LOOPBACK.to_owned()],
-    };
-    match (spec.host_network, &node.host_ips[..]) {
-        (Some(true), ips @ [_, ..]) => ips.to_vec(),
-        (Some(true), []) => vec![LOOPBACK.to_owned()],
-        _ => own(),
-    }
+    None,
+    /// pasta(1) where that can be had, else the pod has its loopback.
+    IfPossible,
+    /// pasta(1), and without it the pod has no sandbox.
+    Required,
 }
 
 /// The pod's host name and, where it has a subdomain, its domain.
@@ -91,96 +77,140 @@ fn truncated(name: &str) -> String {
     name[..end].trim_end_matches(['-', '.']).to_owned()
 }
 
-/// Text of /etc/hosts (kubelet_pods.go managedHostsFileContent, nodeHostsFileContent).
-pub(crate) fn hosts(
-    spec: &v1::PodSpec,
-    node: &NodeFacts,
-    pod_ips: &[String],
-    hostname: &str,
-    domain: Option<&str>,
-) -> String {
-    let mut text = if spec.host_network == Some(true) {
-        format!("# Kubernetes-managed hosts file (host network).\n{}", node.hosts)
-    } else {
-        let mut text = "# Kubernetes-managed hosts file.\n\
+/// /etc/hosts but for the pod's addresses, which its sandbox has only once it is made (kubelet_pods.go
+/// managedHostsFileContent, nodeHostsFileContent).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostsFile {
+    /// What stands before the pod's own addresses.
+    head: String,
+    /// The names of each of them; `None`: they don't stand there.
+    names: Option<String>,
+    /// What stands behind them.
+    tail: String,
+}
+
+impl HostsFile {
+    pub(super) fn of(spec: &v1::PodSpec, node: &NodeFacts, hostname: &str, domain: Option<&str>) -> Self {
+        let of_host = spec.host_network == Some(true);
+        let mut head = if of_host {
+            format!("# Kubernetes-managed hosts file (host network).\n{}", node.hosts)
+        } else {
+            "# Kubernetes-managed hosts file.\n\
             127.0.0.1\tlocalhost\n\
             ::1\tlocalhost ip6-localhost ip6-loopback\n\
             fe00::0\tip6-localnet\n\
             fe00::0\tip6-mcastprefix\n\
             fe00::1\tip6-allnodes\n\
             fe00::2\tip6-allrouters\n"
-            .to_owned();
+                .to_owned()
+        };
         let short = hostname.split('.').next().unwrap_or(hostname);
-        for ip in pod_ips {
-            let _ = match domain {
-                Some(domain) => writeln!(text, "{ip}\t{short}.{domain}\t{short}"),
-                None => writeln!(text, "{ip}\t{hostname}"),
-            };
+        let names = match domain {
+            Some(domain) => format!("{short}.{domain}\t{short}"),
+            None => hostname.to_owned(),
+        };
+        let mut tail = String::new();
+        let aliases: Vec<_> = spec.host_aliases.iter().flatten().collect();
+        if !aliases.is_empty() {
+            if !head.ends_with('\n') {
+                head.push('\n');
+            }
+            tail.push_str("\n# Entries added by HostAliases.\n");
+            for alias in aliases {
+                let names = alias.hostnames.iter().flatten().cloned().collect::<Vec<_>>().join("\t");
+                let _ = writeln!(tail, "{}\t{names}", alias.ip);
+            }
         }
-        text
-    };
-    let aliases: Vec<_> = spec.host_aliases.iter().flatten().collect();
-    if !aliases.is_empty() {
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        text.push_str("\n# Entries added by HostAliases.\n");
-        for alias in aliases {
-            let _ = writeln!(
-                text,
-                "{}\t{}",
-                alias.ip,
-                alias.hostnames.iter().flatten().cloned().collect::<Vec<_>>().join("\t")
-            );
-        }
+        Self { head, names: (!of_host).then_some(names), tail }
     }
-    text
+
+    /// The file's text in a pod with these addresses.
+    #[must_use]
+    pub fn text(&self, ips: &[String]) -> String {
+        let mut text = self.head.clone();
+        if let Some(names) = &self.names {
+            for ip in ips {
+                let _ = writeln!(text, "{ip}\t{names}");
+            }
+        }
+        text + &self.tail
+    }
 }
 
-#[derive(Default)]
-struct Dns {
+/// /etc/resolv.conf but for what the pod's network decides. There is no cluster DNS: ClusterFirst falls back to the host's
+/// as in a kubelet without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvConf {
+    /// The box's own text, where the pod says nothing of its own.
+    of_box: Option<String>,
+    /// The box's name servers; none where the pod doesn't want them.
+    of_box_servers: Vec<String>,
+    /// The pod's own.
     servers: Vec<String>,
     searches: Vec<String>,
     options: Vec<(String, Option<String>)>,
 }
 
-/// Text of /etc/resolv.conf. There is no cluster DNS: ClusterFirst falls back to the host's as in a kubelet without one.
-pub(crate) fn resolv_conf(spec: &v1::PodSpec, node: &NodeFacts, network: &PodNetwork) -> String {
-    let own = spec.dns_config.as_ref();
-    let inherited = spec.dns_policy.as_deref() != Some("None");
-    let mut dns = if inherited { parse(&node.resolv_conf) } else { Dns::default() };
-    let changed = match network {
-        PodNetwork::Connected { ips } if spec.host_network != Some(true) => move_local_servers(&mut dns.servers, ips),
-        _ => false,
-    };
-    if inherited && own.is_none() && !changed {
-        return node.resolv_conf.clone();
-    }
-    if let Some(own) = own {
-        add(&mut dns.servers, own.nameservers.iter().flatten());
-        add(&mut dns.searches, own.searches.iter().flatten());
+impl ResolvConf {
+    pub(super) fn of(spec: &v1::PodSpec, node: &NodeFacts) -> Self {
+        let own = spec.dns_config.as_ref();
+        let inherited = spec.dns_policy.as_deref() != Some("None");
+        let of_box = if inherited { parse(&node.resolv_conf) } else { Dns::default() };
+        let mut all = Self {
+            of_box: (inherited && own.is_none()).then(|| node.resolv_conf.clone()),
+            of_box_servers: of_box.servers,
+            servers: Vec::new(),
+            searches: of_box.searches,
+            options: of_box.options,
+        };
+        let Some(own) = own else { return all };
+        all.servers = own.nameservers.iter().flatten().cloned().collect();
+        add(&mut all.searches, own.searches.iter().flatten());
         for option in own.options.iter().flatten() {
             let Some(name) = option.name.clone() else { continue };
             // An option of the pod's takes the place of the host's.
-            dns.options.retain(|(known, _)| *known != name);
-            dns.options.push((name, option.value.clone()));
+            all.options.retain(|(known, _)| *known != name);
+            all.options.push((name, option.value.clone()));
         }
+        all
     }
-    let mut text = String::new();
-    if !dns.searches.is_empty() {
-        let _ = writeln!(text, "search {}", dns.searches.join(" "));
+
+    /// The file's text in a pod with this network.
+    #[must_use]
+    pub fn text(&self, network: &PodNetwork) -> String {
+        let mut servers = self.of_box_servers.clone();
+        let changed = match network {
+            PodNetwork::Connected { ips } => move_local_servers(&mut servers, ips),
+            PodNetwork::Host { .. } | PodNetwork::Loopback => false,
+        };
+        if let Some(text) = self.of_box.as_ref().filter(|_| !changed) {
+            return text.clone();
+        }
+        add(&mut servers, self.servers.iter());
+        let mut text = String::new();
+        if !self.searches.is_empty() {
+            let _ = writeln!(text, "search {}", self.searches.join(" "));
+        }
+        for server in &servers {
+            let _ = writeln!(text, "nameserver {server}");
+        }
+        if !self.options.is_empty() {
+            let words = self.options.iter().map(|(name, value)| match value {
+                Some(value) if !value.is_empty() => format!("{name}:{value}"),
+                _ => name.clone(),
+            });
+            let _ = writeln!(text, "options {}", words.collect::<Vec<_>>().join(" "));
+        }
+        text
     }
-    for server in &dns.servers {
-        let _ = writeln!(text, "nameserver {server}");
-    }
-    if !dns.options.is_empty() {
-        let words = dns.options.iter().map(|(name, value)| match value {
-            Some(value) if !value.is_empty() => format!("{name}:{value}"),
-            _ => name.clone(),
-        });
-        let _ = writeln!(text, "options {}", words.collect::<Vec<_>>().join(" "));
-    }
-    text
+}
+
+/// What the box's resolv.conf says.
+#[derive(Default)]
+struct Dns {
+    servers: Vec<String>,
+    searches: Vec<String>,
+    options: Vec<(String, Option<String>)>,
 }
 
 /// Name servers at the box's loopback, and at the addresses that it shares with the pod, can't be asked from the pod: the

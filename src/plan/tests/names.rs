@@ -39,7 +39,7 @@ fn host_names_are_the_kubelets() {
 fn hosts_files_are_the_kubelets() {
     let aliases = json!([{"ip": "10.1.2.3", "hostnames": ["db", "db.local"]}]);
     let own = planned(&with(json!({"subdomain": "sub", "hostAliases": aliases})));
-    insta::assert_snapshot!(own.sandbox.hosts, @r"
+    insta::assert_snapshot!(own.sandbox.hosts.text(&PodNetwork::Loopback.ips()), @r"
     # Kubernetes-managed hosts file.
     127.0.0.1	localhost
     ::1	localhost ip6-localhost ip6-loopback
@@ -53,7 +53,7 @@ fn hosts_files_are_the_kubelets() {
     10.1.2.3	db	db.local
     ");
     let host = planned(&with(json!({"hostNetwork": true, "hostAliases": aliases})));
-    insta::assert_snapshot!(host.sandbox.hosts, @r"
+    insta::assert_snapshot!(host.sandbox.hosts.text(&node().host_ips), @r"
     # Kubernetes-managed hosts file (host network).
     127.0.0.1 localhost
     192.0.2.7 box
@@ -67,7 +67,7 @@ fn hosts_files_are_the_kubelets() {
 fn resolv_conf_follows_policy_and_config() {
     let config = json!({"nameservers": ["192.0.2.1", "1.1.1.1"], "searches": ["x.y"],
         "options": [{"name": "ndots", "value": "5"}, {"name": "debug"}]});
-    let text = |fields| planned(&with(fields)).sandbox.resolv_conf;
+    let text = |fields| planned(&with(fields)).sandbox.resolv_conf.text(&PodNetwork::Loopback);
     assert_eq!(text(json!({"dnsPolicy": "ClusterFirst"})), node().resolv_conf);
     assert_eq!(
         text(json!({"dnsPolicy": "Default", "dnsConfig": config})),
@@ -83,14 +83,20 @@ fn resolv_conf_follows_policy_and_config() {
 #[test]
 fn a_connected_pod_is_elsewhere() {
     let ips = ["192.0.2.7".to_owned(), "2001:db8::7".to_owned()];
-    let text = |resolv_conf: &str, fields| {
-        let (node, network) =
-            (NodeFacts { resolv_conf: resolv_conf.to_owned(), ..node() }, PodNetwork::Connected { ips: ips.to_vec() });
-        super::super::pod(&with(fields), &node, &PodOptions { network, ..options() }).unwrap().sandbox
+    let network = PodNetwork::Connected { ips: ips.to_vec() };
+    let text = |resolv_conf: &str, fields, network: &PodNetwork| {
+        let node = NodeFacts { resolv_conf: resolv_conf.to_owned(), ..node() };
+        let options = PodOptions { uplink: Uplink::IfPossible, ..options() };
+        super::super::pod(&with(fields), &node, &options).unwrap().sandbox.resolv_conf.text(network)
     };
-    let plan = text("nameserver 192.0.2.1\n", json!({}));
-    assert_eq!(plan.pod_ips, ips);
-    assert!(plan.hosts.ends_with("192.0.2.7\tweb\n2001:db8::7\tweb\n"), "{}", plan.hosts);
+    assert_eq!(network.ips(), ips);
+    // The same plan in another sandbox, whose addresses are others.
+    let plan = planned(&with(json!({}))).sandbox;
+    for (ips, names) in
+        [(&ips[..], "192.0.2.7\tweb\n2001:db8::7\tweb\n"), (&ips[1..], "allrouters\n2001:db8::7\tweb\n")]
+    {
+        assert!(plan.hosts.text(ips).ends_with(names), "{}", plan.hosts.text(ips));
+    }
     for (box_has, pod_has) in [
         ("# dhcp\nnameserver 192.0.2.1\n", "# dhcp\nnameserver 192.0.2.1\n"),
         ("nameserver 127.0.0.53\nsearch lan\noptions edns0\n", "search lan\nnameserver 169.254.1.1\noptions edns0\n"),
@@ -103,12 +109,26 @@ fn a_connected_pod_is_elsewhere() {
         ("nameserver ::1\nnameserver 127.0.0.1\n", "nameserver 169.254.1.1\n"),
         ("nameserver ::1\n", ""),
     ] {
-        assert_eq!(text(box_has, json!({})).resolv_conf, pod_has, "{box_has}");
+        assert_eq!(text(box_has, json!({}), &network), pod_has, "{box_has}");
     }
     let own = json!({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["127.0.0.1"]}});
-    assert_eq!(text("nameserver 127.0.0.53\n", own).resolv_conf, "nameserver 127.0.0.1\n");
-    let host = text("nameserver 127.0.0.53\n", json!({"hostNetwork": true}));
-    assert_eq!((host.resolv_conf.as_str(), host.pod_ips), ("nameserver 127.0.0.53\n", node().host_ips));
+    assert_eq!(text("nameserver 127.0.0.53\n", own, &network), "nameserver 127.0.0.1\n");
+    let of_box = PodNetwork::Host { ips: ips.to_vec() };
+    for network in [&of_box, &PodNetwork::Loopback] {
+        assert_eq!(text("nameserver 127.0.0.53\n", json!({}), network), "nameserver 127.0.0.53\n");
+    }
+    assert_eq!(of_box.ips(), ips);
+    assert_eq!(PodNetwork::Host { ips: Vec::new() }.ips(), ["127.0.0.1"]);
+}
+
+/// A pod with the box's network is connected already.
+#[test]
+fn what_connects_a_pod() {
+    let plan = |fields| {
+        let options = PodOptions { uplink: Uplink::Required, ..options() };
+        super::super::pod(&with(fields), &node(), &options).unwrap().sandbox.uplink
+    };
+    assert_eq!((plan(json!({})), plan(json!({"hostNetwork": true}))), (Uplink::Required, Uplink::None));
 }
 
 #[test]

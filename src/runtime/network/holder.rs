@@ -29,14 +29,12 @@ impl Holder {
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe")(errno.into()));
         let (gate, ask) = pipe()?;
         let (answer, report) = pipe()?;
-        // SAFETY: this process has one thread, so that its copy can go on like any process.
-        let pid = match unsafe { libc::fork() } {
-            -1 => return Err(failed("fork")(io::Error::last_os_error())),
-            0 => {
+        let pid = match super::fork().map_err(failed("fork"))? {
+            Some(pid) => pid,
+            None => {
                 drop((ask, answer));
                 hold(gate.into(), report.into())
             }
-            pid => pid,
         };
         drop((gate, report));
         let pidfd = spawn::open_pidfd(pid).map_err(failed("pidfd_open"))?;

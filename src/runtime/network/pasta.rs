@@ -1,26 +1,33 @@
 //! The process of pasta(1).
 
-use std::fs;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use nix::sys::signal::{SigHandler, SigSet, Signal};
 use rustix::pipe::PipeFlags;
-use rustix::time::Timespec;
 
 use super::{NetworkError, failed};
 use crate::plan::DNS_FORWARD;
 use crate::runtime::spawn;
 
-/// How long it may take to connect; it takes some 20 ms.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// What it is called.
+const NAME: &str = "pasta";
 
 /// What it says where there is no syslog, about itself.
 const NOISE: &str = "to syslog";
+
+/// Whether there is one that this process could start.
+pub(super) fn is_installed() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(NAME)).any(|file| {
+        let may = rustix::fs::access(&file, rustix::fs::Access::EXEC_OK);
+        may.is_ok() && file.is_file()
+    })
+}
 
 /// Ended when it is dropped.
 #[derive(Debug)]
@@ -28,50 +35,80 @@ pub(super) struct Pasta {
     pid: u32,
     pidfd: OwnedFd,
     /// What it says, as much of it as a pipe holds: it never waits for a reader, and what is too much is lost.
-    words: fs::File,
+    words: File,
 }
 
-impl Pasta {
-    /// Connects the network namespace at this path with that of this process. Returns when that is done.
-    pub(super) fn start(namespace: &Path) -> Result<Self, NetworkError> {
+/// One that has yet to say that it is ready. First it is a copy of this process that waits until it may become pasta: so
+/// it can be written down who it is before it does anything.
+#[derive(Debug)]
+pub(super) struct Starting {
+    pasta: Pasta,
+    go: File,
+    /// Why the copy could not become pasta.
+    failure: File,
+    ready: File,
+}
+
+impl Starting {
+    /// Makes the process that is to connect the network namespace at this path with that of this process.
+    pub(super) fn new(namespace: &Path) -> Result<Self, NetworkError> {
         let pipe = |flags| rustix::pipe::pipe_with(flags).map_err(|errno| failed("pipe")(errno.into()));
+        let (gate, go) = pipe(PipeFlags::CLOEXEC)?;
+        let (failure, failure_end) = pipe(PipeFlags::CLOEXEC)?;
         let (ready, ready_end) = pipe(PipeFlags::CLOEXEC)?;
         let (words, words_end) = pipe(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let mut command = Command::new("pasta");
+        let mut command = Command::new(NAME);
         command.args(arguments(namespace)).current_dir("/").process_group(0);
         command.stdin(Stdio::null()).stdout(ready_end).stderr(words_end);
         let parent = std::process::id();
-        // SAFETY: between fork and exec: system calls on numbers and on its own memory.
-        unsafe { command.pre_exec(move || tie(parent)) };
-        let child = command.spawn().map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => NetworkError::Missing,
-            _ => failed("start pasta")(cause),
-        })?;
-        // It holds the ends of the pipes that the child has got.
-        drop(command);
-        let pidfd = spawn::open_pidfd(child.id().cast_signed()).map_err(failed("pidfd_open"))?;
-        let pasta = Self { pid: child.id(), pidfd, words: words.into() };
-        if pasta.is_ready(ready.into()).map_err(failed("poll"))? {
-            return Ok(pasta);
+        let pid = match super::fork().map_err(failed("fork"))? {
+            Some(pid) => pid,
+            None => {
+                drop((go, failure, ready, words));
+                become_pasta(command, gate.into(), failure_end.into(), parent)
+            }
+        };
+        // The child's ends, those in the command included.
+        drop((command, gate, failure_end));
+        let pidfd = spawn::open_pidfd(pid).map_err(failed("pidfd_open"))?;
+        let pasta = Pasta { pid: pid.cast_unsigned(), pidfd, words: words.into() };
+        Ok(Self { pasta, go: go.into(), failure: failure.into(), ready: ready.into() })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pasta.pid
+    }
+
+    /// Lets it become pasta.
+    pub(super) fn go(&mut self) -> io::Result<()> {
+        self.go.write_all(b"!")
+    }
+
+    /// Readable when it has said its pid, which it does last, or never will.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.ready.as_fd()
+    }
+
+    /// To be called when [`fd`](Self::fd) is readable. Why not, else.
+    pub(super) fn is_ready(mut self) -> Result<Pasta, NetworkError> {
+        if self.ready.read(&mut [0; 16]).map_err(failed("read from pasta"))? > 0 {
+            return Ok(self.pasta);
         }
-        let said = pasta.said();
+        // It has closed all it had, and ended or executed something.
+        let mut errno = [0; 4];
+        if self.failure.read_exact(&mut errno).is_ok() {
+            let cause = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
+            return Err(match cause.kind() {
+                io::ErrorKind::NotFound => NetworkError::Missing,
+                _ => failed("start pasta")(cause),
+            });
+        }
+        let said = self.pasta.said();
         Err(NetworkError::Refused { said: if said.is_empty() { "it ended without a word".to_owned() } else { said } })
     }
+}
 
-    /// Waits until it has said its pid, which it does last, or that it never will.
-    fn is_ready(&self, mut ready: fs::File) -> io::Result<bool> {
-        let began = Instant::now();
-        loop {
-            let Some(left) = PATIENCE.checked_sub(began.elapsed()) else { return Err(io::ErrorKind::TimedOut.into()) };
-            let left = Timespec::try_from(left).map_err(io::Error::other)?;
-            match poll(&mut [PollFd::new(&ready, PollFlags::IN)], Some(&left)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return Ok(ready.read(&mut [0; 16])? > 0),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-    }
-
+impl Pasta {
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
@@ -98,12 +135,41 @@ impl Drop for Pasta {
     }
 }
 
-/// In the child: it ends with its parent, however that ends, and hears signals.
+/// The copy's way from its making to pasta.
+fn become_pasta(mut command: Command, mut gate: File, mut failure: File, parent: u32) -> ! {
+    let may = tie(parent).and_then(|()| gate.read_exact(&mut [0]));
+    // Gone from it without a word: nobody wants it any more.
+    if may.is_ok() {
+        let heard = leave_handlers().and_then(|()| Ok(SigSet::empty().thread_set_mask()?));
+        let cause = match heard {
+            Ok(()) => command.exec(),
+            Err(cause) => cause,
+        };
+        let _ = failure.write_all(&cause.raw_os_error().unwrap_or(libc::EIO).to_ne_bytes());
+    }
+    // SAFETY: ends this copy without running what the original has registered for its own end.
+    unsafe { libc::_exit(127) }
+}
+
+/// It ends with its parent, however that ends.
 fn tie(parent: u32) -> io::Result<()> {
-    nix::sys::signal::SigSet::empty().thread_set_mask()?;
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let still = rustix::process::getppid().is_some_and(|pid| pid.as_raw_nonzero().get().cast_unsigned() == parent);
     if still { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
+}
+
+/// Before signals are let in: what came until pasta is executed would be told to the original by its handlers. What is
+/// ignored stays so.
+fn leave_handlers() -> io::Result<()> {
+    for signal in Signal::iterator().filter(|signal| !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP)) {
+        // SAFETY: no handler is set, only taken away.
+        let old = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+        if matches!(old, SigHandler::SigIgn) {
+            // SAFETY: likewise.
+            unsafe { nix::sys::signal::signal(signal, old) }?;
+        }
+    }
+    Ok(())
 }
 
 fn arguments(namespace: &Path) -> Vec<String> {

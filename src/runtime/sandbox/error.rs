@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::runtime::cgroup::CgroupError;
+use crate::runtime::network::NetworkError;
 use crate::runtime::volume::VolumeError;
 
 /// What went wrong with a sandbox.
@@ -21,6 +22,9 @@ pub enum SandboxError {
     /// The supervisor is stuck in the pod's namespaces and must not go on.
     #[error("sandbox: can't go back to the {namespace} namespace this process came from: {cause}")]
     Lost { namespace: &'static str, cause: io::Error },
+    /// `--network`.
+    #[error("sandbox: network: {0}")]
+    Network(#[from] NetworkError),
     #[error(transparent)]
     Volume(#[from] VolumeError),
 }
@@ -52,7 +56,9 @@ impl SandboxError {
         match self {
             Self::Volume(_) => Which::Mount,
             Self::Lost { .. } => Which::Fatal,
-            Self::Cgroup(_) | Self::Io { .. } | Self::Users { .. } | Self::Sysctl { .. } => Which::Sandbox,
+            Self::Cgroup(_) | Self::Io { .. } | Self::Users { .. } | Self::Sysctl { .. } | Self::Network(_) => {
+                Which::Sandbox
+            }
         }
     }
 }

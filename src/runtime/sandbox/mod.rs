@@ -21,7 +21,7 @@ use nix::sched::{CloneFlags, unshare};
 use crate::plan::Bytes;
 use crate::plan::resize::Place;
 use crate::plan::{
-    CgroupLimits, CgroupPlan, IdRange, NodeFacts, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
+    CgroupLimits, CgroupPlan, IdRange, NodeFacts, PodNetwork, SandboxFacts, SandboxPlan, Scope, UserFacts, VolumePlan,
 };
 use crate::runtime::cgroup::{Hierarchies, PodCgroup};
 use crate::runtime::files;
@@ -93,29 +93,36 @@ pub struct Sandbox {
     places: BTreeMap<String, PathBuf>,
     /// For the volumes that aren't the pod's own; `None`: all have their places.
     search: Option<volume::Search>,
-    pod_ips: Vec<String>,
+    /// What connects its network namespace with the box's network.
+    connection: Option<Connection>,
+    network: PodNetwork,
     ids: Option<IdRange>,
 }
 
 impl Sandbox {
-    /// Makes everything, in a process with one thread (it visits the new namespaces itself). `network` is the pod's, where
-    /// it has been made already. Volumes that were there before are looked for by a helper: it is there once
+    /// Makes everything, in a process with one thread (it visits the new namespaces itself). `connection` has the network
+    /// namespace, where that is connected with others. Volumes that were there before are looked for by a helper: it is there once
     /// [`search_fd`](Self::search_fd) has nothing more.
     pub fn create(
         plan: &SandboxPlan,
         cgroup: &CgroupPlan,
         volumes: &[VolumePlan],
         dirs: &SandboxDirs,
-        network: Option<&Connection>,
+        connection: Option<Connection>,
         node: &NodeFacts,
     ) -> Result<Self, NotMade> {
         let cgroup = PodCgroup::create(cgroup, node.cgroups)?;
-        let namespaces = match namespaces::create(plan, network, node.rights()) {
+        let namespaces = match namespaces::create(plan, connection.as_ref(), node.rights()) {
             Ok(namespaces) => namespaces,
             Err(error) => {
                 cgroup.remove();
                 return Err(error.into());
             }
+        };
+        let network = match (plan.network, &connection) {
+            (Scope::Host, _) => PodNetwork::Host { ips: node.host_ips.clone() },
+            (_, Some(connection)) => PodNetwork::Connected { ips: connection.ips().to_vec() },
+            (_, None) => PodNetwork::Loopback,
         };
         let mut sandbox = Self {
             cgroup,
@@ -126,7 +133,8 @@ impl Sandbox {
             volumes: volumes.to_vec(),
             places: BTreeMap::new(),
             search: None,
-            pod_ips: plan.pod_ips.clone(),
+            connection,
+            network,
             ids: plan.ids,
         };
         match sandbox.fill(plan, volumes) {
@@ -142,7 +150,8 @@ impl Sandbox {
         let folder = self.files();
         files::make_folders(&folder, 0o711).map_err(error("mkdir", folder.display()))?;
         let hostname = format!("{}\n", plan.hostname);
-        for (name, text) in [("hosts", &plan.hosts), ("hostname", &hostname), ("resolv.conf", &plan.resolv_conf)] {
+        let (hosts, resolv_conf) = (plan.hosts.text(&self.network.ips()), plan.resolv_conf.text(&self.network));
+        for (name, text) in [("hosts", &hosts), ("hostname", &hostname), ("resolv.conf", &resolv_conf)] {
             let path = folder.join(name);
             fs::write(&path, text).map_err(error("write", path.display()))?;
             let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
@@ -216,14 +225,29 @@ impl Sandbox {
             hostname: files.join("hostname"),
             resolv_conf: files.join("resolv.conf"),
             volumes: self.places.clone(),
-            pod_ips: self.pod_ips.clone(),
+            pod_ips: self.pod_ips(),
             ..SandboxFacts::default()
         }
     }
 
     /// The pod's addresses, at least one.
-    pub fn pod_ips(&self) -> &[String] {
-        &self.pod_ips
+    pub fn pod_ips(&self) -> Vec<String> {
+        self.network.ips()
+    }
+
+    /// The network that the pod has now.
+    pub fn pod_network(&self) -> &PodNetwork {
+        &self.network
+    }
+
+    /// Readable when what connects the pod with the outside has ended; `None`: nothing does.
+    pub fn connection_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.as_ref().and_then(Connection::fd)
+    }
+
+    /// What connected the pod with the outside has ended: what it said last. Its namespace stays the pod's.
+    pub fn lose_connection(&mut self) -> String {
+        self.connection.as_mut().map(Connection::lose).unwrap_or_default()
     }
 
     /// The pod's network namespace; `None`: the host's.

@@ -1,6 +1,6 @@
 //! Removes a sandbox a piece at a time, so that the caller can look for signals between them.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::error::{SandboxError, error};
 use super::pause::Pause;
 use crate::plan::VolumePlan;
 use crate::runtime::cgroup::{CgroupError, PodCgroup};
+use crate::runtime::network::Connection;
 use crate::runtime::tree::{self, Clearing, Step};
 use crate::runtime::{spawn, volume};
 
@@ -42,6 +43,8 @@ struct Parts {
     shm: Option<std::path::PathBuf>,
     /// Those that go.
     volumes: Vec<VolumePlan>,
+    /// Ended once nobody is there whom it connects.
+    connection: Option<Connection>,
     /// What a user namespace's mounts and processes belong to goes after them.
     _namespaces: Option<super::namespaces::Held>,
 }
@@ -60,15 +63,16 @@ pub enum RemovalStep {
 impl SandboxRemoval {
     /// Of all but the pod's volumes, which live as long as the pod.
     pub(super) fn of(sandbox: Sandbox) -> Self {
-        let Sandbox { cgroup, namespaces, pause, dirs, shm, .. } = sandbox;
-        let parts = Parts { pause, dirs, shm, volumes: Vec::new(), _namespaces: Some(namespaces) };
+        let Sandbox { cgroup, namespaces, pause, dirs, shm, connection, .. } = sandbox;
+        let parts = Parts { pause, dirs, shm, volumes: Vec::new(), connection, _namespaces: Some(namespaces) };
         Self::of_parts(Some(cgroup), parts)
     }
 
     /// Of a sandbox of which nothing is left but the volumes.
     pub fn of_volumes(dirs: &super::SandboxDirs, volumes: &[VolumePlan]) -> Self {
         let (dirs, volumes) = (dirs.clone(), volumes.to_vec());
-        Self::of_parts(None, Parts { pause: None, dirs, shm: None, volumes, _namespaces: None })
+        let (connection, _namespaces) = (None, None);
+        Self::of_parts(None, Parts { pause: None, dirs, shm: None, volumes, connection, _namespaces })
     }
 
     fn of_parts(cgroup: Option<PodCgroup>, sandbox: Parts) -> Self {
@@ -88,6 +92,11 @@ impl SandboxRemoval {
         self.sandbox.pause.as_ref().map(Pause::pidfd)
     }
 
+    /// Readable when what connects the pod with the outside has ended; `None`: nothing does, or that is known.
+    pub fn connection_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.sandbox.connection.as_ref().and_then(Connection::fd)
+    }
+
     /// Takes the next piece away, also processes that are still in the pod's cgroup: about a millisecond's work. Goes on
     /// after failures. To be called until it is done.
     pub fn advance(&mut self) -> RemovalStep {
@@ -96,6 +105,7 @@ impl SandboxRemoval {
                 return RemovalStep::Wait(wait);
             }
             self.processes_gone = true;
+            self.sandbox.connection = None;
         }
         if let Some(step) = self.remove_files() {
             return step;
