@@ -10,6 +10,7 @@ use super::exit_code::Exit;
 use super::recover;
 use super::terminal::sanitize;
 use crate::log::{self, ReadOptions};
+use crate::store::identity::Identity;
 use crate::store::layout::Layout;
 use crate::store::{Error, orphans};
 
@@ -36,7 +37,7 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
         tell!("{note}");
     }
     let uid = pod.metadata.uid.clone().unwrap_or_default();
-    let folder = layout.log_dir(&found.namespace, &found.name, &uid).join(&container);
+    let folder = Identity::new(&layout, &found.namespace, &found.name, &uid).log_dir().join(&container);
     print(args, &name, &container, &folder, |newest| previous(&pod, &container, newest))
 }
 

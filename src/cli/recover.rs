@@ -4,6 +4,7 @@
 //! became of the pod ([`find`], [`clean_if_lost`]). Commands that read ([`look`], [`pod`]) show what is known, say that
 //! nobody supervises the pod, and touch nothing.
 
+use std::path::Path;
 use std::time::Duration;
 
 use barepod_engine::Engine;
@@ -14,8 +15,9 @@ use k8s_openapi::api::core::v1;
 use super::error::CliError;
 use super::{cpus, rootless};
 use crate::report::{self, Loss};
+use crate::runtime::process::Recorded;
 use crate::runtime::sandbox::SandboxDirs;
-use crate::runtime::sweep::{SweepRequest, sweep};
+use crate::runtime::sweep::{SweepError, SweepRequest, sweep};
 use crate::store::events::EventLine;
 use crate::store::identity::Identity;
 use crate::store::layout::Layout;
@@ -150,19 +152,27 @@ pub fn sweep_orphans(layout: &Layout) {
     if let Err(error) = store::forget_moved_away(layout) {
         tell!("warning: what was left of pods that have been removed: {error}; the next run tries again");
     }
-    let found = orphans::forget_old_logs(layout, std::time::SystemTime::now()).and_then(|()| orphans::collect(layout));
-    let found = match found {
+    let end = |pod: &str, cgroup: &Path| {
+        let errors = sweep(&SweepRequest { cgroup, folders: &[], network: None, patience: PATIENCE });
+        tell_of_orphans(Some(pod), &errors);
+        errors.is_empty()
+    };
+    let found = orphans::forget_old_logs(layout, std::time::SystemTime::now());
+    let found = match found.and_then(|()| orphans::collect(layout, end)) {
         Ok(found) => found,
         Err(error) => return tell!("warning: looking for what pods have left: {error}"),
     };
     for orphan in found {
         let folders = [orphan.folder];
-        let errors =
-            sweep(&SweepRequest { cgroup: &orphan.cgroup, folders: &folders, network: None, patience: PATIENCE });
-        for error in errors {
-            let of = orphan.pod.as_deref().map(|pod| format!(" of pod {pod}")).unwrap_or_default();
-            tell!("warning: what was left{of}: {error}; the next run tries again");
-        }
+        let request = SweepRequest { cgroup: Path::new(""), folders: &folders, network: None, patience: PATIENCE };
+        tell_of_orphans(orphan.pod.as_deref(), &sweep(&request));
+    }
+}
+
+fn tell_of_orphans(pod: Option<&str>, errors: &[SweepError]) {
+    let of = pod.map(|pod| format!(" of pod {pod}")).unwrap_or_default();
+    for error in errors {
+        tell!("warning: what was left{of}: {error}; the next run tries again");
     }
 }
 

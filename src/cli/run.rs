@@ -110,7 +110,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     recover::clean_if_lost(&layout, &namespace, &name)?;
     recover::sweep_orphans(&layout);
     let ledger = ledger(&identity, &plan, &args.file);
-    let dirs = SandboxDirs { state: layout.pod_dir(&namespace, &name), data: ledger.data_dir.clone() };
+    let dirs = SandboxDirs { state: identity.state_dir(), data: ledger.data_dir.clone() };
     let store = match plan.sandbox.user {
         Scope::Pod => {
             let pool = Pool { in_use: node::ids_in_use(), ..args.security.userns_range.clone() };

@@ -193,7 +193,7 @@ fn exclusive(dir: &Path) -> Result<Exclusive, Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::identity::Identity;
+    use crate::store::identity::{self, Identity};
     use crate::store::ledger::Remains;
 
     fn pod(layout: &Layout, name: &str) -> PodStore {
@@ -251,7 +251,7 @@ mod tests {
         let (layout, there) = (Layout::at(dir.path()), Layout::at(copies.path()));
         let one = pod(&layout, "one");
         CpuBook::open(&layout).unwrap().note(one.dir(), &own()).unwrap();
-        let copy = there.pod_dir("default", "one");
+        let copy = identity::state_dir(&there, "default", "one");
         fs::create_dir_all(&copy).unwrap();
         for file in ["ledger.json", FILE] {
             fs::copy(one.dir().join(file), copy.join(file)).unwrap();

@@ -13,6 +13,24 @@ const PATH_MAX: usize = 4096;
 /// What is below a pod's folders at most: `containers/<name>/<attempt>/...`, a ConfigMap's key in a volume.
 const BELOW: usize = 700;
 
+/// The state folder of the pod of this name, whatever its uid: also lock and socket are in there. `_` is in no namespace
+/// and no name, so two pods never share it.
+pub fn state_dir(layout: &Layout, namespace: &str, name: &str) -> PathBuf {
+    layout.pods_dir().join(format!("{namespace}_{name}"))
+}
+
+/// Namespace and name of the pod that a state folder of this name is of; `None`: it is no pod's.
+pub(super) fn of_state_dir(folder: &str) -> Option<(&str, &str)> {
+    folder.split_once('_').filter(|_| !folder.starts_with('.'))
+}
+
+/// Namespace, name and uid of the pod that a data or log folder of this name is of; only a uid can have `_` in it.
+pub(super) fn of_folder(folder: &str) -> Option<(&str, &str, &str)> {
+    let (namespace, rest) = of_state_dir(folder)?;
+    let (name, uid) = rest.split_once('_')?;
+    (![namespace, name, uid].contains(&"")).then_some((namespace, name, uid))
+}
+
 /// A pod: its state folder's root, its namespace, its name and its uid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -70,17 +88,17 @@ impl Identity {
 
     /// State: also lock and socket are in there.
     pub fn state_dir(&self) -> PathBuf {
-        self.layout.pod_dir(&self.namespace, &self.name)
+        state_dir(&self.layout, &self.namespace, &self.name)
     }
 
     /// Upper layers and emptyDirs.
     pub fn data_dir(&self) -> PathBuf {
-        self.layout.data_dir(&self.namespace, &self.name, &self.uid)
+        self.layout.data.join(self.folder())
     }
 
     /// Logs, in the kubelet's layout.
     pub fn log_dir(&self) -> PathBuf {
-        self.layout.log_dir(&self.namespace, &self.name, &self.uid)
+        self.layout.logs.join(self.folder())
     }
 
     fn folder(&self) -> String {
@@ -139,6 +157,22 @@ mod tests {
             }
         }
         assert_eq!(pods[0].cgroup_name(), of("/a", "default", "web", "u").cgroup_name());
+    }
+
+    /// What a folder is named after is read back from its name.
+    #[test]
+    fn folders_say_whose_they_are() {
+        for pod in [of("/a", "default", "web", "u"), of("/a", "ops", "db.1", "u_1")] {
+            let name = |folder: PathBuf| folder.file_name().unwrap().to_str().unwrap().to_owned();
+            assert_eq!(of_state_dir(&name(pod.state_dir())), Some((pod.namespace(), pod.name())));
+            for folder in [pod.data_dir(), pod.log_dir()] {
+                assert_eq!(of_folder(&name(folder)), Some((pod.namespace(), pod.name(), pod.uid())));
+            }
+        }
+        for other in ["", "seccomp", "a_b", "a__u", "_b_u", "a_b_", ".a_b_c"] {
+            assert_eq!(of_folder(other), None, "{other:?}");
+        }
+        assert_eq!((of_state_dir(".default.web.1-0"), of_state_dir("lost+found")), (None, None));
     }
 
     #[test]

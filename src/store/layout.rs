@@ -60,29 +60,9 @@ impl Layout {
         self.root.join("pods")
     }
 
-    /// State of one pod. `_` is in no namespace and no name, so two pods never share it.
-    pub fn pod_dir(&self, namespace: &str, name: &str) -> PathBuf {
-        Self::pod_dir_below(&self.root, namespace, name)
-    }
-
-    /// As [`Self::pod_dir`], of another root.
-    pub(super) fn pod_dir_below(root: &Path, namespace: &str, name: &str) -> PathBuf {
-        root.join("pods").join(format!("{namespace}_{name}"))
-    }
-
     /// Whether no other root has its data in the same folder. An ordinary user's are in one wherever the state is, which
     /// changes with the session's folder.
     pub(super) fn has_data_alone(&self) -> bool {
         Self::at(&self.root).data == self.data
-    }
-
-    /// Disk data of one life of a pod.
-    pub fn data_dir(&self, namespace: &str, name: &str, uid: &str) -> PathBuf {
-        self.data.join(format!("{namespace}_{name}_{uid}"))
-    }
-
-    /// Logs of one life of a pod, as the kubelet names it.
-    pub fn log_dir(&self, namespace: &str, name: &str, uid: &str) -> PathBuf {
-        self.logs.join(format!("{namespace}_{name}_{uid}"))
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::layout::{Layout, POD, STATE};
 use super::{Error, atomic, boot};
 
@@ -238,15 +238,20 @@ impl Ledger {
         Ok(ledger.map(|ledger| ledger.of_here(dir)))
     }
 
-    /// A state folder that was copied or moved from below another root has nothing of what was made for the pod there: its
-    /// cgroup, its processes and its data are that one's.
+    /// A state folder that was copied or moved, from below another root or from another pod's place, has nothing of what was
+    /// made for the pod there: its cgroup, its processes and its data are that one's.
     fn of_here(self, dir: &Path) -> Self {
         let Some(root) = dir.parent().and_then(Path::parent) else { return self };
-        if self.root.as_os_str().is_empty() || self.root == root {
+        let folder = dir.file_name().and_then(|folder| folder.to_str()).and_then(identity::of_state_dir);
+        let (namespace, name) = folder.unwrap_or((&self.namespace, &self.name));
+        let has_root = self.root.as_os_str().is_empty() || self.root == root;
+        if has_root && (namespace, name) == (&self.namespace, &self.name) {
             return self;
         }
-        let here = Identity::new(&Layout::at(root), &self.namespace, &self.name, &self.uid);
+        let here = Identity::new(&Layout::at(root), namespace, name, &self.uid);
         Self {
+            namespace: here.namespace().to_owned(),
+            name: here.name().to_owned(),
             root: root.to_owned(),
             supervisor_pid: 0,
             cgroup: PathBuf::new(),

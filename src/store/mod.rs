@@ -96,7 +96,7 @@ impl PodStore {
     }
 
     fn make(layout: &Layout, mut ledger: Ledger, pool: Option<&Pool>) -> Result<Self, Error> {
-        let dir = layout.pod_dir(&ledger.namespace, &ledger.name);
+        let dir = identity::state_dir(layout, &ledger.namespace, &ledger.name);
         make_dir(&layout.root, 0o711)?;
         private::enclose(layout)?;
         let lock = acquire(&dir, &ledger.namespace, &ledger.name, A_RUN_WAITS, &|_| {})?;
@@ -133,7 +133,7 @@ impl PodStore {
     /// # Errors
     /// [`Error::Running`] where a supervisor lives, [`Error::NotFound`] where there is no ledger.
     pub fn take_over(layout: &Layout, namespace: &str, name: &str, on_wait: OnWait<'_>) -> Result<Self, Error> {
-        let dir = layout.pod_dir(namespace, name);
+        let dir = identity::state_dir(layout, namespace, name);
         if !is_folder(&dir)? {
             return Err(Error::NotFound(format!("{namespace}/{name}")));
         }
@@ -245,7 +245,7 @@ pub fn write_attempt<T: Serialize>(folder: &Path, state: &T) -> Result<(), Error
 /// # Errors
 /// [`Error::Running`] where a supervisor lives.
 pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<bool, Error> {
-    let dir = layout.pod_dir(namespace, name);
+    let dir = identity::state_dir(layout, namespace, name);
     if !is_folder(&dir)? {
         return Ok(false);
     }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::claim;
+use super::identity::{self, Identity};
 use super::layout::Layout;
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::{Error, io_error, remove_tree};
@@ -27,15 +28,16 @@ pub struct Orphan {
     pub pod: Option<String>,
     /// Its data.
     pub folder: PathBuf,
-    /// Its cgroup; empty where there can be no process in it.
-    pub cgroup: PathBuf,
 }
 
-/// Takes what nobody owns out of the way: from now on it is the caller's to remove, or the next one's that looks.
+/// Takes what nobody owns out of the way: from now on it is the caller's to remove, or the next one's that looks. `end`
+/// ends what is in a cgroup, of the pod that it is told, and says whether nothing is left in there: data of which there
+/// still is stay for the next time. It is called under the lock that every `run` takes before it makes a cgroup, so that it
+/// never comes upon one of a new life of the same pod.
 ///
 /// # Errors
 /// Where the data folder can't be read or locked.
-pub fn collect(layout: &Layout) -> Result<Vec<Orphan>, Error> {
+pub fn collect(layout: &Layout, mut end: impl FnMut(&str, &Path) -> bool) -> Result<Vec<Orphan>, Error> {
     if !super::is_folder(&layout.data)? {
         return Ok(Vec::new());
     }
@@ -52,21 +54,28 @@ pub fn collect(layout: &Layout) -> Result<Vec<Orphan>, Error> {
             // Cut off, perhaps by the power cut that took its owner: as good as none.
             Err(_) => None,
         };
-        if name.starts_with(LEAVING) {
-            orphans.push(orphan(record, folder));
+        let folder = if name.starts_with(LEAVING) {
+            folder
         } else if is_orphan(layout, name, record.as_ref()) {
-            let away = set_aside(&folder);
-            orphans.push(orphan(record, away));
+            set_aside(&folder)
+        } else {
+            continue;
+        };
+        let pod = record.as_ref().map(|record| format!("{}/{}", record.namespace, record.name));
+        let cgroup = record.filter(|record| owns_cgroup(layout, record)).map(|record| record.cgroup);
+        if cgroup.is_none_or(|cgroup| end(pod.as_deref().unwrap_or_default(), &cgroup)) {
+            orphans.push(Orphan { pod, folder });
         }
     }
     Ok(orphans)
 }
 
-fn orphan(record: Option<Ledger>, folder: PathBuf) -> Orphan {
-    let pod = record.as_ref().map(|record| format!("{}/{}", record.namespace, record.name));
-    // In another boot a cgroup of this path is somebody else's.
-    let cgroup = record.filter(|record| !record.is_of_another_boot()).map(|record| record.cgroup);
-    Orphan { pod, folder, cgroup: cgroup.unwrap_or_default() }
+/// Whether the cgroup that a record names is that pod's own, of this boot, and not of a new life of it.
+fn owns_cgroup(layout: &Layout, record: &Ledger) -> bool {
+    let pod = Identity::new(layout, &record.namespace, &record.name, &record.uid);
+    !record.is_of_another_boot()
+        && pod.owns_cgroup(&record.cgroup)
+        && !is_known(layout, &record.namespace, &record.name, &record.uid)
 }
 
 /// Under the lock, so that whoever comes next finds the name free. Where that can't be, it is removed where it is.
@@ -82,36 +91,26 @@ fn set_aside(folder: &Path) -> PathBuf {
 }
 
 fn is_orphan(layout: &Layout, folder: &str, record: Option<&Ledger>) -> bool {
-    let Some((namespace, name, uid)) = parts(folder) else { return false };
-    if is_known(&layout.root, namespace, name, uid) {
+    let Some((namespace, name, uid)) = identity::of_folder(folder) else { return false };
+    if is_known(layout, namespace, name, uid) {
         return false;
     }
     match record {
-        Some(record) => {
-            let is_ours = record.root == layout.root;
-            is_ours && record.supervisor() == Supervisor::Ended
-        }
+        Some(record) => record.root == layout.root && record.supervisor() == Supervisor::Ended,
         // Nobody else makes folders of such a name in data that are this root's alone.
         None => layout.has_data_alone(),
     }
 }
 
 /// Whether a ledger below this root has this pod's data.
-fn is_known(root: &Path, namespace: &str, name: &str, uid: &str) -> bool {
-    let state = Layout::pod_dir_below(root, namespace, name);
+fn is_known(layout: &Layout, namespace: &str, name: &str, uid: &str) -> bool {
+    let state = identity::state_dir(layout, namespace, name);
     match Ledger::load(&state) {
         Ok(Some(ledger)) => ledger.uid == uid && ledger.stage != Stage::Ended,
         Ok(None) => false,
         // What can't be understood may know it.
         Err(_) => true,
     }
-}
-
-/// Namespace, name and uid of the pod that a folder is named after; only a uid can have `_` in it.
-fn parts(folder: &str) -> Option<(&str, &str, &str)> {
-    let (namespace, rest) = folder.split_once('_')?;
-    let (name, uid) = rest.split_once('_')?;
-    (![namespace, name, uid].contains(&"") && !folder.starts_with('.')).then_some((namespace, name, uid))
 }
 
 /// Log folders of pods of this name that no state is known of any more, the one that was written last at the end.
@@ -148,7 +147,7 @@ pub fn forget_logs(layout: &Layout, namespace: &str, name: &str) -> Result<(), E
 pub fn forget_old_logs(layout: &Layout, now: SystemTime) -> Result<(), Error> {
     let mut result = Ok(());
     for (folder, record) in claim::records(&layout.logs) {
-        let state = layout.pod_dir(&record.namespace, &record.name);
+        let state = identity::state_dir(layout, &record.namespace, &record.name);
         // Ended ones that are still known keep theirs until `rm`, or until they are run again.
         let is_known = !matches!(Ledger::load(&state), Ok(None)) || record.supervisor() == Supervisor::Alive;
         let age = now.duration_since(written_last(&folder)).unwrap_or_default();
@@ -171,12 +170,12 @@ fn written_last(folder: &Path) -> SystemTime {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::PodStore;
-    use super::super::identity::Identity;
     use super::super::ledger::Remains;
     use super::*;
 
     fn ledger(layout: &Layout, name: &str) -> Ledger {
-        Ledger::new(&Identity::new(layout, "default", name, "u"), format!("/barepod/{name}").into())
+        let pod = Identity::new(layout, "default", name, "u");
+        Ledger::new(&pod, Path::new("/barepod").join(pod.cgroup_name()))
     }
 
     fn pod(layout: &Layout, ledger: Ledger) -> PodStore {
@@ -192,6 +191,10 @@ mod tests {
         fs::create_dir_all(ledger.data_dir.join("volumes/v")).unwrap();
         ledger.save_as(&ledger.data_dir, claim::RECORD).unwrap();
         ledger.data_dir
+    }
+
+    fn all(layout: &Layout) -> Result<Vec<Orphan>, Error> {
+        collect(layout, |_, _| true)
     }
 
     fn of_another_boot(ledger: &mut Ledger) {
@@ -216,7 +219,7 @@ mod tests {
                 ledger.supervisor_pid = 1;
             }),
         ];
-        let unmarked = layout.data_dir("default", "unmarked", "u");
+        let unmarked = Identity::new(&layout, "default", "unmarked", "u").data_dir();
         fs::create_dir_all(unmarked.join("containers")).unwrap();
         let kept = [
             only_data(&layout, "alive", |_| {}),
@@ -234,26 +237,53 @@ mod tests {
         for folder in ["seccomp", "images", "not_a-pod", ".x_y_z"] {
             fs::create_dir_all(layout.data.join(folder)).unwrap();
         }
-        let mut found = collect(&layout).unwrap();
+        let mut ended = Vec::new();
+        let mut found = collect(&layout, |pod, cgroup| {
+            ended.push((pod.to_owned(), cgroup.to_owned()));
+            true
+        });
+        let found = found.as_mut().unwrap();
         found.sort_by(|a, b| a.pod.cmp(&b.pod));
-        let pods: Vec<_> =
-            found.iter().map(|orphan| (orphan.pod.as_deref(), orphan.cgroup.to_str().unwrap())).collect();
-        let expected = [
-            (None, ""),
-            (Some("default/killed"), "/barepod/killed"),
-            (Some("default/rebooted"), ""),
-            (Some("default/rebooted-ns"), ""),
-        ];
-        assert_eq!(pods, expected);
+        let pods: Vec<_> = found.iter().map(|orphan| orphan.pod.as_deref()).collect();
+        assert_eq!(pods, [None, Some("default/killed"), Some("default/rebooted"), Some("default/rebooted-ns")]);
+        assert_eq!(ended, [("default/killed".to_owned(), ledger(&layout, "killed").cgroup)]);
         assert!(gone.iter().chain([&unmarked]).all(|folder| !folder.exists()), "their names are free");
         assert!(kept.iter().all(|folder| folder.exists()));
         for folder in ["seccomp", "images", "not_a-pod", ".x_y_z"] {
             assert!(layout.data.join(folder).exists(), "{folder}");
         }
         // Whoever was to remove them died: they are found again.
-        assert_eq!(collect(&layout).unwrap().len(), found.len());
+        assert_eq!(all(&layout).unwrap().len(), found.len());
         found.iter().for_each(|orphan| fs::remove_dir_all(&orphan.folder).unwrap());
-        assert_eq!(collect(&layout).unwrap(), []);
+        assert_eq!(all(&layout).unwrap(), []);
+    }
+
+    /// A cgroup is ended where it is the orphan's: not one of a new life of the pod, nor one that a copied record names. As
+    /// long as something is in it the data stay, which say where it is.
+    #[test]
+    fn no_cgroup_of_another_is_ended() {
+        let tmp = tempfile::tempdir().unwrap();
+        let layout = Layout::at(tmp.path());
+        let web = ledger(&layout, "web").cgroup;
+        only_data(&layout, "web", killed);
+        only_data(&layout, "copy", |ledger| {
+            killed(ledger);
+            ledger.cgroup.clone_from(&web);
+        });
+        let mut ended = Vec::new();
+        let found = collect(&layout, |_, cgroup| {
+            ended.push(cgroup.to_owned());
+            false
+        });
+        assert_eq!(ended, [web]);
+        assert_eq!(
+            found.unwrap().iter().map(|orphan| orphan.pod.as_deref()).collect::<Vec<_>>(),
+            [Some("default/copy")]
+        );
+        // What is left of it is set aside; the pod lives again.
+        let _again = pod(&layout, ledger(&layout, "web"));
+        let found = collect(&layout, |pod, cgroup| panic!("{pod} {cgroup:?}")).unwrap();
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 
     /// A ledger knows it: of a pod that runs, that is lost, that has left something, and one that can't be read.
@@ -271,7 +301,7 @@ mod tests {
         let mut ended = pod(&layout, ledger(&layout, "ended"));
         assert_eq!(ended.finish(Remains::default()).unwrap(), Remains::default());
         drop((lost, left, torn));
-        assert_eq!(collect(&layout).unwrap(), []);
+        assert_eq!(all(&layout).unwrap(), []);
         let mut names: Vec<_> = fs::read_dir(&layout.data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["default_left_u", "default_lost_u", "default_torn_u"]);
@@ -282,10 +312,10 @@ mod tests {
     fn shared_data_without_a_record_are_left_alone() {
         let tmp = tempfile::tempdir().unwrap();
         let layout = Layout { root: tmp.path().join("run"), data: tmp.path().join("d"), logs: tmp.path().join("l") };
-        fs::create_dir_all(layout.data_dir("default", "x", "u")).unwrap();
-        assert_eq!(collect(&layout).unwrap(), []);
+        fs::create_dir_all(Identity::new(&layout, "default", "x", "u").data_dir()).unwrap();
+        assert_eq!(all(&layout).unwrap(), []);
         only_data(&layout, "y", of_another_boot);
-        assert_eq!(collect(&layout).unwrap().len(), 1);
+        assert_eq!(all(&layout).unwrap().len(), 1);
     }
 
     /// Logs stay readable after a reboot: until the pod is run again, or removed, or for thirty days.

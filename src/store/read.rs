@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1;
 use serde::de::DeserializeOwned;
 
 use super::events::{self, EventLine};
+use super::identity;
 use super::layout::Layout;
 pub(super) use super::layout::{POD, STATE};
 use super::ledger::{Ledger, Stage, Supervisor};
@@ -123,7 +124,7 @@ pub fn list(layout: &Layout) -> Result<Vec<Found>, Error> {
     for entry in entries {
         let entry = entry.map_err(io_error(&pods, "read"))?;
         let folder = entry.file_name();
-        if let Some((namespace, name)) = folder.to_str().and_then(|folder| folder.split_once('_')) {
+        if let Some((namespace, name)) = folder.to_str().and_then(identity::of_state_dir) {
             found.push(Found { namespace: namespace.into(), name: name.into(), dir: entry.path() });
         }
     }

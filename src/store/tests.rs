@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::read::{Life, find, list};
 use super::*;
 
@@ -56,7 +56,7 @@ fn life_is_running_then_lost_then_ended_then_replaced() {
     finish(&mut store);
     drop(store);
     assert_eq!(found.life().unwrap(), Life::Ended);
-    let logs = layout.log_dir("default", "web", "u");
+    let logs = Identity::new(&layout, "default", "web", "u").log_dir();
     fs::create_dir_all(logs.join("main")).unwrap();
     let mut store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
     assert!(!logs.join("main").exists());
@@ -71,7 +71,7 @@ fn half_a_file_goes_with_the_takeover() {
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
     drop(PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap());
-    let half = layout.pod_dir("default", "web").join(".state.json.tmp");
+    let half = identity::state_dir(&layout, "default", "web").join(".state.json.tmp");
     fs::write(&half, "{\"half").unwrap();
     let _store = take_over(&layout, "web").unwrap();
     assert!(!half.exists());
@@ -122,7 +122,7 @@ fn a_folder_with_nothing_but_a_lock_is_no_obstacle() {
     // What a `run` leaves that was killed between taking the lock and writing the ledger.
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
-    let dir = layout.pod_dir("default", "web");
+    let dir = identity::state_dir(&layout, "default", "web");
     let cut_off = || {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join(lock::FILE), "4711\n").unwrap();
@@ -416,7 +416,7 @@ fn a_supervisor_without_a_lock_file_is_one() {
         matches!(PodStore::create(&layout, supervisor), Err(Error::NotCleanedUp { .. })),
         "data that nobody has swept"
     );
-    assert_eq!(orphans::collect(&layout).unwrap().len(), 1);
+    assert_eq!(orphans::collect(&layout, |_, _| true).unwrap().len(), 1);
 }
 
 /// What could not be removed is known until it can: the pod is no free name, and its ids are no free ids.
@@ -476,12 +476,24 @@ fn a_copied_state_folder_owns_nothing() {
     let pod = Identity::new(&layout, "default", "web", "u");
     let store = PodStore::create(&layout, Ledger::new(&pod, "/barepod/podu".into())).unwrap();
     store.mark_folders().unwrap();
-    let there = copy.pod_dir("default", "web");
+    let there = identity::state_dir(&copy, "default", "web");
     fs::create_dir_all(&there).unwrap();
     fs::copy(store.dir().join("ledger.json"), there.join("ledger.json")).unwrap();
     assert_eq!(find(&copy, "web").unwrap().life().unwrap(), Life::Lost);
     let mut copied = take_over(&copy, "web").unwrap();
     assert_eq!(copied.ledger().cgroup, PathBuf::new());
+    finish(&mut copied);
+    copied.remove().unwrap();
+    assert!(store.ledger().data_dir.exists() && store.ledger().log_dir.exists());
+    assert_eq!(find(&layout, "web").unwrap().life().unwrap(), Life::Running);
+    // Beside the other one, below the same root.
+    let beside = identity::state_dir(&layout, "default", "web2");
+    fs::create_dir_all(&beside).unwrap();
+    fs::copy(store.dir().join("ledger.json"), beside.join("ledger.json")).unwrap();
+    assert_eq!(find(&layout, "web2").unwrap().life().unwrap(), Life::Lost);
+    let mut copied = take_over(&layout, "web2").unwrap();
+    let named = copied.ledger();
+    assert_eq!((named.name.as_str(), named.cgroup.to_str(), &named.network), ("web2", Some(""), &None));
     finish(&mut copied);
     copied.remove().unwrap();
     assert!(store.ledger().data_dir.exists() && store.ledger().log_dir.exists());
@@ -509,8 +521,8 @@ fn an_unreadable_pod_is_removed_by_its_name() {
     assert_eq!(unreadable.cgroups, [Path::new("/x").join(pod.cgroup_name())]);
     assert_eq!(unreadable.data, [pod.data_dir()]);
     unreadable.remove_folder().unwrap();
-    assert!(!pod.log_dir().exists() && layout.log_dir("default", "web2", "u").exists());
-    fs::write(layout.pod_dir("default", "web"), "not a folder").unwrap();
+    assert!(!pod.log_dir().exists() && Identity::new(&layout, "default", "web2", "u").log_dir().exists());
+    fs::write(identity::state_dir(&layout, "default", "web"), "not a folder").unwrap();
     assert!(find(&layout, "web").unwrap().life().is_err());
     unreadable::UnreadablePod::take_over(&layout, "default", "web", &|_| {}).unwrap().remove_folder().unwrap();
     assert_eq!(list(&layout).unwrap().len(), 1);

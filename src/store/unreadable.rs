@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::claim;
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::layout::Layout;
 use super::ledger::Ledger;
 use super::lock::PodLock;
@@ -32,7 +32,7 @@ impl UnreadablePod {
     /// # Errors
     /// Where a supervisor or another command has it.
     pub fn take_over(layout: &Layout, namespace: &str, name: &str, on_wait: OnWait<'_>) -> Result<Self, Error> {
-        let dir = layout.pod_dir(namespace, name);
+        let dir = identity::state_dir(layout, namespace, name);
         let is_folder = match fs::symlink_metadata(&dir) {
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             found => found.map_err(io_error(&dir, "stat"))?.is_dir(),
@@ -71,10 +71,11 @@ impl UnreadablePod {
 
     /// Folders that are named after the pod and have no record.
     fn add_unmarked(&mut self, layout: &Layout) {
-        let named = format!("{}_{}_", self.namespace, self.name);
         for entry in fs::read_dir(&layout.data).into_iter().flatten().flatten() {
             let path = entry.path();
-            let is_named = entry.file_name().as_encoded_bytes().starts_with(named.as_bytes());
+            let folder = entry.file_name();
+            let of = folder.to_str().and_then(identity::of_folder);
+            let is_named = of.is_some_and(|(namespace, name, _)| namespace == self.namespace && name == self.name);
             if is_named && Ledger::load_as(&path, claim::RECORD).ok().flatten().is_none() && !self.data.contains(&path)
             {
                 self.data.push(path);

@@ -2,7 +2,7 @@
 //! touches only what is its own.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use rustix::process::Signal;
@@ -58,14 +58,11 @@ fn pods_with_one_uid_live_side_by_side() {
 
 /// A file that can't be removed: the exit code tells, the pod stays known, its name is not free, and when the obstacle is
 /// gone the next command removes the rest.
-#[test]
-fn what_cant_be_removed_is_known_until_it_can() {
-    let Some(case) = Case::new("remains-left") else { return };
-    let mut run = case.start(&with_volume(&case, "echo x > /v/f; say made; hold go"));
+fn is_known_until_it_is_removed(case: &str, script: &str, name: &str) {
+    let Some(case) = Case::new(case) else { return };
+    let mut run = case.start(&with_volume(&case, &format!("{script}; say made; hold go")));
     case.wait_for("made");
-    let volumes = case.root().join("data");
-    let file = walkdir::WalkDir::new(volumes).into_iter().flatten().find(|entry| entry.file_name() == "f").unwrap();
-    let file = file.into_path();
+    let file = data_file(&case, name);
     if !immutable(&file, "+i") {
         crate::skips::skip("no file here can be made immutable");
         case.release("go");
@@ -85,7 +82,9 @@ fn what_cant_be_removed_is_known_until_it_can() {
     let page = String::from_utf8_lossy(&describe.stdout).into_owned();
     let (_, section) = page.split_once("\nLeft Behind:\n").unwrap_or_else(|| panic!("{page}"));
     let (section, _) = section.split_once("\nEvents:").unwrap();
-    for part in ["v/f", "Operation not permitted", &format!("`barepod rm {name}`")] {
+    for part in
+        [&*file.file_name().unwrap().to_string_lossy(), "Operation not permitted", &format!("`barepod rm {name}`")]
+    {
         assert!(section.contains(part), "{part}: {page}");
     }
     for command in
@@ -100,6 +99,70 @@ fn what_cant_be_removed_is_known_until_it_can() {
     let output = case.barepod(&["rm", case.name()]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(!file.exists());
+}
+
+/// Of a volume, of what a container has written, and of the sandbox's own files.
+#[test]
+fn what_cant_be_removed_is_known_until_it_can() {
+    is_known_until_it_is_removed("remains-left", "echo x > /v/f", "f");
+}
+
+#[test]
+fn what_cant_be_removed_of_a_container() {
+    is_known_until_it_is_removed("remains-upper", "echo x > /written-by-main", "written-by-main");
+}
+
+#[test]
+fn what_cant_be_removed_of_a_sandbox() {
+    is_known_until_it_is_removed("remains-sandbox", "true", "hosts");
+}
+
+/// The file of this name in what pods have on the disk.
+fn data_file(case: &Case, name: &str) -> PathBuf {
+    let mut all = walkdir::WalkDir::new(case.root().join("data")).into_iter().flatten();
+    all.find(|entry| entry.file_name() == name && entry.file_type().is_file()).unwrap().into_path()
+}
+
+/// Data of an earlier life of a pod, whose state somebody has taken away, can't be removed. What ran then is ended once; the
+/// pod's new life, which has the same uid and so the same cgroup, is left alone by whoever tries to remove the data again.
+#[test]
+fn data_that_stay_end_nobody() {
+    let Some(case) = Case::new("remains-orphan") else { return };
+    let pod = with_volume(&case, "echo x > /v/kept; say up; exec serve main");
+    let other = case.dir().join("other.yaml");
+    fs::rename(case.write(&case.pod().main("main", "say other").text()), &other).unwrap();
+    let mut run = case.start(&pod);
+    case.wait_for("main up");
+    if !immutable(&data_file(&case, "kept"), "+i") {
+        crate::skips::skip("no file here can be made immutable");
+        run.signal(Signal::TERM);
+        run.end();
+        return;
+    }
+    run.kill();
+    fs::remove_dir_all(case.state()).unwrap();
+    let run_another = |name: &str| {
+        let output = case.barepod(&["run", "-q", "--name", name, other.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(case.barepod(&["rm", name]).status.success());
+        said(&output)
+    };
+    let warned = run_another("first");
+    assert!(warned.contains(&format!("what was left of pod default/{}", case.name())), "{warned}");
+    assert_eq!(case.processes("serve main").len(), 0);
+    let mut run = case.start(&pod);
+    wait("its new life", || case.times_said("main up") == 2);
+    let warned = run_another("second");
+    assert!(warned.contains("Operation not permitted"), "{warned}");
+    assert_eq!((case.processes("serve main").len(), case.phase()), (1, "Running".to_owned()));
+    for kept in walkdir::WalkDir::new(case.root().join("data")).into_iter().flatten() {
+        if kept.file_name() == "kept" {
+            immutable(kept.path(), "-i");
+        }
+    }
+    assert_eq!(run_another("third"), "");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end(), 0);
 }
 
 fn immutable(file: &Path, how: &str) -> bool {

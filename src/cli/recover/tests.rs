@@ -2,6 +2,7 @@
 use std::fs;
 
 use super::*;
+use crate::store::identity;
 use crate::store::ledger::Ledger;
 
 const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"default","uid":"u"},
@@ -37,7 +38,9 @@ fn a_lost_pod_without_an_engine_is_swept_and_failed() {
     let found = find(&layout, "web").unwrap();
     assert_eq!(found.life().unwrap(), Life::Ended);
     assert_eq!(reason(&found).as_deref(), Some("SupervisorLost"));
-    assert!(!found.dir.join("containers").exists() && !layout.data_dir("default", "web", "u").exists());
+    assert!(
+        !found.dir.join("containers").exists() && !Identity::new(&layout, "default", "web", "u").data_dir().exists()
+    );
     let events: Vec<_> = found.events().unwrap().into_iter().map(|event| event.reason).collect();
     assert_eq!(events, ["SupervisorLost"]);
     // Once is enough.
@@ -65,7 +68,7 @@ fn what_cant_be_understood_doesnt_keep_a_pod_from_being_removed() {
 fn a_run_that_was_cut_off_at_once_is_forgotten() {
     let tmp = tempfile::tempdir().unwrap();
     let layout = Layout::at(tmp.path());
-    let dir = layout.pod_dir("default", "web");
+    let dir = identity::state_dir(&layout, "default", "web");
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("lock"), "4711\n").unwrap();
     assert!(matches!(find(&layout, "web"), Err(CliError::CutOff(name)) if name == "default/web"));
