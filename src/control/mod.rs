@@ -146,8 +146,8 @@ pub enum Request {
     Exec(Program),
     /// A signal to the program of one's own request `of`. Answered at once.
     Signal {
-        /// The request that is still open.
-        of: frame::Id,
+        /// Id of the request, which is still open.
+        of: u64,
         /// Its number.
         signal: i32,
     },

@@ -310,7 +310,8 @@ fn an_exec_and_who_asked_for_it() {
     for _ in 0..3 {
         gone.extend(server.turn().gone);
     }
-    assert_eq!(gone, [asked[0].by.of(second), asked[0].by.of(third + 1)]);
+    assert_eq!(gone.len(), 2);
+    assert!([second, third + 1].iter().all(|id| gone.contains(&asked[0].by.of(*id))), "{gone:?}");
     drop(asked);
     assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 1);
     assert_eq!(rustix::io::read(&reader, &mut [0; 8]).unwrap(), 0);

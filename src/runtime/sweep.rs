@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn what_cant_be_seen_is_left() {
         let dir = tempfile::tempdir().unwrap();
-        let request = |folders| SweepRequest { cgroup: Path::new(""), folders, patience: Duration::ZERO };
+        let request =
+            |folders| SweepRequest { cgroup: Path::new(""), folders, network: None, patience: Duration::ZERO };
         let gone = [dir.path().join("gone"), dir.path().join("gone/below")];
         assert!(is_clean(&request(&gone)) && sweep(&request(&gone)).is_empty());
         let unseen = [dir.path().join("n".repeat(300))];

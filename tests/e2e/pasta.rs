@@ -417,9 +417,9 @@ fn a_new_sandbox_has_addresses_of_its_own() {
         "for word; do namespace=$word; done; echo >>{count}; n=$(wc -l <{count}); inside() {{ nsenter --net=$namespace ip \"$@\"; }}
         inside link add name one type veth peer name two && inside addr add 10.77.0.$n/24 dev one && \
         inside link set one up && inside link set two up
-        exec {real}",
+        exec {real} \"$@\"",
         count = case.shared("count").display(),
-        real = format!("{} \"$@\"", real.trim()),
+        real = real.trim(),
     );
     let hosts = "cp /etc/hosts /t/hosts; say $IP; web 8080 page; exec serve main";
     let ip = json!([{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]);

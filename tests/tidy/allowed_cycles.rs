@@ -125,8 +125,11 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     (
         "supervisor",
         &[
+            "supervisor/error",
+            "supervisor/execs",
             "supervisor/handlers",
             "supervisor/mod",
+            "supervisor/network",
             "supervisor/notice",
             "supervisor/persist",
             "supervisor/sandbox",

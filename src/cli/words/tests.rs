@@ -75,7 +75,7 @@ fn what_is_answered() {
         ("barepod delete pod/web --force", "`barepod rm --force web`"),
         ("barepod delete -f pod.yaml", "`barepod stop NAME`"),
         ("barepod kill web", "`barepod rm --force web`"),
-        ("barepod --root /tmp/r exec -it web -- sh", "not there yet"),
+        ("barepod --root /tmp/r cp web:/etc/motd .", "not there yet"),
         ("barepod attach web", "`barepod logs web`"),
         ("barepod inspect web", "`barepod get web -o json`"),
         ("barepod help", "barepod COMMAND --help"),

@@ -14,7 +14,8 @@ use rustix::thread::ThreadNameSpaceType as Namespaces;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, step};
-use super::{TerminalSize, cgroup, identity, program};
+use super::terminal::TerminalSize;
+use super::{cgroup, identity, program};
 use crate::runtime::{lsm, seccomp, spawn};
 
 /// `argv[0]` of the helper.

@@ -44,7 +44,6 @@ mod tests;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
-use serde::{Deserialize, Serialize};
 
 use crate::runtime::seccomp::Filter;
 
@@ -52,6 +51,7 @@ pub use crate::runtime::spawn::ExitStatus;
 pub use exe::protect_exe;
 pub use failure::{ExecError, Failure};
 pub use running::{Exec, Progress};
+pub use terminal::TerminalSize;
 
 /// What to run, and where.
 #[derive(Debug)]
@@ -96,15 +96,6 @@ pub enum Stdio {
         /// Its size at first.
         size: TerminalSize,
     },
-}
-
-/// In characters; 0: unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TerminalSize {
-    /// Height.
-    pub rows: u16,
-    /// Width.
-    pub columns: u16,
 }
 
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.

@@ -9,9 +9,18 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
+use serde::{Deserialize, Serialize};
 
-use super::TerminalSize;
 use super::failure::{Failure, step};
+
+/// In characters; 0: unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
+}
 
 const PTMX: &str = "/dev/pts/ptmx";
 /// f_type of a devpts (magic.h).

@@ -124,7 +124,7 @@ impl Connecting {
         if !said {
             return Ok(Progress::Waits(self));
         }
-        let pasta = self.pasta.is_ready()?;
+        let pasta = self.pasta.outcome()?;
         filter::attach(&pasta)?;
         let found = self.holder.addresses()?;
         let first = |of: fn(&IpAddr) -> bool| found.iter().find(|ip| of(ip)).map(ToString::to_string);

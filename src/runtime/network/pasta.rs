@@ -89,8 +89,8 @@ impl Starting {
         self.ready.as_fd()
     }
 
-    /// To be called when [`fd`](Self::fd) is readable. Why not, else.
-    pub(super) fn is_ready(mut self) -> Result<Pasta, NetworkError> {
+    /// What became of it, once [`fd`](Self::fd) is readable.
+    pub(super) fn outcome(mut self) -> Result<Pasta, NetworkError> {
         if self.ready.read(&mut [0; 16]).map_err(failed("read from pasta"))? > 0 {
             return Ok(self.pasta);
         }
