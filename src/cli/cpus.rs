@@ -1,7 +1,5 @@
 //! `run --cpu-manager static`: which cpus a pod's containers get for themselves, agreed upon with all pods of the root.
 
-use std::path::Path;
-
 use k8s_openapi::api::core::v1;
 
 use super::args::{CpuManager, RunArgs};
@@ -14,7 +12,7 @@ use crate::runtime::node;
 use crate::store::PodStore;
 use crate::store::cpus::{CpuBook, left};
 use crate::store::layout::Layout;
-use crate::supervisor::cpus::{CpuError, share_out, taken};
+use crate::supervisor::cpus::{CpuError, taken};
 
 /// The box's cpus, for a pod that is to get some.
 pub(super) struct BoxCpus {
@@ -72,15 +70,4 @@ pub(super) fn allot(
     };
     book.close()?;
     Ok(why)
-}
-
-/// After a pod that has been swept: what it had for itself is everybody's again where all of it is gone.
-pub(super) fn give_back(layout: &Layout, store: &PodStore) -> Result<(), CliError> {
-    let Some(book) = CpuBook::open_if_used(layout)? else { return Ok(()) };
-    book.give_back(store)?;
-    // <parent>/barepod/<the pod's own>
-    let parent = store.ledger().cgroup.ancestors().nth(2).map(Path::to_owned);
-    let shared = share_out(&book, &parent.unwrap_or_else(|| "/".into()));
-    book.close()?;
-    Ok(shared?)
 }

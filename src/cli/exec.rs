@@ -19,7 +19,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::raw::{self, Raw};
 use super::relay::{self, Outputs, Relay};
-use super::{logs, recover};
+use super::{container, recover};
 use crate::control::{Answer, Client, ControlError, Exited, Obstacle, Program, Request, Streams};
 use crate::report;
 use crate::store::read::{Found, Life};
@@ -39,7 +39,7 @@ pub fn exec(args: &ExecArgs, global: &Global) -> Result<Exit, CliError> {
         return Err(CliError::Unsupervised(name));
     }
     let pod = recover::pod(&found)?;
-    let (container, note) = logs::container(&pod, args.container.as_deref(), &name)?;
+    let (container, note) = container::which(&pod, args.container.as_deref(), &name)?;
     if let Some(note) = note {
         tell!("{note}");
     }

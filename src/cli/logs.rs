@@ -7,15 +7,11 @@ use k8s_openapi::api::core::v1;
 use super::args::{Global, LogsArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::recover;
-use super::terminal::sanitize;
+use super::{container, recover};
 use crate::log::{self, ReadOptions};
 use crate::store::identity::Identity;
 use crate::store::layout::Layout;
 use crate::store::{Error, orphans};
-
-/// kubectl's annotation for the container that is meant where none is named.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// Prints the newest instance's log, or the one's before.
 pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
@@ -32,7 +28,7 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
             Ok(None) | Err(_) => return by_folders(args, &layout, &found.namespace, &found.name),
         },
     };
-    let (container, note) = container(&pod, args.container.as_deref(), &name)?;
+    let (container, note) = container::which(&pod, args.container.as_deref(), &name)?;
     if let Some(note) = note {
         tell!("{note}");
     }
@@ -113,44 +109,6 @@ fn print(
     }
 }
 
-/// Which container is meant, and what to say where that is not plain (as kubectl does).
-pub(super) fn container(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<(String, Option<String>), CliError> {
-    let spec = pod.spec.as_ref();
-    let mains: Vec<&str> = spec.into_iter().flat_map(|spec| &spec.containers).map(|one| one.name.as_str()).collect();
-    let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
-    let inits: Vec<&str> = inits.map(|one| one.name.as_str()).collect();
-    let has = |wanted: &str| mains.contains(&wanted) || inits.contains(&wanted);
-    if let Some(asked) = asked {
-        if has(asked) {
-            return Ok((asked.to_owned(), None));
-        }
-        let known: Vec<&str> = inits.iter().chain(&mains).copied().collect();
-        return Err(CliError::NoContainer {
-            container: asked.to_owned(),
-            pod: name.to_owned(),
-            known: known.join(", "),
-        });
-    }
-    let annotation = pod.metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT_CONTAINER));
-    if let Some(default) = annotation.filter(|default| has(default)) {
-        return Ok((default.clone(), None));
-    }
-    let chosen = mains.first().copied().unwrap_or_default().to_owned();
-    let note = match annotation {
-        Some(absent) => Some(format!(
-            "warning: the pod has no container \"{}\", which {DEFAULT_CONTAINER} names; this is \"{chosen}\"",
-            sanitize(absent)
-        )),
-        None if mains.len() + inits.len() > 1 => {
-            let inits = inits.iter().map(|one| format!("{one} (init)"));
-            let all: Vec<String> = mains.iter().map(|one| (*one).to_owned()).chain(inits).collect();
-            Some(format!("Defaulted container \"{chosen}\" out of: {}", all.join(", ")))
-        }
-        None => None,
-    };
-    Ok((chosen, note))
-}
-
 /// The instance that `lastState` is about: the newest while its container waits to be restarted, else the one before.
 fn previous(pod: &v1::Pod, container: &str, newest: u32) -> Option<u32> {
     let status = pod.status.as_ref()?;
@@ -175,39 +133,11 @@ fn newest(folder: &std::path::Path) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn pod(annotation: &str, inits: &str, mains: &str) -> v1::Pod {
-        let text = format!(
-            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","annotations":{annotation}}},
-            "spec":{{"initContainers":{inits},"containers":{mains}}}}}"#
-        );
-        serde_json::from_str(&text).unwrap()
-    }
-
-    const INITS: &str = r#"[{"name":"i"},{"name":"s","restartPolicy":"Always"}]"#;
-    const MAINS: &str = r#"[{"name":"a"},{"name":"b"}]"#;
-
-    #[test]
-    fn the_container_that_is_meant() {
-        let plain = pod("{}", INITS, MAINS);
-        assert_eq!(container(&plain, Some("s"), "p").unwrap(), ("s".to_owned(), None));
-        let note = "Defaulted container \"a\" out of: a, b, i (init), s (init)";
-        assert_eq!(container(&plain, None, "p").unwrap(), ("a".to_owned(), Some(note.to_owned())));
-        assert_eq!(container(&pod("{}", "[]", r#"[{"name":"a"}]"#), None, "p").unwrap(), ("a".to_owned(), None));
-        let named = pod(r#"{"kubectl.kubernetes.io/default-container":"b"}"#, INITS, MAINS);
-        assert_eq!(container(&named, None, "p").unwrap(), ("b".to_owned(), None));
-        let absent = pod(r#"{"kubectl.kubernetes.io/default-container":"x\u001b[2J"}"#, INITS, MAINS);
-        let (chosen, note) = container(&absent, None, "p").unwrap();
-        assert_eq!(chosen, "a");
-        assert!(note.unwrap().contains("no container \"x\\u{1b}[2J\""));
-        let error = container(&plain, Some("nginx"), "default/p").unwrap_err().to_string();
-        assert_eq!(error, "container \"nginx\" is not in pod \"default/p\"; it has: i, s, a, b");
-    }
-
     /// `logs --previous` of a pod in CrashLoopBackOff is what people want it most for.
     #[test]
     fn the_instance_that_last_state_is_about() {
         let with = |id: &str, last: &str| {
-            let mut pod = pod("{}", "[]", MAINS);
+            let mut pod = v1::Pod::default();
             let text = format!(
                 r#"{{"containerStatuses":[{{"name":"a","image":"","imageID":"","ready":false,"restartCount":0,
                 "containerID":"{id}","lastState":{last}}}]}}"#

@@ -1,7 +1,48 @@
 //! The commands: one file each. Arguments, messages, colours and exit codes are made here and nowhere else. Logic that two
 //! commands need belongs in another module.
 //!
-//! Start reading at `args` (what can be typed), then at the file of the command.
+//! Each submodule may use those that stand above it in this list and are named in its line; `tests/tidy.rs` reads the list.
+//!
+//! | submodule | has | may use |
+//! |---|---|---|
+//! | `exit_code` | exit codes | |
+//! | `args` | options and arguments, their help | |
+//! | `terminal` | colours, prefixes, text that is safe to show, warnings | |
+//! | `console` | standard output and error that wait for nobody | |
+//! | `phrases` | phrases of several commands | |
+//! | `error` | what can keep a command from what it was to do, and its exit code | exit_code |
+//! | `output` | what every command ends with: its result, or its failure | console, error, exit_code, terminal |
+//! | `words` | words of kubectl and podman that are understood, or answered with advice | args |
+//! | `user` | what is different for an ordinary user in every command that changes something | error, terminal |
+//! | `root` | where pods are kept | args, error, user |
+//! | `given` | manifests and other texts that are given, read and checked | args, error, terminal |
+//! | `options` | what options mean for a plan | args, error |
+//! | `container` | which container of a pod a command is about | error |
+//! | `exit_code_file` | the file of `--exit-code-file` | error |
+//! | `recover` | what becomes of pods that nobody supervises any more | error, user |
+//! | `until` | the wait until a pod is as somebody wants it | error, recover |
+//! | `ending` | the end of a pod by force | error, recover |
+//! | `rootless` | how this process becomes one that can make a pod | error, exit_code, recover, terminal, user |
+//! | `cpus` | `run --cpu-manager static` | args, error, recover |
+//! | `network` | `run --network` | args, error |
+//! | `preflight` | what of a manifest can be checked on this box before anything is made | error |
+//! | `watch` | what a person sees of a pod that runs | console, phrases, terminal |
+//! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, error, exit_code, output, until |
+//! | `run` | `barepod run` | args, cpus, detach, error, exit_code, exit_code_file, given, network, options, preflight, recover, rootless, terminal, watch |
+//! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
+//! | `get` | `barepod get` | args, error, exit_code, output, recover, terminal |
+//! | `describe` | `barepod describe` | args, error, exit_code, output, recover, terminal |
+//! | `events` | `barepod events` | args, error, exit_code, output, recover, terminal |
+//! | `logs` | `barepod logs` | args, container, error, exit_code, recover |
+//! | `raw` | this process's terminal in raw mode | |
+//! | `relay` | bytes between this process's streams and a program in a container | |
+//! | `exec` | `barepod exec` | args, container, error, exit_code, raw, recover, relay |
+//! | `stop` | `barepod stop` | args, error, exit_code, phrases, recover |
+//! | `wait` | `barepod wait` | args, error, exit_code, given, output, until |
+//! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
+//! | `rm` | `barepod rm` | args, ending, error, exit_code, recover, user |
+//! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
+//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, resize, rm, run, simulate, stop, wait, words |
 
 /// As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -12,6 +53,7 @@ macro_rules! tell {
 mod args;
 mod completion;
 mod console;
+mod container;
 mod cpus;
 mod describe;
 mod detach;
@@ -22,111 +64,29 @@ mod exec;
 mod exit_code;
 mod exit_code_file;
 mod get;
+mod given;
 mod logs;
 mod network;
+mod options;
 mod output;
+mod phrases;
 mod preflight;
+mod program;
 mod raw;
 mod recover;
 mod relay;
 mod resize;
 mod rm;
+mod root;
 mod rootless;
 mod run;
 mod simulate;
 mod stop;
 mod terminal;
 mod until;
+mod user;
 mod wait;
 mod watch;
 mod words;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::ExitCode;
-
-use clap::Parser;
-
-use args::{Cli, Command, Global};
-use error::CliError;
-use exit_code::Exit;
-use exit_code_file::ExitCodeFile;
-use output::show;
-
-use crate::report::ending::Ending;
-
-/// What `--root` is where it isn't given.
-const ROOT: &str = "BAREPOD_ROOT";
-
-/// Runs the command that this process's arguments name.
-pub fn main() -> ExitCode {
-    let args = words::rewrite(std::env::args_os().collect());
-    let parsed = Cli::try_parse_from(&args).map_err(|error| match words::advice(&error, &args) {
-        Some(advice) => advice,
-        None => {
-            if error.use_stderr() {
-                // What follows is how it is used.
-                let text = error.to_string();
-                let why = text.lines().next().unwrap_or_default();
-                write_exit_code_file(&args, why.strip_prefix("error: ").unwrap_or(why));
-            }
-            error.exit()
-        }
-    });
-    let understood = parsed.and_then(|mut cli| words::understand(&mut cli).map(|()| cli));
-    let cli = match understood {
-        Ok(cli) => cli,
-        Err(advice) => {
-            let error = CliError::Words(advice);
-            write_exit_code_file(&args, &error.to_string());
-            show(&error);
-            return error.exit().into();
-        }
-    };
-    let result = match &cli.command {
-        Command::Run(args) => run::run(args, &cli.global),
-        Command::Get(args) => get::get(args, &cli.global),
-        Command::Describe(args) => describe::describe(args, &cli.global),
-        Command::Events(args) => events::events(args, &cli.global),
-        Command::Logs(args) => logs::logs(args, &cli.global),
-        Command::Exec(args) => exec::exec(args, &cli.global),
-        Command::Stop(args) => stop::stop(args, &cli.global),
-        Command::Wait(args) => wait::wait(args, &cli.global),
-        Command::Resize(args) => resize::resize(args, &cli.global),
-        Command::Rm(args) => rm::rm(args, &cli.global),
-        Command::Simulate(args) => simulate::simulate(args),
-        Command::Completion(args) => completion::completion(args),
-        Command::Man(args) => completion::man(args),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            show(&error);
-            match &cli.command {
-                Command::Run(_) => error.exit_of_run().into(),
-                _ => error.exit().into(),
-            }
-        }
-    }
-}
-
-/// Whoever waits for the file that a `run` was to write finds that it was not understood.
-fn write_exit_code_file(args: &[OsString], why: &str) {
-    let Some(path) = ExitCodeFile::of_arguments(args) else { return };
-    let ending = Ending::of_error(Exit::Usage.code(), why);
-    let written = ExitCodeFile::prepare(&path).map(|file| file.write(&ending));
-    if !matches!(written, Ok(Ok(()))) {
-        tell!("warning: can't write --exit-code-file {}", path.display());
-    }
-}
-
-impl Global {
-    fn layout(&self) -> Result<crate::store::layout::Layout, CliError> {
-        // Relative to where we are now: the supervisor's files are found from elsewhere too.
-        let variable = std::env::var_os(ROOT).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let Some(root) = self.root.clone().or(variable) else { return rootless::default_layout() };
-        let root = std::path::absolute(&root).unwrap_or(root);
-        // The one name that it has, whatever links lead to it: pods are told apart by it.
-        Ok(crate::store::layout::Layout::at(&crate::store::layout::without_links(&root)))
-    }
-}
+pub use program::main;

@@ -13,7 +13,7 @@ use barepod_engine::event::Event;
 use k8s_openapi::api::core::v1;
 
 use super::error::CliError;
-use super::{cpus, rootless};
+use super::user::become_root;
 use crate::report::{self, Loss};
 use crate::runtime::process::Recorded;
 use crate::runtime::sandbox::SandboxDirs;
@@ -24,6 +24,7 @@ use crate::store::layout::Layout;
 use crate::store::ledger::{Remains, Stage};
 use crate::store::read::{self, Found, Life};
 use crate::store::{self, Error, PodStore, orphans};
+use crate::supervisor::cpus::give_back;
 use crate::supervisor::{self, saved::State};
 
 /// How long killed processes may take to die.
@@ -201,7 +202,7 @@ fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
         Err(cause) => return Err(CliError::Unreadable { pod: full_name(found), cause }),
     }
     // What containers have made belongs to users of theirs.
-    rootless::become_root()?;
+    become_root()?;
     let pod = full_name(found);
     let taken = match found.ledger()? {
         Some(_) => PodStore::take_over(layout, &found.namespace, &found.name, &tell_of_waiting(&pod)).map(Some),
@@ -210,7 +211,7 @@ fn look_after(layout: &Layout, found: &Found) -> Result<Cleaned, CliError> {
     match taken {
         Ok(Some(mut store)) => {
             let left = clean(layout, &mut store, found)?;
-            cpus::give_back(layout, &store)?;
+            give_back(layout, &store)?;
             for one in left.words() {
                 tell!("warning: {one}");
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::args::{Global, ResizeArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::output::print;
 use super::recover;
 use crate::control::{self, Resized, Resources};
 use crate::store::read::Life;
@@ -33,7 +34,7 @@ pub fn resize(args: &ResizeArgs, global: &Global) -> Result<Exit, CliError> {
         Resized::Unchanged => format!("pod {name} not resized (no change)"),
         Resized::Refused { why } => return Err(CliError::Resize { pod: name, why }),
     };
-    super::output::print(&format!("{told}\n"))
+    print(&format!("{told}\n"))
 }
 
 fn wanted(args: &ResizeArgs) -> Result<Resources, CliError> {

@@ -3,7 +3,8 @@
 use super::args::{Global, RmArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::{cpus, ending, recover, rootless};
+use super::user::become_root;
+use super::{ending, recover};
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::sweep::{SweepRequest, sweep};
 use crate::store::layout::Layout;
@@ -11,6 +12,7 @@ use crate::store::ledger::Stage;
 use crate::store::read::{Found, Life};
 use crate::store::unreadable::UnreadablePod;
 use crate::store::{self, Error, PodStore, orphans};
+use crate::supervisor::cpus::give_back;
 
 /// Removes an ended pod's state and logs; with `--force` ends a running one first. What an earlier command could not remove
 /// is tried again.
@@ -42,7 +44,7 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
         Err(cause) => return Err(CliError::Unreadable { pod: recover::full_name(found), cause }),
     }
     // What containers have made belongs to users of theirs.
-    rootless::become_root()?;
+    become_root()?;
     let name = recover::full_name(found);
     match PodStore::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name)) {
         Ok(store) => forget(layout, store, &name),
@@ -68,14 +70,14 @@ fn forget(layout: &Layout, mut store: PodStore, name: &str) -> Result<(), CliErr
             Err(error) if store.ledger().stage != Stage::Ended => return Err(error.into()),
             Err(_) => {}
         }
-        cpus::give_back(layout, &store)?;
+        give_back(layout, &store)?;
     }
     Ok(store.remove()?)
 }
 
 /// What the pod's folder says can't be understood: everything goes that is a pod's of this name.
 fn remove_unreadable(layout: &Layout, found: &Found) -> Result<(), CliError> {
-    rootless::become_root()?;
+    become_root()?;
     let name = recover::full_name(found);
     let unreadable = UnreadablePod::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name))?;
     let state = SandboxDirs { state: unreadable.state().to_owned(), data: unreadable.state().to_owned() };

@@ -1,64 +1,20 @@
-//! Pods of ordinary users: where they are kept, and how this process becomes one that can make them (docs/rootless.md).
+//! How this process becomes one that can make a pod, where it isn't the box's root (docs/rootless.md), and what isn't
+//! enforced then.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use k8s_openapi::api::core::v1;
 
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::{recover, terminal};
-use crate::plan::{CgroupVersion, NoCgroups, NodeFacts};
+use super::recover;
+use super::terminal::warn;
+use super::user::{become_root, is_user};
+use crate::plan::{CgroupObstacle, CgroupVersion, NodeFacts};
 use crate::runtime::detach::Report;
 use crate::runtime::node;
-use crate::runtime::rootless::{self, End, Kept, Mapping};
-use crate::store::layout::{self, Layout};
-use crate::store::trust;
-
-/// Whether pods of this process are an ordinary user's.
-fn is_user() -> bool {
-    !rustix::process::geteuid().is_root()
-}
-
-/// Where pods are kept by default: the system's folders, or the user's. Nobody else has been able to write there.
-///
-/// # Errors
-/// Where somebody has.
-pub(super) fn default_layout() -> Result<Layout, CliError> {
-    let user = rustix::process::geteuid().as_raw();
-    let layout = if is_user() { users_layout(user)? } else { Layout::at(Path::new(layout::DEFAULT_ROOT)) };
-    for folder in [&layout.root, &layout.data, &layout.logs] {
-        trust::check(folder, user)?;
-    }
-    Ok(layout)
-}
-
-fn users_layout(user: u32) -> Result<Layout, CliError> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = folder("XDG_RUNTIME_DIR")
-        .or_else(|| Some(PathBuf::from(format!("/run/user/{user}"))).filter(|path| path.is_dir()));
-    if let Some(state) = &state {
-        // Kept after a change of user it is another's, and by the XDG specification it is the user's alone.
-        trust::check(state, user)?;
-    }
-    let data = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")));
-    let in_tmp = state.is_none();
-    let layout = Layout::of_user(user, state, data);
-    if in_tmp {
-        trust::claim(&layout.root, user)?;
-    }
-    Ok(layout)
-}
-
-/// Makes this process the root of a user namespace, where it is an ordinary user's.
-pub(super) fn become_root() -> Result<(), CliError> {
-    if !is_user() {
-        return Ok(());
-    }
-    if let Mapping::Single { why } = rootless::map_users()? {
-        warn(&format!("only one user and one group can be had in the pod, its root: {why}"));
-    }
-    Ok(())
-}
+use crate::runtime::rootless::{self, End, Kept};
+use crate::store::layout::Layout;
 
 /// Who runs a pod.
 pub(super) enum Runner {
@@ -77,10 +33,10 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod, report: Option<Report>) ->
     let has_cgroups = node.cgroups != CgroupVersion::None;
     // Only cgroups keep containers of the box's root from its devices.
     if !user && !has_cgroups && node.users.is_none() {
-        return Err(CliError::NoCgroups { why: obstacle(node.no_cgroups.as_ref()) });
+        return Err(CliError::NoCgroups { why: obstacle(node.cgroup_obstacle.as_ref()) });
     }
     node::make_room(node.cgroups, &node.cgroup_parent)?;
-    if let Some(why) = node.no_cgroups.as_ref().filter(|_| has_cgroups) {
+    if let Some(why) = node.cgroup_obstacle.as_ref().filter(|_| has_cgroups) {
         tell_outside(why, &node.cgroup_parent);
     }
     if !user && has_cgroups {
@@ -109,7 +65,7 @@ pub(super) fn tell_unenforced(fields: &[String], node: &NodeFacts) {
     let fields = fields.join("; ");
     warn(&match node.cgroups {
         CgroupVersion::None => {
-            let why = obstacle(node.no_cgroups.as_ref());
+            let why = obstacle(node.cgroup_obstacle.as_ref());
             format!("without cgroups nothing enforces {fields}; {why} (docs/rootless.md)")
         }
         CgroupVersion::V1 | CgroupVersion::V2 => format!(
@@ -120,18 +76,18 @@ pub(super) fn tell_unenforced(fields: &[String], node: &NodeFacts) {
 }
 
 /// Of a pod of root's that isn't below the cgroup that was delegated to it: what that means, and what helps.
-fn tell_outside(why: &NoCgroups, parent: &Path) {
+fn tell_outside(why: &CgroupObstacle, parent: &Path) {
     let (cgroup, what) = match why {
-        NoCgroups::Occupied { cgroup } => (
+        CgroupObstacle::Occupied { cgroup } => (
             cgroup,
             "holds other processes too, so that it can't hand its controllers down; start barepod as the only one in it (a \
              script by `exec barepod run ...`)"
                 .to_owned(),
         ),
-        NoCgroups::Controllers { cgroup, missing } => {
+        CgroupObstacle::Controllers { cgroup, missing } => {
             (cgroup, format!("has no controller {}; delegate all (systemd: `Delegate=yes`)", missing.join(", ")))
         }
-        NoCgroups::NotWritable => return,
+        CgroupObstacle::NotWritable => return,
     };
     warn(&format!(
         "the pod's cgroups are below {:?} and not below {:?}, which is delegated to barepod: limits of that unit don't \
@@ -142,21 +98,21 @@ fn tell_outside(why: &NoCgroups, parent: &Path) {
 }
 
 /// What keeps this process from cgroups, and what helps.
-fn obstacle(why: Option<&NoCgroups>) -> String {
+fn obstacle(why: Option<&CgroupObstacle>) -> String {
     const SCOPE: &str = "`systemd-run --user --scope -p Delegate=yes barepod run ...`";
     let point = |cgroup: &Path| cgroup.display().to_string();
     match why {
-        None | Some(NoCgroups::NotWritable) => {
+        None | Some(CgroupObstacle::NotWritable) => {
             format!("none can be written to here; cgroup v2 can be delegated to users: with systemd by {SCOPE}")
         }
-        Some(NoCgroups::Occupied { cgroup }) => {
+        Some(CgroupObstacle::Occupied { cgroup }) => {
             format!(
                 "the one to use, {:?}, holds other processes too, so that it can't hand its controllers down; move them \
                  to one below it, or start barepod in one of its own: with systemd by {SCOPE}",
                 point(cgroup)
             )
         }
-        Some(NoCgroups::Controllers { cgroup, missing }) => {
+        Some(CgroupObstacle::Controllers { cgroup, missing }) => {
             let missing = missing.join(", ");
             format!(
                 "the one to use, {:?}, has no controller {missing}; have it delegated: with systemd by {SCOPE}, and where \
@@ -165,9 +121,4 @@ fn obstacle(why: Option<&NoCgroups>) -> String {
             )
         }
     }
-}
-
-pub(super) fn warn(text: &str) {
-    let colour = terminal::Colour::of(&std::io::stderr());
-    tell!("{} {text}", terminal::warning("warning:", colour));
 }

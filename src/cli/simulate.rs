@@ -8,8 +8,9 @@ use k8s_openapi::api::core::v1;
 use super::args::{SimulateArgs, SimulateOutput};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::given;
+use super::options::backoff;
 use super::output::print;
-use super::run;
 use crate::report::table::{PodRow, Width};
 use crate::report::{StatusFacts, status, table};
 use crate::store::read::Life;
@@ -20,8 +21,8 @@ const UID: &str = "simulated";
 
 /// Prints the timeline, and what `barepod get` would show in the end.
 pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
-    let backoff = run::backoff(&args.backoff)?;
-    let mut pod = run::read(&args.file)?;
+    let backoff = backoff(&args.backoff)?;
+    let mut pod = given::read(&args.file)?;
     manifest::generate_name(&mut pod.metadata, 0);
     manifest::apply_defaults(&mut pod);
     pod.metadata.uid.get_or_insert_with(|| UID.to_owned());
@@ -50,7 +51,7 @@ fn script(path: &Path, manifest: &Path, spec: &PodSpec, pod: &v1::Pod) -> Result
     if path == dash && manifest == dash {
         return Err(CliError::Usage("FILE and --script can't both be standard input"));
     }
-    let (name, bytes) = run::text_of(path)?;
-    let colour = run::manifest_colour();
+    let (name, bytes) = given::text_of(path)?;
+    let colour = given::manifest_colour();
     simulate::decode(&name, &bytes, spec, pod).map_err(|report| CliError::Manifest(report.render(colour)))
 }

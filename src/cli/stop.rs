@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::args::{Global, StopArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::recover;
 use super::terminal::sanitize;
-use super::watch::words;
+use super::{phrases, recover};
 use crate::control::{self, Request, Waiting};
 use crate::runtime::process;
 use crate::store::read::{Found, Life};
@@ -49,7 +48,7 @@ fn words_of(waiting: &Waiting, pod: &str) -> String {
     let names: Vec<String> = waiting.containers.iter().map(|name| sanitize(name)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (left, grace) = (Duration::from_millis(waiting.left_millis), Duration::from_millis(waiting.grace_millis));
-    words::waiting(&names, left, grace, &format!("`barepod rm --force {pod}` ends the pod at once"))
+    phrases::waiting(&names, left, grace, &format!("`barepod rm --force {pod}` ends the pod at once"))
 }
 
 fn not_swept(found: &Found, pod: String) -> CliError {

@@ -94,6 +94,12 @@ fn paint(text: &str, style: Style, colour: Colour) -> String {
     }
 }
 
+/// Says on standard error that something isn't as it should be.
+pub(super) fn warn(text: &str) {
+    let colour = Colour::of(&std::io::stderr());
+    tell!("{} {text}", warning("warning:", colour));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

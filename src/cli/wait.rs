@@ -3,8 +3,8 @@
 use super::args::{Global, WaitArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::given;
 use super::output::print;
-use super::run;
 use super::until::{Deadline, Waited, until};
 
 /// Waits for all of the pods, one after the other, and says of each that it is so.
@@ -12,7 +12,7 @@ pub fn wait(args: &WaitArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let mut pods = args.pods.clone();
     for file in &args.filename {
-        pods.push(run::name_in(file)?);
+        pods.push(given::name_in(file)?);
     }
     let deadline = Deadline::after(args.timeout);
     for pod in pods {

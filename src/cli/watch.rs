@@ -10,17 +10,17 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use barepod_engine::Awaited;
 use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::event::{Exit, OomKilled};
 use barepod_engine::spec::{ContainerIndex, ContainerSpec, PodSpec};
 use barepod_engine::status::{Phase, PodStatus};
 
 use super::console::Console;
+use super::phrases;
 use super::terminal::{self, Colour, Prefix};
 use crate::log::{Stream, Tag};
 use crate::report::ending::{self, Ending};
-use crate::supervisor::{Audience, Sent};
+use crate::supervisor::{Audience, Sent, Wait};
 use detached::Detached;
 pub use detached::Detaching;
 use stops::Stops;
@@ -270,13 +270,11 @@ impl Audience for Watch {
         self.stops.add(container);
     }
 
-    fn waits_for_containers(&mut self, awaited: &[Awaited], interrupts: u32) {
+    fn waits_for_containers(&mut self, wait: &Wait, interrupts: u32) {
         self.tell_of_stops();
-        let names: Vec<&str> =
-            awaited.iter().map(|one| self.rows[usize::from(one.container.0)].name.as_str()).collect();
-        let left = awaited.iter().map(|one| one.left).max().unwrap_or_default();
-        let grace = awaited.first().map(|one| one.grace).unwrap_or_default();
-        let text = words::waiting(&names, left, grace, &self.way_out(interrupts));
+        let name = |container: &ContainerIndex| self.rows[usize::from(container.0)].name.as_str();
+        let names: Vec<&str> = wait.containers.iter().map(name).collect();
+        let text = phrases::waiting(&names, wait.left, wait.grace, &self.way_out(interrupts));
         self.tell(Tone::Plain, &text);
     }
 

@@ -3,18 +3,19 @@
 //! the wrong type becomes a diagnostic and an empty value. The result is good only if there was no error.
 
 mod access;
+mod walk;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{Deserializer, IntoDeserializer, Visitor};
 
 use access::{Entries, Items};
+use walk::{Stop, Walk};
 
-use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS};
-use super::fields::{self, Fate};
+use super::diagnostic::Diagnostic;
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
-use super::tree::{Entry, Mapping, Node, Value};
-use super::words::{Shown, nearest};
+use super::tree::{Mapping, Node, Value};
+use super::words::Shown;
 
 /// A tree as a value, as far as it could be read.
 pub(super) struct Read<T> {
@@ -28,7 +29,7 @@ pub(super) struct Read<T> {
 
 /// Deserializes a tree.
 pub(super) fn from_tree<T: Deserialize<'static> + Default>(tree: &Node) -> Read<T> {
-    let mut walk = Walk { path: FieldPath::root(), found: Vec::new(), broken: Vec::new(), quiet: 0 };
+    let mut walk = Walk::default();
     let result = T::deserialize(Reader { node: tree, walk: &mut walk });
     let value = result.unwrap_or_else(|Stop(message)| {
         // No type of a Pod gets here: what it could refuse was checked before. If one does, it is still an error.
@@ -38,48 +39,6 @@ pub(super) fn from_tree<T: Deserialize<'static> + Default>(tree: &Node) -> Read<
         T::default()
     });
     Read { value, found: walk.found, broken: walk.broken }
-}
-
-/// Where the walk is and what it found.
-struct Walk {
-    path: FieldPath,
-    found: Vec<Diagnostic>,
-    broken: Vec<FieldPath>,
-    /// Above 0 below a field whose fate was told already.
-    quiet: usize,
-}
-
-impl Walk {
-    /// Reports a value that couldn't be read.
-    fn fail(&mut self, diagnostic: Diagnostic) {
-        if !self.is_full() {
-            self.broken.push(diagnostic.field.clone());
-            self.found.push(diagnostic);
-        }
-    }
-
-    /// Whether enough was said.
-    fn is_full(&self) -> bool {
-        self.found.len() > MOST_DIAGNOSTICS
-    }
-}
-
-/// The error that ends a walk: what a type refused although it got what it had asked for.
-#[derive(Debug)]
-struct Stop(String);
-
-impl std::fmt::Display for Stop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Stop {}
-
-impl de::Error for Stop {
-    fn custom<T: std::fmt::Display>(message: T) -> Stop {
-        Stop(message.to_string())
-    }
 }
 
 /// A node about to be read as what a type asks for.
@@ -341,56 +300,4 @@ fn quantity_text(reader: &mut Reader<'_, '_>) -> String {
             "0".to_owned()
         }
     }
-}
-
-impl Walk {
-    /// Reports a key that no field has.
-    fn unknown(&mut self, key: &str, fields: &[&'static str]) {
-        if self.is_full() {
-            return;
-        }
-        let field = self.path.child(key);
-        let diagnostic = Diagnostic::error(&field, format!("unknown field \"{field}\"")).at_key();
-        let diagnostic = match nearest(key, fields) {
-            Some(known) => {
-                // What was meant is given, if misspelt: that it is missing needn't be said.
-                self.broken.push(self.path.child(known));
-                diagnostic.help(format!("did you mean {known}?"))
-            }
-            None if fields.len() <= 16 => diagnostic.help(format!("known here: {}", fields.join(", "))),
-            None => diagnostic.help("there is no field of this name here: docs/fields.md lists all"),
-        };
-        self.fail(diagnostic);
-    }
-
-    /// Tells the fate of a field of the struct `name` where it isn't simply honoured.
-    fn tell_fate(&mut self, name: &str, entry: &Entry) -> Reported {
-        if self.quiet > 0 || self.is_full() || entry.value.says_nothing() {
-            return Reported::Nothing;
-        }
-        let field = self.path.child(&entry.key);
-        match fields::fate(name, &entry.key) {
-            None | Some(Fate::Honoured | Fate::Partly(_)) => Reported::Nothing,
-            Some(Fate::Refused { why, help }) => {
-                self.found.push(Diagnostic::forbidden(&field, why).help(*help));
-                Reported::Fate
-            }
-            Some(Fate::Warned(why)) => {
-                self.found.push(Diagnostic::no_effect(&field, format!("{} has no effect: {why}", entry.key)));
-                Reported::Fate
-            }
-            Some(Fate::Skipped(why)) => {
-                self.found.push(Diagnostic::no_effect(&field, format!("{} is not read: {why}", entry.key)));
-                Reported::Skip
-            }
-        }
-    }
-}
-
-/// Whether a field's fate was told, so that those of the fields in it needn't be.
-#[derive(PartialEq, Eq)]
-enum Reported {
-    Nothing,
-    Fate,
-    Skip,
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1;
 
 use super::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Severity};
-use super::parse::Wording;
 use super::path::FieldPath;
 use super::report::Report;
 use super::tree::{Node, Value, place};
 use super::validate::Known;
+use super::wording::{self, Wording};
 use super::words::printable;
 use super::{Beside, Finding, Manifest, Objects, Wrong, de, exported, objects, parse, text, validate};
 
@@ -39,11 +39,11 @@ pub fn decode_beside(name: &str, bytes: &[u8], beside: &Beside) -> Result<Manife
 /// # Errors
 /// Everything that is wrong with the text, an object that there is already included.
 pub fn decode_objects(name: &str, bytes: &[u8], into: &mut Objects) -> Result<Option<Report>, Report> {
-    let trees = |text: &str| match parse::parse_all(text, parse::CONFIG)? {
-        trees if trees.is_empty() => Err(parse::empty(parse::CONFIG)),
+    let trees = |text: &str| match parse::parse_all(text, wording::CONFIG)? {
+        trees if trees.is_empty() => Err(wording::empty(wording::CONFIG)),
         trees => Ok(trees),
     };
-    let (text, diagnostics) = decode_documents(name, bytes, parse::CONFIG, trees, |text, trees| {
+    let (text, diagnostics) = decode_documents(name, bytes, wording::CONFIG, trees, |text, trees| {
         let read = |tree: &Node| match objects::kind_of(tree) {
             Some(kind) => objects::read(kind, tree, into),
             None => wrong_kind(tree, &["ConfigMap", "Secret"]),
@@ -64,7 +64,7 @@ pub fn refuse(name: &str, bytes: &[u8], findings: &[Finding]) -> Result<(), Repo
         return Ok(());
     }
     let trees = |text: &str| Ok(trees_of(text)?.0);
-    let (_, warnings) = decode_documents(name, bytes, parse::MANIFEST, trees, |_, trees| {
+    let (_, warnings) = decode_documents(name, bytes, wording::MANIFEST, trees, |_, trees| {
         let pod = trees.iter().position(|tree| objects::kind_of(tree).is_none()).unwrap_or(0);
         let mut found = vec![Vec::new(); pod];
         found.push(findings.iter().map(said).collect());
@@ -97,9 +97,9 @@ fn decode_manifest(
     let trees = |text: &str| {
         let (trees, said) = trees_of(text)?;
         left_out.set(said);
-        if trees.is_empty() { Err(parse::empty(parse::MANIFEST)) } else { Ok(trees) }
+        if trees.is_empty() { Err(wording::empty(wording::MANIFEST)) } else { Ok(trees) }
     };
-    let (pod, warnings) = decode_documents(name, bytes, parse::MANIFEST, trees, |text, trees| {
+    let (pod, warnings) = decode_documents(name, bytes, wording::MANIFEST, trees, |text, trees| {
         // Objects first: the Pod may stand before what it refers to.
         let kinds: Vec<_> = trees.iter().map(objects::kind_of).collect();
         let is_alone = trees.len() == 1;
@@ -117,7 +117,7 @@ fn decode_manifest(
             found[0].push(missing.help("name the files of ConfigMaps and Secrets with --config"));
             return (v1::Pod::default(), found);
         };
-        found.extend(pods.map(|more| vec![parse::second_document(text, &trees[more], parse::MANIFEST)]));
+        found.extend(pods.map(|more| vec![wording::second_document(text, &trees[more], wording::MANIFEST)]));
         let tree = &trees[at];
         let (pod, mut said) = match wrong_kind(tree, &["Pod"]) {
             wrong if wrong.is_empty() => checked(tree, claims.map(|claims| Known { objects: &objects, claims })),
@@ -132,7 +132,7 @@ fn decode_manifest(
 
 /// A manifest's documents without what a cluster put into a Pod and nobody here can serve, and what is said about that.
 fn trees_of(text: &str) -> Result<(Vec<Node>, Vec<Diagnostic>), Diagnostic> {
-    let mut trees = parse::parse_all(text, parse::MANIFEST)?;
+    let mut trees = parse::parse_all(text, wording::MANIFEST)?;
     let mut said = Vec::new();
     if let Some(pod) = trees.iter_mut().find(|tree| objects::kind_of(tree).is_none()) {
         said = exported::leave_tokens_out(pod, text);

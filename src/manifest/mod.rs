@@ -27,6 +27,7 @@ mod strict;
 mod text;
 mod tree;
 mod validate;
+mod wording;
 mod words;
 
 use std::collections::BTreeSet;

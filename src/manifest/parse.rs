@@ -8,46 +8,18 @@ use std::ops::Range;
 
 use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::diagnostic::{Aim, Diagnostic};
+use super::diagnostic::Diagnostic;
 use super::path::FieldPath;
 use super::scalar::{Meaning, Scalar};
 use super::text::{self, Fault, Repair};
 use super::tree::{Duplicate, Entry, Mapping, Node, Value, boundary_before, place};
+use super::wording::{Wording, empty, second_document};
 use super::words::escaped;
 
 /// Levels of lists and maps in each other; a Pod needs about a dozen.
 const MOST_DEPTH: usize = 64;
 /// Nodes of the tree, with what aliases and merge keys copy.
 const MOST_NODES: usize = 200_000;
-
-/// What a text is called in messages.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wording {
-    /// `manifest`.
-    pub noun: &'static str,
-    /// What one document holds.
-    pub second: &'static str,
-    /// What to do with a second one.
-    pub second_help: &'static str,
-    /// What an empty one lacks.
-    pub empty_help: &'static str,
-}
-
-/// Of a manifest.
-pub(super) const MANIFEST: Wording = Wording {
-    noun: "manifest",
-    second: "a second document: a manifest holds exactly one Pod",
-    second_help: "put each Pod into a file of its own",
-    empty_help: "it needs at least apiVersion: v1, kind: Pod, metadata.name and spec.containers",
-};
-
-/// Of a file beside a manifest.
-pub(super) const CONFIG: Wording = Wording {
-    noun: "config",
-    second: "",
-    second_help: "",
-    empty_help: "it holds ConfigMaps and Secrets, separated by lines of ---",
-};
 
 /// Parses the one document in the text.
 pub(super) fn parse(text: &str, wording: Wording) -> Result<Node, Diagnostic> {
@@ -103,18 +75,6 @@ fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
     options.set_emit_comments(false);
     options.emit_unresolved_aliases = true;
     Parser::new_from_str_with_options(text, options)
-}
-
-/// What is said about a text that holds nothing.
-pub(super) fn empty(wording: Wording) -> Diagnostic {
-    Diagnostic::error(&FieldPath::root(), format!("the {} is empty", wording.noun)).help(wording.empty_help)
-}
-
-/// What is said about a document too many.
-pub(super) fn second_document(text: &str, node: &Node, wording: Wording) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(&FieldPath::root(), wording.second).help(wording.second_help);
-    diagnostic.location = Some(place(text, &node.locate(&FieldPath::root(), Aim::Value)));
-    diagnostic
 }
 
 /// Builds nodes from the parser's events.

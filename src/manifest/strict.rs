@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::decode::decode_text;
 use super::diagnostic::Diagnostic;
-use super::parse::Wording;
 use super::report::Report;
+use super::wording::Wording;
 use super::{FieldPath, de};
 
 /// What a text is called, and what one that is empty should hold.

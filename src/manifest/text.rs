@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::diagnostic::Diagnostic;
-use super::parse::Wording;
 use super::path::FieldPath;
 use super::tree::place;
+use super::wording::Wording;
 
 /// The API server takes no bigger request.
 pub const MOST_BYTES: usize = 3 * 1024 * 1024;

@@ -9,6 +9,7 @@ mod impossible;
 mod memory_qos;
 mod names;
 mod oci_fields;
+mod refused_configs;
 mod resize;
 mod rootless;
 mod shares;
@@ -51,7 +52,7 @@ fn node() -> NodeFacts {
     NodeFacts {
         hostname: "box".to_owned(),
         cgroups: CgroupVersion::V2,
-        no_cgroups: None,
+        cgroup_obstacle: None,
         cgroup_parent: PathBuf::from("/"),
         users: None,
         processes: Scope::Host,

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Error, io_error};
+use super::error::{Error, io_error};
 
 /// Replaces `dir/name`. One writer at a time (the lock's holder), hence one fixed temporary name.
 pub fn replace<T: Serialize>(dir: &Path, name: &str, value: &T) -> Result<(), Error> {

@@ -6,9 +6,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::error::{Error, io_error};
+use super::folder::remove_tree;
 use super::layout::Layout;
 use super::ledger::{Ledger, Remains, Supervisor};
-use super::{Error, io_error, remove_tree};
 
 /// The record, in a pod's data folder and in its log folder.
 pub(super) const RECORD: &str = ".barepod.json";

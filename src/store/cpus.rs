@@ -12,11 +12,12 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use serde::{Deserialize, Serialize};
 
+use super::error::{Error, io_error};
 use super::layout::Layout;
 use super::ledger::{Ledger, Stage};
 use super::lock::{pause, whole_file};
 use super::read::{self, Found, Life};
-use super::{Error, PodStore, atomic, io_error};
+use super::{PodStore, atomic};
 
 /// In a pod's folder.
 const FILE: &str = "cpus.json";
@@ -147,7 +148,7 @@ pub fn left(layout: &Layout) -> Result<Vec<Found>, Error> {
     let mut left = Vec::new();
     for found in read::list(layout)? {
         let path = found.dir.join(FILE);
-        let has_cpus = path.try_exists().map_err(super::io_error(&path, "stat"))?;
+        let has_cpus = path.try_exists().map_err(io_error(&path, "stat"))?;
         if has_cpus && matches!(found.life()?, Life::Lost | Life::Left) {
             left.push(found);
         }

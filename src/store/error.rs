@@ -1,7 +1,7 @@
 //! What can go wrong with pods' state, in words.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::trust;
 
@@ -169,4 +169,9 @@ fn holder(pid: Option<u32>) -> String {
 fn elsewhere(call: &str, source: &io::Error) -> &'static str {
     let denied = matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
     if call == "mkdir" && denied { "; pods can be kept elsewhere by --root DIR" } else { "" }
+}
+
+/// Makes an [`Error::Io`] for `map_err`.
+pub(super) fn io_error<'a>(path: &'a Path, call: &'static str) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error::Io { path: path.to_owned(), call, source }
 }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, atomic, io_error};
+use super::atomic;
+use super::error::{Error, io_error};
 use history::History;
 
 const FILE: &str = "events.jsonl";

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::error::Error;
 use super::layout::Layout;
 
 /// How long a file's name may be (NAME_MAX).

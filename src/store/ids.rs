@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
+use super::error::{Error, io_error};
 use super::layout::{DEFAULT_ROOT, Layout};
 use super::ledger::{Ledger, Stage};
 use super::lock::whole_file;
-use super::{Error, io_error};
 
 /// How many ids a range has, as under the kubelet.
 pub const LENGTH: u32 = 65536;

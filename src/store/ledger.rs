@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
 use super::identity::{self, Identity};
 use super::layout::{Layout, POD, STATE};
-use super::{Error, atomic, boot};
+use super::{atomic, boot};
 
 const FILE: &str = "ledger.json";
 

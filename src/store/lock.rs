@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
-use super::{Error, io_error};
+use super::error::{Error, io_error};
 
 /// Name of the lock file; holds the holder's pid, for messages only.
 pub const FILE: &str = "lock";

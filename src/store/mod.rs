@@ -14,6 +14,7 @@ mod claim;
 pub mod cpus;
 mod error;
 pub mod events;
+mod folder;
 pub mod identity;
 pub mod ids;
 pub mod layout;
@@ -24,46 +25,26 @@ mod private;
 pub mod read;
 pub mod supervisor_log;
 pub mod trust;
+mod turn;
 pub mod unreadable;
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1;
 use serde::Serialize;
 
 pub use error::Error;
+pub use folder::forget_moved_away;
+pub use turn::OnWait;
 
-use crate::control;
 use events::{EventLine, EventLog};
+use folder::{clear, forget_empty, is_folder, make_dir, remove_folder, remove_tree};
 use ids::{Pool, RangeLock};
 use layout::Layout;
-use ledger::{Ledger, Remains, Stage, Supervisor};
-use lock::{PodLock, Taken};
-
-/// How often the folder may be taken away between its making and its locking: each time somebody removed the pod.
-const LOCK_TRIES: usize = 16;
-
-/// How long a `run` waits for a command that holds the lock.
-const A_RUN_WAITS: Duration = Duration::from_secs(10);
-
-/// How long a command waits for another that cleans up after the same pod: a large volume takes its time.
-const A_COMMAND_WAITS: Duration = Duration::from_secs(120);
-
-/// After how long whoever waits says so.
-const SILENCE: Duration = Duration::from_secs(1);
-
-/// Told once where another command has to be waited for: its pid, where that is known.
-pub type OnWait<'a> = &'a dyn Fn(Option<u32>);
-
-/// Makes an [`Error::Io`] for `map_err`.
-fn io_error<'a>(path: &'a Path, call: &'static str) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::Io { path: path.to_owned(), call, source }
-}
+use ledger::{Ledger, Remains, Stage};
+use lock::PodLock;
+use turn::{A_COMMAND_WAITS, A_RUN_WAITS, acquire};
 
 /// The writing end: whoever has it holds the pod's lock.
 #[derive(Debug)]
@@ -255,172 +236,6 @@ pub fn forget_unborn(layout: &Layout, namespace: &str, name: &str) -> Result<boo
     }
     remove_folder(&dir, namespace, name)?;
     Ok(true)
-}
-
-/// Removes a pod's folder where nothing but a lock is in it. The caller has that.
-fn forget_empty(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
-    let entries = fs::read_dir(dir).map_err(io_error(dir, "read"))?;
-    if entries.flatten().all(|entry| entry.file_name() == lock::FILE) {
-        remove_folder(dir, namespace, name)?;
-    }
-    Ok(())
-}
-
-/// Takes a pod's folder away whole, then removes it. Under its lock: a `run` of the same name that comes meanwhile finds
-/// either the locked folder or none, never one that is being emptied while it uses it.
-fn remove_folder(dir: &Path, namespace: &str, name: &str) -> Result<(), Error> {
-    static REMOVED: AtomicU32 = AtomicU32::new(0);
-    // No `_` in it, so that it reads as no pod, and short enough whatever the pod is called. One of its own for each
-    // removal: several may be under way at once.
-    let of_the_pod: String = format!("{namespace}.{name}").chars().take(LONGEST_NAME).collect();
-    let prefix = format!(".{of_the_pod}.");
-    let number = REMOVED.fetch_add(1, Ordering::Relaxed);
-    let away = dir.with_file_name(format!("{prefix}{}-{number}", std::process::id()));
-    let removed = match fs::rename(dir, &away) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(dir, "rename")(error)),
-        // Back where it is known, if it can't be removed.
-        Ok(()) => remove_tree(&away).inspect_err(|_| drop(fs::rename(&away, dir))),
-        Err(_) => Ok(()),
-    };
-    // What an earlier one left that died halfway. Another's that is under way loses nothing by it.
-    for entry in dir.parent().into_iter().filter_map(|pods| fs::read_dir(pods).ok()).flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
-            let _ = remove_tree(&entry.path());
-        }
-    }
-    removed
-}
-
-/// Removes what was left of pods' folders by those who died while they removed them, and had taken them away already.
-///
-/// # Errors
-/// The first that couldn't be removed; the others are.
-pub fn forget_moved_away(layout: &Layout) -> Result<(), Error> {
-    let pods = layout.pods_dir();
-    let entries = match fs::read_dir(&pods) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(io_error(&pods, "read"))?,
-    };
-    let mut result = Ok(());
-    for entry in entries {
-        let entry = entry.map_err(io_error(&pods, "read"))?;
-        // No pod's: that begins with its namespace. One that somebody else removes now is gone the sooner.
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            result = result.and(remove_tree(&entry.path()));
-        }
-    }
-    result
-}
-
-/// Letters of a pod's name in that of its folder once that is moved away: the whole fits into a file's name.
-const LONGEST_NAME: usize = 200;
-
-/// Takes the lock of a pod, whose folder is made where there is none. A living supervisor refuses it at once; a command
-/// that looks after the pod, or a child of a dead supervisor that has yet to execute, is waited for.
-fn acquire(dir: &Path, namespace: &str, name: &str, patience: Duration, on_wait: OnWait<'_>) -> Result<PodLock, Error> {
-    let began = Instant::now();
-    let mut told = false;
-    let mut gone = 0;
-    loop {
-        match make_dir(dir, 0o700) {
-            // It was there, and was taken away before it could be seen that it is a folder.
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists && gone < LOCK_TRIES => {
-                gone += 1;
-                continue;
-            }
-            made => made?,
-        }
-        let holder = match PodLock::take(dir)? {
-            Taken::Mine(lock) => match supervisor(dir, None) {
-                // The lock that it has is of a file that is gone.
-                Some(pid) => {
-                    drop(lock);
-                    return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: Some(pid) });
-                }
-                None => return Ok(lock),
-            },
-            Taken::Held(holder) => holder,
-            Taken::Gone if gone < LOCK_TRIES => {
-                gone += 1;
-                continue;
-            }
-            Taken::Gone => None,
-        };
-        if let Some(pid) = supervisor(dir, holder) {
-            return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: Some(pid) });
-        }
-        let waited = began.elapsed();
-        if waited >= patience {
-            return Err(Error::Busy { namespace: namespace.into(), name: name.into(), pid: holder });
-        }
-        if waited >= SILENCE && !told {
-            on_wait(holder);
-            told = true;
-        }
-        lock::pause();
-    }
-}
-
-/// The pid of the pod's supervisor, if that lives. It is another than this process: who has begun to run the pod asks
-/// before it writes its ledger. `holder` has the lock; it speaks for a supervisor of another pid namespace.
-fn supervisor(dir: &Path, holder: Option<u32>) -> Option<u32> {
-    let ledger = Ledger::load(dir).ok().flatten().filter(|ledger| ledger.stage == Stage::Live)?;
-    let pid = ledger.supervisor_pid;
-    let lives = match ledger.supervisor() {
-        Supervisor::Alive => true,
-        Supervisor::Ended => false,
-        Supervisor::Unknown => holder == Some(pid) || (holder.is_none() && control::is_listening(dir)),
-    };
-    lives.then_some(pid)
-}
-
-fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
-    match DirBuilder::new().recursive(true).mode(mode).create(path) {
-        // Std says so of a folder that it can't look at.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            match path.metadata() {
-                Ok(found) if found.is_dir() => Ok(()),
-                Err(cause) if cause.kind() != ErrorKind::NotFound => Err(io_error(path, "stat")(cause)),
-                // Something else, or a folder that has been taken away since.
-                Ok(_) | Err(_) => Err(io_error(path, "mkdir")(error)),
-            }
-        }
-        made => made.map_err(io_error(path, "mkdir")),
-    }
-}
-
-/// Whether there is a folder; an error where that can't be seen.
-fn is_folder(path: &Path) -> Result<bool, Error> {
-    match path.metadata() {
-        Ok(found) => Ok(found.is_dir()),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
-        Err(error) => Err(io_error(path, "stat")(error)),
-    }
-}
-
-/// Everything in the folder but the lock that is held.
-fn clear(dir: &Path) -> Result<(), Error> {
-    for entry in fs::read_dir(dir).map_err(io_error(dir, "read"))? {
-        let entry = entry.map_err(io_error(dir, "read"))?;
-        if entry.file_name() != lock::FILE {
-            remove_tree(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes a file or a folder with all in it; it may be gone already. Symlinks are not followed.
-fn remove_tree(path: &Path) -> Result<(), Error> {
-    let mut tries = 0;
-    loop {
-        // What pods leave may be of any depth.
-        match crate::runtime::tree::remove(path) {
-            // Who was on the way into a pod's folder when that was moved away makes a lock file in it.
-            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < LOCK_TRIES => tries += 1,
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(path, "remove")(error)),
-            _ => return Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

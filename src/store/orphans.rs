@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::claim;
+use super::error::{Error, io_error};
+use super::folder::remove_tree;
 use super::identity::{self, Identity};
 use super::layout::Layout;
 use super::ledger::{Ledger, Stage, Supervisor};
-use super::{Error, io_error, remove_tree};
 
 /// How the folder of an orphan begins from the moment on that it is to be removed.
 const LEAVING: &str = ".leaving-";

@@ -6,8 +6,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use super::error::{Error, io_error};
+use super::folder::make_dir;
 use super::layout::{Layout, SYSTEM_LOGS};
-use super::{Error, io_error, make_dir};
 
 const PRIVATE: u32 = 0o700;
 /// The kubelet's /var/log/pods: group root, and none else.

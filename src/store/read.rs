@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1;
 use serde::de::DeserializeOwned;
 
+use super::error::{Error, io_error};
 use super::events::{self, EventLine};
 use super::identity;
 use super::layout::Layout;
 pub(super) use super::layout::{POD, STATE};
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock};
-use super::{Error, atomic, io_error, supervisor_log};
+use super::{atomic, supervisor_log};
 use crate::control;
 
 pub(super) const ATTEMPT: &str = "attempt.json";

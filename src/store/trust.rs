@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-use super::{Error, io_error};
+use super::error::{Error, io_error};
 
 /// Group and others.
 const WRITABLE: u32 = 0o022;

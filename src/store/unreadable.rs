@@ -6,11 +6,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::claim;
+use super::error::{Error, io_error};
+use super::folder::{remove_folder, remove_tree};
 use super::identity::{self, Identity};
 use super::layout::Layout;
 use super::ledger::Ledger;
 use super::lock::PodLock;
-use super::{A_COMMAND_WAITS, Error, OnWait, acquire, io_error, remove_folder, remove_tree};
+use super::turn::{A_COMMAND_WAITS, OnWait, acquire};
 
 /// What is known of a pod without its ledger. Holds the pod's lock where there is a folder that can have one.
 #[derive(Debug)]

@@ -20,6 +20,28 @@ pub enum Sent {
     Kill,
 }
 
+/// Whom the end of a pod waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Those that have been told to stop.
+    pub containers: Vec<ContainerIndex>,
+    /// What is left until the last of them is killed; zero: all of them have been.
+    pub left: Duration,
+    /// The whole grace period.
+    pub grace: Duration,
+}
+
+impl Wait {
+    /// `None`: for nobody.
+    pub(super) fn of(awaited: &[Awaited]) -> Option<Self> {
+        Some(Self {
+            containers: awaited.iter().map(|one| one.container).collect(),
+            left: awaited.iter().map(|one| one.left).max()?,
+            grace: awaited.first()?.grace,
+        })
+    }
+}
+
 /// Receives what containers print and what happens to them, in the order in which it happens. No call
 /// but `ended` blocks.
 pub trait Audience {
@@ -32,8 +54,8 @@ pub trait Audience {
     fn asked_to_stop(&mut self);
     /// A container was sent its stop signal, or SIGKILL, because it is to end.
     fn signalled(&mut self, container: ContainerIndex, signal: Sent);
-    /// The pod ends, and these containers have kept it waiting for a while; so many SIGINTs have come.
-    fn waits_for_containers(&mut self, awaited: &[Awaited], interrupts: u32);
+    /// The pod ends, and containers have kept it waiting for a while; so many SIGINTs have come.
+    fn waits_for_containers(&mut self, wait: &Wait, interrupts: u32);
     /// Whether it wants to know each step.
     fn wants_steps(&self) -> bool;
     /// What the engine was told or asks for.

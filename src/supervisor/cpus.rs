@@ -7,9 +7,9 @@ use super::Supervisor;
 use crate::plan::cpus::Exclusive;
 use crate::plan::{CpuSet, NoCpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
-use crate::store;
 use crate::store::cpus::{CpuBook, Sharer};
 use crate::store::layout::Layout;
+use crate::store::{self, PodStore};
 
 /// Why cpus can't be shared out.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,20 @@ pub fn share_out(book: &CpuBook<'_>, parent: &Path) -> Result<(), CpuError> {
     result
 }
 
+/// After a pod's end: what it had for itself is everybody's again where all of it is gone, which its ledger says by now.
+///
+/// # Errors
+/// Where the record can't be read or written, or a cgroup of another pod's.
+pub fn give_back(layout: &Layout, store: &PodStore) -> Result<(), CpuError> {
+    let Some(book) = CpuBook::open_if_used(layout)? else { return Ok(()) };
+    book.give_back(store)?;
+    // <parent>/barepod/<the pod's own>
+    let parent = store.ledger().cgroup.ancestors().nth(2).map(Path::to_owned);
+    let shared = share_out(&book, &parent.unwrap_or_else(|| "/".into()));
+    book.close()?;
+    shared
+}
+
 impl Supervisor<'_> {
     /// The pod's cgroup is there: it, and all others, take what is theirs. The lock is held for moments only, also by others.
     pub(super) fn take_cpus(&mut self) {
@@ -78,13 +92,7 @@ impl Supervisor<'_> {
         if self.pod.plan.cpus.is_empty() {
             return;
         }
-        let layout = self.layout();
-        let shared = CpuBook::open(&layout).map_err(CpuError::from).and_then(|book| {
-            book.give_back(&self.store)?;
-            let shared = share_out(&book, &self.pod.node.cgroup_parent);
-            book.close()?;
-            shared
-        });
+        let shared = give_back(&self.layout(), &self.store);
         self.warn_of_cpus(shared);
     }
 

@@ -1,6 +1,6 @@
 //! Why a supervisor could not go on.
 
-use super::network::NotConnected;
+use super::not_connected::NotConnected;
 use crate::control::ControlError;
 use crate::runtime::exec::ExecError;
 use crate::runtime::sandbox::SandboxError;

@@ -14,7 +14,9 @@ mod facts;
 mod filters;
 mod handlers;
 mod images;
+mod listening;
 mod network;
+mod not_connected;
 mod notice;
 mod open_files;
 mod output;
@@ -41,7 +43,7 @@ use barepod_engine::status::PodStatus;
 use barepod_engine::time::Instant;
 use k8s_openapi::api::core::v1;
 
-pub use audience::{Audience, Sent};
+pub use audience::{Audience, Sent, Wait};
 pub use clock::{now, timestamp};
 pub use error::SupervisorError;
 pub use open_files::open_files;
@@ -58,7 +60,7 @@ use clock::Alarm;
 use execs::Execs;
 use filters::Filters;
 use handlers::Handlers;
-pub use network::NotConnected;
+pub use not_connected::NotConnected;
 use notice::Notice;
 use persist::{Saved, Unwritten};
 use sandbox::RemovingSandbox;
@@ -315,16 +317,21 @@ impl Supervisor<'_> {
                 }
                 self.carry(action);
             }
-            if let Some(error) = self.broken.take() {
-                return Err(SupervisorError::Sandbox(error));
-            }
-            if let Some(error) = self.unconnected.take() {
-                return Err(SupervisorError::Network(error));
-            }
+            self.can_go_on()?;
         }
+        self.can_go_on()?;
         self.plan_notice()?;
         let wake_up = clock::wake_up(self.engine.next_deadline(), self.stepped);
         self.alarm.set(wake_up).map_err(|errno| SupervisorError::of("timerfd_settime", errno.into()))
+    }
+
+    /// Also where nothing was told: what a descriptor has told may be the reason.
+    fn can_go_on(&mut self) -> Result<(), SupervisorError> {
+        match (self.broken.take(), self.unconnected.take()) {
+            (Some(error), _) => Err(SupervisorError::Sandbox(error)),
+            (None, Some(error)) => Err(SupervisorError::Network(error)),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Tells of an exit when its turn among the facts has come: behind the start that the engine records first.

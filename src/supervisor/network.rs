@@ -6,25 +6,12 @@ use std::io;
 use barepod_engine::event::{Event, SandboxFailure};
 
 use super::Supervisor;
+use super::not_connected::NotConnected;
 use super::sandbox::RemovingSandbox;
 use super::sources::{Interest, Token};
 use crate::plan::{self, Uplink};
-use crate::runtime::network::{Connecting, NetworkError, Progress};
-use crate::store;
+use crate::runtime::network::{Connecting, Progress};
 use crate::store::ledger::Network;
-
-/// Why a pod isn't connected.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum NotConnected {
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// What isn't written down isn't made.
-    #[error(transparent)]
-    Ledger(#[from] store::Error),
-    #[error("wait for pasta: {0}")]
-    Watch(#[from] io::Error),
-}
 
 impl Supervisor<'_> {
     /// Begins to connect a new sandbox's network, where it is to be; with what there is then it is made.

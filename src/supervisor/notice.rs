@@ -5,6 +5,7 @@ use std::time::Duration;
 use barepod_engine::spec::ContainerIndex;
 use barepod_engine::time::Instant;
 
+use super::audience::Wait;
 use super::{Supervisor, SupervisorError, now};
 use crate::control::Waiting;
 use crate::runtime::container::reap_ended;
@@ -25,8 +26,8 @@ pub enum Notice {
     },
 }
 
-fn millis(duration: Option<Duration>) -> u64 {
-    duration.map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Supervisor<'_> {
@@ -54,20 +55,16 @@ impl Supervisor<'_> {
         self.notice_alarm.acknowledge();
         // One who could not be reaped before may be what is waited for.
         reap_ended();
-        let awaited = self.engine.awaited(now().monotonic);
         self.notice = Notice::None;
-        if awaited.is_empty() {
-            return;
-        }
-        self.audience.waits_for_containers(&awaited, self.interrupts);
+        let Some(wait) = Wait::of(&self.engine.awaited(now().monotonic)) else { return };
+        self.audience.waits_for_containers(&wait, self.interrupts);
         let waiting = Waiting {
-            containers: awaited.iter().map(|one| self.name(one.container).to_owned()).collect(),
-            left_millis: millis(awaited.iter().map(|one| one.left).max()),
-            grace_millis: millis(awaited.first().map(|one| one.grace)),
+            containers: wait.containers.iter().map(|container| self.name(*container).to_owned()).collect(),
+            left_millis: millis(wait.left),
+            grace_millis: millis(wait.grace),
         };
         self.control.tell_waiting(&waiting);
-        let of = awaited.iter().map(|one| one.container).collect();
-        if let Err(error) = self.set_notice(now().monotonic.after(NEXT), of) {
+        if let Err(error) = self.set_notice(now().monotonic.after(NEXT), wait.containers) {
             self.audience.warn(&error.to_string());
         }
     }

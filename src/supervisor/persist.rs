@@ -10,7 +10,7 @@ use barepod_engine::time::Instant;
 
 use super::saved::{AttemptState, ContainerState, State, VERSION};
 use super::slot::{ProcessState, Slot};
-use super::{Supervisor, now, sources};
+use super::{Supervisor, now};
 use crate::report;
 use crate::runtime::process::Recorded;
 use crate::runtime::sandbox::Sandbox;
@@ -188,30 +188,5 @@ impl Supervisor<'_> {
     fn of_slots<T>(&self, of: impl Fn(&Slot) -> Option<T>) -> BTreeMap<String, T> {
         let names = self.pod.plan.lifecycle.containers.iter().map(|container| &container.name);
         names.zip(&self.slots).filter_map(|(name, slot)| Some((name.clone(), of(slot)?))).collect()
-    }
-
-    /// Leaves containers' output in their pipes as long as nobody takes what was read.
-    pub(super) fn listen_as_there_is_room(&mut self) {
-        self.audience.flush();
-        for (index, fd) in self.audience.waits_for().into_iter().enumerate() {
-            let token = sources::Token::Audience(u16::try_from(index).unwrap_or(u16::MAX));
-            // A regular file is always ready; where there is no room to wait for another, it is tried again by then.
-            let added = self.sources.add_once(fd, token, sources::Interest::Writable);
-            if let Err(rustix::io::Errno::NOMEM | rustix::io::Errno::NOSPC) = added {
-                self.unwatched.add(token);
-            }
-        }
-        let room = self.audience.has_room() || !self.engine.output_may_wait();
-        if room == self.listening {
-            return;
-        }
-        self.listening = room;
-        for (index, slot) in (0..=u16::MAX).zip(0..self.slots.len()) {
-            if room {
-                self.watch_output(ContainerIndex(index));
-            } else if let Some(output) = self.slots[slot].output() {
-                output.pipes().for_each(|(_, pipe)| self.sources.remove(pipe));
-            }
-        }
     }
 }

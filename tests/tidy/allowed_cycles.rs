@@ -9,11 +9,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
         "the options of `run` are a part of the arguments, and read lengths of time by their parent's functions",
     ),
     (
-        "cli",
-        &["cli/cpus", "cli/recover", "cli/rootless"],
-        "cleaning up after dead pods gives back their cpus and needs a user's rights; who takes either cleans up first",
-    ),
-    (
         "log",
         &["log/mod", "log/shown", "log/split"],
         "lines are split by their stream, whose type is in `mod`, which calls both",
@@ -35,11 +30,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
             "manifest/fields/volume",
         ],
         "the parts of one table of fields, which is too long for a file; its row type is in the parent",
-    ),
-    (
-        "manifest",
-        &["manifest/parse", "manifest/text"],
-        "a text is mended where the parser stumbles, and its faults are worded as the parser is asked to",
     ),
     (
         "report",
@@ -105,31 +95,20 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "store",
-        &[
-            "store/atomic",
-            "store/claim",
-            "store/error",
-            "store/events",
-            "store/events/history",
-            "store/identity",
-            "store/ids",
-            "store/ledger",
-            "store/lock",
-            "store/mod",
-            "store/private",
-            "store/read",
-            "store/trust",
-        ],
-        "`PodStore` in `mod` is made of the other files, which take paths, errors and reading functions from it",
+        &["store/error", "store/trust"],
+        "what is wrong with a folder's owner is a kind of error, and is found where errors are made",
+    ),
+    (
+        "store",
+        &["store/events", "store/events/history"],
+        "the history is a part of the file of events, and combines its parent's lines",
     ),
     (
         "supervisor",
         &[
-            "supervisor/error",
             "supervisor/execs",
             "supervisor/handlers",
             "supervisor/mod",
-            "supervisor/network",
             "supervisor/notice",
             "supervisor/persist",
             "supervisor/sandbox",

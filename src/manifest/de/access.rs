@@ -3,7 +3,8 @@
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess};
 
 use super::super::tree::{Entry, Mapping, Node};
-use super::{Reader, Reported, Stop, Walk};
+use super::Reader;
+use super::walk::{Reported, Stop, Walk};
 
 /// The items of a list.
 pub(super) struct Items<'a, 'w> {

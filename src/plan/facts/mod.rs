@@ -12,5 +12,5 @@ pub use amounts::{Bytes, MilliCpu};
 pub use cpus::{Cpu, CpuSet, NoCpuSet};
 pub use ids::{IdRange, NamespaceIds, Supplementary, UserFacts};
 pub use image::ImageFacts;
-pub use node::{AppArmor, CgroupVersion, ContainerContexts, KernelVersion, NoCgroups, NodeFacts, Rights, SeLinux};
+pub use node::{AppArmor, CgroupObstacle, CgroupVersion, ContainerContexts, KernelVersion, NodeFacts, Rights, SeLinux};
 pub use sandbox::{EnvFile, MountNamespaces, PodNetwork, SandboxFacts, Scope};

@@ -21,7 +21,7 @@ pub struct NodeFacts {
     pub cgroup_parent: PathBuf,
     /// Why [`cgroups`](Self::cgroups) is `None`, where it is; else why `cgroup_parent` isn't the cgroup that was delegated
     /// to this process, where one was.
-    pub no_cgroups: Option<NoCgroups>,
+    pub cgroup_obstacle: Option<CgroupObstacle>,
     /// Memory of the box in bytes.
     pub memory: u64,
     /// Its swap in bytes; `None`: cgroups can't limit it here.
@@ -126,7 +126,7 @@ pub enum CgroupVersion {
 
 /// Why this process can make no cgroups, or none below the cgroup that was delegated to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoCgroups {
+pub enum CgroupObstacle {
     /// None is mounted, delegated to it or writable.
     NotWritable,
     /// Other processes are in the cgroup that it may use (v2): it can't hand down its controllers as long as they are

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{CgroupError, Hierarchies, below, error};
-use crate::plan::{CgroupVersion, NoCgroups, Rights};
+use crate::plan::{CgroupObstacle, CgroupVersion, Rights};
 use crate::runtime::files;
 
 const PROCS: &str = "cgroup.procs";
@@ -33,7 +33,7 @@ impl Hierarchies {
     ///
     /// # Errors
     /// Why there is none: of the delegated one, where one is delegated, and else of the root.
-    pub(crate) fn usable_parent(&self, rights: Rights) -> Result<(PathBuf, Option<NoCgroups>), NoCgroups> {
+    pub(crate) fn usable_parent(&self, rights: Rights) -> Result<(PathBuf, Option<CgroupObstacle>), CgroupObstacle> {
         let root = PathBuf::from("/");
         let Some(delegated) = self.delegated(rights) else { return Ok((self.usable(root)?, None)) };
         match self.usable(delegated) {
@@ -45,14 +45,14 @@ impl Hierarchies {
         }
     }
 
-    fn usable(&self, parent: PathBuf) -> Result<PathBuf, NoCgroups> {
+    fn usable(&self, parent: PathBuf) -> Result<PathBuf, CgroupObstacle> {
         let files: &[&str] = match self.version {
             CgroupVersion::V2 => &DELEGATED,
             CgroupVersion::V1 | CgroupVersion::None => &["", PROCS],
         };
         let all = self.roots().all(|root| files.iter().all(|file| is_writable(&below(root, &parent).join(file))));
         if !all {
-            return Err(NoCgroups::NotWritable);
+            return Err(CgroupObstacle::NotWritable);
         }
         match &self.unified {
             Some(root) if self.version == CgroupVersion::V2 => hands_down(&below(root, &parent), &parent)?,
@@ -105,7 +105,7 @@ fn is_box_root(folder: &Path) -> bool {
 }
 
 /// Whether a cgroup (v2) can hand down to pods what limits them, once this process has left it.
-fn hands_down(folder: &Path, cgroup: &Path) -> Result<(), NoCgroups> {
+fn hands_down(folder: &Path, cgroup: &Path) -> Result<(), CgroupObstacle> {
     if is_box_root(folder) {
         return Ok(());
     }
@@ -114,14 +114,14 @@ fn hands_down(folder: &Path, cgroup: &Path) -> Result<(), NoCgroups> {
         NEEDED.into_iter().filter(|name| !text.split_whitespace().any(|one| one == *name)).collect();
     if !missing.is_empty() {
         let missing = missing.into_iter().map(str::to_owned).collect();
-        return Err(NoCgroups::Controllers { cgroup: cgroup.to_owned(), missing });
+        return Err(CgroupObstacle::Controllers { cgroup: cgroup.to_owned(), missing });
     }
     // Others' processes are not this one's to move. Of another pid namespace they read as 0; in a threaded cgroup, which
     // has others by its nature, they can't be read.
     let own = std::process::id().to_string();
     match fs::read_to_string(folder.join(PROCS)) {
         Ok(pids) if pids.lines().all(|pid| pid == own) => Ok(()),
-        _ => Err(NoCgroups::Occupied { cgroup: cgroup.to_owned() }),
+        _ => Err(CgroupObstacle::Occupied { cgroup: cgroup.to_owned() }),
     }
 }
 

@@ -17,7 +17,7 @@ use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
 use crate::plan::Bytes;
-use crate::plan::{AppArmor, CgroupVersion, KernelVersion, NamespaceIds, NoCgroups, NodeFacts, Rights, Scope};
+use crate::plan::{AppArmor, CgroupObstacle, CgroupVersion, KernelVersion, NamespaceIds, NodeFacts, Rights, Scope};
 use crate::plan::{Cpu, CpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
 use crate::runtime::rlimits::{self, MayRaise};
@@ -39,7 +39,7 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
     Ok(NodeFacts {
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         cgroups,
-        no_cgroups: obstacle,
+        cgroup_obstacle: obstacle,
         cgroup_parent: parent,
         memory: meminfo("MemTotal")?,
         swap: if limits_swap { Some(meminfo("SwapTotal")?) } else { None },
@@ -94,7 +94,7 @@ struct Usable {
     /// The cgroup that pods are made in; empty: there is none.
     parent: PathBuf,
     /// Why there is none, or not the one that is delegated.
-    obstacle: Option<NoCgroups>,
+    obstacle: Option<CgroupObstacle>,
     limits_huge_pages: bool,
     limits_swap: bool,
 }
@@ -110,7 +110,7 @@ fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
     };
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
-        Err(_) if users.is_some() => return Ok(none(NoCgroups::NotWritable)),
+        Err(_) if users.is_some() => return Ok(none(CgroupObstacle::NotWritable)),
         Err(error) => return Err(error.into()),
     };
     let rights = if users.is_some() { Rights::UserNamespace } else { Rights::Box };

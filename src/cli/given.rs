@@ -1,0 +1,119 @@
+//! The texts that a command is given: manifests, and what is given beside them. Says what is wrong or odd about them.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::core::v1;
+
+use super::args::RunArgs;
+use super::error::CliError;
+use super::terminal::{self, Colour};
+use crate::manifest::{self, Beside, Objects};
+
+/// The text of a file, or of standard input, and what it is called in messages.
+pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
+    let fail = |source| CliError::Read { path: file.to_owned(), source };
+    // One byte more than is looked at: who reads it says what is too long, and /dev/zero has no end.
+    let most = manifest::MOST_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().take(most).read_to_end(&mut bytes).map_err(fail)?;
+        return Ok(("<stdin>".to_owned(), bytes));
+    }
+    std::fs::File::open(file).and_then(|open| open.take(most).read_to_end(&mut bytes)).map_err(fail)?;
+    Ok((file.display().to_string(), bytes))
+}
+
+/// Reads and checks the manifest; prints what is accepted without effect. What it refers to is not looked for.
+pub(super) fn read(file: &Path) -> Result<v1::Pod, CliError> {
+    let (name, bytes) = text_of(file)?;
+    let decoded = manifest::decode(&name, &bytes).map_err(refused)?;
+    warn(&name, &bytes, &decoded.warnings, Detail::Some);
+    Ok(decoded.pod)
+}
+
+/// The pod that a manifest describes, as `NAMESPACE/NAME`: for commands about a pod that it was run from.
+pub(super) fn name_in(file: &Path) -> Result<String, CliError> {
+    let (text_name, bytes) = text_of(file)?;
+    let metadata = manifest::decode(&text_name, &bytes).map_err(refused)?.pod.metadata;
+    match metadata.name.filter(|name| !name.is_empty()) {
+        Some(name) => Ok(format!("{}/{name}", metadata.namespace.as_deref().unwrap_or("default"))),
+        None => Err(CliError::Words(format!(
+            "{text_name}: the manifest has no metadata.name, so that each run of it has another: name the pod itself"
+        ))),
+    }
+}
+
+/// A manifest with what was given beside it, and its text.
+pub(super) struct Given {
+    pub(super) pod: v1::Pod,
+    pub(super) objects: Objects,
+    pub(super) name: String,
+    pub(super) text: Vec<u8>,
+}
+
+/// As [`read`], with the ConfigMaps and Secrets of `--config`; the manifest must find in them what it refers to.
+pub(super) fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<Given, CliError> {
+    let dash = Path::new("-");
+    if std::iter::once(&args.file).chain(&args.config).filter(|file| file.as_path() == dash).count() > 1 {
+        return Err(CliError::Usage("only one of FILE and --config can be standard input"));
+    }
+    let mut beside = Beside { objects: Objects::default(), claims: claims.keys().cloned().collect() };
+    for file in &args.config {
+        let (name, bytes) = text_of(file)?;
+        let warnings = manifest::decode_objects(&name, &bytes, &mut beside.objects).map_err(refused)?;
+        if let Some(warnings) = warnings.filter(|_| !args.quiet) {
+            terminal::tell(&warnings.render(manifest_colour()));
+        }
+    }
+    let (name, bytes) = text_of(&args.file)?;
+    let decoded = manifest::decode_beside(&name, &bytes, &beside).map_err(refused)?;
+    let detail = match (args.quiet, args.verbose) {
+        (true, _) => Detail::None,
+        (false, true) => Detail::Each,
+        (false, false) => Detail::Some,
+    };
+    warn(&name, &bytes, &decoded.warnings, detail);
+    Ok(Given { pod: decoded.pod, objects: decoded.objects, name, text: bytes })
+}
+
+pub(super) fn refused(report: manifest::Report) -> CliError {
+    CliError::Manifest(report.render(manifest_colour()))
+}
+
+/// Prints warnings: of all fields that mean nothing here one line, unless each is asked for.
+fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], detail: Detail) {
+    if detail == Detail::None {
+        return;
+    }
+    let each = |diagnostic: &&manifest::Diagnostic| {
+        detail == Detail::Each || diagnostic.severity != manifest::Severity::NoEffect
+    };
+    let shown: Vec<manifest::Diagnostic> = warnings.iter().filter(each).cloned().collect();
+    if !shown.is_empty() {
+        terminal::tell(&manifest::render(name, &manifest::shown_text(bytes), &shown, manifest_colour()));
+    }
+    if let Some(line) = manifest::without_effect(name, warnings).filter(|_| detail == Detail::Some) {
+        terminal::warn(&line);
+    }
+}
+
+/// How much is said of what has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// Nothing.
+    None,
+    /// A line.
+    Some,
+    /// A word about each field.
+    Each,
+}
+
+/// Of what is said about a text on standard error.
+pub(super) fn manifest_colour() -> manifest::Colour {
+    match Colour::of(&std::io::stderr()) {
+        Colour::Yes => manifest::Colour::Ansi,
+        Colour::No => manifest::Colour::Plain,
+    }
+}
