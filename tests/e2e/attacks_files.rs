@@ -90,7 +90,9 @@ fn a_dev_of_the_bundles() {
         fs::write(dev.join("ptmx"), "mine\n").unwrap();
         let mounts = json!([{"destination": "/dev", "type": "bind", "source": dev, "options": ["rbind", access]}]);
         bundle(&case, &json!({"mounts": mounts}));
-        let errors = run(&case, "say ran", &json!({}));
+        let mut run = case.start(&case.pod().container(main("main", "say ran", json!({"image": "bundle:b"}))));
+        assert_eq!(run.end(), 2);
+        let errors = run.stderr();
         assert!(errors.contains("mounts[0].destination: a folder of the host at /dev"), "{errors}");
         assert!(case.trace().is_empty(), "{:?}", case.trace());
         let names: Vec<_> = fs::read_dir(&dev).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -65,7 +65,8 @@ fn exit_codes() {
 #[test]
 fn what_does_not_run() {
     let Some(case) = Case::new("exec-waits") else { return };
-    let pod = case.pod().init(crate::harness::worker("init", "say init up; hold go")).container(main(
+    let pod = case.pod().spec(json!({"restartPolicy": "Always"}));
+    let pod = pod.init(crate::harness::worker("init", "say init up; hold go")).container(main(
         "main",
         "say main up; exit 3",
         json!({}),
