@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::{Case, MARK, rootfs};
 
@@ -85,6 +88,36 @@ fn processes(case: &Case) -> Vec<String> {
     left
 }
 
+/// Ends what runs in cgroups of the case's pod and removes them, whoever knows of them.
+pub fn end(case: &Case) {
+    let folders = || cgroup_folders(Path::new("/sys/fs/cgroup"), &case.uid);
+    let kill = || {
+        for folder in folders() {
+            for pid in text(&folder.join("cgroup.procs")).lines().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+                // By its pidfd: it may have ended, and its number be another's, since it was read.
+                let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+                if text(Path::new(&format!("/proc/{}/cgroup", pid.as_raw_pid()))).contains(&case.uid) {
+                    let _ = pidfd_send_signal(&process, Signal::KILL);
+                }
+            }
+        }
+    };
+    let gone = super::wait_until(Instant::now() + super::patience(), || {
+        kill();
+        for folder in folders().iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+        folders().is_empty()
+    });
+    if !gone {
+        eprintln!("can't be removed: {:?}", folders());
+    }
+    // The one that all pods share, where this was the last of them; else it isn't empty.
+    for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+        let _ = fs::remove_dir(hierarchy.path().join("barepod"));
+    }
+}
+
 /// Command lines of all processes in the pod's cgroup.
 pub fn commands(case: &Case) -> Vec<String> {
     let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -118,9 +151,17 @@ fn text(path: &Path) -> String {
 }
 
 fn cgroups(folder: &Path, uid: &str) -> Vec<String> {
+    let folders = cgroup_folders(folder, uid).into_iter();
+    folders
+        .filter(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().contains(uid)))
+        .map(|folder| format!("cgroup {}", folder.display()))
+        .collect()
+}
+
+/// A pod's cgroups and all below them, from above to below.
+fn cgroup_folders(folder: &Path, uid: &str) -> Vec<PathBuf> {
     let all = walkdir::WalkDir::new(folder).into_iter().filter_entry(|entry| entry.file_type().is_dir()).flatten();
-    let ours = all.filter(|entry| entry.file_name().to_string_lossy().contains(uid));
-    ours.map(|entry| format!("cgroup {}", entry.path().display())).collect()
+    all.map(walkdir::DirEntry::into_path).filter(|path| path.to_string_lossy().contains(uid)).collect()
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
@@ -150,4 +191,25 @@ fn the_search_finds_a_pod_that_runs() {
     fs::remove_file(case.rootfs().join("etc/new")).unwrap();
     case.release("go");
     assert_eq!(run.end(), 0);
+}
+
+/// A test that fails leaves nothing either: not the pod whose supervisor it has killed and whose state it has taken away, nor
+/// a file that it has made immutable.
+#[test]
+fn a_test_that_fails_leaves_nothing() {
+    let Some(case) = Case::new("failing") else { return };
+    let (dir, uid) = (case.dir().to_owned(), case.uid.clone());
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let mut run = case.start(&case.pod().main("main", "echo x > /root/f; say up; exec sleep 1000"));
+        case.wait_for("up");
+        run.kill();
+        fs::remove_dir_all(case.state()).unwrap();
+        let _ = std::process::Command::new("chattr").arg("+i").arg(case.dir().join("pod.yaml")).output();
+        drop(run);
+        let _dropped_by_the_panic = case;
+        panic!("this test is to fail");
+    }));
+    assert!(failed.is_err());
+    assert_eq!(cgroup_folders(Path::new("/sys/fs/cgroup"), &uid), Vec::<PathBuf>::new());
+    assert!(!dir.exists(), "{}", dir.display());
 }
