@@ -350,6 +350,18 @@ fn pasta(case: &Case) -> Option<i32> {
     })
 }
 
+/// Kills the process that was started, or `the supervisor` that it has started, or `nobody`: then it is asked to end.
+fn end(run: &mut Run<'_>, who: &str) {
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
+    let inner = Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap();
+    match who {
+        "the supervisor" => kill_process(inner, Signal::KILL).unwrap(),
+        "nobody" => run.signal(Signal::TERM),
+        _ => run.signal(Signal::KILL),
+    }
+    run.end();
+}
+
 /// It ends with its pod, however that ends.
 #[test]
 fn it_ends_with_its_pod() {
@@ -359,14 +371,7 @@ fn it_ends_with_its_pod() {
         let mut run = start(&case, &case.pod().main("main", "serve main"), &["--network", "pasta"]);
         case.wait_for("main up");
         assert!(pasta(&case).is_some());
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
-        let inner = Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap();
-        match who {
-            "the supervisor" => kill_process(inner, Signal::KILL).unwrap(),
-            "nobody" => run.signal(Signal::TERM),
-            _ => run.signal(Signal::KILL),
-        }
-        run.end();
+        end(&mut run, who);
         wait(&format!("the end of pasta, once {who} was killed"), || pasta(&case).is_none());
         let output = case.barepod(&["rm", "--force", case.name()]);
         assert!(output.status.success(), "{who}: {}", String::from_utf8_lossy(&output.stderr));
@@ -469,14 +474,7 @@ fn an_end_while_it_connects() {
             ledger["network"]["pid"].as_u64() > Some(1) && ledger["network"]["start"].as_u64() > Some(0),
             "{ledger}"
         );
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
-        let inner = Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap();
-        match who {
-            "the supervisor" => kill_process(inner, Signal::KILL).unwrap(),
-            "nobody" => run.signal(Signal::TERM),
-            _ => run.signal(Signal::KILL),
-        }
-        run.end();
+        end(&mut run, who);
         wait(&format!("the end of all, once {who} was killed"), || case.marked().is_empty());
         let output = case.barepod(&["rm", "--force", case.name()]);
         assert!(output.status.success(), "{who}: {}", String::from_utf8_lossy(&output.stderr));
