@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
@@ -17,6 +17,14 @@ pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<String>> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether it is a pipe that has no name: whoever has it can do nothing but read, write and own the pipe. A FIFO is a file.
+pub(crate) fn is_pipe(fd: impl AsFd) -> io::Result<bool> {
+    const PIPEFS: i64 = 0x5049_5045;
+    let is_fifo = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::Fifo;
+    #[allow(clippy::unnecessary_cast, reason = "its type differs between architectures")]
+    Ok(is_fifo && rustix::fs::fstatfs(&fd)?.f_type as i64 == PIPEFS)
 }
 
 /// As `create_dir_all`, which says of a folder that it can't look at that it exists.

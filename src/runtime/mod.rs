@@ -34,7 +34,7 @@
 //! | `volume` | pod | volumes, with what is in them | files, image, spawn, tree |
 //! | `sandbox` | pod | what a pod's containers share | cgroup, files, network, spawn, tree, volume |
 //! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, rlimits, sandbox, seccomp, spawn, tree |
-//! | `exec` | container | programs that run in a container for probes and hooks | capabilities, keyring, lsm, mount, program, rlimits, seccomp, spawn |
+//! | `exec` | container | programs that run in a container for probes, hooks and `barepod exec` | capabilities, files, keyring, lsm, mount, program, rlimits, seccomp, spawn |
 //! | `handler` | container | probes and hooks over the network | program, spawn |
 //! | `sweep` | end | nothing of a pod whose supervisor is dead | cgroup, mount, process, tree |
 
@@ -44,7 +44,7 @@ pub mod cgroup;
 pub mod container;
 pub mod detach;
 pub mod exec;
-mod files;
+pub(crate) mod files;
 pub mod handler;
 pub mod image;
 mod keyring;

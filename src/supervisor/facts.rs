@@ -77,9 +77,6 @@ impl Supervisor<'_> {
         if turn.overloaded {
             self.deaf_until = Some(now().monotonic.after(DEAF));
         }
-        for by in turn.gone {
-            self.exec_left(by);
-        }
         for Asked { by, request, descriptors } in turn.asked {
             match request {
                 Request::Stop { grace_period_seconds } => {
@@ -90,9 +87,13 @@ impl Supervisor<'_> {
                     let outcome = self.resize(wanted);
                     self.control.defer(by, Answer::Resized { outcome });
                 }
-                Request::Exec(program) => self.begin_exec_for(by, program, descriptors),
+                Request::Exec(program) => self.exec_asked(by, program, descriptors),
                 Request::Signal { of, signal } => self.signal_exec(by, of, signal),
             }
+        }
+        // Last: who was heard in this turn may have gone in it too.
+        for by in turn.gone {
+            self.exec_left(by);
         }
     }
 

@@ -7,12 +7,11 @@ use barepod_engine::event::Exit;
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::clock::Alarm;
-use super::slot::Made;
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
 use crate::plan::{self, Call, Handler, Names, Outcome, PodNetwork, Purpose};
 use crate::runtime::container::{ExitStatus, reap_ended};
-use crate::runtime::exec::{Exec, ExecError, ExecRequest, Progress, Stdio};
+use crate::runtime::exec::{Exec, ExecError, Progress, Stdio};
 use crate::runtime::handler::{self, Request};
 
 /// Bytes of a program's output that are shown (R6.11).
@@ -112,17 +111,10 @@ impl Supervisor<'_> {
 
     fn begin_exec(&self, container: ContainerIndex, command: &[String]) -> Result<Exec, Outcome> {
         let present = self.slots[usize::from(container.0)].present().ok_or(Outcome::ContainerEnds)?;
-        let Made { process, filter, .. } = &present.made;
-        let mut process = process.clone().ok_or(Outcome::ContainerEnds)?;
-        process.set_args(Some(command.to_vec()));
-        let request = ExecRequest {
-            pid: present.container.pid(),
-            init: present.container.pidfd(),
-            process: &process,
-            filter: filter.as_ref().map(|compiled| &compiled.filter),
-            stdio: Stdio::Capture { limit: OUTPUT },
-        };
-        Exec::begin(request).map_err(|error| match error {
+        let begun = present.begin_exec(Stdio::Capture { limit: OUTPUT }, |process| {
+            process.set_args(Some(command.to_vec()));
+        });
+        begun.map_err(|error| match error {
             ExecError::NotRunning => Outcome::ContainerEnds,
             other => Outcome::Error(other.to_string()),
         })
@@ -163,11 +155,13 @@ impl Supervisor<'_> {
             Some(limit) if limit.passed => handler.late(limit.seconds),
             Some(_) | None => outcome,
         };
-        let outcome = handler.blamed(outcome, || {
-            let present = self.slots[usize::from(container.0)].present();
-            present.is_none_or(|present| present.container.is_ending())
-        });
+        let outcome = handler.blamed(outcome, || self.is_ending(container));
         self.answer(container, attempt, handler.answer(purpose, outcome));
+    }
+
+    /// Whether a container is on its way out, or gone.
+    pub(super) fn is_ending(&self, container: ContainerIndex) -> bool {
+        self.slots[usize::from(container.0)].present().is_none_or(|present| present.container.is_ending())
     }
 
     /// Its time is up.

@@ -138,7 +138,6 @@ pub struct Supervisor<'a> {
     handlers: Handlers,
     /// What commands run in containers.
     execs: Execs,
-    most_execs: usize,
     storage: Storage,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,
@@ -268,6 +267,7 @@ impl Supervisor<'_> {
             || self.clients_had_their_turn
             || self.grown
             || !self.asked.is_empty()
+            || self.execs.has_waiting()
             || !self.removals.is_empty()
     }
 
@@ -276,6 +276,8 @@ impl Supervisor<'_> {
     fn do_chore(&mut self) -> Result<bool, SupervisorError> {
         if let Some((container, attempt, purpose)) = self.asked.pop_front() {
             self.begin_handler(container, attempt, purpose);
+        } else if self.execs.has_waiting() {
+            self.begin_next_exec();
         } else if let Some((container, attempt)) = self.removals.pop_front() {
             self.remove(container, attempt);
         } else if self.unwritten != Unwritten::Nothing {

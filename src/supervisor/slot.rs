@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::filters::Compiled;
 use super::output::Output;
 use crate::runtime::container::{Container, Creation, Removal};
+use crate::runtime::exec::{Exec, ExecError, ExecRequest, Stdio};
 use crate::runtime::image::{Found, Search};
 use crate::store::ledger::process_start;
 
@@ -91,6 +92,25 @@ pub struct ProcessState {
     pub pid: i32,
     /// When it started, in clock ticks since boot ([`process_start`]); 0: it had ended before anybody looked.
     pub start: u64,
+}
+
+impl Present {
+    /// Begins a program in the container, which is what its own process is but for what `change` changes.
+    ///
+    /// # Errors
+    /// As [`Exec::begin`].
+    pub fn begin_exec(&self, stdio: Stdio, change: impl FnOnce(&mut Process)) -> Result<Exec, ExecError> {
+        let Made { process, filter, .. } = &self.made;
+        let mut process = process.clone().ok_or(ExecError::NotRunning)?;
+        change(&mut process);
+        Exec::begin(ExecRequest {
+            pid: self.container.pid(),
+            init: self.container.pidfd(),
+            process: &process,
+            filter: filter.as_ref().map(|compiled| &compiled.filter),
+            stdio,
+        })
+    }
 }
 
 impl ProcessState {

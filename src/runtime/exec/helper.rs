@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::{Failure, step};
 use super::terminal::TerminalSize;
 use super::{cgroup, identity, program};
-use crate::runtime::{lsm, seccomp, spawn};
+use crate::runtime::{files, lsm, seccomp, spawn};
 
 /// `argv[0]` of the helper.
 pub(super) const NAME: &str = "barepod-exec";
@@ -186,9 +186,7 @@ fn own_output(request: &Request, stdio: &program::Stdio) -> Result<(), Failure> 
     let map = fs::read_to_string(&path).map_err(step(&path))?;
     if let Some(uid) = host_id(&map, request.process.user().uid()) {
         for fd in [&stdio.stdout, &stdio.stderr] {
-            let is_pipe = rustix::fs::fstat(fd)
-                .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo);
-            if is_pipe {
+            if files::is_pipe(fd).unwrap_or(false) {
                 let _ = std::os::unix::fs::fchown(fd, Some(uid), None);
             }
         }

@@ -60,8 +60,9 @@ pub struct ExecRequest<'a> {
     pub pid: i32,
     /// The same by pidfd: what is joined is sure to be the container, even if its init ends meanwhile.
     pub init: BorrowedFd<'a>,
-    /// The container's own process with other `args`. `terminal` (see [`Stdio::Terminal`]), and the settings that libcontainer doesn't know
-    /// or this box can't hold up (scheduler, I/O priority, CPU affinity), are refused.
+    /// The container's own process with other `args`. `terminal` is refused: a terminal is asked for by
+    /// [`Stdio::Terminal`]. So are the settings that libcontainer doesn't know or this box can't hold up (scheduler, I/O
+    /// priority, CPU affinity).
     pub process: &'a Process,
     /// The container's seccomp filter.
     pub filter: Option<&'a Filter>,
