@@ -59,7 +59,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("cgroups_rs", &["runtime/cgroup"]),
     ("clap", &["cli"]),
     ("rustls", &["runtime/handler"]),
-    ("signal_hook", &["cli", "supervisor"]),
+    ("signal_hook", &["supervisor"]),
     ("simple_dns", &["runtime/handler"]),
     ("k8s_openapi", &["manifest", "plan", "report", "supervisor", "store", "cli", "simulate"]),
     ("barepod_engine", &["plan", "report", "supervisor", "store", "control", "cli", "simulate", "runtime/container"]),

@@ -2,26 +2,26 @@
 //!
 //! The supervisor starts it and says how it ended; the bytes don't go through it (`relay`).
 
-use std::io::{self, IoSliceMut, IsTerminal, Read};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType, recvmsg, socketpair,
-};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::args::{ExecArgs, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::raw::{self, Raw};
-use super::relay::{self, Outputs, Relay};
+use super::relay::{self, Outputs};
+use super::terminal::sanitize;
 use super::{container, recover};
+use crate::control::record::{Received, receive};
 use crate::control::{Answer, Client, ControlError, Exited, Obstacle, Program, Request, Streams};
 use crate::report;
+use crate::runtime::signals::is_ignored;
 use crate::store::read::{Found, Life};
 
 /// Exit code for a program that can't be executed, and for one that isn't there, as of shells.
@@ -29,13 +29,18 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 /// For one that was killed with its container, as for SIGKILL.
 const KILLED: u8 = 137;
+const UNKNOWN_END: &str = "the pod's supervisor is gone, so that nobody knows how the program ended";
+/// Those that are the program's, or tell of our terminal. One that is ignored stays so (nohup).
+const SIGNALS: [Signal; 6] =
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGWINCH, Signal::SIGCONT];
 
 /// Runs the program and gives its exit code.
 pub fn exec(args: &ExecArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let found = recover::look(&layout, &args.pod)?;
     let name = recover::full_name(&found);
-    if recover::life(&found)? == Life::Lost {
+    let life = recover::life(&found)?;
+    if life == Life::Lost {
         return Err(CliError::Unsupervised(name));
     }
     let pod = recover::pod(&found)?;
@@ -44,15 +49,14 @@ pub fn exec(args: &ExecArgs, global: &Global) -> Result<Exit, CliError> {
         tell!("{note}");
     }
     let of = Of { found, name, container };
-    if recover::life(&of.found)? != Life::Running {
+    if life != Life::Running {
         return Err(of.not_running());
     }
     let client = Client::connect(&of.found.dir).map_err(|error| match of.found.runs_on() {
         true => error.into(),
         false => of.not_running(),
     })?;
-    let signals = Signals::catch().map_err(CliError::Signals)?;
-    if args.tty { at_terminal(args, client, signals, &of) } else { with_streams(args, client, signals, &of) }
+    Session::begin(args, client, of)?.run()
 }
 
 /// Whose program it is.
@@ -68,22 +72,23 @@ impl Of {
         Request::Exec(Program { container, command, streams })
     }
 
+    /// A container may have had its hands on the words.
+    fn failed(&self, message: &str, exit: Exit) -> CliError {
+        let message = sanitize(message);
+        CliError::Exec { container: self.container.clone(), pod: self.name.clone(), message, exit }
+    }
+
     /// Why there is nothing to get into, from the pod's status.
     fn not_running(&self) -> CliError {
         let pod = self.found.pod().ok().flatten().unwrap_or_default();
         CliError::NotRunning { pod: self.name.clone(), why: report::not_running(&pod, &self.container, &self.name) }
     }
 
-    fn failed(&self, message: String, exit: Exit) -> CliError {
-        CliError::Exec { container: self.container.clone(), pod: self.name.clone(), message, exit }
-    }
-
     /// The command's own end, by the last answer.
     fn ended(&self, answer: Result<Answer, ControlError>) -> Result<Exit, CliError> {
         let answer = match answer {
             Err(ControlError::Lost) => {
-                let message = "the pod's supervisor is gone, so that nobody knows how the program ended".to_owned();
-                return Err(self.failed(message, Exit::Own));
+                return Err(self.failed(UNKNOWN_END, Exit::Own));
             }
             answer => answer?,
         };
@@ -100,6 +105,7 @@ impl Of {
                 );
                 Ok(Exit::Pod(KILLED))
             }
+            Answer::Exited(Exited::Unknown) => Err(self.failed("nobody knows how the program ended", Exit::Own)),
             Answer::NotRun { obstacle: Obstacle::NotRunning, .. } => Err(self.not_running()),
             Answer::NotRun { obstacle, message } => {
                 let exit = match obstacle {
@@ -108,189 +114,198 @@ impl Of {
                     Obstacle::NoContainer | Obstacle::NotRunning => Exit::Failure,
                     Obstacle::Other => Exit::Own,
                 };
-                Err(self.failed(message, exit))
+                Err(self.failed(&message, exit))
             }
             other => Err(ControlError::Protocol(format!("{other:?}")).into()),
         }
     }
 }
 
-/// Without a terminal: the program has our streams, and the signals that come here.
-fn with_streams(args: &ExecArgs, mut client: Client, mut signals: Signals, of: &Of) -> Result<Exit, CliError> {
-    let relay = Relay::begin(args.stdin).map_err(CliError::Output)?;
-    let streams = if args.stdin { Streams::All } else { Streams::Output };
-    let (descriptors, outputs) = relay.split();
-    let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-    let id = client.ask_with(of.program(args, streams), &borrowed)?;
-    // The program alone has them now: their end is its end.
-    drop(descriptors);
-    let answer = loop {
-        match wait(&[client.fd(), signals.fd()])? {
-            0 => match client.answer(id) {
-                Ok(answer) if answer.is_last() => break Ok(answer),
-                Ok(_) => {}
-                Err(error) => break Err(error),
-            },
-            _ => {
-                for signal in signals.take().into_iter().filter(|signal| ![SIGWINCH, SIGCONT].contains(signal)) {
-                    client.ask(Request::Signal { of: id, signal })?;
-                }
-            }
-        }
-    };
-    outputs.finish().map_err(CliError::Output)?;
-    of.ended(answer)
+/// A program that was asked for, until its end.
+struct Session {
+    client: Client,
+    /// Of the request for the program.
+    id: u64,
+    of: Of,
+    signals: SignalFd,
+    outputs: Outputs,
+    /// Of one at a terminal: that, and our own.
+    terminal: Option<Terminal>,
+    /// The last answer, or why there will be none.
+    end: Option<Result<Answer, ControlError>>,
 }
 
-/// At a terminal of the container's.
-fn at_terminal(args: &ExecArgs, mut client: Client, mut signals: Signals, of: &Of) -> Result<Exit, CliError> {
-    if args.stdin && !io::stdin().is_terminal() {
-        tell!("note: -t: standard input is no terminal: it is read as it is, and so is what is typed into this one");
-    }
-    let size = raw::size();
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-        .map_err(|errno| CliError::Output(errno.into()))?;
-    let streams = Streams::Terminal { rows: size.ws_row, columns: size.ws_col };
-    let id = client.ask_with(of.program(args, streams), &[theirs.as_fd()])?;
-    drop(theirs);
-    let mut outputs = Outputs::new().map_err(CliError::Output)?;
-    let mut terminal: Option<OwnedFd> = None;
-    let mut mode: Option<Raw> = None;
-    let mut awaits_terminal = true;
-    let answer = loop {
-        let mut sources = vec![client.fd(), signals.fd()];
-        if awaits_terminal {
-            sources.push(ours.as_fd());
+struct Terminal {
+    /// Brings the master.
+    socket: OwnedFd,
+    /// Whether nothing comes from it any more.
+    has_come: bool,
+    /// Whether our keys are the program's.
+    with_input: bool,
+    master: Option<OwnedFd>,
+    /// Our own, for as long as the program has the keys.
+    mode: Option<Raw>,
+}
+
+/// What is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ready {
+    Terminal,
+    Client,
+    Signals,
+    Outputs,
+}
+
+impl Session {
+    fn begin(args: &ExecArgs, mut client: Client, of: Of) -> Result<Self, CliError> {
+        // Before any thread is there: they have the same mask.
+        let signals = signals().map_err(|errno| CliError::Signals(errno.into()))?;
+        if !args.tty {
+            let (descriptors, outputs) = relay::begin(args.stdin).map_err(CliError::Output)?;
+            let streams = if args.stdin { Streams::All } else { Streams::Output };
+            let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+            let id = client.ask_with(of.program(args, streams), &borrowed)?;
+            // The program alone has them now: their end is its end.
+            return Ok(Self { client, id, of, signals, outputs, terminal: None, end: None });
         }
-        match wait(&sources)? {
-            0 => match client.answer(id) {
-                Ok(answer) if answer.is_last() => break Ok(answer),
-                Ok(_) => {}
-                // The terminal is ours: whoever is at it goes on.
-                Err(error) => break Err(error),
-            },
-            1 => {
-                for signal in signals.take() {
-                    match (signal, &terminal, &mode) {
-                        (SIGWINCH, Some(terminal), _) => _ = rustix::termios::tcsetwinsize(terminal, raw::size()),
-                        (SIGCONT, Some(terminal), mode) => {
-                            _ = mode.as_ref().map(Raw::again);
-                            _ = rustix::termios::tcsetwinsize(terminal, raw::size());
-                        }
-                        (SIGWINCH | SIGCONT, None, _) => {}
-                        // Our terminal is gone, and with this process the program's.
-                        (SIGHUP, _, _) => return Ok(Exit::Pod(129)),
-                        (signal, _, _) => _ = client.ask(Request::Signal { of: id, signal })?,
+        if args.stdin && !io::stdin().is_terminal() {
+            tell!("note: -t: standard input is no terminal: the program gets what it brings as if it were typed");
+        }
+        let size = raw::size();
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(|errno| CliError::Output(errno.into()))?;
+        let streams = Streams::Terminal { rows: size.ws_row, columns: size.ws_col };
+        let id = client.ask_with(of.program(args, streams), &[theirs.as_fd()])?;
+        let outputs = Outputs::new().map_err(CliError::Output)?;
+        let with_input = args.stdin;
+        let terminal = Some(Terminal { socket: ours, has_come: false, with_input, master: None, mode: None });
+        Ok(Self { client, id, of, signals, outputs, terminal, end: None })
+    }
+
+    /// To the program's end; the command's exit code.
+    fn run(mut self) -> Result<Exit, CliError> {
+        while self.end.is_none() || !self.outputs.is_over() {
+            match self.wait()? {
+                Ready::Outputs => {}
+                Ready::Terminal => {
+                    if let Some(terminal) = &mut self.terminal {
+                        terminal.open(&mut self.outputs).map_err(CliError::Output)?;
+                    }
+                }
+                Ready::Client => self.hear(),
+                Ready::Signals => {
+                    if let Some(exit) = self.take_signals()? {
+                        return Ok(exit);
                     }
                 }
             }
-            _ => {
-                awaits_terminal = false;
-                let Some(master) = master(&ours).map_err(|errno| CliError::Output(errno.into()))? else { continue };
-                if args.stdin {
-                    mode = Raw::enter().map_err(CliError::Output)?;
-                    relay::copy_keys(master.as_fd()).map_err(CliError::Output)?;
+        }
+        // Our terminal is as it was before anything is said on it.
+        drop(self.terminal);
+        self.outputs.finish().map_err(CliError::Output)?;
+        match self.end {
+            Some(end) => self.of.ended(end),
+            None => Err(ControlError::Lost.into()),
+        }
+    }
+
+    /// The first that is ready: a terminal comes before the end of what runs at it.
+    fn wait(&self) -> Result<Ready, CliError> {
+        let mut sources: Vec<(Ready, BorrowedFd<'_>)> = Vec::with_capacity(4);
+        if let Some(terminal) = self.terminal.as_ref().filter(|terminal| !terminal.has_come) {
+            sources.push((Ready::Terminal, terminal.socket.as_fd()));
+        }
+        if self.end.is_none() {
+            sources.push((Ready::Client, self.client.fd()));
+        }
+        sources.push((Ready::Signals, self.signals.as_fd()));
+        sources.push((Ready::Outputs, self.outputs.fd()));
+        let mut polled: Vec<_> = sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        loop {
+            match poll(&mut polled, None) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(CliError::Output(errno.into())),
+            }
+            if let Some(at) = polled.iter().position(|one| !one.revents().is_empty()) {
+                return Ok(sources[at].0);
+            }
+        }
+    }
+
+    fn hear(&mut self) {
+        match self.client.next(self.id) {
+            Ok(Some(answer)) if answer.is_last() => self.end = Some(Ok(answer)),
+            Ok(_) => return,
+            Err(error) => self.end = Some(Err(error)),
+        }
+        // An open terminal is ours, whoever has gone: whoever is at it goes on, until it ends.
+        let goes_on =
+            matches!(self.end, Some(Err(_))) && self.terminal.as_ref().is_some_and(|one| one.master.is_some());
+        if !goes_on {
+            self.outputs.end();
+        }
+    }
+
+    /// Passes them on; the exit code, where one of them ends the command.
+    fn take_signals(&mut self) -> Result<Option<Exit>, CliError> {
+        while let Some(info) = self.signals.read_signal().map_err(|errno| CliError::Signals(errno.into()))? {
+            let number = info.ssi_signo.cast_signed();
+            let of_terminal = number == Signal::SIGHUP as i32 && self.terminal.is_some();
+            match (Signal::try_from(number), &self.terminal) {
+                (Ok(Signal::SIGWINCH | Signal::SIGCONT), None) => {}
+                (Ok(Signal::SIGWINCH), Some(terminal)) => terminal.fit(),
+                (Ok(Signal::SIGCONT), Some(terminal)) => terminal.again(),
+                // Our terminal is gone, and with this process the program's; or nothing is left to be waited for but a reader.
+                (_, _) if of_terminal || self.end.is_some() => {
+                    return Ok(Some(Exit::Pod(128_u8.saturating_add(u8::try_from(number).unwrap_or_default()))));
                 }
-                outputs.copy_terminal(master.as_fd()).map_err(CliError::Output)?;
-                // It may have become another size since.
-                _ = rustix::termios::tcsetwinsize(&master, raw::size());
-                terminal = Some(master);
+                (_, _) => _ = self.client.ask(Request::Signal { of: self.id, signal: number })?,
             }
         }
-    };
-    // The master may have come together with the answer of a program that has ended at once.
-    if terminal.is_none()
-        && awaits_terminal
-        && let Ok(Some(master)) = master(&ours)
-    {
-        outputs.copy_terminal(master.as_fd()).map_err(CliError::Output)?;
-    }
-    let copied = outputs.finish();
-    drop(mode);
-    copied.map_err(CliError::Output)?;
-    of.ended(answer)
-}
-
-/// Which of these is ready first, by its place among them.
-fn wait(sources: &[std::os::fd::BorrowedFd<'_>]) -> Result<usize, CliError> {
-    let mut polled: Vec<_> = sources.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-    loop {
-        match poll(&mut polled, None) {
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(CliError::Output(errno.into())),
-        }
-        // The last one first: a terminal comes before the end of what runs at it.
-        if let Some(ready) = polled.iter().rposition(|one| !one.revents().is_empty()) {
-            return Ok(ready);
-        }
+        Ok(None)
     }
 }
 
-/// The master of the terminal; `None`: there is none to come.
-fn master(socket: &OwnedFd) -> rustix::io::Result<Option<OwnedFd>> {
-    let mut byte = [0];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    loop {
-        let mut buffers = [IoSliceMut::new(&mut byte)];
-        match recvmsg(socket, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT) {
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN | Errno::CONNRESET) => return Ok(None),
-            Err(errno) => return Err(errno),
-            Ok(_) => break,
+impl Terminal {
+    /// The socket has something, or has ended: the program could not be run.
+    fn open(&mut self, outputs: &mut Outputs) -> io::Result<()> {
+        self.has_come = true;
+        let Received::Record(_, mut descriptors) = receive(&self.socket)? else { return Ok(()) };
+        let Some(master) = descriptors.pop() else { return Ok(()) };
+        if self.with_input {
+            self.mode = Raw::enter()?;
+            relay::copy_keys(master.as_fd())?;
+        }
+        outputs.copy_terminal(master.as_fd())?;
+        self.master = Some(master);
+        // Ours may have become another size since.
+        self.fit();
+        Ok(())
+    }
+
+    /// The program's is as large as ours.
+    fn fit(&self) {
+        if let Some(master) = &self.master {
+            let _ = rustix::termios::tcsetwinsize(master, raw::size());
         }
     }
-    let rights = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
-        _ => None,
-    });
-    Ok(rights)
-}
 
-/// Signals as bytes on a socket.
-struct Signals {
-    socket: UnixStream,
-    /// One end for each signal, so that it is known which came.
-    each: Vec<(i32, UnixStream)>,
-}
-
-impl Signals {
-    /// One that is ignored stays so (nohup).
-    fn catch() -> io::Result<Self> {
-        let (socket, _) = UnixStream::pair()?;
-        let mut signals = Self { socket, each: Vec::new() };
-        let (all, wake) = UnixStream::pair()?;
-        all.set_nonblocking(true)?;
-        signals.socket = all;
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT] {
-            if crate::runtime::signals::is_ignored(signal) {
-                continue;
-            }
-            let (read, write) = UnixStream::pair()?;
-            read.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(signal, write)?;
-            signal_hook::low_level::pipe::register(signal, wake.try_clone()?)?;
-            signals.each.push((signal, read));
+    /// After this process was stopped: the shell has changed our terminal, and perhaps its size.
+    fn again(&self) {
+        if let Some(mode) = &self.mode {
+            let _ = mode.again();
         }
-        Ok(signals)
+        self.fit();
     }
+}
 
-    fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.socket.as_fd()
+/// From now on they are read, and do nothing else.
+fn signals() -> nix::Result<SignalFd> {
+    let mut mask = SigSet::empty();
+    for signal in SIGNALS.into_iter().filter(|signal| !is_ignored(*signal as i32)) {
+        mask.add(signal);
     }
-
-    /// Those that have come, each once.
-    fn take(&mut self) -> Vec<i32> {
-        let mut bytes = [0; 64];
-        while matches!(self.socket.read(&mut bytes), Ok(1..)) {}
-        let came = |socket: &mut UnixStream| {
-            let mut any = false;
-            while matches!(socket.read(&mut [0; 64]), Ok(1..)) {
-                any = true;
-            }
-            any
-        };
-        self.each.iter_mut().filter_map(|(signal, socket)| came(socket).then_some(*signal)).collect()
-    }
+    mask.thread_block()?;
+    SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }

@@ -1,5 +1,5 @@
 //! This process's terminal in raw mode: every key goes to the program at the other end, and the terminal is as it was before
-//! when that has ended, however it did.
+//! when that has ended. (Not where this process is killed, or panics: `reset` helps then.)
 
 use std::io::{self, IsTerminal};
 

@@ -156,13 +156,23 @@ impl Client {
     /// Where the supervisor goes away before that, refuses, or says what can't be understood.
     pub fn answer(&mut self, to: Id) -> Result<Answer, ControlError> {
         loop {
-            let (id, answer) = self.receive()?;
-            match answer {
-                _ if ![to, CONNECTION].contains(&id) => {}
-                Answer::Refused { reason: Reason::Busy, .. } => return Err(ControlError::Busy),
-                Answer::Refused { message, .. } => return Err(ControlError::Refused(message)),
-                other => return Ok(other),
+            if let Some(answer) = self.next(to)? {
+                return Ok(answer);
             }
+        }
+    }
+
+    /// Waits for one answer; `None`: it is to another request.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub fn next(&mut self, to: Id) -> Result<Option<Answer>, ControlError> {
+        let (id, answer) = self.receive()?;
+        match answer {
+            _ if ![to, CONNECTION].contains(&id) => Ok(None),
+            Answer::Refused { reason: Reason::Busy, .. } => Err(ControlError::Busy),
+            Answer::Refused { message, .. } => Err(ControlError::Refused(message)),
+            other => Ok(Some(other)),
         }
     }
 

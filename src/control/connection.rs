@@ -108,7 +108,7 @@ impl Connection {
         FrameRead::Handled
     }
 
-    /// A call that is open now. No kind takes descriptors yet.
+    /// A call that is open now, with its descriptors.
     fn take(&mut self, id: Id, call: Call, descriptors: Vec<OwnedFd>) -> FrameRead {
         let wanted = if let Call::Ask(request) = &call { request.descriptors() } else { 0 };
         match call {

@@ -33,7 +33,7 @@
 mod client;
 mod connection;
 mod frame;
-mod record;
+pub(crate) mod record;
 mod server;
 mod watch;
 

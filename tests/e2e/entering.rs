@@ -134,6 +134,17 @@ fn a_daemon_in_the_container() {
     assert!(command.status().unwrap().success());
     assert_eq!(fs::read_to_string(&to).unwrap(), "begun\n");
     assert_eq!(case.processes("sleep 1000").len(), 1);
+    // Nor one that never stops to write, into a file or at a terminal.
+    let mut command = case.command(&exec(&[case.name()], &["sh", "-c", "yes & exit 6"]));
+    command.stdout(File::create(&to).unwrap()).stderr(Stdio::null());
+    assert_eq!(command.status().unwrap().code(), Some(6));
+    let nohup = ["sh", "-c", "trap '' HUP; yes & exit 7"];
+    let at = Terminal::begin(&case, &["-t", case.name()], &nohup);
+    let before = tcgetattr(&at.slave).unwrap();
+    let mut reader = at.master.try_clone().unwrap();
+    let reads = std::thread::spawn(move || while matches!(reader.read(&mut [0; 65536]), Ok(1..)) {});
+    assert_eq!(at.end(&before), Some(7));
+    reads.join().unwrap();
     finish(&mut run);
     case.nothing_left();
 }
@@ -159,6 +170,90 @@ fn signals_and_a_killed_client() {
     send(&killed, Signal::KILL);
     killed.wait().unwrap();
     case.wait_for("killed hup");
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// Each signal is passed on, not the first alone; and nobody but the program is asked what it does about them.
+#[test]
+fn one_signal_after_the_other() {
+    let Some(case) = Case::new("exec-again") else { return };
+    let mut run = idle(&case);
+    let script = "trap 'say int' INT; trap 'say term; exit 4' TERM; say up; while :; do sleep 0.1; done";
+    let mut child = case.command(&exec(&[case.name()], &["sh", "-c", script])).spawn().unwrap();
+    case.wait_for("up");
+    for times in 1..=3 {
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        wait("the signal", || case.times_said("int") == times);
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// A program that ends in the same moment as its container has its own exit code where it had one.
+#[test]
+fn a_program_that_ends_its_container() {
+    let Some(case) = Case::new("exec-last") else { return };
+    let mut run = idle(&case);
+    let (code, _, told) = ran(&case, &[case.name()], &["sh", "-c", "kill -TERM 1; exit 3"]);
+    // It may be killed with its container before it has exited.
+    assert!(
+        code == Some(3) || code == Some(137) && told.contains("has ended, and the program with it"),
+        "{code:?} {told}"
+    );
+    run.end();
+    case.nothing_left();
+}
+
+/// A FIFO with a name is a file of the box's: it doesn't get into the container, and stays its owner's.
+#[test]
+fn a_fifo_stays_outside() {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let Some(case) = Case::new("exec-fifo") else { return };
+    let user = json!({"securityContext": {"runAsUser": 1000}});
+    let mut run = case.start(&case.pod().container(main("main", IDLE, user)));
+    case.wait_for("main up");
+    let fifo = case.dir().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let reader = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(&fifo).unwrap();
+    let mut command = case.command(&exec(&[case.name()], &["sh", "-c", "readlink /proc/self/fd/1"]));
+    command.stdout(fs::OpenOptions::new().write(true).open(&fifo).unwrap());
+    assert!(command.status().unwrap().success());
+    let mut text = [0; 4096];
+    let read = rustix::io::read(&reader, &mut text).unwrap();
+    assert!(text[..read].starts_with(b"pipe:["), "{:?}", String::from_utf8_lossy(&text[..read]));
+    assert_eq!(fs::metadata(&fifo).unwrap().uid(), 0);
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// Programs at once: more than there may be are refused, the others end as they would alone.
+#[test]
+fn a_crowd() {
+    let Some(case) = Case::new("exec-crowd") else { return };
+    if !crate::harness::open_files_suffice(4096) {
+        return;
+    }
+    let mut run = idle(&case);
+    let begin = |_| {
+        let mut command = case.command(&exec(&[case.name()], &["sh", "-c", "say in; hold go; exit 5"]));
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut crowd: Vec<_> = (0..60).map(begin).collect();
+    wait("all of them", || case.times_said("in") == 60);
+    let more: Vec<_> = (0..10).map(begin).collect();
+    wait("those that may", || case.times_said("in") == 64);
+    case.release("go");
+    let ends = crowd.drain(..).chain(more).map(|child| child.wait_with_output().unwrap());
+    let (good, refused): (Vec<_>, Vec<_>) = ends.partition(|end| end.status.code() == Some(5));
+    // Clients have their bound as well, and are told of it.
+    assert_eq!((good.len(), refused.len()), (64, 6));
+    for one in refused {
+        let told = String::from_utf8_lossy(&one.stderr).into_owned();
+        assert!(told.contains("at most 64 programs at a time") || told.contains("too many other commands"), "{told}");
+    }
     finish(&mut run);
     case.nothing_left();
 }
@@ -252,6 +347,20 @@ fn a_shell() {
     case.nothing_left();
 }
 
+/// The end of our input is the end of the program's, also in the midst of a line.
+#[test]
+fn input_that_ends_in_the_midst_of_a_line() {
+    let Some(case) = Case::new("exec-end") else { return };
+    let mut run = idle(&case);
+    let mut child = case.command(&exec(&["-it", case.name()], &["cat"]));
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"foo").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stdout.ends_with(b"foo"), "{output:?}");
+    finish(&mut run);
+    case.nothing_left();
+}
+
 /// The container's end is told, its shell with it, and the terminal is as it was.
 #[test]
 fn a_shell_in_a_container_that_ends() {
@@ -294,6 +403,10 @@ fn a_shell_whose_supervisor_is_killed() {
     at.types("echo begun-$((1+1))\n");
     at.shows("begun-2");
     run.kill();
+    // Longer than anything is read after an end. What happens meanwhile is that nothing happens.
+    let silent = rustix::time::Timespec { tv_sec: 2, tv_nsec: 0 };
+    let polled = rustix::event::PollFd::new(&at.master, rustix::event::PollFlags::IN);
+    assert_eq!(rustix::event::poll(&mut [polled], Some(&silent)).unwrap(), 0);
     at.types("echo still-$((2+2))\n");
     at.shows("still-4");
     at.types("exit\n");
