@@ -15,7 +15,6 @@ use k8s_openapi::api::core::v1;
 use super::error::CliError;
 use super::user::become_root;
 use crate::report::{self, Loss};
-use crate::runtime::process::Recorded;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::sweep::{SweepError, SweepRequest, sweep};
 use crate::store::events::EventLine;
@@ -253,10 +252,7 @@ pub(super) fn sweep_pod(layout: &Layout, store: &PodStore) -> Remains {
     let dirs = SandboxDirs { state: store.dir().to_owned(), data: ledger.data_dir.clone() };
     let mut folders = dirs.to_sweep().to_vec();
     folders.push(store.dir().join(crate::control::SOCKET));
-    let network = ledger.network_to_sweep();
-    let is_it = |pid| network.is_some_and(|network| network.is_process(pid));
-    let network =
-        network.map(|network| Recorded { pid: network.pid(), pid_namespace: &ledger.pid_namespace, is_it: &is_it });
+    let network = ledger.network_to_sweep().map(|network| supervisor::recorded(network, &ledger.pid_namespace));
     let cgroup = ledger.cgroup_to_sweep(&pod);
     Remains::of(sweep(&SweepRequest { cgroup, folders: &folders, network, patience: PATIENCE }))
 }

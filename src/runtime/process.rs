@@ -12,14 +12,14 @@ use rustix::time::Timespec;
 use super::spawn;
 
 /// A process that was written down.
-#[derive(Clone, Copy)]
 pub struct Recorded<'a> {
     /// Its pid in the pid namespace below.
     pub pid: u32,
     /// That pid namespace, as /proc/PID/ns/pid shows it; empty: this process' own.
     pub pid_namespace: &'a str,
-    /// Whether the process that has this pid now, in the pid namespace of whoever asks, is the one that was written down.
-    pub is_it: &'a dyn Fn(u32) -> bool,
+    /// Whether the process that has this pid now, in the pid namespace of whoever asks, is the one that was written down; an
+    /// error where the kernel can't be asked, which says nothing of it.
+    pub is_it: Box<dyn Fn(u32) -> io::Result<bool> + 'a>,
 }
 
 impl std::fmt::Debug for Recorded<'_> {
@@ -29,43 +29,56 @@ impl std::fmt::Debug for Recorded<'_> {
 }
 
 impl Recorded<'_> {
-    /// The pid that it has here, held; `None`: it has ended, or can't be seen from here.
-    fn find(&self) -> Option<(u32, OwnedFd)> {
-        let own = fs::read_link("/proc/self/ns/pid").ok();
-        let is_here = self.pid_namespace.is_empty() || own.is_some_and(|own| own.as_os_str() == self.pid_namespace);
-        let hold = |pid: u32| {
-            let pidfd = spawn::open_pidfd(i32::try_from(pid).ok()?).ok()?;
-            (self.is_it)(pid).then_some((pid, pidfd))
-        };
-        if is_here {
-            return hold(self.pid);
+    /// The process, held; `None`: it has ended, or is hidden from here. What can't be looked at (no more open files) is an
+    /// error: it may live.
+    fn find(&self) -> io::Result<Option<OwnedFd>> {
+        if self.pid_namespace.is_empty() || fs::read_link("/proc/self/ns/pid")?.as_os_str() == self.pid_namespace {
+            return self.hold(self.pid);
         }
-        let numbers = fs::read_dir("/proc").ok()?.flatten();
-        let mut numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        numbers.find_map(|pid| hold(pid).filter(|_| self.is_seen_as(pid)))
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            match self.hold(pid) {
+                Ok(Some(pidfd)) if self.is_seen_as(pid)? => return Ok(Some(pidfd)),
+                Ok(_) => {}
+                // Another user's, whom /proc hides (proc(5), hidepid=1); with hidepid=2 it wouldn't even be listed.
+                Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The process that has this pid here, held, if that is the one by all but its own pid namespace.
+    fn hold(&self, pid: u32) -> io::Result<Option<OwnedFd>> {
+        let Some(pidfd) = hold(pid)? else { return Ok(None) };
+        Ok((self.is_it)(pid)?.then_some(pidfd))
     }
 
     /// Whether the process with this pid here has the recorded one in its own pid namespace, and that is the recorded one.
-    fn is_seen_as(&self, pid: u32) -> bool {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    fn is_seen_as(&self, pid: u32) -> io::Result<bool> {
+        let Some(status) = if_it_lives(fs::read_to_string(format!("/proc/{pid}/status")))? else { return Ok(false) };
         let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
         let innermost = pids.and_then(|pids| pids.split_whitespace().last()?.parse().ok());
-        let namespace = fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        innermost == Some(self.pid) && namespace.is_some_and(|one| one.as_os_str() == self.pid_namespace)
+        if innermost != Some(self.pid) {
+            return Ok(false);
+        }
+        let namespace = if_it_lives(fs::read_link(format!("/proc/{pid}/ns/pid")))?;
+        Ok(namespace.is_some_and(|one| one.as_os_str() == self.pid_namespace))
     }
 
-    /// Whether it has ended, or can't be seen from here.
+    /// Whether it is sure that it has ended, or is hidden from here.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        self.find().is_none()
+        matches!(self.find(), Ok(None))
     }
 
     /// SIGKILL, and waits for its end for so long. One that has ended is no error.
     ///
     /// # Errors
-    /// Where it may not be signalled, or doesn't end.
+    /// Where it can't be looked at, may not be signalled, or doesn't end.
     pub fn end(&self, patience: Duration) -> io::Result<()> {
-        let Some((_, pidfd)) = self.find() else { return Ok(()) };
+        let Some(pidfd) = self.find()? else { return Ok(()) };
         spawn::signal(&pidfd, libc::SIGKILL)?;
         let began = Instant::now();
         loop {
@@ -96,16 +109,27 @@ pub fn is_stopped(pid: u32) -> bool {
 /// # Errors
 /// Where it may not be signalled.
 pub fn kill_if(pid: u32, is_it: impl FnOnce() -> bool) -> io::Result<()> {
-    let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let ended = |error: &io::Error| error.raw_os_error() == Some(libc::ESRCH);
-    let killed = match spawn::open_pidfd(pid) {
-        Ok(pidfd) if is_it() => spawn::signal(&pidfd, libc::SIGKILL),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    match killed {
-        Err(error) if ended(&error) => Ok(()),
-        other => other,
+    match hold(pid)? {
+        Some(pidfd) if is_it() => spawn::signal(&pidfd, libc::SIGKILL),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The process that has this pid here; `None`: none has.
+fn hold(pid: u32) -> io::Result<Option<OwnedFd>> {
+    let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return Ok(None) };
+    match spawn::open_pidfd(pid) {
+        // EINVAL or ENOENT, as the kernel's age is: the number is a thread's by now, and no process has it.
+        Err(cause) if matches!(cause.raw_os_error(), Some(libc::ESRCH | libc::EINVAL | libc::ENOENT)) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// What /proc says of a process; `None`: it has ended.
+fn if_it_lives<T>(said: io::Result<T>) -> io::Result<Option<T>> {
+    match said {
+        Err(cause) if matches!(cause.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
+        said => said.map(Some),
     }
 }
 
@@ -122,16 +146,38 @@ mod tests {
     fn what_was_written_down_is_ended() {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = child.id();
-        let recorded = |pid, pid_namespace, is_it| Recorded { pid, pid_namespace, is_it };
-        let is_it = |seen: u32| seen == pid;
-        assert!(recorded(pid, "", &|_| false).is_gone());
+        let recorded = |pid_namespace, is_it: fn(u32, u32) -> io::Result<bool>| Recorded {
+            pid,
+            pid_namespace,
+            is_it: Box::new(move |seen| is_it(pid, seen)),
+        };
+        let is_it = |pid, seen| Ok(seen == pid);
+        assert!(recorded("", |_, _| Ok(false)).is_gone());
         // The pid of another namespace says nothing here.
-        assert!(recorded(pid, "pid:[1]", &is_it).is_gone());
+        assert!(recorded("pid:[1]", is_it).is_gone());
         let own = fs::read_link("/proc/self/ns/pid").unwrap();
-        assert!(!recorded(pid, own.to_str().unwrap(), &is_it).is_gone());
-        recorded(pid, "", &is_it).end(Duration::from_secs(30)).unwrap();
+        assert!(!recorded(own.to_str().unwrap(), is_it).is_gone());
+        // Where nobody can say whether it is it, it may be.
+        for pid_namespace in ["", "pid:[1]"] {
+            let unknown = recorded(pid_namespace, |_, _| Err(io::Error::from_raw_os_error(libc::EMFILE)));
+            assert!(!unknown.is_gone(), "{pid_namespace}");
+            assert_eq!(unknown.end(Duration::ZERO).unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        }
+        assert!(child.try_wait().unwrap().is_none());
+        recorded("", is_it).end(Duration::from_secs(30)).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
-        recorded(pid, "", &is_it).end(Duration::ZERO).unwrap();
+        recorded("", is_it).end(Duration::ZERO).unwrap();
+    }
+
+    /// No process has the number of a thread, nor one that is none.
+    #[test]
+    fn a_number_that_no_process_has_is_gone() {
+        let gone = |pid| Recorded { pid, pid_namespace: "", is_it: Box::new(|_| Ok(true)) }.is_gone();
+        std::thread::scope(|scope| {
+            let thread = || u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+            scope.spawn(move || assert!(gone(thread())));
+        });
+        assert!(gone(0) && gone(u32::MAX) && !gone(std::process::id()));
     }
 
     #[test]

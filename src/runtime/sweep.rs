@@ -29,7 +29,7 @@ pub enum SweepError {
 }
 
 /// What to sweep.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SweepRequest<'a> {
     /// The pod's cgroup, relative to the hierarchies' roots; empty: it had none.
     pub cgroup: &'a Path,
@@ -44,7 +44,7 @@ pub struct SweepRequest<'a> {
 
 /// Whether nothing of it is there: not by what removals have said, but by looking.
 pub fn is_clean(request: &SweepRequest<'_>) -> bool {
-    matches!(first_left(request), Ok(None)) && request.network.is_none_or(|process| process.is_gone())
+    matches!(first_left(request), Ok(None)) && request.network.as_ref().is_none_or(|process| process.is_gone())
 }
 
 /// The first that is there; an error where that can't be seen, which is no better than one that is.
@@ -70,7 +70,7 @@ fn first_left(request: &SweepRequest<'_>) -> Result<Option<PathBuf>, SweepError>
 pub fn sweep(request: &SweepRequest<'_>) -> Vec<SweepError> {
     let mut errors = sweep_all(request);
     // Looked at last: what can't be ended is left whatever else is gone.
-    let network = request.network.and_then(|process| {
+    let network = request.network.as_ref().and_then(|process| {
         process.end(request.patience).err().map(|cause| SweepError::Process { pid: process.pid, cause })
     });
     match first_left(request) {

@@ -1,5 +1,5 @@
 //! What was made for a pod, written down before it is made, so that whoever comes after a kill -9 finds all of it.
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,8 @@ pub struct Ledger {
     pub pid_namespace: String,
     /// The supervisor's pid; 0: none that could live.
     pub supervisor_pid: u32,
-    /// Field 22 of its /proc/PID/stat, in clock ticks since boot: tells it from a later process with its pid.
+    /// Field 22 of its /proc/PID/stat, in clock ticks since boot: tells it from a later process with its pid. 0: that
+    /// couldn't be read.
     pub supervisor_start: u64,
     /// The host's id of its user namespace's 0; none in ledgers of pods with the host's users. Nobody else has it or the
     /// [`LENGTH`](super::ids::LENGTH) from it on until all that the ledger names is gone.
@@ -79,8 +80,12 @@ pub enum Network {
 
 impl Network {
     /// pasta, or what is about to become it: a child of this process that isn't reaped.
-    pub fn pasta(pid: u32) -> Self {
-        Self::Pasta { pid, start: process_start(pid).unwrap_or(0) }
+    ///
+    /// # Errors
+    /// Where it has ended, or /proc can't be read: nobody would know it again.
+    pub fn pasta(pid: u32) -> io::Result<Self> {
+        let start = ask_for_start(pid)?.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+        Ok(Self::Pasta { pid, start })
     }
 
     /// Its pid in the supervisor's pid namespace.
@@ -91,9 +96,12 @@ impl Network {
     }
 
     /// Whether the process that has this pid here now is it.
-    pub fn is_process(&self, pid: u32) -> bool {
+    ///
+    /// # Errors
+    /// Where /proc can't be read, which says nothing of the process.
+    pub fn is_process(&self, pid: u32) -> io::Result<bool> {
         match self {
-            Self::Pasta { start, .. } => process_start(pid) == Some(*start),
+            Self::Pasta { start, .. } => Ok(ask_for_start(pid)? == Some(*start)),
         }
     }
 }
@@ -116,7 +124,8 @@ pub enum Supervisor {
     Alive,
     /// It has ended.
     Ended,
-    /// Its pid is one of another pid namespace, or the kernel can't be asked now (no more open files).
+    /// Its pid is one of another pid namespace, or the kernel can't be asked now, or couldn't when it began (no more open
+    /// files).
     Unknown,
 }
 
@@ -127,7 +136,7 @@ pub fn process_start(pid: u32) -> Option<u64> {
 }
 
 /// As [`process_start`]; an error where the kernel can't be asked, which says nothing of the process.
-fn ask_for_start(pid: u32) -> std::io::Result<Option<u64>> {
+fn ask_for_start(pid: u32) -> io::Result<Option<u64>> {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => Ok(start_in(&stat)),
         Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
@@ -202,7 +211,7 @@ impl Ledger {
     pub fn supervisor(&self) -> Supervisor {
         if self.supervisor_pid == 0 || self.is_of_another_boot() {
             Supervisor::Ended
-        } else if self.supervisor_pid == 1 || self.is_of_another_pid_namespace() {
+        } else if self.supervisor_pid == 1 || self.supervisor_start == 0 || self.is_of_another_pid_namespace() {
             Supervisor::Unknown
         } else {
             match ask_for_start(self.supervisor_pid) {
@@ -308,6 +317,7 @@ mod tests {
             (Ledger { boot: "another".into(), ..living.clone() }, Supervisor::Ended),
             (Ledger { boot: "another".into(), supervisor_pid: 1, ..living.clone() }, Supervisor::Ended),
             (Ledger { supervisor_pid: 1, ..living.clone() }, Supervisor::Unknown),
+            (Ledger { supervisor_start: 0, ..living.clone() }, Supervisor::Unknown),
             (Ledger { pid_namespace: "pid:[1]".into(), ..living.clone() }, Supervisor::Unknown),
             (Ledger { pid_namespace: "pid:[1]".into(), boot: "another".into(), ..living.clone() }, Supervisor::Ended),
             // Of a barepod that didn't write it down.
@@ -327,6 +337,7 @@ mod tests {
         let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
         rustix::process::waitid(rustix::process::WaitId::Pid(pid), options).unwrap();
         assert_eq!(process_start(child.id()), None);
+        assert!(Network::pasta(child.id()).is_err(), "nobody would know it again");
         child.wait().unwrap();
         assert_eq!(process_start(child.id()), None);
     }

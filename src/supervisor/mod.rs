@@ -60,6 +60,7 @@ use clock::Alarm;
 use execs::Execs;
 use filters::Filters;
 use handlers::Handlers;
+pub(crate) use network::recorded;
 pub use not_connected::NotConnected;
 use notice::Notice;
 use persist::{Saved, Unwritten};

@@ -11,7 +11,13 @@ use super::sandbox::RemovingSandbox;
 use super::sources::{Interest, Token};
 use crate::plan::{self, Uplink};
 use crate::runtime::network::{Connecting, Progress};
+use crate::runtime::process::Recorded;
 use crate::store::ledger::Network;
+
+/// What a ledger names of a pod's network, as a sweep looks for it; `pid_namespace` as in [`Recorded`].
+pub(crate) fn recorded<'a>(network: &'a Network, pid_namespace: &'a str) -> Recorded<'a> {
+    Recorded { pid: network.pid(), pid_namespace, is_it: Box::new(|pid| network.is_process(pid)) }
+}
 
 impl Supervisor<'_> {
     /// Begins to connect a new sandbox's network, where it is to be; with what there is then it is made.
@@ -28,7 +34,7 @@ impl Supervisor<'_> {
 
     fn begin_to_connect(&mut self) -> Result<(), NotConnected> {
         let mut connecting = Connecting::begin()?;
-        self.store.note_network(Network::pasta(connecting.pid()))?;
+        self.store.note_network(Network::pasta(connecting.pid())?)?;
         connecting.go()?;
         self.wait_for_network(connecting)
     }

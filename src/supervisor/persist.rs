@@ -10,9 +10,8 @@ use barepod_engine::time::Instant;
 
 use super::saved::{AttemptState, ContainerState, State, VERSION};
 use super::slot::{ProcessState, Slot};
-use super::{Supervisor, now};
+use super::{Supervisor, now, recorded};
 use crate::report;
-use crate::runtime::process::Recorded;
 use crate::runtime::sandbox::Sandbox;
 use crate::runtime::sweep::{self, SweepRequest};
 use crate::store::ledger::Remains;
@@ -177,9 +176,7 @@ impl Supervisor<'_> {
         let folders = self.pod.dirs.to_sweep();
         let cgroup = &self.pod.plan.cgroup.path;
         // What was in the way may be gone (a lack of descriptors), and nobody is waited for any more.
-        let network = self.store.ledger().network.as_ref();
-        let is_it = |pid| network.is_some_and(|network| network.is_process(pid));
-        let network = network.map(|network| Recorded { pid: network.pid(), pid_namespace: "", is_it: &is_it });
+        let network = self.store.ledger().network.as_ref().map(|network| recorded(network, ""));
         let request = SweepRequest { cgroup, folders: &folders, network, patience: Duration::ZERO };
         if sweep::is_clean(&request) { Remains::default() } else { Remains::of(sweep::sweep(&request)) }
     }
