@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::{CgroupError, Hierarchies, below, children, error, is_absent, processes};
+use super::{CgroupError, Hierarchies, below, children, error, has_gone, is_absent, processes};
 use crate::plan::CgroupVersion;
 use crate::runtime::files;
 
@@ -32,7 +32,8 @@ impl Hierarchies {
         let switch = path.join("cgroup.kill");
         match fs::write(&switch, "1") {
             Ok(()) => return Ok(()),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && is_absent(&path) => return Ok(()),
+            // Also one that was removed after it was opened.
+            Err(cause) if has_gone(&cause) && is_absent(&path) => return Ok(()),
             // v1, or a kernel before 5.14: one by one.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
             Err(cause) => return Err(CgroupError::Io { call: "write", path: switch, cause }),
@@ -70,14 +71,13 @@ impl Hierarchies {
         loop {
             let events = File::open(self.tracking(cgroup).join("cgroup.events")).ok();
             let waited = started.elapsed();
-            match self.members(cgroup) {
+            let killed = match self.members(cgroup) {
                 Ok(pids) if pids.is_empty() => return Ok(()),
-                Err(error) if waited >= limit => return Err(error),
-                Ok(_) => self.kill(cgroup)?,
-                // It may be readable in a moment, as may be whoever is in it.
-                Err(_) => {}
-            }
+                members => members.and_then(|_| self.kill(cgroup)),
+            };
             if waited >= limit {
+                // What failed may succeed in a moment, and whoever is in it end by itself: until now.
+                killed?;
                 let pids = self.members(cgroup)?;
                 return if pids.is_empty() {
                     Ok(())
@@ -102,5 +102,25 @@ impl Hierarchies {
         };
         let text = fs::read_to_string(file).unwrap_or_default();
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Who can't be killed now may be in a moment, or end by itself.
+    #[test]
+    fn a_kill_that_fails_is_tried_again() {
+        let root = tempfile::tempdir().unwrap();
+        let unified = Some(root.path().to_owned());
+        let hierarchies = Hierarchies { version: CgroupVersion::V2, v1: Vec::new(), unified };
+        fs::create_dir_all(root.path().join("p/cgroup.kill")).unwrap();
+        fs::write(root.path().join("p/cgroup.procs"), "7\n").unwrap();
+        let (limit, began) = (Duration::from_millis(20), Instant::now());
+        let refused = hierarchies.end(Path::new("/p"), limit).unwrap_err();
+        assert!(matches!(refused, CgroupError::Io { call: "write", .. }), "{refused}");
+        assert!(began.elapsed() >= limit);
     }
 }
