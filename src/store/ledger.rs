@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
+use super::error::{Error, io_error};
 use super::identity::{self, Identity};
 use super::layout::{Layout, POD, STATE};
 use super::{atomic, boot};
@@ -234,13 +234,17 @@ impl Ledger {
     /// `None` where there is none.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], or [`Error::Version`] for a format newer than [`VERSION`].
+    /// [`Error::Corrupt`], [`Error::Version`] for a format newer than [`VERSION`], [`Error::NoLedger`] where it alone is
+    /// gone, or [`Error::Io`] where that can't be seen.
     pub fn load(dir: &Path) -> Result<Option<Self>, Error> {
-        let written = |name| dir.join(name).exists();
+        let written = |name| {
+            let path = dir.join(name);
+            path.try_exists().map_err(io_error(&path, "stat"))
+        };
         let ledger = match Self::load_as(dir, FILE)? {
             // It is written before them. One that is being removed, or made anew, is so between two looks.
-            None if written(POD) || written(STATE) => match Self::load_as(dir, FILE)? {
-                None if written(POD) || written(STATE) => return Err(Error::NoLedger { path: dir.join(FILE) }),
+            None if written(POD)? || written(STATE)? => match Self::load_as(dir, FILE)? {
+                None if written(POD)? || written(STATE)? => return Err(Error::NoLedger { path: dir.join(FILE) }),
                 ledger => ledger,
             },
             ledger => ledger,
@@ -326,6 +330,16 @@ mod tests {
         for (ledger, expected) in cases {
             assert_eq!(ledger.supervisor(), expected, "{ledger:?}");
         }
+    }
+
+    /// What can't be seen may say that the ledger was removed.
+    #[test]
+    fn a_folder_that_cant_be_seen_into_is_no_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Ledger::load(dir.path()).unwrap(), None);
+        std::os::unix::fs::symlink(POD, dir.path().join(POD)).unwrap();
+        let refused = Ledger::load(dir.path()).unwrap_err();
+        assert!(matches!(refused, Error::Io { .. }), "{refused}");
     }
 
     #[test]

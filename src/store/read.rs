@@ -66,7 +66,7 @@ impl Found {
 
     /// Whether the lock's file is gone (a cleaner of old files, a restored copy) and somebody listens on the pod's socket.
     fn lives_without_a_lock(&self) -> bool {
-        !self.dir.join(lock::FILE).exists() && control::is_listening(&self.dir)
+        matches!(self.dir.join(lock::FILE).try_exists(), Ok(false)) && control::is_listening(&self.dir)
     }
 
     /// Whether it is looked after, for one who asks until it isn't: where it is, the answer takes a moment.
