@@ -1,5 +1,5 @@
 //! What was made for a pod, written down before it is made, so that whoever comes after a kill -9 finds all of it.
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, io_error};
 use super::identity::{self, Identity};
 use super::layout::{Layout, POD, STATE};
+use super::process::{ask_for_start, process_start};
 use super::{atomic, boot};
 
 const FILE: &str = "ledger.json";
@@ -127,30 +128,6 @@ pub enum Supervisor {
     /// Its pid is one of another pid namespace, or the kernel can't be asked now, or couldn't when it began (no more open
     /// files).
     Unknown,
-}
-
-/// When a process started, in clock ticks since boot (proc(5), stat field 22): with the pid it names one process. `None`
-/// where it has ended, reaped or not, or is about to: of its memory nothing is left (field 23).
-pub fn process_start(pid: u32) -> Option<u64> {
-    ask_for_start(pid).ok()?
-}
-
-/// As [`process_start`]; an error where the kernel can't be asked, which says nothing of the process.
-fn ask_for_start(pid: u32) -> io::Result<Option<u64>> {
-    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => Ok(start_in(&stat)),
-        Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn start_in(stat: &str) -> Option<u64> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    let start = fields.nth(18)?.parse().ok()?;
-    (fields.next()? != "0").then_some(start)
 }
 
 /// What must be decided about at the end of a pod: is anything left of it? Whoever has removed what there was says so, and
@@ -342,17 +319,14 @@ mod tests {
         assert!(matches!(refused, Error::Io { .. }), "{refused}");
     }
 
+    /// Of a pasta whose start nobody knows, nobody could say later whether a process is it.
     #[test]
-    fn a_process_that_has_ended_has_no_start() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        assert!(process_start(std::process::id()).is_some());
-        // A zombie from here on, until it is waited for.
-        let pid = rustix::process::Pid::from_child(&child);
-        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
-        rustix::process::waitid(rustix::process::WaitId::Pid(pid), options).unwrap();
-        assert_eq!(process_start(child.id()), None);
-        assert!(Network::pasta(child.id()).is_err(), "nobody would know it again");
+    fn only_a_pasta_that_can_be_known_again_is_written_down() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let network = Network::pasta(child.id()).unwrap();
+        assert!(network.is_process(child.id()).unwrap() && !network.is_process(std::process::id()).unwrap());
+        child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(process_start(child.id()), None);
+        assert!(Network::pasta(child.id()).is_err());
     }
 }

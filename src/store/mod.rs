@@ -22,6 +22,7 @@ pub mod ledger;
 mod lock;
 pub mod orphans;
 mod private;
+pub mod process;
 pub mod read;
 pub mod supervisor_log;
 pub mod trust;

@@ -83,7 +83,7 @@ fn owns_cgroup(layout: &Layout, record: &Ledger) -> bool {
 fn set_aside(folder: &Path) -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let start = super::ledger::process_start(std::process::id()).unwrap_or_default();
+    let start = super::process::process_start(std::process::id()).unwrap_or_default();
     let away = folder.with_file_name(format!("{LEAVING}{}-{start}-{number}", std::process::id()));
     match fs::rename(folder, &away) {
         Ok(()) => away,

@@ -232,7 +232,7 @@ fn a_supervisor_without_a_lock_file_is_one() {
     let pod = Identity::new(&layout, "default", "web", "u");
     let supervisor = Ledger {
         supervisor_pid: child.id(),
-        supervisor_start: ledger::process_start(child.id()).unwrap(),
+        supervisor_start: process::process_start(child.id()).unwrap(),
         ..Ledger::new(&pod, "/barepod/podu".into())
     };
     let store = PodStore::create(&layout, supervisor.clone()).unwrap();

@@ -11,13 +11,7 @@ use super::sandbox::RemovingSandbox;
 use super::sources::{Interest, Token};
 use crate::plan::{self, Uplink};
 use crate::runtime::network::{Connecting, Progress};
-use crate::runtime::process::Recorded;
 use crate::store::ledger::Network;
-
-/// What a ledger names of a pod's network, as a sweep looks for it; `pid_namespace` as in [`Recorded`].
-pub(crate) fn recorded<'a>(network: &'a Network, pid_namespace: &'a str) -> Recorded<'a> {
-    Recorded { pid: network.pid(), pid_namespace, is_it: Box::new(|pid| network.is_process(pid)) }
-}
 
 impl Supervisor<'_> {
     /// Begins to connect a new sandbox's network, where it is to be; with what there is then it is made.

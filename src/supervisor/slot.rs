@@ -20,7 +20,7 @@ use super::output::Output;
 use crate::runtime::container::{Container, Creation, Removal};
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, Stdio};
 use crate::runtime::image::{Found, Search};
-use crate::store::ledger::process_start;
+use crate::store::process::process_start;
 
 /// One container's place.
 #[derive(Default)]

@@ -83,6 +83,6 @@ fn keys_of_later_versions_are_skipped_and_later_formats_refused() {
 #[test]
 fn a_process_is_named_by_pid_and_start() {
     let own = ProcessState::of(i32::try_from(std::process::id()).unwrap());
-    assert_eq!(own.start, crate::store::ledger::process_start(std::process::id()).unwrap());
+    assert_eq!(own.start, crate::store::process::process_start(std::process::id()).unwrap());
     assert_ne!(own.start, 0);
 }
