@@ -73,6 +73,7 @@ fn play(text: &ScriptText, pod: &PodSpec) -> Play {
         script: Script {
             latencies: latencies(&text.latencies),
             sandbox_failures: text.sandbox.fails,
+            no_network_at: None,
             sandbox_hangs: text.sandbox.hangs,
             containers: containers.collect(),
         },

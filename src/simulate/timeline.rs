@@ -2,21 +2,23 @@
 //! for programs as one JSON object a line with keys that `barepod events -o json` has too.
 
 mod show;
+mod words;
 
 use std::time::Duration;
 
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, ContainerAction, EventRecord, Severity};
-use barepod_engine::event::{ContainerEvent, Event, Hook, HookResult};
-use barepod_engine::spec::{Attempt, ContainerIndex, Kind, PodSpec};
+use barepod_engine::event::{ContainerEvent, Event, HookResult};
+use barepod_engine::spec::{Attempt, ContainerIndex, PodSpec};
 use barepod_engine::status::{
-    Condition, ConditionKind, ContainerState, ContainerStatus, GraceUse, Phase, PodStatus, Terminated, WaitingReason,
+    Condition, ConditionKind, ContainerState, ContainerStatus, Phase, PodStatus, Terminated, WaitingReason,
 };
 use barepod_engine::time::Instant;
 use barepod_engine::world::Moment;
 
 use super::End;
 use super::script::Request;
+use words::{hook_name, running, signal_name, terminated};
 
 pub use show::{json, length, table};
 
@@ -159,7 +161,12 @@ impl Recorder {
                     self.add(at, EntryKind::Pod, None, "Ended", format!("exit code {exit_code}"));
                     self.last().exit_code = Some((*exit_code).into());
                 }
-                Action::CreateSandbox | Action::RemoveSandbox | Action::WriteLimits(_) | Action::Record(_) => {}
+                Action::CreateSandbox
+                | Action::RemoveSandbox
+                | Action::WriteLimits(_)
+                | Action::Record(_)
+                // No script has a sandbox without the network that it must have.
+                | Action::GiveUp => {}
             }
         }
     }
@@ -309,41 +316,5 @@ impl Recorder {
         let words = condition.reason.iter().chain(Some(&condition.message)).filter(|text| !text.is_empty());
         let message = words.map(String::as_str).collect::<Vec<_>>().join(": ");
         self.add(at, EntryKind::Pod, None, &reason, message);
-    }
-}
-
-fn running(kind: Kind, restarts: u32, started: bool, ready: bool) -> String {
-    let state = match (kind, started, ready) {
-        (Kind::Init, _, _) => "",
-        (_, false, _) => "not started yet",
-        (_, true, false) => "started, not ready",
-        (_, true, true) => "ready",
-    };
-    let restarts = if restarts == 0 { String::new() } else { format!("restart {restarts}") };
-    let words = [state, &restarts].into_iter().filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(", ")
-}
-
-/// How it ended, and who used how much of the grace (R5.18).
-fn terminated(ended: &Terminated, grace_use: Option<GraceUse>) -> String {
-    let mut text = format!("{:?}, exit code {}", ended.reason, ended.exit_code);
-    if let Some(used) = grace_use.filter(|used| *used != GraceUse::default()) {
-        text += &format!("; grace used: {used}");
-    }
-    text
-}
-
-fn hook_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::PostStart => "postStart",
-        Hook::PreStop => "preStop",
-    }
-}
-
-fn signal_name(number: i32) -> String {
-    match nix::sys::signal::Signal::try_from(number) {
-        Ok(signal) => signal.as_str().to_owned(),
-        // The kernel's first real-time signal is 34 to programs, behind the two that the C library keeps.
-        Err(_) => format!("SIGRTMIN+{}", number - 34),
     }
 }

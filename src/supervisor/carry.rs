@@ -29,6 +29,7 @@ impl Supervisor<'_> {
                 self.audience.record(&record);
                 self.records.push(record);
             }
+            Action::GiveUp => self.given_up = self.unconnected.take(),
             Action::Finish { exit_code } => self.finished = Some(exit_code),
             Action::Container { container, attempt, action } => self.carry_container(container, attempt, action),
         }

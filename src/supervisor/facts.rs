@@ -62,12 +62,10 @@ impl Supervisor<'_> {
         }
     }
 
-    /// The first SIGINT asks for deletion, each further one for it at once (README.md, `run`).
     fn interrupted(&mut self) {
         for _ in 0..self.signals.interrupts() {
-            let event = if self.interrupts == 0 { Event::Stop { grace: None } } else { Event::Kill };
             self.interrupts += 1;
-            self.facts.push_back(event);
+            self.facts.push_back(Event::Interrupt);
         }
     }
 

@@ -127,8 +127,6 @@ pub struct Supervisor<'a> {
     sandbox: Option<Sandbox>,
     /// What is to connect the network of one that isn't made yet.
     connecting: Option<Connecting>,
-    /// Whether one was connected.
-    was_connected: bool,
     /// One that isn't complete yet.
     unready: Option<Sandbox>,
     /// One that is being removed.
@@ -163,8 +161,9 @@ pub struct Supervisor<'a> {
     interrupts: u32,
     /// The sandbox left this process where it can't go on.
     broken: Option<SandboxError>,
-    /// Why the pod has no network from the start that it must have.
+    /// Why the last sandbox hadn't the network that the pod must have, and that this ends the pod.
     unconnected: Option<NotConnected>,
+    given_up: Option<NotConnected>,
 }
 
 impl Supervisor<'_> {
@@ -331,7 +330,7 @@ impl Supervisor<'_> {
 
     /// Also where nothing was told: what a descriptor has told may be the reason.
     fn can_go_on(&mut self) -> Result<(), SupervisorError> {
-        match (self.broken.take(), self.unconnected.take()) {
+        match (self.broken.take(), self.given_up.take()) {
             (Some(error), _) => Err(SupervisorError::Sandbox(error)),
             (None, Some(error)) => Err(SupervisorError::Network(error)),
             (None, None) => Ok(()),
@@ -340,7 +339,7 @@ impl Supervisor<'_> {
 
     /// Tells of an exit when its turn among the facts has come: behind the start that the engine records first.
     fn announce(&mut self, event: &Event) {
-        if matches!(event, Event::Stop { .. } | Event::Kill) {
+        if matches!(event, Event::Stop { .. } | Event::Interrupt | Event::Kill) {
             self.audience.asked_to_stop();
         }
         if let Event::Container { container, event: ContainerEvent::Exited { exit, oom_killed, .. }, .. } = event {

@@ -45,7 +45,6 @@ impl Supervisor<'_> {
         let went_on = match connecting.advance() {
             Ok(Progress::Waits(connecting)) => self.wait_for_network(connecting),
             Ok(Progress::Connected(connection)) => {
-                self.was_connected = true;
                 self.make_sandbox(Some(connection));
                 Ok(())
             }
@@ -65,11 +64,10 @@ impl Supervisor<'_> {
 
     fn not_connected(&mut self, error: NotConnected) {
         match self.pod.plan.sandbox.uplink {
-            // Whoever asks for it has it from the start, or no pod; later on it is tried again like any sandbox.
-            Uplink::Required if !self.was_connected => self.unconnected = Some(error),
             Uplink::Required => {
                 let message = format!("sandbox: network: {error}");
-                self.facts.push_back(Event::SandboxFailed { failure: SandboxFailure::Sandbox, message });
+                self.unconnected = Some(error);
+                self.facts.push_back(Event::SandboxFailed { failure: SandboxFailure::Network, message });
             }
             Uplink::IfPossible | Uplink::None => {
                 // Once: a sandbox that has to be made again has no network either.

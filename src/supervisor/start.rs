@@ -72,7 +72,6 @@ impl<'a> Supervisor<'a> {
             host_mounts,
             sandbox: None,
             connecting: None,
-            was_connected: false,
             unready: None,
             removing_sandbox: None,
             slots,
@@ -94,6 +93,7 @@ impl<'a> Supervisor<'a> {
             interrupts: 0,
             broken: None,
             unconnected: None,
+            given_up: None,
         })
     }
 }

@@ -8,8 +8,8 @@ use crate::event::{Hook, Probe};
 use crate::spec::{Attempt, ContainerIndex};
 use crate::time::WallTime;
 
-/// Something to be done, in the order of the list. Each but `WriteLimits`, `Record` and `Finish` is answered by exactly one
-/// event.
+/// Something to be done, in the order of the list. Each but `WriteLimits`, `Record`, `Finish` and `GiveUp` is answered by
+/// exactly one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Make the sandbox: namespaces, pod cgroup, volumes; after `SandboxLost` what of it is missing. Answer: `SandboxReady`
@@ -36,6 +36,16 @@ pub enum Action {
         /// Exit code of `barepod run`.
         exit_code: u8,
     },
+    /// Nothing of the pod ever was, nor will be (R4.8): leave with an error, as if it had not been asked for. The last action.
+    /// Not answered.
+    GiveUp,
+}
+
+impl Action {
+    /// Whether nothing more is asked for after it.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::Finish { .. } | Self::GiveUp)
+    }
 }
 
 /// Whose limits.

@@ -25,7 +25,9 @@ pub enum Event {
         /// The request's grace period; `None`: the pod's.
         grace: Option<Duration>,
     },
-    /// Forced deletion: SIGKILL to everything, now (`--force`, a second SIGINT).
+    /// SIGINT, as Ctrl-C sends it: the first asks for deletion, each further one for it at once (R5.19).
+    Interrupt,
+    /// Forced deletion: SIGKILL to everything, now (`--force`).
     Kill,
     /// The supervisor that ran the pod is gone and everything it had started has been ended: nothing runs any more and
     /// how the running containers ended could not be learnt (R8.6). The pod fails. Fed by the next command that cleans up after it.
@@ -117,6 +119,8 @@ pub enum SandboxFailure {
     Sandbox,
     /// A volume (R10.5): event FailedMount.
     Mount,
+    /// The network that the pod must have (R4.8).
+    Network,
 }
 
 /// What happened to one attempt of one container.

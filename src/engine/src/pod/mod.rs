@@ -61,6 +61,12 @@ pub struct Engine {
     /// When it was evicted.
     #[serde(default)]
     evicted: Option<WallTime>,
+    /// Whether there ever was a sandbox.
+    #[serde(default)]
+    had_sandbox: bool,
+    /// Whether a SIGINT has come.
+    #[serde(default)]
+    interrupted: bool,
 }
 
 /// Where the pod as a whole stands.
@@ -111,6 +117,8 @@ impl Engine {
             message: String::new(),
             transitions: Transitions::default(),
             evicted: None,
+            had_sandbox: false,
+            interrupted: false,
         }
     }
 

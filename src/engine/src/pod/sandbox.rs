@@ -60,14 +60,27 @@ impl Engine {
         if self.life != PodLife::MakingSandbox {
             return;
         }
+        if failure == SandboxFailure::Network && !self.had_sandbox {
+            return self.give_up_pod(turn);
+        }
         self.life = PodLife::NoSandbox { retry: turn.now.monotonic.after(self.retry_delay()) };
         let (reason, message) = match failure {
-            SandboxFailure::Sandbox => {
+            SandboxFailure::Sandbox | SandboxFailure::Network => {
                 (EventReason::FailedCreatePodSandBox, format!("Failed to create pod sandbox: {message}"))
             }
             SandboxFailure::Mount => (EventReason::FailedMount, message),
         };
         turn.record(Severity::Warning, reason, None, message);
+    }
+
+    /// R4.8: there is nothing that could end.
+    fn give_up_pod(&mut self, turn: &mut Turn<'_>) {
+        self.terminal = Some(Phase::Failed);
+        for container in &mut self.containers {
+            container.life = Life::Over;
+        }
+        self.life = PodLife::Finished;
+        turn.ask(Action::GiveUp);
     }
 
     /// Once the pod is bound to end and nothing of its containers is left, the sandbox goes (R5.16).

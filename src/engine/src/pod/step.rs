@@ -40,6 +40,7 @@ impl Engine {
             Event::Rejected { message } => self.rejected(turn, &message),
             Event::Tick => {}
             Event::Stop { grace } => self.deletion_requested(turn, grace.unwrap_or(self.spec.grace_period)),
+            Event::Interrupt => self.interrupted(turn),
             Event::Kill => self.kill_requested(turn),
             Event::SupervisorLost => self.lost(turn),
             Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
@@ -48,6 +49,7 @@ impl Engine {
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {
                     self.life = PodLife::Up;
+                    self.had_sandbox = true;
                 }
             }
             Event::SandboxFailed { failure, message } => self.sandbox_failed(turn, failure, message),

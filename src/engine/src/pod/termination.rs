@@ -43,6 +43,15 @@ impl Engine {
         self.kill_all(turn);
     }
 
+    /// R5.19.
+    pub(crate) fn interrupted(&mut self, turn: &mut Turn<'_>) {
+        if self.interrupted {
+            return self.kill_requested(turn);
+        }
+        self.interrupted = true;
+        self.deletion_requested(turn, self.spec.grace_period);
+    }
+
     /// SIGKILL to everything that is there, and to whatever appears, now that the pod ends.
     pub(crate) fn kill_all(&mut self, turn: &mut Turn<'_>) {
         if let Some(ending) = &mut self.ending {

@@ -33,9 +33,9 @@ impl<'a> Turn<'a> {
         self.actions.push(action);
     }
 
-    /// The step is over: what could wait comes behind the rest, and `Finish`, the last word, behind that.
+    /// The step is over: what could wait comes behind the rest, and the last word behind that.
     pub fn end(self) {
-        let finish = self.actions.iter().position(|action| matches!(action, Action::Finish { .. }));
+        let finish = self.actions.iter().position(Action::is_last);
         let finish = finish.map(|at| self.actions.remove(at));
         self.actions.extend(self.later);
         self.actions.extend(finish);

@@ -32,7 +32,7 @@ pub struct World {
     agenda: Vec<Appointment>,
     /// Breaks ties: first agreed, first done.
     agreed: u64,
-    sandbox_failures: u32,
+    sandbox_tries: u32,
     containers: Vec<Process>,
 }
 
@@ -60,8 +60,7 @@ impl World {
     /// A box on which nothing has happened yet.
     pub fn new(script: Script) -> Self {
         let containers = script.containers.iter().map(|_| Process::default()).collect();
-        let sandbox_failures = script.sandbox_failures;
-        Self { script, agenda: Vec::new(), agreed: 0, sandbox_failures, containers }
+        Self { script, agenda: Vec::new(), agreed: 0, sandbox_tries: 0, containers }
     }
 
     /// When something happens next.
@@ -90,12 +89,16 @@ impl World {
         let latencies = self.script.latencies;
         match action {
             Action::CreateSandbox => {
-                let event = if self.sandbox_failures == 0 {
-                    Event::SandboxReady
-                } else {
-                    self.sandbox_failures -= 1;
-                    Event::SandboxFailed { failure: SandboxFailure::Sandbox, message: "scripted".to_string() }
+                let is_at = |at| at == self.sandbox_tries;
+                let failure = match self.script.no_network_at.is_some_and(is_at) {
+                    true => Some(SandboxFailure::Network),
+                    false => (self.sandbox_tries < self.script.sandbox_failures).then_some(SandboxFailure::Sandbox),
                 };
+                self.sandbox_tries = self.sandbox_tries.saturating_add(1);
+                let event = failure.map_or(Event::SandboxReady, |failure| Event::SandboxFailed {
+                    failure,
+                    message: "scripted".to_string(),
+                });
                 let at = if self.script.sandbox_hangs { NEVER } else { now.after(latencies.sandbox) };
                 self.agree(at, event);
             }
@@ -107,7 +110,7 @@ impl World {
             Action::Container { container, attempt, action } => {
                 self.carry_container(now, *container, *attempt, *action)
             }
-            Action::WriteLimits(_) | Action::Record(_) | Action::Finish { .. } => {}
+            Action::WriteLimits(_) | Action::Record(_) | Action::Finish { .. } | Action::GiveUp => {}
         }
     }
 

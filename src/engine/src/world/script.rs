@@ -13,6 +13,8 @@ pub struct Script {
     pub latencies: Latencies,
     /// How often making the sandbox fails before it works.
     pub sandbox_failures: u32,
+    /// The try of making it, from 0, at which there is no network for it.
+    pub no_network_at: Option<u32>,
     /// Making it doesn't come to an end (a volume on a network file system that is gone).
     pub sandbox_hangs: bool,
     /// One per container of the pod, in its order.

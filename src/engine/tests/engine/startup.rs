@@ -230,6 +230,29 @@ fn sandboxes_and_stillborn_containers_are_made_again() {
     assert_eq!(run.container("m2").restart_count, 0);
 }
 
+/// R4.8: whoever asks for a network has it from the start or no pod; later on it is tried again like any sandbox.
+#[test]
+fn a_network_that_must_be_there() {
+    let mut case = never().main("m1", &[ends(1.0, 0)]);
+    case.script.no_network_at = Some(0);
+    let given_up = run(case.clone(), &[]);
+    assert_eq!(given_up.lines, ["0 sandbox create", "0 give up"]);
+    assert_eq!(given_up.status().phase, Phase::Failed);
+    // A sandbox that failed for something else is none.
+    (case.script.sandbox_failures, case.script.no_network_at) = (1, Some(1));
+    assert_eq!(run(case, &[]).lines[2..], ["10 sandbox create", "10 give up"]);
+    let mut case = always().main("m1", &[obeys(0.0)]);
+    case.script.no_network_at = Some(1);
+    let mut again = begin(case);
+    again.until(1.0);
+    again.tell(&Event::SandboxLost);
+    again.until(100.0);
+    assert_eq!(again.times("sandbox create"), [0.0, 1.0, 11.0]);
+    let said = "1 record FailedCreatePodSandBox pod: Failed to create pod sandbox: scripted";
+    assert!(again.lines.iter().any(|line| line == said), "{:#?}", again.lines);
+    assert_eq!(again.times("m1 start"), [0.0, 11.0]);
+}
+
 /// The kubelet's admission: a pod that can't be run here fails at once, and nothing of it is made.
 #[test]
 fn a_rejected_pod_fails_before_anything_is_made() {

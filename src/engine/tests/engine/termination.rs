@@ -125,6 +125,20 @@ fn no_grace() {
     );
 }
 
+/// R5.19: the first asks, also where somebody has asked before, and each further one is by force.
+#[test]
+fn interrupts() {
+    let case = || never().sidecar("s1", &[stubborn()]).main("m1", &[stubborn()]);
+    let [once, twice] = [From::Interrupt(1.0), From::Interrupt(2.0)];
+    assert_eq!(
+        run(case(), &[once]).of(&["signal", "kill"]),
+        ["1 m1 signal 15", "31 m1 kill", "31 s1 signal 15", "33 s1 kill"]
+    );
+    assert_eq!(run(case(), &[once, twice]).of(&["kill", "finish"]), ["2 s1 kill", "2 m1 kill", "2 finish 137"]);
+    assert_eq!(run(case(), &[stop(0.0), once]).times("m1 kill"), [30.0]);
+    assert_eq!(run(case(), &[stop(0.0), once, twice]).times("m1 kill"), [2.0]);
+}
+
 /// R5.8: a shorter grace shortens what remains; a longer one changes nothing.
 #[test]
 fn second_deletion() {

@@ -12,9 +12,11 @@ use barepod_engine::world::{Moment, Simulation};
 use crate::pods::{Case, secs};
 
 /// What happens to a running pod from outside.
+#[derive(Clone, Copy)]
 pub enum From {
     Stop(f64, Option<f64>),
     Kill(f64),
+    Interrupt(f64),
     Lost(f64),
     SandboxLost(f64),
 }
@@ -41,6 +43,7 @@ pub fn run(case: Case, outside: &[From]) -> Run {
         let (at, event) = match *from {
             From::Stop(at, grace) => (at, Event::Stop { grace: grace.map(secs) }),
             From::Kill(at) => (at, Event::Kill),
+            From::Interrupt(at) => (at, Event::Interrupt),
             From::Lost(at) => (at, Event::SupervisorLost),
             From::SandboxLost(at) => (at, Event::SandboxLost),
         };
@@ -137,6 +140,7 @@ fn write(lines: &mut Vec<String>, names: &[String], moment: Moment<'_>) {
             Action::WriteLimits(LimitsOf::Container(container)) => format!("{at} limits {}", name(*container)),
             Action::RemoveSandbox => format!("{at} sandbox remove"),
             Action::Finish { exit_code } => format!("{at} finish {exit_code}"),
+            Action::GiveUp => format!("{at} give up"),
             Action::Record(record) => {
                 let about = record.container.map_or("pod", name);
                 format!("{at} record {:?} {about}: {}", record.reason, record.message)

@@ -55,6 +55,8 @@ pub struct Invariants {
     last_end: Instant,
     began: Option<Instant>,
     making_sandbox: bool,
+    had_sandbox: bool,
+    interrupted: bool,
     removing_sandbox: bool,
     over: bool,
 }
@@ -83,6 +85,8 @@ impl Invariants {
             last_end: Instant::default(),
             began: None,
             making_sandbox: false,
+            had_sandbox: false,
+            interrupted: false,
             removing_sandbox: false,
             over: false,
         }
@@ -103,11 +107,13 @@ impl Invariants {
     fn take_in(&mut self, now: Instant, event: &Event) {
         match event {
             Event::Begin => self.began = self.began.or(Some(now)),
-            Event::Stop { .. } | Event::Kill => {
+            Event::Stop { .. } | Event::Interrupt | Event::Kill => {
                 let grace = match event {
                     Event::Stop { grace } => grace.unwrap_or(self.spec.grace_period),
+                    Event::Interrupt if !self.interrupted => self.spec.grace_period,
                     _ => Duration::ZERO,
                 };
+                self.interrupted |= *event == Event::Interrupt;
                 let deadline = now.after(grace);
                 self.stop_deadline = Some(self.stop_deadline.map_or(deadline, |before| before.min(deadline)));
             }
@@ -140,7 +146,10 @@ impl Invariants {
                 self.making_sandbox = false;
                 self.may_fail_fast(now);
             }
-            Event::SandboxReady => self.making_sandbox = false,
+            Event::SandboxReady => {
+                self.making_sandbox = false;
+                self.had_sandbox = true;
+            }
         }
     }
 
@@ -258,6 +267,12 @@ impl Invariants {
                 if limit.is_some_and(|limit| limit < now) {
                     return Err(format!("I5: the end comes at {now:?}, it should by {limit:?}"));
                 }
+                Ok(())
+            }
+            // R4.8
+            Action::GiveUp if self.had_sandbox => Err("R4.8: given up though there was a sandbox".into()),
+            Action::GiveUp => {
+                self.over = true;
                 Ok(())
             }
             Action::CreateSandbox => {
@@ -396,13 +411,13 @@ impl Invariants {
             matches!(action, Action::Record(_) | Action::Container { action: ContainerAction::Remove, .. })
         };
         let first = actions.iter().position(late).unwrap_or(actions.len());
-        let prompt = actions[first..].iter().all(|action| late(action) || matches!(action, Action::Finish { .. }));
-        let last = actions.iter().position(|action| matches!(action, Action::Finish { .. }));
+        let prompt = actions[first..].iter().all(|action| late(action) || action.is_last());
+        let last = actions.iter().position(Action::is_last);
         if !prompt {
             return Err("a reaction comes after a removal or record".into());
         }
         if last.is_some_and(|at| at + 1 != actions.len()) {
-            return Err("I4: Finish isn't the last action".into());
+            return Err("I4: the last word isn't the last action".into());
         }
         Ok(())
     }

@@ -253,8 +253,7 @@ impl Judged {
                 }
             }
             verdict = judges.judge(engine, moment, look);
-            *finished |= moment.actions.iter().any(|action| matches!(action, Action::Finish { .. }))
-                || matches!(moment.event, Event::SupervisorLost);
+            *finished |= moment.actions.iter().any(Action::is_last) || matches!(moment.event, Event::SupervisorLost);
         });
         if self.finished && verdict.is_ok() {
             // After the end nothing moves any more.

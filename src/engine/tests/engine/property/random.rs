@@ -120,6 +120,7 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
         };
     }
     case.script.sandbox_failures = if random.percent(5) { 1 } else { 0 };
+    case.script.no_network_at = random.percent(3).then(|| u32::try_from(random.below(3)).unwrap());
     case.script.sandbox_hangs = random.percent(1);
     let outside = outside(random);
     (case, outside)
@@ -229,8 +230,9 @@ fn outside(random: &mut Random) -> Outside {
     if random.percent(70) {
         for _ in 0..=random.below(3) {
             at = at.after(random.duration());
-            let event = match random.below(17) {
+            let event = match random.below(20) {
                 0 => Event::Kill,
+                17..=19 => Event::Interrupt,
                 7..=8 => Event::SandboxLost,
                 9..=10 => Event::Resized {
                     container: ContainerIndex(u16::try_from(random.below(8)).unwrap()),

@@ -12,7 +12,9 @@ mod status;
 use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction, LimitsOf};
-use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay};
+use barepod_engine::event::{
+    ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay, SandboxFailure,
+};
 use barepod_engine::spec::*;
 use barepod_engine::status::{ConditionKind, ContainerState, Phase, PodStatus};
 use barepod_engine::time::Instant;
@@ -152,6 +154,8 @@ pub struct Reference {
     anew: bool,
     over: bool,
     lost: bool,
+    had_sandbox: bool,
+    interrupted: bool,
     ones: Vec<One>,
     asked: Vec<Action>,
 }
@@ -197,6 +201,8 @@ impl Reference {
             anew: false,
             over: false,
             lost: false,
+            had_sandbox: false,
+            interrupted: false,
             asked: Vec::new(),
         }
     }
@@ -258,7 +264,11 @@ impl Reference {
                 self.asked.push(Action::CreateSandbox);
             }
             Event::Stop { grace } => self.stop(now, grace.unwrap_or(self.spec.grace_period), false),
-            Event::Kill => self.stop(now, Duration::ZERO, true),
+            Event::Interrupt if !self.interrupted => {
+                self.interrupted = true;
+                self.stop(now, self.spec.grace_period, false);
+            }
+            Event::Interrupt | Event::Kill => self.stop(now, Duration::ZERO, true),
             // Once, while there is something that can use the disk.
             Event::StorageExceeded(_) if self.began.is_some() && self.sandbox != Sandbox::Removing => {
                 if self.ending.is_none() {
@@ -291,7 +301,17 @@ impl Reference {
                     self.ones[i].stop = Some(stop);
                 }
             }
-            Event::SandboxReady if self.sandbox == Sandbox::Asked => self.sandbox = Sandbox::Up,
+            Event::SandboxReady if self.sandbox == Sandbox::Asked => {
+                self.sandbox = Sandbox::Up;
+                self.had_sandbox = true;
+            }
+            Event::SandboxFailed { failure: SandboxFailure::Network, .. }
+                if self.sandbox == Sandbox::Asked && !self.had_sandbox =>
+            {
+                self.ones.iter_mut().for_each(|one| one.fate = Fate::Over);
+                self.over = true;
+                self.asked.push(Action::GiveUp);
+            }
             Event::SandboxFailed { .. } if self.sandbox == Sandbox::Asked => {
                 self.sandbox = Sandbox::Retry(now.after(self.retry()));
             }
