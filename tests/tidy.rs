@@ -74,8 +74,6 @@ const STILL_LONG: &[&str] = &[
     "src/cli/watch.rs",
     "src/control/mod.rs",
     "src/engine/examples/mutants.rs",
-    "src/runtime/container/running.rs",
-    "src/runtime/exec/running.rs",
     "src/supervisor/mod.rs",
 ];
 

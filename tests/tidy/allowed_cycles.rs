@@ -38,28 +38,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "runtime",
-        &[
-            "runtime/container/binds",
-            "runtime/container/explain",
-            "runtime/container/file_systems",
-            "runtime/container/helper",
-            "runtime/container/mod",
-            "runtime/container/oci_hooks",
-            "runtime/container/removal",
-            "runtime/container/rootfs",
-            "runtime/container/running",
-            "runtime/container/users",
-            "runtime/container/working_directory",
-        ],
-        "the helper's steps share the users of the container and explain each other's failures; the error types are in `mod`",
-    ),
-    (
-        "runtime",
-        &["runtime/exec/helper", "runtime/exec/program"],
-        "the helper executes a program, which reports by the helper's pipe",
-    ),
-    (
-        "runtime",
         &["runtime/handler/grpc", "runtime/handler/http", "runtime/handler/mod"],
         "the protocols use the connection and outcome of `mod`, which calls them",
     ),

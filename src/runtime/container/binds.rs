@@ -8,17 +8,18 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use nix::sched::{CloneFlags, setns};
+use nix::sched::CloneFlags;
 use oci_spec::runtime::{Mount, Spec};
-use rustix::fs::{CWD, FileType};
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::fs::FileType;
+use rustix::mount::{MoveMountFlags, move_mount};
 
-use super::AttemptDirs;
+use super::attempt::AttemptDirs;
 use super::failure::{Failure, Stage};
 use super::places::{Map, Place};
+use super::trees::{Depth, attach, clone_tree, within};
 use super::users::Users;
 use super::working_directory::WorkingDirectory;
 use super::{file_systems, options};
@@ -26,13 +27,6 @@ use crate::plan::{ContainerPlan, SharedMount};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files::{self, Create, Kind, SubPathFault};
 use crate::runtime::mount::make_private;
-
-/// How much of a tree of mounts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Depth {
-    One,
-    All,
-}
 
 /// Prepares a config's mounts, as far as that is not libcontainer's. Each gets the place that it leads to, without links.
 /// Bind mounts get a source of the helper's, where one of them needs it. Mounts of any kind with a place in one of them
@@ -249,33 +243,6 @@ fn depth(mount: &Mount) -> Option<Depth> {
 fn is_folder(tree: &OwnedFd) -> io::Result<bool> {
     let mode = rustix::fs::fstat(tree)?.st_mode;
     Ok(rustix::fs::FileType::from_raw_mode(mode) == rustix::fs::FileType::Directory)
-}
-
-/// A copy of the mount at `source`, nowhere yet.
-pub(super) fn clone_tree(source: &Path, depth: Depth) -> Result<OwnedFd, Failure> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if depth == Depth::All {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(CWD, source, flags).map_err(|cause| Failure::io(Stage::Binds, source.display(), cause))
-}
-
-/// Puts it somewhere.
-pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), Failure> {
-    move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .map_err(|cause| Failure::io(Stage::Binds, target.display(), cause))
-}
-
-/// Does something in another namespace of this kind, mount or IPC; this process must have one thread.
-pub(super) fn within<T>(namespace: &Path, kind: CloneFlags, action: impl FnOnce() -> T) -> Result<T, Failure> {
-    let failed = |cause: io::Error| Failure::io(Stage::Binds, namespace.display(), cause);
-    let home = if kind == CloneFlags::CLONE_NEWIPC { "/proc/self/ns/ipc" } else { "/proc/self/ns/mnt" };
-    let home = File::open(home).map_err(failed)?;
-    let there = File::open(namespace).map_err(failed)?;
-    setns(there.as_fd(), kind).map_err(|errno| failed(errno.into()))?;
-    let done = action();
-    setns(home.as_fd(), kind).map_err(|errno| failed(errno.into()))?;
-    Ok(done)
 }
 
 /// A copy of what is mounted at `source` that shows there what will be mounted in it, and the other way round.

@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 
 use rustix::pipe::PipeFlags;
 
+use super::attempt::{AttemptDirs, Place};
 use super::failure::{ContainerError, Failure, Stage};
 use super::helper::{self, Filtering, Report, Request};
 use super::oci_hooks::Later;
 use super::removal::Removal;
-use super::running::{Container, Place, Start};
-use super::{AttemptDirs, ExitStatus};
+use super::running::Container;
+use super::start::Start;
 use crate::plan::{CgroupVersion, ContainerPlan, Label};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files;
 use crate::runtime::seccomp::Filter;
-use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Child, ExitStatus, PidNamespace, Spawn, Tie};
 
 /// How far a creation is.
 #[derive(Debug)]

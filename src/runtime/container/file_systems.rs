@@ -9,8 +9,9 @@ use oci_spec::runtime::{LinuxNamespaceType, Mount, Spec};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsmount, fsopen};
 
 use super::failure::{Failure, Stage};
+use super::trees::within;
 use super::users::Users;
-use super::{asked, binds, options};
+use super::{asked, options};
 
 /// They show the namespaces of the process that makes them, and some of the container's are not there yet.
 const OF_NAMESPACES: [&str; 4] = ["proc", "sysfs", "cgroup", "cgroup2"];
@@ -42,7 +43,7 @@ pub(super) fn make(
     }
     let context = match ipc_namespace(spec).filter(|_| kind == "mqueue") {
         // It is of the namespace in which it is opened.
-        Some(namespace) => binds::within(&namespace, CloneFlags::CLONE_NEWIPC, || open(kind))?,
+        Some(namespace) => within(&namespace, CloneFlags::CLONE_NEWIPC, || open(kind))?,
         None => open(kind),
     };
     let mut options = options::of_file_system(mount).map_err(|error| failed(&error))?;

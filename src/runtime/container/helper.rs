@@ -14,7 +14,7 @@ use nix::sys::signal::SigHandler;
 use oci_spec::runtime::{Mount, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::AttemptDirs;
+use super::attempt::AttemptDirs;
 use super::executor::{self, Confinement, LastStep};
 use super::failure::{Failure, Stage};
 use super::inner_hooks::{self, StartHooks};

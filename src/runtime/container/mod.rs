@@ -5,6 +5,7 @@
 //! descriptor to poll and a call that says how far it is. [`Creation`] → [`Container`] → [`Removal`].
 
 mod asked;
+mod attempt;
 mod binds;
 mod complaints;
 mod creation;
@@ -21,35 +22,19 @@ mod places;
 mod removal;
 mod rootfs;
 mod running;
+mod start;
+mod trees;
 mod upper;
 mod users;
 mod working_directory;
 
-use std::path::PathBuf;
-
 pub use crate::runtime::spawn::{ExitStatus, reap_ended, set_helper_exe};
 pub use asked::refused_mount;
+pub use attempt::AttemptDirs;
 pub use creation::{Creation, Progress};
 pub use failure::{ContainerError, Failure, Stage, StartFailure};
 pub use removal::{Removal, RemovalError};
 pub use running::Container;
-
-/// Where an attempt's things go. Both folders are the attempt's alone and vanish with it.
-#[derive(Clone, Debug)]
-pub struct AttemptDirs {
-    /// Small things: FIFOs, libcontainer's state, what the plan's `files` name.
-    pub state: PathBuf,
-    /// On a disk that can hold an overlay's upper layer.
-    pub data: PathBuf,
-}
-
-impl AttemptDirs {
-    /// Where the helper mounts the root file system and what else it needs, in its own mount namespace; outside of that
-    /// an empty folder.
-    fn mounts(&self) -> PathBuf {
-        self.state.join("mounts")
-    }
-}
 
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {

@@ -3,7 +3,7 @@
 //! and dies with the container or the pod.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,10 +11,9 @@ use std::time::Duration;
 use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::ExitStatus;
 use super::hook::{self, Surroundings};
-use super::running::Place;
-use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+use crate::runtime::cgroup::CgroupError;
+use crate::runtime::spawn::{self, Child, ExitStatus, PidNamespace, Spawn, Tie};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:hooks";
@@ -77,37 +76,48 @@ impl Later {
         list.clone().unwrap_or_default()
     }
 
-    /// Starts those of this point; `None`: there are none.
-    pub(super) fn begin(&self, point: Point, place: &Place, pid: Option<i32>) -> Option<Result<Running, String>> {
+    /// Starts those of this point; `None`: there are none. `id` is the container's, `pid` its process', while it has one;
+    /// `cgroup` makes the one that they are to be born in.
+    pub(super) fn begin(
+        &self,
+        point: Point,
+        id: &str,
+        pid: Option<i32>,
+        cgroup: impl FnOnce() -> Result<Option<PathBuf>, CgroupError>,
+    ) -> Option<Result<Running, String>> {
         let hooks = self.at(point);
-        (!hooks.is_empty()).then(|| self.try_begin(point, hooks, place, pid))
+        (!hooks.is_empty()).then(|| {
+            let state = self.state(point, id, pid)?;
+            let request = Request { point, hooks, state, bundle: self.bundle.clone() };
+            start(&request, cgroup).map_err(|cause| format!("{}: helper process: {cause}", point.field()))
+        })
     }
 
-    fn try_begin(&self, point: Point, hooks: Vec<Hook>, place: &Place, pid: Option<i32>) -> Result<Running, String> {
+    /// As the hooks read it.
+    fn state(&self, point: Point, id: &str, pid: Option<i32>) -> Result<String, String> {
         let status = match point {
             Point::Poststart => ContainerState::Running,
             Point::Poststop => ContainerState::Stopped,
         };
-        let mut state = hook::state(&place.id, status, &self.bundle, &self.annotations)?;
+        let mut state = hook::state(id, status, &self.bundle, &self.annotations)?;
         state.set_pid(pid);
-        let state = hook::text(&state)?;
-        let request = Request { point, hooks, state, bundle: self.bundle.clone() };
-        let started = || {
-            let (report, end) = spawn::pipe()?;
-            let request = spawn::request(&request)?;
-            let cgroup = place.hierarchies.track(&place.hook_cgroup(point)).map_err(std::io::Error::other)?;
-            let fds = [request.as_raw_fd(), end.as_raw_fd()];
-            let what = Spawn {
-                name: NAME,
-                cgroup: cgroup.as_deref(),
-                fds: &fds,
-                pid_namespace: PidNamespace::Same,
-                tie: Tie::DiesWithParent,
-            };
-            Ok(Running { child: spawn::spawn(&what)?, report, text: Vec::new(), point })
-        };
-        started().map_err(|cause: std::io::Error| format!("{}: helper process: {cause}", point.field()))
+        hook::text(&state)
     }
+}
+
+fn start(request: &Request, cgroup: impl FnOnce() -> Result<Option<PathBuf>, CgroupError>) -> io::Result<Running> {
+    let (report, end) = spawn::pipe()?;
+    let given = spawn::request(request)?;
+    let cgroup = cgroup().map_err(io::Error::other)?;
+    let fds = [given.as_raw_fd(), end.as_raw_fd()];
+    let what = Spawn {
+        name: NAME,
+        cgroup: cgroup.as_deref(),
+        fds: &fds,
+        pid_namespace: PidNamespace::Same,
+        tie: Tie::DiesWithParent,
+    };
+    Ok(Running { child: spawn::spawn(&what)?, report, text: Vec::new(), point: request.point })
 }
 
 impl Point {

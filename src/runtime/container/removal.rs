@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempt::Place;
 use super::oci_hooks::{self, Point};
-use super::running::{Container, Place};
+use super::running::Container;
 use crate::plan::CgroupVersion;
 use crate::runtime::cgroup::{self, Hierarchies};
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
@@ -162,7 +163,7 @@ fn after(place: Box<Place>, mut errors: Vec<RemovalError>) -> State {
     if place.hooks.is_some() {
         place.hierarchies.remove(&place.hook_cgroup(Point::Poststart));
     }
-    match place.hooks.as_ref().and_then(|hooks| hooks.begin(Point::Poststop, &place, None)) {
+    match place.begin_hooks(Point::Poststop, None) {
         None => State::Done(errors),
         Some(Ok(running)) => State::Hooks { running, place, errors },
         Some(Err(cause)) => {

@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 use oci_spec::runtime::Spec;
 use rustix::fs::Mode;
 
-use super::AttemptDirs;
+use super::attempt::AttemptDirs;
 use super::failure::{Failure, Stage};
 use super::upper;
 use super::users::Users;

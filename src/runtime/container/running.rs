@@ -1,71 +1,18 @@
 //! A made container: started, watched, signalled. Its process is known by pidfd only.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags};
 
+use super::attempt::Place;
 use super::failure::{ContainerError, StartFailure};
-use super::oci_hooks::{self, Later, Point};
-use super::{AttemptDirs, ExitStatus, complaints, executor, explain, helper};
-use crate::runtime::cgroup::Hierarchies;
-use crate::runtime::{spawn, tree};
-
-/// Where a container's things are.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) name: String,
-    pub(super) id: String,
-    pub(super) dirs: AttemptDirs,
-    pub(super) hierarchies: Hierarchies,
-    pub(super) cgroup: PathBuf,
-    pub(super) helper_cgroup: Option<PathBuf>,
-    /// What is to run of the bundle's hooks, once it is known.
-    pub(super) hooks: Option<Later>,
-}
-
-impl Place {
-    /// The cgroup the helper is born in.
-    pub(super) fn birth(&self) -> &Path {
-        self.helper_cgroup.as_deref().unwrap_or(&self.cgroup)
-    }
-
-    pub(super) fn cgroups(&self) -> impl Iterator<Item = &PathBuf> {
-        std::iter::once(&self.cgroup).chain(&self.helper_cgroup)
-    }
-
-    /// Where the bundle's hooks run: beside the container, whose limits aren't theirs. One for each point: what is born
-    /// in a cgroup that was ever killed (cgroup.kill) is killed by some kernels (6.18) as well.
-    pub(super) fn hook_cgroup(&self, point: Point) -> PathBuf {
-        let name = match point {
-            Point::Poststart => "poststart",
-            Point::Poststop => "poststop",
-        };
-        self.cgroup.with_file_name(format!("_{name}-{}", self.id))
-    }
-
-    pub(super) fn kill(&self) {
-        for cgroup in self.cgroups() {
-            let _ = self.hierarchies.kill(cgroup);
-        }
-        if self.hooks.is_some() {
-            let _ = self.hierarchies.kill(&self.hook_cgroup(Point::Poststart));
-        }
-    }
-
-    /// Removes what there is where nothing was started.
-    pub(super) fn clear(&self) {
-        for cgroup in self.cgroups() {
-            self.hierarchies.remove(cgroup);
-        }
-        for folder in [&self.dirs.state, &self.dirs.data] {
-            let _ = tree::remove(folder);
-        }
-    }
-}
+use super::helper;
+use super::oci_hooks::{self, Point};
+use super::start::Start;
+use crate::runtime::spawn::{self, ExitStatus};
 
 /// A container whose process waits to be started, runs, or has ended. Dropping it ends nothing: see
 /// [`Removal`](super::Removal).
@@ -86,59 +33,6 @@ pub struct Container {
     exit: Option<ExitStatus>,
     oom_kills_before: u64,
     poststart: Poststart,
-}
-
-/// What is heard of a container's start.
-#[derive(Debug)]
-pub(super) struct Start {
-    /// Closes when the program is executed.
-    pipe: File,
-    text: Vec<u8>,
-    /// Why no more of it could be read.
-    unread: Option<io::Error>,
-    /// Until the program runs.
-    complaints: Option<File>,
-}
-
-impl Start {
-    pub(super) fn new(pipe: File, complaints: File) -> Self {
-        Self { pipe, text: Vec::new(), unread: None, complaints: Some(complaints) }
-    }
-
-    /// True at the end of the pipe.
-    fn read(&mut self) -> bool {
-        let mut buffer = [0; 1024];
-        loop {
-            match self.pipe.read(&mut buffer) {
-                Ok(0) => return true,
-                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(cause) => {
-                    self.unread = Some(cause);
-                    return true;
-                }
-            }
-        }
-    }
-
-    /// What came of it, once all is read.
-    fn outcome(&mut self) -> Result<(), StartFailure> {
-        let complaints = self.complaints.take();
-        // It may run, or have said why it doesn't: nobody knows.
-        if let Some(cause) = self.unread.take() {
-            return Err(StartFailure::Died { cause: format!("what it says of its start can't be read: {cause}") });
-        }
-        let died = || {
-            let complaints = complaints.as_ref().map(complaints::read).unwrap_or_default();
-            StartFailure::Died { cause: explain::start(&complaints) }
-        };
-        match self.text.split_first() {
-            None => Err(died()),
-            Some((&executor::ABOUT_TO_EXEC, [])) => Ok(()),
-            Some((_, text)) => Err(serde_json::from_slice(text).unwrap_or_else(|_| died())),
-        }
-    }
 }
 
 /// How far the bundle's poststart hooks are.
@@ -201,7 +95,7 @@ impl Container {
 
     /// To be polled for reading after `start`.
     pub fn start_fd(&self) -> BorrowedFd<'_> {
-        self.start.pipe.as_fd()
+        self.start.fd()
     }
 
     /// Whether the program runs; `None`: not known yet, never once the init has ended. `Ok` means that its execve has succeeded, and its bundle's
@@ -224,9 +118,7 @@ impl Container {
     /// runtime-spec 1.2.1, runtime.md, lifecycle, step 9: where one fails the container is stopped.
     fn poststart_is_over(&mut self) -> bool {
         if matches!(self.poststart, Poststart::Due) {
-            let begun =
-                self.place.hooks.as_ref().and_then(|hooks| hooks.begin(Point::Poststart, &self.place, Some(self.pid)));
-            self.poststart = match begun {
+            self.poststart = match self.place.begin_hooks(Point::Poststart, Some(self.pid)) {
                 Some(Ok(running)) => Poststart::Running(running),
                 Some(Err(cause)) => {
                     self.started = Some(Err(StartFailure::Hook { cause }));
@@ -336,22 +228,5 @@ impl Drop for Container {
         if self.exit.is_none() {
             spawn::reap_later(self.pid);
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    /// What can't be read says nothing of the container: neither that it runs nor that it died.
-    #[test]
-    fn a_report_that_cant_be_read_is_told_of() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = || File::open(dir.path()).unwrap();
-        let mut start = Start::new(folder(), folder());
-        assert!(start.read());
-        let told = start.outcome().unwrap_err().to_string();
-        assert!(told.contains("can't be read: Is a directory"), "{told}");
     }
 }

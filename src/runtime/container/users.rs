@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNamespaceType, Mount, Spec};
 
-use super::AttemptDirs;
-use super::binds::{Depth, attach, clone_tree};
+use super::attempt::AttemptDirs;
 use super::failure::{Failure, Stage};
+use super::trees::{Depth, attach, clone_tree};
 use crate::plan::IdRange;
 use crate::runtime::files;
 use crate::runtime::mount::map_ids;

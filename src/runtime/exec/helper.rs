@@ -11,94 +11,21 @@ use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::thread::ThreadNameSpaceType as Namespaces;
-use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, step};
-use super::terminal::TerminalSize;
+use super::fork::{fork, fork_into};
+use super::messages::{Descriptors, FDS, Filtering, Report, Request, tell};
 use super::{cgroup, identity, program};
 use crate::runtime::{files, lsm, seccomp, spawn};
 
 /// `argv[0]` of the helper.
 pub(super) const NAME: &str = "barepod-exec";
-/// How many descriptors it gets.
-const FDS: i32 = 7;
-
-/// What the supervisor asks for. Travels through a memfd.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    pub(super) pid: i32,
-    pub(super) process: Process,
-    pub(super) filter: Filtering,
-    /// The cgroups of the new process.
-    pub(super) cgroups: cgroup::Entry,
-    pub(super) streams: Streams,
-}
-
-/// Whether the descriptor `filter` is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Filtering {
-    None,
-    Given,
-}
-
-/// Which of the descriptors `stdin`, `stdout` and `stderr` are some.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Streams {
-    /// The last two; nothing is read.
-    Output,
-    /// All.
-    All,
-    /// `stdin` is the socket that the terminal's master is sent to.
-    Terminal(TerminalSize),
-}
-
-/// The helper's descriptors in the order of their numbers. What a request doesn't need is a descriptor of no meaning.
-pub(super) struct Descriptors<T> {
-    pub(super) request: T,
-    pub(super) report: T,
-    pub(super) init: T,
-    pub(super) filter: T,
-    pub(super) stdin: T,
-    pub(super) stdout: T,
-    pub(super) stderr: T,
-}
-
-impl<T> Descriptors<T> {
-    pub(super) fn into_array(self) -> [T; FDS as usize] {
-        [self.request, self.report, self.init, self.filter, self.stdin, self.stdout, self.stderr]
-    }
-
-    fn from_array(array: [T; FDS as usize]) -> Self {
-        let [request, report, init, filter, stdin, stdout, stderr] = array;
-        Self { request, report, init, filter, stdin, stdout, stderr }
-    }
-}
-
-/// What comes through the report pipe, one JSON value a line, before it closes because the program runs.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Report {
-    /// The helper's second process, which goes into the container in its place; in the supervisor's pid namespace.
-    Entering { pid: i32 },
-    /// The process that becomes the program; in the supervisor's pid namespace.
-    Forked { pid: i32 },
-    /// All steps before the execve have succeeded.
-    AboutToExec,
-    /// It didn't work. Nothing follows.
-    Failed(Failure),
-}
-
-/// Writes a line of the report. A supervisor that is gone hears nothing.
-pub(super) fn tell(pipe: &mut File, report: &Report) {
-    let mut line = serde_json::to_vec(report).unwrap_or_default();
-    line.push(b'\n');
-    let _ = pipe.write_all(&line);
-}
 
 pub(super) fn run() -> ! {
     spawn::settle(NAME, FDS);
     let fds = Descriptors::from_array(std::array::from_fn(|index| spawn::inherited(index as i32)));
     let mut report = File::from(fds.report);
-    let fds = Entrance {
+    let fds = Inputs {
         request: fds.request,
         init: fds.init,
         filter: fds.filter.into(),
@@ -115,14 +42,15 @@ pub(super) fn run() -> ! {
     std::process::exit(code)
 }
 
-struct Entrance {
+/// What the helper was given, beside its report.
+struct Inputs {
     request: OwnedFd,
     init: OwnedFd,
     filter: File,
     stdio: program::Stdio,
 }
 
-fn enter(fds: Entrance, report: &mut File) -> Result<(), Failure> {
+fn enter(fds: Inputs, report: &mut File) -> Result<(), Failure> {
     // First of all: from the moment this process is in the container's namespaces, its processes could look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("prctl PR_SET_DUMPABLE"))?;
     let request: Request = spawn::read_request(fds.request).map_err(step("read the request"))?;
@@ -259,35 +187,6 @@ fn set_namespaces(init: BorrowedFd<'_>, namespaces: Namespaces) -> Result<(), Fa
         _ if result == 0 => Ok(()),
         cause if cause.raw_os_error() == Some(libc::ESRCH) => Err(Failure::Gone),
         cause => Err(step("setns")(cause)),
-    }
-}
-
-/// Forks a sibling, a child of the supervisor, into a cgroup (v2). `None`: this is it.
-fn fork_into(cgroup: BorrowedFd<'_>) -> io::Result<Option<i32>> {
-    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-    // The kernel's struct clone_args up to `cgroup`; a sibling's exit signal is its parent's and must be 0 here.
-    let mut arguments = [0_u64; 11];
-    arguments[0] = SIBLING | CLONE_INTO_CGROUP;
-    arguments[10] = cgroup.as_raw_fd() as u64;
-    // SAFETY: without CLONE_VM the child has its own copy of memory and goes on here, like fork; this process has one
-    // thread, so that all of std works in the child. No safe wrapper knows CLONE_PARENT and CLONE_INTO_CGROUP.
-    forked(unsafe { libc::syscall(libc::SYS_clone3, arguments.as_ptr(), size_of_val(&arguments)) })
-}
-
-/// Flags of a fork whose child is the supervisor's.
-pub(super) const SIBLING: u64 = libc::CLONE_PARENT as u64;
-
-/// Forks a sibling, by the call that filters of seccomp allow (of clone3 they can't see the flags).
-fn fork() -> io::Result<Option<i32>> {
-    // SAFETY: as `fork_into`.
-    forked(unsafe { libc::syscall(libc::SYS_clone, SIBLING, 0, 0, 0, 0) })
-}
-
-fn forked(pid: libc::c_long) -> io::Result<Option<i32>> {
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(None),
-        pid => Ok(Some(pid as i32)),
     }
 }
 

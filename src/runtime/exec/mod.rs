@@ -30,11 +30,14 @@
 //! descriptor of theirs closes on exec. CVE-2024-21626 (a working directory outside): the directory is entered after
 //! the root has changed and must be reachable from it.
 
+mod capture;
 mod cgroup;
 mod exe;
 mod failure;
+mod fork;
 mod helper;
 mod identity;
+mod messages;
 mod program;
 mod running;
 mod terminal;

@@ -11,7 +11,8 @@ use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::failure::{Failure, step};
-use super::helper::{Report, Request, SIBLING, Streams, tell};
+use super::fork::SIBLING;
+use super::messages::{Report, Request, Streams, tell};
 use super::{identity, terminal};
 use crate::runtime::capabilities::{CapabilityError, Sets};
 use crate::runtime::program::Program;
@@ -38,13 +39,13 @@ pub(super) struct Task {
 /// forks can be let into the container's pid namespace, where somebody with CAP_SYS_PTRACE may do with it as he likes.
 pub(super) struct Ready {
     program: Program,
-    last: Last,
+    remaining: Remaining,
     /// Whether its standard streams are a terminal, which is to be that of its session.
     at_terminal: bool,
 }
 
 /// What is still to be done when the process is in the container's pid namespace.
-enum Last {
+enum Remaining {
     Nothing,
     /// Putting the filter on, which takes no rights with no_new_privs.
     Filter(seccomp::Program),
@@ -87,25 +88,25 @@ pub(super) fn give_up_rights(task: Task) -> Result<Ready, Failure> {
     // The rest of the task is descriptors of the box's: closed before anybody can see them.
     let at_terminal = matches!(task.request.streams, Streams::Terminal(_));
     let filter = task.filter;
-    let last = match filter {
-        Some(filter) if no_new_privileges => Last::Filter(filter),
+    let remaining = match filter {
+        Some(filter) if no_new_privileges => Remaining::Filter(filter),
         Some(filter) if allows_the_fork(&filter, at_terminal) => {
             filter.apply().map_err(step("seccomp"))?;
-            Last::Nothing
+            Remaining::Nothing
         }
         Some(_) if sets.can_trace() => {
             let step = "seccomp: the container has CAP_SYS_PTRACE, and its profile forbids clone, setsid, read or write, \
                         which a program needs to get into it safely; allow them, or set allowPrivilegeEscalation: false";
             return Err(Failure::Step { step: step.to_owned(), errno: None });
         }
-        Some(filter) => return Ok(Ready { program, last: Last::FilterAndRights(filter, sets), at_terminal }),
-        None => Last::Nothing,
+        Some(filter) => return Ok(Ready { program, remaining: Remaining::FilterAndRights(filter, sets), at_terminal }),
+        None => Remaining::Nothing,
     };
     if no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(step("prctl PR_SET_NO_NEW_PRIVS"))?;
     }
     sets.apply().map_err(refused)?;
-    Ok(Ready { program, last, at_terminal })
+    Ok(Ready { program, remaining, at_terminal })
 }
 
 /// Whether all that comes between the filter and the program's own calls goes with the filter, but for what changes
@@ -145,10 +146,10 @@ impl Ready {
         }
         tell(report, &Report::AboutToExec);
         let put_on = |filter: &seccomp::Program| filter.apply().map_err(step("seccomp"));
-        match &self.last {
-            Last::Nothing => {}
-            Last::Filter(filter) => put_on(filter)?,
-            Last::FilterAndRights(filter, sets) => {
+        match &self.remaining {
+            Remaining::Nothing => {}
+            Remaining::Filter(filter) => put_on(filter)?,
+            Remaining::FilterAndRights(filter, sets) => {
                 put_on(filter)?;
                 sets.apply().map_err(refused)?;
             }

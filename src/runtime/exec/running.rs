@@ -7,10 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use oci_spec::runtime::Process;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
+use super::capture::Capture;
 use super::cgroup::Place;
 use super::failure::{ExecError, Failure, io_error, step};
-use super::helper::{self, Descriptors, Filtering, Report, Request, Streams};
-use super::{ExecRequest, ExitStatus, Stdio, exe};
+use super::messages::{Descriptors, Filtering, Report, Request, Streams};
+use super::{ExecRequest, ExitStatus, Stdio, exe, helper};
 use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
 
 /// How much of a program's output is read in one go, in bytes: a program that floods its output must not keep the
@@ -45,9 +46,7 @@ pub struct Exec {
     failure: Option<Failure>,
     killed: bool,
     exit: Option<ExitStatus>,
-    capture: Option<File>,
-    limit: usize,
-    output: Vec<u8>,
+    output: Capture,
     over: bool,
     place: Place,
 }
@@ -62,12 +61,16 @@ impl Exec {
             return Err(ExecError::NotRunning);
         }
         let (report, report_end) = spawn::pipe().map_err(io_error("pipe", ""))?;
-        let (mut capture, mut most) = (None, 0);
+        let poll =
+            epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| io_error("epoll_create", "")(errno.into()))?;
+        watch(&poll, report.as_fd())?;
+        let mut output = Capture::default();
         let (streams, stdin, stdout, stderr) = match request.stdio {
             Stdio::Capture { limit } => {
                 let (read, write) = spawn::pipe().map_err(io_error("pipe", ""))?;
                 let again = write.try_clone().map_err(io_error("dup", ""))?;
-                (capture, most) = (Some(read), limit);
+                watch(&poll, read.as_fd())?;
+                output = Capture::new(read, limit);
                 (Streams::Output, None, Some(write), Some(again))
             }
             Stdio::Given { stdin: None, stdout, stderr } => (Streams::Output, None, Some(stdout), Some(stderr)),
@@ -92,12 +95,6 @@ impl Exec {
             stdout: stdout.as_ref().map_or(unused, AsRawFd::as_raw_fd),
             stderr: stderr.as_ref().map_or(unused, AsRawFd::as_raw_fd),
         };
-        let poll =
-            epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| io_error("epoll_create", "")(errno.into()))?;
-        watch(&poll, report.as_fd())?;
-        if let Some(capture) = &capture {
-            watch(&poll, capture.as_fd())?;
-        }
         let what = Spawn {
             name: helper::NAME,
             cgroup: None,
@@ -118,9 +115,7 @@ impl Exec {
             failure: None,
             killed: false,
             exit: None,
-            capture,
-            limit: most,
-            output: Vec::new(),
+            output,
             over: false,
             place,
         };
@@ -149,7 +144,7 @@ impl Exec {
 
     /// What the program has written so far, cut at the limit asked for.
     pub fn output(&self) -> &[u8] {
-        &self.output
+        self.output.kept()
     }
 
     /// Takes in what there is. Never waits.
@@ -157,7 +152,7 @@ impl Exec {
         if self.over {
             return Progress::Pending;
         }
-        self.read_output(GO);
+        self.output.read(GO);
         self.read_report();
         self.reap_helper();
         self.reap_program();
@@ -166,7 +161,7 @@ impl Exec {
             Some(outcome) => {
                 // What it wrote before its end is in the pipe by now. Not until the pipe's end: a daemon that the
                 // program has left may hold it open for ever.
-                self.read_output(LAST_GO);
+                self.output.read(LAST_GO);
                 self.over = true;
                 Progress::Ended(outcome)
             }
@@ -197,28 +192,6 @@ impl Exec {
                 spawn::signal(pidfd, signal).map_err(io_error("pidfd_send_signal", "")).map(|()| true)
             }
             _ => Ok(false),
-        }
-    }
-
-    /// Reads until there is nothing or enough.
-    fn read_output(&mut self, most: usize) {
-        let Some(capture) = &mut self.capture else { return };
-        let mut buffer = [0; 4096];
-        let mut total = 0;
-        while total < most {
-            match capture.read(&mut buffer) {
-                Ok(0) => {
-                    self.capture = None;
-                    return;
-                }
-                Ok(number) => {
-                    total += number;
-                    let room = self.limit.saturating_sub(self.output.len()).min(number);
-                    self.output.extend_from_slice(&buffer[..room]);
-                }
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
         }
     }
 

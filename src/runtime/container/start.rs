@@ -1,0 +1,83 @@
+//! What the container's init says of its start, through a pipe that closes when the program is executed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::failure::StartFailure;
+use super::{complaints, executor, explain};
+
+/// What is heard of a container's start.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// Closes when the program is executed.
+    pipe: File,
+    text: Vec<u8>,
+    /// Why no more of it could be read.
+    unread: Option<io::Error>,
+    /// Until the program runs.
+    complaints: Option<File>,
+}
+
+impl Start {
+    pub(super) fn new(pipe: File, complaints: File) -> Self {
+        Self { pipe, text: Vec::new(), unread: None, complaints: Some(complaints) }
+    }
+
+    /// To be polled for reading.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+
+    /// True at the end of the pipe.
+    pub(super) fn read(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        loop {
+            match self.pipe.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(cause) => {
+                    self.unread = Some(cause);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// What came of it, once all is read.
+    pub(super) fn outcome(&mut self) -> Result<(), StartFailure> {
+        let complaints = self.complaints.take();
+        // It may run, or have said why it doesn't: nobody knows.
+        if let Some(cause) = self.unread.take() {
+            return Err(StartFailure::Died { cause: format!("what it says of its start can't be read: {cause}") });
+        }
+        let died = || {
+            let complaints = complaints.as_ref().map(complaints::read).unwrap_or_default();
+            StartFailure::Died { cause: explain::start(&complaints) }
+        };
+        match self.text.split_first() {
+            None => Err(died()),
+            Some((&executor::ABOUT_TO_EXEC, [])) => Ok(()),
+            Some((_, text)) => Err(serde_json::from_slice(text).unwrap_or_else(|_| died())),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What can't be read says nothing of the container: neither that it runs nor that it died.
+    #[test]
+    fn a_report_that_cant_be_read_is_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = || File::open(dir.path()).unwrap();
+        let mut start = Start::new(folder(), folder());
+        assert!(start.read());
+        let told = start.outcome().unwrap_err().to_string();
+        assert!(told.contains("can't be read: Is a directory"), "{told}");
+    }
+}
