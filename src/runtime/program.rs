@@ -3,6 +3,7 @@
 use std::ffi::{CString, NulError};
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,16 @@ impl fmt::Display for Refusal {
             (libc::ENOEXEC, _) => "; it is neither a program for this machine nor a script with a #! line",
             _ => "",
         })
+    }
+}
+
+/// Makes a folder this process' working directory. EPERM also for one that can't be named from the root of this process: it is
+/// outside (CVE-2024-21626), and the kernel says `(unreachable)` then.
+pub(crate) fn enter(directory: &Path) -> rustix::io::Result<()> {
+    rustix::process::chdir(directory)?;
+    match rustix::process::getcwd(Vec::new()) {
+        Ok(path) if path.as_bytes().first() == Some(&b'/') => Ok(()),
+        _ => Err(rustix::io::Errno::PERM),
     }
 }
 

@@ -51,6 +51,11 @@ fn all() -> Vec<(&'static str, Value, &'static str)> {
             "create: mount: /x: unknown file system type \"nosuchfs\"",
         ),
         (
+            "kernels-option",
+            mounts(json!({"destination": "/x", "type": "sysfs", "source": "x", "options": ["bogus"]})),
+            "create: mount: /x: options: \"bogus\": sysfs has no such option",
+        ),
+        (
             "no-type",
             mounts(json!({"destination": "/x", "source": "x"})),
             "mounts[0].type: a mount without a type is not supported: write its file system's, or \"bind\"",
@@ -61,6 +66,7 @@ fn all() -> Vec<(&'static str, Value, &'static str)> {
             "create: mount: /etc/passwd/x: not a directory",
         ),
         ("cwd", process(json!({"cwd": "/etc/passwd"})), "create: process.cwd /etc/passwd: not a directory"),
+        ("cwd-below", process(json!({"cwd": "/etc/passwd/x"})), "/etc/passwd/x: not a directory"),
         ("cwd-relative", process(json!({"cwd": "etc"})), "process.cwd: \"etc\" is not an absolute path"),
         (
             "program",
@@ -139,7 +145,7 @@ fn all() -> Vec<(&'static str, Value, &'static str)> {
         (
             "hook-code",
             hooks(json!({"createContainer": [{"path": "/bin/false"}]})),
-            "create: hooks.createContainer[0] (/bin/false): ended with exit code 1",
+            "create: hooks.createContainer[0] (/bin/false): exit status: 1",
         ),
         (
             "hook-create-path",
@@ -154,7 +160,12 @@ fn all() -> Vec<(&'static str, Value, &'static str)> {
         (
             "hook-second",
             hooks(json!({"prestart": [{"path": "/bin/true"}, {"path": "/bin/false"}]})),
-            "create: hooks.prestart (one of /bin/true, /bin/false): ended with exit code 1",
+            "create: hooks.prestart[1] (/bin/false): exit status: 1",
+        ),
+        (
+            "hook-mode",
+            hooks(json!({"prestart": [{"path": "/bin/true"}, {"path": "/etc/passwd"}]})),
+            "create: hooks.prestart[1] (/etc/passwd): permission denied",
         ),
         (
             "hook-start",

@@ -103,6 +103,25 @@ fn all_six_run_at_their_points() {
     assert_eq!(state("poststop")["bundle"], json!(case.dir().join("b")));
 }
 
+/// Hooks get what they are given and no more: stdin, stdout and stderr, their `args` from the name on, their `env`.
+#[test]
+fn hooks_get_nothing_else() {
+    let Some(case) = Case::new("hooks-given") else { return };
+    let all = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+    let hook = |kind: &str| {
+        let log = if kind == "startContainer" { "/t/log".into() } else { case.shared("log").display().to_string() };
+        // The last descriptor is `ls`'s own, of the folder.
+        let script = format!("cat > /dev/null; echo {kind} $0 $1 $A $(ls /proc/self/fd) >> {log}");
+        json!([{"path": "/bin/sh", "args": ["sh", "-c", script, "name", "one"], "env": ["PATH=/bin:/usr/bin", "A=b"]}])
+    };
+    let hooks: serde_json::Map<String, Value> = all.iter().map(|kind| ((*kind).to_owned(), hook(kind))).collect();
+    bundle(&case, &hooks.into());
+    assert_eq!(case.run(&case.pod().container(container("hold log; sleep 1"))), 0);
+    for kind in all {
+        assert!(case.said(&format!("{kind} name one b 0 1 2 3")), "{kind}: {:?}", case.trace());
+    }
+}
+
 /// A hook that leaves its stdin alone is none that fails, however long the state is; and the program has SIGPIPE's default.
 #[test]
 fn hooks_that_do_not_read() {
@@ -160,16 +179,14 @@ fn a_hook_that_fails() {
         }
         run.end();
         assert_eq!(case.said("after"), kind == "poststop", "{kind}: {:?}", case.trace());
-        if kind.starts_with("post") || kind == "startContainer" {
-            assert!(run.stderr().contains(&format!("{kind}[0] (/bin/sh): exit status: 3")), "{}", run.stderr());
-        }
+        assert!(run.stderr().contains(&format!("hooks.{kind}[0] (/bin/sh): exit status: 3")), "{}", run.stderr());
     }
 }
 
 /// A hook's timeout is kept, in seconds, and one without ends with its pod: nobody else waits for it.
 #[test]
 fn a_hook_that_hangs() {
-    for kind in ["createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
+    for kind in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
         let Some(case) = Case::new(&format!("late-{}", kind.to_lowercase())) else { return };
         let mut late = hook("/bin/sh", "exec sleep 1000");
         late["timeout"] = json!(1);
@@ -179,12 +196,14 @@ fn a_hook_that_hangs() {
         // A main that can't be made holds up those behind it (R2.4) no longer than it is tried.
         case.wait_for("other up");
         wait("the hook's end", || match kind {
-            "poststop" => run.stderr().contains("didn't end within its timeout of 1 s"),
-            "createRuntime" | "createContainer" => {
+            "poststop" => true,
+            "prestart" | "createRuntime" | "createContainer" => {
                 case.container("main")["state"]["waiting"]["reason"] == "CreateContainerError"
             }
             _ => case.container("main")["state"]["terminated"]["reason"] == "StartError",
         });
+        let said = format!("hooks.{kind}[0] (/bin/sh): didn't end within its timeout of 1 s");
+        wait(&said, || run.stderr().contains(&said));
         run.signal(Signal::TERM);
         run.end();
     }

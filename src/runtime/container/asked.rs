@@ -31,7 +31,8 @@ pub fn refused_mount(mounts: &[Mount], rights: Rights) -> Option<(usize, &'stati
     new.filter_map(|(at, mount)| refused(mount, rights).map(|(field, why)| (at, field, why))).next()
 }
 
-fn refused(mount: &Mount, rights: Rights) -> Option<(&'static str, String)> {
+/// The same of one mount: the field, why not.
+pub(super) fn refused(mount: &Mount, rights: Rights) -> Option<(&'static str, String)> {
     let kind = mount.typ().as_deref()?;
     // libcontainer makes them of what the box has.
     if matches!(kind, "cgroup" | "cgroup2") {

@@ -22,7 +22,7 @@ use super::places::{Map, Place};
 use super::trees::{Depth, attach, clone_tree, within};
 use super::users::Users;
 use super::working_directory::WorkingDirectory;
-use super::{file_systems, options};
+use super::{asked, file_systems, options};
 use crate::plan::{ContainerPlan, SharedMount};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files::{self, Create, Kind, SubPathFault};
@@ -64,6 +64,7 @@ pub(super) fn prepare(
     for ((number, mut mount), place) in spec.mounts_mut().take().into_iter().flatten().enumerate().zip(&map.mounts) {
         let mapped = mount.uid_mappings().is_some();
         mount.set_uid_mappings(None).set_gid_mappings(None);
+        check(&mount, plan, users, shared.iter().any(|one| one.mount == number))?;
         let source = mount.source().clone();
         let is_needed = |source: &PathBuf| all_binds || is_ours(&mount, users) || is_hidden(&mount, source);
         let Some(source) = source.filter(is_needed) else {
@@ -116,6 +117,22 @@ pub(super) fn prepare(
     working.make(&before, &root, &given, users)?;
     spec.set_mounts(Some(left));
     Ok(())
+}
+
+/// What libcontainer would find out about a mount and not say: a source that isn't there, a type or an option that this kernel
+/// doesn't take. The source of a shared mount is in another mount namespace.
+fn check(mount: &Mount, plan: &ContainerPlan, users: Option<&Users>, is_shared: bool) -> Result<(), Failure> {
+    let at = mount.destination().display();
+    if depth(mount).is_none() {
+        // Those that are made here are checked by that.
+        let refused = if is_ours(mount, users) { None } else { asked::refused(mount, plan.rights) };
+        return refused.map_or(Ok(()), |(field, why)| Err(Failure::new(Stage::Binds, at, format!("{field}: {why}"))));
+    }
+    let Some(source) = mount.source().as_ref().filter(|_| !is_shared) else { return Ok(()) };
+    fs::metadata(source).map(drop).map_err(|cause| {
+        let failure = Failure::io(Stage::Binds, at, cause);
+        Failure { cause: format!("its source {}: {}", source.display(), failure.cause), ..failure }
+    })
 }
 
 /// Whether libcontainer would not make a mount as its options say, or at another time. The container's own /dev is left to

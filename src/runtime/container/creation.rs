@@ -39,7 +39,6 @@ pub struct Creation {
     helper: Child,
     request: File,
     filter: File,
-    complaints: File,
     /// A byte in it: the request is complete. Its end without one: there won't be any.
     go: OwnedFd,
     report: File,
@@ -67,7 +66,7 @@ impl Creation {
         let ((report, report_end), (start, start_end), (go_end, go)) =
             pipes().map_err(|cause| failed("pipe", cause))?;
         let memory = || spawn::empty_request().map_err(|cause| failed("memfd_create", cause));
-        let (request, filter, complaints) = (memory()?, memory()?, memory()?);
+        let (request, filter) = (memory()?, memory()?);
         let folder =
             place.hierarchies.track(place.birth()).map_err(|cause| Failure::new(Stage::Helper, "cgroup", cause))?;
         let what = Spawn {
@@ -79,7 +78,6 @@ impl Creation {
                 report_end.as_raw_fd(),
                 start_end.as_raw_fd(),
                 filter.as_raw_fd(),
-                complaints.as_raw_fd(),
             ],
             pid_namespace: PidNamespace::Same,
             tie: Tie::DiesWithParent,
@@ -87,20 +85,7 @@ impl Creation {
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
         let place = place.clone();
         let line = Vec::new();
-        Ok(Self {
-            place,
-            helper,
-            request,
-            filter,
-            complaints,
-            go,
-            report,
-            line,
-            unread: None,
-            start,
-            output: None,
-            over: false,
-        })
+        Ok(Self { place, helper, request, filter, go, report, line, unread: None, start, output: None, over: false })
     }
 
     /// Tells the helper what to make; to be done once. After an error the creation is to be aborted. The filter is that
@@ -186,7 +171,7 @@ impl Creation {
     fn created(&mut self, pid: i32, warnings: Vec<String>) -> Progress {
         let made = spawn::open_pidfd(pid).and_then(|pidfd| {
             let output = self.output.take().ok_or(io::ErrorKind::NotFound)?;
-            Ok((pidfd, Start::new(self.start.try_clone()?, self.complaints.try_clone()?), output))
+            Ok((pidfd, Start::new(self.start.try_clone()?), output))
         });
         match made {
             Ok((pidfd, start, output)) => {

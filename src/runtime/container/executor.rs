@@ -1,21 +1,24 @@
-//! The last step inside the container: confines it, runs its startContainer hooks, finds the program and executes it. Exists
-//! because libcontainer's own executor checks the program while the container is created and loses the reason; ours says through a pipe that closes on
-//! exec exactly when the program runs, or why it doesn't.
+//! The last steps inside the container. At its creation's end: its working directory, its AppArmor profile. At its start: what
+//! confines it, its startContainer hooks, its program. Exists because libcontainer's own executor checks the program while the
+//! container is created and loses the reason; ours says through a pipe that closes on exec exactly when the program runs, or
+//! why it doesn't.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Spec};
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use nix::sys::signal::{SigHandler, Signal};
 
-use super::failure::StartFailure;
-use super::inner_hooks::StartHooks;
+use super::causes::Causes;
+use super::early_hooks::StartHooks;
+use super::failure::{Failure, Stage, StartFailure};
 use crate::runtime::capabilities::Sets;
-use crate::runtime::program::{Found, Program, Refusal};
+use crate::runtime::program::{self, Found, Program, Refusal};
 use crate::runtime::{keyring, lsm, seccomp};
 
 /// What comes first through the pipe: everything before the execve went well.
@@ -27,8 +30,41 @@ pub(super) struct LastStep {
     pub(super) pipe: RawFd,
     pub(super) confinement: Confinement,
     pub(super) hooks: StartHooks,
-    /// See [`lsm::attributes`]; where there is an SELinux label to be chosen: libcontainer doesn't.
+    /// See [`lsm::attributes`]; where there is an SELinux label or an AppArmor profile to be chosen.
     pub(super) attributes: Option<Arc<OwnedFd>>,
+    pub(super) end_of_creation: EndOfCreation,
+    pub(super) causes: Causes,
+}
+
+/// The creation's last step: into the working directory, and under which AppArmor profile the program will be executed.
+/// libcontainer could do both, and would not say which of them the kernel refused, and why.
+#[derive(Clone)]
+pub(super) struct EndOfCreation {
+    cwd: PathBuf,
+    profile: Option<String>,
+}
+
+impl EndOfCreation {
+    /// Takes them out of the config, by which libcontainer leaves them alone.
+    pub(super) fn take(spec: &mut Spec) -> Self {
+        let Some(process) = spec.process_mut() else { return Self { cwd: PathBuf::from("/"), profile: None } };
+        let step = Self { cwd: process.cwd().clone(), profile: process.apparmor_profile().clone() };
+        process.set_cwd(PathBuf::from("/")).set_apparmor_profile(None);
+        step
+    }
+
+    /// As the container's user, with all rights that the container's init still has.
+    fn carry_out(&self, attributes: Option<&OwnedFd>) -> Result<(), Failure> {
+        let Self { cwd, profile } = self;
+        program::enter(cwd)
+            .map_err(|cause| Failure::io(Stage::Oci, format!("process.cwd {}", cwd.display()), cause))?;
+        let (Some(profile), Some(attributes)) = (profile, attributes) else { return Ok(()) };
+        lsm::choose_profile(attributes, profile).map_err(|cause| {
+            let mut failure = Failure::io(Stage::Oci, format!("process.apparmorProfile: {profile:?}"), cause);
+            failure.cause.push_str("; has this kernel AppArmor, and the profile been loaded (apparmor_parser)?");
+            failure
+        })
+    }
 }
 
 /// The seccomp filter and the capabilities. The filter is put on here rather than by libcontainer, which compiles it anew
@@ -82,9 +118,12 @@ impl LastStep {
 }
 
 impl Executor for LastStep {
-    /// A program that can't run is a failed start, not a failed creation (StartError).
+    /// The creation's last step. A program that can't run is a failed start, not a failed creation (StartError).
     fn validate(&self, _: &Spec) -> Result<(), ExecutorValidationError> {
-        Ok(())
+        self.end_of_creation.carry_out(self.attributes.as_deref()).map_err(|failure| {
+            self.causes.tell(&failure);
+            ExecutorValidationError::ArgValidationError(failure.to_string())
+        })
     }
 
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {

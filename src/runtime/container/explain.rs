@@ -1,47 +1,47 @@
-//! Why a container couldn't be made, in words that name the field of its config and the thing it is about: from
-//! libcontainer's errors, and what it has said of them (`complaints`).
+//! Why libcontainer couldn't make a container, in words that name the field of its config and the thing it is about.
+//!
+//! Few causes are found here: what can be known is found before (`plan`, `binds`, `asked`), and what steps of our own find is
+//! data (`causes`: hooks, limits, working directory, AppArmor profile). The rest are refusals of the kernel on which nobody but
+//! libcontainer has a say, and it says them as text alone:
+//! - The error that its `build` returns keeps its cause to itself: `CreateContainerError` has private fields and no `source()`.
+//! - What fails in the container's init reaches `build` as the text of the outermost error (its `Message::ExecFailed`), mostly
+//!   without the kernel's number.
+//! - What it logs (`causes`) has the innermost error and number, as `Debug` shows them.
 
 use std::path::Path;
 
-use oci_spec::runtime::{Hook, Hooks, Spec};
+use oci_spec::runtime::Spec;
 
-use super::complaints::Complaint;
+use super::causes::Complaint;
 use super::failure::{Failure, Stage};
-use super::inner_hooks::NOT_EXECUTED;
-use super::{asked, rootfs};
-use crate::plan::binds;
 use crate::runtime::program::words;
 
-/// What a complaint is about, by how it begins.
-const FIELDS: [(&str, &str); 18] = [
-    ("apparmor profile exists in the spec", "process.apparmorProfile"),
+/// The field that a step of libcontainer's is about, by how its complaint begins. What these do needs rights that the helper
+/// can't be asked about beforehand (scheduler, priorities, device nodes), or the container as it is by then (sysctls of an
+/// interface that a hook makes, paths that a mount brings).
+const FIELDS: [(&str, &str); 10] = [
     ("error setting scheduler", "process.scheduler"),
-    ("failed to apply apparmor profile", "process.apparmorProfile"),
-    ("failed to check if apparmor is enabled", "process.apparmorProfile"),
     ("failed to chown device", "linux.devices"),
-    ("failed to drop capabilities", "process.capabilities"),
     ("failed to mknod device", "linux.devices"),
-    ("failed to run create container hooks", "hooks.createContainer"),
-    ("failed to run create runtime hooks", "hooks.createRuntime"),
-    ("failed to run prestart hooks", "hooks.prestart"),
     ("failed to set io_priority", "process.ioPriority"),
     ("failed to set linux personality", "linux.personality"),
     ("failed to set memory policy", "linux.memoryPolicy"),
-    ("failed to set rlimit", "process.rlimits"),
     ("failed to set sysctl", "linux.sysctl"),
     ("failed to set uid and gid", "process.user"),
     ("failed to mount path as readonly", "linux.readonlyPaths"),
     ("failed to mount path as masked", "linux.maskedPaths"),
 ];
 
-/// Those that only hand on what another process or a step within has said.
+/// Complaints that hand on what a step within has failed with, for where that step has said nothing itself.
 const RELAYS: [&str; 5] = [
     "failed to initialize container process",
-    "failed to prepare rootfs",
+    PREPARE_ROOTFS,
     "failed to run container process",
     "failed to run intermediate process",
     "failed to wait for init ready",
 ];
+
+const PREPARE_ROOTFS: &str = "failed to prepare rootfs";
 
 /// What libcontainer says of its tidying up after a failure, which isn't why anything failed: what it leaves (the cgroup of
 /// processes that the kernel still ends) is removed by `Removal`.
@@ -58,59 +58,48 @@ const PREFIXES: [&str; 6] = [
     "syscall: ",
 ];
 
-/// Why libcontainer's `build` failed. `hooks` are those of the bundle, `root` is where it was to find the root file system.
+/// Names of the fields in which a complaint has its error.
+const ERRORS: [&str; 4] = ["err", "e", "errno", "error"];
+
+/// Why libcontainer's `build` failed, by its error and what it has said of that. `root` is where it was to find the root file
+/// system.
 pub(super) fn creation(
     error: &dyn std::error::Error,
     spec: &Spec,
-    hooks: Option<&Hooks>,
     complaints: &[Complaint],
     root: Option<&Path>,
 ) -> Failure {
     if let Some(failure) = of_mount(spec, complaints) {
         return failure;
     }
-    let said = last_words(complaints, Some(spec)).map(|(what, told)| with_hooks(&what, &told, hooks));
-    let mut cause = said.unwrap_or_else(|| chain(error));
+    let is_tidying = |one: &&Complaint| TIDYING.iter().any(|beginning| one.message.starts_with(beginning));
+    let mut cause = complaints.iter().find(|one| !is_tidying(one)).map_or_else(|| chain(error), in_words);
     if let Some(why) = refused(error).map(words).filter(|why| !cause.to_lowercase().contains(why)) {
         cause = format!("{cause}: {why}");
     }
     if let Some(root) = root {
         cause = cause.replace(&root.display().to_string(), "");
     }
-    let cwd = spec.process().as_ref().map(|process| process.cwd().clone()).unwrap_or_default();
-    if cause.starts_with("failed to chdir") {
-        cause = cause.replacen("failed to chdir", &format!("process.cwd {}", cwd.display()), 1);
-        if rootfs::is_below_mount(spec, &cwd) {
-            cause.push_str("; does it exist in the volume?");
-        }
-    } else if cause == "open subpath in procfs failed"
+    // Not looked for before: a hook may make the interface whose sysctl it is.
+    if cause == "open subpath in procfs failed"
         && let Some(name) = unknown_sysctl(spec)
     {
         cause = format!("linux.sysctl: {name}: this kernel has no such sysctl");
-    } else if cause.starts_with("invalid io priority") {
-        cause.insert_str(0, "process.ioPriority: ");
-    } else if cause.starts_with("process.apparmorProfile") {
-        cause.push_str("; has this kernel AppArmor, and the profile been loaded (apparmor_parser)?");
     }
     Failure::new(Stage::Oci, "", cause)
 }
 
-/// Why a made container's init has ended before it executed its program; empty where it hasn't said anything.
-pub(super) fn start(complaints: &[Complaint]) -> String {
-    last_words(complaints, None).map(|(what, cause)| format!("{what}: {cause}")).unwrap_or_default()
-}
-
-/// The field or step, and what became of it: of the complaint that is nearest to the cause.
-fn last_words(complaints: &[Complaint], spec: Option<&Spec>) -> Option<(String, String)> {
-    let is_cause =
-        |one: &&Complaint| !RELAYS.iter().chain(&TIDYING).any(|beginning| one.message.starts_with(beginning));
-    let first = complaints.iter().find(is_cause)?;
-    let errors = ["err", "e", "errno", "error"];
-    let cause = errors.iter().find_map(|name| first.fields.get(*name));
-    let (step, told) = match (cause, first.message.split_once(": ")) {
-        (Some(cause), _) => (first.message.as_str(), plain(cause)),
+/// The field or step that a complaint is about, and what became of it.
+fn in_words(complaint: &Complaint) -> String {
+    let Complaint { message, fields } = complaint;
+    let error = ERRORS.iter().find_map(|name| fields.get(*name)).map(String::as_str);
+    if let Some(rest) = RELAYS.iter().find_map(|beginning| message.strip_prefix(beginning)) {
+        return plain(error.unwrap_or(rest.trim_start_matches([':', ' '])));
+    }
+    let (step, told) = match (error, message.split_once(": ")) {
+        (Some(error), _) => (message.as_str(), plain(error)),
         (None, Some((step, told))) => (step, plain(told)),
-        (None, None) => (first.message.as_str(), outer_error(complaints).unwrap_or_default()),
+        (None, None) => return message.clone(),
     };
     let field = FIELDS.iter().find(|(beginning, _)| step.starts_with(beginning));
     let mut what = match field {
@@ -118,81 +107,27 @@ fn last_words(complaints: &[Complaint], spec: Option<&Spec>) -> Option<(String, 
         Some((beginning, field)) => format!("{field}{}", step.strip_prefix(beginning).unwrap_or_default().trim_end()),
         None => step.to_owned(),
     };
-    let others = || first.fields.iter().filter(|(name, _)| !errors.contains(&name.as_str()));
-    let mut limits = spec.and_then(|spec| spec.process().as_ref()?.rlimits().as_ref()).into_iter().flatten();
-    let limit = limits.find(|limit| others().any(|(_, value)| *value == format!("{limit:?}")));
-    if let Some(limit) = limit.and_then(|limit| serde_json::to_string(limit).ok()) {
-        what = format!("{what}: {limit}");
-    } else {
-        let numbers: Vec<String> =
-            others().filter(|(name, _)| *name != "path").map(|(name, value)| format!("{name} {value}")).collect();
-        if let Some(path) = first.fields.get("path") {
-            what = format!("{what}: {}", path.trim_matches('"'));
-        }
-        if !numbers.is_empty() {
-            what = format!("{what} ({})", numbers.join(", "));
-        }
+    if let Some(path) = fields.get("path") {
+        what = format!("{what}: {}", path.trim_matches('"'));
     }
-    Some((what, told))
-}
-
-fn with_hooks(what: &str, cause: &str, hooks: Option<&Hooks>) -> String {
-    #[allow(deprecated)]
-    let list: Option<&Vec<Hook>> = hooks.and_then(|hooks| match what {
-        "hooks.prestart" => hooks.prestart().as_ref(),
-        "hooks.createRuntime" => hooks.create_runtime().as_ref(),
-        "hooks.createContainer" => hooks.create_container().as_ref(),
-        _ => None,
-    });
-    let paths: Vec<&Path> = list.into_iter().flatten().map(|hook| hook.path().as_path()).collect();
-    // Of those that this process has run the reason is lost.
-    let missing = paths.iter().enumerate().find_map(|(at, path)| Some((at, accessible(path).err()?)));
-    let reason = || missing.map(|(_, errno)| words(errno));
-    let not_executed = NOT_EXECUTED.map(|code| format!("ended with exit code {code}"));
-    let cause = match cause {
-        "failed to execute hook command" => reason().unwrap_or_else(|| "can't be executed".to_owned()),
-        // A createContainer hook's own code, or that of what was to become the hook.
-        other if not_executed.iter().any(|code| other == *code) => reason().unwrap_or_else(|| other.to_owned()),
-        other => other.to_owned(),
-    };
-    // Which of several has failed its caller isn't told; one that can't be executed is found.
-    let at = missing.filter(|(_, errno)| cause == words(*errno)).map(|(at, _)| at).or((paths.len() == 1).then_some(0));
-    match at {
-        Some(at) => format!("{what}[{at}] ({}): {cause}", paths[at].display()),
-        None if paths.is_empty() => format!("{what}: {cause}"),
-        None => {
-            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-            format!("{what} (one of {}): {cause}", paths.join(", "))
-        }
+    let numbers = fields.iter().filter(|(name, _)| *name != "path" && !ERRORS.contains(&name.as_str()));
+    let numbers: Vec<String> = numbers.map(|(name, value)| format!("{name} {value}")).collect();
+    if !numbers.is_empty() {
+        what = format!("{what} ({})", numbers.join(", "));
     }
+    format!("{what}: {told}")
 }
 
-/// Whether it can be executed, for all that its place and mode say of it.
-fn accessible(path: &Path) -> Result<(), i32> {
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).map_err(rustix::io::Errno::raw_os_error)
-}
-
-/// What the error is that the root file system's step as a whole ended with.
-fn outer_error(complaints: &[Complaint]) -> Option<String> {
-    complaints
-        .iter()
-        .find(|one| one.message == "failed to prepare rootfs")
-        .and_then(|one| one.fields.get("err"))
-        .map(|err| plain(err))
-}
-
-/// The first mount that has failed, and why.
+/// The first mount that has failed, and why. libcontainer makes the kernel's own file systems, which show namespaces that are
+/// there in the container's init alone, and puts bind mounts at their places.
 fn of_mount(spec: &Spec, complaints: &[Complaint]) -> Option<Failure> {
     let (mount, told) = spec.mounts().iter().flatten().find_map(|mount| {
         let beginning = format!("failed to mount {mount:?}: ");
         complaints.iter().find_map(|one| Some((mount, one.message.strip_prefix(&beginning)?)))
     })?;
-    let mut cause = outer_error(complaints).unwrap_or_else(|| told.to_owned());
-    match (binds(mount), mount.source()) {
-        (true, Some(source)) if !source.exists() => cause = format!("its source {}: {cause}", source.display()),
-        (true, _) => {}
-        (false, _) => cause = asked::with_kernels_reason(mount, cause),
-    }
+    // The mount's own complaint lacks the kernel's number.
+    let outer = complaints.iter().find(|one| one.message == PREPARE_ROOTFS).and_then(|one| one.fields.get("err"));
+    let cause = outer.map_or_else(|| told.to_owned(), |err| plain(err));
     Some(Failure::new(Stage::Binds, mount.destination().display(), cause))
 }
 
@@ -228,15 +163,8 @@ fn plain(error: &str) -> String {
     while let Some(shorter) = PREFIXES.iter().find_map(|prefix| rest.strip_prefix(prefix)) {
         rest = shorter;
     }
-    let code = rest.strip_prefix("NonZeroExitCode(").and_then(|rest| rest.strip_suffix(')'));
-    if let Some(code) = code.or_else(|| rest.strip_prefix("hook command exited with non-zero exit code: ")) {
-        return format!("ended with exit code {code}");
-    }
     if let Some(number) = errno(rest) {
         return words(number);
-    }
-    if rest == "Timeout" {
-        return "didn't end within its timeout".to_owned();
     }
     // Of `Custom("words")`, the words.
     match (rest.find("(\""), rest.rfind("\")")) {
@@ -263,7 +191,14 @@ fn errno(error: &str) -> Option<i32> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn complaint(message: &str, fields: &[(&str, &str)]) -> Complaint {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Complaint { message: message.to_owned(), fields }
+    }
 
     #[test]
     fn errors_are_said_plainly() {
@@ -276,8 +211,6 @@ mod tests {
                 "operation not permitted",
             ),
             ("No such file or directory (os error 2)", "no such file or directory"),
-            ("NonZeroExitCode(1)", "ended with exit code 1"),
-            ("hook command exited with non-zero exit code: 1", "ended with exit code 1"),
             ("Other(\"say \\\"x\\\"\")", "say \"x\""),
             (
                 "failed to create container: invalid umask. error during cleanup: failed to cleanup container: (\"x\")",
@@ -292,13 +225,74 @@ mod tests {
         }
     }
 
+    /// As libcontainer 0.7 says them.
+    #[test]
+    fn complaints_name_their_field() {
+        for (message, fields, said) in [
+            ("error setting scheduler", vec![("err", "1")], "process.scheduler: operation not permitted"),
+            (
+                "failed to set io_priority",
+                vec![("err", "Nix(EPERM)"), ("io_priority", "LinuxIOPriority { priority: 0 }")],
+                "process.ioPriority (io_priority LinuxIOPriority { priority: 0 }): operation not permitted",
+            ),
+            (
+                "failed to mknod device",
+                vec![("err", "Nix(EPERM)"), ("path", "\"/dev/x\""), ("major", "1"), ("minor", "5")],
+                "linux.devices: /dev/x (major 1, minor 5): operation not permitted",
+            ),
+            (
+                "failed to set sysctl net.a=x: Invalid argument (os error 22)",
+                vec![],
+                "linux.sysctl net.a=x: invalid argument",
+            ),
+            ("failed to set linux personality ", vec![("err", "Nix(EINVAL)")], "linux.personality: invalid argument"),
+            ("failed to pivot root", vec![("err", "Nix(EINVAL)")], "failed to pivot root: invalid argument"),
+            ("failed to initialize container process: no such place", vec![], "no such place"),
+            ("failed to run intermediate process cgroup error: x", vec![], "cgroup error: x"),
+            (
+                "failed to prepare rootfs",
+                vec![("err", "Mount(Io(Os { code: 28, kind: x }))")],
+                "no space left on device",
+            ),
+        ] {
+            assert_eq!(in_words(&complaint(message, &fields)), said);
+        }
+    }
+
+    #[test]
+    fn the_first_complaint_is_nearest_to_the_cause() {
+        let error = std::io::Error::other("failed to create container: exec process failed with error device error");
+        let complaints = [
+            complaint("failed to mknod device", &[("err", "Nix(EPERM)")]),
+            complaint("failed to prepare rootfs", &[("err", "Device(Syscall(Nix(EPERM)))")]),
+            complaint("failed to initialize container process: device error", &[]),
+        ];
+        let said = |complaints: &[Complaint]| creation(&error, &Spec::default(), complaints, None).to_string();
+        assert_eq!(said(&complaints), "linux.devices: operation not permitted");
+        assert_eq!(said(&complaints[2..]), "device error");
+        assert_eq!(said(&[]), "device error");
+    }
+
+    #[test]
+    fn a_mount_is_named_by_its_place() {
+        let mount = json!({"destination": "/proc", "type": "proc", "source": "proc"});
+        let mut spec = Spec::default();
+        spec.set_mounts(Some(vec![serde_json::from_value(mount).unwrap()]));
+        let mount = &spec.mounts().as_ref().unwrap()[0];
+        let complaints = [
+            complaint(&format!("failed to mount {mount:?}: io error"), &[]),
+            complaint("failed to prepare rootfs", &[("err", "Mount(Syscall(Nix(EPERM)))")]),
+        ];
+        let error = std::io::Error::other("failed to create container: x");
+        let said = creation(&error, &spec, &complaints, None).to_string();
+        assert_eq!(said, "mount: /proc: operation not permitted");
+    }
+
     #[test]
     fn what_is_said_of_tidying_up_is_no_cause() {
-        let complaint = |message: &str| Complaint { message: message.to_owned(), ..Complaint::default() };
-        let tidying: Vec<Complaint> = TIDYING.map(complaint).into();
-        assert_eq!(last_words(&tidying, None), None);
+        let tidying: Vec<Complaint> = TIDYING.map(|message| complaint(message, &[])).into();
         let error = std::io::Error::other("failed to create container: invalid umask. error during cleanup: x");
-        let said = creation(&error, &Spec::default(), None, &tidying, None).to_string();
+        let said = creation(&error, &Spec::default(), &tidying, None).to_string();
         assert!(said.ends_with("invalid umask"), "{said}");
     }
 }

@@ -2,7 +2,7 @@
 //! memfd, its output one line of JSON in a pipe; it ends at once after that.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -15,20 +15,20 @@ use oci_spec::runtime::{Mount, RootBuilder, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::attempt::AttemptDirs;
-use super::executor::{self, Confinement, LastStep};
+use super::causes::Causes;
+use super::early_hooks::{self, StartHooks};
+use super::executor::{self, Confinement, EndOfCreation, LastStep};
 use super::failure::{Failure, Stage};
-use super::inner_hooks::{self, StartHooks};
 use super::users::Users;
-use super::{binds, complaints, explain, file_systems, rootfs, users};
+use super::{binds, explain, file_systems, rootfs, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
-use crate::runtime::{lsm, seccomp, spawn};
+use crate::runtime::{lsm, rlimits, seccomp, spawn};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:create";
-/// Descriptors it is given, in order: request, go pipe, report, start pipe, seccomp filter (empty where there is none),
-/// file for complaints.
-const DESCRIPTORS: i32 = 6;
+/// Descriptors it is given, in order: request, go pipe, report, start pipe, seccomp filter (empty where there is none).
+const DESCRIPTORS: i32 = 5;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Request {
@@ -59,15 +59,14 @@ pub(super) const PID: &str = "pid";
 
 pub(super) fn run() -> ! {
     spawn::settle("barepod:create", DESCRIPTORS);
-    let [request, go, report, start, filter, complaints] = std::array::from_fn(|index| spawn::inherited(index as i32));
+    let [request, go, report, start, filter] = std::array::from_fn(|index| spawn::inherited(index as i32));
     if File::from(go).read_exact(&mut [0]).is_err() {
         // There is nothing to be made after all.
         std::process::exit(0)
     }
     // A hook that doesn't read the state ends nobody but itself. The program gets the default back (`executor`).
     executor::pipes_without_readers(SigHandler::SigIgn);
-    let complaints = complaints::keep(complaints.into());
-    let answer = match create(request, File::from(filter), start, complaints) {
+    let answer = match create(request, File::from(filter), start) {
         Ok(report) => report,
         Err(failure) => Report::Failed(failure),
     };
@@ -78,8 +77,8 @@ pub(super) fn run() -> ! {
     std::process::exit(i32::from(written.is_err()))
 }
 
-fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result<File>) -> Result<Report, Failure> {
-    let complaints = complaints.map_err(|cause| Failure::io(Stage::Helper, "keep complaints", cause))?;
+fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Failure> {
+    let causes = Causes::keep().map_err(|cause| Failure::io(Stage::Helper, "keep causes", cause))?;
     let Request { plan, state, data, filter: filtering } =
         spawn::read_request(request).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
     let dirs = AttemptDirs { state, data };
@@ -96,20 +95,20 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd, complaints: io::Result
     if users.is_some() || plan.rights == Rights::UserNamespace {
         users::bind_devices(&mut spec)?;
     }
-    if let Some(users) = &users {
-        users.raise_limits(&spec)?;
-    }
+    raise_limits(&spec)?;
     binds::prepare(&mut spec, &plan, users.as_ref(), &dirs)?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, plan.rights, &mut warnings);
     let confinement = confine(&mut spec, &filter, filtering)?;
     drop_limits_without_cgroup(&mut spec, &mut warnings);
     let attributes = attributes(&spec)?;
-    inner_hooks::complete_state_of_create_hooks(&mut spec);
+    let end_of_creation = EndOfCreation::take(&mut spec);
+    early_hooks::run_by_us(&mut spec, &causes);
     let hooks = StartHooks::take(&mut spec, &plan.id, &dirs.mounts());
     let hooks = hooks.map_err(|cause| Failure::new(Stage::Oci, "hooks.startContainer", cause))?;
-    let program = LastStep { pipe: start.as_raw_fd(), confinement, hooks, attributes };
-    let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program, complaints: &complaints };
+    let program =
+        LastStep { pipe: start.as_raw_fd(), confinement, hooks, attributes, end_of_creation, causes: causes.clone() };
+    let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program, causes: &causes };
     let pid = build_in_cgroup(made, &mut spec)?;
     drop(start);
     Ok(Report::Created { pid, warnings })
@@ -157,10 +156,19 @@ fn label_mounts(private: &[usize], spec: &mut Spec) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Hard limits, as far as the config asks for more: who lowers a limit is never refused.
+fn raise_limits(spec: &Spec) -> Result<(), Failure> {
+    let limits = spec.process().as_ref().and_then(|process| process.rlimits().clone()).unwrap_or_default();
+    rlimits::raise(&limits)
+        .map_err(|(limit, cause)| Failure::io(Stage::Oci, format!("process.rlimits: {limit}"), cause))
+}
+
 /// For what the container's process has to choose.
 fn attributes(spec: &Spec) -> Result<Option<Arc<OwnedFd>>, Failure> {
-    let label = spec.process().as_ref().and_then(|process| process.selinux_label().as_ref());
-    let opened = label.map(|_| lsm::attributes()).transpose();
+    let process = spec.process().as_ref();
+    let chooses =
+        process.is_some_and(|process| process.selinux_label().is_some() || process.apparmor_profile().is_some());
+    let opened = chooses.then(lsm::attributes).transpose();
     Ok(opened.map_err(|cause| Failure::io(Stage::Helper, "/proc", cause))?.map(Arc::new))
 }
 
@@ -282,11 +290,11 @@ struct Made<'a> {
     dirs: &'a AttemptDirs,
     users: Option<&'a Users>,
     program: LastStep,
-    complaints: &'a File,
+    causes: &'a Causes,
 }
 
 fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
-    let Made { plan, dirs, users, program, complaints } = made;
+    let Made { plan, dirs, users, program, causes } = made;
     let _held = users.map(|users| users.hand_over(spec, dirs)).transpose()?;
     let config = dirs.mounts().join("config.json");
     let written = serde_json::to_vec(spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
@@ -305,7 +313,8 @@ fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
         });
     let container = built.map_err(|error| {
         let root = spec.root().as_ref().map(|root| root.path().as_path());
-        explain::creation(&error, spec, plan.spec.hooks().as_ref(), &complaints::read(complaints), root)
+        // The first of our own steps that has failed, or what libcontainer's words say.
+        causes.read().map_or_else(|failure| failure, |said| explain::creation(&error, spec, &said, root))
     })?;
     container
         .pid()

@@ -7,15 +7,15 @@
 mod asked;
 mod attempt;
 mod binds;
-mod complaints;
+mod causes;
 mod creation;
+mod early_hooks;
 mod executor;
 mod explain;
 mod failure;
 mod file_systems;
 mod helper;
 mod hook;
-mod inner_hooks;
 mod oci_hooks;
 mod options;
 mod places;
@@ -45,8 +45,8 @@ pub fn helper_main_if_asked() {
         removal::run()
     } else if name == oci_hooks::NAME {
         oci_hooks::run()
-    } else if name == inner_hooks::NAME {
-        inner_hooks::become_create_hook()
+    } else if name == early_hooks::NAME {
+        early_hooks::run_wrapped()
     } else if name == crate::runtime::sandbox::PAUSE {
         crate::runtime::sandbox::run_pause()
     } else if name == crate::runtime::sandbox::PAUSE_OF_USERS {

@@ -111,10 +111,6 @@ fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs, users: O
     failure
 }
 
-pub(super) fn is_below_mount(spec: &Spec, path: &Path) -> bool {
-    spec.mounts().iter().flatten().any(|one| path.starts_with(one.destination()))
-}
-
 /// Resolves each subPath and makes a private bind of it the mount's source.
 pub(super) fn resolve_sub_paths(
     sub_paths: &[SubPath],

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::executor;
 use super::failure::StartFailure;
-use super::{complaints, executor, explain};
 
 /// What is heard of a container's start.
 #[derive(Debug)]
@@ -15,13 +15,11 @@ pub(super) struct Start {
     text: Vec<u8>,
     /// Why no more of it could be read.
     unread: Option<io::Error>,
-    /// Until the program runs.
-    complaints: Option<File>,
 }
 
 impl Start {
-    pub(super) fn new(pipe: File, complaints: File) -> Self {
-        Self { pipe, text: Vec::new(), unread: None, complaints: Some(complaints) }
+    pub(super) fn new(pipe: File) -> Self {
+        Self { pipe, text: Vec::new(), unread: None }
     }
 
     /// To be polled for reading.
@@ -48,15 +46,12 @@ impl Start {
 
     /// What came of it, once all is read.
     pub(super) fn outcome(&mut self) -> Result<(), StartFailure> {
-        let complaints = self.complaints.take();
         // It may run, or have said why it doesn't: nobody knows.
         if let Some(cause) = self.unread.take() {
             return Err(StartFailure::Died { cause: format!("what it says of its start can't be read: {cause}") });
         }
-        let died = || {
-            let complaints = complaints.as_ref().map(complaints::read).unwrap_or_default();
-            StartFailure::Died { cause: explain::start(&complaints) }
-        };
+        // libcontainer has nothing to say here: by then its part is to wait for the word to start.
+        let died = || StartFailure::Died { cause: String::new() };
         match self.text.split_first() {
             None => Err(died()),
             Some((&executor::ABOUT_TO_EXEC, [])) => Ok(()),
@@ -74,8 +69,7 @@ mod tests {
     #[test]
     fn a_report_that_cant_be_read_is_told_of() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = || File::open(dir.path()).unwrap();
-        let mut start = Start::new(folder(), folder());
+        let mut start = Start::new(File::open(dir.path()).unwrap());
         assert!(start.read());
         let told = start.outcome().unwrap_err().to_string();
         assert!(told.contains("can't be read: Is a directory"), "{told}");

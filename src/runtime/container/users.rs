@@ -17,7 +17,6 @@ use super::trees::{Depth, attach, clone_tree};
 use crate::plan::IdRange;
 use crate::runtime::files;
 use crate::runtime::mount::map_ids;
-use crate::runtime::rlimits;
 
 /// Where what the container is made of can be shown instead, if its own place is closed to others: folders that are on
 /// every box, and that nothing of barepod's is below. In the helper's mount namespace only.
@@ -67,12 +66,6 @@ impl Users {
         let tree = clone_tree(rootfs, Depth::One)?;
         self.map(&tree, rootfs)?;
         attach(&tree, target)
-    }
-
-    /// What the container may not do itself: raises hard limits as far as its config asks for.
-    pub(super) fn raise_limits(&self, spec: &Spec) -> Result<(), Failure> {
-        let limits = spec.process().as_ref().and_then(|process| process.rlimits().clone()).unwrap_or_default();
-        rlimits::raise(&limits).map_err(|(limit, cause)| Failure::io(Stage::Users, format!("setrlimit {limit}"), cause))
     }
 
     /// The config as libcontainer is to have it: namespaces by descriptors of this process, as the container can't look
