@@ -76,23 +76,21 @@ pub struct Report {
 /// Forks. The process above hears signals of [`HANDED_DOWN`] in [`Above::wait`] only, but those that its caller ignores.
 ///
 /// # Errors
-/// As pipe(2), sigprocmask(2), fork(2).
+/// As pipe(2), sigprocmask(2), fork(2), pidfd_open(2); then there is no process below.
 pub fn detach() -> io::Result<Detached> {
     let inherited = inherited()?;
     let (reports, pipe) = channel()?;
     let signals: SigSet = HANDED_DOWN.into_iter().filter(|signal| !is_ignored(*signal as i32)).collect();
     // One that comes before both are ready to hear it waits.
     signals.thread_block()?;
-    // SAFETY: this process has one thread, so that its copy can go on like any process.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => {
+    match spawn::fork()? {
+        None => {
             signals.thread_unblock()?;
             rustix::process::setsid()?;
             close_on_exec(&inherited);
             Ok(Detached::Below(Report { pipe, inherited }))
         }
-        pid => Ok(Detached::Above(Above { child: spawn::open_pidfd(pid)?, report: reports, signals })),
+        Some(child) => Ok(Detached::Above(Above { child: child.pidfd, report: reports, signals })),
     }
 }
 
@@ -212,13 +210,14 @@ impl<'a> Attendance<'a> {
                 self.sent.push(number);
                 spawn::signal(self.child, number)?;
             }
-            // Before its end: it may have said something and ended at once.
+            // Looked at first: who has ended by now has said all that it had to say, and that is read before it is reaped.
+            let has_ended = spawn::has_ended(self.child);
             if let Some(reports) = reports.as_deref_mut()
                 && let Some(said) = reports.next()?
             {
                 return Ok(Said::Ready(said));
             }
-            if let Some(end) = spawn::reap(self.child)? {
+            if has_ended && let Some(end) = spawn::reap(self.child)? {
                 return Ok(Said::Ended(end));
             }
         }

@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use caps::CapSet;
@@ -17,8 +16,7 @@ use crate::runtime::spawn;
 /// Ended when it is dropped.
 #[derive(Debug)]
 pub(super) struct Holder {
-    pid: i32,
-    pidfd: OwnedFd,
+    child: spawn::Child,
     ask: File,
     answer: File,
 }
@@ -29,16 +27,15 @@ impl Holder {
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe")(errno.into()));
         let (gate, ask) = pipe()?;
         let (answer, report) = pipe()?;
-        let pid = match super::fork().map_err(failed("fork"))? {
-            Some(pid) => pid,
+        let child = match super::fork().map_err(failed("fork"))? {
+            Some(child) => child,
             None => {
                 drop((ask, answer));
                 hold(gate.into(), report.into())
             }
         };
         drop((gate, report));
-        let pidfd = spawn::open_pidfd(pid).map_err(failed("pidfd_open"))?;
-        let mut holder = Self { pid, pidfd, ask: ask.into(), answer: answer.into() };
+        let mut holder = Self { child, ask: ask.into(), answer: answer.into() };
         let mut errno = [0; 4];
         holder.answer.read_exact(&mut errno).map_err(failed("the process that makes the network namespace"))?;
         match i32::from_ne_bytes(errno) {
@@ -49,7 +46,7 @@ impl Holder {
 
     /// Its network namespace, as long as it lives.
     pub(super) fn namespace(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.pid))
+        PathBuf::from(format!("/proc/{}/ns/net", self.child.pid))
     }
 
     /// The addresses that the namespace has now; the holder's last work.
@@ -63,8 +60,8 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        let _ = spawn::signal(&self.pidfd, libc::SIGKILL);
-        spawn::await_end(&self.pidfd);
+        let _ = spawn::signal(&self.child.pidfd, libc::SIGKILL);
+        spawn::await_end(&self.child.pidfd);
     }
 }
 

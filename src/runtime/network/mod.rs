@@ -25,7 +25,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
-use crate::runtime::spawn::{self, ExitStatus};
+use crate::runtime::spawn::{self, Child, ExitStatus};
 use holder::Holder;
 use pasta::{Pasta, Starting};
 
@@ -203,7 +203,7 @@ impl Connection {
                 // SAFETY: ends this copy without running what the original has registered for its own end.
                 unsafe { libc::_exit(code) }
             }
-            Some(pid) => match spawn::await_end(&spawn::open_pidfd(pid)?) {
+            Some(child) => match spawn::await_end(&child.pidfd) {
                 ExitStatus::Code(0) => Ok(()),
                 ExitStatus::Code(errno) => Err(io::Error::from_raw_os_error(errno)),
                 _ => Err(io::Error::other("the process that was to do it was killed")),
@@ -214,17 +214,15 @@ impl Connection {
 
 /// Makes a copy of this process, which has one thread; `None` in the copy. There all signals stay blocked: it has this
 /// process' handlers, and what they tell is told to this process.
-fn fork() -> io::Result<Option<i32>> {
+fn fork() -> io::Result<Option<Child>> {
     let mut before = SigSet::empty();
     nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
-    // SAFETY: this process has one thread, so that its copy can go on like any process.
-    let pid = match unsafe { libc::fork() } {
-        0 => return Ok(None),
-        -1 => Err(io::Error::last_os_error()),
-        pid => Ok(Some(pid)),
-    };
-    before.thread_set_mask()?;
-    pid
+    let forked = spawn::fork();
+    if !matches!(forked, Ok(None)) {
+        // It can't fail: the kernel refuses only what is no way to set a mask (pthread_sigmask(3)).
+        let _ = before.thread_set_mask();
+    }
+    forked
 }
 
 /// The namespace's addresses that others can send to.

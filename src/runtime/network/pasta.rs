@@ -32,8 +32,7 @@ pub(super) fn is_installed() -> bool {
 /// Ended when it is dropped.
 #[derive(Debug)]
 pub(super) struct Pasta {
-    pid: u32,
-    pidfd: OwnedFd,
+    child: spawn::Child,
     /// What it says, as much of it as a pipe holds: it never waits for a reader, and what is too much is lost.
     words: File,
 }
@@ -61,8 +60,8 @@ impl Starting {
         command.args(arguments(namespace)).current_dir("/").process_group(0);
         command.stdin(Stdio::null()).stdout(ready_end).stderr(words_end);
         let parent = std::process::id();
-        let pid = match super::fork().map_err(failed("fork"))? {
-            Some(pid) => pid,
+        let child = match super::fork().map_err(failed("fork"))? {
+            Some(child) => child,
             None => {
                 drop((go, failure, ready, words));
                 become_pasta(command, gate.into(), failure_end.into(), parent)
@@ -70,13 +69,12 @@ impl Starting {
         };
         // The child's ends, those in the command included.
         drop((command, gate, failure_end));
-        let pidfd = spawn::open_pidfd(pid).map_err(failed("pidfd_open"))?;
-        let pasta = Pasta { pid: pid.cast_unsigned(), pidfd, words: words.into() };
+        let pasta = Pasta { child, words: words.into() };
         Ok(Self { pasta, go: go.into(), failure: failure.into(), ready: ready.into() })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.pasta.pid
+        self.pasta.pid()
     }
 
     /// Lets it become pasta.
@@ -110,11 +108,11 @@ impl Starting {
 
 impl Pasta {
     pub(super) fn pid(&self) -> u32 {
-        self.pid
+        self.child.pid.cast_unsigned()
     }
 
     pub(super) fn pidfd(&self) -> &OwnedFd {
-        &self.pidfd
+        &self.child.pidfd
     }
 
     /// What it has said since it was last asked, in one line.
@@ -130,8 +128,8 @@ impl Pasta {
 
 impl Drop for Pasta {
     fn drop(&mut self) {
-        let _ = spawn::signal(&self.pidfd, libc::SIGKILL);
-        spawn::await_end(&self.pidfd);
+        let _ = spawn::signal(&self.child.pidfd, libc::SIGKILL);
+        spawn::await_end(&self.child.pidfd);
     }
 }
 

@@ -3,7 +3,7 @@
 //! the user has started, which hands signals down and the exit code up, and whose end is the supervisor's as well.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -49,16 +49,14 @@ pub fn keep(report: Option<Report>) -> Result<Kept, RootlessError> {
         }
         None => (None, None),
     };
-    // SAFETY: this process has one thread, so that its copy can go on like any process.
-    match unsafe { libc::fork() } {
-        -1 => Err(failed("fork")(io::Error::last_os_error())),
-        0 => {
+    match spawn::fork().map_err(failed("fork"))? {
+        None => {
             drop((report, reports));
             settle(&parent).map(|()| Kept::Inside(below))
         }
-        pid => {
+        Some(child) => {
             drop(below);
-            watch(pid, report.zip(reports)).map(Kept::Outside).map_err(failed("wait for the supervisor"))
+            watch(&child.pidfd, report.zip(reports)).map(Kept::Outside).map_err(failed("wait for the supervisor"))
         }
     }
 }
@@ -90,9 +88,8 @@ fn settle(parent: &impl AsFd) -> Result<(), RootlessError> {
 }
 
 /// The life of the process above.
-fn watch(pid: i32, mut detaching: Option<(Report, Reports)>) -> io::Result<End> {
-    let child = spawn::open_pidfd(pid)?;
-    let mut attendance = Attendance::new(&child, &handed_down())?;
+fn watch(child: &OwnedFd, mut detaching: Option<(Report, Reports)>) -> io::Result<End> {
+    let mut attendance = Attendance::new(child, &handed_down())?;
     let mut ready = None;
     loop {
         match attendance.until_it_says(detaching.as_mut().map(|(_, reports)| reports))? {

@@ -72,8 +72,12 @@ pub fn map_users() -> Result<Mapping, RootlessError> {
         Ok(commands) => Ok(Mapper::start(&commands).map_err(failed("fork"))?),
         Err(why) => Err(why),
     };
-    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
-        .map_err(|errno| RootlessError::NoUserNamespace { call: "unshare", cause: errno.into() })?;
+    if let Err(errno) = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS) {
+        if let Ok(mapper) = mapper {
+            mapper.dismiss();
+        }
+        return Err(RootlessError::NoUserNamespace { call: "unshare", cause: errno.into() });
+    }
     let mapping = match mapper.and_then(Mapper::map) {
         Ok(()) => Mapping::Subordinate,
         Err(why) => Mapping::Single { why },
@@ -110,10 +114,8 @@ impl Mapper {
     fn start(commands: &[Vec<String>]) -> io::Result<Self> {
         let (gate, go) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         let (answer, report) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        // SAFETY: this process has one thread, so that its copy can go on like any process.
-        match unsafe { libc::fork() } {
-            -1 => Err(io::Error::last_os_error()),
-            0 => {
+        match spawn::fork()? {
+            None => {
                 drop((go, answer));
                 // Its end without a byte: nothing is to be mapped any more.
                 if fs::File::from(gate).read_exact(&mut [0]).is_ok() {
@@ -123,8 +125,14 @@ impl Mapper {
                 // SAFETY: ends this copy without running what the original has registered for its own end.
                 unsafe { libc::_exit(0) }
             }
-            pid => Ok(Self { process: spawn::open_pidfd(pid)?, go, answer }),
+            Some(child) => Ok(Self { process: child.pidfd, go, answer }),
         }
+    }
+
+    /// There is nothing to be mapped.
+    fn dismiss(self) {
+        drop(self.go);
+        spawn::await_end(&self.process);
     }
 
     /// Once this process is in its namespace.

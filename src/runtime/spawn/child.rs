@@ -98,6 +98,20 @@ pub(crate) fn await_end(pidfd: &OwnedFd) -> ExitStatus {
     reap(pidfd).ok().flatten().unwrap_or(ExitStatus::Unknown)
 }
 
+/// Waits for a child of which no pidfd could be had and that ends by itself, and reaps it. Until then nobody else has its pid.
+pub(super) fn await_unheld(pid: i32) {
+    loop {
+        // SAFETY: no memory is touched: nobody wants to know how it ended.
+        let waited = unsafe {
+            let options = libc::WEXITED | libc::__WALL;
+            libc::waitid(libc::P_PID, pid.cast_unsigned(), std::ptr::null_mut(), options)
+        };
+        if waited == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return;
+        }
+    }
+}
+
 /// A child, or children, whose helper is gone from our books and who may still have to be reaped. Until then a dead member
 /// of a container's pid namespace keeps that container's init from ending.
 enum Unreaped {

@@ -1,9 +1,11 @@
-//! Starts this same binary again as a short-lived helper. Exists because std's `Command` can neither put a child
-//! into a cgroup at birth nor give it a pid namespace. This module doesn't know what a helper does.
+//! Starts this same binary again as a short-lived helper, or makes a copy of this process ([`fork`]). Exists because std's
+//! `Command` can neither put a child into a cgroup at birth nor give it a pid namespace. This module doesn't know what a
+//! helper does.
 #![allow(unsafe_code)]
 
 mod child;
 mod clone;
+mod fork;
 mod inquiry;
 
 use std::ffi::CString;
@@ -19,6 +21,7 @@ use rustix::pipe::PipeFlags;
 pub(crate) use child::{Child, await_end, has_ended, is_child, leave_child, open_pidfd, reap, reap_later, signal};
 pub use child::{ExitStatus, reap_ended};
 use clone::clone_until_exec;
+pub(crate) use fork::fork;
 pub(crate) use inquiry::{Inquiry, answer, empty_request, read_request, request, serve, write_request};
 
 use super::rlimits;
