@@ -104,7 +104,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     let dirs = SandboxDirs { state: identity.state_dir(), data: ledger.data_dir.clone() };
     let store = match plan.sandbox.user {
         Scope::Pod => {
-            let pool = Pool { in_use: node::ids_in_use(), ..args.security.userns_range.clone() };
+            let pool = Pool { in_use: node::ids_in_use()?, ..args.security.userns_range.clone() };
             PodStore::create_with_ids(&layout, ledger, &pool)?
         }
         _ => PodStore::create(&layout, ledger)?,

@@ -1,10 +1,9 @@
 //! Which cpus cgroups may use: where some containers have cpus for themselves, all others are kept off these.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{CgroupError, Hierarchies, below, children, error};
+use super::{CgroupError, Hierarchies, children, error, has_file, has_gone, text};
 use crate::plan::CgroupVersion;
 use crate::plan::CpuSet;
 use crate::plan::cpus::Exclusive;
@@ -16,34 +15,29 @@ impl Hierarchies {
     /// The cpus that processes in a cgroup can run on.
     ///
     /// # Errors
-    /// Where the box has no cpuset controller for it.
+    /// Where the box has no cpuset controller for it, or that can't be seen.
     pub(crate) fn cpuset(&self, cgroup: &Path) -> Result<CpuSet, CgroupError> {
         let missing = || CgroupError::MissingController { what: CONTROLLER, path: cgroup.to_owned() };
-        let folder = self.cpuset_folder(cgroup).ok_or_else(missing)?;
+        let folder = self.controller_folder(CONTROLLER, cgroup).ok_or_else(missing)?;
         let files = match self.version {
             CgroupVersion::None => return Err(missing()),
             CgroupVersion::V1 => ["cpuset.effective_cpus", CPUS],
             CgroupVersion::V2 => ["cpuset.cpus.effective", "cpuset.cpus.effective"],
         };
-        let text = files.iter().find_map(|file| fs::read_to_string(folder.join(file)).ok()).ok_or_else(missing)?;
-        CpuSet::parse(&text).map_err(|_| missing())
-    }
-
-    fn cpuset_folder(&self, cgroup: &Path) -> Option<PathBuf> {
-        let root = match self.version {
-            CgroupVersion::V1 => self.v1_mount(CONTROLLER),
-            CgroupVersion::V2 => self.unified.as_ref(),
-            CgroupVersion::None => None,
-        };
-        root.map(|root| below(root, cgroup))
+        for file in files {
+            if let Some(text) = text(&folder.join(file))? {
+                return CpuSet::parse(&text).map_err(|_| missing());
+            }
+        }
+        Err(missing())
     }
 
     /// Keeps a pod to its own cpus and the shared ones, and those of its containers that have none to the shared ones. A pod
     /// that isn't there (any more) is left.
     pub(crate) fn confine(&self, pod: &Path, own: &Exclusive, shared: &CpuSet) -> Result<(), CgroupError> {
         let missing = || CgroupError::MissingController { what: CONTROLLER, path: pod.to_owned() };
-        let folder = self.cpuset_folder(pod).ok_or_else(missing)?;
-        if !folder.try_exists().map_err(error("stat", &folder))? {
+        let folder = self.controller_folder(CONTROLLER, pod).ok_or_else(missing)?;
+        if !has_file(&folder)? {
             return Ok(());
         }
         let target = own.values().fold(shared.clone(), |all, cpus| all.with(cpus));
@@ -77,7 +71,7 @@ impl Hierarchies {
 fn write(folder: &Path, cpus: &CpuSet) -> Result<(), CgroupError> {
     let path = folder.join(CPUS);
     match fs::write(&path, cpus.to_string()) {
-        Err(cause) if cause.kind() == ErrorKind::NotFound || cause.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+        Err(cause) if has_gone(&cause) => Ok(()),
         written => written.map_err(error("write", &path)),
     }
 }
@@ -126,6 +120,10 @@ mod tests {
         assert_eq!(hierarchies.cpuset(Path::new("/pod")).unwrap().to_string(), "0-2");
         let error = hierarchies.cpuset(Path::new("/")).unwrap_err().to_string();
         assert_eq!(error, "the cgroup at / has no cpuset controller");
+        // One that can't be read (here: it is a folder) is there all the same.
+        fs::remove_file(root.path().join("pod/cpuset.cpus.effective")).unwrap();
+        fs::create_dir(root.path().join("pod/cpuset.cpus.effective")).unwrap();
+        assert!(matches!(hierarchies.cpuset(Path::new("/pod")), Err(CgroupError::Io { call: "read", .. })));
         hierarchies.unified = None;
         assert!(hierarchies.cpuset(Path::new("/pod")).is_err());
     }

@@ -82,6 +82,16 @@ impl Hierarchies {
         self.v1.iter().find(|(controllers, _)| controllers.iter().any(|one| one == controller)).map(|(_, point)| point)
     }
 
+    /// A cgroup's folder in the hierarchy that has this controller, or would have it; `None`: this box has none.
+    pub(super) fn controller_folder(&self, controller: &str, cgroup: &Path) -> Option<PathBuf> {
+        let root = match self.version {
+            CgroupVersion::V1 => self.v1_mount(controller),
+            CgroupVersion::V2 => self.unified.as_ref(),
+            CgroupVersion::None => None,
+        };
+        root.map(|root| below(root, cgroup))
+    }
+
     pub(super) fn roots(&self) -> impl Iterator<Item = &PathBuf> {
         self.v1.iter().map(|(_, point)| point).chain(self.unified.as_ref())
     }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::{CgroupError, Hierarchies, below, children, error, has_gone, is_absent, processes};
+use super::{CgroupError, Hierarchies, children, error, has_gone, is_absent, processes};
 use crate::plan::CgroupVersion;
-use crate::runtime::files;
+use crate::runtime::{files, spawn};
 
 impl Hierarchies {
     /// Makes a cgroup in the tracking hierarchy only, for processes that are to be born in it.
@@ -38,16 +38,23 @@ impl Hierarchies {
             Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
             Err(cause) => return Err(CgroupError::Io { call: "write", path: switch, cause }),
         }
-        for pid in self.members(cgroup)? {
-            // A pid from a cgroup file may end and be reused before the signal: a pidfd opened first and membership
-            // checked again through it closes that gap.
-            if let Ok(pidfd) = crate::runtime::spawn::open_pidfd(pid)
-                && self.members(cgroup)?.contains(&pid)
-            {
-                let _ = crate::runtime::spawn::signal(&pidfd, libc::SIGKILL);
-            }
+        // One that can't be killed keeps no other from it.
+        let killed = self.members(cgroup)?.into_iter().map(|pid| self.kill_member(cgroup, pid));
+        killed.fold(Ok(()), Result::and)
+    }
+
+    /// A pid from a cgroup's file may end and be reused before the signal: a pidfd opened first and membership checked again
+    /// through it closes that gap.
+    fn kill_member(&self, cgroup: &Path, pid: i32) -> Result<(), CgroupError> {
+        let path = self.tracking(cgroup);
+        let pidfd = match spawn::open_pidfd(pid) {
+            Err(cause) if cause.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+            opened => opened.map_err(error("pidfd_open a process in", &path))?,
+        };
+        match self.members(cgroup)?.contains(&pid) {
+            true => spawn::signal(&pidfd, libc::SIGKILL).map_err(error("kill a process in", &path)),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Pids in a cgroup and below it. Zombies don't count.
@@ -95,12 +102,9 @@ impl Hierarchies {
 
     /// How many processes the kernel's OOM killer has ended in a cgroup so far.
     pub(crate) fn oom_kills(&self, cgroup: &Path) -> u64 {
-        let file = match (self.version, self.v1_mount("memory"), &self.unified) {
-            (CgroupVersion::V1, Some(root), _) => below(root, cgroup).join("memory.oom_control"),
-            (CgroupVersion::V2, _, Some(root)) => below(root, cgroup).join("memory.events"),
-            _ => return 0,
-        };
-        let text = fs::read_to_string(file).unwrap_or_default();
+        let Some(folder) = self.controller_folder("memory", cgroup) else { return 0 };
+        let file = if self.version == CgroupVersion::V1 { "memory.oom_control" } else { "memory.events" };
+        let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
     }
 }
@@ -109,6 +113,24 @@ impl Hierarchies {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// A cgroup that can't be looked into is not an empty one.
+    #[test]
+    fn members_that_cant_be_read_are_no_none() {
+        let root = tempfile::tempdir().unwrap();
+        let unified = Some(root.path().to_owned());
+        let hierarchies = Hierarchies { version: CgroupVersion::V2, v1: Vec::new(), unified };
+        let (pod, below) = (root.path().join("p"), root.path().join("p/below"));
+        assert_eq!(hierarchies.members(Path::new("/p")).unwrap(), [0; 0], "it has gone");
+        fs::create_dir_all(&below).unwrap();
+        fs::write(pod.join("cgroup.procs"), "7\n").unwrap();
+        fs::write(below.join("cgroup.procs"), "9\n").unwrap();
+        assert_eq!(hierarchies.members(Path::new("/p")).unwrap(), [7, 9]);
+        fs::remove_file(below.join("cgroup.procs")).unwrap();
+        fs::create_dir(below.join("cgroup.procs")).unwrap();
+        assert!(hierarchies.members(Path::new("/p")).is_err());
+        assert!(hierarchies.end(Path::new("/p"), Duration::ZERO).is_err());
+    }
 
     /// Who can't be killed now may be in a moment, or end by itself.
     #[test]

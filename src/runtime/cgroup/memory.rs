@@ -3,24 +3,28 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Hierarchies, V1_SWAP, V2_SWAP};
+use super::parent::is_box_root;
+use super::{CgroupError, Hierarchies, V1_SWAP, V2_SWAP, children, has_file, text};
 use crate::plan::{Bytes, CgroupVersion};
 
 impl Hierarchies {
     /// Whether swap can be limited in cgroups below this one. The kernel's own root has no file that tells (v2).
-    pub(crate) fn limits_swap(&self, parent: &Path) -> bool {
-        let Some(folder) = self.controller_folder("memory", parent) else { return false };
+    ///
+    /// # Errors
+    /// Where that can't be seen.
+    pub(crate) fn limits_swap(&self, parent: &Path) -> Result<bool, CgroupError> {
+        let Some(folder) = self.controller_folder("memory", parent) else { return Ok(false) };
         let file = if self.version == CgroupVersion::V2 { V2_SWAP } else { V1_SWAP };
-        let below = super::children(&folder).unwrap_or_default();
-        let mut near = std::iter::once(folder.clone()).chain(below);
-        if near.any(|folder| folder.join(file).exists()) {
-            return true;
+        for near in std::iter::once(folder.clone()).chain(children(&folder)?) {
+            if has_file(&near.join(file))? {
+                return Ok(true);
+            }
         }
-        let is_off = |text: String| text.split_whitespace().any(|word| word == "swapaccount=0");
-        self.version == CgroupVersion::V2
-            && !folder.join("cgroup.type").exists()
-            && Path::new("/proc/swaps").exists()
-            && !fs::read_to_string("/proc/cmdline").is_ok_and(is_off)
+        if self.version != CgroupVersion::V2 || !is_box_root(&folder)? || !has_file(Path::new("/proc/swaps"))? {
+            return Ok(false);
+        }
+        let line = text(Path::new("/proc/cmdline"))?.unwrap_or_default();
+        Ok(!line.split_whitespace().any(|word| word == "swapaccount=0"))
     }
 
     /// Memory that a cgroup uses now, page cache included; `None` where nobody counts it.

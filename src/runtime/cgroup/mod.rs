@@ -96,6 +96,20 @@ fn processes(file: &Path) -> Result<Vec<i32>, CgroupError> {
     }
 }
 
+/// What a file of a cgroup says; `None`: the cgroup has no such file, or has gone.
+fn text(file: &Path) -> Result<Option<String>, CgroupError> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(cause) if has_gone(&cause) => Ok(None),
+        Err(cause) => Err(error("read", file)(cause)),
+    }
+}
+
+/// Whether a cgroup has such a file.
+fn has_file(file: &Path) -> Result<bool, CgroupError> {
+    file.try_exists().map_err(error("stat", file))
+}
+
 /// Whether it is sure that nothing is there.
 fn is_absent(path: &Path) -> bool {
     path.try_exists().is_ok_and(|exists| !exists)
@@ -111,6 +125,3 @@ const V1_SWAP: &str = "memory.memsw.limit_in_bytes";
 
 /// v2's limit of swap.
 const V2_SWAP: &str = "memory.swap.max";
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::{CgroupError, Hierarchies, PODS, below, children, error};
+use super::{CgroupError, Hierarchies, PODS, below, children, error, is_absent, text};
 use crate::plan::CgroupVersion;
 
 const FILES: [&str; 2] = ["memory.min", "memory.low"];
@@ -24,9 +24,11 @@ impl Hierarchies {
         let lock = File::open(&folder).and_then(|folder| folder.lock().map(|()| folder));
         let _lock = lock.map_err(error("lock", &folder))?;
         for file in FILES {
-            let of = |folder: &Path| fs::read_to_string(folder.join(file)).unwrap_or_default();
-            let sum = children(&folder)?.iter().map(|child| bytes(&of(child))).fold(0, u64::saturating_add);
-            if bytes(&of(&folder)) != sum {
+            let mut sum = 0_u64;
+            for child in children(&folder)? {
+                sum = sum.saturating_add(protected(&child, file)?);
+            }
+            if protected(&folder, file)? != sum {
                 let path = folder.join(file);
                 let text = if sum == u64::MAX { "max".to_owned() } else { sum.to_string() };
                 fs::write(&path, text).map_err(error("write", &path))?;
@@ -37,17 +39,23 @@ impl Hierarchies {
 
     /// After a pod has gone, whether it asked for something or not: where there is a sum it is made anew.
     pub(super) fn uncover_protection(&self, pod: &Path) -> Result<(), CgroupError> {
-        let has = |folder: &PathBuf| {
-            FILES.iter().any(|file| fs::read_to_string(folder.join(file)).is_ok_and(|text| bytes(&text) > 0))
-        };
-        let Some(folder) = self.folder_of_pods(pod).filter(has) else { return Ok(()) };
-        // Another pod's end may have removed it meanwhile.
-        self.cover_protection(pod).or_else(|error| if folder.exists() { Err(error) } else { Ok(()) })
+        let Some(folder) = self.folder_of_pods(pod) else { return Ok(()) };
+        for file in FILES {
+            if protected(&folder, file)? > 0 {
+                // Another pod's end may have removed it meanwhile.
+                return self
+                    .cover_protection(pod)
+                    .or_else(|error| if is_absent(&folder) { Ok(()) } else { Err(error) });
+            }
+        }
+        Ok(())
     }
 }
 
-fn bytes(text: &str) -> u64 {
-    if text.trim() == "max" { u64::MAX } else { text.trim().parse().unwrap_or(0) }
+/// What a cgroup asks for by this file; nothing where it has none, or has gone.
+fn protected(folder: &Path, file: &str) -> Result<u64, CgroupError> {
+    let text = text(&folder.join(file))?.unwrap_or_default();
+    Ok(if text.trim() == "max" { u64::MAX } else { text.trim().parse().unwrap_or(0) })
 }
 
 #[cfg(test)]
@@ -75,5 +83,9 @@ mod tests {
         hierarchies.uncover_protection(Path::new("/x/barepod/podb")).unwrap();
         assert_eq!(read(), ["100", "0"]);
         hierarchies.cover_protection(Path::new("/elsewhere/poda")).unwrap();
+        // A pod that can't be read (here: it has a folder in the file's place) has its part all the same.
+        fs::create_dir_all(folder.join("podc/memory.min")).unwrap();
+        assert!(hierarchies.cover_protection(Path::new("/x/barepod/poda")).is_err());
+        assert_eq!(read(), ["100", "0"]);
     }
 }

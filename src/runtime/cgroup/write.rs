@@ -20,7 +20,7 @@ use cgroups_rs::fs::pid::PidController;
 use oci_spec::runtime::LinuxResources;
 
 use super::settings::{Absent, PIDS, Setting, V1_MEMORY, WEIGHT, planned, settings};
-use super::{CgroupError, Hierarchies, V1_SWAP, V2_SWAP, below, error, is_absent};
+use super::{CgroupError, Hierarchies, V1_SWAP, V2_SWAP, error, is_absent};
 use crate::plan::resize::Place;
 use crate::plan::{CgroupLimits, CgroupPlan, CgroupVersion};
 use crate::runtime::program::words;
@@ -135,15 +135,28 @@ impl Hierarchies {
             return Err(CgroupError::NoControllers);
         }
         let mut written = Vec::new();
+        let changed = self.change_all(changes, &mut written);
+        if changed.is_err() {
+            // What can't be undone either stays: the error is said in any case.
+            for Written { path, before } in written.iter().rev() {
+                let _ = write_at_once(path, before);
+            }
+            for (place, cgroup, limits) in changes {
+                let _ = self.protect(*place, cgroup, limits);
+            }
+        }
+        changed
+    }
+
+    /// As far as it goes; what was written, and what was there before, is in `written`.
+    fn change_all(
+        &self,
+        changes: &[(Place, PathBuf, CgroupLimits)],
+        written: &mut Vec<Written>,
+    ) -> Result<(), CgroupError> {
         for (place, cgroup, limits) in changes {
             for setting in settings(self.version, *place, &planned(self.version, limits, &[]))? {
-                if let Err(refused) = self.write(cgroup, &setting, Some(&mut written)) {
-                    for Written { path, before } in written.iter().rev() {
-                        // What can't be undone either stays: the error is said in any case.
-                        let _ = write_at_once(path, before);
-                    }
-                    return Err(refused.of_plan(cgroup));
-                }
+                self.write(cgroup, &setting, Some(written)).map_err(|refused| refused.of_plan(cgroup))?;
             }
             self.protect(*place, cgroup, limits)?;
         }
@@ -202,14 +215,6 @@ impl Hierarchies {
             }
         }
         set(&setting.file, &setting.value)
-    }
-
-    pub(super) fn controller_folder(&self, controller: &str, cgroup: &Path) -> Option<PathBuf> {
-        match self.version {
-            CgroupVersion::V1 => self.v1_mount(controller).map(|root| below(root, cgroup)),
-            CgroupVersion::V2 => self.unified.as_ref().map(|root| below(root, cgroup)),
-            CgroupVersion::None => None,
-        }
     }
 }
 

@@ -45,6 +45,23 @@ fn all_or_nothing() {
     assert_eq!([read("p/cpu.weight"), read("p/cpu.max"), read("p/memory.max")], ["20", "50000 100000", "1048576"]);
 }
 
+/// Also where all limits were written, and the cgroup of all pods can't be given its sum (here: another pod's part can't be
+/// read).
+#[test]
+fn what_was_written_is_undone_whatever_failed() {
+    let files = ["memory.min", "memory.low", "poda/memory.min", "poda/memory.low", "podb/memory.low"];
+    let files = files.map(|name| format!("x/barepod/{name}"));
+    let (root, hierarchies) = hierarchy(&files.each_ref().map(|name| (name.as_str(), "0")));
+    fs::create_dir_all(root.path().join("x/barepod/podb/memory.min")).unwrap();
+    let protection = MemoryProtection { min: Some(4096), ..NONE };
+    let limits = CgroupLimits { protection, ..CgroupLimits::default() };
+    let error = hierarchies.change(&[(Place::Pod, PathBuf::from("/x/barepod/poda"), limits)]).unwrap_err();
+    assert!(error.to_string().contains("podb/memory.min"), "{error}");
+    for name in files {
+        assert_eq!(fs::read_to_string(root.path().join(&name)).unwrap(), "0", "{name}");
+    }
+}
+
 /// A pipe that nobody reads holds up whoever opens it to write, but for those who won't wait.
 #[test]
 fn writing_a_limit_waits_for_nobody() {

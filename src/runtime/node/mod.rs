@@ -1,13 +1,13 @@
 //! Facts about this box, read once per pod and handed on as values. Draws no conclusions: that is plan's.
 
 mod error;
+mod ids;
 mod selinux;
 mod users;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
-use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,7 @@ use crate::runtime::rlimits::{self, MayRaise};
 
 pub use error::NodeError;
 use error::text_or_empty;
+pub use ids::ids_in_use;
 
 /// Reads the facts. `data` is where pods' data goes, which need not be there yet. Takes well under a millisecond.
 pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
@@ -101,28 +102,27 @@ struct Usable {
 
 /// Which cgroups pods of this process may have. An error for the box's root, where no hierarchy is mounted.
 fn usable_cgroups(users: Option<&NamespaceIds>) -> Result<Usable, NodeError> {
-    let none = |why| Usable {
+    let none = |obstacle| Usable {
         cgroups: CgroupVersion::None,
         parent: PathBuf::new(),
-        obstacle: Some(why),
+        obstacle,
         limits_huge_pages: false,
         limits_swap: false,
     };
     let hierarchies = match Hierarchies::discover() {
         Ok(hierarchies) => hierarchies,
-        Err(_) if users.is_some() => return Ok(none(CgroupObstacle::NotWritable)),
+        Err(CgroupError::NoControllers) if users.is_some() => return Ok(none(Some(CgroupObstacle::NotWritable))),
         Err(error) => return Err(error.into()),
     };
     let rights = if users.is_some() { Rights::UserNamespace } else { Rights::Box };
-    Ok(match hierarchies.usable_parent(rights) {
-        Ok((parent, obstacle)) => Usable {
-            cgroups: hierarchies.version(),
-            limits_huge_pages: hierarchies.limits_huge_pages(&parent),
-            limits_swap: hierarchies.limits_swap(&parent),
-            parent,
-            obstacle,
-        },
-        Err(why) => none(why),
+    let (parent, obstacle) = hierarchies.usable_parent(rights)?;
+    let Some(parent) = parent else { return Ok(none(obstacle)) };
+    Ok(Usable {
+        cgroups: hierarchies.version(),
+        limits_huge_pages: hierarchies.limits_huge_pages(&parent)?,
+        limits_swap: hierarchies.limits_swap(&parent)?,
+        parent,
+        obstacle,
     })
 }
 
@@ -224,31 +224,6 @@ fn towards_default_route() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
     Some(socket.local_addr().ok()?.ip())
-}
-
-/// Ranges of host ids that processes' user namespaces have at present, whoever made them.
-pub fn ids_in_use() -> Vec<Range<u64>> {
-    let mut all: Vec<Range<u64>> = Vec::new();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    for process in processes.filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit()) {
-        for file in ["uid_map", "gid_map"] {
-            // Most have the host's, or have ended meanwhile.
-            let text = fs::read_to_string(process.path().join(file)).unwrap_or_default();
-            for range in text.lines().filter_map(mapped).filter(|range| *range != (0..u64::from(u32::MAX))) {
-                if !all.contains(&range) {
-                    all.push(range);
-                }
-            }
-        }
-    }
-    all
-}
-
-/// What a line of /proc/PID/uid_map maps to (user_namespaces(7)).
-fn mapped(line: &str) -> Option<Range<u64>> {
-    let mut numbers = line.split_whitespace().map(str::parse::<u64>);
-    let (_, first, length) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-    Some(first..first + length)
 }
 
 /// The box's device nodes, as they are now (containerd's list).

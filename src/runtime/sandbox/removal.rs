@@ -136,19 +136,18 @@ impl SandboxRemoval {
         if pids.is_empty() && self.sandbox.pause.is_none() {
             return None;
         }
-        if waited >= PATIENCE {
-            let path = cgroup.path().to_owned();
-            self.errors.push(match self.sandbox.pause.take() {
-                Some(_) if pids.is_empty() => error("end", "the sandbox's pid 1")(std::io::ErrorKind::TimedOut.into()),
-                _ => CgroupError::StillPopulated { path, waited, pids }.into(),
-            });
-            return None;
+        // What fails may succeed in a moment, or whoever is in there end by itself.
+        let killed = cgroup.hierarchies().kill(cgroup.path());
+        if waited < PATIENCE {
+            return Some(self.wait());
         }
-        if let Err(error) = cgroup.hierarchies().kill(cgroup.path()) {
-            self.errors.push(error.into());
-            return None;
-        }
-        Some(self.wait())
+        let path = cgroup.path().to_owned();
+        self.errors.push(match (self.sandbox.pause.take(), killed) {
+            (Some(_), _) if pids.is_empty() => error("end", "the sandbox's pid 1")(std::io::ErrorKind::TimedOut.into()),
+            (_, Err(cause)) => cause.into(),
+            (_, Ok(())) => CgroupError::StillPopulated { path, waited, pids }.into(),
+        });
+        None
     }
 
     /// For how long; longer each time.
