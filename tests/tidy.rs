@@ -32,7 +32,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["plan", "store"]),
     ("simulate", &["manifest", "plan", "report"]),
     ("log", &[]),
-    // `runtime::tree` alone: what pods leave may be of any depth, and there is one walk for that. Whether somebody listens on
+    // `runtime::tree` and `runtime::files` alone: what pods leave may be of any depth, and there is one walk for that; and one
+    // way to make a folder where something else may have its name. Whether somebody listens on
     // a pod's socket is for `control` to say, which knows what kind of socket that is.
     ("store", &["control", "runtime"]),
     ("control", &[]),

@@ -11,7 +11,7 @@ use super::{container, recover};
 use crate::log::{self, ReadOptions};
 use crate::store::identity::Identity;
 use crate::store::layout::Layout;
-use crate::store::{Error, orphans};
+use crate::store::{Error, old_logs};
 
 /// Prints the newest instance's log, or the one's before.
 pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
@@ -39,7 +39,7 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
 
 /// Of a pod of which nothing but logs is known: it ended before the box was restarted.
 fn without_state(args: &LogsArgs, layout: &Layout, name: String) -> Result<Exit, CliError> {
-    let [(namespace, bare)] = &recover::pods_with_logs(layout, &name)[..] else {
+    let [(namespace, bare)] = &recover::pods_with_logs(layout, &name)?[..] else {
         return Err(Error::NotFound(name).into());
     };
     tell!("note: of pod {namespace}/{bare} nothing but its logs is left: it ended before the box was restarted");
@@ -49,7 +49,7 @@ fn without_state(args: &LogsArgs, layout: &Layout, name: String) -> Result<Exit,
 /// Of a pod of which the names of folders and files must tell which containers and attempts there were.
 fn by_folders(args: &LogsArgs, layout: &Layout, namespace: &str, bare: &str) -> Result<Exit, CliError> {
     let name = format!("{namespace}/{bare}");
-    let folder = orphans::logs_of(layout, namespace, bare).pop();
+    let folder = old_logs::logs_of(layout, namespace, bare)?.pop();
     let folder = folder.ok_or_else(|| {
         let container = args.container.clone().unwrap_or_else(|| "*".to_owned());
         CliError::NoLog { container, pod: name.clone(), what: "has no log" }

@@ -22,7 +22,7 @@ use crate::store::identity::Identity;
 use crate::store::layout::Layout;
 use crate::store::ledger::{Remains, Stage};
 use crate::store::read::{self, Found, Life};
-use crate::store::{self, Error, PodStore, orphans};
+use crate::store::{self, Error, PodStore, old_logs, orphans};
 use crate::supervisor::cpus::give_back;
 use crate::supervisor::{self, saved::State};
 
@@ -157,7 +157,7 @@ pub fn sweep_orphans(layout: &Layout) {
         tell_of_orphans(Some(pod), &errors);
         errors.is_empty()
     };
-    let found = orphans::forget_old_logs(layout, std::time::SystemTime::now());
+    let found = old_logs::forget_old_logs(layout, std::time::SystemTime::now());
     let found = match found.and_then(|()| orphans::collect(layout, end)) {
         Ok(found) => found,
         Err(error) => return tell!("warning: looking for what pods have left: {error}"),
@@ -177,11 +177,11 @@ fn tell_of_orphans(pod: Option<&str>, errors: &[SweepError]) {
 }
 
 /// Which pods of this name (`NAME` or `NAMESPACE/NAME`) have logs though nothing else is known of them.
-pub fn pods_with_logs(layout: &Layout, name: &str) -> Vec<(String, String)> {
+pub fn pods_with_logs(layout: &Layout, name: &str) -> Result<Vec<(String, String)>, Error> {
     let (namespace, bare) = name.split_once('/').map_or((None, name), |(namespace, bare)| (Some(namespace), bare));
-    let mut pods = orphans::pods_with_logs(layout, bare);
+    let mut pods = old_logs::pods_with_logs(layout, bare)?;
     pods.retain(|(of, _)| namespace.is_none_or(|namespace| namespace == of));
-    pods
+    Ok(pods)
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::store::layout::Layout;
 use crate::store::ledger::Stage;
 use crate::store::read::{Found, Life};
 use crate::store::unreadable::UnreadablePod;
-use crate::store::{self, Error, PodStore, orphans};
+use crate::store::{self, Error, PodStore, old_logs};
 use crate::supervisor::cpus::give_back;
 
 /// Removes an ended pod's state and logs; with `--force` ends a running one first. What an earlier command could not remove
@@ -40,7 +40,7 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
         Ok(Life::Running) if !force => return Err(CliError::StillRunning(recover::full_name(found))),
         Ok(Life::Running) => ending::force(found)?,
         Ok(Life::Ended | Life::Left | Life::Lost) => {}
-        Err(_) if force => return remove_unreadable(layout, found),
+        Err(cause) if force && cause.is_about_content() => return remove_unreadable(layout, found),
         Err(cause) => return Err(CliError::Unreadable { pod: recover::full_name(found), cause }),
     }
     // What containers have made belongs to users of theirs.
@@ -50,9 +50,7 @@ fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
         Ok(store) => forget(layout, store, &name),
         // Another rm was faster, or its run was cut off before it made anything.
         Err(Error::NotFound(_)) => Ok(store::forget_unborn(layout, &found.namespace, &found.name).map(drop)?),
-        Err(Error::Corrupt { .. } | Error::Version { .. } | Error::NoLedger { .. }) if force => {
-            remove_unreadable(layout, found)
-        }
+        Err(error) if force && error.is_about_content() => remove_unreadable(layout, found),
         Err(error) => Err(error.into()),
     }
 }
@@ -100,9 +98,9 @@ fn remove_unreadable(layout: &Layout, found: &Found) -> Result<(), CliError> {
 
 /// Of a pod of which nothing but logs is left, since the box was restarted.
 fn forget_logs(layout: &Layout, name: String) -> Result<String, CliError> {
-    let [(namespace, name)] = &recover::pods_with_logs(layout, &name)[..] else {
+    let [(namespace, name)] = &recover::pods_with_logs(layout, &name)?[..] else {
         return Err(Error::NotFound(name).into());
     };
-    orphans::forget_logs(layout, namespace, name)?;
+    old_logs::forget_logs(layout, namespace, name)?;
     Ok(format!("{namespace}/{name}"))
 }

@@ -1,5 +1,6 @@
 //! A command's end: asks, and waits for the answers.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -91,8 +92,16 @@ pub(super) fn connect(dir: &Path, lives: &mut impl FnMut() -> bool) -> Result<Op
 }
 
 /// Whether somebody listens on the socket in the pod's folder, which is taken away by whoever stops to listen.
-pub fn is_listening(dir: &Path) -> bool {
-    connect_in(dir).is_ok()
+///
+/// # Errors
+/// Where that can't be asked (no more open files), which says nothing of who listens.
+pub fn is_listening(dir: &Path) -> io::Result<bool> {
+    match connect_in(dir) {
+        // Who has too many clients waiting, or speaks as an older barepod did, listens all the same.
+        Ok(_) | Err((_, Errno::AGAIN | Errno::PROTOTYPE)) => Ok(true),
+        Err((_, Errno::NOENT | Errno::CONNREFUSED)) => Ok(false),
+        Err((_, errno)) => Err(errno.into()),
+    }
 }
 
 /// Whether a supervisor that has hung up is dead, or about to be: the kernel closes the socket of a killed process and

@@ -27,33 +27,48 @@ pub(crate) fn is_pipe(fd: impl AsFd) -> io::Result<bool> {
     Ok(is_fifo && rustix::fs::fstatfs(&fd)?.f_type as i64 == PIPEFS)
 }
 
-/// As `create_dir_all`, which says of a folder that it can't look at that it exists.
+/// Makes a folder and its parents, as [`make_within_umask`] with mode 0777.
 pub(crate) fn make_all(path: &Path) -> io::Result<()> {
-    match std::fs::create_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match path.metadata()?.is_dir() {
-            true => Ok(()),
-            false => Err(error),
-        },
-        made => made,
-    }
+    make_within_umask(path, 0o777)
 }
 
-/// Makes a folder and its parents with exactly `mode` on what is new.
+/// Makes a folder and its parents, what is new with this mode as far as the umask lets it. One that is there already is no
+/// error; something else in its place is, and what can't be looked at (std's `create_dir_all` says of that that it exists).
+pub(crate) fn make_within_umask(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    or_is_there(std::fs::DirBuilder::new().recursive(true).mode(mode).create(path), path)
+}
+
+/// Makes a folder and its parents with exactly `mode` on what is new, else as [`make_within_umask`].
 pub(crate) fn make_folders(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    if path.is_dir() {
-        return Ok(());
+    match path.metadata() {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        // Something else is in its place, which is said below, or nothing.
+        Ok(_) | Err(_) => {}
     }
-    if let Some(parent) = path.parent() {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         make_folders(parent, mode)?;
     }
     match std::fs::DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => {
-            other?;
-            // The umask doesn't count.
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-        }
+        // The umask doesn't count.
+        Ok(()) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),
+        made => or_is_there(made, path),
+    }
+}
+
+/// What mkdir(2) has said, where a folder that is there already is as good as a new one. It says the same of anything else
+/// that has the name: of a file, and of a link that leads nowhere or to a file.
+fn or_is_there(made: io::Result<()>, path: &Path) -> io::Result<()> {
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match path.metadata() {
+            Ok(found) if found.is_dir() => Ok(()),
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+            // Something else, or a folder that has been taken away since.
+            Ok(_) | Err(_) => Err(error),
+        },
+        made => made,
     }
 }
 
@@ -228,5 +243,42 @@ mod tests {
         fs::set_permissions(&volume, fs::Permissions::from_mode(0o1711)).unwrap();
         assert_eq!(open("narrow/er", Create::Folders { owner: 0 }), Ok(()));
         assert_eq!(["narrow", "narrow/er"].map(|path| mode(&volume.join(path))), [0o1711; 2]);
+    }
+
+    /// Who finds something else where a folder is to be would fail later, and not know why; so says each way of making one.
+    #[test]
+    fn only_a_folder_is_taken_for_one() {
+        type Make = fn(&Path) -> io::Result<()>;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let makers: [(&str, Make); 2] =
+            [("within", |path| make_within_umask(path, 0o711)), ("exactly", |path| make_folders(path, 0o711))];
+        fs::write(at("file"), "").unwrap();
+        symlink("none", at("dangling")).unwrap();
+        symlink("file", at("to-file")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        for (name, make) in makers {
+            let (new, inner) = (at(name), at(name).join("a/b"));
+            for _ in 0..2 {
+                make(&inner).unwrap();
+            }
+            symlink(name, at("link")).unwrap();
+            make(&at("link/c")).unwrap();
+            make(&at("link")).unwrap();
+            fs::remove_file(at("link")).unwrap();
+            let modes =
+                [&new, &inner, &new.join("c")].map(|path| fs::metadata(path).unwrap().permissions().mode() & 0o7777);
+            assert_eq!(modes, [0o711; 3], "{name}");
+            for (other, errno) in [
+                ("file", libc::EEXIST),
+                ("to-file", libc::EEXIST),
+                ("dangling", libc::EEXIST),
+                ("loop", libc::ELOOP),
+                ("file/below", libc::ENOTDIR),
+            ] {
+                assert_eq!(make(&at(other)).unwrap_err().raw_os_error(), Some(errno), "{name} {other}");
+            }
+            assert!(make(&at(&"n".repeat(300))).is_err());
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! Whose the folders outside of the state folder are. State is gone after a reboot by default, data and logs are not: each
 //! pod's have a record of their own, a copy of its ledger as it was when they were made.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, io_error};
 use super::folder::remove_tree;
+use super::identity;
 use super::layout::Layout;
 use super::ledger::{Ledger, Remains, Supervisor};
+use crate::runtime::files;
 
 /// The record, in a pod's data folder and in its log folder.
 pub(super) const RECORD: &str = ".barepod.json";
@@ -27,7 +28,7 @@ const LOG_MODE: u32 = 0o750;
 pub(super) fn check(layout: &Layout, ledger: &Ledger) -> Result<(), Error> {
     let _lock = lock(&layout.data)?;
     let (namespace, name) = (ledger.namespace.clone(), ledger.name.clone());
-    let found = Ledger::load_as(&ledger.data_dir, RECORD).ok().flatten();
+    let found = record(&ledger.data_dir)?;
     match &found {
         Some(other) if other.root != ledger.root => {
             return Err(Error::Foreign { path: ledger.data_dir.clone(), root: other.root.clone() });
@@ -42,7 +43,7 @@ pub(super) fn check(layout: &Layout, ledger: &Ledger) -> Result<(), Error> {
         let left = vec![ledger.data_dir.display().to_string()];
         return Err(Error::NotCleanedUp { namespace, name, left });
     }
-    for log in own_logs(layout, &namespace, &name) {
+    for log in own_logs(layout, &namespace, &name)? {
         remove_tree(&log)?;
     }
     remove_tree(&ledger.log_dir)
@@ -63,13 +64,18 @@ pub(super) fn release(ledger: &Ledger) -> Remains {
 }
 
 /// Log folders of pods of this name and root that have a record: not those of a kubelet, nor of another root.
-pub(super) fn own_logs(layout: &Layout, namespace: &str, name: &str) -> Vec<PathBuf> {
-    let mut logs: Vec<PathBuf> = records(&layout.logs)
-        .filter(|(_, record)| is_of(record, layout, namespace, name))
-        .map(|(folder, _)| folder)
-        .collect();
+///
+/// # Errors
+/// Where it can't be seen which these are.
+pub(super) fn own_logs(layout: &Layout, namespace: &str, name: &str) -> Result<Vec<PathBuf>, Error> {
+    let mut logs = Vec::new();
+    for folder in folders_of(&layout.logs, namespace, name)? {
+        if record(&folder)?.is_some_and(|record| is_of(&record, layout, namespace, name)) {
+            logs.push(folder);
+        }
+    }
     logs.sort();
-    logs
+    Ok(logs)
 }
 
 /// Whether a record is of the pod of this name below this root.
@@ -77,10 +83,48 @@ pub(super) fn is_of(record: &Ledger, layout: &Layout, namespace: &str, name: &st
     record.root == layout.root && record.namespace == namespace && record.name == name
 }
 
-/// The folders in `parent` that have a readable record.
-pub(super) fn records(parent: &Path) -> impl Iterator<Item = (PathBuf, Ledger)> {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    entries.filter_map(|entry| Some((entry.path(), Ledger::load_as(&entry.path(), RECORD).ok()??)))
+/// The folders in `parent` (all data, all logs) that are named after the pod of this name, whatever its uid.
+pub(super) fn folders_of(parent: &Path, namespace: &str, name: &str) -> Result<Vec<PathBuf>, Error> {
+    let mut folders = entries(parent)?;
+    folders.retain(|folder| {
+        let of = folder.file_name().and_then(|folder| folder.to_str()).and_then(identity::of_folder);
+        of.is_some_and(|(of, pod, _)| of == namespace && pod == name)
+    });
+    Ok(folders)
+}
+
+/// The folders in `parent` that have a record.
+pub(super) fn records(parent: &Path) -> Result<Vec<(PathBuf, Ledger)>, Error> {
+    let mut records = Vec::new();
+    for folder in entries(parent)? {
+        if let Some(record) = record(&folder)? {
+            records.push((folder, record));
+        }
+    }
+    Ok(records)
+}
+
+/// What is in a folder; nothing where there is none.
+pub(super) fn entries(parent: &Path) -> Result<Vec<PathBuf>, Error> {
+    match fs::read_dir(parent) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        entries => {
+            let paths = entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+            paths.map_err(io_error(parent, "read"))
+        }
+    }
+}
+
+/// A folder's record; none where it has none, or one that can't be understood (cut off, perhaps by the power cut that took its
+/// owner), which is as good as none.
+///
+/// # Errors
+/// Where it can't be read: it may say whose the folder is, and that somebody uses it.
+pub(super) fn record(folder: &Path) -> Result<Option<Ledger>, Error> {
+    match Ledger::load_as(folder, RECORD) {
+        Err(error) if error.is_about_content() => Ok(None),
+        record => record,
+    }
 }
 
 /// Who makes or takes away pods' data folders does so alone. The folder itself is locked, so that no file has to be there.
@@ -93,16 +137,5 @@ pub(super) fn lock(data: &Path) -> Result<File, Error> {
 
 /// Makes a folder and its parents with exactly this mode on what is new, whatever the umask.
 fn make_folders(path: &Path, mode: u32) -> Result<(), Error> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent() {
-        make_folders(parent, mode)?;
-    }
-    match DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made
-            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-            .map_err(io_error(path, "mkdir")),
-    }
+    files::make_folders(path, mode).map_err(io_error(path, "mkdir"))
 }

@@ -3,8 +3,6 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::trust;
-
 /// What can go wrong in the state folder.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -125,7 +123,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
         /// What is wrong with it.
-        why: trust::Distrust,
+        why: Distrust,
     },
     /// A system call failed.
     #[error("{}: {call}: {source}{}", .path.display(), elsewhere(call, source))]
@@ -137,6 +135,34 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+/// What is wrong with a folder that is to be the user's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum Distrust {
+    #[error("it belongs to user {owner}, not to user {user}")]
+    Owner { owner: u32, user: u32 },
+    #[error("others than its owner may write to it (mode {0:04o})")]
+    Mode(u32),
+    #[error("it is not a folder")]
+    NotAFolder,
+}
+
+impl Error {
+    /// Whether a file holds something else than barepod writes there, or something else is in its place: whoever looks again
+    /// finds the same. Any other error of a look (no more open files, a disk that fails) says nothing of what is there.
+    pub fn is_about_content(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } | Self::Version { .. } | Self::NoLedger { .. } => true,
+            // A file or a loop in the place of the folder; a folder, a socket, or what `atomic::read` doesn't take for a file.
+            Self::Io { source, .. } => match source.raw_os_error() {
+                Some(errno) => matches!(errno, libc::ENOTDIR | libc::ELOOP | libc::EISDIR | libc::ENXIO),
+                None => source.kind() == ErrorKind::Other,
+            },
+            _ => false,
+        }
+    }
 }
 
 /// serde's words are about types of this program.

@@ -1,14 +1,14 @@
 //! Folders of the state folder: made, emptied, and taken away whole.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::error::{Error, io_error};
 use super::layout::Layout;
 use super::lock;
+use crate::runtime::{files, tree};
 
 /// How often the folder may be taken away between its making and its locking: each time somebody removed the pod.
 pub(super) const LOCK_TRIES: usize = 16;
@@ -71,19 +71,9 @@ pub fn forget_moved_away(layout: &Layout) -> Result<(), Error> {
 /// Letters of a pod's name in that of its folder once that is moved away: the whole fits into a file's name.
 const LONGEST_NAME: usize = 200;
 
+/// Makes a folder and its parents, as far as the umask lets that mode.
 pub(super) fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
-    match DirBuilder::new().recursive(true).mode(mode).create(path) {
-        // Std says so of a folder that it can't look at.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            match path.metadata() {
-                Ok(found) if found.is_dir() => Ok(()),
-                Err(cause) if cause.kind() != ErrorKind::NotFound => Err(io_error(path, "stat")(cause)),
-                // Something else, or a folder that has been taken away since.
-                Ok(_) | Err(_) => Err(io_error(path, "mkdir")(error)),
-            }
-        }
-        made => made.map_err(io_error(path, "mkdir")),
-    }
+    files::make_within_umask(path, mode).map_err(io_error(path, "mkdir"))
 }
 
 /// Whether there is a folder; an error where that can't be seen.
@@ -111,7 +101,7 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), Error> {
     let mut tries = 0;
     loop {
         // What pods leave may be of any depth.
-        match crate::runtime::tree::remove(path) {
+        match tree::remove(path) {
             // Who was on the way into a pod's folder when that was moved away makes a lock file in it.
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < LOCK_TRIES => tries += 1,
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(path, "remove")(error)),

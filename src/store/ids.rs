@@ -96,14 +96,17 @@ pub(super) fn reserve(layout: &Layout, pool: &Pool) -> Result<Reserved, Error> {
     let mut taken = Vec::new();
     for entry in fs::read_dir(&pods).map_err(io_error(&pods, "opendir"))? {
         let entry = entry.map_err(io_error(&pods, "readdir"))?;
-        // Removed pods on their way out begin with a dot; what can't be read says nothing.
+        // Removed pods on their way out begin with a dot.
         if entry.file_name().as_bytes().starts_with(b".") {
             continue;
         }
         // Whatever of it may still be there has the ids: an ended pod's processes or files that could not be removed, too.
-        let ledger = Ledger::load(&entry.path());
-        if let Ok(Some(Ledger { stage: Stage::Live | Stage::Left, first_id: Some(first), .. })) = ledger {
-            taken.push(first);
+        match Ledger::load(&entry.path()) {
+            Ok(Some(Ledger { stage: Stage::Live | Stage::Left, first_id: Some(first), .. })) => taken.push(first),
+            Ok(_) => {}
+            // Nobody can tell any more which ids it has: its processes do (`Pool::in_use`).
+            Err(error) if error.is_about_content() => {}
+            Err(error) => return Err(error),
         }
     }
     let (first, range) = pool.take(&taken)?;

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod layout;
 pub mod ledger;
 mod lock;
+pub mod old_logs;
 pub mod orphans;
 mod private;
 pub mod process;

@@ -7,20 +7,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
 
 use super::claim;
 use super::error::{Error, io_error};
-use super::folder::remove_tree;
 use super::identity::{self, Identity};
 use super::layout::Layout;
 use super::ledger::{Ledger, Stage, Supervisor};
 
 /// How the folder of an orphan begins from the moment on that it is to be removed.
 const LEAVING: &str = ".leaving-";
-
-/// How long logs are kept of pods that nothing else is known of: since they were written last.
-pub const LOGS_ARE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Something to be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +43,8 @@ pub fn collect(layout: &Layout, mut end: impl FnMut(&str, &Path) -> bool) -> Res
         let folder = entry.path();
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        let record = match Ledger::load_as(&folder, claim::RECORD) {
-            Ok(record) => record,
-            // It may name an owner who lives: the next one that looks can read it, perhaps.
-            Err(Error::Io { .. }) => continue,
-            // Cut off, perhaps by the power cut that took its owner: as good as none.
-            Err(_) => None,
-        };
+        // It may name an owner who lives: the next one that looks can read it, perhaps.
+        let Ok(record) = claim::record(&folder) else { continue };
         let folder = if name.starts_with(LEAVING) {
             folder
         } else if is_orphan(layout, name, record.as_ref()) {
@@ -112,59 +102,6 @@ fn is_known(layout: &Layout, namespace: &str, name: &str, uid: &str) -> bool {
         // What can't be understood may know it.
         Err(_) => true,
     }
-}
-
-/// Log folders of pods of this name that no state is known of any more, the one that was written last at the end.
-pub fn logs_of(layout: &Layout, namespace: &str, name: &str) -> Vec<PathBuf> {
-    let mut logs: Vec<(SystemTime, PathBuf)> =
-        claim::own_logs(layout, namespace, name).into_iter().map(|folder| (written_last(&folder), folder)).collect();
-    logs.sort();
-    logs.into_iter().map(|(_, folder)| folder).collect()
-}
-
-/// The pods of this bare name that have logs without state, as `NAMESPACE/NAME`.
-pub fn pods_with_logs(layout: &Layout, name: &str) -> Vec<(String, String)> {
-    let mut pods: Vec<(String, String)> = claim::records(&layout.logs)
-        .filter(|(_, record)| record.root == layout.root && record.name == name)
-        .map(|(_, record)| (record.namespace, record.name))
-        .collect();
-    pods.sort();
-    pods.dedup();
-    pods
-}
-
-/// Removes logs that nothing else is known of, of a pod's name.
-///
-/// # Errors
-/// The first that couldn't be removed.
-pub fn forget_logs(layout: &Layout, namespace: &str, name: &str) -> Result<(), Error> {
-    claim::own_logs(layout, namespace, name).iter().try_for_each(|folder| remove_tree(folder))
-}
-
-/// Removes logs without state that were written last before [`LOGS_ARE_KEPT`].
-///
-/// # Errors
-/// The first that couldn't be removed; the others are.
-pub fn forget_old_logs(layout: &Layout, now: SystemTime) -> Result<(), Error> {
-    let mut result = Ok(());
-    for (folder, record) in claim::records(&layout.logs) {
-        let state = identity::state_dir(layout, &record.namespace, &record.name);
-        // Ended ones that are still known keep theirs until `rm`, or until they are run again.
-        let is_known = !matches!(Ledger::load(&state), Ok(None)) || record.supervisor() == Supervisor::Alive;
-        let age = now.duration_since(written_last(&folder)).unwrap_or_default();
-        if record.root == layout.root && !is_known && age > LOGS_ARE_KEPT {
-            result = result.and(remove_tree(&folder));
-        }
-    }
-    result
-}
-
-/// When something in a log folder was written last: the record, or a container's log.
-fn written_last(folder: &Path) -> SystemTime {
-    let below = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
-    let logs = below(folder).flat_map(|entry| below(&entry.path()));
-    let times = below(folder).chain(logs).filter_map(|entry| entry.metadata().ok()?.modified().ok());
-    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -317,34 +254,5 @@ mod tests {
         assert_eq!(all(&layout).unwrap(), []);
         only_data(&layout, "y", of_another_boot);
         assert_eq!(all(&layout).unwrap().len(), 1);
-    }
-
-    /// Logs stay readable after a reboot: until the pod is run again, or removed, or for thirty days.
-    #[test]
-    fn logs_without_state_are_kept_for_a_while() {
-        let tmp = tempfile::tempdir().unwrap();
-        let layout = Layout::at(tmp.path());
-        let (one, other) = (ledger(&layout, "one"), ledger(&layout, "other"));
-        for mut ledger in [one.clone(), other.clone()] {
-            of_another_boot(&mut ledger);
-            fs::create_dir_all(ledger.log_dir.join("main")).unwrap();
-            ledger.save_as(&ledger.log_dir, claim::RECORD).unwrap();
-        }
-        let kubelets = layout.logs.join("default_one_kubelets");
-        fs::create_dir_all(kubelets.join("main")).unwrap();
-        assert_eq!(logs_of(&layout, "default", "one"), std::slice::from_ref(&one.log_dir));
-        assert_eq!(pods_with_logs(&layout, "one"), [("default".to_owned(), "one".to_owned())]);
-        let now = SystemTime::now();
-        forget_old_logs(&layout, now + LOGS_ARE_KEPT - Duration::from_secs(60)).unwrap();
-        // A clock that is behind makes nothing old.
-        forget_old_logs(&layout, SystemTime::UNIX_EPOCH).unwrap();
-        assert!(one.log_dir.exists());
-        let mut store = pod(&layout, Ledger { uid: "v".into(), ..one.clone() });
-        assert!(!one.log_dir.join("main").exists(), "a new life has its own logs");
-        let _ = store.finish(Remains::default()).unwrap();
-        forget_old_logs(&layout, now + LOGS_ARE_KEPT * 2).unwrap();
-        assert!(one.log_dir.exists() && !other.log_dir.exists(), "of a pod that is known they stay");
-        store.remove().unwrap();
-        assert!(!one.log_dir.exists() && kubelets.exists());
     }
 }

@@ -59,14 +59,15 @@ impl Found {
             (Stage::Left, _) => Life::Left,
             (Stage::Live, Supervisor::Alive) => Life::Running,
             (Stage::Live, Supervisor::Ended) => Life::Lost,
-            (Stage::Live, Supervisor::Unknown) if held || self.lives_without_a_lock() => Life::Running,
+            (Stage::Live, Supervisor::Unknown) if held || self.lives_without_a_lock()? => Life::Running,
             (Stage::Live, Supervisor::Unknown) => Life::Lost,
         })
     }
 
     /// Whether the lock's file is gone (a cleaner of old files, a restored copy) and somebody listens on the pod's socket.
-    fn lives_without_a_lock(&self) -> bool {
-        matches!(self.dir.join(lock::FILE).try_exists(), Ok(false)) && control::is_listening(&self.dir)
+    fn lives_without_a_lock(&self) -> Result<bool, Error> {
+        let lock = self.dir.join(lock::FILE);
+        Ok(!lock.try_exists().map_err(io_error(&lock, "stat"))? && is_listening(&self.dir)?)
     }
 
     /// Whether it is looked after, for one who asks until it isn't: where it is, the answer takes a moment.
@@ -111,6 +112,11 @@ impl Found {
     pub fn events(&self) -> Result<Vec<EventLine>, Error> {
         events::read(&self.dir)
     }
+}
+
+/// Whether somebody listens on the socket in a pod's folder.
+pub(super) fn is_listening(dir: &Path) -> Result<bool, Error> {
+    control::is_listening(dir).map_err(io_error(&dir.join(control::SOCKET), "connect"))
 }
 
 /// All pods by namespace and name.

@@ -6,22 +6,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-use super::error::{Error, io_error};
+use super::error::{Distrust, Error, io_error};
 
 /// Group and others.
 const WRITABLE: u32 = 0o022;
-
-/// What is wrong with a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum Distrust {
-    #[error("it belongs to user {owner}, not to user {user}")]
-    Owner { owner: u32, user: u32 },
-    #[error("others than its owner may write to it (mode {0:04o})")]
-    Mode(u32),
-    #[error("it is not a folder")]
-    NotAFolder,
-}
 
 /// Nobody but `user` can have put anything into this folder; one that isn't there is none to mistrust. A symbolic link
 /// must be the user's as well as what it leads to.

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::folder::{LOCK_TRIES, make_dir};
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock, Taken};
-use crate::control;
+use super::read::is_listening;
 
 /// How long a `run` waits for a command that holds the lock.
 pub(super) const A_RUN_WAITS: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(super) fn acquire(
             made => made?,
         }
         let holder = match PodLock::take(dir)? {
-            Taken::Mine(lock) => match supervisor(dir, None) {
+            Taken::Mine(lock) => match supervisor(dir, None)? {
                 // The lock that it has is of a file that is gone.
                 Some(pid) => {
                     drop(lock);
@@ -59,7 +59,7 @@ pub(super) fn acquire(
             }
             Taken::Gone => None,
         };
-        if let Some(pid) = supervisor(dir, holder) {
+        if let Some(pid) = supervisor(dir, holder)? {
             return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: Some(pid) });
         }
         let waited = began.elapsed();
@@ -76,13 +76,20 @@ pub(super) fn acquire(
 
 /// The pid of the pod's supervisor, if that lives. It is another than this process: who has begun to run the pod asks
 /// before it writes its ledger. `holder` has the lock; it speaks for a supervisor of another pid namespace.
-fn supervisor(dir: &Path, holder: Option<u32>) -> Option<u32> {
-    let ledger = Ledger::load(dir).ok().flatten().filter(|ledger| ledger.stage == Stage::Live)?;
+///
+/// # Errors
+/// Where that can't be seen. A ledger that can't be understood names none.
+fn supervisor(dir: &Path, holder: Option<u32>) -> Result<Option<u32>, Error> {
+    let ledger = match Ledger::load(dir) {
+        Err(error) if error.is_about_content() => None,
+        ledger => ledger?,
+    };
+    let Some(ledger) = ledger.filter(|ledger| ledger.stage == Stage::Live) else { return Ok(None) };
     let pid = ledger.supervisor_pid;
     let lives = match ledger.supervisor() {
         Supervisor::Alive => true,
         Supervisor::Ended => false,
-        Supervisor::Unknown => holder == Some(pid) || (holder.is_none() && control::is_listening(dir)),
+        Supervisor::Unknown => holder == Some(pid) || (holder.is_none() && is_listening(dir)?),
     };
-    lives.then_some(pid)
+    Ok(lives.then_some(pid))
 }

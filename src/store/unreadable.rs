@@ -32,7 +32,8 @@ impl UnreadablePod {
     /// Takes over what is left.
     ///
     /// # Errors
-    /// Where a supervisor or another command has it.
+    /// Where a supervisor or another command has it; or where something can't be looked at (no more open files), which may
+    /// say what is the pod's: nothing may be forgotten then.
     pub fn take_over(layout: &Layout, namespace: &str, name: &str, on_wait: OnWait<'_>) -> Result<Self, Error> {
         let dir = identity::state_dir(layout, namespace, name);
         let is_folder = match fs::symlink_metadata(&dir) {
@@ -43,22 +44,30 @@ impl UnreadablePod {
             true => Some(acquire(&dir, namespace, name, A_COMMAND_WAITS, on_wait)?),
             false => None,
         };
+        if let Err(error) = Ledger::load(&dir)
+            && !error.is_about_content()
+        {
+            return Err(error);
+        }
         let mut unreadable = Self {
             dir,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             cgroups: Vec::new(),
             data: Vec::new(),
-            logs: claim::own_logs(layout, namespace, name),
+            logs: claim::own_logs(layout, namespace, name)?,
             _lock: lock,
         };
-        for (folder, record) in claim::records(&layout.data) {
-            if claim::is_of(&record, layout, namespace, name) && folder == record.data_dir {
-                unreadable.add(layout, &record);
+        for folder in claim::folders_of(&layout.data, namespace, name)? {
+            match claim::record(&folder)? {
+                Some(record) if claim::is_of(&record, layout, namespace, name) && folder == record.data_dir => {
+                    unreadable.add(layout, &record);
+                }
+                Some(_) => {}
+                // By its name alone it is the pod's where no other root has data there.
+                None if layout.has_data_alone() => unreadable.data.push(folder),
+                None => {}
             }
-        }
-        if layout.has_data_alone() {
-            unreadable.add_unmarked(layout);
         }
         Ok(unreadable)
     }
@@ -69,20 +78,6 @@ impl UnreadablePod {
             self.cgroups.push(record.cgroup.clone());
         }
         self.data.push(record.data_dir.clone());
-    }
-
-    /// Folders that are named after the pod and have no record.
-    fn add_unmarked(&mut self, layout: &Layout) {
-        for entry in fs::read_dir(&layout.data).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let folder = entry.file_name();
-            let of = folder.to_str().and_then(identity::of_folder);
-            let is_named = of.is_some_and(|(namespace, name, _)| namespace == self.namespace && name == self.name);
-            if is_named && Ledger::load_as(&path, claim::RECORD).ok().flatten().is_none() && !self.data.contains(&path)
-            {
-                self.data.push(path);
-            }
-        }
     }
 
     /// What is below the state folder and may hold what a sweep has to undo.

@@ -73,11 +73,6 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "store",
-        &["store/error", "store/trust"],
-        "what is wrong with a folder's owner is a kind of error, and is found where errors are made",
-    ),
-    (
-        "store",
         &["store/events", "store/events/history"],
         "the history is a part of the file of events, and combines its parent's lines",
     ),

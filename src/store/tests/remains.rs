@@ -111,6 +111,44 @@ fn an_unreadable_pod_is_removed_by_its_name() {
     assert_eq!(list(&layout).unwrap().len(), 1);
 }
 
+/// What can't be looked at (here: on a disk that fails) may name what is the pod's: whoever forces its removal is told, and
+/// nothing is forgotten; nor are ids given away that it may have.
+#[test]
+fn what_cant_be_looked_at_is_not_forgotten() {
+    /// Opens as a file does, and can't be read at its beginning (EIO).
+    const FAILS: &str = "/proc/self/mem";
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let pool = Pool { lock: tmp.path().join("ids.lock"), ..Pool::default() };
+    let with_ids = |name: &str| PodStore::create_with_ids(&layout, ledger(&layout, "default", name), &pool);
+    let store = with_ids("web").unwrap();
+    store.mark_folders().unwrap();
+    let (state, data) = (store.dir().join("ledger.json"), store.ledger().data_dir.join(".barepod.json"));
+    let log = store.ledger().log_dir.join(".barepod.json");
+    drop(store);
+    let force = || unreadable::UnreadablePod::take_over(&layout, "default", "web", &|_| {});
+    let is_unseen = |error: Error| matches!(&error, Error::Io { call: "read", .. }) && !error.is_about_content();
+    let torn = || fs::write(&state, "{\"vers").unwrap();
+    for path in [&state, &data, &log] {
+        torn();
+        let before = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink(FAILS, path).unwrap();
+        assert!(is_unseen(force().unwrap_err()), "{path:?}");
+        if *path == state {
+            assert!(is_unseen(take_over(&layout, "web").unwrap_err()));
+            assert!(is_unseen(with_ids("other").unwrap_err()));
+        }
+        fs::remove_file(path).unwrap();
+        fs::write(path, before).unwrap();
+    }
+    with_ids("other").unwrap();
+    let forced = force().unwrap();
+    assert_eq!((&forced.data[..], forced.cgroups.len()), (&[data.parent().unwrap().to_owned()][..], 0));
+    forced.remove_folder().unwrap();
+    assert!(!log.exists());
+}
+
 /// The longest name a pod can have is no obstacle to its removal.
 #[test]
 fn a_pod_with_a_long_name_is_removed() {
