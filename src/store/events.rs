@@ -4,50 +4,22 @@
 //! replaced whole, by a rename, with one line for each of the events that [`history`] keeps: readers see the one or
 //! the other, and a writer that is killed in between leaves the longer one.
 mod history;
+mod line;
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::atomic;
 use super::error::{Error, io_error};
 use history::History;
+pub use line::EventLine;
 
 const FILE: &str = "events.jsonl";
 
 /// Beyond this many bytes the file is written anew.
 const COMPACT_ABOVE: u64 = 256 << 10;
-
-/// One event as users see it (R8.8).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventLine {
-    /// When it last happened.
-    pub time: jiff::Timestamp,
-    /// When it first happened; `None` where it happened once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<jiff::Timestamp>,
-    /// `Normal` or `Warning`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// One word.
-    pub reason: String,
-    /// The container's name; `None`: the pod.
-    pub container: Option<String>,
-    /// For people.
-    pub message: String,
-    /// How often it happened.
-    pub count: u32,
-}
-
-impl EventLine {
-    /// When it first happened.
-    pub fn first(&self) -> jiff::Timestamp {
-        self.first.unwrap_or(self.time)
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct EventLog {

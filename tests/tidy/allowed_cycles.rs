@@ -37,44 +37,9 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
         "the page in `mod` is made of its parts, which write with its line functions",
     ),
     (
-        "runtime",
-        &["runtime/handler/grpc", "runtime/handler/http", "runtime/handler/mod"],
-        "the protocols use the connection and outcome of `mod`, which calls them",
-    ),
-    (
-        "runtime",
-        &["runtime/image/bundle", "runtime/image/mod"],
-        "the error type of the module is in `mod`, which calls this part",
-    ),
-    (
-        "runtime",
-        &["runtime/network/filter", "runtime/network/holder", "runtime/network/mod", "runtime/network/pasta"],
-        "the error and fact types of the module are in `mod`, which calls these parts",
-    ),
-    (
-        "runtime",
-        &["runtime/sandbox/mod", "runtime/sandbox/removal"],
-        "a sandbox becomes its removal, which takes it apart",
-    ),
-    (
-        "runtime",
-        &["runtime/seccomp/compile", "runtime/seccomp/mod"],
-        "the error type of the module is in `mod`, which calls this part",
-    ),
-    (
-        "runtime",
-        &["runtime/volume/elsewhere", "runtime/volume/mod"],
-        "a helper process makes volumes by the same function that made them here, and that asks for the helper",
-    ),
-    (
         "simulate",
         &["simulate/mod", "simulate/script", "simulate/timeline", "simulate/timeline/show"],
         "script and timeline are parts of a simulation; their errors and entries are the parent's types",
-    ),
-    (
-        "store",
-        &["store/events", "store/events/history"],
-        "the history is a part of the file of events, and combines its parent's lines",
     ),
     (
         "supervisor",

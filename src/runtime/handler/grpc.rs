@@ -3,8 +3,10 @@
 
 use std::io::{self, Read, Write};
 
+use super::connect::connect;
 use super::h2::{self, Answer, Body};
-use super::{Outcome, connect, tls};
+use super::outcome::Outcome;
+use super::tls;
 use crate::plan::{Names, Scheme};
 
 /// The longest answer: a status.

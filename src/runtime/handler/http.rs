@@ -5,8 +5,10 @@
 use std::io;
 use std::net::TcpStream;
 
+use super::connect::connect;
+use super::outcome::{BODY, Outcome, shown};
 use super::wire::{self, Answer};
-use super::{BODY, Outcome, connect, h2, shown, tls};
+use super::{h2, tls};
 use crate::plan::{HttpGet, HttpVersion, Names, Scheme, Url, Wanted};
 
 /// Go's limit, the first included (pkg/probe/http, RedirectChecker).
@@ -105,7 +107,7 @@ fn over_http2(mut stream: TcpStream, url: &Url, headers: &[(String, String)], is
 
 fn words(cause: &io::Error) -> String {
     match cause.raw_os_error() {
-        Some(errno) => super::words(errno),
+        Some(errno) => crate::runtime::program::words(errno),
         None => cause.to_string(),
     }
 }

@@ -4,45 +4,29 @@
 //! it has no idea of time: whoever began it drops it when it takes too long. What to ask is plan's business
 //! ([`Call`]), when is the engine's.
 
+mod connect;
 mod grpc;
 mod h2;
 mod http;
 mod names;
+mod outcome;
 mod tls;
 mod wire;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use serde::{Deserialize, Serialize};
 
 use crate::plan::{Call, Names};
-use crate::runtime::program::words;
 use crate::runtime::spawn::{self, Inquiry};
+use connect::connect;
+pub use outcome::Outcome;
 
 /// `argv[0]` of the helper.
 const NAME: &str = "barepod:request";
 /// Descriptors it is given, in order: request, report, network namespace if there is one.
 const DESCRIPTORS: i32 = 3;
-/// How much is read of an answer's body and shown of it, in bytes (R6.10, R6.11).
-const BODY: u64 = 10 * 1024;
-/// See [`BODY`].
-const SHOWN: usize = 1024;
-
-/// How a request went.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    /// Well.
-    Success,
-    /// Well, but oddly.
-    Warning(String),
-    /// Not as wanted; also: no connection.
-    Failure(String),
-    /// It could not be tried.
-    Error(String),
-}
 
 /// A request under way. Dropping it ends it.
 #[derive(Debug)]
@@ -103,32 +87,6 @@ fn tcp(host: &str, port: u16, names: &Names) -> Outcome {
         Ok(_) => Outcome::Success,
         Err(cause) => Outcome::Failure(cause),
     }
-}
-
-/// Tries the addresses of a host one after the other; what is told is why the first could not be reached, as Go does.
-fn connect(host: &str, port: u16, names: &Names) -> Result<TcpStream, String> {
-    let addresses = names::look_up(host, names).map_err(|cause| format!("dial tcp: {cause}"))?;
-    let mut trouble = None;
-    for ip in addresses {
-        match TcpStream::connect((ip, port)) {
-            Ok(stream) => return Ok(stream),
-            Err(cause) => {
-                trouble.get_or_insert_with(|| refused(ip, port, &cause));
-            }
-        }
-    }
-    Err(trouble.unwrap_or_else(|| format!("dial tcp: lookup {host}: no such host")))
-}
-
-/// Go's words, which people search for.
-fn refused(ip: IpAddr, port: u16, cause: &io::Error) -> String {
-    let text = cause.raw_os_error().map_or_else(|| cause.to_string(), words);
-    format!("dial tcp {}: connect: {text}", SocketAddr::new(ip, port))
-}
-
-/// What of an answer's body is shown.
-fn shown(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).trim_end().to_owned()
 }
 
 #[cfg(test)]

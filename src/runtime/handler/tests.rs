@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
+use super::outcome::BODY;
 use super::*;
 use crate::plan::{HttpGet, HttpVersion, Scheme, Url, Wanted};
 

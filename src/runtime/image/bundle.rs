@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use oci_spec::runtime::{Mount, Spec};
 use serde_json::{Value, json};
 
-use super::{FieldCause, ImageError};
+use super::error::{FieldCause, ImageError};
 
 /// The largest configs seen (full seccomp profiles, hundreds of mounts) stay well below a megabyte.
 const LIMIT: u64 = 4 << 20;

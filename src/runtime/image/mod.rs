@@ -7,6 +7,7 @@
 //! Symbolic links: the path of the bundle, `root.path` and config.json itself are the user's and may be links anywhere
 //! on the host, as for any OCI runtime. Links *below* the root file system are the image's and are resolved inside it.
 mod bundle;
+mod error;
 mod inside;
 mod search;
 
@@ -14,11 +15,9 @@ mod search;
 mod tests;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+pub use error::{Defect, FieldCause, ImageError, Trouble};
 pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, helper_main_if_asked};
 
 use oci_spec::runtime::{ProcessBuilder, Spec, SpecBuilder, UserBuilder};
@@ -28,169 +27,6 @@ use crate::plan::{ImageFacts, ImageSource};
 /// Files of a root file system.
 const PASSWD: &str = "etc/passwd";
 const GROUP: &str = "etc/group";
-
-/// What kind of failure an [`ImageError`] is (R8.4). The engine's types can't be named in `runtime`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Trouble {
-    /// There is nothing: like a pull that failed (`ErrImagePull`, later `ImagePullBackOff`).
-    Absent,
-    /// There is something, but no container can be made of it: `CreateContainerError`.
-    Unusable,
-}
-
-/// Why an image can't be used. The text names bundle and field, and is complete: no source has to be added.
-#[derive(Debug, thiserror::Error)]
-pub enum ImageError {
-    /// The folder that `image:` names isn't there or can't be looked at.
-    #[error("{image}: {path}: {cause}; image: must name a folder on this box", path = .path.display())]
-    Missing {
-        /// `bundle:/abs/path`
-        image: String,
-        /// The folder.
-        path: PathBuf,
-        /// What the kernel says.
-        cause: io::Error,
-    },
-    /// Something is there but no folder.
-    #[error("{image}: {path}: not a directory; image: must name a folder", path = .path.display())]
-    NotADirectory {
-        /// `bundle:/abs/path`
-        image: String,
-        /// The path.
-        path: PathBuf,
-    },
-    /// A bundle without a config.json that can be read.
-    #[error("{image}: config.json: {cause}; a bundle is a folder with a config.json and its root file system")]
-    Config {
-        /// `bundle:/abs/path`
-        image: String,
-        /// What the kernel says.
-        cause: io::Error,
-    },
-    /// config.json is a FIFO, a device, a folder.
-    #[error("{image}: config.json: not a regular file")]
-    ConfigKind {
-        /// `bundle:/abs/path`
-        image: String,
-    },
-    /// config.json is too big to be one.
-    #[error("{image}: config.json: larger than {limit} bytes")]
-    ConfigSize {
-        /// `bundle:/abs/path`
-        image: String,
-        /// Bytes.
-        limit: u64,
-    },
-    /// config.json is not JSON, or a field has the wrong type.
-    #[error("{image}: config.json: {cause}")]
-    Json {
-        /// `bundle:/abs/path`
-        image: String,
-        /// Names line and column.
-        cause: serde_json::Error,
-    },
-    /// A field whose value can't be used.
-    #[error("{image}: config.json: {field}: {cause}", cause = .cause.0)]
-    Field {
-        /// `bundle:/abs/path`
-        image: String,
-        /// `root.path`
-        field: &'static str,
-        /// What is wrong with it.
-        cause: FieldCause,
-    },
-    /// The root file system isn't there.
-    #[error("{image}: config.json: root.path: {path}: {cause}", path = .path.display())]
-    Rootfs {
-        /// `bundle:/abs/path`
-        image: String,
-        /// Where it was looked for.
-        path: PathBuf,
-        /// What the kernel says.
-        cause: io::Error,
-    },
-    /// The root file system is a file.
-    #[error("{image}: config.json: root.path: {path}: not a directory", path = .path.display())]
-    RootfsKind {
-        /// `bundle:/abs/path`
-        image: String,
-        /// The path.
-        path: PathBuf,
-    },
-    /// Somebody might have to be waited for, who was not to be.
-    #[error("{image}: {path} isn't at hand", path = .path.display())]
-    NotAtHand {
-        /// `bundle:/abs/path`
-        image: String,
-        /// What was to be looked at.
-        path: PathBuf,
-    },
-    /// A file of the root file system that is there but can't be read.
-    #[error("{image}: {path} in its root file system: {cause}", path = .path.display())]
-    Inside {
-        /// `bundle:/abs/path`
-        image: String,
-        /// `etc/passwd`
-        path: PathBuf,
-        /// What the kernel says.
-        cause: io::Error,
-    },
-}
-
-impl ImageError {
-    /// What kind of failure this is.
-    #[must_use]
-    pub fn trouble(&self) -> Trouble {
-        match self {
-            ImageError::Missing { .. } => Trouble::Absent,
-            ImageError::NotADirectory { .. }
-            | ImageError::Config { .. }
-            | ImageError::ConfigKind { .. }
-            | ImageError::ConfigSize { .. }
-            | ImageError::Json { .. }
-            | ImageError::Field { .. }
-            | ImageError::Rootfs { .. }
-            | ImageError::RootfsKind { .. }
-            | ImageError::NotAtHand { .. }
-            | ImageError::Inside { .. } => Trouble::Unusable,
-        }
-    }
-
-    /// What is to be there and isn't, or is no good as it is: trying again finds the same until somebody mends it. `None`:
-    /// it couldn't be looked at, which may pass.
-    #[must_use]
-    pub fn defect(&self) -> Option<Defect<'_>> {
-        let nothing =
-            |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        match self {
-            ImageError::Missing { path, cause, .. } => nothing(cause).then_some(Defect::Absent(path)),
-            ImageError::Config { cause, .. } => nothing(cause).then_some(Defect::Unusable),
-            ImageError::Rootfs { path, cause, .. } => nothing(cause).then_some(Defect::Root(path)),
-            ImageError::RootfsKind { path, .. } => Some(Defect::Root(path)),
-            ImageError::NotADirectory { .. }
-            | ImageError::ConfigKind { .. }
-            | ImageError::ConfigSize { .. }
-            | ImageError::Json { .. }
-            | ImageError::Field { .. } => Some(Defect::Unusable),
-            ImageError::NotAtHand { .. } | ImageError::Inside { .. } => None,
-        }
-    }
-}
-
-/// What is wrong with an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Defect<'a> {
-    /// There is nothing where it should be.
-    Absent(&'a Path),
-    /// The root file system that a bundle names is none, or isn't there.
-    Root(&'a Path),
-    /// No container can be made of it.
-    Unusable,
-}
-
-/// What is wrong with a field, for people.
-#[derive(Debug)]
-pub struct FieldCause(pub(crate) String);
 
 /// An image that is there. What needs its files to be read comes with [`Image::facts`], once they are needed: from an
 /// init container's end to the next one's creation every read would be waited for.

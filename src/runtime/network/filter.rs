@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::process::PidfdGetfdFlags;
 
-use super::NetworkError;
+use super::error::NetworkError;
 use super::pasta::Pasta;
 
 /// The number of /dev/net/tun.

@@ -10,7 +10,9 @@ use caps::CapSet;
 use nix::sched::{CloneFlags, unshare};
 use rustix::pipe::PipeFlags;
 
-use super::{NetworkError, addresses, failed, loopback_up};
+use super::copy::copy;
+use super::error::{NetworkError, failed};
+use super::interfaces::{addresses, loopback_up};
 use crate::runtime::spawn;
 
 /// Ended when it is dropped.
@@ -27,7 +29,7 @@ impl Holder {
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe")(errno.into()));
         let (gate, ask) = pipe()?;
         let (answer, report) = pipe()?;
-        let child = match super::fork().map_err(failed("fork"))? {
+        let child = match copy().map_err(failed("fork"))? {
             Some(child) => child,
             None => {
                 drop((ask, answer));

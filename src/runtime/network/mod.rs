@@ -7,49 +7,34 @@
 //! Start reading at [`Connecting`].
 #![allow(unsafe_code)]
 
+mod copy;
+mod error;
 mod filter;
 mod holder;
+mod interfaces;
 mod pasta;
 
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use nix::ifaddrs::getifaddrs;
-use nix::net::if_::InterfaceFlags;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
-use crate::runtime::spawn::{self, Child, ExitStatus};
+use crate::runtime::spawn::{self, ExitStatus};
+use copy::copy;
+pub use error::NetworkError;
+use error::failed;
 use holder::Holder;
+pub(crate) use interfaces::loopback_up;
 use pasta::{Pasta, Starting};
 
 /// How long it may take to connect; it takes some 20 ms.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Why a pod can't have a way to the outside.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum NetworkError {
-    #[error("pasta is not installed; install the package passt (Debian: apt-get install passt)")]
-    Missing,
-    #[error("{call}: {cause}")]
-    Io { call: &'static str, cause: io::Error },
-    #[error("pasta: {said}")]
-    Refused { said: String },
-    /// What keeps the pod from the box's own loopback.
-    #[error("can't keep the pod from the box's loopback: {call}: {cause}")]
-    Filter { call: &'static str, cause: io::Error },
-}
-
-fn failed(call: &'static str) -> impl Fn(io::Error) -> NetworkError {
-    move |cause| NetworkError::Io { call, cause }
-}
 
 /// Whether the box has what connects a pod.
 #[must_use]
@@ -192,7 +177,7 @@ impl Connection {
     /// Does something in the network namespace, in a process of its own: who goes there without being the box's root
     /// doesn't come back. This one has one thread.
     pub(crate) fn within(&self, action: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        match fork()? {
+        match copy()? {
             None => {
                 let done = setns(&self.namespace, CloneFlags::CLONE_NEWNET).map_err(io::Error::from);
                 let code = match done.and_then(|()| action()) {
@@ -210,53 +195,4 @@ impl Connection {
             },
         }
     }
-}
-
-/// Makes a copy of this process, which has one thread; `None` in the copy. There all signals stay blocked: it has this
-/// process' handlers, and what they tell is told to this process.
-fn fork() -> io::Result<Option<Child>> {
-    let mut before = SigSet::empty();
-    nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
-    let forked = spawn::fork();
-    if !matches!(forked, Ok(None)) {
-        // It can't fail: the kernel refuses only what is no way to set a mask (pthread_sigmask(3)).
-        let _ = before.thread_set_mask();
-    }
-    forked
-}
-
-/// The namespace's addresses that others can send to.
-fn addresses() -> Vec<IpAddr> {
-    let all = getifaddrs().into_iter().flatten();
-    let outside = all.filter(|interface| !interface.flags.contains(InterfaceFlags::IFF_LOOPBACK));
-    let ip = |interface: nix::ifaddrs::InterfaceAddress| {
-        let address = interface.address?;
-        match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
-            (Some(v4), _) => Some(IpAddr::V4(v4.ip())),
-            (_, Some(v6)) if !v6.ip().is_unicast_link_local() => Some(IpAddr::V6(v6.ip())),
-            _ => None,
-        }
-    };
-    outside.filter_map(ip).collect()
-}
-
-/// Brings up the loopback interface of the namespace that this process is in.
-pub(crate) fn loopback_up() -> io::Result<()> {
-    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
-    // SAFETY: ifreq is plain data for which zeros are valid; both ioctls read the name and read or write the flags in
-    // it, within its size. No safe wrapper exists for these two.
-    unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
-            *to = *from as libc::c_char;
-        }
-        if libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
-        if libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw mut request) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
 }

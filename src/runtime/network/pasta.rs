@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{SigHandler, SigSet, Signal};
 use rustix::pipe::PipeFlags;
 
-use super::{NetworkError, failed};
+use super::copy::copy;
+use super::error::{NetworkError, failed};
 use crate::plan::DNS_FORWARD;
 use crate::runtime::spawn;
 
@@ -60,7 +61,7 @@ impl Starting {
         command.args(arguments(namespace)).current_dir("/").process_group(0);
         command.stdin(Stdio::null()).stdout(ready_end).stderr(words_end);
         let parent = std::process::id();
-        let child = match super::fork().map_err(failed("fork"))? {
+        let child = match copy().map_err(failed("fork"))? {
             Some(child) => child,
             None => {
                 drop((go, failure, ready, words));

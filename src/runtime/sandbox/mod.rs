@@ -4,6 +4,7 @@
 //! Mounts are made in the supervisor's own mount namespace ([`isolate_mounts`]), so the box never sees them and the
 //! kernel drops them with the pod's last process.
 
+mod dirs;
 mod error;
 mod namespaces;
 mod pause;
@@ -28,8 +29,10 @@ use crate::runtime::files;
 use crate::runtime::network::Connection;
 use crate::runtime::volume;
 
+pub use dirs::SandboxDirs;
 use error::error;
 pub use error::{SandboxError, Which};
+use removal::Parts;
 pub use removal::{RemovalStep, SandboxRemoval};
 
 pub(crate) use pause::{NAME as PAUSE, USERS_NAME as PAUSE_OF_USERS, run as run_pause, run_in as run_pause_of_users};
@@ -58,27 +61,6 @@ pub fn isolate_mounts() -> Result<File, SandboxError> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
         .map_err(|errno| error("mount --make-rslave", "/")(errno.into()))?;
     Ok(home)
-}
-
-/// Where a pod's things are on the box.
-#[derive(Clone, Debug)]
-pub struct SandboxDirs {
-    /// `<root>/pods/<namespace>_<name>`: small files.
-    pub state: PathBuf,
-    /// On a disk: emptyDirs and upper layers.
-    pub data: PathBuf,
-}
-
-impl SandboxDirs {
-    /// All that goes when the pod has ended: attempts, the sandbox's files, volumes, upper layers.
-    pub fn to_sweep(&self) -> [PathBuf; 4] {
-        [
-            self.state.join("containers"),
-            self.state.join("sandbox"),
-            self.data.join("containers"),
-            self.data.join("volumes"),
-        ]
-    }
 }
 
 /// A pod's sandbox. Must be [`remove`](Self::remove)d; dropping it leaves cgroup and files to a sweep.
@@ -329,7 +311,9 @@ impl Sandbox {
     /// To be removed, with everything in it, also processes that are still in the pod's cgroup; but not the volumes, which
     /// the next sandbox of the pod finds as they are.
     pub fn give_up(self) -> SandboxRemoval {
-        SandboxRemoval::of(self)
+        let Self { cgroup, namespaces, pause, dirs, shm, connection, .. } = self;
+        let parts = Parts { pause, dirs, shm, volumes: Vec::new(), connection, _namespaces: Some(namespaces) };
+        SandboxRemoval::of(Some(cgroup), parts)
     }
 
     /// To be removed with the volumes, as the pod is over.

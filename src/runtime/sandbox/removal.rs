@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, umount2};
 
-use super::Sandbox;
+use super::dirs::SandboxDirs;
 use super::error::{SandboxError, error};
+use super::namespaces::Held;
 use super::pause::Pause;
 use crate::plan::VolumePlan;
 use crate::runtime::cgroup::{CgroupError, PodCgroup};
@@ -37,16 +38,16 @@ pub struct SandboxRemoval {
 
 /// What is left of a sandbox beside its cgroup.
 #[derive(Debug)]
-struct Parts {
-    pause: Option<Pause>,
-    dirs: super::SandboxDirs,
-    shm: Option<std::path::PathBuf>,
+pub(super) struct Parts {
+    pub(super) pause: Option<Pause>,
+    pub(super) dirs: SandboxDirs,
+    pub(super) shm: Option<PathBuf>,
     /// Those that go.
-    volumes: Vec<VolumePlan>,
+    pub(super) volumes: Vec<VolumePlan>,
     /// Ended once nobody is there whom it connects.
-    connection: Option<Connection>,
+    pub(super) connection: Option<Connection>,
     /// What a user namespace's mounts and processes belong to goes after them.
-    _namespaces: Option<super::namespaces::Held>,
+    pub(super) _namespaces: Option<Held>,
 }
 
 /// How a removal goes on.
@@ -61,21 +62,15 @@ pub enum RemovalStep {
 }
 
 impl SandboxRemoval {
-    /// Of all but the pod's volumes, which live as long as the pod.
-    pub(super) fn of(sandbox: Sandbox) -> Self {
-        let Sandbox { cgroup, namespaces, pause, dirs, shm, connection, .. } = sandbox;
-        let parts = Parts { pause, dirs, shm, volumes: Vec::new(), connection, _namespaces: Some(namespaces) };
-        Self::of_parts(Some(cgroup), parts)
-    }
-
     /// Of a sandbox of which nothing is left but the volumes.
-    pub fn of_volumes(dirs: &super::SandboxDirs, volumes: &[VolumePlan]) -> Self {
+    pub fn of_volumes(dirs: &SandboxDirs, volumes: &[VolumePlan]) -> Self {
         let (dirs, volumes) = (dirs.clone(), volumes.to_vec());
         let (connection, _namespaces) = (None, None);
-        Self::of_parts(None, Parts { pause: None, dirs, shm: None, volumes, connection, _namespaces })
+        Self::of(None, Parts { pause: None, dirs, shm: None, volumes, connection, _namespaces })
     }
 
-    fn of_parts(cgroup: Option<PodCgroup>, sandbox: Parts) -> Self {
+    /// Of all but the pod's volumes, which live as long as the pod, unless `sandbox` names them.
+    pub(super) fn of(cgroup: Option<PodCgroup>, sandbox: Parts) -> Self {
         let (began, files, errors) = (None, None, Vec::new());
         Self { cgroup, sandbox, began, next_look: FIRST_LOOK, processes_gone: false, files, errors }
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator};
 
-use super::SeccompError;
 use super::calls::{self, Abi, NATIVE, Way, Width, X32_BIT};
+use super::error::SeccompError;
 
 /// Most instructions that the kernel takes (BPF_MAXINSNS).
 const MOST: usize = 4096;

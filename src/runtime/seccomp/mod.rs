@@ -8,6 +8,7 @@
 mod answer;
 mod calls;
 mod compile;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -15,49 +16,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompFilterFlag};
+use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag};
 use rustix::fs::MemfdFlags;
 
-/// Why a profile can't be made a filter.
-#[derive(Debug, thiserror::Error)]
-pub enum SeccompError {
-    /// There is nobody here to answer.
-    #[error("seccomp profile: action SCMP_ACT_NOTIFY is not supported; use SCMP_ACT_ERRNO")]
-    Notify,
-    /// Not one that this binary's kernel runs.
-    #[error("seccomp profile: architecture {name:?} is not supported; take it out")]
-    Architecture {
-        /// As the profile has it.
-        name: Arch,
-    },
-    /// System calls have six.
-    #[error("seccomp profile: there is no argument {index}; arguments count from 0 to 5")]
-    Argument {
-        /// As the profile has it.
-        index: usize,
-    },
-    /// More than the kernel takes.
-    #[error("seccomp profile: it makes a filter of {instructions} instructions, the kernel takes {most}")]
-    TooLong {
-        /// What it would have.
-        instructions: usize,
-        /// The kernel's limit.
-        most: usize,
-    },
-    /// A profile's file.
-    #[error("{path}: {cause}")]
-    Read {
-        /// On the host.
-        path: PathBuf,
-        /// The kernel's answer, or what is there instead.
-        cause: io::Error,
-    },
-    /// The memfd.
-    #[error("seccomp profile: memfd: {0}")]
-    Memory(#[from] io::Error),
-}
+pub use error::SeccompError;
 
 /// Largest file that is read, in bytes: Docker's own profile has 13 KB.
 const LARGEST: u64 = 1 << 20;

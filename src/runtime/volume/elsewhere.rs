@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use super::{VolumeError, create};
+use super::create::create;
+use super::error::VolumeError;
 use crate::plan::{VolumePlan, VolumeSource};
 use crate::runtime::spawn::{self, Inquiry};
 
@@ -16,8 +17,8 @@ const NAME: &str = "barepod:volumes";
 /// What the helper says: where each is, or what is wrong with the first that can't be had.
 type Answer = Result<BTreeMap<String, PathBuf>, String>;
 
-/// Whether a volume is not the pod's own.
-pub(super) fn is_elsewhere(plan: &VolumePlan) -> bool {
+/// Whether a volume is not the pod's own: it is found by a [`Search`], and not to be made where nothing may take its time.
+pub fn is_elsewhere(plan: &VolumePlan) -> bool {
     match plan.source {
         VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => true,
         VolumeSource::EmptyDir { .. }

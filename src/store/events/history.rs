@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::EventLine;
+use super::line::EventLine;
 
 /// What client-go puts before the message of an event that stands for several.
 pub const COMBINED: &str = "(combined from similar events): ";
