@@ -20,7 +20,7 @@ use super::phrases;
 use super::terminal::{self, Colour, Prefix};
 use crate::log::{Stream, Tag};
 use crate::report::ending::{self, Ending};
-use crate::supervisor::{Audience, Sent, Wait};
+use crate::supervisor::{Audience, SignalSent, Wait};
 use detached::Detached;
 pub use detached::Detaching;
 use stops::Stops;
@@ -80,7 +80,7 @@ struct Row {
     /// Why it is to end, once it is.
     stopping: Option<Why>,
     /// What it was sent for that.
-    sent: Option<Sent>,
+    sent: Option<SignalSent>,
 }
 
 /// Shows a pod's run on this process's standard output and error.
@@ -263,7 +263,7 @@ impl Audience for Watch {
         self.requested = true;
     }
 
-    fn signalled(&mut self, container: ContainerIndex, signal: Sent) {
+    fn signalled(&mut self, container: ContainerIndex, signal: SignalSent) {
         let row = self.row(container);
         row.sent = Some(signal);
         row.stopping.get_or_insert(Why::Unsaid);

@@ -13,7 +13,7 @@ use crate::log::{Stream, Tag};
 
 /// What a container was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SignalSent {
     /// Its stop signal.
     Stop,
     /// SIGKILL.
@@ -53,7 +53,7 @@ pub trait Audience {
     /// Somebody has asked for the pod's end.
     fn asked_to_stop(&mut self);
     /// A container was sent its stop signal, or SIGKILL, because it is to end.
-    fn signalled(&mut self, container: ContainerIndex, signal: Sent);
+    fn signalled(&mut self, container: ContainerIndex, signal: SignalSent);
     /// The pod ends, and containers have kept it waiting for a while; so many SIGINTs have come.
     fn waits_for_containers(&mut self, wait: &Wait, interrupts: u32);
     /// Whether it wants to know each step.

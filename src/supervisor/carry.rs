@@ -7,9 +7,9 @@ use barepod_engine::action::{Action, ContainerAction};
 use barepod_engine::event::{ContainerEvent, CreateFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
-use super::audience::Sent;
+use super::audience::SignalSent;
 use super::output::Listener;
-use super::slot::{self, Creating, Image, Made, Present, RemovalOf, Removing, Shown, Stage, Start};
+use super::slot::{self, Creating, Image, MadeWith, Present, RemovalOf, Removing, Shown, Stage, Start};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
 use crate::plan::{self, ContainerPlan, MountNamespaces};
@@ -46,11 +46,11 @@ impl Supervisor<'_> {
                 {
                     self.audience.warn(&error.to_string());
                 }
-                self.audience.signalled(container, Sent::Stop);
+                self.audience.signalled(container, SignalSent::Stop);
                 self.answer(container, attempt, ContainerEvent::Signaled);
             }
             ContainerAction::Kill => {
-                self.audience.signalled(container, Sent::Kill);
+                self.audience.signalled(container, SignalSent::Kill);
                 self.kill(container, attempt);
             }
             ContainerAction::Remove => self.removals.push_back((container, attempt)),
@@ -90,7 +90,7 @@ impl Supervisor<'_> {
         attempt: Attempt,
         dirs: &AttemptDirs,
         creation: &mut Creation,
-    ) -> Result<Made, (CreateFailure, String)> {
+    ) -> Result<MadeWith, (CreateFailure, String)> {
         let fail = |cause: String| (CreateFailure::Create, cause);
         let mut plan = self.plan_container(container, attempt, dirs)?;
         let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
@@ -105,7 +105,7 @@ impl Supervisor<'_> {
         let process = plan.spec.process().clone();
         let user = process.as_ref().map(|process| slot::user(process.user()));
         self.slot(container).shown = Shown { resources, user };
-        Ok(Made { process, filter, termination_log: plan.termination_log })
+        Ok(MadeWith { process, filter, termination_log: plan.termination_log })
     }
 
     /// What there is of an attempt that won't be made goes first: the next one comes after that is told.

@@ -7,7 +7,7 @@ use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
 use super::handlers::exit_of;
 use super::output::{Listener, Output};
-use super::slot::{Creating, Made, Present, Stage, Start};
+use super::slot::{Creating, MadeWith, Present, Stage, Start};
 use super::sources::Token;
 use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::{Answer, Asked, Request};
@@ -129,7 +129,7 @@ impl Supervisor<'_> {
     }
 
     /// A container that was just made: its end and its output are waited for.
-    fn admit_container(&mut self, container: ContainerIndex, attempt: Attempt, mut made: Container, with: Made) {
+    fn admit_container(&mut self, container: ContainerIndex, attempt: Attempt, mut made: Container, with: MadeWith) {
         for warning in made.warnings() {
             self.audience.warn(warning);
         }

@@ -30,7 +30,7 @@ pub(super) struct Saved {
 
 /// What is not on disk yet. Written in this order, one part at a time, as something may happen meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unwritten {
+pub(super) enum NextWrite {
     Nothing,
     /// New Kubernetes Events, and all that follows.
     Events,
@@ -43,7 +43,7 @@ pub(super) enum Unwritten {
 impl Supervisor<'_> {
     /// Writes everything that is new.
     pub(super) fn persist(&mut self) {
-        while self.unwritten != Unwritten::Nothing {
+        while self.unwritten != NextWrite::Nothing {
             self.write_next();
         }
     }
@@ -51,19 +51,19 @@ impl Supervisor<'_> {
     /// Writes the first part of what is new. A disk that refuses doesn't stop the pod.
     pub(super) fn write_next(&mut self) {
         let (rest, written) = match self.unwritten {
-            Unwritten::Nothing => return,
-            Unwritten::Events => (Unwritten::State, self.write_events()),
+            NextWrite::Nothing => return,
+            NextWrite::Events => (NextWrite::State, self.write_events()),
             // Before the status: whoever finds that can go on from here.
-            Unwritten::State => match self.write_new_attempt() {
-                Some(written) => (Unwritten::State, written),
+            NextWrite::State => match self.write_new_attempt() {
+                Some(written) => (NextWrite::State, written),
                 None => {
                     let is_new = self.written.as_ref() != Some(&self.engine.status());
-                    (if is_new { Unwritten::Status } else { Unwritten::Nothing }, self.write_state(is_new))
+                    (if is_new { NextWrite::Status } else { NextWrite::Nothing }, self.write_state(is_new))
                 }
             },
-            Unwritten::Status => (Unwritten::Nothing, self.write_status()),
+            NextWrite::Status => (NextWrite::Nothing, self.write_status()),
         };
-        if matches!(self.unwritten, Unwritten::Status) {
+        if matches!(self.unwritten, NextWrite::Status) {
             self.control.tell_changed();
         }
         self.unwritten = rest;
@@ -75,7 +75,7 @@ impl Supervisor<'_> {
     /// Where there are any: of what the engine isn't told.
     pub(super) fn records_are_to_be_written(&mut self) {
         if !self.records.is_empty() {
-            self.unwritten = Unwritten::Events;
+            self.unwritten = NextWrite::Events;
         }
     }
 

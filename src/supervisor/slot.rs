@@ -66,7 +66,7 @@ pub struct Creating {
     /// The helper that makes it.
     pub creation: Creation,
     /// What it is made with.
-    pub made: Made,
+    pub made: MadeWith,
 }
 
 /// An attempt whose init process exists, or has ended and waits to be removed.
@@ -74,7 +74,7 @@ pub struct Present {
     /// Its process, cgroup and folders.
     pub container: Container,
     /// What it was made with.
-    pub made: Made,
+    pub made: MadeWith,
     /// Its pipes and its log.
     pub output: Output,
     /// How far its start is.
@@ -100,7 +100,7 @@ impl Present {
     /// # Errors
     /// As [`Exec::begin`].
     pub fn begin_exec(&self, stdio: Stdio, change: impl FnOnce(&mut Process)) -> Result<Exec, ExecError> {
-        let Made { process, filter, .. } = &self.made;
+        let MadeWith { process, filter, .. } = &self.made;
         let mut process = process.clone().ok_or(ExecError::NotRunning)?;
         change(&mut process);
         Exec::begin(ExecRequest {
@@ -138,7 +138,7 @@ pub enum RemovalOf {
 }
 
 /// What an attempt was made with, for programs that are run beside it and for its last words.
-pub struct Made {
+pub struct MadeWith {
     /// The process of its config.
     pub process: Option<Process>,
     /// Its seccomp filter.

@@ -10,7 +10,7 @@ use super::filters::Filters;
 use super::handlers::Handlers;
 use super::notice::Notice;
 use super::open_files::clients_and_execs;
-use super::persist::{Saved, Unwritten};
+use super::persist::{NextWrite, Saved};
 use super::slot::Slot;
 use super::sources::{Interest, Signals, Sources, Token};
 use super::storage::Storage;
@@ -83,7 +83,7 @@ impl<'a> Supervisor<'a> {
             facts: VecDeque::new(),
             asked: VecDeque::new(),
             removals: VecDeque::new(),
-            unwritten: Unwritten::Nothing,
+            unwritten: NextWrite::Nothing,
             grown: false,
             records: Vec::new(),
             listening: true,

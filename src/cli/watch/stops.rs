@@ -3,7 +3,7 @@
 
 use barepod_engine::spec::{ContainerIndex, Kind, PodSpec, SidecarPreStop};
 
-use crate::supervisor::Sent;
+use crate::supervisor::SignalSent;
 
 /// Of one container.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +60,11 @@ impl Stops {
     }
 
     /// What is to be said of one, behind its name, by what it was sent until now.
-    pub fn words(&mut self, container: ContainerIndex, sent: Option<Sent>) -> Option<&'static str> {
+    pub fn words(&mut self, container: ContainerIndex, sent: Option<SignalSent>) -> Option<&'static str> {
         let stop = &mut self.all[usize::from(container.0)];
         let (said, words) = match (sent, stop.said) {
-            (Some(Sent::Stop), Said::Nothing | Said::Hook) => (Said::Signal, "is being stopped"),
-            (Some(Sent::Kill), Said::Nothing | Said::Hook) => (Said::Signal, "is being killed"),
+            (Some(SignalSent::Stop), Said::Nothing | Said::Hook) => (Said::Signal, "is being stopped"),
+            (Some(SignalSent::Kill), Said::Nothing | Said::Hook) => (Said::Signal, "is being killed"),
             (None, Said::Nothing) if stop.hook_at_once => (Said::Hook, "runs its preStop hook before it is stopped"),
             (Some(_) | None, Said::Nothing | Said::Hook | Said::Signal) => return None,
         };
@@ -105,13 +105,16 @@ mod tests {
         assert!(stops.take().is_empty());
         let hook = Some("runs its preStop hook before it is stopped");
         assert_eq!((stops.words(main, None), stops.words(main, None)), (hook, None));
-        assert_eq!(stops.words(main, Some(Sent::Stop)), Some("is being stopped"));
+        assert_eq!(stops.words(main, Some(SignalSent::Stop)), Some("is being stopped"));
         // That the grace ran out has a line of its own.
-        assert_eq!(stops.words(main, Some(Sent::Kill)), None);
+        assert_eq!(stops.words(main, Some(SignalSent::Kill)), None);
         // No hook: a record behind its signal, or one who waits for its turn.
-        assert_eq!((stops.words(bare, None), stops.words(bare, Some(Sent::Kill))), (None, Some("is being killed")));
+        assert_eq!(
+            (stops.words(bare, None), stops.words(bare, Some(SignalSent::Kill))),
+            (None, Some("is being killed"))
+        );
         // Without a grace there is no time for a hook.
-        assert_eq!(stops.words(side, Some(Sent::Stop)), Some("is being stopped"));
+        assert_eq!(stops.words(side, Some(SignalSent::Stop)), Some("is being stopped"));
         stops.forget(side);
         assert_eq!(stops.words(side, None), hook);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use barepod_engine::event::{Exit, OomKilled};
 
-use crate::supervisor::Sent;
+use crate::supervisor::SignalSent;
 
 /// Why a container is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct How {
     /// For how long it ran.
     pub ran: Option<Duration>,
     /// What it was sent before, so that it ends.
-    pub sent: Option<Sent>,
+    pub sent: Option<SignalSent>,
     pub why: Why,
     /// Whether somebody has asked for the pod's end.
     pub requested: bool,
@@ -63,7 +63,7 @@ impl How {
     /// The OOM killer sends SIGKILL, but not only it. What it has killed before may be another process of the container,
     /// which lived on.
     fn was_killed_for_memory(&self) -> bool {
-        self.oom == OomKilled::Yes && matches!(self.exit, Exit::Signal(9)) && self.sent != Some(Sent::Kill)
+        self.oom == OomKilled::Yes && matches!(self.exit, Exit::Signal(9)) && self.sent != Some(SignalSent::Kill)
     }
 }
 
@@ -79,9 +79,11 @@ impl fmt::Display for How {
         match (self.sent, self.why) {
             // Whatever ended it, it was nobody here.
             (None, _) => {}
-            (Some(Sent::Kill), _) => f.write_str(", killed by barepod")?,
-            (Some(Sent::Stop), Why::Pod | Why::Unsaid) if self.requested => f.write_str(", stopped on request")?,
-            (Some(Sent::Stop), why) => write!(f, ", stopped{}", why.in_words())?,
+            (Some(SignalSent::Kill), _) => f.write_str(", killed by barepod")?,
+            (Some(SignalSent::Stop), Why::Pod | Why::Unsaid) if self.requested => {
+                f.write_str(", stopped on request")?
+            }
+            (Some(SignalSent::Stop), why) => write!(f, ", stopped{}", why.in_words())?,
         }
         if self.oom == OomKilled::Yes && !was_killed {
             f.write_str("; one of its processes was killed for lack of memory")?;
@@ -120,16 +122,16 @@ mod tests {
             (Exit::Code(1), None, Why::Unsaid, false, "exited 1 (34 ms)"),
             // Somebody else's SIGTERM, while it waited for its turn to be stopped.
             (term, None, Why::Pod, true, "ended by SIGTERM (34 ms)"),
-            (term, Some(Sent::Stop), Why::Pod, true, "ended by SIGTERM, stopped on request (34 ms)"),
-            (Exit::Code(0), Some(Sent::Stop), Why::Pod, false, "exited 0, stopped (34 ms)"),
+            (term, Some(SignalSent::Stop), Why::Pod, true, "ended by SIGTERM, stopped on request (34 ms)"),
+            (Exit::Code(0), Some(SignalSent::Stop), Why::Pod, false, "exited 0, stopped (34 ms)"),
             (
                 term,
-                Some(Sent::Stop),
+                Some(SignalSent::Stop),
                 Why::Liveness,
                 false,
                 "ended by SIGTERM, stopped for its failed liveness probe (34 ms)",
             ),
-            (Exit::Signal(9), Some(Sent::Kill), Why::Pod, true, "ended by SIGKILL, killed by barepod (34 ms)"),
+            (Exit::Signal(9), Some(SignalSent::Kill), Why::Pod, true, "ended by SIGKILL, killed by barepod (34 ms)"),
         ] {
             assert_eq!(how(exit, sent, why, requested), want);
         }
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn only_who_was_killed_for_memory_is_said_to_be() {
         let how = |exit, sent| {
-            let requested = sent == Some(Sent::Stop);
+            let requested = sent == Some(SignalSent::Stop);
             How { exit, oom: OomKilled::Yes, ran: Some(Duration::from_millis(34)), sent, why: Why::Pod, requested }
                 .to_string()
         };
@@ -150,9 +152,9 @@ mod tests {
             (Exit::Code(3), None, "exited 3"),
             // A shell hands on how its child ended.
             (Exit::Code(137), None, "exited 137"),
-            (Exit::Code(0), Some(Sent::Stop), "exited 0, stopped on request"),
+            (Exit::Code(0), Some(SignalSent::Stop), "exited 0, stopped on request"),
             (Exit::Signal(15), None, "ended by SIGTERM"),
-            (Exit::Signal(9), Some(Sent::Kill), "ended by SIGKILL, killed by barepod"),
+            (Exit::Signal(9), Some(SignalSent::Kill), "ended by SIGKILL, killed by barepod"),
             (Exit::Unknown, None, "ended, nobody saw how"),
         ] {
             assert_eq!(how(exit, sent), format!("{want}{note}"));

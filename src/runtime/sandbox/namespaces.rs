@@ -100,7 +100,7 @@ pub(super) fn create(plan: &SandboxPlan, network: Option<&Connection>, rights: R
 }
 
 /// Into the namespaces of a user namespace of the pod's; without one this process is in the new ones already.
-fn enter(wanted: &[Wanted], made: Option<&user::Made>) -> Result<(), SandboxError> {
+fn enter(wanted: &[Wanted], made: Option<&user::NewNamespaces>) -> Result<(), SandboxError> {
     let Some(made) = made else { return Ok(()) };
     wanted.iter().try_for_each(|one| {
         let namespace = made.open(one.name)?;

@@ -16,12 +16,12 @@ use crate::runtime::spawn;
 
 /// New namespaces and the process that holds them until they are opened.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct NewNamespaces {
     pub(super) user: File,
     holder: Holder,
 }
 
-impl Made {
+impl NewNamespaces {
     /// One of them by its name in /proc/PID/ns.
     pub(super) fn open(&self, name: &'static str) -> Result<File, SandboxError> {
         self.holder.open(name)
@@ -29,7 +29,7 @@ impl Made {
 }
 
 /// Makes a user namespace of these ids, for users and groups, and those of `others` by its root.
-pub(super) fn create(ids: IdRange, others: CloneFlags) -> Result<Made, SandboxError> {
+pub(super) fn create(ids: IdRange, others: CloneFlags) -> Result<NewNamespaces, SandboxError> {
     let failed = |step| move |cause| SandboxError::Users { step, cause };
     let (gate, opener) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe")(errno.into()))?;
     let (answer, report) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("pipe")(errno.into()))?;
@@ -43,7 +43,7 @@ pub(super) fn create(ids: IdRange, others: CloneFlags) -> Result<Made, SandboxEr
     let mut errno = [0; 4];
     File::from(answer).read_exact(&mut errno).map_err(failed("the process that makes it"))?;
     match i32::from_ne_bytes(errno) {
-        0 => Ok(Made { user: holder.open("user")?, holder }),
+        0 => Ok(NewNamespaces { user: holder.open("user")?, holder }),
         errno => Err(failed("unshare")(io::Error::from_raw_os_error(errno))),
     }
 }

@@ -41,14 +41,14 @@ pub(crate) enum Life {
     /// Its program was executed.
     Running(Running),
     /// It has ended; `Remove` is under way.
-    Removing(After),
+    Removing(AfterRemoval),
     /// It has ended and isn't started again; or it never will be.
     Over,
 }
 
 /// What comes after a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum After {
+pub(crate) enum AfterRemoval {
     /// It starts again, not before `at`.
     Restart { at: Instant, delay: Duration },
     /// It is created again as the same attempt: it was never started.

@@ -8,16 +8,16 @@ pub(crate) mod resize;
 pub(crate) mod restart;
 pub(crate) mod stop;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Attempt, Backoff};
-use crate::status::{GraceUse, Terminated};
-use crate::time::Instant;
+use crate::status::{GraceUse, Terminated, TerminatedReason};
+use crate::time::{Instant, WallTime};
 use hook::HookRun;
-pub(crate) use life::{After, Life, Running, WhileEnding};
+pub(crate) use life::{AfterRemoval, Life, Running, WhileEnding};
 use probes::Probing;
 use resize::{OutdatedLimits, Resizing};
 use restart::BackoffState;
@@ -104,7 +104,25 @@ impl Container {
 
     /// It has ended and isn't started again, or never will be.
     pub fn is_over(&self) -> bool {
-        matches!(self.life, Life::Over | Life::Removing(After::Over))
+        matches!(self.life, Life::Over | Life::Removing(AfterRemoval::Over))
+    }
+
+    /// R8.6: how it ended, if it ran, nobody knows any more.
+    pub fn lose(&mut self, wall: WallTime) {
+        let started_at = self.running().map(|running| running.since_wall);
+        let executed = self.is_executing();
+        self.life = Life::Over;
+        if executed {
+            self.previous = self.last.replace(Terminated {
+                exit_code: 137,
+                signal: None,
+                reason: TerminatedReason::ContainerStatusUnknown,
+                message: "The container could not be located when the pod was terminated".to_string(),
+                started_at,
+                finished_at: Some(wall),
+                container_id: self.container_id.clone(),
+            });
+        }
     }
 
     /// Its image is looked for, for an attempt that is wanted or not.

@@ -9,7 +9,7 @@ use super::{Engine, RestartingAll, Turn};
 use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::restart::{EndedBy, Verdict, go_duration, verdict};
 use crate::container::stop::{Stop, StopWhy};
-use crate::container::{After, Life};
+use crate::container::{AfterRemoval, Life};
 use crate::event::{Exit, OomKilled};
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{GraceEnd, GraceUse, Terminated, TerminatedReason, WaitingReason};
@@ -81,9 +81,9 @@ impl Engine {
     pub(crate) fn discarded(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let at = turn.now.monotonic.after(self.retry_delay());
         let after = match (self.is_wanted(index), self.restarting_all) {
-            (true, _) => After::Retry { at },
-            (false, RestartingAll::Yes | RestartingAll::Anew) => After::Recreate,
-            (false, RestartingAll::No) => After::Over,
+            (true, _) => AfterRemoval::Retry { at },
+            (false, RestartingAll::Yes | RestartingAll::Anew) => AfterRemoval::Recreate,
+            (false, RestartingAll::No) => AfterRemoval::Over,
         };
         let container = self.container_mut(index);
         container.life = Life::Removing(after);
@@ -115,12 +115,12 @@ impl Engine {
         let container = self.container_mut(index);
         container.ended_at = Some(now);
         let after = if resized {
-            After::Resized
+            AfterRemoval::Resized
         } else if restart {
             let delay = container.backoff.delay_after(now, &backoff);
-            After::Restart { at: now.after(delay), delay }
+            AfterRemoval::Restart { at: now.after(delay), delay }
         } else {
-            After::Over
+            AfterRemoval::Over
         };
         // R2.1; a main that ended has run (R8.1), also where that overtook the answer to its start.
         if kind == Kind::Main || kind == Kind::Init && verdict == Verdict::Stay {
@@ -167,19 +167,23 @@ impl Engine {
         turn.changed();
         let restarts = self.ending.is_none() || self.restarts_while_ending(index);
         let life = match after {
-            After::Restart { at, delay } if restarts => self.back_off(turn, index, at, delay),
-            After::Recreate if self.ending.is_none() => Life::Waiting,
-            After::Resized if self.ending.is_none() => {
+            AfterRemoval::Restart { at, delay } if restarts => self.back_off(turn, index, at, delay),
+            AfterRemoval::Recreate if self.ending.is_none() => Life::Waiting,
+            AfterRemoval::Resized if self.ending.is_none() => {
                 let container = self.container_mut(index);
                 container.next_attempt();
                 Life::Waiting
             }
-            After::Resized if restarts => Life::BackOff { at: turn.now.monotonic, message: None },
-            After::Retry { at } if restarts => {
+            AfterRemoval::Resized if restarts => Life::BackOff { at: turn.now.monotonic, message: None },
+            AfterRemoval::Retry { at } if restarts => {
                 let message = "the container's process ended before it was started".into();
                 Life::Retry { at, reason: WaitingReason::RunContainerError, message }
             }
-            After::Restart { .. } | After::Recreate | After::Resized | After::Retry { .. } | After::Over => Life::Over,
+            AfterRemoval::Restart { .. }
+            | AfterRemoval::Recreate
+            | AfterRemoval::Resized
+            | AfterRemoval::Retry { .. }
+            | AfterRemoval::Over => Life::Over,
         };
         self.container_mut(index).life = life;
     }

@@ -8,7 +8,7 @@ use super::ending::Cause;
 use super::{Engine, PodLife, RestartingAll, Turn};
 use crate::action::{EventReason, Severity};
 use crate::container::restart::go_duration;
-use crate::container::{After, Life};
+use crate::container::{AfterRemoval, Life};
 use crate::spec::{ContainerIndex, FailFast, Kind};
 use crate::status::{ContainerState, Deletion, PodReason};
 use crate::time::Instant;
@@ -77,7 +77,7 @@ impl Engine {
                 Some(format!("container {name} can't be started: {reason:?}: {message}"))
             }
             // Its process died before it was started.
-            Life::Removing(After::Retry { .. }) => {
+            Life::Removing(AfterRemoval::Retry { .. }) => {
                 Some(format!("container {name} can't be started: RunContainerError"))
             }
             Life::Waiting

@@ -10,7 +10,7 @@ use crate::action::{Action, EventReason, Severity};
 use crate::container::{Container, Life};
 use crate::event::SandboxFailure;
 use crate::spec::Kind;
-use crate::status::{Phase, PodReason, Terminated, TerminatedReason};
+use crate::status::{Phase, PodReason};
 use crate::time::Instant;
 
 impl Engine {
@@ -131,35 +131,8 @@ impl Engine {
 
     /// R8.6: the supervisor is gone, and so is all it had started.
     pub(crate) fn lost(&mut self, turn: &mut Turn<'_>) {
-        let wall = turn.now.wall;
         for container in &mut self.containers {
-            let started_at = match &container.life {
-                Life::Running(running) => Some(running.since_wall),
-                Life::Starting { .. } => None,
-                Life::Waiting
-                | Life::Retry { .. }
-                | Life::BackOff { .. }
-                | Life::Preparing
-                | Life::Abandoned
-                | Life::Creating { .. }
-                | Life::Created
-                | Life::Discarded
-                | Life::Removing(_)
-                | Life::Over => {
-                    container.life = Life::Over;
-                    continue;
-                }
-            };
-            container.life = Life::Over;
-            container.previous = container.last.replace(Terminated {
-                exit_code: 137,
-                signal: None,
-                reason: TerminatedReason::ContainerStatusUnknown,
-                message: "The container could not be located when the pod was terminated".to_string(),
-                started_at,
-                finished_at: Some(wall),
-                container_id: container.container_id.clone(),
-            });
+            container.lose(turn.now.wall);
         }
         if self.terminal.is_none() {
             self.terminal = Some(Phase::Failed);

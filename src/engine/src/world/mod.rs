@@ -29,7 +29,7 @@ const NEVER: Instant = Instant::from_nanos(u64::MAX);
 pub struct World {
     script: Script,
     /// What will happen, unordered: it is never much.
-    agenda: Vec<Appointment>,
+    agenda: Vec<Scheduled>,
     /// Breaks ties: first agreed, first done.
     agreed: u64,
     sandbox_tries: u32,
@@ -37,7 +37,7 @@ pub struct World {
 }
 
 #[derive(Clone, Debug)]
-struct Appointment {
+struct Scheduled {
     at: Instant,
     agreed: u64,
     event: Event,
@@ -65,17 +65,17 @@ impl World {
 
     /// When something happens next.
     pub fn next(&self) -> Option<Instant> {
-        self.agenda.iter().map(|appointment| appointment.at).filter(|&at| at < NEVER).min()
+        self.agenda.iter().map(|scheduled| scheduled.at).filter(|&at| at < NEVER).min()
     }
 
     /// What happens next, and when.
     pub fn pop(&mut self) -> Option<(Instant, Event)> {
         let (index, first) =
-            self.agenda.iter().enumerate().min_by_key(|(_, appointment)| (appointment.at, appointment.agreed))?;
+            self.agenda.iter().enumerate().min_by_key(|(_, scheduled)| (scheduled.at, scheduled.agreed))?;
         if first.at == NEVER {
             return None;
         }
-        let Appointment { at, mut event, .. } = self.agenda.swap_remove(index);
+        let Scheduled { at, mut event, .. } = self.agenda.swap_remove(index);
         self.excuse(at, &mut event);
         if let Event::Container { container, attempt, event: ContainerEvent::Exited { .. } } = event {
             self.containers[usize::from(container.0)].exited = true;
@@ -207,11 +207,11 @@ impl World {
         if self.containers[index].exited {
             return;
         }
-        let before = self.agenda.iter().find(|appointment| {
-            matches!(&appointment.event, Event::Container { container: of, event: ContainerEvent::Exited { .. }, .. }
+        let before = self.agenda.iter().find(|scheduled| {
+            matches!(&scheduled.event, Event::Container { container: of, event: ContainerEvent::Exited { .. }, .. }
                 if *of == container)
         });
-        if before.is_some_and(|appointment| appointment.at <= at) {
+        if before.is_some_and(|scheduled| scheduled.at <= at) {
             return;
         }
         self.forget(|event| matches!(event, ContainerEvent::Exited { .. }), container, attempt);
@@ -221,38 +221,38 @@ impl World {
 
     /// SIGKILL: to the process, or to what creates or starts it, or looks for its image.
     fn kill(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt) {
-        let search = self.agenda.iter_mut().find(|appointment| {
-            matches!(&appointment.event, Event::Container { container: of, event, .. }
+        let search = self.agenda.iter_mut().find(|scheduled| {
+            matches!(&scheduled.event, Event::Container { container: of, event, .. }
                 if *of == container && is_image(event))
         });
-        if let Some(appointment) = search {
+        if let Some(scheduled) = search {
             // It is found all the same where it doesn't hang.
-            if appointment.at == NEVER {
+            if scheduled.at == NEVER {
                 let event = ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: "killed".to_string() };
-                appointment.at = at;
-                appointment.event = Event::Container { container, attempt, event };
+                scheduled.at = at;
+                scheduled.event = Event::Container { container, attempt, event };
             }
             return;
         }
-        let hanging = self.agenda.iter_mut().find(|appointment| {
-            matches!(&appointment.event, Event::Container { container: of, event: ContainerEvent::StartFailed { .. }, .. }
-                if *of == container && appointment.at == NEVER)
+        let hanging = self.agenda.iter_mut().find(|scheduled| {
+            matches!(&scheduled.event, Event::Container { container: of, event: ContainerEvent::StartFailed { .. }, .. }
+                if *of == container && scheduled.at == NEVER)
         });
-        if let Some(appointment) = hanging {
-            appointment.at = at;
+        if let Some(scheduled) = hanging {
+            scheduled.at = at;
             self.containers[usize::from(container.0)].exited = true;
             return;
         }
-        let creation = self.agenda.iter_mut().find(|appointment| {
-            matches!(&appointment.event, Event::Container { container: of, event, .. }
+        let creation = self.agenda.iter_mut().find(|scheduled| {
+            matches!(&scheduled.event, Event::Container { container: of, event, .. }
                 if *of == container && is_creation(event))
         });
         match creation {
-            Some(appointment) if appointment.at == NEVER => {
+            Some(scheduled) if scheduled.at == NEVER => {
                 let message = "killed".to_string();
                 let event = ContainerEvent::CreateFailed { failure: CreateFailure::Create, message };
-                appointment.at = at;
-                appointment.event = Event::Container { container, attempt, event };
+                scheduled.at = at;
+                scheduled.event = Event::Container { container, attempt, event };
             }
             // It is made all the same, a moment later.
             Some(_) => {}
@@ -262,8 +262,8 @@ impl World {
 
     /// What runs in a container ends with it.
     fn end_with(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt) {
-        for appointment in &mut self.agenda {
-            let Event::Container { container: of, attempt: then, event } = &mut appointment.event else { continue };
+        for scheduled in &mut self.agenda {
+            let Event::Container { container: of, attempt: then, event } = &mut scheduled.event else { continue };
             if *of != container || *then != attempt {
                 continue;
             }
@@ -281,16 +281,16 @@ impl World {
                 | ContainerEvent::Signaled
                 | ContainerEvent::Removed => continue,
             }
-            appointment.at = appointment.at.min(now);
+            scheduled.at = scheduled.at.min(now);
         }
     }
 
     /// What fails in the moment in which its container ends fails for that, and the shell sees it.
     fn excuse(&self, now: Instant, event: &mut Event) {
         let Event::Container { container, event, .. } = event else { return };
-        let is_end = |appointment: &Appointment| {
-            appointment.at == now
-                && matches!(&appointment.event, Event::Container { container: of, event: ContainerEvent::Exited { .. }, .. }
+        let is_end = |scheduled: &Scheduled| {
+            scheduled.at == now
+                && matches!(&scheduled.event, Event::Container { container: of, event: ContainerEvent::Exited { .. }, .. }
                     if of == container)
         };
         let ends = self.agenda.iter().any(is_end);
@@ -306,15 +306,15 @@ impl World {
     }
 
     fn forget(&mut self, which: impl Fn(&ContainerEvent) -> bool, container: ContainerIndex, attempt: Attempt) {
-        self.agenda.retain(|appointment| {
-            !matches!(&appointment.event, Event::Container { container: of, attempt: then, event }
+        self.agenda.retain(|scheduled| {
+            !matches!(&scheduled.event, Event::Container { container: of, attempt: then, event }
                 if *of == container && *then == attempt && which(event))
         });
     }
 
     fn agree(&mut self, at: Instant, event: Event) {
         self.agreed += 1;
-        self.agenda.push(Appointment { at, agreed: self.agreed, event });
+        self.agenda.push(Scheduled { at, agreed: self.agreed, event });
     }
 }
 
