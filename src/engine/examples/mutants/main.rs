@@ -10,12 +10,16 @@
 //!
 //! `scripts/mutants [--quick] [NAME...]`
 
+mod list;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+use list::{Mutant, Otherwise, parse};
 
 /// Events of the property test per mutant; enough, and quick.
 const EVENTS: &str = "100000";
@@ -28,26 +32,6 @@ const BUILD_PATIENCE: &str = "1200";
 /// What `timeout` exits with where it had to end its command.
 const TIMED_OUT: i32 = 124;
 
-struct Mutant {
-    name: String,
-    quick: bool,
-    /// How it is noticed where no assertion can.
-    expected: Option<Otherwise>,
-    file: String,
-    from: String,
-    to: String,
-}
-
-impl Mutant {
-    /// `text` of its file with the mutation, or why there is none.
-    fn applied(&self, text: &str) -> Result<String, String> {
-        match text.matches(&self.from).count() {
-            1 if !self.from.is_empty() => Ok(text.replacen(&self.from, &self.to, 1)),
-            count => Err(format!("its text is {count} times in {}", self.file)),
-        }
-    }
-}
-
 enum Outcome {
     /// By an assertion of this test.
     Killed(String),
@@ -55,21 +39,6 @@ enum Outcome {
     Broken(String),
     /// The tests noticed, but no assertion of theirs did.
     Noticed(Otherwise, String),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Otherwise {
-    NeverEnds,
-    Crashes,
-}
-
-impl Otherwise {
-    fn word(self) -> &'static str {
-        match self {
-            Self::NeverEnds => "never-ends",
-            Self::Crashes => "crashes",
-        }
-    }
 }
 
 fn main() -> ExitCode {
@@ -160,47 +129,6 @@ fn try_all(mutants: &[&Mutant], copies: &[Copy]) -> Result<[usize; 5], String> {
         workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| "a worker panicked")?)
     })?;
     counts.into_inner().map_err(|_| "a worker panicked".into())
-}
-
-fn parse(text: &str) -> Result<Vec<Mutant>, String> {
-    let mut mutants: Vec<Mutant> = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let wrong = |what: &str| format!("mutants.txt:{}: {what}", number + 1);
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (mark, rest) = line.split_at(1);
-        if mark == "=" {
-            let mut words = rest.split_whitespace();
-            let name = words.next().ok_or_else(|| wrong("a name is missing"))?.to_owned();
-            let (mut quick, mut expected) = (false, None);
-            for word in words {
-                match word {
-                    "quick" => quick = true,
-                    "never-ends" => expected = Some(Otherwise::NeverEnds),
-                    "crashes" => expected = Some(Otherwise::Crashes),
-                    _ => return Err(wrong("neither quick, never-ends nor crashes")),
-                }
-            }
-            mutants.push(Mutant { name, quick, expected, file: String::new(), from: String::new(), to: String::new() });
-            continue;
-        }
-        let mutant = mutants.last_mut().ok_or_else(|| wrong("before the first \"=\""))?;
-        match mark {
-            "@" => rest.trim().clone_into(&mut mutant.file),
-            "-" => push_line(&mut mutant.from, rest),
-            "+" => push_line(&mut mutant.to, rest),
-            _ => return Err(wrong("neither = @ - nor +")),
-        }
-    }
-    Ok(mutants)
-}
-
-fn push_line(text: &mut String, line: &str) {
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    text.push_str(line);
 }
 
 /// Where the copies are; removed in the end.
