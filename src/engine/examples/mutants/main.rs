@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use list::{Mutant, Otherwise, parse};
 
@@ -25,10 +25,13 @@ use list::{Mutant, Otherwise, parse};
 const EVENTS: &str = "100000";
 /// Always the same: whether a mutant is noticed must not be a matter of luck.
 const SEED: &str = "2026";
-/// A mutant may loop for ever. In seconds.
-const PATIENCE: &str = "120";
-/// The first build has to make the dependencies, on a machine that may be busy. In seconds.
-const BUILD_PATIENCE: &str = "1200";
+/// A mutant may loop for ever: its tests get this many times what they take without a mutation, but not less and not more
+/// than the two bounds.
+const SLOWER: u32 = 20;
+const LEAST_PATIENCE: Duration = Duration::from_secs(20);
+const MOST_PATIENCE: Duration = Duration::from_secs(120);
+/// The first build has to make the dependencies, on a machine that may be busy.
+const BUILD_PATIENCE: Duration = Duration::from_secs(1200);
 /// What `timeout` exits with where it had to end its command.
 const TIMED_OUT: i32 = 124;
 
@@ -68,10 +71,12 @@ fn run() -> Result<bool, String> {
     if let Some(name) = names.iter().find(|name| all.iter().all(|mutant| mutant.name != **name)) {
         return Err(format!("no mutant is named {name}"));
     }
-    let chosen: Vec<&Mutant> = all
+    let mut chosen: Vec<&Mutant> = all
         .iter()
         .filter(|mutant| (names.is_empty() || names.contains(&mutant.name)) && (!quick || mutant.quick))
         .collect();
+    // Those that take as long as they may begin: at the end the others' workers would be idle beside them.
+    chosen.sort_by_key(|mutant| mutant.expected != Some(Otherwise::NeverEnds));
     // All of them, however few are tried: whoever moves a mutant's text learns it at once.
     let mut lost = Vec::new();
     for mutant in &all {
@@ -83,13 +88,8 @@ fn run() -> Result<bool, String> {
     }
     let began = Instant::now();
     let folder = Folder::make()?;
-    let first = Copy::make(&crate_dir, folder.0.join("0"))?;
-    match first.test()? {
-        Outcome::Survived => {}
-        Outcome::Killed(by) | Outcome::Broken(by) | Outcome::Noticed(_, by) => {
-            return Err(format!("the tests fail without any mutation: {by}"));
-        }
-    }
+    let mut first = Copy::make(&crate_dir, folder.0.join("0"))?;
+    first.measure()?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(chosen.len().max(1));
     let others = (1..workers).map(|worker| first.again(folder.0.join(worker.to_string())));
     let copies = others.collect::<Result<Vec<_>, _>>()?.into_iter().chain([first]).collect::<Vec<_>>();
@@ -149,7 +149,11 @@ impl Drop for Folder {
 }
 
 /// A copy of the crate.
-struct Copy(PathBuf);
+struct Copy {
+    folder: PathBuf,
+    /// How long its tests may take.
+    patience: Duration,
+}
 
 impl Copy {
     fn make(crate_dir: &Path, to: PathBuf) -> Result<Self, String> {
@@ -159,21 +163,36 @@ impl Copy {
         write(&to.join("Cargo.toml"), &format!("{manifest}\n[workspace]\n\n[profile.dev]\ndebug = false\n"))?;
         let lock = crate_dir.join("../../Cargo.lock");
         fs::copy(&lock, to.join("Cargo.lock")).map_err(|error| format!("{}: {error}", lock.display()))?;
-        Ok(Self(to))
+        Ok(Self { folder: to, patience: MOST_PATIENCE })
+    }
+
+    /// Sees that the tests pass without a mutation, and how long a mutant's may take at most.
+    fn measure(&mut self) -> Result<(), String> {
+        match self.test()? {
+            Outcome::Survived => {}
+            Outcome::Killed(by) | Outcome::Broken(by) | Outcome::Noticed(_, by) => {
+                return Err(format!("the tests fail without any mutation: {by}"));
+            }
+        }
+        // Once more: the first time was the build's as well.
+        let began = Instant::now();
+        self.cargo(self.patience, &[])?;
+        self.patience = (began.elapsed() * SLOWER).clamp(LEAST_PATIENCE, MOST_PATIENCE);
+        Ok(())
     }
 
     /// Another one, with what is built already.
     fn again(&self, to: PathBuf) -> Result<Self, String> {
-        let status = Command::new("cp").arg("-a").arg(&self.0).arg(&to).status();
+        let status = Command::new("cp").arg("-a").arg(&self.folder).arg(&to).status();
         match status {
-            Ok(status) if status.success() => Ok(Self(to)),
+            Ok(status) if status.success() => Ok(Self { folder: to, ..*self }),
             Ok(status) => Err(format!("cp: {status}")),
             Err(error) => Err(format!("cp: {error}")),
         }
     }
 
     fn try_mutant(&self, mutant: &Mutant) -> Result<Outcome, String> {
-        let path = self.0.join("src").join(&mutant.file);
+        let path = self.folder.join("src").join(&mutant.file);
         let text = read(&path)?;
         write(&path, &mutant.applied(&text)?)?;
         let outcome = self.test();
@@ -184,19 +203,19 @@ impl Copy {
     fn test(&self) -> Result<Outcome, String> {
         let built = self.cargo(BUILD_PATIENCE, &["--no-run"])?;
         if built.status.code() == Some(TIMED_OUT) {
-            return Ok(Outcome::Broken(format!("it isn't built within {BUILD_PATIENCE} s")));
+            return Ok(Outcome::Broken(format!("it isn't built within {BUILD_PATIENCE:?}")));
         }
         if !built.status.success() {
             let text = String::from_utf8_lossy(&built.stderr);
             let error = text.lines().find(|line| line.starts_with("error")).unwrap_or("it doesn't compile");
             return Ok(Outcome::Broken(error.to_owned()));
         }
-        let tested = self.cargo(PATIENCE, &[])?;
+        let tested = self.cargo(self.patience, &[])?;
         let log = String::from_utf8_lossy(&tested.stdout);
         Ok(match tested.status.code() {
             Some(0) => Outcome::Survived,
             // Of tests that don't end the harness says nothing, also not of others that failed.
-            Some(TIMED_OUT) => Outcome::Noticed(Otherwise::NeverEnds, format!("not within {PATIENCE} s")),
+            Some(TIMED_OUT) => Outcome::Noticed(Otherwise::NeverEnds, format!("not within {:.0?}", self.patience)),
             Some(_) | None => match summary(&log) {
                 Some(by) => Outcome::Killed(by),
                 None => Outcome::Noticed(Otherwise::Crashes, first_panic(&log)),
@@ -205,12 +224,13 @@ impl Copy {
     }
 
     /// `timeout` makes a group of cargo and the test binary below it and ends both.
-    fn cargo(&self, patience: &str, more: &[&str]) -> Result<Output, String> {
+    fn cargo(&self, patience: Duration, more: &[&str]) -> Result<Output, String> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", patience, &cargo, "test", "--offline", "--test", "engine"]);
-        command.args(more).current_dir(&self.0);
-        command.env("CARGO_TARGET_DIR", self.0.join("target")).env("BAREPOD_PROPERTY_EVENTS", EVENTS);
+        command.arg("--kill-after=5").arg(patience.as_secs().to_string());
+        command.args([&cargo, "test", "--offline", "--test", "engine"]);
+        command.args(more).current_dir(&self.folder);
+        command.env("CARGO_TARGET_DIR", self.folder.join("target")).env("BAREPOD_PROPERTY_EVENTS", EVENTS);
         command.env("BAREPOD_PROPERTY_SEED", SEED);
         command.env("RUST_BACKTRACE", "0").env("RUSTFLAGS", "-Awarnings");
         command.output().map_err(|error| format!("cargo: {error}"))
