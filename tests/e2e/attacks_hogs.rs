@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, Run, main, slow, wait};
+use crate::harness::{Case, Run, main, patience, slow, wait, wait_until};
 
 fn bundle(case: &Case, more: &Value) {
     let folder = case.dir().join("b");
@@ -116,12 +117,12 @@ fn ten_thousand_mounts() {
     case.wait_for("neighbour up");
     // The supervisor answers while they are made.
     wait("a status of both", || {
-        let pod = case.get();
-        let all = pod["status"]["containerStatuses"].as_array().unwrap();
-        let state = |name: &str| &all.iter().find(|one| one["name"] == name).unwrap()["state"];
+        let state = |name: &str| case.container(name)["state"].clone();
         !state("neighbour")["running"].is_null() && !state("many")["waiting"].is_null()
     });
-    case.wait_for("many");
+    // Ten thousand calls of a busy kernel.
+    let made = wait_until(Instant::now() + patience() * 3, || case.said("many"));
+    assert!(made, "the mounts were never made");
     assert!(case.barepod(&["stop", case.name()]).status.success());
     run.end();
     assert!(case.said("neighbour term"));

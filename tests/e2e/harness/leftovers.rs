@@ -61,8 +61,9 @@ fn processes(case: &Case) -> Vec<String> {
         if pid == std::process::id() || fs::read_link(path.join("exe")).is_ok_and(|exe| exe == myself) {
             continue;
         }
-        // The dead hold nothing; whoever is their parent reaps them.
-        if text(&path.join("stat")).contains(") Z ") {
+        // The dead hold nothing; whoever is their parent reaps them. Nor does a thread of the kernel's own.
+        let stat = text(&path.join("stat"));
+        if stat.contains(") Z ") || is_the_kernels(&stat) {
             continue;
         }
         let holds = |link: &str| fs::read_link(path.join(link)).is_ok_and(|to| to.starts_with(&dir));
@@ -76,7 +77,7 @@ fn processes(case: &Case) -> Vec<String> {
             ("root", holds("root")),
             ("open file", open().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.starts_with(&dir)))),
         ];
-        if why.iter().any(|(_, is)| *is) && is_dying(&path) {
+        if why.iter().all(|(_, is)| !*is) || is_dying(&path) {
             continue;
         }
         let command = text(&path.join("cmdline")).replace('\0', " ");
@@ -144,6 +145,14 @@ fn is_dying(process: &Path) -> bool {
     let stat = || text(&process.join("stat"));
     super::wait(&format!("the end of {}", process.display()), || stat().is_empty() || stat().contains(") Z "));
     true
+}
+
+/// Whether this line of /proc/PID/stat is a kernel thread's: PF_KTHREAD among the flags, the seventh word after the name
+/// (proc(5), include/linux/sched.h). They are most of what runs on a small box.
+fn is_the_kernels(stat: &str) -> bool {
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    let flags = stat.rsplit_once(") ").and_then(|(_, words)| words.split(' ').nth(6)?.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & PF_KTHREAD != 0)
 }
 
 fn text(path: &Path) -> String {

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use super::slow;
+
 const APPLETS: [&str; 53] = [
     "sh",
     "cat",
@@ -63,11 +65,17 @@ const APPLETS: [&str; 53] = [
 /// `say WORDS` appends a line to the trace, by one write: the order of lines is the order of events.
 const SAY: &str = "#!/bin/sh\necho \"$*\" >> /t/log\n";
 
+/// How long a container that waits does so between two looks, in microseconds. Each look is a new process or two: where these
+/// take long, they would leave the processors to nobody else.
+fn pause() -> &'static str {
+    if slow() { "40000" } else { "5000" }
+}
+
 /// `hold NAME` waits until the test releases NAME.
-const HOLD: &str = "#!/bin/sh\nuntil [ -e /t/$1 ]; do usleep 5000; done\n";
+const HOLD: &str = "#!/bin/sh\nuntil [ -e /t/$1 ]; do usleep PAUSE; done\n";
 
 /// `await WORDS` waits until somebody has said WORDS.
-const AWAIT: &str = "#!/bin/sh\nuntil grep -qxF \"$*\" /t/log; do usleep 5000; done\n";
+const AWAIT: &str = "#!/bin/sh\nuntil grep -qxF \"$*\" /t/log; do usleep PAUSE; done\n";
 
 /// `serve NAME [CODE]` says NAME up, and on SIGTERM NAME term, and exits CODE.
 const SERVE: &str =
@@ -80,7 +88,7 @@ const DEFY: &str = "#!/bin/sh\ntrap 'say \"$1 term\"' TERM\nsay \"$1 up\"\nwhile
 const ANSWER: &str = "#!/bin/sh\nwhile read -r line && line=${line%?} && [ \"$line\" ]; do echo \"$line\"; done >> /t/$1.asked\ncat /t/$1\n";
 
 /// `web PORT FILE` is one for all connections, in the background of whoever calls it; ready when it returns.
-const WEB: &str = "#!/bin/sh\nnc -ll -p $1 -e answer $2 &\nuntil grep -q \"$(printf ':%04X 0*:0000 0A' $1)\" /proc/net/tcp /proc/net/tcp6; do usleep 5000; done\n";
+const WEB: &str = "#!/bin/sh\nnc -ll -p $1 -e answer $2 &\nuntil grep -q \"$(printf ':%04X 0*:0000 0A' $1)\" /proc/net/tcp /proc/net/tcp6; do usleep PAUSE; done\n";
 
 pub fn make(root: &Path) {
     for folder in ["bin", "etc", "proc", "sys", "dev", "root", "var", "t"] {
@@ -103,7 +111,7 @@ pub fn make(root: &Path) {
         ("web", WEB),
     ] {
         let path = root.join("bin").join(name);
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text.replace("PAUSE", pause())).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     }
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000::/:/bin/sh\n").unwrap();
