@@ -35,6 +35,25 @@ fn what_may_be_skipped_is_there() {
     assert!(count > 10, "only {count} lines could be read");
 }
 
+/// A test that was renamed would be run again without anybody's wish, and a reason that isn't there convinces nobody.
+#[test]
+fn what_is_left_to_the_night_is_there() {
+    let list = fs::read_to_string(top().join("tests/vm/nightly-only.txt")).unwrap();
+    let functions = functions();
+    let mut count = 0;
+    for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (test, reason) = line.split_once(": ").unwrap_or_else(|| panic!("no reason: {line}"));
+        let (name, is_whole) = test.strip_suffix('*').map_or((test, true), |start| (start, false));
+        assert!(name.contains("::") && !name.contains('*'), "tests/vm/nightly-only.txt: what is {test}?");
+        let name = format!("e2e::{name}");
+        let is_there = functions.iter().any(|one| if is_whole { *one == name } else { one.starts_with(&name) });
+        assert!(is_there, "tests/vm/nightly-only.txt: no test is {test}");
+        assert!(!reason.trim().is_empty(), "tests/vm/nightly-only.txt: why? {line}");
+        count += 1;
+    }
+    assert!(count > 10, "only {count} lines could be read");
+}
+
 #[test]
 fn skips_are_recorded() {
     for folder in ["src", "tests"] {
