@@ -93,3 +93,33 @@ fn a_profile_that_is_not_there_is_refused() {
         run.end();
     }
 }
+
+/// A bundle's profile is looked for when the container is made; the message names the field, the profile and what to do.
+#[test]
+fn a_bundles_profile_that_is_not_there_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::skips::skip("loading a profile needs root");
+    }
+    let Some(_loaded) = Loaded::new() else { return };
+    let Some(case) = Case::new("apparmor-bundle") else { return };
+    for (name, profile) in [("good", "barepod-test"), ("bad", "nobody-has-this")] {
+        let folder = case.dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        let config = json!({"ociVersion": "1.2.0", "root": {"path": case.rootfs()}, "process": {"apparmorProfile": profile,
+            "args": ["sh"], "env": ["PATH=/bin"], "cwd": "/", "user": {"uid": 0, "gid": 0}}});
+        fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    }
+    let one = |name: &str, script: &str| main(name, script, json!({"image": format!("bundle:{name}")}));
+    let pod = case.pod().container(one("good", "say $(cat /proc/self/attr/current)")).container(one("bad", "say bad"));
+    let mut run = case.start(&pod);
+    case.wait_for("barepod-test (enforce)");
+    run.wait_for_line(
+        "create: process.apparmorProfile: \"nobody-has-this\": no such file or directory; has this kernel",
+    );
+    crate::harness::wait("its reason", || {
+        case.container("bad")["state"]["waiting"]["reason"] == "CreateContainerError"
+    });
+    run.signal(rustix::process::Signal::TERM);
+    run.end();
+    assert!(!case.said("bad"), "{:?}", case.trace());
+}

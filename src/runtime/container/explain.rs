@@ -110,8 +110,11 @@ fn in_words(complaint: &Complaint) -> String {
     if let Some(path) = fields.get("path") {
         what = format!("{what}: {}", path.trim_matches('"'));
     }
-    let numbers = fields.iter().filter(|(name, _)| *name != "path" && !ERRORS.contains(&name.as_str()));
-    let numbers: Vec<String> = numbers.map(|(name, value)| format!("{name} {value}")).collect();
+    // Not what `Debug` makes of a whole field of the config.
+    let is_number = |value: &str| !value.contains('{');
+    let others = fields.iter().filter(|(name, _)| *name != "path" && !ERRORS.contains(&name.as_str()));
+    let numbers: Vec<String> =
+        others.filter(|(_, value)| is_number(value)).map(|(name, value)| format!("{name} {value}")).collect();
     if !numbers.is_empty() {
         what = format!("{what} ({})", numbers.join(", "));
     }
@@ -233,7 +236,7 @@ mod tests {
             (
                 "failed to set io_priority",
                 vec![("err", "Nix(EPERM)"), ("io_priority", "LinuxIOPriority { priority: 0 }")],
-                "process.ioPriority (io_priority LinuxIOPriority { priority: 0 }): operation not permitted",
+                "process.ioPriority: operation not permitted",
             ),
             (
                 "failed to mknod device",
