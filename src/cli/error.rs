@@ -93,10 +93,7 @@ pub enum CliError {
         left: String,
     },
     /// A state folder that makes no sense.
-    #[error(
-        "the state of pod \"{pod}\" can't be read: {cause}; `barepod rm --force {pod}` ends what runs of a pod of this name \
-         and removes what belongs to it"
-    )]
+    #[error("the state of pod \"{pod}\" can't be read: {cause}; {}", way_out(.pod, .cause))]
     Unreadable {
         /// Which.
         pod: String,
@@ -260,6 +257,17 @@ pub enum CliError {
          next `barepod run` of it removes that"
     )]
     NeverReady,
+}
+
+/// What helps where a pod's state can't be read.
+fn way_out(pod: &str, cause: &crate::store::Error) -> String {
+    match cause.is_about_content() {
+        true => {
+            format!("`barepod rm --force {pod}` ends what runs of a pod of this name and removes what belongs to it")
+        }
+        // It may be whole, and name what runs of the pod.
+        false => "nothing of it was changed; once it can be read, try again".to_owned(),
+    }
 }
 
 impl CliError {
