@@ -33,15 +33,33 @@ pub(super) fn read(file: &Path) -> Result<v1::Pod, CliError> {
     Ok(decoded.pod)
 }
 
-/// The pod that a manifest describes, as `NAMESPACE/NAME`: for commands about a pod that it was run from.
-pub(super) fn name_in(file: &Path) -> Result<String, CliError> {
+/// The pod that a manifest describes, as `NAMESPACE/NAME`: for commands about a pod that it was run from with the same
+/// `--namespace`.
+pub(super) fn name_in(file: &Path, namespace: Option<&str>) -> Result<String, CliError> {
     let (text_name, bytes) = text_of(file)?;
-    let metadata = manifest::decode(&text_name, &bytes).map_err(refused)?.pod.metadata;
+    let mut pod = manifest::decode(&text_name, &bytes).map_err(refused)?.pod;
+    in_namespace(&mut pod, namespace)?;
+    let metadata = pod.metadata;
     match metadata.name.filter(|name| !name.is_empty()) {
         Some(name) => Ok(format!("{}/{name}", metadata.namespace.as_deref().unwrap_or("default"))),
         None => Err(CliError::Words(format!(
             "{text_name}: the manifest has no metadata.name, so that each run of it has another: name the pod itself"
         ))),
+    }
+}
+
+/// `--namespace`; as with kubectl it doesn't go over what the manifest says.
+pub(super) fn in_namespace(pod: &mut v1::Pod, asked: Option<&str>) -> Result<(), CliError> {
+    let Some(asked) = asked else { return Ok(()) };
+    manifest::check_name(asked).map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
+    match &pod.metadata.namespace {
+        Some(own) if own != asked => Err(CliError::Words(format!(
+            "--namespace {asked} and the manifest's metadata.namespace {own} contradict each other"
+        ))),
+        _ => {
+            pod.metadata.namespace = Some(asked.to_owned());
+            Ok(())
+        }
     }
 }
 
@@ -115,5 +133,44 @@ pub(super) fn manifest_colour() -> manifest::Colour {
     match Colour::of(&std::io::stderr()) {
         Colour::Yes => manifest::Colour::Ansi,
         Colour::No => manifest::Colour::Plain,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// The pod that `run -n NAMESPACE` of the same file makes.
+    #[test]
+    fn which_pod_a_manifest_means() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pod.yaml");
+        let name = |metadata: &str, asked| {
+            let spec = "{containers: [{name: a, image: \"rootfs:/x\"}]}";
+            let text = format!("apiVersion: v1\nkind: Pod\nmetadata: {metadata}\nspec: {spec}\n");
+            std::fs::write(&file, text).unwrap();
+            name_in(&file, asked).map_err(|error| error.to_string())
+        };
+        for (metadata, asked, expected) in [
+            ("{name: web}", None, "default/web"),
+            ("{name: web}", Some("ops"), "ops/web"),
+            ("{name: web, namespace: ops}", None, "ops/web"),
+            ("{name: web, namespace: ops}", Some("ops"), "ops/web"),
+        ] {
+            assert_eq!(name(metadata, asked).as_deref(), Ok(expected), "{metadata} {asked:?}");
+        }
+        for (metadata, asked, said) in [
+            (
+                "{name: web, namespace: ops}",
+                "dev",
+                "--namespace dev and the manifest's metadata.namespace ops contradict",
+            ),
+            ("{name: web}", "No!", "--namespace \"No!\": "),
+            ("{generateName: web-}", "ops", "the manifest has no metadata.name"),
+        ] {
+            let why = name(metadata, Some(asked)).unwrap_err();
+            assert!(why.contains(said), "{metadata} {asked}: {why}");
+        }
     }
 }

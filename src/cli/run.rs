@@ -61,7 +61,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
         manifest.metadata.name = Some(name.clone());
     }
-    in_namespace(&mut manifest, args.namespace.as_deref())?;
+    given::in_namespace(&mut manifest, args.namespace.as_deref())?;
     manifest::generate_name(&mut manifest.metadata, uuid::Uuid::new_v4().as_u128() as u32);
     let layout = global.layout()?;
     // While this process has one thread and holds nothing.
@@ -137,21 +137,6 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         },
     });
     Ok((Exit::Pod(code), ending))
-}
-
-/// `--namespace`; as with kubectl it doesn't go over what the manifest says.
-fn in_namespace(pod: &mut v1::Pod, asked: Option<&str>) -> Result<(), CliError> {
-    let Some(asked) = asked else { return Ok(()) };
-    manifest::check_name(asked).map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
-    match &pod.metadata.namespace {
-        Some(own) if own != asked => Err(CliError::Words(format!(
-            "--namespace {asked} and the manifest's metadata.namespace {own} contradict each other"
-        ))),
-        _ => {
-            pod.metadata.namespace = Some(asked.to_owned());
-            Ok(())
-        }
-    }
 }
 
 /// What is shown of the run.

@@ -12,7 +12,7 @@ pub fn wait(args: &WaitArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let mut pods = args.pods.clone();
     for file in &args.filename {
-        pods.push(given::name_in(file)?);
+        pods.push(given::name_in(file, args.namespace.as_deref())?);
     }
     let deadline = Deadline::after(args.timeout);
     for pod in pods {
