@@ -52,16 +52,15 @@ impl Deadline {
         Self(None)
     }
 
-    /// The earlier one.
-    fn or_in(self, time: Duration) -> Self {
-        let other = Self::after(time).0;
-        Self(self.0.into_iter().chain(other).min())
+    /// How much of it is left; `None`: there is no limit.
+    fn left(self) -> Option<Duration> {
+        self.0.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Waits until there is something to read; `false`: it is too late.
     fn wait_for(self, fd: impl AsFd) -> bool {
         loop {
-            let left = self.0.map(|at| at.saturating_duration_since(Instant::now()));
+            let left = self.left();
             let limit = left.and_then(|left| Timespec::try_from(left).ok());
             match poll(&mut [PollFd::new(&fd, PollFlags::IN)], limit.as_ref()) {
                 Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
@@ -131,9 +130,8 @@ fn begin(found: &Found) -> Result<Option<Watcher>, CliError> {
 
 /// For a while; `false`: it is too late.
 fn pause(deadline: Deadline) -> bool {
-    let limit =
-        Timespec::try_from(deadline.or_in(BUSY).0.map_or(BUSY, |at| at.saturating_duration_since(Instant::now())));
-    if let Ok(limit) = limit {
+    let time = deadline.left().map_or(BUSY, |left| left.min(BUSY));
+    if let Ok(limit) = Timespec::try_from(time) {
         let _ = poll(&mut [], Some(&limit));
     }
     !deadline.is_over()
@@ -153,12 +151,14 @@ fn how_it_ended(found: &Found, phase: Option<&str>) -> String {
 
 /// Until it is forgotten. Its folder goes then, whoever takes it away.
 fn until_gone(layout: &Layout, name: &str, deadline: Deadline) -> Result<Waited, CliError> {
+    let mut name = name.to_owned();
     let mut folder = None;
     loop {
-        match read::find(layout, name) {
+        match read::find(layout, &name) {
             Err(Error::NotFound(_)) => return Ok(Waited::Met),
             Err(error) => return Err(error.into()),
-            Ok(_) => {}
+            // From now on it is this one, whatever pods of its name come to be in other namespaces.
+            Ok(found) => name = recover::full_name(&found),
         }
         let Some(folder) = &folder else {
             // Looked at again once nothing can be missed.
@@ -190,4 +190,42 @@ fn watch_folder(path: &Path) -> Result<OwnedFd, CliError> {
 fn drain(folder: &OwnedFd) {
     let mut part = [0; 4096];
     while let Ok(1..) = rustix::io::read(folder, &mut part) {}
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::store::identity;
+
+    /// Whether somebody in this process watches a folder (proc_pid_fdinfo(5)).
+    fn is_watched(folder: &Path) -> bool {
+        let watch = format!("ino:{:x} ", fs::metadata(folder).unwrap().ino());
+        let infos = fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+        infos.filter_map(|info| fs::read_to_string(info.path()).ok()).any(|info| info.contains(&watch))
+    }
+
+    /// Another pod may get the name while somebody waits.
+    #[test]
+    fn a_name_means_the_pod_that_it_meant_at_first() {
+        let tmp = tempfile::tempdir().unwrap();
+        let layout = Layout::at(tmp.path());
+        let pod = |namespace| identity::state_dir(&layout, namespace, "web");
+        fs::create_dir_all(pod("default")).unwrap();
+        let time = Duration::from_secs(20);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| until(&layout, "web", &Wanted::Deleted, Deadline::after(time)));
+            let end = Instant::now() + time;
+            while !is_watched(&layout.pods_dir()) {
+                assert!(Instant::now() < end && !waiting.is_finished(), "nothing watches the folder of the pods");
+                std::thread::yield_now();
+            }
+            fs::create_dir(pod("ops")).unwrap();
+            fs::remove_dir(pod("default")).unwrap();
+            assert_eq!(waiting.join().unwrap().unwrap(), Waited::Met);
+        });
+    }
 }
