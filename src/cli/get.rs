@@ -40,8 +40,7 @@ fn all(layout: &crate::store::layout::Layout, namespace: Option<&str>) -> Result
             continue;
         }
         match look_at(&found) {
-            Ok(Some(row)) => rows.push(row),
-            Ok(None) => rows.extend(without_status(&found)),
+            Ok(row) => rows.extend(row),
             Err(cause) => {
                 tell!("warning: {}", recover::unreadable(&found, cause));
                 rows.push(PodRow { pod: nameless(&found), life: Life::Lost });
@@ -51,10 +50,10 @@ fn all(layout: &crate::store::layout::Layout, namespace: Option<&str>) -> Result
     Ok(rows)
 }
 
-/// One of all pods: as it is.
+/// One of all pods: as it is. `None`: it has made nothing, or is gone since we looked.
 fn look_at(found: &Found) -> Result<Option<PodRow>, crate::store::Error> {
     let life = found.life()?;
-    let Some(pod) = found.pod()? else { return Ok(None) };
+    let Some(pod) = found.pod()? else { return without_status(found, life) };
     let (pod, note) = recover::as_it_is(found, life, pod)?;
     if let Some(note) = note {
         tell!("note: {note}");
@@ -63,10 +62,11 @@ fn look_at(found: &Found) -> Result<Option<PodRow>, crate::store::Error> {
 }
 
 /// A pod that has no status: of one whose run was cut off at its very beginning, or on a full disk, its name is known, and
-/// that is to be seen. `None`: it has made nothing, or is gone since we looked.
-fn without_status(found: &Found) -> Option<PodRow> {
-    let life = found.life().ok()?;
-    found.ledger().ok()??;
+/// that is to be seen.
+fn without_status(found: &Found, life: Life) -> Result<Option<PodRow>, crate::store::Error> {
+    if found.ledger()?.is_none() {
+        return Ok(None);
+    }
     let name = recover::full_name(found);
     match life {
         Life::Running => {}
@@ -77,7 +77,7 @@ fn without_status(found: &Found) -> Option<PodRow> {
             );
         }
     }
-    Some(PodRow { pod: nameless(found), life })
+    Ok(Some(PodRow { pod: nameless(found), life }))
 }
 
 /// What a folder's name says of its pod.
@@ -113,10 +113,31 @@ fn yaml(rows: &[PodRow], single: bool) -> Result<String, CliError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::store::PodStore;
+    use crate::store::identity::Identity;
+    use crate::store::layout::Layout;
+    use crate::store::ledger::Ledger;
 
     fn rows(count: usize) -> Vec<PodRow> {
         let text = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"a"}]}}"#;
         vec![PodRow { pod: serde_json::from_str(text).unwrap(), life: Life::Running }; count]
+    }
+
+    /// Its supervisor holds the lock, and so it lives, whatever the ledger says.
+    #[test]
+    fn a_pod_without_a_status_whose_ledger_is_damaged_is_listed() {
+        let tmp = tempfile::tempdir().unwrap();
+        let layout = Layout::at(tmp.path());
+        let pod = Identity::new(&layout, "default", "web", "u");
+        let store = PodStore::create(&layout, Ledger::new(&pod, "/barepod-get-test".into())).unwrap();
+        let names = || {
+            let rows = all(&layout, None).unwrap();
+            rows.into_iter().filter_map(|row| row.pod.metadata.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["web"]);
+        std::fs::write(store.dir().join("ledger.json"), "{").unwrap();
+        assert_eq!(read::list(&layout).unwrap()[0].life().unwrap(), Life::Running);
+        assert_eq!(names(), ["web"]);
     }
 
     #[test]
