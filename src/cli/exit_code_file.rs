@@ -13,6 +13,8 @@ const OPTION: &str = "--exit-code-file";
 /// A file that is written once, when all is over.
 pub struct ExitCodeFile {
     path: PathBuf,
+    /// What it is called while it is being written: a name that no other run has, though that may have the same path.
+    half: PathBuf,
 }
 
 impl ExitCodeFile {
@@ -24,7 +26,7 @@ impl ExitCodeFile {
         // Relative to where we are now.
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let fail = |source| CliError::ExitCodeFile { path: path.to_owned(), source };
-        let file = Self { path: absolute };
+        let file = Self { half: half(&absolute), path: absolute };
         match fs::metadata(&file.path) {
             Ok(found) if found.is_dir() => return Err(fail(io::ErrorKind::IsADirectory.into())),
             Ok(found) if found.is_file() => fs::remove_file(&file.path).map_err(fail)?,
@@ -34,7 +36,7 @@ impl ExitCodeFile {
             Err(error) => return Err(fail(error)),
         }
         // Whether there can be one is known now, not when the pod has run for hours.
-        create(&file.half()).and_then(|_| fs::remove_file(file.half())).map_err(fail)?;
+        create(&file.half).and_then(|_| fs::remove_file(&file.half)).map_err(fail)?;
         Ok(file)
     }
 
@@ -64,20 +66,20 @@ impl ExitCodeFile {
         if fs::metadata(&self.path).is_ok_and(|found| !found.is_file()) {
             return OpenOptions::new().write(true).open(&self.path)?.write_all(text.as_bytes());
         }
-        create(&self.half())?.write_all(text.as_bytes())?;
-        fs::rename(self.half(), &self.path)
-    }
-
-    /// What it is called while it is being written. Not another run's, which may have the same path.
-    fn half(&self) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
-        self.path.with_file_name(name)
+        create(&self.half)?.write_all(text.as_bytes())?;
+        fs::rename(&self.half, &self.path)
     }
 }
 
+/// Not by the process's id: the supervisor of each ordinary user's pod is the first of its own pid namespace.
+fn half(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{:08x}.tmp", uuid::Uuid::new_v4().as_u128() as u32));
+    path.with_file_name(name)
+}
+
 fn create(path: &Path) -> io::Result<fs::File> {
-    OpenOptions::new().write(true).create(true).truncate(true).open(path)
+    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 #[cfg(test)]
@@ -98,6 +100,17 @@ mod tests {
             "{\"exitCode\":125,\"source\":\"barepod\",\"message\":\"why\"}\n"
         );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// They may be pods of ordinary users, whose processes all have the same id.
+    #[test]
+    fn two_runs_with_one_path_write_two_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("exit.json");
+        let [one, other] = [(); 2].map(|()| ExitCodeFile::prepare(&path).unwrap());
+        create(&one.half).unwrap();
+        other.write(&Ending::of_error(125, "other")).unwrap();
+        assert!(one.half.exists());
     }
 
     #[test]
