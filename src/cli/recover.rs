@@ -45,7 +45,8 @@ pub fn find(layout: &Layout, name: &str) -> Result<Found, CliError> {
     let found = read::find(layout, name)?;
     match look_after(layout, &found)? {
         Cleaned::Nothing => Ok(found),
-        Cleaned::Swept => Ok(read::find(layout, name)?),
+        // This one, whatever pods of its name have come to be in other namespaces.
+        Cleaned::Swept => Ok(read::find(layout, &full_name(&found))?),
         Cleaned::NeverMade => Err(CliError::CutOff(full_name(&found))),
     }
 }

@@ -23,7 +23,7 @@
 //! | `process` | command, variables, downward API, what probes and hooks do | facts, error, identity, inputs, resources |
 //! | `files` | images, volumes, mounts | facts, error, sandbox, inputs, resources, process |
 //! | `pod` | the plan of a pod | facts, error, identity, lifecycle, sandbox, resources, security, files |
-//! | `container` | the plan of one attempt of one container, with its OCI config | facts, error, identity, inputs, resources, security, process, files, pod |
+//! | `container` | the plan of one attempt of one container, with its OCI config | facts, error, identity, sandbox, inputs, resources, security, process, files, pod |
 
 mod container;
 mod error;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use oci_spec::runtime::{
-    Capabilities, LinuxDevice, LinuxResources, LinuxSchedulerPolicy, LinuxSeccompAction, PosixRlimit, Process,
-    Scheduler,
+    Capabilities, LinuxDevice, LinuxHugepageLimit, LinuxResources, LinuxSchedulerPolicy, LinuxSeccompAction,
+    PosixRlimit, Process, Scheduler,
 };
 
 use crate::plan::error::{ConfigCause, ConfigError};
@@ -14,7 +14,8 @@ use crate::plan::facts::{AppArmor, CgroupVersion, Scope};
 use crate::plan::inputs::Inputs;
 use crate::plan::pod::plan::PodPlan;
 use crate::plan::resources;
-use crate::plan::security::{apparmor, capabilities};
+use crate::plan::sandbox::sysctls::{dotted, is_of_ipc};
+use crate::plan::security::{apparmor, capabilities, seccomp};
 
 /// Field, what it says, what would be taken.
 type Impossible = (String, String, String);
@@ -178,15 +179,13 @@ fn of_devices(devices: &[LinuxDevice]) -> Option<Impossible> {
 
 /// The runtime-spec leaves those that count for the whole box to the runtime: as in runc, they are not to be set.
 fn of_sysctls(inputs: &Inputs) -> Option<Impossible> {
-    const IPC: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
     let linux = inputs.image.base.linux().as_ref()?;
-    let mut names: Vec<String> = linux.sysctl().iter().flatten().map(|(name, _)| name.replace('/', ".")).collect();
+    let mut names: Vec<String> = linux.sysctl().iter().flatten().map(|(name, _)| dotted(name)).collect();
     names.sort();
     let is_box = |name: &String| {
-        let is_ipc = name.strip_prefix("kernel.").is_some_and(|rest| IPC.contains(&rest));
         let is_users = name.starts_with("user.") && inputs.sandbox_plan.user == Scope::Pod;
-        let is_spaces = name.starts_with("net.") || name.starts_with("fs.mqueue.") || name == "kernel.domainname";
-        !is_ipc && !is_users && !is_spaces
+        let is_spaces = name.starts_with("net.") || name == "kernel.domainname";
+        !is_of_ipc(name) && !is_users && !is_spaces
     };
     let name = names.into_iter().find(is_box)?;
     let why = match name.as_str() {
@@ -199,10 +198,7 @@ fn of_sysctls(inputs: &Inputs) -> Option<Impossible> {
 /// seccomp(2): what can't be compiled.
 fn of_seccomp(inputs: &Inputs) -> Option<Impossible> {
     // The manifest's goes over it.
-    let is_own = |context: Option<bool>| context == Some(true);
-    let manifests = is_own(inputs.context().seccomp_profile.map(|_| true))
-        || is_own(inputs.pod_context().seccomp_profile.map(|_| true))
-        || inputs.privileged();
+    let manifests = seccomp::asked(&inputs.container).is_some() || inputs.privileged();
     let profile = inputs.image.base.linux().as_ref()?.seccomp().as_ref().filter(|_| !manifests)?;
     let notify = |action: LinuxSeccompAction| action == LinuxSeccompAction::ScmpActNotify;
     let why = "nobody could answer for the container; write \"SCMP_ACT_ERRNO\"";
@@ -226,7 +222,7 @@ fn of_resources(inputs: &Inputs, plan: &PodPlan) -> Option<Impossible> {
         return None;
     }
     let all = resources::oci::cgroup(inputs, &plan.cpus, plan.memory_qos, &plan.cgroup.huge_pages);
-    of_cpu(&all).or_else(|| of_memory(&all)).or_else(|| {
+    of_cpu(&all).or_else(|| of_memory(&all)).or_else(|| of_page_sizes(inputs)).or_else(|| {
         let limit = all.pids().as_ref().map_or(0, |pids| pids.limit());
         if limit > MOST_PIDS {
             return impossible("linux.resources.pids.limit", limit, format!("a kernel has {MOST_PIDS} ids at most"));
@@ -283,4 +279,20 @@ fn of_memory(all: &LinuxResources) -> Option<Impossible> {
         return impossible(field("swappiness"), swappiness, "0 to 100");
     }
     None
+}
+
+/// The bundle's own: the manifest's are sizes that the box has, and take the place of these only.
+fn of_page_sizes(inputs: &Inputs) -> Option<Impossible> {
+    let limits = inputs.image.base.linux().as_ref()?.resources().as_ref()?.hugepage_limits().as_ref()?;
+    let mut sizes = limits.iter().map(LinuxHugepageLimit::page_size).enumerate();
+    let (at, size) = sizes.find(|(_, size)| !is_page_size(size))?;
+    let field = format!("linux.resources.hugepageLimits[{at}].pageSize");
+    impossible(field, format!("{size:?}"), "it is no size of pages; write it as 2MB or 1GB")
+}
+
+/// Whether it can be a part of a file's name, as in hugetlb.2MB.max (runtime-spec, config-linux.md, "Huge page limits").
+fn is_page_size(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    number.parse::<u64>().is_ok_and(u64::is_power_of_two) && unit.bytes().all(|one| one.is_ascii_alphabetic())
 }

@@ -8,6 +8,7 @@ use super::unsupported;
 use crate::plan::error::{ConfigCause, ConfigError};
 use crate::plan::facts::{CgroupVersion, Scope, SeLinux};
 use crate::plan::inputs::Inputs;
+use crate::plan::sandbox::sysctls::{dotted, is_of_ipc};
 
 /// Refuses what would silently not happen.
 pub(crate) fn refuse(inputs: &Inputs) -> Result<(), ConfigError> {
@@ -94,14 +95,12 @@ fn unknown_device(rule: &LinuxDeviceCgroup) -> Option<(&'static str, String, &'s
 
 /// A sysctl of the bundle that would be set in a namespace of the host's.
 fn hosts_sysctl(inputs: &Inputs, linux: &Linux) -> Option<String> {
-    const IPC: [&str; 4] = ["kernel.sem", "kernel.shm", "kernel.msg", "fs.mqueue."];
     const UTS: [&str; 2] = ["kernel.hostname", "kernel.domainname"];
     let sandbox = &inputs.sandbox_plan;
-    let names = linux.sysctl().iter().flatten().map(|(name, _)| name.replace('/', "."));
+    let names = linux.sysctl().iter().flatten().map(|(name, _)| dotted(name));
     let of_host = |name: &String| {
         let network = name.starts_with("net.") || UTS.contains(&name.as_str());
-        let ipc = IPC.iter().any(|prefix| name.starts_with(prefix));
-        (network && sandbox.network == Scope::Host) || (ipc && sandbox.ipc == Scope::Host)
+        (network && sandbox.network == Scope::Host) || (is_of_ipc(name) && sandbox.ipc == Scope::Host)
     };
     names.filter(of_host).min()
 }

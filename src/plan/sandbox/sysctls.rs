@@ -26,6 +26,23 @@ const SAFE: [&str; 12] = [
 /// What begins so is in the pod's IPC or network namespace; all else is the host's and can't be allowed.
 const NAMESPACED: [&str; 5] = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.", "net."];
 
+/// Those of an IPC namespace (ipc_namespaces(7)) that containers may set, as in runc; with them all of `fs.mqueue.`.
+const IPC: [&str; 8] = [
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+    "kernel.shm_rmid_forced",
+];
+
+/// Whether a sysctl, by its dotted name, is one of those.
+pub(crate) fn is_of_ipc(name: &str) -> bool {
+    IPC.contains(&name) || name.starts_with("fs.mqueue.")
+}
+
 /// One of `--allowed-unsafe-sysctls`: a name, or the beginning of names with a `*` behind it. As in the kubelet it must
 /// be of a kind that is namespaced.
 pub fn sysctl_pattern(text: &str) -> Result<String, String> {
@@ -92,7 +109,7 @@ fn refusal(name: &str, allowed_unsafe: &[String]) -> Option<String> {
 }
 
 /// Names with dots. A name whose first separator is `/` has the two swapped (sysctl.d(5)): `net/ipv4/conf/eth0.1/x`.
-fn dotted(name: &str) -> String {
+pub(crate) fn dotted(name: &str) -> String {
     match name.find(['.', '/']) {
         Some(at) if name.as_bytes()[at] == b'/' => name
             .chars()

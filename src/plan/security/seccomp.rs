@@ -39,7 +39,7 @@ pub fn localhost_profile<'a>(container: &PodContainer<'a>) -> Option<&'a str> {
 }
 
 /// The container's, else the pod's.
-fn asked<'a>(container: &PodContainer<'a>) -> Option<&'a v1::SeccompProfile> {
+pub(crate) fn asked<'a>(container: &PodContainer<'a>) -> Option<&'a v1::SeccompProfile> {
     let asked = context::asked(container, |own| own.seccomp_profile.as_ref(), |pods| pods.seccomp_profile.as_ref());
     asked.map(|(_, profile)| profile)
 }

@@ -191,6 +191,46 @@ fn values_that_no_kernel_takes_are_known_before() {
     }
 }
 
+/// On each version of cgroups, and whether or not the box limits huge pages.
+#[test]
+fn numbers_that_cant_be_meant() {
+    for (resources, said) in [
+        (json!({"memory": {"limit": -2}}), "memory.limit: -2: bytes, or -1 for no limit"),
+        (json!({"memory": {"reservation": -2}}), "memory.reservation: -2: bytes, or -1 for no limit"),
+        (
+            json!({"memory": {"limit": 100, "swap": 99}}),
+            "memory.swap: 99: it is memory and swap together: no less than limit, 100",
+        ),
+        (
+            json!({"memory": {"swap": 1}}),
+            "memory.swap: 1: it is memory and swap together, and needs a limit of memory beside it",
+        ),
+        (json!({"memory": {"swappiness": 101}}), "memory.swappiness: 101: 0 to 100"),
+        (
+            json!({"hugepageLimits": [{"pageSize": "3MB", "limit": 4}]}),
+            "hugepageLimits[0].pageSize: \"3MB\": it is no size of pages; write it as 2MB or 1GB",
+        ),
+        (
+            json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4}, {"pageSize": "2MB/../x", "limit": 4}]}),
+            "hugepageLimits[1].pageSize: \"2MB/../x\": it is no size of pages; write it as 2MB or 1GB",
+        ),
+    ] {
+        let all = bundle(&json!({"/linux/resources": resources}));
+        for cgroups in [CgroupVersion::V1, CgroupVersion::V2] {
+            for limits_huge_pages in [true, false] {
+                let node = NodeFacts { cgroups, limits_huge_pages, ..node() };
+                let found = found(json!({}), &all, &node).unwrap_or_default();
+                // v2 has no swappiness, so that no number of it is any good there.
+                if cgroups == CgroupVersion::V2 && said.contains("swappiness") {
+                    assert!(found.starts_with("linux.resources.memory.swappiness: "), "{found}");
+                } else {
+                    assert_eq!(found, format!("linux.resources.{said}"), "{cgroups:?} {limits_huge_pages}");
+                }
+            }
+        }
+    }
+}
+
 /// Where the manifest goes over a bundle's bad value, or the box can do it, there is nothing to refuse.
 #[test]
 fn what_is_not_used_of_a_bundle_is_not_refused() {

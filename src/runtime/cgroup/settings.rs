@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxHugepageLimitBuilder, LinuxMemory, LinuxPids, LinuxResources,
 };
 
-use super::{CgroupError, V1_SWAP, V2_SWAP};
+use super::{V1_SWAP, V2_SWAP};
 use crate::plan::huge_pages::kernels_name;
 use crate::plan::resize::Place;
 use crate::plan::{CPU_PERIOD, CgroupLimits, CgroupVersion, HugePageLimit};
@@ -87,28 +87,22 @@ fn together(memory: i64, swap: i64) -> i64 {
     }
 }
 
-/// The files of these limits, in the order in which they are to be written.
-///
-/// # Errors
-/// Where a number can't be meant ([`CgroupError::Resource`] with its field): what only the kernel can say is left to it.
-pub(super) fn settings(
-    version: CgroupVersion,
-    place: Place,
-    limits: &LinuxResources,
-) -> Result<Vec<Setting>, CgroupError> {
+/// The files of these limits, in the order in which they are to be written. Numbers that can't be meant were refused before
+/// (`plan::container::impossible`); what only the kernel can say is left to it.
+pub(super) fn settings(version: CgroupVersion, place: Place, limits: &LinuxResources) -> Vec<Setting> {
     let mut all = Vec::new();
     if version == CgroupVersion::None {
-        return Ok(all);
+        return all;
     }
     let v2 = version == CgroupVersion::V2;
     if let Some(cpu) = limits.cpu() {
         of_cpu(v2, place, cpu, &mut all);
     }
     if let Some(memory) = limits.memory() {
-        of_memory(v2, memory, &mut all)?;
+        of_memory(v2, memory, &mut all);
     }
     for limit in limits.hugepage_limits().iter().flatten() {
-        of_huge_pages(v2, place, limit, &mut all)?;
+        of_huge_pages(v2, place, limit, &mut all);
     }
     if let Some(io) = limits.block_io() {
         of_disks(v2, io, &mut all);
@@ -137,7 +131,7 @@ pub(super) fn settings(
             one.absent = Absent::Fine;
         }
     }
-    Ok(all)
+    all
 }
 
 /// The number of processes.
@@ -181,29 +175,12 @@ fn of_cpu(v2: bool, place: Place, cpu: &LinuxCpu, all: &mut Vec<Setting>) {
     set("cpuset", "cpuset.mems", "mems", cpu.mems().clone());
 }
 
-fn of_memory(v2: bool, memory: &LinuxMemory, all: &mut Vec<Setting>) -> Result<(), CgroupError> {
-    let refused = |field: &str, cause: &str| {
-        let field = format!("linux.resources.memory.{field}");
-        Err(CgroupError::Resource { field, cause: cause.to_owned() })
-    };
-    let amounts = [("limit", memory.limit()), ("swap", memory.swap()), ("reservation", memory.reservation())];
-    if let Some((field, Some(amount))) = amounts.into_iter().find(|(_, amount)| amount.is_some_and(|one| one < -1)) {
-        return refused(field, &format!("{amount} is no amount of memory"));
-    }
+fn of_memory(v2: bool, memory: &LinuxMemory, all: &mut Vec<Setting>) {
     // As for the OCI's runtimes, a zero says nothing.
-    let [limit, swap, reservation] = amounts.map(|(_, amount)| amount.filter(|amount| *amount != 0));
-    match (limit, swap) {
-        (None, Some(1..)) => return refused("swap", "needs a memory.limit, which it includes"),
-        (Some(limit @ 1..), Some(swap @ 1..)) if swap < limit => {
-            return refused("swap", "is less than memory.limit, which it includes");
-        }
-        _ => {}
-    }
+    let amounts = [memory.limit(), memory.swap(), memory.reservation()];
+    let [limit, swap, reservation] = amounts.map(|amount| amount.filter(|amount| *amount != 0));
     // Without a limit of memory there is none of it and swap together.
     let swap = swap.or(limit.filter(|limit| *limit == -1));
-    if memory.swappiness().is_some_and(|swappiness| swappiness > 100) {
-        return refused("swappiness", "must be between 0 and 100");
-    }
     let mut set = |file: &str, field: &str, value: Option<i64>| {
         let text = |value: i64| if v2 && value == -1 { "max".to_owned() } else { value.to_string() };
         all.extend(value.map(|value| Setting::new("memory", file, format!("memory.{field}"), text(value))));
@@ -222,30 +199,17 @@ fn of_memory(v2: bool, memory: &LinuxMemory, all: &mut Vec<Setting>) -> Result<(
         set("memory.kmem.limit_in_bytes", "kernel", memory.kernel());
         set("memory.kmem.tcp.limit_in_bytes", "kernelTCP", memory.kernel_tcp());
     }
-    Ok(())
 }
 
 /// v1's limit of memory.
 pub(super) const V1_MEMORY: &str = "memory.limit_in_bytes";
 
 /// Of what is used, and of what is reserved: without the second a process learns of the first by SIGBUS only.
-fn of_huge_pages(
-    v2: bool,
-    place: Place,
-    wanted: &LinuxHugepageLimit,
-    all: &mut Vec<Setting>,
-) -> Result<(), CgroupError> {
-    const FIELD: &str = "hugepageLimits";
+fn of_huge_pages(v2: bool, place: Place, wanted: &LinuxHugepageLimit, all: &mut Vec<Setting>) {
     let (size, limit) = (wanted.page_size(), wanted.limit());
-    let digits: String = size.chars().take_while(char::is_ascii_digit).collect();
-    let unit = &size[digits.len()..];
-    if !digits.parse::<u64>().is_ok_and(u64::is_power_of_two) || !unit.bytes().all(|one| one.is_ascii_alphabetic()) {
-        let cause = "has a pageSize that is none; write it as 2MB or 1GB".to_owned();
-        return Err(CgroupError::Resource { field: format!("linux.resources.{FIELD}"), cause });
-    }
     let file = if v2 { "max" } else { "limit_in_bytes" };
     let set = |name: String, absent| {
-        let setting = Setting::new("hugetlb", name, FIELD, limit.to_string());
+        let setting = Setting::new("hugetlb", name, "hugepageLimits", limit.to_string());
         Setting { absent, ..setting }
     };
     // A limit of nothing needs no controller: where none was handed down to the pod there is nothing to rule out.
@@ -253,7 +217,6 @@ fn of_huge_pages(
     all.push(set(format!("hugetlb.{size}.{file}"), used));
     // Since Linux 5.7.
     all.push(set(format!("hugetlb.{size}.rsvd.{file}"), Absent::Fine));
-    Ok(())
 }
 
 fn of_disks(v2: bool, io: &LinuxBlockIo, all: &mut Vec<Setting>) {

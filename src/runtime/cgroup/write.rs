@@ -92,7 +92,7 @@ impl Hierarchies {
     /// Limits a pod's new cgroup.
     pub(super) fn limit_pod(&self, plan: &CgroupPlan) -> Result<(), CgroupError> {
         let limits = planned(self.version, &plan.limits, &plan.huge_pages);
-        for setting in settings(self.version, Place::Pod, &limits)? {
+        for setting in settings(self.version, Place::Pod, &limits) {
             self.write(&plan.path, &setting, None).map_err(|refused| refused.of_plan(&plan.path))?;
         }
         self.protect(Place::Pod, &plan.path, &plan.limits)
@@ -100,7 +100,7 @@ impl Hierarchies {
 
     /// Limits a container's new cgroup as its config says, but for the number of processes (see [`Self::process_limit`]).
     pub(super) fn limit_container(&self, cgroup: &Path, limits: &LinuxResources) -> Result<(), CgroupError> {
-        let all = settings(self.version, Place::Container, limits)?;
+        let all = settings(self.version, Place::Container, limits);
         let now = all.iter().filter(|setting| setting.file != PIDS);
         now.into_iter().try_for_each(|setting| self.write(cgroup, setting, None)).map_err(Refused::of_config)
     }
@@ -112,7 +112,7 @@ impl Hierarchies {
         cgroup: &Path,
         limits: &LinuxResources,
     ) -> Result<Option<ProcessLimit>, CgroupError> {
-        let all = settings(self.version, Place::Container, limits)?;
+        let all = settings(self.version, Place::Container, limits);
         let Some(setting) = all.into_iter().find(|setting| setting.controller == "pids" && setting.file == PIDS) else {
             return Ok(None);
         };
@@ -155,7 +155,7 @@ impl Hierarchies {
         written: &mut Vec<Written>,
     ) -> Result<(), CgroupError> {
         for (place, cgroup, limits) in changes {
-            for setting in settings(self.version, *place, &planned(self.version, limits, &[]))? {
+            for setting in settings(self.version, *place, &planned(self.version, limits, &[])) {
                 self.write(cgroup, &setting, Some(written)).map_err(|refused| refused.of_plan(cgroup))?;
             }
             self.protect(*place, cgroup, limits)?;
