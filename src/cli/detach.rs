@@ -81,13 +81,14 @@ fn awaited(
 
 /// What the process below ended with.
 fn ended(end: ExitStatus, by_request: ByRequest) -> Result<Exit, CliError> {
-    let code = |code: i32| Exit::Pod(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
-    match (end, by_request) {
-        (ExitStatus::Code(0), _) => Ok(Exit::Success),
-        (ExitStatus::Code(its), _) => Ok(code(its)),
+    match (end.code(), end, by_request) {
+        (Some(0), _, _) => Ok(Exit::Success),
+        (Some(code), _, _) => Ok(Exit::Pod(code)),
         // Before it was far enough to end its pod in order there was none.
-        (ExitStatus::Signal(signal), ByRequest::Yes) => Ok(code(128 + signal)),
-        (ExitStatus::Signal(_), ByRequest::No) | (ExitStatus::Unknown, _) => Err(CliError::NeverReady),
+        (None, ExitStatus::Signal(signal), ByRequest::Yes) => {
+            Ok(Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX)))
+        }
+        (None, _, _) => Err(CliError::NeverReady),
     }
 }
 

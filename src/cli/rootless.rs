@@ -13,7 +13,7 @@ use super::user::{become_root, is_user};
 use crate::plan::{CgroupObstacle, CgroupVersion, NodeFacts};
 use crate::runtime::detach::Report;
 use crate::runtime::node;
-use crate::runtime::rootless::{self, End, Kept};
+use crate::runtime::rootless::{self, Kept};
 use crate::store::layout::Layout;
 
 /// Who runs a pod.
@@ -45,15 +45,15 @@ pub(super) fn prepare(layout: &Layout, pod: &v1::Pod, report: Option<Report>) ->
     match rootless::keep(report)? {
         // It sees other processes and other cgroups than this one did.
         Kept::Inside(report) => Ok(Runner::Here(Box::new(node::facts(&layout.data)?), report)),
-        Kept::Outside(End::Code(code)) => {
-            Ok(Runner::Elsewhere(Exit::Pod(u8::try_from(code & 0xff).unwrap_or(u8::MAX))))
-        }
-        Kept::Outside(End::Signal(_) | End::Unknown) => {
-            let metadata = &pod.metadata;
-            let namespace = metadata.namespace.as_deref().unwrap_or("default");
-            recover::clean_if_lost(layout, namespace, metadata.name.as_deref().unwrap_or_default())?;
-            Err(CliError::Killed)
-        }
+        Kept::Outside(end) => match end.code() {
+            Some(code) => Ok(Runner::Elsewhere(Exit::Pod(code))),
+            None => {
+                let metadata = &pod.metadata;
+                let namespace = metadata.namespace.as_deref().unwrap_or("default");
+                recover::clean_if_lost(layout, namespace, metadata.name.as_deref().unwrap_or_default())?;
+                Err(CliError::Killed)
+            }
+        },
     }
 }
 

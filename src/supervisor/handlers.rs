@@ -42,10 +42,10 @@ struct Limit {
 
 /// How a program ended, as the engine has it.
 pub(super) fn exit_of(status: ExitStatus) -> Exit {
-    match status {
-        ExitStatus::Code(code) => Exit::Code(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
-        ExitStatus::Signal(signal) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
-        ExitStatus::Unknown => Exit::Unknown,
+    match (status.code(), status) {
+        (Some(code), _) => Exit::Code(code),
+        (None, ExitStatus::Signal(signal)) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
+        (None, _) => Exit::Unknown,
     }
 }
 

@@ -26,6 +26,17 @@ pub enum ExitStatus {
     Unknown,
 }
 
+impl ExitStatus {
+    /// What it exited with, as far as a parent learns of that: the low eight bits (wait(2)). `None`: it did not end by
+    /// itself, or that isn't known.
+    pub fn code(self) -> Option<u8> {
+        match self {
+            Self::Code(code) => Some((code & 0xff) as u8),
+            Self::Signal(_) | Self::Unknown => None,
+        }
+    }
+}
+
 /// Reaps the child behind a pidfd if it has ended. `None`: it hasn't. A child somebody else reaped is an error (ECHILD).
 pub(crate) fn reap(pidfd: &OwnedFd) -> io::Result<Option<ExitStatus>> {
     wait(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t)
@@ -159,4 +170,23 @@ pub(crate) fn leave_child(pid: i32, is_it: impl Fn(&OwnedFd) -> bool + Send + 's
 /// Reaps what failed and aborted creations left. To be called now and then, best at each SIGCHLD; cheap.
 pub fn reap_ended() {
     TO_BE_REAPED.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| !one.is_gone());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_exit_code_a_parent_sees_eight_bits() {
+        for (end, code) in [
+            (ExitStatus::Code(0), Some(0)),
+            (ExitStatus::Code(255), Some(255)),
+            (ExitStatus::Code(256 + 3), Some(3)),
+            (ExitStatus::Code(-1), Some(255)),
+            (ExitStatus::Signal(9), None),
+            (ExitStatus::Unknown, None),
+        ] {
+            assert_eq!(end.code(), code, "{end:?}");
+        }
+    }
 }
