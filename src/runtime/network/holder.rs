@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use caps::CapSet;
+use nix::ifaddrs::getifaddrs;
 use nix::sched::{CloneFlags, unshare};
 use rustix::pipe::PipeFlags;
 
@@ -38,11 +39,9 @@ impl Holder {
         };
         drop((gate, report));
         let mut holder = Self { child, ask: ask.into(), answer: answer.into() };
-        let mut errno = [0; 4];
-        holder.answer.read_exact(&mut errno).map_err(failed("the process that makes the network namespace"))?;
-        match i32::from_ne_bytes(errno) {
-            0 => Ok(holder),
-            errno => Err(failed("make the network namespace")(io::Error::from_raw_os_error(errno))),
+        match holder.errno().map_err(failed("the process that makes the network namespace"))? {
+            None => Ok(holder),
+            Some(cause) => Err(failed("make the network namespace")(cause)),
         }
     }
 
@@ -54,9 +53,20 @@ impl Holder {
     /// The addresses that the namespace has now; the holder's last work.
     pub(super) fn addresses(mut self) -> Result<Vec<IpAddr>, NetworkError> {
         let mut text = String::new();
-        let told = self.ask.write_all(b"?").and_then(|()| self.answer.read_to_string(&mut text));
-        told.map_err(failed("the process in the network namespace"))?;
+        let asked = self.ask.write_all(b"?").and_then(|()| self.errno());
+        let failure = asked.map_err(failed("the process in the network namespace"))?;
+        if let Some(cause) = failure {
+            return Err(failed("look up the pod's addresses (getifaddrs)")(cause));
+        }
+        self.answer.read_to_string(&mut text).map_err(failed("the process in the network namespace"))?;
         Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    /// What the holder says first of each thing that it did: whether that failed, and why.
+    fn errno(&mut self) -> io::Result<Option<io::Error>> {
+        let mut errno = [0; 4];
+        self.answer.read_exact(&mut errno)?;
+        Ok(Some(i32::from_ne_bytes(errno)).filter(|errno| *errno != 0).map(io::Error::from_raw_os_error))
     }
 }
 
@@ -69,15 +79,23 @@ impl Drop for Holder {
 
 /// The holder's whole life: it ends with its parent at the latest, which shows at the gate.
 fn hold(mut gate: File, mut report: File) -> ! {
-    let made = make();
-    let errno = made.err().map_or(0, |cause| cause.raw_os_error().unwrap_or(libc::EIO));
-    let told = report.write_all(&errno.to_ne_bytes());
+    let told = report.write_all(&errno_of(&make()));
     if told.is_ok() && gate.read_exact(&mut [0]).is_ok() {
-        let text: Vec<String> = addresses().iter().map(ToString::to_string).collect();
-        let _ = report.write_all(text.join("\n").as_bytes());
+        let _ = report.write_all(&answer(&addresses(getifaddrs())));
     }
     // SAFETY: ends this copy without running what the original has registered for its own end.
     unsafe { libc::_exit(0) }
+}
+
+/// What [`Holder::errno`] reads.
+fn errno_of<T>(done: &io::Result<T>) -> [u8; 4] {
+    done.as_ref().err().map_or(0, |cause| cause.raw_os_error().unwrap_or(libc::EIO)).to_ne_bytes()
+}
+
+/// What [`Holder::addresses`] reads.
+fn answer(found: &io::Result<Vec<IpAddr>>) -> Vec<u8> {
+    let lines: Vec<String> = found.iter().flatten().map(ToString::to_string).collect();
+    [&errno_of(found), lines.join("\n").as_bytes()].concat()
 }
 
 fn make() -> io::Result<()> {
@@ -89,4 +107,20 @@ fn make() -> io::Result<()> {
         caps::clear(None, set).map_err(io::Error::other)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    /// No address and no answer are two things.
+    #[test]
+    fn that_the_addresses_could_not_be_looked_up_is_told() {
+        let failed = answer(&addresses(Err(Errno::EMFILE)));
+        assert_eq!(failed, libc::EMFILE.to_ne_bytes());
+        let found = answer(&Ok(vec![[192, 0, 2, 7].into(), [192, 0, 2, 8].into()]));
+        assert_eq!(found, [&[0; 4][..], b"192.0.2.7\n192.0.2.8"].concat());
+    }
 }

@@ -4,13 +4,12 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::InterfaceAddressIterator;
 use nix::net::if_::InterfaceFlags;
 
-/// The namespace's addresses that others can send to.
-pub(super) fn addresses() -> Vec<IpAddr> {
-    let all = getifaddrs().into_iter().flatten();
-    let outside = all.filter(|interface| !interface.flags.contains(InterfaceFlags::IFF_LOOPBACK));
+/// Of a namespace's addresses those that others can send to.
+pub(super) fn addresses(all: nix::Result<InterfaceAddressIterator>) -> io::Result<Vec<IpAddr>> {
+    let outside = all?.filter(|interface| !interface.flags.contains(InterfaceFlags::IFF_LOOPBACK));
     let ip = |interface: nix::ifaddrs::InterfaceAddress| {
         let address = interface.address?;
         match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
@@ -19,7 +18,7 @@ pub(super) fn addresses() -> Vec<IpAddr> {
             _ => None,
         }
     };
-    outside.filter_map(ip).collect()
+    Ok(outside.filter_map(ip).collect())
 }
 
 /// Brings up the loopback interface of the namespace that this process is in.

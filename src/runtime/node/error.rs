@@ -23,6 +23,11 @@ pub enum NodeError {
          (docs/systemd.md)"
     )]
     NoOpenat2 { cause: std::io::Error },
+    #[error(
+        "look up the box's addresses (getifaddrs): {cause}; it takes a socket of AF_NETLINK, which a unit's \
+         `RestrictAddressFamilies=` has to name"
+    )]
+    Addresses { cause: std::io::Error },
 }
 
 /// The text of a file; empty where there is none, as on a kernel without what it tells of.

@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use caps::{CapSet, Capability};
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{InterfaceAddressIterator, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceBuilder, LinuxDeviceType};
 
@@ -53,7 +53,7 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         capabilities,
         resolv_conf: text_or_empty(Path::new("/etc/resolv.conf"))?,
         hosts: text_or_empty(Path::new("/etc/hosts"))?,
-        host_ips: host_ips(),
+        host_ips: host_ips(getifaddrs())?,
         kernel: kernel(rustix::system::uname().release().to_bytes()),
         apparmor: apparmor()?,
         selinux: selinux::facts()?,
@@ -197,9 +197,9 @@ fn huge_pages(folder: &Path) -> Result<BTreeMap<Bytes, u64>, NodeError> {
 }
 
 /// The box's addresses, the one that faces its default route first. None where the box has only its loopback.
-fn host_ips() -> Vec<String> {
+fn host_ips(all: nix::Result<InterfaceAddressIterator>) -> Result<Vec<String>, NodeError> {
     let mut found: Vec<IpAddr> = Vec::new();
-    for interface in getifaddrs().into_iter().flatten() {
+    for interface in all.map_err(|errno| NodeError::Addresses { cause: errno.into() })? {
         if !interface.flags.contains(InterfaceFlags::IFF_UP) || interface.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
             continue;
         }
@@ -215,7 +215,7 @@ fn host_ips() -> Vec<String> {
     }
     let main = towards_default_route();
     found.sort_by_key(|ip| (Some(*ip) != main, ip.is_ipv6()));
-    found.iter().map(ToString::to_string).collect()
+    Ok(found.iter().map(ToString::to_string).collect())
 }
 
 /// Connecting a datagram socket sends nothing: it only asks the routing table. The address is from the
@@ -289,6 +289,15 @@ mod tests {
         }
         assert_eq!(huge_pages(dir.path()).unwrap(), [(Bytes(2 << 20), 12), (Bytes(1 << 30), 0)].into());
         assert!(huge_pages(&dir.path().join("none")).unwrap().is_empty());
+    }
+
+    /// A box without addresses, and one that doesn't say, are two things.
+    #[test]
+    fn addresses_that_could_not_be_looked_up_are_an_error() {
+        let error = host_ips(Err(nix::errno::Errno::EAFNOSUPPORT)).unwrap_err().to_string();
+        assert!(error.starts_with("look up the box's addresses (getifaddrs): "), "{error}");
+        assert!(error.contains("AF_NETLINK"), "{error}");
+        host_ips(getifaddrs()).unwrap();
     }
 
     #[test]
