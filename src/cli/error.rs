@@ -337,11 +337,6 @@ impl CliError {
             other @ (Exit::Success | Exit::Usage | Exit::Own | Exit::Pod(_)) => other,
         }
     }
-
-    /// Whether its text has a head of its own.
-    pub fn is_rendered(&self) -> bool {
-        matches!(self, Self::Manifest(_))
-    }
 }
 
 fn lines(errors: &[crate::plan::PlanError]) -> String {

@@ -82,7 +82,7 @@ pub(super) fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) ->
         let (name, bytes) = text_of(file)?;
         let warnings = manifest::decode_objects(&name, &bytes, &mut beside.objects).map_err(refused)?;
         if let Some(warnings) = warnings.filter(|_| !args.quiet) {
-            terminal::tell(&warnings.render(manifest_colour()));
+            terminal::show(&warnings.render(manifest_colour()));
         }
     }
     let (name, bytes) = text_of(&args.file)?;
@@ -110,7 +110,7 @@ fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], detail: Det
     };
     let shown: Vec<manifest::Diagnostic> = warnings.iter().filter(each).cloned().collect();
     if !shown.is_empty() {
-        terminal::tell(&manifest::render(name, &manifest::shown_text(bytes), &shown, manifest_colour()));
+        terminal::show(&manifest::render(name, &manifest::shown_text(bytes), &shown, manifest_colour()));
     }
     if let Some(line) = manifest::without_effect(name, warnings).filter(|_| detail == Detail::Some) {
         terminal::warn(&line);

@@ -44,10 +44,10 @@
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, resize, rm, run, simulate, stop, wait, words |
 
-/// As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
+/// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
 macro_rules! tell {
-    ($($text:tt)*) => { $crate::cli::terminal::tell(&format!("{}\n", format_args!($($text)*))) };
+    ($($text:tt)*) => { $crate::cli::terminal::tell(&format!($($text)*)) };
 }
 
 mod args;

@@ -8,11 +8,19 @@ use super::{console, terminal};
 
 /// Says how a command has failed.
 pub fn show(error: &CliError) {
-    let colour = terminal::Colour::of(&std::io::stderr());
-    let text = error.to_string();
-    // A manifest's errors come with their own heads and colours.
-    let shown = if error.is_rendered() { text } else { format!("{} {text}\n", terminal::warning("error:", colour)) };
-    console::say(&shown);
+    console::say(&shown(error, terminal::Colour::of(&std::io::stderr())));
+}
+
+/// A line for each thing that is wrong. What they quote is made harmless here, for every command.
+fn shown(error: &CliError, colour: terminal::Colour) -> String {
+    let head = terminal::warning("error:", colour);
+    let line = |text: String| terminal::harmless_line(&head, &text);
+    match error {
+        // They come with their own heads and colours, and harmless.
+        CliError::Manifest(text) => text.clone(),
+        CliError::Plan(errors) => errors.iter().map(|one| line(one.to_string())).collect(),
+        one => line(one.to_string()),
+    }
 }
 
 /// Writes a command's result. A reader that went away (`| head`) is no error.
@@ -20,5 +28,28 @@ pub fn print(text: &str) -> Result<Exit, CliError> {
     match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         Ok(()) | Err(_) => Ok(Exit::Success),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::PlanError;
+
+    /// Names, messages and files may be anybody's.
+    #[test]
+    fn errors_do_not_speak_to_the_terminal() {
+        let hostile = "\u{1b}]0;x\u{7}\u{9b}2J\r\nerror: none";
+        let harmless = r"\u{1b}]0;x\u{7}\u{9b}2J\r\nerror: none";
+        let colour = terminal::Colour::No;
+        let error = CliError::NoContainer { container: hostile.into(), pod: "web".into(), known: hostile.into() };
+        let expected = format!("error: container \"{harmless}\" is not in pod \"web\"; it has: {harmless}\n");
+        assert_eq!(shown(&error, colour), expected);
+        let field = || "spec.x".to_owned();
+        let one = |value: &str| PlanError::Invalid { field: field(), value: value.into(), cause: hostile.into() };
+        let text = shown(&CliError::Plan(vec![one("a"), one(hostile)]), colour);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.lines().all(|line| line.starts_with("error: ")), "{text}");
+        assert!(!text.chars().any(|one| one.is_control() && one != '\n'), "{text:?}");
     }
 }

@@ -35,9 +35,21 @@ impl Colour {
     }
 }
 
-/// Says something on standard error, in one write. Whom it can't reach is not told: there is nowhere else to say so.
+/// Says something in one line on standard error: see [`harmless_line`].
 pub fn tell(text: &str) {
+    show(&harmless_line("", text));
+}
+
+/// Shows text that is fit for a terminal, in one write. Whom it can't reach is not told: there is nowhere else to say so.
+pub fn show(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// A line of `text` behind `head`, which may be coloured. What the text quotes may be anybody's (names, messages, file
+/// contents): control characters are shown as escapes, so that it stays one line and moves no cursor.
+pub fn harmless_line(head: &str, text: &str) -> String {
+    let between = if head.is_empty() { "" } else { " " };
+    format!("{head}{between}{}\n", sanitize(text))
 }
 
 /// Columns of the terminal that standard output is; `None` where it is none, or doesn't know.
@@ -97,7 +109,7 @@ fn paint(text: &str, style: Style, colour: Colour) -> String {
 /// Says on standard error that something isn't as it should be.
 pub(super) fn warn(text: &str) {
     let colour = Colour::of(&std::io::stderr());
-    tell!("{} {text}", warning("warning:", colour));
+    show(&harmless_line(&warning("warning:", colour), text));
 }
 
 #[cfg(test)]
@@ -137,6 +149,14 @@ mod tests {
         for (line, colour) in [(&b"red"[..], Colour::Yes), (b"\x1b[31mred", Colour::No), (b"", Colour::Yes)] {
             assert_eq!(ending(line, colour), b"\n");
         }
+    }
+
+    #[test]
+    fn what_is_quoted_stays_in_its_line() {
+        let quoted = "can't read /tmp/a\x1b[2J\nerror: b\u{202e}c";
+        let shown = "can't read /tmp/a\\u{1b}[2J\\nerror: b\\u{202e}c\n";
+        assert_eq!(harmless_line("", quoted), shown);
+        assert_eq!(harmless_line("\x1b[31merror:\x1b[0m", quoted), format!("\x1b[31merror:\x1b[0m {shown}"));
     }
 
     #[test]
