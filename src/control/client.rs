@@ -10,7 +10,8 @@ use rustix::io::Errno;
 
 use super::frame::{self, CONNECTION, Id, Malformed};
 use super::record::{self, Received, connect_in};
-use super::{Answer, Call, ControlError, Ended, Reason, Request, Resized, Resources, Waiting};
+use super::request::Call;
+use super::{Answer, ControlError, Ended, Reason, Request, Resized, Resources, Waiting};
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
 const DEAF_TRIES: u32 = 1000;

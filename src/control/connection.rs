@@ -6,8 +6,10 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 
 use super::frame::{self, CONNECTION, Id, Malformed};
+use super::protocol::VERSION;
 use super::record::{self, Received};
-use super::{Answer, Call, Reason, Request, VERSION};
+use super::request::Call;
+use super::{Answer, Reason, Request};
 
 /// Most requests of one client that are open at a time.
 pub const REQUESTS: usize = 16;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Call, VERSION};
+use super::Answer;
+use super::protocol::VERSION;
+use super::request::Call;
 
 /// Most bytes of a frame. What needs more travels as a file whose descriptor goes along.
 pub const LONGEST: usize = 1 << 16;

@@ -1,8 +1,10 @@
 //! The two ends of the socket together.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use barepod_engine::status::Phase;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -10,6 +12,7 @@ use rustix::io::Errno;
 
 use super::frame::{self, CONNECTION, Malformed};
 use super::record::{self, Received};
+use super::request::Call;
 use super::*;
 
 mod clients;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::client::{Client, connect};
 use super::frame::Id;
-use super::{Answer, Call, ControlError, Ended};
+use super::request::Call;
+use super::{Answer, ControlError, Ended};
 
 /// What there is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]

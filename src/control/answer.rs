@@ -1,0 +1,155 @@
+//! What a supervisor answers.
+
+use serde::{Deserialize, Serialize};
+
+/// What a supervisor says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Answer {
+    /// News: the pod ends, and who keeps it waiting.
+    Waiting(Waiting),
+    /// News for a watch: the pod's status or its events on disk are new. Also at once, when it is asked for.
+    Changed,
+    /// Last: the pod has ended.
+    Ended(Ended),
+    /// Last: what became of a resize.
+    Resized {
+        /// That.
+        outcome: Resized,
+    },
+    /// Last: the program of an `exec` ran, and has ended.
+    Exited(Exited),
+    /// Last: the program of an `exec` never ran.
+    NotRun {
+        /// What kept it from that.
+        obstacle: Obstacle,
+        /// The same in words.
+        message: String,
+    },
+    /// Last: it is done.
+    Done,
+    /// Last: the client has cancelled the request.
+    Cancelled,
+    /// Last: there is no answer.
+    Refused {
+        /// For programs.
+        reason: Reason,
+        /// For people.
+        message: String,
+    },
+    /// News of a kind that a later barepod has.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Answer {
+    /// Whether no more answers follow it.
+    pub fn is_last(&self) -> bool {
+        match self {
+            Self::Waiting(_) | Self::Changed | Self::Unknown => false,
+            Self::Ended(_)
+            | Self::Resized { .. }
+            | Self::Exited(_)
+            | Self::NotRun { .. }
+            | Self::Done
+            | Self::Cancelled
+            | Self::Refused { .. } => true,
+        }
+    }
+}
+
+/// How a program in a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Exited {
+    /// By itself, with this exit code.
+    Code(u8),
+    /// By this signal.
+    Signal(u8),
+    /// With its container.
+    Container,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What keeps a program from being run in a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Obstacle {
+    /// The pod has no container of that name.
+    NoContainer,
+    /// The container isn't running.
+    NotRunning,
+    /// There is no such program in it.
+    NotFound,
+    /// It can't be executed.
+    NotExecutable,
+    /// Something else, or something a later barepod knows.
+    #[serde(other)]
+    Other,
+}
+
+/// Why a supervisor doesn't do what it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reason {
+    /// Too many clients, or too many requests of one.
+    Busy,
+    /// That was no frame, or one that contradicts another.
+    Malformed,
+    /// A frame of another version.
+    Version,
+    /// It doesn't know such a request, or this barepod no such reason.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Whom the pod's end waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// Names of the containers that have been told to stop.
+    pub containers: Vec<String>,
+    /// What is left until the last of them is killed; 0: all of them have been.
+    pub left_millis: u64,
+    /// The whole grace period.
+    pub grace_millis: u64,
+}
+
+/// What became of a resize.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Resized {
+    /// It is in force.
+    Done {
+        /// Name of the container.
+        container: String,
+    },
+    /// It will be in force once the container has been restarted, which is under way.
+    Restarting {
+        /// Name of the container.
+        container: String,
+    },
+    /// It is in force when the container runs next.
+    Later {
+        /// Name of the container.
+        container: String,
+    },
+    /// There was nothing to change.
+    Unchanged,
+    /// It can't be had.
+    Refused {
+        /// Why.
+        why: String,
+    },
+}
+
+/// How the pod ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    /// Exit code of `barepod run`.
+    pub exit_code: u8,
+    /// `Succeeded` or `Failed`.
+    pub phase: String,
+}

@@ -1,0 +1,143 @@
+//! What commands ask for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a client's frame says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Ask(Request),
+    /// Wants to know when something has changed, until the pod ends.
+    Watch,
+    /// Ends the request of this id.
+    Cancel,
+    /// Of a kind that a later barepod has.
+    Unknown,
+}
+
+/// What a command can ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Request {
+    /// Graceful deletion (R5). Answered by whom it waits for, and by the end.
+    Stop {
+        /// Instead of the pod's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace_period_seconds: Option<u64>,
+    },
+    /// SIGKILL to everything. Answered as `Stop`.
+    Kill,
+    /// New resources for a container (KEP-1287). Answered once they are in force and written down.
+    Resize(Resources),
+    /// A program in a container, with the client's descriptors. Answered by how it ended. Whoever hangs up or cancels it
+    /// sends it SIGHUP.
+    Exec(Program),
+    /// A signal to the program of one's own request `of`. Answered at once.
+    Signal {
+        /// Id of the request, which is still open.
+        of: u64,
+        /// Its number.
+        signal: i32,
+    },
+}
+
+/// A program that is to be run in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Program {
+    /// Name of the container.
+    pub container: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// What it reads from and writes to.
+    pub streams: Streams,
+}
+
+/// What a program reads from and writes to: the descriptors of its request, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Streams {
+    /// Standard output and error; there is nothing to read.
+    Output,
+    /// Standard input, output and error.
+    All,
+    /// A socket that the master of a terminal is sent to, which is opened in the container and is all three.
+    Terminal {
+        /// Its height at first, in characters.
+        rows: u16,
+        /// Its width at first, in characters.
+        columns: u16,
+    },
+}
+
+impl Request {
+    /// Graceful deletion.
+    pub fn stop(grace_period: Option<Duration>) -> Self {
+        Self::Stop { grace_period_seconds: grace_period.map(|grace| grace.as_secs()) }
+    }
+
+    /// How many descriptors come with it.
+    pub fn descriptors(&self) -> usize {
+        match self {
+            Self::Stop { .. } | Self::Kill | Self::Resize(_) | Self::Signal { .. } => 0,
+            Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
+            Self::Exec(Program { streams: Streams::Output, .. }) => 2,
+            Self::Exec(Program { streams: Streams::All, .. }) => 3,
+        }
+    }
+}
+
+/// New resources, as text: whoever is asked checks them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Name of the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Requests and limits, as the container has them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub amounts: BTreeMap<String, String>,
+    /// Requests.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, String>,
+    /// Limits.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
+}
+
+/// The kinds of calls that are no requests for something.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+enum OtherCall {
+    Watch,
+    Cancel,
+    Unknown,
+}
+
+impl Serialize for Call {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Ask(request) => request.serialize(serializer),
+            Self::Watch => OtherCall::Watch.serialize(serializer),
+            Self::Cancel => OtherCall::Cancel.serialize(serializer),
+            Self::Unknown => OtherCall::Unknown.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Call {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let kind = value.get("kind").and_then(serde_json::Value::as_str);
+        let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
+        match kind {
+            Some("stop" | "kill" | "resize" | "exec" | "signal") => ask(value),
+            Some("watch") => Ok(Self::Watch),
+            Some("cancel") => Ok(Self::Cancel),
+            Some(_) => Ok(Self::Unknown),
+            None => Err(serde::de::Error::missing_field("kind")),
+        }
+    }
+}
