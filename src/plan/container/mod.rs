@@ -68,7 +68,7 @@ pub fn container(
     let spec = oci::assemble(
         &inputs,
         pod_plan,
-        oci::Parts { identity, env: env.list(), args, cwd: cwd(&inputs)?, root, mounts: planned.mounts },
+        oci::Overrides { identity, env: env.list(), args, cwd: cwd(&inputs)?, root, mounts: planned.mounts },
     )?;
     let Label { name, id, .. } = label(pod_plan, container, attempt);
     Ok(ContainerPlan {

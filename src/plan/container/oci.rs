@@ -19,8 +19,8 @@ use crate::plan::security::selinux::{self, Labels};
 use crate::plan::security::users::Identity;
 use crate::plan::security::{apparmor, capabilities, devices, paths, seccomp};
 
-/// What the other modules have worked out.
-pub(crate) struct Parts {
+/// What goes over a bundle's own, as the other modules have worked it out.
+pub(crate) struct Overrides {
     pub(crate) identity: Identity,
     pub(crate) env: Vec<String>,
     pub(crate) args: Vec<String>,
@@ -30,15 +30,15 @@ pub(crate) struct Parts {
 }
 
 /// The whole config. `root.path` is set by the helper.
-pub(crate) fn assemble(inputs: &Inputs, plan: &PodPlan, parts: Parts) -> Result<Spec, ConfigError> {
+pub(crate) fn assemble(inputs: &Inputs, plan: &PodPlan, over: Overrides) -> Result<Spec, ConfigError> {
     let mut spec = inputs.image.base.clone();
-    let process = process(inputs, &parts)?;
+    let process = process(inputs, &over)?;
     spec.set_process(Some(process));
-    let readonly = parts.root == RootAccess::ReadOnly;
+    let readonly = over.root == RootAccess::ReadOnly;
     let root = RootBuilder::default().path(inputs.image.rootfs.clone()).readonly(readonly).build();
     spec.set_root(Some(root.expect("a root has no field that must be given")));
-    let devices = devices::devices(inputs, &parts.mounts);
-    spec.set_mounts(Some(parts.mounts));
+    let devices = devices::devices(inputs, &over.mounts);
+    spec.set_mounts(Some(over.mounts));
     // They belong to the sandbox's UTS namespace, which has them already.
     spec.set_hostname(None);
     spec.set_domainname(None);
@@ -55,16 +55,16 @@ pub(crate) fn assemble(inputs: &Inputs, plan: &PodPlan, parts: Parts) -> Result<
     Ok(spec)
 }
 
-fn process(inputs: &Inputs, parts: &Parts) -> Result<Process, ConfigError> {
+fn process(inputs: &Inputs, over: &Overrides) -> Result<Process, ConfigError> {
     let mut process = inputs.image.base.process().clone().unwrap_or_else(bare_process);
     process
         .set_terminal(Some(false))
         .set_console_size(None)
         .set_command_line(None)
-        .set_user(parts.identity.user.clone())
-        .set_args(Some(parts.args.clone()))
-        .set_env(Some(parts.env.clone()))
-        .set_cwd(parts.cwd.clone())
+        .set_user(over.identity.user.clone())
+        .set_args(Some(over.args.clone()))
+        .set_env(Some(over.env.clone()))
+        .set_cwd(over.cwd.clone())
         .set_capabilities(Some(capabilities::capabilities(inputs)?))
         .set_no_new_privileges(capabilities::no_new_privileges(inputs))
         .set_oom_score_adj(Some(qos::oom_score_adj(
