@@ -3,14 +3,16 @@
 //! `watch/detached.rs`.
 
 mod detached;
+mod lines;
 mod stops;
+mod view;
 pub(super) mod words;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use barepod_engine::action::{EventReason, EventRecord, Severity};
+use barepod_engine::action::{EventReason, EventRecord};
 use barepod_engine::event::{Exit, OomKilled};
 use barepod_engine::spec::{ContainerIndex, ContainerSpec, PodSpec};
 use barepod_engine::status::{Phase, PodStatus};
@@ -23,54 +25,15 @@ use crate::report::ending::{self, Ending};
 use crate::supervisor::{Audience, SignalSent, Wait};
 use detached::Detached;
 pub use detached::Detaching;
+use lines::LineKind;
 use stops::Stops;
-use words::{How, Why};
+pub use view::{Output, Steps, Verbosity, View};
+use words::{ContainerEnd, StopReason};
 
 /// How long the end of a run waits for a reader that doesn't read.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same where somebody asked for the end.
 const PATIENCE_ON_REQUEST: Duration = Duration::from_secs(1);
-
-/// What is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct View {
-    /// Of what happens.
-    pub verbosity: Verbosity,
-    /// Of what containers print.
-    pub output: Output,
-    /// Of barepod's own work.
-    pub steps: Steps,
-}
-
-/// Whether lifecycle lines are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
-    /// Output and lifecycle lines.
-    Normal,
-    /// `--quiet`: output, what went wrong, and why the pod failed.
-    Quiet,
-}
-
-/// Whose output is shown, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Each line behind its container's name.
-    Named,
-    /// `--no-prefix`.
-    Plain,
-    /// `--attach`: of this container alone, as it is.
-    Only(usize),
-    /// `--detach`: nobody's; the logs have it.
-    None,
-}
-
-/// Whether each step of the engine is shown (`--log-level debug`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Steps {
-    Shown,
-    Hidden,
-}
 
 /// A container, as far as its lines go.
 struct Row {
@@ -78,7 +41,7 @@ struct Row {
     out_prefix: Prefix,
     err_prefix: Prefix,
     /// Why it is to end, once it is.
-    stopping: Option<Why>,
+    stopping: Option<StopReason>,
     /// What it was sent for that.
     sent: Option<SignalSent>,
 }
@@ -152,18 +115,18 @@ impl Watch {
         &mut self.rows[usize::from(container.0)]
     }
 
-    fn tell(&mut self, tone: Tone, text: &str) {
-        if self.view.verbosity == Verbosity::Quiet && matches!(tone, Tone::Plain | Tone::Good) {
+    fn tell(&mut self, kind: LineKind, text: &str) {
+        if self.view.verbosity == Verbosity::Quiet && matches!(kind, LineKind::Progress | LineKind::Result) {
             return;
         }
         // What containers printed before must be seen before.
         self.out.flush();
         self.begin_line();
         let text = terminal::sanitize(text);
-        let line = match tone {
-            Tone::Plain => terminal::dim(&text, self.err_colour),
-            Tone::Good => text,
-            Tone::Warning => terminal::warning(&text, self.err_colour),
+        let line = match kind {
+            LineKind::Progress => terminal::dim(&text, self.err_colour),
+            LineKind::Result => text,
+            LineKind::Warning => terminal::warning(&text, self.err_colour),
         };
         self.say(&line);
     }
@@ -187,10 +150,10 @@ impl Watch {
 
     fn tell_of_stops(&mut self) {
         for container in self.stops.take() {
-            let (sent, why) = (self.row(container).sent, self.row(container).stopping.unwrap_or(Why::Unsaid));
+            let (sent, why) = (self.row(container).sent, self.row(container).stopping.unwrap_or(StopReason::Unsaid));
             if let Some(what) = self.stops.words(container, sent) {
                 let text = format!("{} {what}{}", self.row(container).name, why.in_words());
-                self.tell(Tone::Plain, &text);
+                self.tell(LineKind::Progress, &text);
             }
         }
     }
@@ -203,15 +166,6 @@ impl Watch {
             (_, _) => "Ctrl-C again ends it at once".to_owned(),
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tone {
-    /// As it should be, and in passing.
-    Plain,
-    /// As it should be: the last line.
-    Good,
-    Warning,
 }
 
 impl Audience for Watch {
@@ -254,9 +208,9 @@ impl Audience for Watch {
         let row = self.row(container);
         let (why, sent) = (row.stopping.take(), row.sent.take());
         let name = row.name.clone();
-        let how = How { exit, oom, ran, sent, why: why.unwrap_or(Why::Unsaid), requested };
-        let tone = if oom == OomKilled::Yes { Tone::Warning } else { Tone::Plain };
-        self.tell(tone, &format!("{name} {how}"));
+        let end = ContainerEnd { exit, oom, ran, sent, why: why.unwrap_or(StopReason::Unsaid), requested };
+        let kind = if oom == OomKilled::Yes { LineKind::Warning } else { LineKind::Progress };
+        self.tell(kind, &format!("{name} {end}"));
     }
 
     fn asked_to_stop(&mut self) {
@@ -266,7 +220,7 @@ impl Audience for Watch {
     fn signalled(&mut self, container: ContainerIndex, signal: SignalSent) {
         let row = self.row(container);
         row.sent = Some(signal);
-        row.stopping.get_or_insert(Why::Unsaid);
+        row.stopping.get_or_insert(StopReason::Unsaid);
         self.stops.add(container);
     }
 
@@ -275,7 +229,7 @@ impl Audience for Watch {
         let name = |container: &ContainerIndex| self.rows[usize::from(container.0)].name.as_str();
         let names: Vec<&str> = wait.containers.iter().map(name).collect();
         let text = phrases::waiting(&names, wait.left, wait.grace, &self.way_out(interrupts));
-        self.tell(Tone::Plain, &text);
+        self.tell(LineKind::Progress, &text);
     }
 
     fn wants_steps(&self) -> bool {
@@ -292,39 +246,13 @@ impl Audience for Watch {
         if record.reason != EventReason::Killing {
             self.tell_of_stops();
         }
+        if let (EventReason::Killing, Some(container)) = (record.reason, record.container) {
+            self.row(container).stopping = Some(StopReason::of(&record.message));
+            self.stops.add(container);
+        }
         let name = record.container.map(|container| self.row(container).name.clone());
-        let who = name.as_deref().unwrap_or(&self.pod).to_owned();
-        match (record.severity, record.reason) {
-            (Severity::Normal, EventReason::Started) => self.tell(Tone::Plain, &format!("{who} started")),
-            (Severity::Normal, EventReason::Killing) => {
-                let why = Why::of(&record.message);
-                if let Some(container) = record.container {
-                    self.row(container).stopping = Some(why);
-                    self.stops.add(container);
-                }
-            }
-            (Severity::Normal, _) => {}
-            (Severity::Warning, EventReason::BackOff) => {
-                self.tell(Tone::Plain, &format!("{who} waits before it is restarted (back-off)"));
-            }
-            (Severity::Warning, EventReason::GracePeriodUsed) => {
-                let used = record.message.strip_prefix(&format!("Container {who} ")).unwrap_or(&record.message);
-                self.tell(Tone::Warning, &format!("{who} {used}"));
-            }
-            (Severity::Warning, EventReason::FailedPostStartHook) => {
-                self.tell(Tone::Warning, &format!("{who}: postStart hook failed: {}", record.message));
-            }
-            (Severity::Warning, EventReason::FailedPreStopHook) => {
-                self.tell(Tone::Warning, &format!("{who}: preStop hook failed: {}", record.message));
-            }
-            // Why is what the last line says.
-            (Severity::Warning, EventReason::FailFast) => {
-                self.tell(Tone::Plain, &format!("{who} is being stopped: it can't succeed (--fail-fast)"));
-            }
-            (Severity::Warning, EventReason::TimedOut) => {
-                self.tell(Tone::Plain, &format!("{who} is being stopped: its time has run out (--timeout)"));
-            }
-            (Severity::Warning, _) => self.tell(Tone::Warning, &format!("{who}: {}", record.message)),
+        if let Some((kind, text)) = lines::of_event(record, name.as_deref().unwrap_or(&self.pod)) {
+            self.tell(kind, &text);
         }
     }
 
@@ -340,8 +268,8 @@ impl Audience for Watch {
         let why = ending::why(status);
         let phase = format!("{} {:?}", self.pod, status.phase);
         match status.phase {
-            Phase::Succeeded => self.tell(Tone::Good, &phase),
-            Phase::Failed | Phase::Running | Phase::Pending => self.tell(Tone::Warning, &format!("{phase}: {why}")),
+            Phase::Succeeded => self.tell(LineKind::Result, &phase),
+            Phase::Failed | Phase::Running | Phase::Pending => self.tell(LineKind::Warning, &format!("{phase}: {why}")),
         }
         self.ending = Some(Ending::of(&self.pod, status));
         let patience = if status.deletion.is_some() { PATIENCE_ON_REQUEST } else { PATIENCE };
@@ -361,7 +289,7 @@ impl Audience for Watch {
     }
 
     fn warn(&mut self, message: &str) {
-        self.tell(Tone::Warning, &format!("warning: {message}"));
+        self.tell(LineKind::Warning, &format!("warning: {message}"));
     }
 
     fn flush(&mut self) {

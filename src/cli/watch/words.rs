@@ -9,7 +9,7 @@ use crate::supervisor::SignalSent;
 
 /// Why a container is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum StopReason {
     /// The pod ends, or begins anew.
     Pod,
     Liveness,
@@ -20,7 +20,7 @@ pub enum Why {
     Unsaid,
 }
 
-impl Why {
+impl StopReason {
     /// From the message of the event Killing.
     pub fn of(message: &str) -> Self {
         let said = [
@@ -47,19 +47,19 @@ impl Why {
 
 /// How a container ended: `exited 0, stopped on request (34 ms)`.
 #[derive(Clone, Copy, Debug)]
-pub struct How {
+pub struct ContainerEnd {
     pub exit: Exit,
     pub oom: OomKilled,
     /// For how long it ran.
     pub ran: Option<Duration>,
     /// What it was sent before, so that it ends.
     pub sent: Option<SignalSent>,
-    pub why: Why,
+    pub why: StopReason,
     /// Whether somebody has asked for the pod's end.
     pub requested: bool,
 }
 
-impl How {
+impl ContainerEnd {
     /// The OOM killer sends SIGKILL, but not only it. What it has killed before may be another process of the container,
     /// which lived on.
     fn was_killed_for_memory(&self) -> bool {
@@ -67,7 +67,7 @@ impl How {
     }
 }
 
-impl fmt::Display for How {
+impl fmt::Display for ContainerEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let was_killed = self.was_killed_for_memory();
         match self.exit {
@@ -80,7 +80,7 @@ impl fmt::Display for How {
             // Whatever ended it, it was nobody here.
             (None, _) => {}
             (Some(SignalSent::Kill), _) => f.write_str(", killed by barepod")?,
-            (Some(SignalSent::Stop), Why::Pod | Why::Unsaid) if self.requested => {
+            (Some(SignalSent::Stop), StopReason::Pod | StopReason::Unsaid) if self.requested => {
                 f.write_str(", stopped on request")?
             }
             (Some(SignalSent::Stop), why) => write!(f, ", stopped{}", why.in_words())?,
@@ -115,23 +115,30 @@ mod tests {
     #[test]
     fn ends_read_well() {
         let how = |exit, sent, why, requested| {
-            How { exit, oom: OomKilled::No, ran: Some(Duration::from_millis(34)), sent, why, requested }.to_string()
+            ContainerEnd { exit, oom: OomKilled::No, ran: Some(Duration::from_millis(34)), sent, why, requested }
+                .to_string()
         };
         let term = Exit::Signal(15);
         for (exit, sent, why, requested, want) in [
-            (Exit::Code(1), None, Why::Unsaid, false, "exited 1 (34 ms)"),
+            (Exit::Code(1), None, StopReason::Unsaid, false, "exited 1 (34 ms)"),
             // Somebody else's SIGTERM, while it waited for its turn to be stopped.
-            (term, None, Why::Pod, true, "ended by SIGTERM (34 ms)"),
-            (term, Some(SignalSent::Stop), Why::Pod, true, "ended by SIGTERM, stopped on request (34 ms)"),
-            (Exit::Code(0), Some(SignalSent::Stop), Why::Pod, false, "exited 0, stopped (34 ms)"),
+            (term, None, StopReason::Pod, true, "ended by SIGTERM (34 ms)"),
+            (term, Some(SignalSent::Stop), StopReason::Pod, true, "ended by SIGTERM, stopped on request (34 ms)"),
+            (Exit::Code(0), Some(SignalSent::Stop), StopReason::Pod, false, "exited 0, stopped (34 ms)"),
             (
                 term,
                 Some(SignalSent::Stop),
-                Why::Liveness,
+                StopReason::Liveness,
                 false,
                 "ended by SIGTERM, stopped for its failed liveness probe (34 ms)",
             ),
-            (Exit::Signal(9), Some(SignalSent::Kill), Why::Pod, true, "ended by SIGKILL, killed by barepod (34 ms)"),
+            (
+                Exit::Signal(9),
+                Some(SignalSent::Kill),
+                StopReason::Pod,
+                true,
+                "ended by SIGKILL, killed by barepod (34 ms)",
+            ),
         ] {
             assert_eq!(how(exit, sent, why, requested), want);
         }
@@ -142,8 +149,15 @@ mod tests {
     fn only_who_was_killed_for_memory_is_said_to_be() {
         let how = |exit, sent| {
             let requested = sent == Some(SignalSent::Stop);
-            How { exit, oom: OomKilled::Yes, ran: Some(Duration::from_millis(34)), sent, why: Why::Pod, requested }
-                .to_string()
+            ContainerEnd {
+                exit,
+                oom: OomKilled::Yes,
+                ran: Some(Duration::from_millis(34)),
+                sent,
+                why: StopReason::Pod,
+                requested,
+            }
+            .to_string()
         };
         let note = "; one of its processes was killed for lack of memory (34 ms)";
         assert_eq!(how(Exit::Signal(9), None), "was killed: out of memory (34 ms)");
@@ -164,11 +178,11 @@ mod tests {
     /// As the engine writes them.
     #[test]
     fn why_a_container_is_stopped() {
-        assert_eq!(Why::of("Stopping container web"), Why::Pod);
-        assert_eq!(Why::of("Container web failed liveness probe, will be restarted"), Why::Liveness);
-        assert_eq!(Why::of("Init container web failed startup probe"), Why::Startup);
-        assert_eq!(Why::of("FailedPostStartHook"), Why::PostStart);
-        assert_eq!(Why::of("Container web resize requires restart"), Why::Resize);
+        assert_eq!(StopReason::of("Stopping container web"), StopReason::Pod);
+        assert_eq!(StopReason::of("Container web failed liveness probe, will be restarted"), StopReason::Liveness);
+        assert_eq!(StopReason::of("Init container web failed startup probe"), StopReason::Startup);
+        assert_eq!(StopReason::of("FailedPostStartHook"), StopReason::PostStart);
+        assert_eq!(StopReason::of("Container web resize requires restart"), StopReason::Resize);
     }
 
     #[test]

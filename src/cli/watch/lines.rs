@@ -1,0 +1,90 @@
+//! The lines about what happens in a pod's life.
+
+use barepod_engine::action::{EventReason, EventRecord, Severity};
+
+/// What a line tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// What is as it should be, in passing.
+    Progress,
+    /// That all went well: the last line.
+    Result,
+    /// What is not as it should be.
+    Warning,
+}
+
+/// The line about an event, where there is one. `who` is the container's name, or the pod's where it is about none.
+pub fn of_event(record: &EventRecord, who: &str) -> Option<(LineKind, String)> {
+    let message = &record.message;
+    Some(match (record.severity, record.reason) {
+        (Severity::Normal, EventReason::Started) => (LineKind::Progress, format!("{who} started")),
+        // That a container is being stopped is said when it is sent its signal.
+        (Severity::Normal, _) => return None,
+        (Severity::Warning, EventReason::BackOff) => {
+            (LineKind::Progress, format!("{who} waits before it is restarted (back-off)"))
+        }
+        (Severity::Warning, EventReason::GracePeriodUsed) => {
+            let used = message.strip_prefix(&format!("Container {who} ")).unwrap_or(message);
+            (LineKind::Warning, format!("{who} {used}"))
+        }
+        (Severity::Warning, EventReason::FailedPostStartHook) => {
+            (LineKind::Warning, format!("{who}: postStart hook failed: {message}"))
+        }
+        (Severity::Warning, EventReason::FailedPreStopHook) => {
+            (LineKind::Warning, format!("{who}: preStop hook failed: {message}"))
+        }
+        // Why is what the last line says.
+        (Severity::Warning, EventReason::FailFast) => {
+            (LineKind::Progress, format!("{who} is being stopped: it can't succeed (--fail-fast)"))
+        }
+        (Severity::Warning, EventReason::TimedOut) => {
+            (LineKind::Progress, format!("{who} is being stopped: its time has run out (--timeout)"))
+        }
+        (Severity::Warning, _) => (LineKind::Warning, format!("{who}: {message}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use barepod_engine::time::WallTime;
+
+    use super::*;
+
+    #[test]
+    fn events_and_their_lines() {
+        use EventReason as Reason;
+        for (severity, reason, message, line) in [
+            (Severity::Normal, Reason::Started, "", Some((LineKind::Progress, "web started"))),
+            (Severity::Normal, Reason::Killing, "Stopping container web", None),
+            (
+                Severity::Warning,
+                Reason::GracePeriodUsed,
+                "Container web used 3 s",
+                Some((LineKind::Warning, "web used 3 s")),
+            ),
+            (
+                Severity::Warning,
+                Reason::FailedPreStopHook,
+                "no such file",
+                Some((LineKind::Warning, "web: preStop hook failed: no such file")),
+            ),
+            (
+                Severity::Warning,
+                Reason::TimedOut,
+                "",
+                Some((LineKind::Progress, "web is being stopped: its time has run out (--timeout)")),
+            ),
+            (Severity::Warning, Reason::Unhealthy, "probe", Some((LineKind::Warning, "web: probe"))),
+        ] {
+            let record = EventRecord {
+                time: WallTime::from_unix_nanos(0),
+                severity,
+                reason,
+                container: None,
+                message: message.to_owned(),
+            };
+            let expected = line.map(|(kind, text)| (kind, text.to_owned()));
+            assert_eq!(of_event(&record, "web"), expected, "{reason:?}");
+        }
+    }
+}
