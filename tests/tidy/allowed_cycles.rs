@@ -4,11 +4,6 @@
 /// Files that use each other in a circle, by the module of the top level, without `.rs`, and why they do.
 pub const CYCLES: &[(&str, &[&str], &str)] = &[
     (
-        "cli",
-        &["cli/args", "cli/args/run"],
-        "the options of `run` are a part of the arguments, and read lengths of time by their parent's functions",
-    ),
-    (
         "log",
         &["log/mod", "log/shown", "log/split"],
         "lines are split by their stream, whose type is in `mod`, which calls both",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{delay, interval};
+use super::values::{delay, interval};
 use crate::plan::CpuSet;
 use crate::report::wanted::Wanted;
 use crate::store::ids::{LENGTH, Pool};

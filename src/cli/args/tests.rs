@@ -1,6 +1,9 @@
 //! Command lines that are understood, and that aren't.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
+use super::values::{delay, duration};
 use super::*;
 
 #[test]

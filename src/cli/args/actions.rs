@@ -1,0 +1,109 @@
+//! What the commands take that do something with a pod that there is: `exec`, `stop`, `wait`, `resize`, `rm`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::kubectl::Kubectl;
+use super::values::{patience, resource};
+use crate::report::wanted::Wanted;
+
+/// `barepod exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// The pod's namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which container; where it is left out, the one that the annotation kubectl.kubernetes.io/default-container names, else
+    /// the first main one
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// Give the program our standard input
+    #[arg(short = 'i', long)]
+    pub stdin: bool,
+    /// Give the program a terminal of the container's
+    #[arg(short = 't', long)]
+    pub tty: bool,
+    /// The program and its arguments, best behind `--`
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    pub command: Vec<String>,
+}
+
+/// `barepod stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// As kubectl's fingers have it
+    #[command(flatten)]
+    pub kubectl: Kubectl,
+    /// Seconds, instead of terminationGracePeriodSeconds. 0: no hooks and no order, and SIGKILL 2 s after SIGTERM
+    #[arg(long, value_name = "N")]
+    pub grace_period: Option<u32>,
+}
+
+/// `barepod wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// NAME or NAMESPACE/NAME, one or several
+    #[arg(value_name = "POD", required_unless_present = "filename")]
+    pub pods: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The pod that this manifest describes; may be given several times
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// For what: condition=TYPE[=STATUS] (condition=Ready, condition=Ready=False), phase=PHASE, or delete: until the pod is
+    /// forgotten
+    #[arg(long = "for", value_name = "WHAT", value_parser = Wanted::parse)]
+    pub wanted: Wanted,
+    /// For how long at most, all pods together; 0: only look; negative: a week
+    #[arg(long, value_name = "DURATION", default_value = "30s", allow_hyphen_values = true, value_parser = patience)]
+    pub timeout: Duration,
+}
+
+/// `barepod resize`.
+#[derive(Debug, Args)]
+pub struct ResizeArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// As kubectl's fingers have it
+    #[command(flatten)]
+    pub kubectl: Kubectl,
+    /// The container; may be left out if only one can be resized
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// New cpu (200m, 1.5) for request and limit, if the container has them; REQUEST:LIMIT sets both
+    #[arg(long, value_name = "AMOUNT")]
+    pub cpu: Option<String>,
+    /// New memory (64Mi), in the same way
+    #[arg(long, value_name = "AMOUNT")]
+    pub memory: Option<String>,
+    /// New requests (cpu=100m,memory=64Mi)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = resource)]
+    pub requests: Vec<(String, String)>,
+    /// New limits (cpu=200m,memory=128Mi)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = resource)]
+    pub limits: Vec<(String, String)>,
+}
+
+/// `barepod rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// As kubectl's fingers have it
+    #[command(flatten)]
+    pub kubectl: Kubectl,
+    /// End a running pod first, at once; also clean up after a supervisor that was killed
+    #[arg(short, long)]
+    pub force: bool,
+}

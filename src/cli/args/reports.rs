@@ -1,0 +1,119 @@
+//! What the commands take that show something: `get`, `describe`, `events`, `logs`, `simulate`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::kubectl::Kubectl;
+use super::run::BackoffArgs;
+use super::values::duration;
+
+/// `barepod get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// NAME or NAMESPACE/NAME; all pods if left out
+    #[arg(value_name = "POD")]
+    pub pod: Option<String>,
+    /// Arguments as kubectl takes them
+    #[command(flatten)]
+    pub kubectl: Kubectl,
+    /// All there are, which is so anyway
+    #[arg(short = 'A', long, hide = true)]
+    pub all_namespaces: bool,
+    /// Output format instead of a table
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<GetOutput>,
+}
+
+/// `get -o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum GetOutput {
+    Json,
+    Yaml,
+    Wide,
+}
+
+/// `barepod describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// As kubectl's fingers have it
+    #[command(flatten)]
+    pub kubectl: Kubectl,
+}
+
+/// `barepod events`.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// As kubectl's fingers have it
+    #[command(flatten)]
+    pub kubectl: Kubectl,
+    /// Output format instead of a table: one v1 Event a line as JSON, or a v1 EventList as YAML
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<EventsOutput>,
+}
+
+/// `events -o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum EventsOutput {
+    Json,
+    Yaml,
+}
+
+/// `barepod logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// As kubectl's fingers have it
+    #[command(flatten)]
+    pub kubectl: Kubectl,
+    /// The container; if left out, the first main container
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// The log of the previous instance of the container
+    #[arg(short, long)]
+    pub previous: bool,
+    /// Only the last N lines; -1: all
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    pub tail: Option<i64>,
+    /// Only lines that are not older than this (5s, 2m, 3h)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub since: Option<Duration>,
+    /// Put its time before each line
+    #[arg(long)]
+    pub timestamps: bool,
+}
+
+/// `barepod simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The manifest, YAML or JSON; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A file that says what the containers do, and when somebody stops the pod (docs/simulate.md); without it all goes well
+    #[arg(long, value_name = "SCRIPT")]
+    pub script: Option<PathBuf>,
+    /// Output format instead of a table: one JSON object a line
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<SimulateOutput>,
+    /// Restart back-off
+    #[command(flatten)]
+    pub backoff: BackoffArgs,
+}
+
+/// `simulate -o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum SimulateOutput {
+    Json,
+}
