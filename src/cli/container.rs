@@ -8,6 +8,13 @@ use super::terminal::sanitize;
 /// kubectl's annotation for the container that is meant where none is named.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
+/// All of a pod's containers, init containers first, as kubectl goes through them.
+pub(super) fn all(pod: &v1::Pod) -> Vec<String> {
+    let spec = pod.spec.as_ref();
+    let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
+    inits.chain(spec.into_iter().flat_map(|spec| &spec.containers)).map(|one| one.name.clone()).collect()
+}
+
 /// Which container is meant, and what to say where that is not plain (as kubectl does).
 pub(super) fn which(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<(String, Option<String>), CliError> {
     let spec = pod.spec.as_ref();
@@ -66,6 +73,7 @@ mod tests {
     fn the_container_that_is_meant() {
         let plain = pod("{}", INITS, MAINS);
         assert_eq!(which(&plain, Some("s"), "p").unwrap(), ("s".to_owned(), None));
+        assert_eq!(all(&plain), ["i", "s", "a", "b"]);
         let note = "Defaulted container \"a\" out of: a, b, i (init), s (init)";
         assert_eq!(which(&plain, None, "p").unwrap(), ("a".to_owned(), Some(note.to_owned())));
         assert_eq!(which(&pod("{}", "[]", r#"[{"name":"a"}]"#), None, "p").unwrap(), ("a".to_owned(), None));

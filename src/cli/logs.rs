@@ -1,6 +1,7 @@
-//! `barepod logs`: what a container printed.
+//! `barepod logs`: what a container printed, or each of them.
 
-use std::io;
+use std::io::{self, Write};
+use std::path::Path;
 
 use k8s_openapi::api::core::v1;
 
@@ -15,6 +16,11 @@ use crate::store::{Error, old_logs};
 
 /// Prints the newest instance's log, or the one's before.
 pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
+    if args.all_containers && args.container.is_some() {
+        return Err(CliError::Usage(
+            "one container is named, and --all-containers asks for all; leave one of them out",
+        ));
+    }
     let layout = global.layout()?;
     let found = match recover::look(&layout, &args.pod) {
         Err(CliError::Store(Error::NotFound(name))) => return without_state(args, &layout, name),
@@ -28,13 +34,18 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
             Ok(None) | Err(_) => return by_folders(args, &layout, &found.namespace, &found.name),
         },
     };
-    let (container, note) = container::which(&pod, args.container.as_deref(), &name)?;
-    if let Some(note) = note {
-        tell!("{note}");
-    }
+    let containers = if args.all_containers {
+        container::all(&pod)
+    } else {
+        let (container, note) = container::which(&pod, args.container.as_deref(), &name)?;
+        if let Some(note) = note {
+            tell!("{note}");
+        }
+        vec![container]
+    };
     let uid = pod.metadata.uid.clone().unwrap_or_default();
-    let folder = Identity::new(&layout, &found.namespace, &found.name, &uid).log_dir().join(&container);
-    print(args, &name, &container, &folder, |newest| previous(&pod, &container, newest))
+    let folder = Identity::new(&layout, &found.namespace, &found.name, &uid).log_dir();
+    print(args, &name, &containers, &folder, |container, newest| previous(&pod, container, newest))
 }
 
 /// Of a pod of which nothing but logs is known: it ended before the box was restarted.
@@ -62,6 +73,9 @@ fn by_folders(args: &LogsArgs, layout: &Layout, namespace: &str, bare: &str) -> 
     containers.sort();
     let asked = args.container.as_ref();
     let container = match &containers[..] {
+        all if args.all_containers && !all.is_empty() => {
+            return print(args, &name, all, &folder, |_, newest| newest.checked_sub(1));
+        }
         [only] if asked.is_none_or(|asked| asked == only) => only.clone(),
         _ => match asked.filter(|asked| containers.contains(asked)) {
             Some(asked) => asked.clone(),
@@ -72,17 +86,70 @@ fn by_folders(args: &LogsArgs, layout: &Layout, namespace: &str, bare: &str) -> 
             }
         },
     };
-    print(args, &name, &container, &folder.join(&container), |newest| newest.checked_sub(1))
+    print(args, &name, &[container], &folder, |_, newest| newest.checked_sub(1))
 }
 
-/// Prints what is asked for of a container's logs.
+/// Prints what is asked for of these containers' logs. One of several that has none hides no other's.
 fn print(
     args: &LogsArgs,
     name: &str,
-    container: &str,
-    folder: &std::path::Path,
-    previous: impl FnOnce(u32) -> Option<u32>,
+    containers: &[String],
+    folder: &Path,
+    previous: impl Fn(&str, u32) -> Option<u32>,
 ) -> Result<Exit, CliError> {
+    let mut out = Joined { out: io::BufWriter::new(io::stdout().lock()), unfinished: false };
+    let mut missing = Vec::new();
+    for container in containers {
+        match copy(args, name, container, &folder.join(container), |newest| previous(container, newest), &mut out) {
+            Err(CliError::Log { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(Exit::Success);
+            }
+            Err(error @ CliError::NoLog { .. }) => missing.push(error),
+            done => done?,
+        }
+    }
+    if missing.len() < containers.len() {
+        missing.iter().for_each(|error| tell!("note: {error}"));
+        return Ok(Exit::Success);
+    }
+    missing.into_iter().next().map_or(Ok(Exit::Success), Err)
+}
+
+/// Logs one after the other: what follows one that ends in the middle of a line begins a line of its own.
+struct Joined<W> {
+    out: W,
+    unfinished: bool,
+}
+
+impl<W: Write> Joined<W> {
+    fn begin_log(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.unfinished) { self.out.write_all(b"\n") } else { Ok(()) }
+    }
+}
+
+impl<W: Write> Write for Joined<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            self.unfinished = *last != b'\n';
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Copies what is asked for of one container's log.
+fn copy(
+    args: &LogsArgs,
+    name: &str,
+    container: &str,
+    folder: &Path,
+    previous: impl FnOnce(u32) -> Option<u32>,
+    out: &mut Joined<impl Write>,
+) -> Result<(), CliError> {
     let newest = newest(folder);
     let missing = |what| CliError::NoLog { container: container.to_owned(), pod: name.to_owned(), what };
     let newest = newest.ok_or_else(|| missing("has not started yet: it has no log"))?;
@@ -95,17 +162,20 @@ fn print(
         let age = jiff::SignedDuration::try_from(since).unwrap_or(jiff::SignedDuration::MAX);
         jiff::Timestamp::now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
     });
+    let bare = name.rsplit('/').next().unwrap_or(name);
+    let prefix = if args.prefix { format!("[pod/{bare}/{container}] ") } else { String::new() };
+    let limit = args.limit_bytes.filter(|bytes| *bytes > 0).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let options = ReadOptions {
         tail: args.tail.and_then(|lines| usize::try_from(lines).ok()),
-        since,
+        since: since.or(args.since_time),
         timestamps: args.timestamps,
+        limit,
+        prefix: &prefix,
     };
     let path = folder.join(format!("{attempt}.log"));
-    match log::copy(&path, options, &mut io::BufWriter::new(io::stdout().lock())) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
+    match out.begin_log().and_then(|()| log::copy(&path, options, out)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing("has no such log any more")),
-        Err(source) => Err(CliError::Log { path, source }),
-        Ok(()) => Ok(Exit::Success),
+        done => done.map_err(|source| CliError::Log { path, source }),
     }
 }
 
@@ -123,7 +193,7 @@ fn previous(pod: &v1::Pod, container: &str, newest: u32) -> Option<u32> {
 }
 
 /// The highest attempt that has a log.
-fn newest(folder: &std::path::Path) -> Option<u32> {
+fn newest(folder: &Path) -> Option<u32> {
     let entries = std::fs::read_dir(folder).ok()?;
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".log")?.parse::<u32>().ok()).max()
 }
@@ -151,6 +221,16 @@ mod tests {
         assert_eq!(previous(&with("x/1", &ended("x/0")), "a", 1), Some(0));
         assert_eq!(previous(&with("x/3", &ended("x/3")), "a", 3), Some(3));
         assert_eq!(previous(&with("x/0", "{}"), "b", 4), None);
+    }
+
+    #[test]
+    fn logs_do_not_run_into_each_other() {
+        let mut out = Joined { out: Vec::new(), unfinished: false };
+        for log in ["whole\n", "", "half", "", "next\n"] {
+            out.begin_log().unwrap();
+            out.write_all(log.as_bytes()).unwrap();
+        }
+        assert_eq!(out.out, b"whole\nhalf\nnext\n");
     }
 
     #[test]

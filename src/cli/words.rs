@@ -101,7 +101,9 @@ fn of_option(command: &str, option: &str) -> Option<String> {
         ("get" | "ps" | "ls", "-w" | "--watch") => {
             "watching is not there yet; `barepod run` shows what happens to its pod"
         }
-        ("get" | "ps" | "ls" | "events", "-l" | "--selector") => "pods are chosen by name or namespace only",
+        ("describe" | "events" | "logs" | "wait" | "stop" | "rm", "-l" | "--selector") => {
+            "`barepod get -l SELECTOR -o name` names the pods with such labels"
+        }
         ("run", "--image") => {
             "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
         }
@@ -138,6 +140,25 @@ fn is_kind(word: &str) -> bool {
     matches!(word, "pod" | "pods" | "po" | "Pod")
 }
 
+/// Kubernetes' words for kinds that people ask for by name.
+fn is_other_kind(word: &str) -> bool {
+    const OTHERS: [&str; 12] = [
+        "deployment",
+        "deployments",
+        "deploy",
+        "service",
+        "services",
+        "svc",
+        "job",
+        "jobs",
+        "node",
+        "nodes",
+        "namespace",
+        "configmap",
+    ];
+    OTHERS.contains(&word)
+}
+
 /// `web` of `pod/web`.
 fn bare(word: &str) -> &str {
     match word.split_once('/') {
@@ -153,14 +174,15 @@ fn bare(word: &str) -> &str {
 pub fn understand(cli: &mut Cli) -> Result<(), String> {
     match &mut cli.command {
         Command::Get(args) => {
-            let alone = args.pod.as_deref().is_some_and(|pod| is_kind(pod) && args.kubectl.also.is_none());
-            if alone {
-                args.pod = None;
+            if let [word] = &args.pods[..]
+                && is_kind(word)
+            {
+                args.pods.clear();
             }
-            match &mut args.pod {
-                None => Ok(()),
-                Some(pod) => one(pod, &mut args.kubectl, "get"),
+            if args.selector.is_some() && !args.pods.is_empty() {
+                return Err("pods are named or chosen by --selector, not both".to_owned());
             }
+            several(&mut args.pods, args.namespace.as_deref())
         }
         Command::Logs(args) => {
             // `kubectl logs POD CONTAINER`.
@@ -187,6 +209,10 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
 fn several(pods: &mut Vec<String>, namespace: Option<&str>) -> Result<(), String> {
     if pods.len() > 1 && is_kind(&pods[0]) {
         pods.remove(0);
+    } else if let [kind, name, ..] = &pods[..]
+        && is_other_kind(kind)
+    {
+        return Err(format!("{kind} {name}: Pods are the only kind there is here"));
     }
     for pod in pods {
         *pod = bare(pod).to_owned();

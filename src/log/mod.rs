@@ -5,10 +5,12 @@ mod file;
 mod read;
 mod shown;
 mod split;
+mod tail;
 
 pub use file::News;
-pub use read::{Options as ReadOptions, copy, tail};
+pub use read::{Options as ReadOptions, copy};
 pub use split::Tag;
+pub use tail::tail;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;

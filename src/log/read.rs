@@ -1,8 +1,8 @@
-//! CRI log files back to lines: for `logs`, and for termination messages.
+//! CRI log files back to lines, for `logs`.
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -10,25 +10,29 @@ use super::file::rotated_files;
 
 /// Which lines, and how.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
     /// Only the last so many.
     pub tail: Option<usize>,
     /// Only those since then.
     pub since: Option<jiff::Timestamp>,
     /// Each behind the time its beginning was read at.
     pub timestamps: bool,
+    /// No more than so many bytes, with times, without prefixes: the last line may be cut.
+    pub limit: Option<usize>,
+    /// What stands before each line, also before its time.
+    pub prefix: &'a str,
 }
 
 /// One entry of a log file.
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     time: &'a str,
     stream: &'a [u8],
-    partial: bool,
-    text: &'a [u8],
+    pub(super) partial: bool,
+    pub(super) text: &'a [u8],
 }
 
 /// `2026-11-23T12:00:00.123456789Z stdout F text` (R10.9). `None`: torn or foreign.
-fn parse(line: &[u8]) -> Option<Entry<'_>> {
+pub(super) fn parse(line: &[u8]) -> Option<Entry<'_>> {
     let mut parts = line.splitn(4, |&byte| byte == b' ');
     let time = str::from_utf8(parts.next()?).ok()?;
     let stream = parts.next()?;
@@ -72,8 +76,8 @@ fn open(path: &Path) -> io::Result<Vec<File>> {
 ///
 /// # Errors
 /// `NotFound` where there is no such log, else where a file can't be read, or `out` not be written.
-pub fn copy(path: &Path, options: Options, out: &mut impl Write) -> io::Result<()> {
-    let mut lines = Lines { kept: VecDeque::new(), options, out };
+pub fn copy(path: &Path, options: Options<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut lines = Lines { kept: VecDeque::new(), left: options.limit, options, out };
     let mut begun: [(&[u8], Option<Begun>); 2] = [(b"stdout", None), (b"stderr", None)];
     for file in open(path)? {
         let mut reader = BufReader::with_capacity(64 * 1024, file);
@@ -90,6 +94,9 @@ pub fn copy(path: &Path, options: Options, out: &mut impl Write) -> io::Result<(
                 {
                     lines.push(whole)?;
                 }
+            }
+            if lines.left == Some(0) {
+                return lines.finish();
             }
             line.clear();
         }
@@ -112,7 +119,7 @@ struct Begun {
 }
 
 impl Begun {
-    fn at(time: &str, options: Options) -> Self {
+    fn at(time: &str, options: Options<'_>) -> Self {
         let text = if options.timestamps { format!("{time} ").into_bytes() } else { Vec::new() };
         // Parsed only where somebody asks: it costs more than all the rest.
         Self { time: options.since.and_then(|_| time.parse().ok()), text, ended: true }
@@ -121,7 +128,9 @@ impl Begun {
 
 struct Lines<'a, W: Write> {
     kept: VecDeque<Vec<u8>>,
-    options: Options,
+    /// How many bytes may still be written; `None`: any number.
+    left: Option<usize>,
+    options: Options<'a>,
     out: &'a mut W,
 }
 
@@ -136,7 +145,7 @@ impl<W: Write> Lines<'_, W> {
             text.push(b'\n');
         }
         match self.options.tail {
-            None => self.out.write_all(&text),
+            None => self.write(&text),
             Some(0) => Ok(()),
             Some(count) => {
                 if self.kept.len() == count {
@@ -148,62 +157,22 @@ impl<W: Write> Lines<'_, W> {
         }
     }
 
-    fn finish(self) -> io::Result<()> {
-        for line in self.kept {
-            self.out.write_all(&line)?;
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let part = &line[..self.left.map_or(line.len(), |left| left.min(line.len()))];
+        if part.is_empty() {
+            return Ok(());
+        }
+        self.left = self.left.map(|left| left - part.len());
+        self.out.write_all(self.options.prefix.as_bytes())?;
+        self.out.write_all(part)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        for line in std::mem::take(&mut self.kept) {
+            self.write(&line)?;
         }
         self.out.flush()
     }
-}
-
-/// An entry's own bytes in the file at most: time, stream, tag, blanks, newline.
-const ENTRY: usize = 64;
-
-/// The end of a log: at most `lines` lines and `bytes` bytes of what the container printed (R8.7). Looks only into the
-/// file that is written, and cuts no character in two.
-///
-/// # Errors
-/// Where the file can't be read.
-pub fn tail(path: &Path, lines: usize, bytes: usize) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let window = u64::try_from(bytes.saturating_add(lines.saturating_mul(ENTRY))).unwrap_or(u64::MAX);
-    let length = file.metadata()?.len();
-    // One byte more, to see whether the window begins with an entry.
-    let from = length.saturating_sub(window.saturating_add(1));
-    file.seek(SeekFrom::Start(from))?;
-    let mut raw = Vec::new();
-    file.take(window.saturating_add(1)).read_to_end(&mut raw)?;
-    let mut entries = raw.as_slice();
-    // The first one is cut unless the window began with the file. Of an entry longer than the window the end is kept.
-    let mut text = Vec::new();
-    if from > 0 {
-        match raw.iter().position(|&byte| byte == b'\n') {
-            Some(end) if end + 1 < raw.len() => entries = &raw[end + 1..],
-            Some(_) | None => {
-                text.extend_from_slice(&raw);
-                entries = &[];
-            }
-        }
-    }
-    for entry in entries.split(|&byte| byte == b'\n').filter_map(parse) {
-        text.extend_from_slice(entry.text);
-        if !entry.partial {
-            text.push(b'\n');
-        }
-    }
-    Ok(end_of(&text, lines, bytes))
-}
-
-/// The end of `text` within both.
-fn end_of(text: &[u8], lines: usize, bytes: usize) -> String {
-    let ended = usize::from(text.ends_with(b"\n"));
-    let newlines = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-    let by_lines = if lines == 0 { text.len() } else { newlines.skip(ended).nth(lines - 1).map_or(0, |at| at + 1) };
-    let mut from = by_lines.max(text.len().saturating_sub(bytes));
-    // A character's later bytes are 0b10xx_xxxx; it has at most three of them.
-    let boundary = text[from..].iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
-    from += boundary;
-    String::from_utf8_lossy(&text[from..]).into_owned()
 }
 
 #[cfg(test)]
@@ -222,7 +191,7 @@ mod tests {
         (dir, path)
     }
 
-    fn read(path: &Path, options: Options) -> String {
+    fn read(path: &Path, options: Options<'_>) -> String {
         let mut out = Vec::new();
         copy(path, options, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -271,9 +240,32 @@ mod tests {
         let (_dir, path) = log(&["2026-11-23T12:00:00Z stdout F one", "2026-11-23T12:00:01Z stdout P half"]);
         assert_eq!(read(&path, Options::default()), "one\nhalf");
         assert_eq!(read(&path, Options { tail: Some(1), ..Options::default() }), "half");
-        assert_eq!(tail(&path, 80, 2048).unwrap(), "one\nhalf");
         let since = Some("2026-11-23T12:00:02Z".parse().unwrap());
         assert_eq!(read(&path, Options { since, ..Options::default() }), "");
+    }
+
+    #[test]
+    fn prefixes_and_a_limit() {
+        let (_dir, path) = log(&[
+            "2026-11-23T12:00:00Z stdout F one",
+            "2026-11-23T12:00:01Z stderr F two",
+            "2026-11-23T12:00:02Z stdout F three",
+        ]);
+        let plain = Options { prefix: "[a] ", ..Options::default() };
+        assert_eq!(read(&path, plain), "[a] one\n[a] two\n[a] three\n");
+        let timed = Options { timestamps: true, tail: Some(1), ..plain };
+        assert_eq!(read(&path, timed), "[a] 2026-11-23T12:00:02Z three\n");
+        for (limit, tail, shown) in [
+            (0, None, ""),
+            (3, None, "[a] one"),
+            (4, None, "[a] one\n"),
+            (6, None, "[a] one\n[a] tw"),
+            (100, None, "[a] one\n[a] two\n[a] three\n"),
+            // It is the beginning of the tail.
+            (5, Some(2), "[a] two\n[a] t"),
+        ] {
+            assert_eq!(read(&path, Options { limit: Some(limit), tail, ..plain }), shown, "{limit} {tail:?}");
+        }
     }
 
     #[test]
@@ -281,39 +273,5 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = copy(&dir.path().join("0.log"), Options::default(), &mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
-    }
-
-    /// R8.7
-    #[test]
-    fn the_tail_keeps_within_lines_and_bytes() {
-        let entries: Vec<String> =
-            (0..200).map(|n| format!("2026-11-23T12:00:00.123456789Z stdout F line {n}")).collect();
-        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
-        let (_dir, path) = log(&entries);
-        let text = tail(&path, 80, 2048).unwrap();
-        assert!(text.starts_with("line 120\n") && text.ends_with("line 199\n"), "{text}");
-        assert_eq!(text.lines().count(), 80);
-        assert_eq!(tail(&path, 80, 10).unwrap(), "\nline 199\n");
-        assert_eq!(tail(&path, 1, 2048).unwrap(), "line 199\n");
-        assert_eq!(tail(&path, 500, 1 << 20).unwrap().lines().count(), 200);
-    }
-
-    /// R8.7: lines are what the container printed, not entries of the file.
-    #[test]
-    fn the_tail_of_long_and_split_lines() {
-        let long = format!("2026-11-23T12:00:00.123456789Z stderr F {}END", "x".repeat(16_000));
-        let (_dir, path) = log(&[&long]);
-        let text = tail(&path, 80, 2048).unwrap();
-        assert_eq!(text.len(), 2048);
-        assert!(text.ends_with("xEND\n"), "{text}");
-        let (_dir, path) = log(&[
-            "2026-11-23T12:00:00.1Z stdout F first",
-            "2026-11-23T12:00:00.1Z stdout P a",
-            "2026-11-23T12:00:00.1Z stdout F b",
-        ]);
-        assert_eq!(tail(&path, 1, 2048).unwrap(), "ab\n");
-        // Nine bytes would begin in the middle of the first letter.
-        let (_dir, path) = log(&["2026-11-23T12:00:00.1Z stdout F ääää"]);
-        assert_eq!(tail(&path, 80, 8).unwrap(), "äää\n");
     }
 }

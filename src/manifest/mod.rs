@@ -23,6 +23,7 @@ pub mod quantity;
 mod render;
 mod report;
 mod scalar;
+mod selector;
 mod strict;
 mod text;
 mod tree;
@@ -71,6 +72,7 @@ pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
 pub use render::{Colour, render};
 pub use report::Report;
+pub use selector::Selector;
 pub use strict::{Fault, Kind, decode_strictly, nearest};
 pub use text::MOST_BYTES;
 

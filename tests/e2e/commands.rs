@@ -21,6 +21,7 @@ fn get() {
     let Some(case) = Case::new("get") else { return };
     let pod = case
         .pod()
+        .metadata(json!({"labels": {"app": "shop"}}))
         .sidecar("web", "serve web")
         .init(worker("init", "hold init; say init"))
         .main("main", "await web up; say main; hold main; exit 4");
@@ -45,6 +46,12 @@ fn get() {
     let list: Value = serde_json::from_slice(&case.barepod(&["get", "-o", "json"]).stdout).unwrap();
     assert_eq!((&list["kind"], list["items"].as_array().unwrap().len()), (&json!("List"), 1));
     assert!(out(&case.barepod(&["get", "get", "-o", "yaml"])).contains("kind: Pod"));
+    assert_eq!(out(&case.barepod(&["get", "-l", "app in (shop),!old", "-o", "name"])), "pod/get\n");
+    let none = case.barepod(&["get", "-l", "app!=shop", "-o", "name"]);
+    assert_eq!((out(&none).as_str(), none.status.code()), ("", Some(0)), "{}", err(&none));
+    let some = case.barepod(&["get", "pods", "get", "nobody", "-o", "name"]);
+    assert_eq!((out(&some).as_str(), some.status.code()), ("pod/get\n", Some(1)));
+    assert!(err(&some).contains("\"nobody\" not found"), "{}", err(&some));
 }
 
 fn condition(condition: &Value) -> (&str, &str) {
@@ -104,6 +111,14 @@ fn logs() {
     );
     assert!(err(&case.barepod(&["logs", "logs", "-c", "nobody"])).contains("web, main"));
     assert_eq!(case.barepod(&["logs", "logs", "--previous"]).status.code(), Some(1));
+    let all = case.barepod(&["logs", "logs", "--all-containers", "--prefix"]);
+    let lines = "[pod/logs/web] web\n[pod/logs/main] one\n[pod/logs/main] two\n";
+    assert_eq!((out(&all).as_str(), err(&all).as_str()), (lines, ""));
+    assert_eq!(out(&case.barepod(&["logs", "logs", "main", "--limit-bytes", "5"])), "one\nt");
+    let second = stamped.lines().nth(1).and_then(|line| line.split(' ').next()).unwrap();
+    assert_eq!(case.logs("main", &["--since-time", second]), "two\n");
+    let both = case.barepod(&["logs", "logs", "main", "--all-containers"]);
+    assert_eq!(both.status.code(), Some(2), "{}", err(&both));
 }
 
 /// `stop` waits for the end and says what became of the pod; of an ended pod it is no error.

@@ -47,6 +47,9 @@ Examples:
   barepod get -o wide             also requests and limits
   barepod get web -o yaml         the v1 Pod with its status
   barepod get web -n ops          pod ops/web
+  barepod get web db              two pods
+  barepod get -l app=web,tier!=db by their labels
+  barepod get -l app -o name | xargs -n 1 barepod stop
   barepod get -o json | jq -r '.items[].metadata.name'";
 
 pub const DESCRIBE_EXAMPLES: &str = "\
@@ -63,7 +66,9 @@ pub const LOGS_EXAMPLES: &str = "\
 Examples:
   barepod logs web                what its first main container printed
   barepod logs web -c proxy --tail 20 --timestamps
-  barepod logs web -c proxy -p    of the instance before the last restart";
+  barepod logs web -c proxy -p    of the instance before the last restart
+  barepod logs web --all-containers --prefix
+  barepod logs web --since-time 2026-11-30T12:00:00Z --limit-bytes 10000";
 
 pub const EXEC_EXAMPLES: &str = "\
 Exit codes: the program's; 128+n where signal n ended it; 126 where it can't be

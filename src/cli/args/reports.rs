@@ -7,17 +7,21 @@ use clap::{Args, ValueEnum};
 
 use super::kubectl::Kubectl;
 use super::run::BackoffArgs;
-use super::values::duration;
+use super::values::{duration, time};
+use crate::manifest::Selector;
 
 /// `barepod get`.
 #[derive(Debug, Args)]
 pub struct GetArgs {
-    /// NAME or NAMESPACE/NAME; all pods if left out
+    /// NAME or NAMESPACE/NAME, one or several; all pods if left out
     #[arg(value_name = "POD")]
-    pub pod: Option<String>,
-    /// Arguments as kubectl takes them
-    #[command(flatten)]
-    pub kubectl: Kubectl,
+    pub pods: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Only pods with such labels (app=web,tier!=db). Also: app in (web,api), tier notin (db), app, !app, weight>3
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
+    pub selector: Option<Selector>,
     /// All there are, which is so anyway
     #[arg(short = 'A', long, hide = true)]
     pub all_namespaces: bool,
@@ -33,6 +37,7 @@ pub enum GetOutput {
     Json,
     Yaml,
     Wide,
+    Name,
 }
 
 /// `barepod describe`.
@@ -77,9 +82,16 @@ pub struct LogsArgs {
     /// As kubectl's fingers have it
     #[command(flatten)]
     pub kubectl: Kubectl,
-    /// The container; if left out, the first main container
+    /// The container; if left out, the one that the annotation kubectl.kubernetes.io/default-container names, else the first
+    /// main container
     #[arg(short, long, value_name = "CONTAINER")]
     pub container: Option<String>,
+    /// The logs of all containers, one after the other, init containers first
+    #[arg(long)]
+    pub all_containers: bool,
+    /// Put [pod/NAME/CONTAINER] before each line
+    #[arg(long)]
+    pub prefix: bool,
     /// The log of the previous instance of the container
     #[arg(short, long)]
     pub previous: bool,
@@ -89,6 +101,12 @@ pub struct LogsArgs {
     /// Only lines that are not older than this (5s, 2m, 3h)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub since: Option<Duration>,
+    /// Only lines that are not older than this time (2026-11-30T12:00:00Z)
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "since")]
+    pub since_time: Option<jiff::Timestamp>,
+    /// No more than so many bytes of a container's log, without prefixes; 0: all
+    #[arg(long, value_name = "N")]
+    pub limit_bytes: Option<u64>,
     /// Put its time before each line
     #[arg(long)]
     pub timestamps: bool,

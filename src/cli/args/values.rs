@@ -38,3 +38,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         text.parse().map_err(|_| format!("not a duration: {text:?}; write it like 300ms, 10s or 5m"))?;
     Duration::try_from(span).map_err(|_| format!("{text:?} is negative"))
 }
+
+/// `2026-11-30T12:00:00Z` (RFC 3339).
+pub(super) fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse()
+        .map_err(|_| format!("not a time: {text:?}; write it like 2026-11-30T12:00:00Z or 2026-11-30T13:00:00+01:00"))
+}

@@ -13,7 +13,7 @@ fn understood(line: &str) -> Result<Cli, String> {
 /// The pod that a line means.
 fn pod(line: &str) -> Option<String> {
     match understood(line).unwrap().command {
-        Command::Get(args) => args.pod,
+        Command::Get(args) => Some(args.pods.join(" ")).filter(|pods| !pods.is_empty()),
         Command::Logs(args) => Some(format!("{} {}", args.pod, args.container.unwrap_or_default())),
         Command::Describe(args) => Some(args.pod),
         Command::Events(args) => Some(args.pod),
@@ -40,6 +40,11 @@ fn what_is_meant() {
         ("barepod get pod/web -o yaml", Some("web")),
         ("barepod get web -n ops", Some("ops/web")),
         ("barepod get ops/web --namespace ops", Some("ops/web")),
+        ("barepod get web db", Some("web db")),
+        ("barepod get pods web ops/db -o name", Some("web ops/db")),
+        ("barepod get pod/web pod/ops/db", Some("web ops/db")),
+        ("barepod get web db -n ops", Some("ops/web ops/db")),
+        ("barepod get pods -l app=web", None),
         ("barepod describe pods web", Some("web")),
         // A pod may be called so.
         ("barepod describe pod", Some("pod")),
@@ -86,7 +91,8 @@ fn what_is_answered() {
         ("barepod wait web", "--for <WHAT>"),
         ("barepod run web --image=nginx", "the image stands in it"),
         ("barepod stop web -t 5", "--grace-period N"),
-        ("barepod get a b", "one pod at a time"),
+        ("barepod get web -l app=web", "not both"),
+        ("barepod stop -l app=web", "`barepod get -l SELECTOR -o name`"),
         ("barepod rm a b", "one pod at a time"),
         ("barepod get deployments web", "Pods are the only kind"),
         ("barepod get a/web -n b", "contradict"),

@@ -8,6 +8,16 @@ pub(super) fn pod_name(name: &str) -> Vec<String> {
     names::dns_subdomain(name)
 }
 
+/// What is wrong with the name of a label.
+pub(super) fn label_key(key: &str) -> Vec<String> {
+    names::qualified(key)
+}
+
+/// What is wrong with the value of a label.
+pub(super) fn label_value(value: &str) -> Vec<String> {
+    names::label_value(value)
+}
+
 /// What is wrong with a key of a ConfigMap or a Secret.
 pub(super) fn config_key(key: &str) -> Vec<String> {
     names::config_key(key)
