@@ -67,6 +67,7 @@ fn awaited(
             return Ok(Exit::Pod(TIMED_OUT));
         }
         Ok(Waited::Never { why }) => why,
+        Ok(Waited::Unsupervised) => return Err(CliError::Unsupervised(pod.to_owned())),
         // It has ended already, and been forgotten with that.
         Err(CliError::Store(Error::NotFound(_))) => "it has been forgotten".to_owned(),
         Err(error) => return Err(error),

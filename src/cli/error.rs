@@ -122,7 +122,7 @@ pub enum CliError {
         why: String,
     },
     /// Something needs a supervisor.
-    #[error("the supervisor of pod \"{0}\" is gone; `barepod rm --force {0}` ends what is left of the pod")]
+    #[error("the supervisor of pod \"{0}\" is gone; `barepod rm {0}` ends what is left of the pod")]
     Unsupervised(String),
     /// `exec` into what doesn't run.
     #[error("pod \"{pod}\": {why}")]

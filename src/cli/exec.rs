@@ -4,12 +4,14 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::time::Timespec;
 
 use super::args::{ExecArgs, Global};
 use super::error::CliError;
@@ -21,6 +23,7 @@ use super::{container, recover};
 use crate::control::record::{Received, receive};
 use crate::control::{Answer, Client, ControlError, Exited, Obstacle, Program, Request, Streams};
 use crate::report;
+use crate::runtime::process;
 use crate::runtime::signals::is_ignored;
 use crate::store::read::{Found, Life};
 
@@ -33,6 +36,9 @@ const UNKNOWN_END: &str = "the pod's supervisor is gone, so that nobody knows ho
 /// Those that are the program's, or tell of our terminal. One that is ignored stays so (nohup).
 const SIGNALS: [Signal; 6] =
     [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGWINCH, Signal::SIGCONT];
+
+/// How long the supervisor may take for what it does at once before that is said.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the program and gives its exit code.
 pub fn exec(args: &ExecArgs, global: &Global) -> Result<Exit, CliError> {
@@ -76,6 +82,14 @@ impl Of {
     fn failed(&self, message: &str, exit: Exit) -> CliError {
         let message = sanitize(message);
         CliError::Exec { container: self.container.clone(), pod: self.name.clone(), message, exit }
+    }
+
+    /// Who waits is told for whom.
+    fn tell_of_silence(&self) {
+        let pid = self.found.ledger().ok().flatten().map(|ledger| ledger.supervisor_pid);
+        let stopped = pid.filter(|pid| process::is_stopped(*pid));
+        let why = stopped.map(|pid| format!(": it is stopped (SIGSTOP), process {pid}")).unwrap_or_default();
+        tell!("note: the supervisor of pod {} doesn't answer{why}; Ctrl-C ends this command", self.name);
     }
 
     /// Why there is nothing to get into, from the pod's status.
@@ -131,6 +145,10 @@ struct Session {
     outputs: Outputs,
     /// Of one at a terminal: that, and our own.
     terminal: Option<Terminal>,
+    /// Since when the supervisor owes us a word: a terminal, or that it has passed on a signal.
+    owed: Option<Instant>,
+    /// Whether it was said that it doesn't come.
+    told: bool,
     /// The last answer, or why there will be none.
     end: Option<Result<Answer, ControlError>>,
 }
@@ -154,6 +172,8 @@ enum Ready {
     Client,
     Signals,
     Outputs,
+    /// Nothing, and it should be.
+    Nothing,
 }
 
 impl Session {
@@ -166,7 +186,7 @@ impl Session {
             let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
             let id = client.ask_with(of.program(args, streams), &borrowed)?;
             // The program alone has them now: their end is its end.
-            return Ok(Self { client, id, of, signals, outputs, terminal: None, end: None });
+            return Ok(Self { client, id, of, signals, outputs, terminal: None, owed: None, told: false, end: None });
         }
         if args.stdin && !io::stdin().is_terminal() {
             tell!("note: -t: standard input is no terminal: the program gets what it brings as if it were typed");
@@ -179,7 +199,7 @@ impl Session {
         let outputs = Outputs::new().map_err(CliError::Output)?;
         let with_input = args.stdin;
         let terminal = Some(Terminal { socket: ours, has_come: false, with_input, master: None, mode: None });
-        Ok(Self { client, id, of, signals, outputs, terminal, end: None })
+        Ok(Self { client, id, of, signals, outputs, terminal, owed: Some(Instant::now()), told: false, end: None })
     }
 
     /// To the program's end; the command's exit code.
@@ -188,11 +208,16 @@ impl Session {
             match self.wait()? {
                 Ready::Outputs => {}
                 Ready::Terminal => {
+                    self.answered();
                     if let Some(terminal) = &mut self.terminal {
                         terminal.open(&mut self.outputs).map_err(CliError::Output)?;
                     }
                 }
                 Ready::Client => self.hear(),
+                Ready::Nothing => {
+                    self.told = true;
+                    self.of.tell_of_silence();
+                }
                 Ready::Signals => {
                     if let Some(exit) = self.take_signals()? {
                         return Ok(exit);
@@ -202,7 +227,8 @@ impl Session {
         }
         // Our terminal is as it was before anything is said on it.
         drop(self.terminal);
-        self.outputs.finish().map_err(CliError::Output)?;
+        let finished = self.outputs.finish();
+        finished.map_err(|error| self.of.failed(&format!("its output can't be passed on: {error}"), Exit::Own))?;
         match self.end {
             Some(end) => self.of.ended(end),
             None => Err(ControlError::Lost.into()),
@@ -222,7 +248,10 @@ impl Session {
         sources.push((Ready::Outputs, self.outputs.fd()));
         let mut polled: Vec<_> = sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
         loop {
-            match poll(&mut polled, None) {
+            let owed = self.owed.filter(|_| !self.told && self.end.is_none());
+            let limit = owed.map(|since| PATIENCE.saturating_sub(since.elapsed()));
+            match poll(&mut polled, limit.and_then(|limit| Timespec::try_from(limit).ok()).as_ref()) {
+                Ok(0) if limit.is_some() => return Ok(Ready::Nothing),
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(CliError::Output(errno.into())),
@@ -233,7 +262,12 @@ impl Session {
         }
     }
 
+    fn answered(&mut self) {
+        (self.owed, self.told) = (None, false);
+    }
+
     fn hear(&mut self) {
+        self.answered();
         match self.client.next(self.id) {
             Ok(Some(answer)) if answer.is_last() => self.end = Some(Ok(answer)),
             Ok(_) => return,
@@ -256,11 +290,15 @@ impl Session {
                 (Ok(Signal::SIGWINCH | Signal::SIGCONT), None) => {}
                 (Ok(Signal::SIGWINCH), Some(terminal)) => terminal.fit(),
                 (Ok(Signal::SIGCONT), Some(terminal)) => terminal.again(),
-                // Our terminal is gone, and with this process the program's; or nothing is left to be waited for but a reader.
-                (_, _) if of_terminal || self.end.is_some() => {
+                // Our terminal is gone, and with this process the program's; or nothing is left to be waited for but a reader, or
+                // somebody who is told and doesn't answer.
+                (_, _) if of_terminal || self.end.is_some() || self.told => {
                     return Ok(Some(Exit::Pod(128_u8.saturating_add(u8::try_from(number).unwrap_or_default()))));
                 }
-                (_, _) => _ = self.client.ask(Request::Signal { of: self.id, signal: number })?,
+                (_, _) => {
+                    self.client.ask(Request::Signal { of: self.id, signal: number })?;
+                    self.owed = self.owed.or(Some(Instant::now()));
+                }
             }
         }
         Ok(None)

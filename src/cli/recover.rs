@@ -115,7 +115,7 @@ pub fn as_it_is(found: &Found, life: Life, pod: v1::Pod) -> Result<(v1::Pod, Opt
             Ok((report::lost(&pod, Loss::Rebooted, jiff::Timestamp::now()), None))
         }
         (Life::Lost, _) => {
-            let advice = format!("`barepod rm --force {name}` ends what is left of it");
+            let advice = format!("`barepod rm {name}` ends what is left of it");
             let said = found.supervisor_log(0).ok().flatten();
             let said = said.map(|(log, _)| format!(" (what it said last is in {})", log.display())).unwrap_or_default();
             let note = format!("the supervisor of pod {name} is gone{said}; {advice}");

@@ -37,6 +37,8 @@ pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
 
 fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
     match found.life() {
+        // Its supervisor is about to go, and is waited for.
+        Ok(Life::Running) if found.has_ended() => {}
         Ok(Life::Running) if !force => return Err(CliError::StillRunning(recover::full_name(found))),
         Ok(Life::Running) => ending::force(found)?,
         Ok(Life::Ended | Life::Left | Life::Lost) => {}

@@ -17,7 +17,7 @@ use crate::report::ending;
 use crate::report::wanted::Wanted;
 use crate::store::Error;
 use crate::store::layout::Layout;
-use crate::store::read::{self, Found};
+use crate::store::read::{self, Found, Life};
 use crate::supervisor::saved::State;
 
 /// After how long a supervisor that has no place for those who only watch is asked again.
@@ -30,11 +30,13 @@ pub enum Waited {
     Met,
     /// The time has run out.
     Late,
-    /// It can't come true any more.
+    /// It can't come true any more: the pod has ended.
     Never {
         /// In words.
         why: String,
     },
+    /// It can't come true by itself: nobody supervises the pod any more, which has not ended.
+    Unsupervised,
 }
 
 /// How long there is to wait.
@@ -101,6 +103,9 @@ pub fn until(layout: &Layout, name: &str, wanted: &Wanted, deadline: Deadline) -
             Some(_) | None => {}
         }
         let Some(open) = &mut watch else {
+            if life == Life::Lost {
+                return Ok(Waited::Unsupervised);
+            }
             let not = pod.as_ref().map(|pod| wanted.why_not(pod)).unwrap_or_default();
             let how = how_it_ended(&found, ended.as_deref());
             return Ok(Waited::Never { why: if not.is_empty() { how } else { format!("{how}; {not}") } });

@@ -20,6 +20,7 @@ pub fn wait(args: &WaitArgs, global: &Global) -> Result<Exit, CliError> {
         match until(&layout, &pod, &args.wanted, deadline)? {
             Waited::Met => print(&format!("pod/{bare} condition met\n"))?,
             Waited::Late => return Err(CliError::WaitedTooLong(bare)),
+            Waited::Unsupervised => return Err(CliError::Unsupervised(pod)),
             Waited::Never { why } => return Err(CliError::Never { pod, wanted: args.wanted.to_string(), why }),
         };
     }

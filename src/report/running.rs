@@ -29,6 +29,11 @@ fn not_running_at(pod: &v1::Pod, container: &str, name: &str, now: jiff::Timesta
         let when = when.map(|then| format!(", {} ago", ago(now, then))).unwrap_or_default();
         return format!("container {container:?} has ended ({end}{when}); {logs}");
     }
+    let phase =
+        status.and_then(|status| status.phase.as_deref()).filter(|phase| ["Succeeded", "Failed"].contains(phase));
+    if let (Some(phase), true) = (phase, state.is_some_and(|state| state.waiting.is_some())) {
+        return format!("container {container:?} never started: the pod has ended before ({phase})");
+    }
     if let Some(waiting) = state.and_then(|state| state.waiting.as_ref()) {
         let reason = sanitize(waiting.reason.as_deref().unwrap_or("ContainerCreating"));
         let message = waiting.message.as_deref().filter(|text| !text.is_empty());
@@ -39,9 +44,9 @@ fn not_running_at(pod: &v1::Pod, container: &str, name: &str, now: jiff::Timesta
         };
         return format!("container {container:?} isn't running: {reason}{message}; {advice}");
     }
-    match status.and_then(|status| status.phase.as_deref()) {
-        Some(phase @ ("Succeeded" | "Failed")) => format!("the pod has ended ({phase}); {logs}"),
-        _ => format!("container {container:?} isn't running; `barepod describe {name}` shows all about the pod"),
+    match phase {
+        Some(phase) => format!("the pod has ended ({phase}); {logs}"),
+        None => format!("container {container:?} isn't running; `barepod describe {name}` shows all about the pod"),
     }
 }
 
@@ -71,6 +76,8 @@ mod tests {
         assert_eq!(told(loops, "Running"), want);
         let waits = told(r#"{"waiting":{"reason":"PodInitializing"}}"#, "Pending");
         assert!(waits.contains("PodInitializing; `barepod describe default/p`"), "{waits}");
+        let unborn = told(r#"{"waiting":{"reason":"PodInitializing"}}"#, "Failed");
+        assert_eq!(unborn, "container \"web\" never started: the pod has ended before (Failed)");
         assert_eq!(told("{}", "Failed"), format!("the pod has ended (Failed); {logs}"));
         assert!(told("{}", "Pending").contains("isn't running"));
     }

@@ -20,7 +20,7 @@ use super::spawn;
 pub use super::spawn::ExitStatus;
 
 /// Signals that mean something to a supervisor. What else comes has its usual effect on the process above.
-pub const HANDED_DOWN: [Signal; 3] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT];
+pub const HANDED_DOWN: [Signal; 4] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGINT];
 
 /// What a supervisor says when its pod is ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,6 +31,14 @@ pub enum Life {
     Lost,
 }
 
+/// Whether the pod whose state is in `dir` has ended, by its status: nothing of its containers is left then. `false` where that
+/// can't be read.
+pub(super) fn has_ended(dir: &Path) -> bool {
+    let pod: Option<v1::Pod> = atomic::load(dir, POD).ok().flatten();
+    let phase = pod.and_then(|pod| pod.status?.phase);
+    phase.is_some_and(|phase| matches!(&*phase, "Succeeded" | "Failed"))
+}
+
 /// A pod's state folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -77,6 +85,11 @@ impl Found {
             lock::pause();
         }
         runs
+    }
+
+    /// Whether the pod has ended, so that a supervisor that still lives is about to go.
+    pub fn has_ended(&self) -> bool {
+        has_ended(&self.dir)
     }
 
     /// Its ledger; `None` where its `run` died before it wrote one, and so before it made anything.

@@ -1,4 +1,5 @@
-//! Whose turn it is with a pod: its lock, waited for where a command has it, refused where a supervisor lives.
+//! Whose turn it is with a pod: its lock, waited for where a command has it, or the supervisor of a pod that has ended,
+//! refused where a supervisor has a pod that lives.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,7 +9,7 @@ use super::error::Error;
 use super::folder::{LOCK_TRIES, make_dir};
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock, Taken};
-use super::read::is_listening;
+use super::read::{has_ended, is_listening};
 
 /// How long a `run` waits for a command that holds the lock.
 pub(super) const A_RUN_WAITS: Duration = Duration::from_secs(10);
@@ -22,8 +23,9 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// Told once where another command has to be waited for: its pid, where that is known.
 pub type OnWait<'a> = &'a dyn Fn(Option<u32>);
 
-/// Takes the lock of a pod, whose folder is made where there is none. A living supervisor refuses it at once; a command
-/// that looks after the pod, or a child of a dead supervisor that has yet to execute, is waited for.
+/// Takes the lock of a pod, whose folder is made where there is none. A living supervisor refuses it at once, unless its pod
+/// has ended, whose sandbox it still removes: that is waited for, as is a command that looks after the pod, or a child of a
+/// dead supervisor that has yet to execute.
 pub(super) fn acquire(
     dir: &Path,
     namespace: &str,
@@ -43,28 +45,28 @@ pub(super) fn acquire(
             }
             made => made?,
         }
-        let holder = match PodLock::take(dir)? {
+        let (holder, supervisor) = match PodLock::take(dir)? {
             Taken::Mine(lock) => match supervisor(dir, None)? {
-                // The lock that it has is of a file that is gone.
-                Some(pid) => {
-                    drop(lock);
-                    return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: Some(pid) });
-                }
                 None => return Ok(lock),
+                // The lock that it has is of a file that is gone.
+                supervisor => (supervisor, supervisor),
             },
-            Taken::Held(holder) => holder,
+            Taken::Held(holder) => (holder, supervisor(dir, holder)?),
             Taken::Gone if gone < LOCK_TRIES => {
                 gone += 1;
                 continue;
             }
-            Taken::Gone => None,
+            Taken::Gone => (None, supervisor(dir, None)?),
         };
-        if let Some(pid) = supervisor(dir, holder)? {
-            return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: Some(pid) });
-        }
         let waited = began.elapsed();
-        if waited >= patience {
-            return Err(Error::Busy { namespace: namespace.into(), name: name.into(), pid: holder });
+        match supervisor {
+            Some(_) if waited >= patience || !has_ended(dir) => {
+                return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: supervisor });
+            }
+            None if waited >= patience => {
+                return Err(Error::Busy { namespace: namespace.into(), name: name.into(), pid: holder });
+            }
+            Some(_) | None => {}
         }
         if waited >= SILENCE && !told {
             on_wait(holder);

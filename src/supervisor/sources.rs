@@ -10,7 +10,7 @@ use barepod_engine::spec::ContainerIndex;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::Timespec;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTOU, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTOU, SIGXFSZ};
 
 use crate::log::Stream;
 use crate::plan::Purpose;
@@ -289,7 +289,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on SIGTERM, SIGHUP and SIGINT no longer end this process. A SIGHUP or SIGINT that is ignored stays so, as
+    /// From now on SIGTERM, SIGHUP, SIGQUIT and SIGINT no longer end this process. One that is ignored stays so, as
     /// in every program that a shell starts: who said `nohup`, or put it into the background of a script (`&`), wants it
     /// to outlive the terminal and its Ctrl-C. SIGTERM is always heard: it is how a supervisor is asked for its pod's end.
     ///
@@ -301,8 +301,8 @@ impl Signals {
         terminate.set_nonblocking(true)?;
         interrupt.set_nonblocking(true)?;
         let mut handlers = vec![signal_hook::low_level::pipe::register(SIGTERM, terminate_end.try_clone()?)?];
-        if !is_ignored(SIGHUP) {
-            handlers.push(signal_hook::low_level::pipe::register(SIGHUP, terminate_end)?);
+        for signal in [SIGHUP, SIGQUIT].into_iter().filter(|signal| !is_ignored(*signal)) {
+            handlers.push(signal_hook::low_level::pipe::register(signal, terminate_end.try_clone()?)?);
         }
         sources.add(&terminate, Token::Terminate, Interest::Readable)?;
         if !is_ignored(SIGINT) {
@@ -316,7 +316,7 @@ impl Signals {
         Ok(Self { terminate, interrupt, handlers })
     }
 
-    /// How many SIGTERM and SIGHUP came since the last call.
+    /// How many SIGTERM, SIGHUP and SIGQUIT came since the last call.
     pub fn terminations(&mut self) -> usize {
         drain(&mut self.terminate)
     }

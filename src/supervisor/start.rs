@@ -22,7 +22,7 @@ use crate::runtime::image::LocalFileSystems;
 use crate::store::PodStore;
 
 impl<'a> Supervisor<'a> {
-    /// Readies everything but the pod itself. From here on SIGTERM, SIGHUP and SIGINT mean deletion.
+    /// Readies everything but the pod itself. From here on SIGTERM, SIGHUP, SIGQUIT and SIGINT mean deletion.
     ///
     /// # Errors
     /// Where the loop's descriptors, the mount namespace or the control socket can't be had.

@@ -115,6 +115,9 @@ fn bytes() {
     command.stdin(File::open(&from).unwrap()).stderr(file.try_clone().unwrap()).stdout(file);
     assert!(command.status().unwrap().success());
     let text = fs::read_to_string(&to).unwrap();
+    let full =
+        case.command(&exec(&[case.name()], &["echo", "lost"])).stdout(File::create("/dev/full").unwrap()).status();
+    assert_eq!(full.unwrap().code(), Some(125));
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[..3].iter().all(|line| line.starts_with("pipe:[")), "{text}");
     assert_eq!(lines[3..], ["one", "two", "three"]);
@@ -188,6 +191,36 @@ fn one_signal_after_the_other() {
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(4));
+    finish(&mut run);
+    case.nothing_left();
+}
+
+/// A supervisor that doesn't answer is told of, and keeps nobody: neither before the program runs nor afterwards.
+#[test]
+fn a_supervisor_that_is_stopped() {
+    let Some(case) = Case::new("exec-stopped") else { return };
+    let mut run = idle(&case);
+    run.signal(Signal::STOP);
+    let told = case.dir().join("told");
+    let command = || {
+        let mut command = case.command(&exec(&[case.name()], &["sh", "-c", "say ran"]));
+        command.stderr(File::create(&told).unwrap());
+        command
+    };
+    let mut child = command().spawn().unwrap();
+    wait("its signals are its own", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).unwrap();
+        u64::from_str_radix(blocked, 16).unwrap() & 2 != 0
+    });
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    wait("the note", || fs::read_to_string(&told).unwrap().contains("is stopped (SIGSTOP)"));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    run.signal(Signal::CONT);
+    assert!(command().status().unwrap().success());
+    // Who has left wanted nothing any more.
+    assert_eq!(case.times_said("ran"), 1);
     finish(&mut run);
     case.nothing_left();
 }

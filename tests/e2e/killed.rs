@@ -275,7 +275,7 @@ fn looking_ends_nothing() {
     let table = case.barepod(&["get", &name]);
     let (out, err) = (String::from_utf8_lossy(&table.stdout), String::from_utf8_lossy(&table.stderr));
     assert!(out.contains(" Unknown "), "{out}");
-    assert!(err.contains(&format!("`barepod rm --force default/{name}` ends what is left of it")), "{err}");
+    assert!(err.contains(&format!("`barepod rm default/{name}` ends what is left of it")), "{err}");
     assert_eq!(case.logs("main", &[]), "line\n");
     assert!(case.barepod(&["stop", &name]).status.success());
     assert_eq!(case.processes("serve"), [""; 0]);

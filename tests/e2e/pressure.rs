@@ -61,13 +61,28 @@ fn signals_that_are_ignored_stay_so() {
     let script = "grep SigIgn /proc/self/status; trap 'say term; exit 3' TERM; say up; hold go; say done";
     let mut run = case.start(&case.pod().main("main", script));
     case.wait_for("up");
-    for signal in [Signal::HUP, Signal::INT, Signal::INT] {
+    for signal in [Signal::HUP, Signal::QUIT, Signal::INT, Signal::INT] {
         run.signal(signal);
     }
     case.release("go");
     assert_eq!(run.end(), 0);
     assert!(!case.said("term") && case.said("done"), "{:?}", case.trace());
     assert_eq!(case.logs("main", &[]), "SigIgn:\t0000000000000000\n");
+}
+
+/// Ctrl-\ and a terminal that goes away ask for the pod's end, as SIGTERM does: a supervisor that they killed would leave
+/// its pod behind.
+#[test]
+fn what_ends_a_program_ends_the_pod() {
+    for signal in [Signal::QUIT, Signal::HUP, Signal::TERM] {
+        let Some(case) = Case::new("asked-to-end") else { return };
+        let mut run = case.start(&case.pod().main("main", "exec serve main"));
+        case.wait_for("main up");
+        run.signal(signal);
+        assert_eq!(run.end(), 0, "{signal:?}");
+        assert!(case.said("main term"), "{signal:?}");
+        case.nothing_left();
+    }
 }
 
 /// SIGTERM is how a supervisor is asked for its pod's end, also in the background.

@@ -21,7 +21,7 @@ pub struct RunArgs {
     #[arg(short, long, conflicts_with_all = ["attach", "no_prefix"])]
     pub detach: bool,
     /// With --detach: return when this condition of the pod is true (Initialized, Ready=False, phase=Succeeded), or can't come
-    /// true any more as the pod has ended: then with the pod's exit code
+    /// true any more as the pod has ended: then with the pod's exit code, or 1 where that is 0
     #[arg(long, value_name = "CONDITION", num_args = 0..=1, require_equals = true, default_missing_value = "Ready", requires = "detach", value_parser = Wanted::parse_short)]
     pub wait: Option<Wanted>,
     /// How long to wait for that (30s, 5m); exit code 124. The pod runs on

@@ -15,7 +15,7 @@ pub struct Awaited {
     pub container: ContainerIndex,
     /// What is left until it is killed; zero where it has been.
     pub left: Duration,
-    /// The grace that the pod's end began with.
+    /// The grace that the pod's end began with, or how long this one has by the least that each has (R5.7).
     pub grace: Duration,
 }
 
@@ -44,7 +44,10 @@ impl Engine {
             | Life::Over => None,
         };
         let grace = ending.deadline.since(ending.began);
-        let one = |container| Some(Awaited { container, left: until(container)?.since(now), grace });
+        let one = |container| {
+            let until = until(container)?;
+            Some(Awaited { container, left: until.since(now), grace: grace.max(until.since(ending.began)) })
+        };
         self.indices().filter_map(one).collect()
     }
 }
