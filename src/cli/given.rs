@@ -48,6 +48,12 @@ pub(super) fn name_in(file: &Path, namespace: Option<&str>) -> Result<String, Cl
     }
 }
 
+/// The pods that a command is given, by name and by manifest.
+pub(super) fn names(pods: &[String], files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<String>, CliError> {
+    let of_files = files.iter().map(|file| name_in(file, namespace));
+    pods.iter().cloned().map(Ok).chain(of_files).collect()
+}
+
 /// `--namespace`; as with kubectl it doesn't go over what the manifest says.
 pub(super) fn in_namespace(pod: &mut v1::Pod, asked: Option<&str>) -> Result<(), CliError> {
     let Some(asked) = asked else { return Ok(()) };

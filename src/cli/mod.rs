@@ -37,10 +37,10 @@
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | |
 //! | `exec` | `barepod exec` | args, container, error, exit_code, raw, recover, relay |
-//! | `stop` | `barepod stop` | args, error, exit_code, phrases, recover |
+//! | `stop` | `barepod stop` | args, error, exit_code, given, output, phrases, recover |
 //! | `wait` | `barepod wait` | args, error, exit_code, given, output, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
-//! | `rm` | `barepod rm` | args, ending, error, exit_code, recover, user |
+//! | `rm` | `barepod rm` | args, ending, error, exit_code, given, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, resize, rm, run, simulate, stop, wait, words |
 

@@ -11,6 +11,21 @@ pub fn show(error: &CliError) {
     console::say(&shown(error, terminal::Colour::of(&std::io::stderr())));
 }
 
+/// Of a command for several pods: each error is told, and the first of them gives the exit code.
+pub fn exit_of_all(results: impl Iterator<Item = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let mut exit = Exit::Success;
+    for result in results {
+        let one = result.unwrap_or_else(|error| {
+            show(&error);
+            error.exit()
+        });
+        if exit.code() == 0 {
+            exit = one;
+        }
+    }
+    Ok(exit)
+}
+
 /// A line for each thing that is wrong. What they quote is made harmless here, for every command.
 fn shown(error: &CliError, colour: terminal::Colour) -> String {
     let head = terminal::warning("error:", colour);

@@ -4,7 +4,7 @@ use super::args::{Global, RmArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::user::become_root;
-use super::{ending, recover};
+use super::{ending, given, output, recover};
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::sweep::{SweepRequest, sweep};
 use crate::store::layout::Layout;
@@ -14,23 +14,31 @@ use crate::store::unreadable::UnreadablePod;
 use crate::store::{self, Error, PodStore, old_logs};
 use crate::supervisor::cpus::give_back;
 
-/// Removes an ended pod's state and logs; with `--force` ends a running one first. What an earlier command could not remove
-/// is tried again.
+/// Removes ended pods' state and logs; with `--force` ends running ones first. What an earlier command could not remove is
+/// tried again.
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let name = match recover::look(&layout, &args.pod) {
+    let names = given::names(&args.pods, &args.filename, args.namespace.as_deref())?;
+    match &names[..] {
+        [name] => rm_one(&layout, name, args.force),
+        names => output::exit_of_all(names.iter().map(|name| rm_one(&layout, name, args.force))),
+    }
+}
+
+fn rm_one(layout: &Layout, name: &str, force: bool) -> Result<Exit, CliError> {
+    let name = match recover::look(layout, name) {
         Ok(found) => {
-            remove(&layout, &found, args.force)?;
+            remove(layout, &found, force)?;
             recover::full_name(&found)
         }
         Err(CliError::Store(Error::NotFound(name))) => {
             // It may be gone, and not all that was its.
-            recover::sweep_orphans(&layout);
-            forget_logs(&layout, name)?
+            recover::sweep_orphans(layout);
+            forget_logs(layout, name)?
         }
         Err(error) => return Err(error),
     };
-    recover::sweep_orphans(&layout);
+    recover::sweep_orphans(layout);
     tell!("pod {name} removed");
     Ok(Exit::Success)
 }

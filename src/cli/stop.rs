@@ -1,35 +1,67 @@
 //! `barepod stop`: graceful deletion, waited for.
 
+use std::any::Any;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use super::args::{Global, StopArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::terminal::sanitize;
-use super::{phrases, recover};
-use crate::control::{self, Request, Waiting};
+use super::{given, output, phrases, recover};
+use crate::control::{self, Ended, Request, Waiting};
 use crate::runtime::process;
+use crate::store::layout::Layout;
 use crate::store::read::{Found, Life};
 
-/// Asks a pod's supervisor to stop it and waits for the end.
+/// Asks the pods' supervisors to stop them, all at once, and waits for the ends.
 pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let found = recover::find(&layout, &args.pod)?;
+    let names = given::names(&args.pods, &args.filename, args.namespace.as_deref())?;
+    let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
+    let living: Vec<_> = names.iter().map(|name| living(&layout, name)).collect();
+    // Threads do nothing but wait: cleaning up after a supervisor that died may make this process the root of a namespace.
+    let ends: Vec<_> = thread::scope(|scope| {
+        let wait = |(found, name): &(Found, String)| {
+            let news = |waiting: &Waiting| tell!("{}", words_of(waiting, name));
+            control::end(&found.dir, Request::stop(grace_period), || found.runs_on(), news)
+        };
+        let waits: Vec<_> = living
+            .iter()
+            .map(|one| one.as_ref().ok().and_then(Option::as_ref).map(|pod| scope.spawn(move || wait(pod))))
+            .collect();
+        let end = |wait: Option<thread::ScopedJoinHandle<'_, _>>| wait.map(|wait| wait.join().unwrap_or_else(resume));
+        waits.into_iter().map(end).collect()
+    });
+    let told = living.into_iter().zip(ends).map(|(pod, end)| match (pod?, end) {
+        (Some((_, name)), Some(end)) => tell_end(&layout, name, end?),
+        (Some(_) | None, _) => Ok(Exit::Success),
+    });
+    output::exit_of_all(told)
+}
+
+/// The pod, with its full name; `None`: it has ended.
+fn living(layout: &Layout, name: &str) -> Result<Option<(Found, String)>, CliError> {
+    let found = recover::find(layout, name)?;
     let name = recover::full_name(&found);
     match recover::life(&found)? {
-        Life::Running => {}
+        Life::Running => {
+            tell_if_stopped(&found, &name);
+            Ok(Some((found, name)))
+        }
         Life::Ended => {
             tell!("pod {name} has ended already");
-            return Ok(Exit::Success);
+            Ok(None)
         }
-        Life::Left | Life::Lost => return Err(not_swept(&found, name)),
+        Life::Left | Life::Lost => Err(not_swept(&found, name)),
     }
-    tell_if_stopped(&found, &name);
-    let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
-    let news = |waiting: &Waiting| tell!("{}", words_of(waiting, &name));
-    match control::end(&found.dir, Request::stop(grace_period), || found.runs_on(), news)? {
+}
+
+fn tell_end(layout: &Layout, name: String, ended: Option<Ended>) -> Result<Exit, CliError> {
+    match ended {
         Some(ended) => tell!("pod {name} stopped: {} (exit code {})", ended.phase, ended.exit_code),
-        None => match recover::find(&layout, &name) {
+        None => match recover::find(layout, &name) {
             Ok(found) if matches!(recover::life(&found)?, Life::Left | Life::Lost) => {
                 return Err(not_swept(&found, name));
             }
@@ -41,6 +73,10 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
         },
     }
     Ok(Exit::Success)
+}
+
+fn resume<T>(panic: Box<dyn Any + Send>) -> T {
+    resume_unwind(panic)
 }
 
 /// Whom the pod's end waits for.

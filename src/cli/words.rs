@@ -52,7 +52,7 @@ pub fn advice(error: &clap::Error, args: &[OsString]) -> Option<String> {
 
 /// For a command that there is not.
 fn instead(word: &str, args: &[OsString]) -> Option<String> {
-    let Operands { file, name } = Operands::of(word, args);
+    let Operands { file, given, name } = Operands::of(word, args);
     let text = match word {
         "apply" | "create" | "up" | "play" => {
             format!("`barepod run {file}` runs a pod in the foreground, `barepod run -d {file}` in the background")
@@ -60,10 +60,16 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         "start" | "restart" => {
             format!("a pod is started by its manifest: `barepod run FILE`; `barepod stop {name}` ends one that runs")
         }
-        "delete" | "kill" | "down" => format!(
-            "`barepod stop {name}` ends a pod gracefully, `barepod rm {name}` forgets one that has ended, `barepod rm --force \
-             {name}` ends it at once and forgets it"
-        ),
+        "delete" | "kill" | "down" => {
+            let (stopped, removed) = match given {
+                true => (format!("-f {file}"), format!("--filename {file}")),
+                false => (name.to_owned(), name),
+            };
+            format!(
+                "`barepod stop {stopped}` ends a pod gracefully, `barepod rm {removed}` forgets one that has ended, \
+                 `barepod rm --force {removed}` ends it at once and forgets it"
+            )
+        }
         "debug" | "cp" | "port-forward" | "top" | "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
@@ -110,7 +116,7 @@ fn of_option(command: &str, option: &str) -> Option<String> {
         ("run", "-i" | "-t" | "-it" | "--tty" | "--stdin") => {
             "terminals and standard input of containers are not there yet"
         }
-        ("stop", "-f" | "--force" | "--now") => "`barepod rm --force POD` ends a pod at once and forgets it",
+        ("stop", "--force" | "--now") => "`barepod rm --force POD` ends a pod at once and forgets it",
         ("stop", "-t" | "--time" | "--timeout") => "`barepod stop POD --grace-period N` gives it N seconds",
         _ => return None,
     };
@@ -120,6 +126,8 @@ fn of_option(command: &str, option: &str) -> Option<String> {
 /// What a command that isn't there was to be done with.
 struct Operands {
     file: String,
+    /// Whether that was said: by `-f`, or by its name.
+    given: bool,
     name: String,
 }
 
@@ -131,7 +139,9 @@ impl Operands {
         let words: Vec<&str> = rest.iter().copied().filter(|arg| !arg.starts_with('-')).collect();
         let name = words.iter().copied().find(|arg| !is_kind(arg) && Some(arg) != file).map(bare);
         let file = file.copied().or_else(|| words.first().copied());
-        Self { file: file.unwrap_or("FILE").to_owned(), name: name.unwrap_or("NAME").to_owned() }
+        let ends = |file: &str| [".yaml", ".yml", ".json"].iter().any(|end| file.ends_with(end));
+        let given = file.is_some_and(|file| file == "-" || ends(file));
+        Self { file: file.unwrap_or("FILE").to_owned(), given, name: name.unwrap_or("NAME").to_owned() }
     }
 }
 
@@ -197,10 +207,10 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
             let mut kubectl = Kubectl { also: None, namespace: args.namespace.take() };
             one(&mut args.pod, &mut kubectl, "exec")
         }
-        Command::Stop(args) => one(&mut args.pod, &mut args.kubectl, "stop"),
+        Command::Stop(args) => several(&mut args.pods, args.namespace.as_deref()),
         Command::Wait(args) => several(&mut args.pods, args.namespace.as_deref()),
         Command::Resize(args) => one(&mut args.pod, &mut args.kubectl, "resize"),
-        Command::Rm(args) => one(&mut args.pod, &mut args.kubectl, "rm"),
+        Command::Rm(args) => several(&mut args.pods, args.namespace.as_deref()),
         Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
     }
 }

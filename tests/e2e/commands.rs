@@ -152,6 +152,37 @@ fn rm() {
     assert!(err(&case.barepod(&["rm", "rm"])).contains("not found"));
 }
 
+/// Several pods at once, by name and by manifest: each error is told, and keeps nothing from the others.
+#[test]
+fn several_pods() {
+    let Some(case) = Case::new("several") else { return };
+    let file = case
+        .write(&case.pod().main("main", "trap 'say term; hold both' TERM; say up; while :; do sleep 0.1; done").text());
+    let file = file.to_str().unwrap();
+    for name in ["several", "other"] {
+        let output = case.barepod(&["run", "-d", "--name", name, file]);
+        assert!(output.status.success(), "{}", err(&output));
+    }
+    wait("both", || case.times_said("up") == 2);
+    let stop = case.command(&["stop", "nobody", "other", "-f", file]).stderr(Stdio::piped()).spawn().unwrap();
+    // Neither waits for the other's end.
+    wait("both are told", || case.times_said("term") == 2);
+    case.release("both");
+    let stop = stop.wait_with_output().unwrap();
+    let told = err(&stop);
+    assert_eq!(stop.status.code(), Some(1), "{told}");
+    for words in ["pods \"nobody\" not found", "default/several stopped", "default/other stopped"] {
+        assert!(told.contains(words), "{told}");
+    }
+    let rm = case.barepod(&["rm", "nobody", "other", "--filename", file]);
+    let told = err(&rm);
+    assert_eq!(rm.status.code(), Some(1), "{told}");
+    for words in ["pods \"nobody\" not found", "default/several removed", "default/other removed"] {
+        assert!(told.contains(words), "{told}");
+    }
+    case.nothing_left();
+}
+
 /// A second `run` of a pod that runs is refused and disturbs nothing; of one that ended it starts anew.
 #[test]
 fn two_runs_of_one_pod() {

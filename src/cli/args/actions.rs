@@ -36,12 +36,15 @@ pub struct ExecArgs {
 /// `barepod stop`.
 #[derive(Debug, Args)]
 pub struct StopArgs {
-    /// NAME or NAMESPACE/NAME
-    #[arg(value_name = "POD")]
-    pub pod: String,
-    /// As kubectl's fingers have it
-    #[command(flatten)]
-    pub kubectl: Kubectl,
+    /// NAME or NAMESPACE/NAME, one or several, which are stopped together
+    #[arg(value_name = "POD", required_unless_present = "filename")]
+    pub pods: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The pod that this manifest describes; may be given several times
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
     /// Seconds, instead of terminationGracePeriodSeconds. 0: no hooks and no order, and SIGKILL 2 s after SIGTERM
     #[arg(long, value_name = "N")]
     pub grace_period: Option<u32>,
@@ -97,12 +100,15 @@ pub struct ResizeArgs {
 /// `barepod rm`.
 #[derive(Debug, Args)]
 pub struct RmArgs {
-    /// NAME or NAMESPACE/NAME
-    #[arg(value_name = "POD")]
-    pub pod: String,
-    /// As kubectl's fingers have it
-    #[command(flatten)]
-    pub kubectl: Kubectl,
+    /// NAME or NAMESPACE/NAME, one or several
+    #[arg(value_name = "POD", required_unless_present = "filename")]
+    pub pods: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The pod that this manifest describes; may be given several times (-f is --force)
+    #[arg(long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
     /// End a running pod first, at once; also clean up after a supervisor that was killed
     #[arg(short, long)]
     pub force: bool,

@@ -84,6 +84,8 @@ pub const STOP_EXAMPLES: &str = "\
 Examples:
   barepod stop web                with its own grace period
   barepod stop web --grace-period 5
+  barepod stop web db             both at once
+  barepod stop -f web.yaml        the pod of a manifest
   barepod rm --force web          at once, and forget it";
 
 pub const WAIT_EXAMPLES: &str = "\
@@ -105,7 +107,8 @@ Examples:
 
 pub const RM_EXAMPLES: &str = "\
 Examples:
-  barepod rm web
+  barepod rm web db
+  barepod rm --filename web.yaml  the pod of a manifest
   barepod rm --force web          end it first, at once";
 
 pub const SIMULATE_EXAMPLES: &str = "\
