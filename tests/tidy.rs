@@ -68,9 +68,6 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Lines in a source file, tests apart; one that is longer has more than one subject.
 const LONGEST: usize = 350;
-/// Files that are still longer, up to this: they are to be cut, and no other may be as long.
-const LONGER: usize = 450;
-const STILL_LONG: &[&str] = &[];
 
 fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -167,15 +164,8 @@ fn files_say_what_they_are_and_stay_short() {
                 wrong.push(format!("{name}: no module documentation in its first line"));
             }
             let length = text.lines().count();
-            let longest = match STILL_LONG.contains(&name.as_str()) {
-                true if length <= LONGEST => {
-                    wrong.push(format!("{name}: {length} lines, which is no exception; strike it from STILL_LONG"));
-                    LONGEST
-                }
-                true => LONGER,
-                false if is_test(&path) || folder == "tests" => 2 * LONGEST,
-                false => LONGEST,
-            };
+            // A table of cases is long with one subject.
+            let longest = if is_test(&path) || folder == "tests" { 2 * LONGEST } else { LONGEST };
             if length > longest {
                 wrong.push(format!("{name}: {length} lines, at most {longest}"));
             }
