@@ -8,10 +8,11 @@ use k8s_openapi::api::core::v1;
 use super::args::{Global, LogsArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::{container, recover};
+use super::{container, follow, recover};
 use crate::log::{self, ReadOptions};
 use crate::store::identity::Identity;
 use crate::store::layout::Layout;
+use crate::store::read::Life;
 use crate::store::{Error, old_logs};
 
 /// Prints the newest instance's log, or the one's before.
@@ -45,6 +46,12 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     };
     let uid = pod.metadata.uid.clone().unwrap_or_default();
     let folder = Identity::new(&layout, &found.namespace, &found.name, &uid).log_dir();
+    // Nothing more comes of one that nobody supervises.
+    let grows = args.follow && recover::life(&found)? == Life::Running;
+    if let ([container], true) = (&containers[..], grows) {
+        let log = follow::Log { pod: &name, container, folder: &folder.join(container) };
+        return follow::follow(&found, log, options(args, &prefix(args, &name, container)));
+    }
     print(args, &name, &containers, &folder, |container, newest| previous(&pod, container, newest))
 }
 
@@ -158,24 +165,31 @@ fn copy(
     } else {
         newest
     };
-    let since = args.since.map(|since| {
-        let age = jiff::SignedDuration::try_from(since).unwrap_or(jiff::SignedDuration::MAX);
-        jiff::Timestamp::now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
-    });
-    let bare = name.rsplit('/').next().unwrap_or(name);
-    let prefix = if args.prefix { format!("[pod/{bare}/{container}] ") } else { String::new() };
-    let limit = args.limit_bytes.filter(|bytes| *bytes > 0).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    let options = ReadOptions {
-        tail: args.tail.and_then(|lines| usize::try_from(lines).ok()),
-        since: since.or(args.since_time),
-        timestamps: args.timestamps,
-        limit,
-        prefix: &prefix,
-    };
+    let prefix = prefix(args, name, container);
+    let options = options(args, &prefix);
     let path = folder.join(format!("{attempt}.log"));
     match out.begin_log().and_then(|()| log::copy(&path, options, out)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing("has no such log any more")),
         done => done.map_err(|source| CliError::Log { path, source }),
+    }
+}
+
+fn prefix(args: &LogsArgs, name: &str, container: &str) -> String {
+    let bare = name.rsplit('/').next().unwrap_or(name);
+    if args.prefix { format!("[pod/{bare}/{container}] ") } else { String::new() }
+}
+
+fn options<'a>(args: &LogsArgs, prefix: &'a str) -> ReadOptions<'a> {
+    let since = args.since.map(|since| {
+        let age = jiff::SignedDuration::try_from(since).unwrap_or(jiff::SignedDuration::MAX);
+        jiff::Timestamp::now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
+    });
+    ReadOptions {
+        tail: args.tail.and_then(|lines| usize::try_from(lines).ok()),
+        since: since.or(args.since_time),
+        timestamps: args.timestamps,
+        limit: args.limit_bytes.filter(|bytes| *bytes > 0).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        prefix,
     }
 }
 
@@ -194,8 +208,7 @@ fn previous(pod: &v1::Pod, container: &str, newest: u32) -> Option<u32> {
 
 /// The highest attempt that has a log.
 fn newest(folder: &Path) -> Option<u32> {
-    let entries = std::fs::read_dir(folder).ok()?;
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".log")?.parse::<u32>().ok()).max()
+    follow::attempts(folder).max()
 }
 
 #[cfg(test)]

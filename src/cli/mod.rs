@@ -33,7 +33,8 @@
 //! | `get` | `barepod get` | args, error, exit_code, output, recover, terminal |
 //! | `describe` | `barepod describe` | args, error, exit_code, output, recover, terminal |
 //! | `events` | `barepod events` | args, error, exit_code, output, recover, terminal |
-//! | `logs` | `barepod logs` | args, container, error, exit_code, recover |
+//! | `follow` | `logs --follow`: a log as it grows | error, exit_code, recover |
+//! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | |
 //! | `exec` | `barepod exec` | args, container, error, exit_code, raw, recover, relay |
@@ -63,6 +64,7 @@ mod events;
 mod exec;
 mod exit_code;
 mod exit_code_file;
+mod follow;
 mod get;
 mod given;
 mod logs;

@@ -101,9 +101,6 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
 /// For an option that a command has elsewhere.
 fn of_option(command: &str, option: &str) -> Option<String> {
     let text = match (command, option) {
-        ("logs", "-f" | "--follow") => {
-            "following is not there yet; `barepod run` shows what its containers print, `barepod logs` what they have printed"
-        }
         ("get" | "ps" | "ls", "-w" | "--watch") => {
             "watching is not there yet; `barepod run` shows what happens to its pod"
         }

@@ -2,12 +2,14 @@
 //!
 //! Nothing here waits or polls: the supervisor calls [`ContainerLog::pump`] when a pipe is readable. Start reading there.
 mod file;
+mod follow;
 mod read;
 mod shown;
 mod split;
 mod tail;
 
 pub use file::News;
+pub use follow::{Follower, Looked};
 pub use read::{Options as ReadOptions, copy};
 pub use split::Tag;
 pub use tail::tail;

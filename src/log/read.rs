@@ -23,6 +23,9 @@ pub struct Options<'a> {
     pub prefix: &'a str,
 }
 
+/// Of a file's reader.
+pub(super) const BUFFER: usize = 64 * 1024;
+
 /// One entry of a log file.
 pub(super) struct Entry<'a> {
     time: &'a str,
@@ -45,7 +48,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Entry<'_>> {
 ///
 /// The one that is written is opened before the others are looked for: if it is rotated in between it is found a second
 /// time under its new name, and known by its inode, so that no line is missed and none comes twice.
-fn open(path: &Path) -> io::Result<Vec<File>> {
+pub(super) fn open(path: &Path) -> io::Result<Vec<File>> {
     let newest = match File::open(path) {
         Ok(file) => Some(file),
         // Between the two steps of a rotation there is none.
@@ -77,37 +80,78 @@ fn open(path: &Path) -> io::Result<Vec<File>> {
 /// # Errors
 /// `NotFound` where there is no such log, else where a file can't be read, or `out` not be written.
 pub fn copy(path: &Path, options: Options<'_>, out: &mut impl Write) -> io::Result<()> {
-    let mut lines = Lines { kept: VecDeque::new(), left: options.limit, options, out };
-    let mut begun: [(&[u8], Option<Begun>); 2] = [(b"stdout", None), (b"stderr", None)];
+    let mut copying = Copying::new(options, out);
     for file in open(path)? {
-        let mut reader = BufReader::with_capacity(64 * 1024, file);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 {
-            // A last line without its end is being written at this moment, or was torn by a power cut.
-            if let Some(entry) = line.strip_suffix(b"\n").and_then(parse)
-                && let Some((_, begun)) = begun.iter_mut().find(|(stream, _)| *stream == entry.stream)
+        copying.take(&mut BufReader::with_capacity(BUFFER, file))?;
+        copying.forget_torn();
+        if copying.is_over() {
+            break;
+        }
+    }
+    copying.end_lines(false)
+}
+
+/// Entries of files on their way to lines.
+pub(super) struct Copying<'a, W: Write> {
+    /// An entry, as far as it is in the file.
+    entry: Vec<u8>,
+    begun: [(&'static [u8], Option<Begun>); 2],
+    lines: Lines<'a, W>,
+}
+
+impl<'a, W: Write> Copying<'a, W> {
+    pub(super) fn new(options: Options<'a>, out: &'a mut W) -> Self {
+        let lines = Lines { kept: VecDeque::new(), left: options.limit, options, out };
+        Self { entry: Vec::new(), begun: [(b"stdout", None), (b"stderr", None)], lines }
+    }
+
+    /// Reads to the end of what there is. A last entry without its end is being written at this moment, or was torn by a power
+    /// cut: it is kept for the next call.
+    pub(super) fn take(&mut self, file: &mut impl BufRead) -> io::Result<()> {
+        while !self.is_over() && file.read_until(b'\n', &mut self.entry)? > 0 {
+            let Some(entry) = self.entry.strip_suffix(b"\n") else { continue };
+            if let Some(entry) = parse(entry)
+                && let Some((_, begun)) = self.begun.iter_mut().find(|(stream, _)| *stream == entry.stream)
             {
-                let whole = begun.get_or_insert_with(|| Begun::at(entry.time, options));
+                let whole = begun.get_or_insert_with(|| Begun::at(entry.time, self.lines.options));
                 whole.text.extend_from_slice(entry.text);
                 if !entry.partial
                     && let Some(whole) = begun.take()
                 {
-                    lines.push(whole)?;
+                    self.lines.push(whole)?;
                 }
             }
-            if lines.left == Some(0) {
-                return lines.finish();
+            self.entry.clear();
+        }
+        Ok(())
+    }
+
+    /// Nothing more comes of the file that was read last.
+    pub(super) fn forget_torn(&mut self) {
+        self.entry.clear();
+    }
+
+    /// Whether as much as may be was written.
+    pub(super) fn is_over(&self) -> bool {
+        self.lines.left == Some(0)
+    }
+
+    /// Lines that were kept as they may be among the last are written: from now on each is.
+    pub(super) fn show(&mut self) -> io::Result<()> {
+        self.lines.show()
+    }
+
+    /// What its container hasn't ended yet, or never did, is shown as far as it goes, as a `line` of its own or not.
+    pub(super) fn end_lines(&mut self, line: bool) -> io::Result<()> {
+        if !self.is_over() {
+            for (_, begun) in &mut self.begun {
+                if let Some(whole) = begun.take() {
+                    self.lines.push(Begun { ended: line, ..whole })?;
+                }
             }
-            line.clear();
         }
+        self.show()
     }
-    // What its container hasn't ended yet, or never did, is shown as far as it goes.
-    for (_, begun) in &mut begun {
-        if let Some(whole) = begun.take() {
-            lines.push(Begun { ended: false, ..whole })?;
-        }
-    }
-    lines.finish()
 }
 
 /// A line, as far as it was read.
@@ -167,10 +211,11 @@ impl<W: Write> Lines<'_, W> {
         self.out.write_all(part)
     }
 
-    fn finish(mut self) -> io::Result<()> {
+    fn show(&mut self) -> io::Result<()> {
         for line in std::mem::take(&mut self.kept) {
             self.write(&line)?;
         }
+        self.options.tail = None;
         self.out.flush()
     }
 }

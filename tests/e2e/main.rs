@@ -34,6 +34,7 @@ mod exit_codes;
 mod fault_calls;
 mod fault_kinds;
 mod faults;
+mod following;
 mod hanging;
 mod harness;
 mod hooks;

@@ -66,6 +66,7 @@ pub const LOGS_EXAMPLES: &str = "\
 Examples:
   barepod logs web                what its first main container printed
   barepod logs web -c proxy --tail 20 --timestamps
+  barepod logs -f web             until the pod has ended
   barepod logs web -c proxy -p    of the instance before the last restart
   barepod logs web --all-containers --prefix
   barepod logs web --since-time 2026-11-30T12:00:00Z --limit-bytes 10000";

@@ -92,6 +92,9 @@ pub struct LogsArgs {
     /// Put [pod/NAME/CONTAINER] before each line
     #[arg(long)]
     pub prefix: bool,
+    /// Go on with what the container prints from now on, over its restarts, until the pod has ended
+    #[arg(short, long, conflicts_with_all = ["previous", "all_containers"])]
+    pub follow: bool,
     /// The log of the previous instance of the container
     #[arg(short, long)]
     pub previous: bool,
