@@ -11,8 +11,11 @@ use crate::harness::{Case, Manifest, main};
 
 const FOLDER: &str = "/sys/kernel/security/apparmor";
 
-/// The profile `barepod-test`, which forbids to write /tmp/denied (tests/fixtures/apparmor.profile).
-struct Loaded;
+/// The profile `barepod-test`, which forbids to write /tmp/denied (tests/fixtures/apparmor.profile). One test at a time has it:
+/// the kernel has one profile of this name, and whoever is done takes it away.
+struct Loaded {
+    _turn: fs::File,
+}
 
 impl Loaded {
     /// `None`: this kernel has none.
@@ -22,6 +25,8 @@ impl Loaded {
             crate::skips::skip("AppArmor is not enabled here");
             return None;
         }
+        let turn = fs::File::create(std::env::temp_dir().join("barepod-test-apparmor.lock")).unwrap();
+        turn.lock().unwrap();
         if !Path::new(FOLDER).exists() {
             // For this thread, and what it starts.
             unshare(CloneFlags::CLONE_NEWNS).unwrap();
@@ -32,7 +37,7 @@ impl Loaded {
         }
         let profile: &[u8] = include_bytes!("../fixtures/apparmor.bin");
         fs::write(Path::new(FOLDER).join(".replace"), profile).unwrap();
-        Some(Self)
+        Some(Self { _turn: turn })
     }
 }
 
