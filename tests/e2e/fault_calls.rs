@@ -33,9 +33,13 @@ fn impossible(failed: &[String]) -> bool {
     !failed.is_empty() && failed.iter().all(|call| call.contains(NEVER_FAILS))
 }
 
-/// Whether somebody was to be told of what failed, and that failed as well: standard error is written like all else.
+/// Whether somebody was to be told of what failed, and that failed as well: standard error is written like all else, and where a
+/// line of the run's course couldn't be written there, it isn't written to again (its terminal has gone).
 fn told_in_vain(case: &Case) -> bool {
-    let is_word = |text: &str| text.starts_with("\"warning: ") || text.starts_with("\"error: ");
+    let is_word = |text: &str| {
+        let line = text.split_once("\\n\"").is_some_and(|(line, _)| line.ends_with(" started"));
+        line || text.starts_with("\"warning: ") || text.starts_with("\"error: ")
+    };
     injected(case).iter().any(|call| call.split_once(", ").is_some_and(|(_, text)| is_word(text)))
 }
 

@@ -136,6 +136,7 @@ fn who_is_waited_for() {
     assert_eq!(at(&run, 16.0).iter().map(|one| one.1).collect::<Vec<_>>(), [secs(0.0)]);
     // R5.7: each has 2 s at least.
     let mut run = begin(never().grace(0.0).main("m1", &[obeys(1.0)]));
+    run.until(0.0);
     run.tell(&Event::Stop { grace: None });
     assert_eq!(at(&run, 0.5), [(0, secs(1.5), secs(2.0))]);
 }
