@@ -23,10 +23,7 @@ pub enum NodeError {
          (docs/systemd.md)"
     )]
     NoOpenat2 { cause: std::io::Error },
-    #[error(
-        "look up the box's addresses (getifaddrs): {cause}; it takes a socket of AF_NETLINK, which a unit's \
-         `RestrictAddressFamilies=` has to name"
-    )]
+    #[error("look up the box's addresses (getifaddrs): {cause}")]
     Addresses { cause: std::io::Error },
 }
 
