@@ -434,7 +434,8 @@ fn a_shell_whose_supervisor_is_killed() {
     let mut run = idle(&case);
     let mut at = Terminal::begin(&case, &["-it", case.name()], &["sh"]);
     at.types("echo begun-$((1+1))\n");
-    at.shows("begun-2");
+    // With its next prompt: nothing more comes then.
+    at.shows("begun-2\r\n/ # ");
     run.kill();
     // Longer than anything is read after an end. What happens meanwhile is that nothing happens.
     let silent = rustix::time::Timespec { tv_sec: 2, tv_nsec: 0 };
