@@ -162,8 +162,11 @@ impl Supervisor<'_> {
     /// run yet isn't run.
     pub(super) fn exec_left(&mut self, by: Requester) {
         self.execs.waiting.retain(|one| one.by != by);
+        let Some((number, _)) = self.execs.of(by) else { return };
+        // What its helper has told by now may be unread: a program that runs gets SIGHUP, and isn't dropped as one that doesn't.
+        self.exec_moved(number);
         let Some((number, running)) = self.execs.of(by) else { return };
-        if !running.exec.is_executed() {
+        if !running.exec.is_being_executed() {
             self.execs.running.remove(&number);
             return reap_ended();
         }

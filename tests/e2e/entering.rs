@@ -1,16 +1,19 @@
 //! `barepod exec`: programs that people run in containers that run, with their own streams or at a terminal.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 use serde_json::json;
 
 use crate::harness::user::Ids;
-use crate::harness::{Case, Run, main, wait};
+use crate::harness::{Case, Run, main, patience, wait};
 
 /// Runs until it is stopped.
 const IDLE: &str = "trap 'exit 0' TERM; say main up; while :; do sleep 999 & wait $!; done";
@@ -177,6 +180,38 @@ fn signals_and_a_killed_client() {
     case.nothing_left();
 }
 
+/// The processes that `of` has begun, and that are there yet.
+fn children(of: Pid) -> BTreeSet<String> {
+    let text = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The supervisor hears of the client's end and of the program's beginning at once: the program gets SIGHUP all the same.
+#[test]
+fn a_client_that_is_killed_at_the_beginning() {
+    let Some(case) = Case::new("exec-early") else { return };
+    let mut run = idle(&case);
+    let supervisor = run.pid();
+    for number in 1..=5 {
+        let script = format!("trap 'say {number} hup; exit 6' HUP; say {number} up; while :; do sleep 0.1; done");
+        let before = children(supervisor);
+        let mut client = case.command(&exec(&[case.name()], &["sh", "-c", &script])).spawn().unwrap();
+        // The helper that begins the program: what it reports is read by the supervisor only when that goes on.
+        let began = Instant::now();
+        while children(supervisor).is_subset(&before) && began.elapsed() < patience() {
+            std::hint::spin_loop();
+        }
+        kill_process(supervisor, Signal::STOP).unwrap();
+        case.wait_for(&format!("{number} up"));
+        client.kill().unwrap();
+        client.wait().unwrap();
+        kill_process(supervisor, Signal::CONT).unwrap();
+        case.wait_for(&format!("{number} hup"));
+    }
+    finish(&mut run);
+    case.nothing_left();
+}
+
 /// Each signal is passed on, not the first alone; and nobody but the program is asked what it does about them.
 #[test]
 fn one_signal_after_the_other() {
@@ -318,8 +353,11 @@ impl Terminal {
     /// Reads until it shows `text`, behind what was waited for before.
     #[track_caller]
     fn shows(&mut self, text: &str) {
-        let mut part = [0; 4096];
+        let (mut part, end) = ([0; 4096], Instant::now() + patience());
         while !self.seen.contains(text) {
+            let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap();
+            let readable = poll(&mut [PollFd::new(&self.master, PollFlags::IN)], Some(&left)).unwrap();
+            assert!(readable > 0, "no {text:?} in {:?}", self.seen);
             let count = self.master.read(&mut part).unwrap();
             assert!(count > 0, "{text:?} in {:?}", self.seen);
             self.seen += &String::from_utf8_lossy(&part[..count]);
@@ -336,7 +374,12 @@ impl Terminal {
     /// The command's exit code; the terminal is as it was.
     #[track_caller]
     fn end(mut self, before: &rustix::termios::Termios) -> Option<i32> {
-        let code = self.child.wait().unwrap().code();
+        let mut code = None;
+        wait("the command's end", || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
+        let code = code.unwrap().code();
         assert_eq!(format!("{:?}", tcgetattr(&self.slave).unwrap()), format!("{before:?}"));
         code
     }
@@ -374,7 +417,12 @@ fn a_shell() {
     at.types("jobs; kill %1; fg; echo ended-$((6+6))\n");
     at.shows("Stopped");
     at.shows("ended-12");
-    at.types("(exit 9)\n\x04");
+    // Ctrl-D is the end of the shell's input while that edits a line; between two lines it would be a key like any other.
+    at.shows("# ");
+    at.types("(exit 9)\n");
+    at.shows("(exit 9)");
+    at.shows("# ");
+    at.types("\x04");
     assert_eq!(at.end(&before), Some(9));
     finish(&mut run);
     case.nothing_left();

@@ -139,7 +139,12 @@ impl Exec {
 
     /// Whether the program has been executed (it may have ended since).
     pub fn is_executed(&self) -> bool {
-        self.report.is_none() && self.about_to_exec && self.failure.is_none()
+        self.report.is_none() && self.is_being_executed()
+    }
+
+    /// Whether nothing but the call that executes the program was left to be done: it runs, or is about to.
+    pub fn is_being_executed(&self) -> bool {
+        self.about_to_exec && self.failure.is_none()
     }
 
     /// What the program has written so far, cut at the limit asked for.
