@@ -1,5 +1,6 @@
 //! The box's cgroups in volumes of its folders (R10.5): what a node agent sees of other pods.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -15,11 +16,8 @@ fn is_unified() -> bool {
     Path::new(PLACE).join("cgroup.controllers").exists()
 }
 
-fn sorted(folder: &Path) -> String {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names.join(" ")
+fn names(folder: &Path) -> BTreeSet<String> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// A hostPath shows what the host has: at the place of cgroups, above and below it, and by a link to it. The container's
@@ -58,10 +56,21 @@ fn volumes_show_the_boxs_cgroups() {
     let script = format!("{looks}[ -d /of/below/{own} ] && say below has the pod; say own $(cat {PLACE}/{limit})");
     let more = json!({"volumeMounts": mounts, "resources": {"limits": {"memory": "64Mi"}}});
     let pod = case.pod().spec(json!({"volumes": volumes})).container(main("main", &script, more));
+    // Others of the box may make and remove cgroups meanwhile: what is there before and after is there all the time.
+    let before = names(Path::new(PLACE));
     assert_eq!(case.run(&pod), 0);
-    let names = sorted(Path::new(PLACE));
-    let mut want: Vec<String> =
-        folders.iter().flat_map(|(name, ..)| [format!("{name} {names}"), format!("{name} has the pod")]).collect();
-    want.extend(["below has the pod".to_owned(), format!("own {}", 64 << 20)]);
-    assert_eq!(case.trace(), want);
+    let after = names(Path::new(PLACE));
+    let trace = case.trace();
+    let mut told = trace.iter().map(String::as_str);
+    for (name, ..) in folders {
+        let line = told.next().unwrap_or_default();
+        let mut words = line.split(' ');
+        assert_eq!(words.next(), Some(name), "{trace:?}");
+        let seen: BTreeSet<String> = words.map(str::to_owned).collect();
+        let unseen: Vec<_> = before.intersection(&after).filter(|one| !seen.contains(*one)).collect();
+        assert!(unseen.is_empty(), "{name} lacks {unseen:?}");
+        assert_eq!(told.next(), Some(format!("{name} has the pod").as_str()), "{trace:?}");
+    }
+    let rest: Vec<&str> = told.collect();
+    assert_eq!(rest, ["below has the pod", &format!("own {}", 64 << 20)]);
 }
