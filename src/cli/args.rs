@@ -12,7 +12,8 @@ use std::path::PathBuf;
 pub use actions::{ExecArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
-pub use kubectl::Kubectl;
+use kubectl::{FILENAME_OF_RM, PODS_OF_STOP};
+pub use kubectl::{OnePod, Pods};
 pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, GetOutput, LogsArgs, SimulateArgs, SimulateOutput};
 pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
@@ -63,7 +64,7 @@ pub enum Command {
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(ExecArgs),
     /// Stop a pod and wait for its end
-    #[command(after_help = STOP_EXAMPLES)]
+    #[command(after_help = STOP_EXAMPLES, mut_arg("pods", |arg| arg.help(PODS_OF_STOP)))]
     Stop(StopArgs),
     /// Wait until a pod is as you want it, or can't become so any more
     #[command(after_help = WAIT_EXAMPLES)]
@@ -72,7 +73,11 @@ pub enum Command {
     #[command(after_help = RESIZE_EXAMPLES)]
     Resize(ResizeArgs),
     /// Forget a pod that has ended: its state and its logs
-    #[command(alias = "remove", after_help = RM_EXAMPLES)]
+    #[command(
+        alias = "remove",
+        after_help = RM_EXAMPLES,
+        mut_arg("filename", |arg| arg.short(None).help(FILENAME_OF_RM))
+    )]
     Rm(RmArgs),
     /// Show in virtual time what a pod would do; runs nothing
     #[command(after_help = SIMULATE_EXAMPLES)]

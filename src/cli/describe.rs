@@ -12,7 +12,7 @@ const LAST_LINES: usize = 5;
 
 /// Shows a pod as it is: also one that nobody supervises.
 pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::look(&global.layout()?, &args.pod)?;
+    let found = recover::look(&global.layout()?, &args.pod.name)?;
     let pod = recover::pod(&found)?;
     let events = found.events().map_err(|cause| recover::unreadable(&found, cause))?;
     let now = jiff::Timestamp::now();

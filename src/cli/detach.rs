@@ -82,14 +82,14 @@ fn awaited(
 
 /// What the process below ended with.
 fn ended(end: ExitStatus, by_request: ByRequest) -> Result<Exit, CliError> {
-    match (end.code(), end, by_request) {
-        (Some(0), _, _) => Ok(Exit::Success),
-        (Some(code), _, _) => Ok(Exit::Pod(code)),
+    match end {
         // Before it was far enough to end its pod in order there was none.
-        (None, ExitStatus::Signal(signal), ByRequest::Yes) => {
+        ExitStatus::Signal(signal) if by_request == ByRequest::Yes => {
             Ok(Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX)))
         }
-        (None, _, _) => Err(CliError::NeverReady),
+        ExitStatus::Code(_) | ExitStatus::Signal(_) | ExitStatus::Unknown => {
+            end.code().map(Exit::Pod).ok_or(CliError::NeverReady)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::store::read::Found;
 
 /// Shows a pod's events, equal ones counted.
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::look(&global.layout()?, &args.pod)?;
+    let found = recover::look(&global.layout()?, &args.pod.name)?;
     let _ = recover::warn_of_unreadable(&found);
     let happened = found.events().map_err(|cause| recover::unreadable(&found, cause))?;
     let text = match args.output {

@@ -23,7 +23,6 @@ use super::{container, recover};
 use crate::control::record::{Received, receive};
 use crate::control::{Answer, Client, ControlError, Exited, Obstacle, Program, Request, Streams};
 use crate::report;
-use crate::runtime::process;
 use crate::runtime::signals::is_ignored;
 use crate::store::read::{Found, Life};
 
@@ -86,8 +85,7 @@ impl Of {
 
     /// Who waits is told for whom.
     fn tell_of_silence(&self) {
-        let pid = self.found.ledger().ok().flatten().map(|ledger| ledger.supervisor_pid);
-        let stopped = pid.filter(|pid| process::is_stopped(*pid));
+        let stopped = recover::stopped_supervisor(&self.found);
         let why = stopped.map(|pid| format!(": it is stopped (SIGSTOP), process {pid}")).unwrap_or_default();
         tell!("note: the supervisor of pod {} doesn't answer{why}; Ctrl-C ends this command", self.name);
     }

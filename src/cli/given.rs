@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1;
 
-use super::args::RunArgs;
+use super::args::{Pods, RunArgs};
 use super::error::CliError;
 use super::terminal::{self, Colour};
 use crate::manifest::{self, Beside, Objects};
@@ -49,9 +49,9 @@ pub(super) fn name_in(file: &Path, namespace: Option<&str>) -> Result<String, Cl
 }
 
 /// The pods that a command is given, by name and by manifest.
-pub(super) fn names(pods: &[String], files: &[PathBuf], namespace: Option<&str>) -> Result<Vec<String>, CliError> {
-    let of_files = files.iter().map(|file| name_in(file, namespace));
-    pods.iter().cloned().map(Ok).chain(of_files).collect()
+pub(super) fn names(pods: &Pods) -> Result<Vec<String>, CliError> {
+    let of_files = pods.filename.iter().map(|file| name_in(file, pods.namespace.as_deref()));
+    pods.names.iter().cloned().map(Ok).chain(of_files).collect()
 }
 
 /// `--namespace`; as with kubectl it doesn't go over what the manifest says.

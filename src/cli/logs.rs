@@ -17,13 +17,21 @@ use crate::store::{Error, old_logs};
 
 /// Prints the newest instance's log, or the one's before.
 pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
+    match show(args, global) {
+        // Whoever reads has seen enough (`| head`).
+        Err(CliError::Log { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
+        shown => shown,
+    }
+}
+
+fn show(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     if args.all_containers && args.container.is_some() {
         return Err(CliError::Usage(
             "one container is named, and --all-containers asks for all; leave one of them out",
         ));
     }
     let layout = global.layout()?;
-    let found = match recover::look(&layout, &args.pod) {
+    let found = match recover::look(&layout, &args.pod.name) {
         Err(CliError::Store(Error::NotFound(name))) => return without_state(args, &layout, name),
         found => found?,
     };
@@ -49,8 +57,9 @@ pub fn logs(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     // Nothing more comes of one that nobody supervises.
     let grows = args.follow && recover::life(&found)? == Life::Running;
     if let ([container], true) = (&containers[..], grows) {
-        let log = follow::Log { pod: &name, container, folder: &folder.join(container) };
-        return follow::follow(&found, log, options(args, &prefix(args, &name, container)));
+        let folder = folder.join(container);
+        let newest = newest(&folder, &name, container)?;
+        return follow::follow(&found, &folder, newest, options(args, &prefix(args, &name, container)));
     }
     print(args, &name, &containers, &folder, |container, newest| previous(&pod, container, newest))
 }
@@ -108,9 +117,6 @@ fn print(
     let mut missing = Vec::new();
     for container in containers {
         match copy(args, name, container, &folder.join(container), |newest| previous(container, newest), &mut out) {
-            Err(CliError::Log { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
-                return Ok(Exit::Success);
-            }
             Err(error @ CliError::NoLog { .. }) => missing.push(error),
             done => done?,
         }
@@ -157,9 +163,8 @@ fn copy(
     previous: impl FnOnce(u32) -> Option<u32>,
     out: &mut Joined<impl Write>,
 ) -> Result<(), CliError> {
-    let newest = newest(folder);
+    let newest = newest(folder, name, container)?;
     let missing = |what| CliError::NoLog { container: container.to_owned(), pod: name.to_owned(), what };
-    let newest = newest.ok_or_else(|| missing("has not started yet: it has no log"))?;
     let attempt = if args.previous {
         previous(newest).ok_or_else(|| missing("was never restarted: it has no previous log"))?
     } else {
@@ -167,7 +172,7 @@ fn copy(
     };
     let prefix = prefix(args, name, container);
     let options = options(args, &prefix);
-    let path = folder.join(format!("{attempt}.log"));
+    let path = log::path_of(folder, attempt);
     match out.begin_log().and_then(|()| log::copy(&path, options, out)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing("has no such log any more")),
         done => done.map_err(|source| CliError::Log { path, source }),
@@ -206,9 +211,11 @@ fn previous(pod: &v1::Pod, container: &str, newest: u32) -> Option<u32> {
     }
 }
 
-/// The highest attempt that has a log.
-fn newest(folder: &Path) -> Option<u32> {
-    follow::attempts(folder).max()
+/// The newest attempt of a container that has a log.
+fn newest(folder: &Path, pod: &str, container: &str) -> Result<u32, CliError> {
+    let what = "has not started yet: it has no log";
+    let missing = || CliError::NoLog { container: container.to_owned(), pod: pod.to_owned(), what };
+    log::attempts(folder).max().ok_or_else(missing)
 }
 
 #[cfg(test)]
@@ -244,15 +251,5 @@ mod tests {
             out.write_all(log.as_bytes()).unwrap();
         }
         assert_eq!(out.out, b"whole\nhalf\nnext\n");
-    }
-
-    #[test]
-    fn the_newest_attempt_is_the_highest_number() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(newest(dir.path()), None);
-        for name in ["2.log", "10.log", "9.log", "11.log.20261123-120000.000000000", "x.log"] {
-            std::fs::write(dir.path().join(name), "").unwrap();
-        }
-        assert_eq!(newest(dir.path()), Some(10));
     }
 }

@@ -20,7 +20,8 @@
 //! | `container` | which container of a pod a command is about | error |
 //! | `exit_code_file` | the file of `--exit-code-file` | error |
 //! | `recover` | what becomes of pods that nobody supervises any more | error, user |
-//! | `until` | the wait until a pod is as somebody wants it | error, recover |
+//! | `changes` | changes in a folder, as the kernel tells of them | error |
+//! | `until` | the wait until a pod is as somebody wants it | changes, error, recover |
 //! | `ending` | the end of a pod by force | error, recover |
 //! | `rootless` | how this process becomes one that can make a pod | error, exit_code, recover, terminal, user |
 //! | `cpus` | `run --cpu-manager static` | args, error, recover |
@@ -33,7 +34,7 @@
 //! | `get` | `barepod get` | args, error, exit_code, output, recover, terminal |
 //! | `describe` | `barepod describe` | args, error, exit_code, output, recover, terminal |
 //! | `events` | `barepod events` | args, error, exit_code, output, recover, terminal |
-//! | `follow` | `logs --follow`: a log as it grows | error, exit_code, recover |
+//! | `follow` | `logs --follow`: a log as it grows | changes, error, exit_code, recover |
 //! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | |
@@ -52,6 +53,7 @@ macro_rules! tell {
 }
 
 mod args;
+mod changes;
 mod completion;
 mod console;
 mod container;

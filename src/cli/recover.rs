@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1;
 use super::error::CliError;
 use super::user::become_root;
 use crate::report::{self, Loss};
+use crate::runtime::process;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::sweep::{SweepError, SweepRequest, sweep};
 use crate::store::events::EventLine;
@@ -137,6 +138,12 @@ pub fn as_it_is(found: &Found, life: Life, pod: v1::Pod) -> Result<(v1::Pod, Opt
 /// `NAMESPACE/NAME`.
 pub fn full_name(found: &Found) -> String {
     format!("{}/{}", found.namespace, found.name)
+}
+
+/// The process of a pod's supervisor, if that is stopped (SIGSTOP): it answers nobody until it is let go on.
+pub fn stopped_supervisor(found: &Found) -> Option<u32> {
+    let pid = found.ledger().ok().flatten()?.supervisor_pid;
+    (pid > 1 && process::is_stopped(pid)).then_some(pid)
 }
 
 /// Says whom a command waits for.

@@ -14,7 +14,7 @@ use crate::store::read::Life;
 pub fn resize(args: &ResizeArgs, global: &Global) -> Result<Exit, CliError> {
     let wanted = wanted(args)?;
     let layout = global.layout()?;
-    let found = recover::look(&layout, &args.pod)?;
+    let found = recover::look(&layout, &args.pod.name)?;
     let name = recover::full_name(&found);
     let ended = || CliError::Resize { pod: name.clone(), why: "the pod has ended".to_owned() };
     match recover::life(&found)? {

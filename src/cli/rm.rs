@@ -18,11 +18,11 @@ use crate::supervisor::cpus::give_back;
 /// tried again.
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let names = given::names(&args.pods, &args.filename, args.namespace.as_deref())?;
-    match &names[..] {
-        [name] => rm_one(&layout, name, args.force),
-        names => output::exit_of_all(names.iter().map(|name| rm_one(&layout, name, args.force))),
-    }
+    let names = given::names(&args.pods)?;
+    let removed = output::exit_of_all(names.iter().map(|name| rm_one(&layout, name, args.force)));
+    // One of them may have been gone, and not all that was its.
+    recover::sweep_orphans(&layout);
+    removed
 }
 
 fn rm_one(layout: &Layout, name: &str, force: bool) -> Result<Exit, CliError> {
@@ -31,14 +31,9 @@ fn rm_one(layout: &Layout, name: &str, force: bool) -> Result<Exit, CliError> {
             remove(layout, &found, force)?;
             recover::full_name(&found)
         }
-        Err(CliError::Store(Error::NotFound(name))) => {
-            // It may be gone, and not all that was its.
-            recover::sweep_orphans(layout);
-            forget_logs(layout, name)?
-        }
+        Err(CliError::Store(Error::NotFound(name))) => forget_logs(layout, name)?,
         Err(error) => return Err(error),
     };
-    recover::sweep_orphans(layout);
     tell!("pod {name} removed");
     Ok(Exit::Success)
 }

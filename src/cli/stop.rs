@@ -1,6 +1,5 @@
 //! `barepod stop`: graceful deletion, waited for.
 
-use std::any::Any;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
@@ -11,14 +10,13 @@ use super::exit_code::Exit;
 use super::terminal::sanitize;
 use super::{given, output, phrases, recover};
 use crate::control::{self, Ended, Request, Waiting};
-use crate::runtime::process;
 use crate::store::layout::Layout;
 use crate::store::read::{Found, Life};
 
 /// Asks the pods' supervisors to stop them, all at once, and waits for the ends.
 pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let names = given::names(&args.pods, &args.filename, args.namespace.as_deref())?;
+    let names = given::names(&args.pods)?;
     let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let living: Vec<_> = names.iter().map(|name| living(&layout, name)).collect();
     // Threads do nothing but wait: cleaning up after a supervisor that died may make this process the root of a namespace.
@@ -27,12 +25,10 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
             let news = |waiting: &Waiting| tell!("{}", words_of(waiting, name));
             control::end(&found.dir, Request::stop(grace_period), || found.runs_on(), news)
         };
-        let waits: Vec<_> = living
-            .iter()
-            .map(|one| one.as_ref().ok().and_then(Option::as_ref).map(|pod| scope.spawn(move || wait(pod))))
-            .collect();
-        let end = |wait: Option<thread::ScopedJoinHandle<'_, _>>| wait.map(|wait| wait.join().unwrap_or_else(resume));
-        waits.into_iter().map(end).collect()
+        let begin = |pod| scope.spawn(move || wait(pod));
+        let waits: Vec<_> = living.iter().map(|pod| pod.as_ref().ok()?.as_ref().map(begin)).collect();
+        let end = |wait: thread::ScopedJoinHandle<'_, _>| wait.join().unwrap_or_else(|panic| resume_unwind(panic));
+        waits.into_iter().map(|wait| wait.map(end)).collect()
     });
     let told = living.into_iter().zip(ends).map(|(pod, end)| match (pod?, end) {
         (Some((_, name)), Some(end)) => tell_end(&layout, name, end?),
@@ -75,10 +71,6 @@ fn tell_end(layout: &Layout, name: String, ended: Option<Ended>) -> Result<Exit,
     Ok(Exit::Success)
 }
 
-fn resume<T>(panic: Box<dyn Any + Send>) -> T {
-    resume_unwind(panic)
-}
-
 /// Whom the pod's end waits for.
 fn words_of(waiting: &Waiting, pod: &str) -> String {
     let names: Vec<String> = waiting.containers.iter().map(|name| sanitize(name)).collect();
@@ -94,8 +86,7 @@ fn not_swept(found: &Found, pod: String) -> CliError {
 
 /// Who waits for a supervisor that can't answer is told what it can do.
 fn tell_if_stopped(found: &Found, name: &str) {
-    let pid = found.ledger().ok().flatten().map(|ledger| ledger.supervisor_pid);
-    if let Some(pid) = pid.filter(|pid| *pid > 1 && process::is_stopped(*pid)) {
+    if let Some(pid) = recover::stopped_supervisor(found) {
         tell!(
             "note: the supervisor of pod {name}, process {pid}, is stopped (SIGSTOP) and answers when it is let go on: \
              `kill -CONT {pid}`; `barepod rm --force {name}` ends the pod without it"

@@ -1,15 +1,15 @@
 //! Waits until a pod is as somebody wants it, or can't become so any more. Nothing is looked at again and again: the pod's
 //! supervisor tells when there is something new.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
+use super::changes::{Changes, WatchFlags};
 use super::error::CliError;
 use super::recover;
 use crate::control::{ControlError, News, Watcher};
@@ -156,8 +156,10 @@ fn how_it_ended(found: &Found, phase: Option<&str>) -> String {
 
 /// Until it is forgotten. Its folder goes then, whoever takes it away.
 fn until_gone(layout: &Layout, name: &str, deadline: Deadline) -> Result<Waited, CliError> {
+    const LEAVING: WatchFlags =
+        WatchFlags::MOVED_FROM.union(WatchFlags::DELETE).union(WatchFlags::MOVE_SELF).union(WatchFlags::DELETE_SELF);
     let mut name = name.to_owned();
-    let mut folder = None;
+    let mut changes = None;
     loop {
         match read::find(layout, &name) {
             Err(Error::NotFound(_)) => return Ok(Waited::Met),
@@ -165,36 +167,20 @@ fn until_gone(layout: &Layout, name: &str, deadline: Deadline) -> Result<Waited,
             // From now on it is this one, whatever pods of its name come to be in other namespaces.
             Ok(found) => name = recover::full_name(&found),
         }
-        let Some(folder) = &folder else {
+        let Some(changes) = &changes else {
             // Looked at again once nothing can be missed.
-            folder = Some(watch_folder(&layout.pods_dir())?);
+            changes = match Changes::of(&layout.pods_dir(), LEAVING) {
+                // It has gone just now, and the pod with it.
+                Err(CliError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(Waited::Met),
+                watched => Some(watched?),
+            };
             continue;
         };
-        if !deadline.wait_for(folder) {
+        if !deadline.wait_for(changes) {
             return Ok(Waited::Late);
         }
-        drain(folder);
+        changes.drain();
     }
-}
-
-/// Becomes readable when something leaves a folder.
-fn watch_folder(path: &Path) -> Result<OwnedFd, CliError> {
-    let fail = |errno: Errno| CliError::Read { path: path.to_owned(), source: errno.into() };
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).map_err(fail)?;
-    let what = inotify::WatchFlags::MOVED_FROM
-        | inotify::WatchFlags::DELETE
-        | inotify::WatchFlags::MOVE_SELF
-        | inotify::WatchFlags::DELETE_SELF;
-    match inotify::add_watch(&watch, path, what) {
-        // It has gone just now, and the pod with it.
-        Ok(_) | Err(Errno::NOENT) => Ok(watch),
-        Err(errno) => Err(fail(errno)),
-    }
-}
-
-fn drain(folder: &OwnedFd) {
-    let mut part = [0; 4096];
-    while let Ok(1..) = rustix::io::read(folder, &mut part) {}
 }
 
 #[cfg(test)]
@@ -202,6 +188,7 @@ fn drain(folder: &OwnedFd) {
 mod tests {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
 
     use super::*;
     use crate::store::identity;

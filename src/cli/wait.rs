@@ -10,7 +10,7 @@ use super::until::{Deadline, Waited, until};
 /// Waits for all of the pods, one after the other, and says of each that it is so.
 pub fn wait(args: &WaitArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let pods = given::names(&args.pods, &args.filename, args.namespace.as_deref())?;
+    let pods = given::names(&args.pods)?;
     let deadline = Deadline::after(args.timeout);
     for pod in pods {
         let bare = pod.rsplit('/').next().unwrap_or(&pod).to_owned();

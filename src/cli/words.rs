@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{Cli, Command, Kubectl};
+use super::args::{Cli, Command, OnePod, Pods};
 
 /// As kubectl takes a manifest: `run -f FILE`.
 pub fn rewrite(args: Vec<OsString>) -> Vec<OsString> {
@@ -189,31 +189,32 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
             if args.selector.is_some() && !args.pods.is_empty() {
                 return Err("pods are named or chosen by --selector, not both".to_owned());
             }
-            several(&mut args.pods, args.namespace.as_deref())
+            names(&mut args.pods, args.namespace.as_deref())
         }
         Command::Logs(args) => {
             // `kubectl logs POD CONTAINER`.
-            if !is_kind(&args.pod) && args.container.is_none() {
-                args.container = args.kubectl.also.take();
+            if !is_kind(&args.pod.name) && args.container.is_none() {
+                args.container = args.pod.also.take();
             }
-            one(&mut args.pod, &mut args.kubectl, "logs")
+            one(&mut args.pod, "logs")
         }
-        Command::Describe(args) => one(&mut args.pod, &mut args.kubectl, "describe"),
-        Command::Events(args) => one(&mut args.pod, &mut args.kubectl, "events"),
-        Command::Exec(args) => {
-            let mut kubectl = Kubectl { also: None, namespace: args.namespace.take() };
-            one(&mut args.pod, &mut kubectl, "exec")
-        }
-        Command::Stop(args) => several(&mut args.pods, args.namespace.as_deref()),
-        Command::Wait(args) => several(&mut args.pods, args.namespace.as_deref()),
-        Command::Resize(args) => one(&mut args.pod, &mut args.kubectl, "resize"),
-        Command::Rm(args) => several(&mut args.pods, args.namespace.as_deref()),
+        Command::Describe(args) => one(&mut args.pod, "describe"),
+        Command::Events(args) => one(&mut args.pod, "events"),
+        Command::Resize(args) => one(&mut args.pod, "resize"),
+        Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
+        Command::Stop(args) => several(&mut args.pods),
+        Command::Wait(args) => several(&mut args.pods),
+        Command::Rm(args) => several(&mut args.pods),
         Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
     }
 }
 
+fn several(pods: &mut Pods) -> Result<(), String> {
+    names(&mut pods.names, pods.namespace.as_deref())
+}
+
 /// `wait pod web db`, `wait pod/web pod/db`.
-fn several(pods: &mut Vec<String>, namespace: Option<&str>) -> Result<(), String> {
+fn names(pods: &mut Vec<String>, namespace: Option<&str>) -> Result<(), String> {
     if pods.len() > 1 && is_kind(&pods[0]) {
         pods.remove(0);
     } else if let [kind, name, ..] = &pods[..]
@@ -221,24 +222,27 @@ fn several(pods: &mut Vec<String>, namespace: Option<&str>) -> Result<(), String
     {
         return Err(format!("{kind} {name}: Pods are the only kind there is here"));
     }
-    for pod in pods {
-        *pod = bare(pod).to_owned();
-        in_namespace(pod, namespace)?;
-    }
-    Ok(())
+    pods.iter_mut().try_for_each(|pod| by_name(pod, namespace))
 }
 
-fn one(pod: &mut String, kubectl: &mut Kubectl, command: &str) -> Result<(), String> {
-    if let Some(second) = kubectl.also.take() {
-        if !is_kind(pod) {
+/// `describe pod web`.
+fn one(pod: &mut OnePod, command: &str) -> Result<(), String> {
+    if let Some(second) = pod.also.take() {
+        if !is_kind(&pod.name) {
             return Err(format!(
-                "`barepod {command} {pod} {second}`: one pod at a time, by NAME or NAMESPACE/NAME (and Pods are the only kind)"
+                "`barepod {command} {} {second}`: one pod at a time, by NAME or NAMESPACE/NAME (and Pods are the only kind)",
+                pod.name
             ));
         }
-        *pod = second;
+        pod.name = second;
     }
+    by_name(&mut pod.name, pod.namespace.as_deref())
+}
+
+/// `pod/web -n ops` as `ops/web`.
+fn by_name(pod: &mut String, namespace: Option<&str>) -> Result<(), String> {
     *pod = bare(pod).to_owned();
-    in_namespace(pod, kubectl.namespace.as_deref())
+    in_namespace(pod, namespace)
 }
 
 fn in_namespace(pod: &mut String, namespace: Option<&str>) -> Result<(), String> {

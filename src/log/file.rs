@@ -1,4 +1,5 @@
 //! A log file that is rotated by size: `0.log` is renamed `0.log.<time>` as the kubelet does, plain, not compressed.
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -222,18 +223,62 @@ pub fn rotated_files(path: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Where the log of an attempt is, in the folder of its container's logs.
+pub fn path_of(folder: &Path, attempt: u32) -> PathBuf {
+    folder.join(format!("{attempt}.log"))
+}
+
+/// The attempts of a container that have a log, in no order.
+pub fn attempts(folder: &Path) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| match attempt_of(&entry.file_name())? {
+        (attempt, "") => Some(attempt),
+        _ => None,
+    })
+}
+
+/// The attempt whose log a file is, and what its name has behind that: nothing, or when the file was rotated.
+fn attempt_of(name: &OsStr) -> Option<(u32, &str)> {
+    let (attempt, rest) = name.to_str()?.split_once(".log")?;
+    (rest.is_empty() || rest.starts_with('.')).then_some((attempt.parse().ok()?, rest))
+}
+
 /// Removes the logs of earlier attempts, but for the last of them: the kubelet keeps one ended container for each that
 /// runs (MaxPerPodContainerCount), and a container that restarts for ever must not fill the disk with its history.
 pub fn forget_history(folder: &Path, attempt: u32) {
-    let number = |name: &std::ffi::OsStr| -> Option<u32> {
-        let (number, rest) = name.to_str()?.split_once(".log")?;
-        let number = number.parse().ok()?;
-        (rest.is_empty() || rest.starts_with('.')).then_some(number)
+    let files = || {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| Some((attempt_of(&entry.file_name())?.0, entry.path())))
     };
-    let entries = || fs::read_dir(folder).into_iter().flatten().flatten();
-    let earlier = |number: &u32| *number < attempt;
-    let Some(last) = entries().filter_map(|entry| number(&entry.file_name())).filter(earlier).max() else { return };
-    for entry in entries().filter(|entry| number(&entry.file_name()).is_some_and(|number| number < last)) {
-        let _ = fs::remove_file(entry.path());
+    let earlier = |of: &u32| *of < attempt;
+    let Some(last) = files().map(|(of, _)| of).filter(earlier).max() else { return };
+    for (_, path) in files().filter(|(of, _)| *of < last) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_log_a_file_is() {
+        let of = |name: &str| attempt_of(OsStr::new(name)).map(|(attempt, rest)| (attempt, rest.to_owned()));
+        assert_eq!(of("0.log"), Some((0, String::new())));
+        assert_eq!(of("11.log.20261123-120000.000000000"), Some((11, ".20261123-120000.000000000".to_owned())));
+        for name in ["x.log", "0.logs", "0", ".log", "-1.log"] {
+            assert_eq!(of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn rotated_files_are_of_no_attempt_that_has_a_log() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(attempts(dir.path()).max(), None);
+        for name in ["2.log", "10.log", "9.log", "11.log.20261123-120000.000000000", "x.log"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(attempts(dir.path()).max(), Some(10));
     }
 }

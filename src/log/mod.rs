@@ -8,7 +8,7 @@ mod shown;
 mod split;
 mod tail;
 
-pub use file::News;
+pub use file::{News, attempts, path_of};
 pub use follow::{Follower, Looked};
 pub use read::{Options as ReadOptions, copy};
 pub use split::Tag;
@@ -92,7 +92,7 @@ impl ContainerLog {
         let folder = pod_logs.join(container);
         // First: where the disk is full, they make room.
         file::forget_history(&folder, attempt);
-        let file = RotatingFile::open(&folder.join(format!("{attempt}.log")), now);
+        let file = RotatingFile::open(&path_of(&folder, attempt), now);
         // Zeroed memory costs nothing until it is read into.
         let buffer = vec![0; BUDGET];
         Self { file, stdout: StreamState::default(), stderr: StreamState::default(), buffer, entries: Vec::new() }

@@ -4,6 +4,8 @@
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::store::read::has_ended;
+
 /// What became of a pod's supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -33,11 +35,11 @@ impl Loss {
 /// `pod`, whose supervisor was killed, for one who only looks: containers may run on, and nobody knows of them what the last
 /// status doesn't say. A pod that had ended stays as it is.
 pub fn unsupervised(pod: &v1::Pod, advice: &str) -> v1::Pod {
+    if has_ended(pod) {
+        return pod.clone();
+    }
     let mut pod = pod.clone();
     let status = pod.status.get_or_insert_default();
-    if has_ended(status) {
-        return pod;
-    }
     status.phase = Some("Unknown".to_owned());
     status.reason = Some(Loss::Killed.reason().to_owned());
     status.message = Some(format!("The supervisor ended without finishing the pod; {advice}"));
@@ -47,11 +49,6 @@ pub fn unsupervised(pod: &v1::Pod, advice: &str) -> v1::Pod {
         }
     }
     pod
-}
-
-/// R8.1: terminal phases never change.
-fn has_ended(status: &v1::PodStatus) -> bool {
-    matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"))
 }
 
 /// A status that says that the supervisor was lost says how.
@@ -66,11 +63,11 @@ pub fn explain(pod: &mut v1::Pod, loss: Loss) {
 /// `pod` as Failed, with the reason; a pod that had ended stays as it is.
 pub fn lost(pod: &v1::Pod, loss: Loss, now: jiff::Timestamp) -> v1::Pod {
     let now = super::v1_time(now.as_second());
+    if has_ended(pod) {
+        return pod.clone();
+    }
     let mut pod = pod.clone();
     let status = pod.status.get_or_insert_default();
-    if has_ended(status) {
-        return pod;
-    }
     status.phase = Some("Failed".to_owned());
     status.reason = Some(loss.reason().to_owned());
     status.message = Some(loss.message().to_owned());

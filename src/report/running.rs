@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1;
 
 use super::sanitize;
 use super::table::ago;
+use crate::store::read::has_ended;
 
 /// As [`not_running_at`], now.
 pub fn not_running(pod: &v1::Pod, container: &str, name: &str) -> String {
@@ -29,8 +30,7 @@ fn not_running_at(pod: &v1::Pod, container: &str, name: &str, now: jiff::Timesta
         let when = when.map(|then| format!(", {} ago", ago(now, then))).unwrap_or_default();
         return format!("container {container:?} has ended ({end}{when}); {logs}");
     }
-    let phase =
-        status.and_then(|status| status.phase.as_deref()).filter(|phase| ["Succeeded", "Failed"].contains(phase));
+    let phase = status.and_then(|status| status.phase.as_deref()).filter(|_| has_ended(pod));
     if let (Some(phase), true) = (phase, state.is_some_and(|state| state.waiting.is_some())) {
         return format!("container {container:?} never started: the pod has ended before ({phase})");
     }

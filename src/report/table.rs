@@ -12,7 +12,7 @@ use crate::plan::huge_pages;
 use crate::plan::init_kind;
 use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
-use crate::store::read::Life;
+use crate::store::read::{Life, has_ended};
 
 /// One pod of a list.
 #[derive(Clone, Debug)]
@@ -174,7 +174,7 @@ fn ready(pod: &v1::Pod) -> String {
 fn status_of(row: &PodRow) -> String {
     let phase = row.pod.status.as_ref().and_then(|status| status.phase.as_deref());
     match row.life {
-        Life::Lost if !matches!(phase, Some("Succeeded" | "Failed")) => "Unknown".to_owned(),
+        Life::Lost if !has_ended(&row.pod) => "Unknown".to_owned(),
         // It has ended, and that is not all that is to be known of it.
         Life::Left => "CleanupFailed".to_owned(),
         // How, nobody saw.
@@ -188,7 +188,7 @@ pub fn status(pod: &v1::Pod) -> String {
     let status = pod.status.as_ref();
     let phase = status.and_then(|status| status.phase.clone()).unwrap_or_else(|| "Pending".to_owned());
     let reason = status.and_then(|status| status.reason.clone());
-    let ended = phase == "Succeeded" || phase == "Failed";
+    let ended = has_ended(pod);
     let shown = match initializing(pod) {
         // An ended pod that has a reason of its own shows that.
         Some(text) if !(ended && reason.is_some()) => text,

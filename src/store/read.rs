@@ -31,12 +31,15 @@ pub enum Life {
     Lost,
 }
 
-/// Whether the pod whose state is in `dir` has ended, by its status: nothing of its containers is left then. `false` where that
-/// can't be read.
-pub(super) fn has_ended(dir: &Path) -> bool {
-    let pod: Option<v1::Pod> = atomic::load(dir, POD).ok().flatten();
-    let phase = pod.and_then(|pod| pod.status?.phase);
-    phase.is_some_and(|phase| matches!(&*phase, "Succeeded" | "Failed"))
+/// Whether a pod has ended, by its status: nothing of its containers is left then, and its phase never changes (R8.1).
+pub fn has_ended(pod: &v1::Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// Likewise of the pod whose state is in `dir`. `false` where that can't be read.
+pub(super) fn has_ended_in(dir: &Path) -> bool {
+    atomic::load(dir, POD).ok().flatten().is_some_and(|pod| has_ended(&pod))
 }
 
 /// A pod's state folder.
@@ -89,7 +92,7 @@ impl Found {
 
     /// Whether the pod has ended, so that a supervisor that still lives is about to go.
     pub fn has_ended(&self) -> bool {
-        has_ended(&self.dir)
+        has_ended_in(&self.dir)
     }
 
     /// Its ledger; `None` where its `run` died before it wrote one, and so before it made anything.

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::folder::{LOCK_TRIES, make_dir};
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock, Taken};
-use super::read::{has_ended, is_listening};
+use super::read::{has_ended_in, is_listening};
 
 /// How long a `run` waits for a command that holds the lock.
 pub(super) const A_RUN_WAITS: Duration = Duration::from_secs(10);
@@ -60,7 +60,7 @@ pub(super) fn acquire(
         };
         let waited = began.elapsed();
         match supervisor {
-            Some(_) if waited >= patience || !has_ended(dir) => {
+            Some(_) if waited >= patience || !has_ended_in(dir) => {
                 return Err(Error::Running { namespace: namespace.into(), name: name.into(), pid: supervisor });
             }
             None if waited >= patience => {

@@ -42,10 +42,9 @@ struct Limit {
 
 /// How a program ended, as the engine has it.
 pub(super) fn exit_of(status: ExitStatus) -> Exit {
-    match (status.code(), status) {
-        (Some(code), _) => Exit::Code(code),
-        (None, ExitStatus::Signal(signal)) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
-        (None, _) => Exit::Unknown,
+    match status {
+        ExitStatus::Signal(signal) => u8::try_from(signal).map_or(Exit::Unknown, Exit::Signal),
+        ExitStatus::Code(_) | ExitStatus::Unknown => status.code().map_or(Exit::Unknown, Exit::Code),
     }
 }
 

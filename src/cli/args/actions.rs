@@ -1,11 +1,10 @@
 //! What the commands take that do something with a pod that there is: `exec`, `stop`, `wait`, `resize`, `rm`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::kubectl::Kubectl;
+use super::kubectl::{OnePod, Pods};
 use super::values::{patience, resource};
 use crate::report::wanted::Wanted;
 
@@ -36,15 +35,9 @@ pub struct ExecArgs {
 /// `barepod stop`.
 #[derive(Debug, Args)]
 pub struct StopArgs {
-    /// NAME or NAMESPACE/NAME, one or several, which are stopped together
-    #[arg(value_name = "POD", required_unless_present = "filename")]
-    pub pods: Vec<String>,
-    /// The pods' namespace, instead of NAMESPACE/NAME
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-    /// The pod that this manifest describes; may be given several times
-    #[arg(short, long, value_name = "FILE")]
-    pub filename: Vec<PathBuf>,
+    /// Which pods
+    #[command(flatten)]
+    pub pods: Pods,
     /// Seconds, instead of terminationGracePeriodSeconds. 0: no hooks and no order, and SIGKILL 2 s after SIGTERM
     #[arg(long, value_name = "N")]
     pub grace_period: Option<u32>,
@@ -53,15 +46,9 @@ pub struct StopArgs {
 /// `barepod wait`.
 #[derive(Debug, Args)]
 pub struct WaitArgs {
-    /// NAME or NAMESPACE/NAME, one or several
-    #[arg(value_name = "POD", required_unless_present = "filename")]
-    pub pods: Vec<String>,
-    /// The pods' namespace, instead of NAMESPACE/NAME
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-    /// The pod that this manifest describes; may be given several times
-    #[arg(short, long, value_name = "FILE")]
-    pub filename: Vec<PathBuf>,
+    /// Which pods
+    #[command(flatten)]
+    pub pods: Pods,
     /// For what: condition=TYPE[=STATUS] (condition=Ready, condition=Ready=False), phase=PHASE, or delete: until the pod is
     /// forgotten
     #[arg(long = "for", value_name = "WHAT", value_parser = Wanted::parse)]
@@ -74,12 +61,9 @@ pub struct WaitArgs {
 /// `barepod resize`.
 #[derive(Debug, Args)]
 pub struct ResizeArgs {
-    /// NAME or NAMESPACE/NAME
-    #[arg(value_name = "POD")]
-    pub pod: String,
-    /// As kubectl's fingers have it
+    /// Which pod
     #[command(flatten)]
-    pub kubectl: Kubectl,
+    pub pod: OnePod,
     /// The container; may be left out if only one can be resized
     #[arg(short, long, value_name = "CONTAINER")]
     pub container: Option<String>,
@@ -100,15 +84,9 @@ pub struct ResizeArgs {
 /// `barepod rm`.
 #[derive(Debug, Args)]
 pub struct RmArgs {
-    /// NAME or NAMESPACE/NAME, one or several
-    #[arg(value_name = "POD", required_unless_present = "filename")]
-    pub pods: Vec<String>,
-    /// The pods' namespace, instead of NAMESPACE/NAME
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-    /// The pod that this manifest describes; may be given several times (-f is --force)
-    #[arg(long, value_name = "FILE")]
-    pub filename: Vec<PathBuf>,
+    /// Which pods
+    #[command(flatten)]
+    pub pods: Pods,
     /// End a running pod first, at once; also clean up after a supervisor that was killed
     #[arg(short, long)]
     pub force: bool,

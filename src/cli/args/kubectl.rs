@@ -1,10 +1,15 @@
-//! Arguments as kubectl takes them.
+//! The pods that a command is about, as kubectl's users name them.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
-/// What kubectl has everywhere.
+/// One pod. kubectl's users also write the kind in front of its name.
 #[derive(Debug, Args)]
-pub struct Kubectl {
+pub struct OnePod {
+    /// NAME or NAMESPACE/NAME
+    #[arg(id = "pod", value_name = "POD")]
+    pub name: String,
     /// The name, where the word before it is Kubernetes' for the kind: `pod web`
     #[arg(hide = true, value_name = "NAME")]
     pub also: Option<String>,
@@ -12,3 +17,23 @@ pub struct Kubectl {
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
 }
+
+/// Pods by name, by their manifests, or both.
+#[derive(Debug, Args)]
+pub struct Pods {
+    /// NAME or NAMESPACE/NAME, one or several
+    #[arg(id = "pods", value_name = "POD", required_unless_present = "filename")]
+    pub names: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The pod that this manifest describes; may be given several times
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+}
+
+/// In the place of `Pods::names`' help, for `stop`.
+pub const PODS_OF_STOP: &str = "NAME or NAMESPACE/NAME, one or several, which are stopped together";
+
+/// In the place of `Pods::filename`'s help, for `rm`.
+pub const FILENAME_OF_RM: &str = "The pod that this manifest describes; may be given several times (-f is --force)";

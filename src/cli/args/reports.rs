@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::kubectl::Kubectl;
+use super::kubectl::OnePod;
 use super::run::BackoffArgs;
 use super::values::{duration, time};
 use crate::manifest::Selector;
@@ -43,23 +43,17 @@ pub enum GetOutput {
 /// `barepod describe`.
 #[derive(Debug, Args)]
 pub struct DescribeArgs {
-    /// NAME or NAMESPACE/NAME
-    #[arg(value_name = "POD")]
-    pub pod: String,
-    /// As kubectl's fingers have it
+    /// Which pod
     #[command(flatten)]
-    pub kubectl: Kubectl,
+    pub pod: OnePod,
 }
 
 /// `barepod events`.
 #[derive(Debug, Args)]
 pub struct EventsArgs {
-    /// NAME or NAMESPACE/NAME
-    #[arg(value_name = "POD")]
-    pub pod: String,
-    /// As kubectl's fingers have it
+    /// Which pod
     #[command(flatten)]
-    pub kubectl: Kubectl,
+    pub pod: OnePod,
     /// Output format instead of a table: one v1 Event a line as JSON, or a v1 EventList as YAML
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<EventsOutput>,
@@ -76,12 +70,9 @@ pub enum EventsOutput {
 /// `barepod logs`.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
-    /// NAME or NAMESPACE/NAME
-    #[arg(value_name = "POD")]
-    pub pod: String,
-    /// As kubectl's fingers have it
+    /// Which pod
     #[command(flatten)]
-    pub kubectl: Kubectl,
+    pub pod: OnePod,
     /// The container; if left out, the one that the annotation kubectl.kubernetes.io/default-container names, else the first
     /// main container
     #[arg(short, long, value_name = "CONTAINER")]

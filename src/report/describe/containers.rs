@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::super::grace;
 use super::{NONE, NOTHING, handlers, time};
 use crate::report::page::{Field, Page, field};
+use crate::store::read::has_ended;
 
 pub(super) fn describe(
     page: &mut Page,
@@ -26,9 +27,7 @@ pub(super) fn describe(
             fields.push(field(2, key, words.iter().flat_map(|word| word.split('\n'))));
         }
     }
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    let has_ended = matches!(phase, Some("Succeeded" | "Failed"));
-    if has_ended && waits(status) {
+    if has_ended(pod) && waits(status) {
         fields.extend(not_run(status));
     } else {
         state("State", &status.state, &mut fields);

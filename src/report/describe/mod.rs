@@ -18,6 +18,7 @@ use crate::plan::huge_pages;
 use crate::plan::init_kind;
 use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
+use crate::store::read::has_ended;
 
 /// What a pod is shown by.
 #[derive(Clone, Copy, Debug)]
@@ -114,9 +115,8 @@ fn head(pod: &v1::Pod, spec: &v1::PodSpec, status: &v1::PodStatus, now: jiff::Ti
     let annotations = pod.metadata.annotations.iter().flatten().filter(|(key, _)| *key != grace::ANNOTATION);
     fields.push(field(0, "Annotations", map(annotations, ": ")));
     let phase = text(&status.phase).unwrap_or_else(|| "Pending".to_owned());
-    let ended = matches!(phase.as_str(), "Succeeded" | "Failed");
     match &pod.metadata.deletion_timestamp {
-        Some(deletion) if !ended => {
+        Some(deletion) if !has_ended(pod) => {
             let until = deletion.0.as_second() - now.as_second();
             let lasts = if until > 0 { format!("{until}s left") } else { "its grace period is over".to_owned() };
             fields.push(field(0, "Status", [format!("Terminating ({lasts})")]));

@@ -3,8 +3,8 @@
 //! and dies with the container or the pod.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hook::{self, Surroundings};
 use crate::runtime::cgroup::CgroupError;
-use crate::runtime::spawn::{self, Child, ExitStatus, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Child, ExitStatus};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:hooks";
@@ -53,7 +53,6 @@ struct Request {
 pub(super) struct Running {
     child: Child,
     report: File,
-    text: Vec<u8>,
     point: Point,
 }
 
@@ -106,18 +105,8 @@ impl Later {
 }
 
 fn start(request: &Request, cgroup: impl FnOnce() -> Result<Option<PathBuf>, CgroupError>) -> io::Result<Running> {
-    let (report, end) = spawn::pipe()?;
-    let given = spawn::request(request)?;
-    let cgroup = cgroup().map_err(io::Error::other)?;
-    let fds = [given.as_raw_fd(), end.as_raw_fd()];
-    let what = Spawn {
-        name: NAME,
-        cgroup: cgroup.as_deref(),
-        fds: &fds,
-        pid_namespace: PidNamespace::Same,
-        tie: Tie::DiesWithParent,
-    };
-    Ok(Running { child: spawn::spawn(&what)?, report, text: Vec::new(), point: request.point })
+    let (child, report) = spawn::ask(NAME, request, None, || cgroup().map_err(io::Error::other))?;
+    Ok(Running { child, report, point: request.point })
 }
 
 impl Point {
@@ -137,14 +126,10 @@ impl Running {
 
     /// What went wrong; `None`: they still run.
     pub(super) fn outcome(&mut self) -> Option<Vec<String>> {
-        if !spawn::has_ended(&self.child.pidfd) {
-            return None;
-        }
-        let _ = self.report.read_to_end(&mut self.text);
-        let end = spawn::reap(&self.child.pidfd).ok().flatten().unwrap_or(ExitStatus::Unknown);
-        let failures = serde_json::from_slice(&self.text);
-        let died = || vec![format!("{}: their process ended before they were done: {end:?}", self.point.field())];
-        Some(failures.unwrap_or_else(|_| died()))
+        let died = |end: ExitStatus| {
+            vec![format!("{}: their process ended before they were done: {end:?}", self.point.field())]
+        };
+        spawn::take_answer(&self.child, &mut self.report).map(|failures| failures.unwrap_or_else(died))
     }
 
     /// Lets them go on unwatched, until their pod ends.

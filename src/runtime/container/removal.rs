@@ -3,8 +3,7 @@
 //! in a helper process.
 
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use super::oci_hooks::{self, Point};
 use super::running::Container;
 use crate::plan::CgroupVersion;
 use crate::runtime::cgroup::{self, Hierarchies};
-use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Child};
 use crate::runtime::tree::{self, Progress};
 
 /// Its `argv[0]`.
@@ -69,7 +68,6 @@ enum State {
     Helper {
         child: Child,
         report: File,
-        text: Vec<u8>,
         job: Job,
         place: Box<Place>,
     },
@@ -131,13 +129,10 @@ impl Removal {
 
     /// What couldn't be removed; `None`: not done yet, and [`pidfd`](Self::pidfd) may be another one now.
     pub fn outcome(&mut self) -> Option<&[RemovalError]> {
-        if let State::Helper { child, report, text, job, place } = &mut self.state
-            && spawn::has_ended(&child.pidfd)
+        if let State::Helper { child, report, job, place } = &mut self.state
+            && let Some(errors) = spawn::take_answer(child, report)
         {
-            let _ = report.read_to_end(text);
-            let _ = spawn::reap(&child.pidfd);
-            let errors = serde_json::from_slice(text)
-                .unwrap_or_else(|_| vec![job.error("everything", "the helper process died")]);
+            let errors = errors.unwrap_or_else(|_| vec![job.error("everything", "the helper process died")]);
             self.state = after(place.clone(), errors);
         }
         if let State::Hooks { running, place, errors } = &mut self.state
@@ -227,23 +222,11 @@ fn take_piece(
 }
 
 fn start_helper(job: Job, place: Box<Place>) -> State {
-    let started = spawn::pipe().and_then(|(report, end)| {
-        let request = spawn::request(&job)?;
-        // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process. No container's name
-        // has an underscore.
-        let cgroup = place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok().flatten();
-        let fds = [request.as_raw_fd(), end.as_raw_fd()];
-        let what = Spawn {
-            name: NAME,
-            cgroup: cgroup.as_deref(),
-            fds: &fds,
-            pid_namespace: PidNamespace::Same,
-            tie: Tie::DiesWithParent,
-        };
-        Ok((report, spawn::spawn(&what)?))
-    });
-    match started {
-        Ok((report, child)) => State::Helper { child, report, text: Vec::new(), job, place },
+    // Beside the container's cgroup, which is to go: on v2 the pod's own may hold no process. No container's name
+    // has an underscore.
+    let cgroup = || Ok(place.hierarchies.track(&place.cgroup.with_file_name("_remove")).ok().flatten());
+    match spawn::ask(NAME, &job, None, cgroup) {
+        Ok((child, report)) => State::Helper { child, report, job, place },
         Err(cause) => State::Done(vec![job.error("everything: helper process", cause)]),
     }
 }

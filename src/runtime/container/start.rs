@@ -1,11 +1,12 @@
 //! What the container's init says of its start, through a pipe that closes when the program is executed.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::executor;
 use super::failure::StartFailure;
+use crate::runtime::spawn;
 
 /// What is heard of a container's start.
 #[derive(Debug)]
@@ -29,19 +30,10 @@ impl Start {
 
     /// True at the end of the pipe.
     pub(super) fn read(&mut self) -> bool {
-        let mut buffer = [0; 1024];
-        loop {
-            match self.pipe.read(&mut buffer) {
-                Ok(0) => return true,
-                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(cause) => {
-                    self.unread = Some(cause);
-                    return true;
-                }
-            }
-        }
+        spawn::read_some(&self.pipe, &mut self.text).unwrap_or_else(|cause| {
+            self.unread = Some(cause);
+            true
+        })
     }
 
     /// What came of it, once all is read.

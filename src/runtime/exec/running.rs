@@ -1,7 +1,7 @@
 //! The supervisor's end of an exec: begun, watched, ended. Nothing here waits.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use oci_spec::runtime::Process;
@@ -201,22 +201,13 @@ impl Exec {
     }
 
     fn read_report(&mut self) {
-        let Some(report) = &mut self.report else { return };
-        let mut buffer = [0; 1024];
-        let ended = loop {
-            match report.read(&mut buffer) {
-                Ok(0) => break true,
-                Ok(number) => self.line.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break false,
-                // What it says of the program isn't known any more: that doesn't run on unknown.
-                Err(cause) => {
-                    self.failure = Some(step("read the helper's report")(cause));
-                    let _ = self.place.kill();
-                    break true;
-                }
-            }
-        };
+        let Some(report) = &self.report else { return };
+        let ended = spawn::read_some(report, &mut self.line).unwrap_or_else(|cause| {
+            // What it says of the program isn't known any more: that doesn't run on unknown.
+            self.failure = Some(step("read the helper's report")(cause));
+            let _ = self.place.kill();
+            true
+        });
         if ended {
             self.report = None;
         }

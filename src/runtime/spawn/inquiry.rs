@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 
 use rustix::fs::MemfdFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::child::{Child, reap_later, signal};
+use super::child::{Child, ExitStatus, has_ended, reap, reap_later, signal};
 use super::{PidNamespace, Spawn, Tie, inherited, pipe, settle, spawn};
 
 /// A file in memory for what a helper is asked to do. Any length, and writing it waits for nobody.
@@ -51,6 +52,47 @@ pub(crate) fn serve<T: DeserializeOwned, A: Serialize>(name: &str, work: impl Fn
     answer(report, &work(request))
 }
 
+/// Starts a helper that is to [`answer`] a request, with the request as its first descriptor, the pipe for its answer as the
+/// second, and `more`. `cgroup` makes the one that it is born in. Gives the helper, and our end of the pipe.
+pub(crate) fn ask(
+    name: &str,
+    request: &impl Serialize,
+    more: Option<RawFd>,
+    cgroup: impl FnOnce() -> io::Result<Option<PathBuf>>,
+) -> io::Result<(Child, File)> {
+    let request = self::request(request)?;
+    let (report, end) = pipe()?;
+    let fds: Vec<RawFd> = [request.as_raw_fd(), end.as_raw_fd()].into_iter().chain(more).collect();
+    let cgroup = cgroup()?;
+    let (cgroup, pid_namespace, tie) = (cgroup.as_deref(), PidNamespace::Same, Tie::DiesWithParent);
+    Ok((spawn(&Spawn { name, cgroup, fds: &fds, pid_namespace, tie })?, report))
+}
+
+/// The answer of a helper, which is reaped; how it ended where it gave none. `None`: it has not ended.
+pub(crate) fn take_answer<T: DeserializeOwned>(helper: &Child, report: &mut File) -> Option<Result<T, ExitStatus>> {
+    if !has_ended(&helper.pidfd) {
+        return None;
+    }
+    let mut text = Vec::new();
+    let _ = report.read_to_end(&mut text);
+    let end = reap(&helper.pidfd).ok().flatten().unwrap_or(ExitStatus::Unknown);
+    Some(serde_json::from_slice(&text).map_err(|_| end))
+}
+
+/// Reads what there is in a pipe that doesn't block. Whether that was all: nobody has its other end any more.
+pub(crate) fn read_some(mut pipe: &File, into: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = [0; 4096];
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(number) => into.extend_from_slice(&buffer[..number]),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
 /// A helper that was asked something and is to [`answer`]. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Inquiry {
@@ -60,13 +102,10 @@ pub(crate) struct Inquiry {
 }
 
 impl Inquiry {
-    /// Starts a helper, with the request as its first descriptor, the pipe for its answer as the second, and `more`.
+    /// Asks a helper, in this process' cgroup.
     pub(crate) fn begin(name: &str, request: &impl Serialize, more: Option<RawFd>) -> io::Result<Self> {
-        let request = self::request(request)?;
-        let (report, end) = pipe()?;
-        let fds: Vec<RawFd> = [request.as_raw_fd(), end.as_raw_fd()].into_iter().chain(more).collect();
-        let what = Spawn { name, cgroup: None, fds: &fds, pid_namespace: PidNamespace::Same, tie: Tie::DiesWithParent };
-        Ok(Self { helper: spawn(&what)?, report, text: Vec::new() })
+        let (helper, report) = ask(name, request, more, || Ok(None))?;
+        Ok(Self { helper, report, text: Vec::new() })
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
@@ -76,15 +115,10 @@ impl Inquiry {
 
     /// The answer; an error where the helper died without one; `None`: not known yet.
     pub(crate) fn outcome<T: DeserializeOwned>(&mut self) -> Option<io::Result<T>> {
-        let mut buffer = [0; 4096];
-        loop {
-            match self.report.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(number) => self.text.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return None,
-                Err(cause) => return Some(Err(cause)),
-            }
+        match read_some(&self.report, &mut self.text) {
+            Ok(false) => return None,
+            Ok(true) => {}
+            Err(cause) => return Some(Err(cause)),
         }
         Some(serde_json::from_slice(&self.text).map_err(|_| io::Error::other("the helper process died")))
     }

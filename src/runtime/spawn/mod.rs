@@ -22,7 +22,9 @@ pub(crate) use child::{Child, await_end, has_ended, is_child, leave_child, open_
 pub use child::{ExitStatus, reap_ended};
 use clone::clone_until_exec;
 pub(crate) use fork::fork;
-pub(crate) use inquiry::{Inquiry, answer, empty_request, read_request, request, serve, write_request};
+pub(crate) use inquiry::{
+    Inquiry, answer, ask, empty_request, read_request, read_some, request, serve, take_answer, write_request,
+};
 
 use super::rlimits;
 
