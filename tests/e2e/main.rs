@@ -33,6 +33,7 @@ mod exec;
 mod exit_codes;
 mod fault_calls;
 mod fault_kinds;
+mod fault_walk;
 mod faults;
 mod following;
 mod hanging;
