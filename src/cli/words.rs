@@ -88,9 +88,38 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         "pull" | "images" | "image" | "build" => {
             "an image is a folder: an OCI bundle or a root file system (docs/images.md)".to_owned()
         }
+        "load" | "save" | "import" | "export" | "history" | "rmi" | "push" | "tag" | "search" | "commit" | "login"
+        | "logout" | "mount" => {
+            "barepod keeps no images: an image is a folder, an OCI bundle or a root file system (docs/images.md)".to_owned()
+        }
         "scale" | "rollout" | "expose" | "autoscale" => {
             "barepod runs single Pods; it knows no Deployments or Services".to_owned()
         }
+        "replace" | "diff" | "label" | "annotate" | "set" => format!(
+            "a pod is changed by its manifest: `barepod stop {name}`, then `barepod run {file}`; `barepod resize {name}` \
+             changes cpu and memory of one that runs"
+        ),
+        "cluster-info" | "config" | "cordon" | "uncordon" | "drain" | "taint" | "auth" | "certificate" | "api-resources"
+        | "api-versions" | "proxy" | "plugin" | "kustomize" | "options" => {
+            "there is no cluster here, and nothing of it to be set; `barepod --help` shows what there is".to_owned()
+        }
+        "explain" => "docs/fields.md says of each field of a Pod what becomes of it".to_owned(),
+        "kube" => {
+            let file = if file == "play" { "FILE" } else { &file };
+            format!("`barepod run -d {file}` runs the pod of a manifest in the background")
+        }
+        "pod" | "container" => {
+            "barepod's commands are about pods without a word for it: `barepod get`, `barepod stop NAME`".to_owned()
+        }
+        "pause" | "unpause" | "rename" | "init" => "a pod runs or has ended; barepod has no such thing".to_owned(),
+        "stats" => format!("that is not there yet; `barepod describe {name}` shows all about a pod"),
+        "port" | "network" => "docs/networking.md says what network a pod has".to_owned(),
+        "volume" | "secret" => {
+            "ConfigMaps and Secrets are files (`run --config FILE`), volumes folders (`run --volume CLAIM=PATH`): docs/volumes.md"
+                .to_owned()
+        }
+        "generate" => "docs/systemd.md shows a unit for a pod".to_owned(),
+        "info" | "system" => "`barepod --version` says which barepod this is, `barepod get` which pods there are".to_owned(),
         "help" => "`barepod --help` shows the commands, `barepod COMMAND --help` the options of one".to_owned(),
         "version" => "`barepod --version`".to_owned(),
         _ => return None,
@@ -257,6 +286,8 @@ fn in_namespace(pod: &mut String, namespace: Option<&str>) -> Result<(), String>
     Ok(())
 }
 
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
