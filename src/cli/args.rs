@@ -9,7 +9,7 @@ mod values;
 
 use std::path::PathBuf;
 
-pub use actions::{ExecArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
+pub use actions::{ExecArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
 use kubectl::{FILENAME_OF_RM, PODS_OF_STOP};
@@ -18,6 +18,7 @@ pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, GetOutput, Lo
 pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
 };
+pub use values::{Address, Forwarding, LocalPort, RemotePort};
 
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
 #[derive(Debug, Parser)]
@@ -63,6 +64,9 @@ pub enum Command {
     /// Run a program in a container that runs
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(ExecArgs),
+    /// Forward ports of this box to ports of a pod, until the pod has ended or Ctrl-C
+    #[command(after_help = PORT_FORWARD_EXAMPLES)]
+    PortForward(PortForwardArgs),
     /// Stop a pod and wait for its end
     #[command(after_help = STOP_EXAMPLES, mut_arg("pods", |arg| arg.help(PODS_OF_STOP)))]
     Stop(StopArgs),

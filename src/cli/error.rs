@@ -1,5 +1,7 @@
 //! What a command can end with, in words.
 
+mod exit;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -144,6 +146,43 @@ pub enum CliError {
         /// What that is as an exit code.
         exit: Exit,
     },
+    /// `port-forward`.
+    #[error("pod \"{0}\" has ended; `barepod describe {0}` shows how")]
+    Ended(String),
+    /// `port-forward`: nothing to get into.
+    #[error("pod \"{pod}\" can't be reached: {why}; `barepod describe {pod}` shows its state")]
+    NotReached {
+        /// Which.
+        pod: String,
+        /// Why not.
+        why: String,
+    },
+    /// `port-forward POD NAME`.
+    #[error("pod \"{pod}\" has no port named {port:?}; it has: {known}")]
+    NoPort {
+        /// Which.
+        pod: String,
+        /// What was asked for.
+        port: String,
+        /// Those that it has.
+        known: String,
+    },
+    /// A port of this box.
+    #[error("can't listen on {at}: {source}{}", of_a_port(.source, *.at))]
+    Listen {
+        /// Where.
+        at: std::net::SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Sockets of this process.
+    #[error("{call}: {source}")]
+    Socket {
+        /// Which call.
+        call: &'static str,
+        /// Why.
+        source: io::Error,
+    },
     /// `logs -c`.
     #[error("container \"{container}\" is not in pod \"{pod}\"; it has: {known}")]
     NoContainer {
@@ -270,72 +309,15 @@ fn way_out(pod: &str, cause: &crate::store::Error) -> String {
     }
 }
 
-impl CliError {
-    /// What the command exits with.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Manifest(_)
-            | Self::UnknownClaim { .. }
-            | Self::Plan(_)
-            | Self::Read { .. }
-            | Self::Usage(_)
-            | Self::Words(_)
-            | Self::ExitCodeFile { .. }
-            | Self::NoSuchContainer { .. } => Exit::Usage,
-            Self::Node(_)
-            | Self::Cpus(_)
-            | Self::Supervisor(_)
-            | Self::Rootless(_)
-            | Self::Network(_)
-            | Self::Signals(_)
-            | Self::OpenFiles { .. }
-            | Self::NoCgroups { .. }
-            | Self::Detach(_)
-            | Self::NeverReady
-            | Self::Killed => Exit::Own,
-            Self::Store(
-                crate::store::Error::LongName { .. }
-                | crate::store::Error::LongRoot { .. }
-                | crate::store::Error::Foreign { .. },
-            ) => Exit::Usage,
-            Self::Store(
-                crate::store::Error::Running { .. }
-                | crate::store::Error::Busy { .. }
-                | crate::store::Error::NotFound { .. }
-                | crate::store::Error::Ambiguous { .. },
-            ) => Exit::Failure,
-            Self::Store(_) => Exit::Own,
-            Self::Exec { exit, .. } => *exit,
-            Self::Control(_)
-            | Self::Write { .. }
-            | Self::Output(_)
-            | Self::NoStatus(_)
-            | Self::NotYet(_)
-            | Self::CutOff(_)
-            | Self::NotSwept { .. }
-            | Self::Unreadable { .. }
-            | Self::UnreadableYet { .. }
-            | Self::Stuck { .. }
-            | Self::Unsupervised(_)
-            | Self::NotRunning { .. }
-            | Self::NoContainer { .. }
-            | Self::NoLog { .. }
-            | Self::WhichLog { .. }
-            | Self::Log { .. }
-            | Self::StillRunning(_)
-            | Self::Resize { .. }
-            | Self::WaitedTooLong(_)
-            | Self::Never { .. }
-            | Self::Format { .. } => Exit::Failure,
+/// What helps where a port can't be listened to.
+fn of_a_port(cause: &io::Error, at: std::net::SocketAddr) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("; `ss -tlnp sport = :{}` shows who does, `:REMOTE` takes a free port", at.port())
         }
-    }
-
-    /// What `run` exits with: what isn't a container's is 125, or 2 where nothing was begun.
-    pub fn exit_of_run(&self) -> Exit {
-        match self.exit() {
-            Exit::Failure => Exit::Own,
-            other @ (Exit::Success | Exit::Usage | Exit::Own | Exit::Pod(_)) => other,
-        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 are root's: choose another by LOCAL:REMOTE".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "; `ip address` shows the addresses of this box".to_owned(),
+        _ => String::new(),
     }
 }
 

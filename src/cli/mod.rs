@@ -34,17 +34,19 @@
 //! | `get` | `barepod get` | args, error, exit_code, output, recover, terminal |
 //! | `describe` | `barepod describe` | args, error, exit_code, output, recover, terminal |
 //! | `events` | `barepod events` | args, error, exit_code, output, recover, terminal |
+//! | `door` | descriptors of a pod that its supervisor hands over | error |
 //! | `follow` | `logs --follow`: a log as it grows | changes, error, exit_code, recover |
 //! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | |
 //! | `exec` | `barepod exec` | args, container, error, exit_code, raw, recover, relay |
+//! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `stop` | `barepod stop` | args, error, exit_code, given, output, phrases, recover |
 //! | `wait` | `barepod wait` | args, error, exit_code, given, output, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, ending, error, exit_code, given, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, resize, rm, run, simulate, stop, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, port_forward, resize, rm, run, simulate, stop, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -60,6 +62,7 @@ mod container;
 mod cpus;
 mod describe;
 mod detach;
+mod door;
 mod ending;
 mod error;
 mod events;
@@ -74,6 +77,7 @@ mod network;
 mod options;
 mod output;
 mod phrases;
+mod port_forward;
 mod preflight;
 mod program;
 mod raw;

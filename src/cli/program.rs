@@ -10,7 +10,9 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
-use super::{completion, describe, events, exec, get, logs, resize, rm, run, simulate, stop, wait, words};
+use super::{
+    completion, describe, events, exec, get, logs, port_forward, resize, rm, run, simulate, stop, wait, words,
+};
 use crate::report::ending::Ending;
 
 /// Runs the command that this process's arguments name.
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Exec(args) => exec::exec(args, &cli.global),
+        Command::PortForward(args) => port_forward::port_forward(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
         Command::Wait(args) => wait::wait(args, &cli.global),
         Command::Resize(args) => resize::resize(args, &cli.global),

@@ -70,7 +70,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
                  `barepod rm --force {removed}` ends it at once and forgets it"
             )
         }
-        "debug" | "cp" | "port-forward" | "top" | "edit" | "patch" => {
+        "debug" | "cp" | "top" | "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
         "attach" => format!(
@@ -231,6 +231,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Events(args) => one(&mut args.pod, "events"),
         Command::Resize(args) => one(&mut args.pod, "resize"),
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
+        Command::PortForward(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Stop(args) => several(&mut args.pods),
         Command::Wait(args) => several(&mut args.pods),
         Command::Rm(args) => several(&mut args.pods),

@@ -19,9 +19,9 @@ pub enum Answer {
     },
     /// Last: the program of an `exec` ran, and has ended.
     Exited(Exited),
-    /// Last: the program of an `exec` never ran.
+    /// Last: the program of an `exec` never ran, or there is nothing to give descriptors of.
     NotRun {
-        /// What kept it from that.
+        /// What is in the way.
         obstacle: Obstacle,
         /// The same in words.
         message: String,
@@ -72,13 +72,13 @@ pub enum Exited {
     Unknown,
 }
 
-/// What keeps a program from being run in a container.
+/// What keeps a program from being run in a container, or descriptors from being given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Obstacle {
     /// The pod has no container of that name.
     NoContainer,
-    /// The container isn't running.
+    /// The container isn't running, or the pod has no sandbox.
     NotRunning,
     /// There is no such program in it.
     NotFound,

@@ -28,7 +28,8 @@
 //! # Descriptors
 //! They arrive with the frame of their request, which says how many it takes ([`Request::descriptors`]); one that brings more
 //! or fewer is refused. So the bytes of an `exec` never go through the supervisor: its program has the client's own pipes, or
-//! a terminal of the container's, which goes to the client by a socket that the client has sent along.
+//! a terminal of the container's, which goes to the client by a socket that the client has sent along. By such a socket the
+//! descriptors of `network` go to the client too, before the answer.
 
 mod answer;
 mod client;

@@ -38,6 +38,23 @@ pub enum Received {
 /// # Errors
 /// As sendmsg(2); EAGAIN where the socket doesn't block and has no room, EMSGSIZE for a record that is too long.
 pub fn send(socket: impl AsFd, record: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
+    send_by(socket, record, descriptors, SendFlags::NOSIGNAL)
+}
+
+/// As [`send`], to a socket that may be anybody's and block: EAGAIN where it has no room.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_at_once(socket: impl AsFd, record: &[u8], descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
+    send_by(socket, record, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+}
+
+fn send_by(
+    socket: impl AsFd,
+    record: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+    flags: SendFlags,
+) -> rustix::io::Result<()> {
     if record.len() > LONGEST || descriptors.len() > DESCRIPTORS {
         return Err(Errno::MSGSIZE);
     }
@@ -47,7 +64,7 @@ pub fn send(socket: impl AsFd, record: &[u8], descriptors: &[BorrowedFd<'_>]) ->
         ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
     }
     loop {
-        match sendmsg(socket.as_fd(), &[IoSlice::new(record)], &mut ancillary, SendFlags::NOSIGNAL) {
+        match sendmsg(socket.as_fd(), &[IoSlice::new(record)], &mut ancillary, flags) {
             Err(Errno::INTR) => {}
             sent => return sent.map(drop),
         }

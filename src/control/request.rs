@@ -41,6 +41,9 @@ pub enum Request {
         /// Its number.
         signal: i32,
     },
+    /// Descriptors of the user namespace that the pod's network belongs to, and of its network namespace: sent, in this order, in
+    /// a record of their own to the socket that comes with the request. Answered once that is done.
+    Network,
 }
 
 /// A program that is to be run in a container.
@@ -82,7 +85,7 @@ impl Request {
     pub fn descriptors(&self) -> usize {
         match self {
             Self::Stop { .. } | Self::Kill | Self::Resize(_) | Self::Signal { .. } => 0,
-            Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
+            Self::Network | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
             Self::Exec(Program { streams: Streams::Output, .. }) => 2,
             Self::Exec(Program { streams: Streams::All, .. }) => 3,
         }
@@ -133,7 +136,7 @@ impl<'de> Deserialize<'de> for Call {
         let kind = value.get("kind").and_then(serde_json::Value::as_str);
         let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
         match kind {
-            Some("stop" | "kill" | "resize" | "exec" | "signal") => ask(value),
+            Some("stop" | "kill" | "resize" | "exec" | "signal" | "network") => ask(value),
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),
             Some(_) => Ok(Self::Unknown),

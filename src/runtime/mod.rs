@@ -30,6 +30,7 @@
 //! | `node` | box | facts about this box | cgroup, files, rlimits |
 //! | `rootless` | box | the namespaces that an ordinary user's pod needs first | detach, spawn |
 //! | `network` | box | a pod's way out of its network namespace (pasta) | spawn |
+//! | `visit` | box | the way of other commands into a pod: descriptors of what leads there, sockets of its network | spawn |
 //! | `image` | pod | what `image:` names: a root file system and its config | seccomp, spawn |
 //! | `volume` | pod | volumes, with what is in them | files, image, spawn, tree |
 //! | `sandbox` | pod | what a pod's containers share | cgroup, files, network, spawn, tree, volume |
@@ -64,6 +65,7 @@ mod spawn;
 pub mod sweep;
 pub(crate) mod tree;
 pub mod usage;
+pub mod visit;
 pub mod volume;
 
 /// To be called first thing in `main`: in a helper, which is this same binary under another `argv[0]`, it does the

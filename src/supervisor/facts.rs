@@ -87,6 +87,7 @@ impl Supervisor<'_> {
                 }
                 Request::Exec(program) => self.exec_asked(by, program, descriptors),
                 Request::Signal { of, signal } => self.signal_exec(by, of, signal),
+                Request::Network => self.network_asked(by, &descriptors),
             }
         }
         // Last: who was heard in this turn may have gone in it too.

@@ -32,6 +32,7 @@ mod start;
 mod storage;
 mod termination_message;
 mod unwatched;
+mod visitors;
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -36,6 +36,7 @@ mod fault_kinds;
 mod fault_walk;
 mod faults;
 mod following;
+mod forwarding;
 mod hanging;
 mod harness;
 mod hooks;

@@ -1,11 +1,12 @@
-//! What the commands take that do something with a pod that there is: `exec`, `stop`, `wait`, `resize`, `rm`.
+//! What the commands take that do something with a pod that there is: `exec`, `port-forward`, `stop`, `wait`, `resize`,
+//! `rm`.
 
 use std::time::Duration;
 
 use clap::Args;
 
 use super::kubectl::{OnePod, Pods};
-use super::values::{patience, resource};
+use super::values::{Address, Forwarding, patience, resource};
 use crate::report::wanted::Wanted;
 
 /// `barepod exec`.
@@ -30,6 +31,24 @@ pub struct ExecArgs {
     /// The program and its arguments, best behind `--`
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub command: Vec<String>,
+}
+
+/// `barepod port-forward`.
+#[derive(Debug, Args)]
+pub struct PortForwardArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// The pod's namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Where to listen: IP addresses, or localhost, which is 127.0.0.1 and ::1
+    #[arg(long = "address", value_name = "ADDRESS", value_delimiter = ',', default_value = "localhost", value_parser = Address::parse)]
+    pub addresses: Vec<Address>,
+    /// Ports, as [LOCAL:]REMOTE: a port of this box, and a port of the pod, by its number or the name that a container gives
+    /// it. Without LOCAL both are the same; `:REMOTE` takes any that is free
+    #[arg(value_name = "[LOCAL:]REMOTE", required = true, value_parser = Forwarding::parse)]
+    pub ports: Vec<Forwarding>,
 }
 
 /// `barepod stop`.

@@ -81,6 +81,15 @@ Examples:
   barepod exec -it web -- sh      a shell at a terminal
   barepod exec -i web -c db -- psql < dump.sql";
 
+pub const PORT_FORWARD_EXAMPLES: &str = "\
+Exit codes: 0 Ctrl-C or SIGTERM has ended it; 1 the pod has ended, isn't there or
+can't be reached, or a port of this box is in use.
+
+Examples:
+  barepod port-forward web 8080       localhost:8080 is the pod's port 8080
+  barepod port-forward web 8080:80 :443
+  barepod port-forward web 8080:http --address 0.0.0.0";
+
 pub const STOP_EXAMPLES: &str = "\
 Examples:
   barepod stop web                with its own grace period

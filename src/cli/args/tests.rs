@@ -53,6 +53,7 @@ fn what_can_be_said() {
         "barepod run pod.yaml --fail-fast --timeout 1m30s --exit-code-file exit.json",
         "barepod run pod.yaml --attach main -q --no-prefix",
         "barepod rm -f web -n ops",
+        "barepod port-forward web 8080 :80 443:https -n ops --address 127.0.0.1,::1",
         "barepod completion zsh",
         "barepod man --dir pages",
     ] {
@@ -101,4 +102,25 @@ fn what_can_not() {
         assert_eq!(error.exit_code(), 2, "{line}");
         assert!(error.to_string().contains(why), "{line}: {error}");
     }
+}
+
+#[test]
+fn ports_that_are_forwarded() {
+    use LocalPort::{Free, Number, Same};
+    let named = |name: &str| RemotePort::Name(name.to_owned());
+    for (text, local, remote) in [
+        ("8080", Same, RemotePort::Number(8080)),
+        ("8080:80", Number(8080), RemotePort::Number(80)),
+        (":80", Free, RemotePort::Number(80)),
+        ("0:80", Free, RemotePort::Number(80)),
+        ("http", Same, named("http")),
+        ("65535:web-1", Number(65535), named("web-1")),
+    ] {
+        assert_eq!(Forwarding::parse(text).unwrap(), Forwarding { local, remote }, "{text}");
+    }
+    for text in ["", "0", ":", "80:", "80:0", "65536", "1:65536", "-1", "+80", "http:80", "1:2:3", "80 ", "a b", ":-"] {
+        assert!(Forwarding::parse(text).is_err(), "{text:?}");
+    }
+    assert_eq!(Address::parse("localhost").unwrap(), Address::Localhost);
+    assert!(Address::parse("::1").is_ok() && Address::parse("0.0.0.0").is_ok() && Address::parse("web").is_err());
 }

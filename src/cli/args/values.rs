@@ -1,6 +1,83 @@
 //! Values of options that are more than a word.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+/// `8080`, `8080:80`, `:80`, `8080:http`: a port of this box, and a port of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// Of this box.
+    pub local: LocalPort,
+    /// Of the pod.
+    pub remote: RemotePort,
+}
+
+/// A port of this box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalPort {
+    /// The number that the pod's has.
+    Same,
+    /// Any that is free.
+    Free,
+    /// This.
+    Number(u16),
+}
+
+/// A port of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemotePort {
+    /// This.
+    Number(u16),
+    /// The one that a container of the pod calls so.
+    Name(String),
+}
+
+impl Forwarding {
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let form =
+            "write it as PORT, LOCAL:REMOTE or :REMOTE, with numbers from 1 to 65535 or the name of a port of the pod";
+        let wrong = || format!("{text:?} names no ports: {form}");
+        let (local, remote) = match text.split_once(':') {
+            None => (LocalPort::Same, text),
+            Some(("" | "0", remote)) => (LocalPort::Free, remote),
+            Some((local, remote)) => (LocalPort::Number(number(local).ok_or_else(wrong)?), remote),
+        };
+        let is_name = remote.contains(|one: char| one.is_ascii_alphabetic())
+            && remote.chars().all(|one| one.is_ascii_alphanumeric() || one == '-');
+        let remote = match number(remote) {
+            Some(number) => RemotePort::Number(number),
+            None if is_name => RemotePort::Name(remote.to_owned()),
+            None => return Err(wrong()),
+        };
+        Ok(Self { local, remote })
+    }
+}
+
+fn number(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|number| *number != 0 && !text.starts_with('+'))
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// 127.0.0.1, and ::1 where there is that.
+    Localhost,
+    /// This.
+    Ip(IpAddr),
+}
+
+impl Address {
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "localhost" => Ok(Self::Localhost),
+            _ => text.parse().map(Self::Ip).map_err(|_| format!("{text:?} is neither an IP address nor localhost")),
+        }
+    }
+}
 
 /// `cpu=200m`.
 pub(super) fn resource(text: &str) -> Result<(String, String), String> {

@@ -18,6 +18,7 @@ fn pod(line: &str) -> Option<String> {
         Command::Describe(args) => Some(args.pod.name),
         Command::Events(args) => Some(args.pod.name),
         Command::Exec(args) => Some(format!("{} {}", args.pod, args.command.join(" "))),
+        Command::PortForward(args) => Some(args.pod),
         Command::Stop(args) => Some(args.pods.names.join(" ")),
         Command::Wait(args) => Some(args.pods.names.join(" ")),
         Command::Resize(args) => Some(args.pod.name),
@@ -49,6 +50,7 @@ fn what_is_meant() {
         // A pod may be called so.
         ("barepod describe pod", Some("pod")),
         ("barepod events pod/web", Some("web")),
+        ("barepod port-forward pod/web 80 -n ops", Some("ops/web")),
         ("barepod stop pod web", Some("web")),
         ("barepod rm -f pod/web", Some("web true")),
         ("barepod rm pods web db -n ops", Some("ops/web ops/db false")),

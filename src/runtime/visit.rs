@@ -1,0 +1,144 @@
+//! The way of other commands into a pod, without a program in it: its supervisor opens what leads there ([`to_network`]) and
+//! hands over the descriptors; the command makes sockets by them ([`sockets`]).
+//!
+//! A socket belongs to the network namespace that it was made in, whoever connects it. So a short-lived copy of the command
+//! enters the namespaces, makes the sockets, sends them back and ends. It runs no code of the pod's, and what it enters is
+//! what the supervisor holds: no pid is looked up.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+
+use nix::sched::{CloneFlags, setns};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with, socketpair,
+};
+
+use crate::runtime::spawn;
+
+/// In the supervisor: the user namespace that has rights over the pod's network namespace, and that; `None`: it is the
+/// supervisor's own.
+///
+/// # Errors
+/// As open(2).
+pub fn to_network(network: Option<BorrowedFd<'_>>) -> io::Result<[OwnedFd; 2]> {
+    // The thread's: what a process has is what its first thread has.
+    let own = |name: &str| File::open(format!("/proc/thread-self/ns/{name}")).map(OwnedFd::from);
+    let network = network.map_or_else(|| own("net"), |held| held.try_clone_to_owned());
+    Ok([own("user")?, network?])
+}
+
+/// TCP sockets of a network namespace, for each family that this box has: IPv4, IPv6. They don't block. To be called while this
+/// process has one thread.
+///
+/// # Errors
+/// Where this process may not enter the namespaces.
+pub fn sockets(user: BorrowedFd<'_>, network: BorrowedFd<'_>) -> io::Result<[Option<OwnedFd>; 2]> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let child = match spawn::fork()? {
+        None => {
+            let (errno, sockets) = match make(user, network) {
+                Ok(sockets) => (0, sockets),
+                Err(cause) => (cause.raw_os_error().unwrap_or(libc::EIO), [None, None]),
+            };
+            let _ = send(&theirs, errno, &sockets);
+            // SAFETY: ends this copy without running what the original has registered for its own end.
+            unsafe { libc::_exit(0) }
+        }
+        Some(child) => child,
+    };
+    drop(theirs);
+    let received = receive(&ours);
+    // It has nothing left to do.
+    spawn::await_end(&child.pidfd);
+    received
+}
+
+fn make(user: BorrowedFd<'_>, network: BorrowedFd<'_>) -> io::Result<[Option<OwnedFd>; 2]> {
+    // First the namespace whose root has rights over the other.
+    enter(user, "user", CloneFlags::CLONE_NEWUSER)?;
+    enter(network, "net", CloneFlags::CLONE_NEWNET)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = |family| match socket_with(family, SocketType::STREAM, flags, None) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(Errno::AFNOSUPPORT) => Ok(None),
+        Err(errno) => Err(io::Error::from(errno)),
+    };
+    Ok([socket(AddressFamily::INET)?, socket(AddressFamily::INET6)?])
+}
+
+/// Enters a namespace, unless this process is in it: of one's own user namespace that is an error.
+fn enter(namespace: BorrowedFd<'_>, name: &str, kind: CloneFlags) -> io::Result<()> {
+    let theirs = rustix::fs::fstat(namespace)?;
+    let own = std::fs::metadata(format!("/proc/thread-self/ns/{name}"))?;
+    if (theirs.st_dev, theirs.st_ino) == (own.dev(), own.ino()) {
+        return Ok(());
+    }
+    Ok(setns(namespace, kind)?)
+}
+
+fn send(to: &OwnedFd, errno: i32, sockets: &[Option<OwnedFd>; 2]) -> rustix::io::Result<()> {
+    let mut record = errno.to_ne_bytes().to_vec();
+    record.extend(sockets.iter().map(|one| u8::from(one.is_some())));
+    let rights: Vec<BorrowedFd<'_>> = sockets.iter().flatten().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !rights.is_empty() {
+        ancillary.push(SendAncillaryMessage::ScmRights(&rights));
+    }
+    sendmsg(to, &[IoSlice::new(&record)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+}
+
+fn receive(from: &OwnedFd) -> io::Result<[Option<OwnedFd>; 2]> {
+    let mut record = [0_u8; 6];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let got = rustix::io::retry_on_intr(|| {
+        recvmsg(from, &mut [IoSliceMut::new(&mut record)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+    })?;
+    let mut sockets = Vec::with_capacity(2);
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            sockets.extend(rights);
+        }
+    }
+    let [e0, e1, e2, e3, four, six] = record;
+    match i32::from_ne_bytes([e0, e1, e2, e3]) {
+        _ if got.bytes != record.len() => Err(io::Error::other("the process that was to make the sockets died")),
+        0 => {
+            let mut sockets = sockets.into_iter();
+            let mut next = |is_there: u8| if is_there == 1 { sockets.next() } else { None };
+            Ok([next(four), next(six)])
+        }
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Where this process is already, nothing is entered, and it takes no rights.
+    #[test]
+    fn sockets_of_ones_own_namespace() {
+        let [user, network] = to_network(None).unwrap();
+        let sockets = sockets(user.as_fd(), network.as_fd()).unwrap();
+        let four = sockets[0].as_ref().unwrap();
+        assert!(rustix::net::sockopt::socket_domain(four).unwrap() == AddressFamily::INET);
+        assert!(rustix::fs::fcntl_getfl(four).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn what_is_no_namespace_is_told() {
+        let [user, _] = to_network(None).unwrap();
+        let null = File::open("/dev/null").unwrap();
+        let errno = sockets(user.as_fd(), null.as_fd()).unwrap_err().raw_os_error();
+        assert_eq!(errno, Some(libc::EINVAL));
+    }
+}
