@@ -20,9 +20,13 @@ use crate::harness::{Case, PATIENT, main, patience, wait_until, worker};
 /// Whether somebody was to be told of what failed, and that failed as well: standard error is written like all else, and where a
 /// line of the run's course couldn't be written there, it isn't written to again (its terminal has gone).
 fn told_in_vain(case: &Case) -> bool {
+    // Lines begin with the container that they are about; one that it has printed has a bar behind its name.
     let is_word = |text: &str| {
-        let line = text.split_once("\\n\"").is_some_and(|(line, _)| line.ends_with(" started"));
-        line || text.starts_with("\"warning: ") || text.starts_with("\"error: ")
+        let of_container = ["init", "side", "main"].iter().any(|name| {
+            let rest = text.strip_prefix('"').and_then(|text| text.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with([' ', ':']) && !rest.trim_start().starts_with('|'))
+        });
+        of_container || text.starts_with("\"warning: ") || text.starts_with("\"error: ")
     };
     injected(case).iter().any(|call| call.split_once(", ").is_some_and(|(_, text)| is_word(text)))
 }

@@ -35,8 +35,9 @@ fn served<'a>(case: &'a Case, probe: Value, more: Value) -> crate::harness::Run<
     case.start(&case.pod().container(container))
 }
 
+/// And it takes SIGTERM, which a first process doesn't before it has said what it does about it.
 fn is_ready(case: &Case) -> bool {
-    case.container("main")["ready"] == true
+    case.container("main")["ready"] == true && case.said("main up")
 }
 
 /// R6.10: 200 to 399 are good, all else is told with its body; the port by its name, path and headers as given.
@@ -199,6 +200,8 @@ fn https() {
         let mut run = case.start(&pod);
         wait("readiness", || case.container("good")["ready"] == true);
         wait("a failure", || !case.messages_of("plain", "Unhealthy").is_empty());
+        case.wait_for("good up");
+        case.wait_for("plain up");
         assert_eq!(case.messages_of("good", "Unhealthy"), [""; 0]);
         assert_eq!(case.container("plain")["ready"], false);
         run.signal(Signal::TERM);
@@ -265,6 +268,9 @@ fn http_hooks() {
         .container(main("bad", "serve bad", bad));
     let mut run = case.start(&pod);
     wait("all to run", || case.condition("Ready")["status"] == "True");
+    // A first process takes no SIGTERM before it has said what it does about it.
+    case.wait_for("good up");
+    case.wait_for("bad up");
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
     let asked = fs::read_to_string(case.shared("page.asked")).unwrap();

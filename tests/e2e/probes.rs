@@ -285,6 +285,7 @@ fn an_exec_probe_has_the_containers_environment() {
     });
     let mut run = case.start(&case.pod().container(main("main", "serve main", fields)));
     wait("startup", || case.container("main")["started"] == true);
+    case.wait_for("main up");
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
     // The shell finds no command POD: what isn't literal isn't expanded.
