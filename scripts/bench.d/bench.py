@@ -1,5 +1,5 @@
-"""One run, one table. What is measured is in runtimes.py (start and end of the same containers, side by side) and
-supervisor.py (memory, wake-ups, reactions); here is the order of it and what was promised."""
+"""One run, one table. What is measured is in runtimes.py (start and end of the same containers, side by side),
+entered.py (`exec`, likewise) and supervisor.py (memory, wake-ups, reactions); here is the order of it and what was promised."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 
+import entered
 import probed
 import runtimes
 import supervisor
@@ -44,6 +45,7 @@ def main():
             box(arguments)
             barepod = side_by_side(stage, table, arguments.rounds)
             idle(stage, table, barepod, arguments.window)
+            entering(stage, table, barepod, arguments.rounds)
             reactions(stage, table, barepod, arguments.transitions)
             reactions_among_probes(stage, table, barepod, arguments.transitions)
     except Failed as error:
@@ -132,6 +134,23 @@ def idle(stage, table, barepod, window):
     table.head("supervisor with 3 containers running, no probes")
     table.row("memory (PSS)", f"{pss:.2f} MiB", "at most 6 MiB", pss <= 6)
     table.row(f"wake-ups in {window} s (context switches)", str(woken), "0", woken == 0)
+
+
+def entering(stage, table, barepod, rounds):
+    """`exec`, beside crun's."""
+    median, ticks = entered.figures(stage, barepod, rounds)
+    table.head(f"a program in a container that runs, medians of {rounds} interleaved rounds")
+    ours = median["barepod", "true"]
+    table.row("barepod exec -- true", f"{ours:.1f} ms", "at most 12 ms", ours <= 12)
+    table.row(f"barepod exec -i: {entered.MIB} MiB into it", f"{median['barepod', 'bytes']:.0f} MiB/s")
+    if ("crun", "true") in median:
+        table.row("crun exec true", f"{median['crun', 'true']:.1f} ms")
+        table.row(f"crun exec: {entered.MIB} MiB into it", f"{median['crun', 'bytes']:.0f} MiB/s")
+        ratio = ours / median["crun", "true"]
+        table.row("barepod exec / crun exec", f"{ratio:.2f}", "at most 1", ratio <= 1)
+        speed = median["barepod", "bytes"] / median["crun", "bytes"]
+        table.row("speed of barepod exec -i / crun exec", f"{speed:.2f}", "at least 0.8", speed >= 0.8)
+    table.row("supervisor's CPU for these bytes, in ticks", str(ticks), "at most 2", ticks <= 2)
 
 
 def reactions(stage, table, barepod, count):

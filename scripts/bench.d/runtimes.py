@@ -68,29 +68,33 @@ class Barepod:
 class OciRuntime:
     """crun or runc: three times `run`, one after the other."""
 
-    def __init__(self, stage, name, private):
+    def __init__(self, stage, name, private, folder=None, program=("once", "container")):
+        """`program`: what stamp does, and its name. A second one of the same runtime needs a folder of its own."""
         self.stage, self.name, self.private = stage, name, private
-        self.bundle = stage.dir / f"{name}-bundle"
-        self.state = stage.dir / f"{name}-state"
+        folder = folder or name
+        self.bundle = stage.dir / f"{folder}-bundle"
+        self.state = stage.dir / f"{folder}-state"
         self.bundle.mkdir()
         subprocess.run([name, "spec"], cwd=self.bundle, check=True)
         path = self.bundle / "config.json"
         config = json.loads(path.read_text())
-        config["process"] |= {"terminal": False, "args": ["/bin/stamp", "once", "/stamps/fifo", "container"]}
+        config["process"] |= {"terminal": False, "args": ["/bin/stamp", program[0], "/stamps/fifo", program[1]]}
         # A box that gives no CAP_SYS_RESOURCE refuses to raise any.
         config["process"].pop("rlimits", None)
         config["root"] = {"path": str(stage.root), "readonly": True}
         bind = {"destination": "/stamps", "type": "bind", "source": str(stage.stamps), "options": ["bind"]}
         config["mounts"].append(bind)
         path.write_text(json.dumps(config))
-        stage.undo.append(self._forget)
+        stage.undo.append(self.forget)
 
-    def _words(self, *words):
+    def words(self, *words):
+        """Of a command of this runtime's."""
         return [self.name, "--root", self.state, *words]
 
-    def _forget(self):
+    def forget(self):
+        """Whatever of it there is."""
         for index in range(3):
-            command = self._words("delete", "--force", f"bench-{index}")
+            command = self.words("delete", "--force", f"bench-{index}")
             command = in_private_mounts(command) if self.private else command
             subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30)
 
@@ -98,7 +102,7 @@ class OciRuntime:
         """The sum over three of: exec of `run` to the container's first instruction, and to the end of `run`."""
         start = end = 0
         for index in range(3):
-            self.stage.run(self._words("run", "--bundle", self.bundle, f"bench-{index}"), private=self.private)
+            self.stage.run(self.words("run", "--bundle", self.bundle, f"bench-{index}"), private=self.private)
             at = self.stage.read()
             end += at["run", "end"] - at["run", "exec"]
             start = end - (at["run", "end"] - at["container", "first"])
