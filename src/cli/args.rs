@@ -3,6 +3,7 @@
 mod actions;
 mod examples;
 mod kubectl;
+mod output;
 mod reports;
 mod run;
 mod values;
@@ -14,7 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
 use kubectl::{FILENAME_OF_RM, PODS_OF_STOP};
 pub use kubectl::{OnePod, Pods};
-pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, GetOutput, LogsArgs, SimulateArgs, SimulateOutput};
+pub use output::GetOutput;
+pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput};
 pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
 };

@@ -222,6 +222,9 @@ pub enum CliError {
     /// `--cpu-manager static`.
     #[error("--cpu-manager static: {0}")]
     Cpus(#[from] crate::supervisor::cpus::CpuError),
+    /// `-o jsonpath` and the like, and `wait --for=jsonpath`: a template that doesn't fit a pod.
+    #[error("{0}")]
+    Template(String),
     /// `wait`, in kubectl's words.
     #[error("timed out waiting for the condition on pods/{0}")]
     WaitedTooLong(String),

@@ -31,7 +31,7 @@
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, error, exit_code, output, until |
 //! | `run` | `barepod run` | args, cpus, detach, error, exit_code, exit_code_file, given, network, options, preflight, recover, rootless, terminal, watch |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
-//! | `get` | `barepod get` | args, error, exit_code, output, recover, terminal |
+//! | `get` | `barepod get` | args, error, exit_code, given, output, recover, terminal |
 //! | `describe` | `barepod describe` | args, error, exit_code, output, recover, terminal |
 //! | `events` | `barepod events` | args, error, exit_code, output, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |

@@ -97,7 +97,7 @@ pub fn until(layout: &Layout, name: &str, wanted: &Wanted, deadline: Deadline) -
             None => None,
         };
         match &pod {
-            Some(pod) if wanted.holds(Some(pod)) => return Ok(Waited::Met),
+            Some(pod) if wanted.holds(Some(pod)).map_err(CliError::Template)? => return Ok(Waited::Met),
             // It has been forgotten with its end.
             None if ended.as_ref().is_some_and(|phase: &String| wanted.held_in(phase)) => return Ok(Waited::Met),
             Some(_) | None => {}

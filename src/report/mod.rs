@@ -3,10 +3,12 @@
 //!
 //! Start reading at [`status`].
 
+pub mod columns;
 pub mod describe;
 pub mod ending;
 pub mod events;
 pub mod grace;
+pub mod jsonpath;
 mod lost;
 mod page;
 mod running;

@@ -68,8 +68,8 @@ pub struct WaitArgs {
     /// Which pods
     #[command(flatten)]
     pub pods: Pods,
-    /// For what: condition=TYPE[=STATUS] (condition=Ready, condition=Ready=False), phase=PHASE, or delete: until the pod is
-    /// forgotten
+    /// For what: condition=TYPE[=STATUS] (condition=Ready, condition=Ready=False), phase=PHASE, jsonpath=PATH[=VALUE]
+    /// (jsonpath={.status.podIP}), or delete: until the pod is forgotten
     #[arg(long = "for", value_name = "WHAT", value_parser = Wanted::parse)]
     pub wanted: Wanted,
     /// For how long at most, all pods together; 0: only look; negative: a week

@@ -50,7 +50,10 @@ Examples:
   barepod get web db              two pods
   barepod get -l app=web,tier!=db by their labels
   barepod get -l app -o name | xargs -n 1 barepod stop
-  barepod get -o json | jq -r '.items[].metadata.name'";
+  barepod get -o json | jq -r '.items[].metadata.name'
+  barepod get web -o jsonpath='{.status.podIP}'
+  barepod get -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
+  barepod get -o custom-columns=NAME:.metadata.name,IP:.status.podIP";
 
 pub const DESCRIBE_EXAMPLES: &str = "\
 Examples:
@@ -108,6 +111,7 @@ Examples:
   barepod wait web --for condition=Ready
   barepod wait pod/web pod/db --for=condition=Ready --timeout=2m
   barepod wait -f job.yaml --for=phase=Succeeded --timeout=-1s
+  barepod wait web --for=jsonpath='{.status.podIP}'
   barepod wait web --for=delete";
 
 pub const RESIZE_EXAMPLES: &str = "\

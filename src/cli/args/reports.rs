@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::kubectl::OnePod;
+use super::output::{GetOutput, GetOutputParser};
 use super::run::BackoffArgs;
 use super::values::{duration, time};
 use crate::manifest::Selector;
@@ -26,18 +27,11 @@ pub struct GetArgs {
     #[arg(short = 'A', long, hide = true)]
     pub all_namespaces: bool,
     /// Output format instead of a table
-    #[arg(short, long, value_name = "FORMAT")]
+    #[arg(short, long, value_name = "FORMAT", value_parser = GetOutputParser)]
     pub output: Option<GetOutput>,
-}
-
-/// `get -o`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs)]
-pub enum GetOutput {
-    Json,
-    Yaml,
-    Wide,
-    Name,
+    /// Whether templates (jsonpath) print nothing where a pod lacks a field, instead of failing
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_missing_template_keys: bool,
 }
 
 /// `barepod describe`.

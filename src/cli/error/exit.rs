@@ -62,6 +62,7 @@ impl CliError {
             | Self::Log { .. }
             | Self::StillRunning(_)
             | Self::Resize { .. }
+            | Self::Template(_)
             | Self::WaitedTooLong(_)
             | Self::Never { .. }
             | Self::Format { .. } => Exit::Failure,
