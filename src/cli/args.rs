@@ -13,8 +13,8 @@ use std::path::PathBuf;
 pub use actions::{ExecArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
+pub use kubectl::{ChosenPods, OnePod, Pods};
 use kubectl::{FILENAME_OF_RM, PODS_OF_STOP};
-pub use kubectl::{OnePod, Pods};
 pub use output::GetOutput;
 pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput};
 pub use run::{
@@ -54,10 +54,10 @@ pub enum Command {
     /// Show pods
     #[command(aliases = ["ps", "ls", "list"], after_help = GET_EXAMPLES)]
     Get(GetArgs),
-    /// Show all about a pod: its containers, what they need together, its conditions, volumes and events
+    /// Show all about pods: their containers, what these need together, conditions, volumes and events
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
-    /// Show what happened to a pod
+    /// Show what happened to pods
     #[command(alias = "event", after_help = EVENTS_EXAMPLES)]
     Events(EventsArgs),
     /// Show what a container printed

@@ -1,4 +1,4 @@
-//! Changes in a folder, as the kernel tells of them (inotify(7)).
+//! Changes in folders, as the kernel tells of them (inotify(7)).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -12,16 +12,49 @@ use super::error::CliError;
 /// Readable as soon as something has changed in a folder.
 pub struct Changes(OwnedFd);
 
+/// What is watched of one folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchId(i32);
+
 impl Changes {
     /// Those of the given kinds, from now on.
     ///
     /// # Errors
     /// Where the folder isn't there, or can't be watched.
     pub fn of(folder: &Path, kinds: WatchFlags) -> Result<Self, CliError> {
-        let fail = |errno: Errno| CliError::Read { path: folder.to_owned(), source: errno.into() };
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).map_err(fail)?;
-        inotify::add_watch(&watch, folder, kinds).map_err(fail)?;
-        Ok(Self(watch))
+        let changes = Self::of_none()?;
+        match changes.add(folder, kinds)? {
+            Some(_) => Ok(changes),
+            None => Err(CliError::Read { path: folder.to_owned(), source: Errno::NOENT.into() }),
+        }
+    }
+
+    /// Of no folder yet.
+    ///
+    /// # Errors
+    /// Where the user watches too much already.
+    pub fn of_none() -> Result<Self, CliError> {
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK);
+        watch.map(Self).map_err(|errno| CliError::Watch(errno.into()))
+    }
+
+    /// From now on also those of this folder; one that is watched already stays so. `None`: there is no such folder.
+    ///
+    /// # Errors
+    /// Where it can't be watched.
+    pub fn add(&self, folder: &Path, kinds: WatchFlags) -> Result<Option<WatchId>, CliError> {
+        match inotify::add_watch(&self.0, folder, kinds) {
+            Ok(watch) => Ok(Some(WatchId(watch))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            // The limit of watches (inotify(7)), no disk's.
+            Err(errno @ Errno::NOSPC) => Err(CliError::Watch(errno.into())),
+            Err(errno) => Err(CliError::Read { path: folder.to_owned(), source: errno.into() }),
+        }
+    }
+
+    /// Not those of this folder any more, which may be gone.
+    pub fn remove(&self, watch: WatchId) {
+        let _ = inotify::remove_watch(&self.0, watch.0);
     }
 
     /// Forgets those that were told: it is readable again when there is another.

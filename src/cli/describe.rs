@@ -1,18 +1,33 @@
-//! `barepod describe`: all about one pod, for people.
+//! `barepod describe`: all about pods, for people.
 
 use super::args::{DescribeArgs, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::output::print;
-use super::{recover, terminal};
+use super::output::{exit_of_all, print};
+use super::{chosen, recover, terminal};
 use crate::report::describe::{self, Described};
+use crate::store::layout::Layout;
 
 /// So many of what the supervisor of a detached pod said last.
 const LAST_LINES: usize = 5;
 
-/// Shows a pod as it is: also one that nobody supervises.
+/// Shows pods as they are: also those that nobody supervises. Of several those are shown that there are.
 pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::look(&global.layout()?, &args.pod.name)?;
+    let layout = global.layout()?;
+    let pods = chosen::pods(&layout, &args.pods)?;
+    if let [pod] = &pods[..] {
+        return print(&text(&layout, pod)?);
+    }
+    let mut has_printed = false;
+    exit_of_all(pods.iter().map(|pod| {
+        let text = text(&layout, pod)?;
+        let between = if std::mem::replace(&mut has_printed, true) { "\n\n" } else { "" };
+        print(&format!("{between}{text}"))
+    }))
+}
+
+fn text(layout: &Layout, pod: &str) -> Result<String, CliError> {
+    let found = recover::look(layout, pod)?;
     let pod = recover::pod(&found)?;
     let events = found.events().map_err(|cause| recover::unreadable(&found, cause))?;
     let now = jiff::Timestamp::now();
@@ -28,5 +43,5 @@ pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> 
     });
     let supervisor = log.as_ref().map(|(path, lines)| (path.as_path(), &lines[..]));
     let width = terminal::width();
-    print(&describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, left, supervisor, width }))
+    Ok(describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, left, supervisor, width }))
 }

@@ -18,6 +18,9 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// inotify(7).
+    #[error("can't watch folders: {0}; /proc/sys/fs/inotify has the limits")]
+    Watch(#[source] io::Error),
     /// `--exit-code-file`.
     #[error("--exit-code-file {path}: {source}; its folder must be there and writable")]
     ExitCodeFile {

@@ -1,32 +1,143 @@
-//! `barepod events`: what happened to a pod.
+//! `barepod events`: what happened to pods, and with `--watch` what happens to them.
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
 
 use super::args::{EventsArgs, EventsOutput, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::output::print;
-use super::{recover, terminal};
-use crate::report::{events, table};
-use crate::store::read::Found;
+use super::output::{print, show};
+use super::pod_changes::PodChanges;
+use super::{chosen, recover, terminal};
+use crate::report::event_table::{self, OfPods};
+use crate::report::events;
+use crate::report::table::Growing;
+use crate::store::events::EventLine;
+use crate::store::layout::Layout;
+use crate::store::read::{self, Found};
 
-/// Shows a pod's events, equal ones counted.
+/// Shows pods' events, equal ones counted. Of several pods those are shown that there are.
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
-    let found = recover::look(&global.layout()?, &args.pod.name)?;
-    let _ = recover::warn_of_unreadable(&found);
-    let happened = found.events().map_err(|cause| recover::unreadable(&found, cause))?;
-    let text = match args.output {
-        Some(EventsOutput::Json) => {
-            let objects = events::objects(&about(&found), &happened);
-            let lines: Result<Vec<String>, _> = objects.iter().map(serde_json::to_string).collect();
-            let lines = lines.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })?;
-            lines.into_iter().map(|line| line + "\n").collect()
+    let layout = global.layout()?;
+    let names = chosen::pods(&layout, &args.pods)?;
+    if args.watch {
+        return watch(&layout, &names, args.output);
+    }
+    let (mut happened, mut failures) = (Vec::new(), Vec::new());
+    for name in &names {
+        match recover::look(&layout, name).and_then(|found| of_pod(&found)) {
+            Ok(one) => happened.push(one),
+            Err(error) => failures.push(error),
         }
-        Some(EventsOutput::Yaml) => serde_saphyr::to_string(&events::list(&about(&found), &happened))
-            .map_err(|error| CliError::Format { format: "yaml", cause: error.to_string() })?,
-        None => table::events(&happened, jiff::Timestamp::now(), terminal::width()),
-    };
-    print(&text)
+    }
+    let last = failures.pop();
+    if !happened.is_empty() {
+        let of = if names.len() > 1 { OfPods::Several } else { OfPods::One };
+        let text = match args.output {
+            None => event_table::events(&by_time(&happened), of, jiff::Timestamp::now(), terminal::width()),
+            Some(EventsOutput::Json) => json_lines(&happened)?,
+            Some(EventsOutput::Yaml) => yaml(&events::list(happened.iter().map(|one| (&one.about, &one.lines[..]))))?,
+        };
+        print(&text)?;
+    }
+    failures.iter().for_each(show);
+    last.map_or(Ok(Exit::Success), Err)
+}
+
+/// A pod and what happened to it.
+struct Happened {
+    about: v1::Pod,
+    lines: Vec<EventLine>,
+}
+
+fn of_pod(found: &Found) -> Result<Happened, CliError> {
+    let _ = recover::warn_of_unreadable(found);
+    let lines = found.events().map_err(|cause| recover::unreadable(found, cause))?;
+    Ok(Happened { about: about(found), lines })
+}
+
+/// Shows what happened, then what happens, until nobody looks any more.
+fn watch(layout: &Layout, names: &[String], output: Option<EventsOutput>) -> Result<Exit, CliError> {
+    // From now on each name means the pod that it means now, also when another one of that name comes.
+    let names = names.iter().map(|name| Ok(recover::full_name(&recover::look(layout, name)?)));
+    let names: Vec<String> = names.collect::<Result<_, CliError>>()?;
+    let of = if names.len() > 1 { OfPods::Several } else { OfPods::One };
+    let mut changes = PodChanges::begin(layout)?;
+    let mut seen: BTreeMap<String, Vec<EventLine>> = BTreeMap::new();
+    let mut growing = Growing::default();
+    let mut has_begun = false;
+    loop {
+        let mut pods = read::list(layout)?;
+        pods.retain(|found| names.contains(&recover::full_name(found)));
+        changes.listen(&pods)?;
+        let mut new = Vec::new();
+        let mut all = BTreeMap::new();
+        for found in &pods {
+            let name = recover::full_name(found);
+            let lines = found.events().map_err(|cause| recover::unreadable(found, cause))?;
+            let before = seen.get(&name).map_or(&[][..], Vec::as_slice);
+            let later: Vec<EventLine> = lines.iter().filter(|line| !before.contains(line)).cloned().collect();
+            if !later.is_empty() {
+                new.push(Happened { about: about(found), lines: later });
+            }
+            all.insert(name, lines);
+        }
+        seen = all;
+        if !new.is_empty() {
+            let is_first = !std::mem::replace(&mut has_begun, true);
+            let text = match output {
+                None => {
+                    let now = jiff::Timestamp::now();
+                    let mut rows: Vec<Vec<String>> =
+                        by_time(&new).into_iter().map(|(pod, line)| event_table::cells(pod, line, of, now)).collect();
+                    if is_first {
+                        rows.insert(0, event_table::header(of).iter().map(|&name| name.to_owned()).collect());
+                    }
+                    growing.lines(&rows)
+                }
+                Some(EventsOutput::Json) => json_lines(&new)?,
+                Some(EventsOutput::Yaml) => {
+                    let between = if is_first { "" } else { "---\n" };
+                    format!("{between}{}", yaml(&events::list(new.iter().map(|one| (&one.about, &one.lines[..]))))?)
+                }
+            };
+            print(&text)?;
+        }
+        if !changes.wait() {
+            return Ok(Exit::Success);
+        }
+    }
+}
+
+/// All events with their pods' names, the oldest first.
+fn by_time(happened: &[Happened]) -> Vec<(&str, &EventLine)> {
+    let mut all: Vec<(&str, &EventLine)> = Vec::new();
+    for Happened { about, lines } in happened {
+        let name = about.metadata.name.as_deref().unwrap_or_default();
+        all.extend(lines.iter().map(|line| (name, line)));
+    }
+    // Those of one pod stand in their order already.
+    if happened.len() > 1 {
+        all.sort_by_key(|(_, line)| line.time);
+    }
+    all
+}
+
+fn json_lines(happened: &[Happened]) -> Result<String, CliError> {
+    let mut text = String::new();
+    for one in happened {
+        for object in events::objects(&one.about, &one.lines) {
+            let line = serde_json::to_string(&object);
+            text += &line.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })?;
+            text.push('\n');
+        }
+    }
+    Ok(text)
+}
+
+fn yaml(list: &impl serde::Serialize) -> Result<String, CliError> {
+    serde_saphyr::to_string(list).map_err(|error| CliError::Format { format: "yaml", cause: error.to_string() })
 }
 
 /// The pod; before its first status, and where that can't be read, what is known of it from the start.

@@ -2,6 +2,7 @@
 
 mod format;
 mod rows;
+mod watch;
 
 use super::args::{GetArgs, Global};
 use super::error::CliError;
@@ -17,6 +18,9 @@ use format::Format;
 pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let format = Format::of(args)?;
+    if args.watch || args.watch_only {
+        return watch::watch(args, &layout, &format);
+    }
     let (rows, mut failures) = match &args.pods[..] {
         [] => (rows::all(&layout, args.namespace.as_deref(), args.selector.as_ref())?, Vec::new()),
         names => rows::named(&layout, names),

@@ -21,6 +21,8 @@
 //! | `exit_code_file` | the file of `--exit-code-file` | error |
 //! | `recover` | what becomes of pods that nobody supervises any more | error, user |
 //! | `changes` | changes in a folder, as the kernel tells of them | error |
+//! | `chosen` | which pods a command is about | args, error, recover |
+//! | `pod_changes` | what tells that something of pods may have changed | changes, error |
 //! | `until` | the wait until a pod is as somebody wants it | changes, error, recover |
 //! | `ending` | the end of a pod by force | error, recover |
 //! | `rootless` | how this process becomes one that can make a pod | error, exit_code, recover, terminal, user |
@@ -31,9 +33,9 @@
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, error, exit_code, output, until |
 //! | `run` | `barepod run` | args, cpus, detach, error, exit_code, exit_code_file, given, network, options, preflight, recover, rootless, terminal, watch |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
-//! | `get` | `barepod get` | args, error, exit_code, given, output, recover, terminal |
-//! | `describe` | `barepod describe` | args, error, exit_code, output, recover, terminal |
-//! | `events` | `barepod events` | args, error, exit_code, output, recover, terminal |
+//! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
+//! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
+//! | `events` | `barepod events` | args, chosen, error, exit_code, output, pod_changes, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |
 //! | `follow` | `logs --follow`: a log as it grows | changes, error, exit_code, recover |
 //! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
@@ -56,6 +58,7 @@ macro_rules! tell {
 
 mod args;
 mod changes;
+mod chosen;
 mod completion;
 mod console;
 mod container;
@@ -77,6 +80,7 @@ mod network;
 mod options;
 mod output;
 mod phrases;
+mod pod_changes;
 mod port_forward;
 mod preflight;
 mod program;

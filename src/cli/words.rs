@@ -130,10 +130,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
 /// For an option that a command has elsewhere.
 fn of_option(command: &str, option: &str) -> Option<String> {
     let text = match (command, option) {
-        ("get" | "ps" | "ls", "-w" | "--watch") => {
-            "watching is not there yet; `barepod run` shows what happens to its pod"
-        }
-        ("describe" | "events" | "logs" | "wait" | "stop" | "rm", "-l" | "--selector") => {
+        ("logs" | "wait" | "stop" | "rm", "-l" | "--selector") => {
             "`barepod get -l SELECTOR -o name` names the pods with such labels"
         }
         ("run", "--image") => {
@@ -227,8 +224,8 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
             }
             one(&mut args.pod, "logs")
         }
-        Command::Describe(args) => one(&mut args.pod, "describe"),
-        Command::Events(args) => one(&mut args.pod, "events"),
+        Command::Describe(args) => names(&mut args.pods.names, args.pods.namespace.as_deref()),
+        Command::Events(args) => names(&mut args.pods.names, args.pods.namespace.as_deref()),
         Command::Resize(args) => one(&mut args.pod, "resize"),
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::PortForward(args) => by_name(&mut args.pod, args.namespace.as_deref()),

@@ -31,9 +31,10 @@ pub fn objects<'a>(about: &v1::Pod, lines: &'a [EventLine]) -> Vec<EventObject<'
     both.map(|(line, event)| EventObject { event, time: line.time, container: line.container.as_deref() }).collect()
 }
 
-/// All events of a pod as an EventList.
-pub fn list(about: &v1::Pod, lines: &[EventLine]) -> List<v1::Event> {
-    List { items: v1_events(about, lines), metadata: Default::default() }
+/// All events of pods as an EventList.
+pub fn list<'a>(pods: impl IntoIterator<Item = (&'a v1::Pod, &'a [EventLine])>) -> List<v1::Event> {
+    let items = pods.into_iter().flat_map(|(about, lines)| v1_events(about, lines)).collect();
+    List { items, metadata: Default::default() }
 }
 
 fn v1_events(about: &v1::Pod, lines: &[EventLine]) -> Vec<v1::Event> {
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn events_are_an_event_list() {
-        insta::assert_json_snapshot!(list(&pod(), &lines()));
+        insta::assert_json_snapshot!(list([(&pod(), &lines()[..])]));
     }
 
     /// The keys that scripts have read from the first day, and v1's own, on one line.
@@ -126,12 +127,13 @@ mod tests {
         let text = serde_json::to_string(&objects(&pod, &lines)[0]).unwrap();
         insta::assert_snapshot!(text);
         let event: v1::Event = serde_json::from_str(&text).unwrap();
-        assert_eq!(event, list(&pod, &lines).items[0]);
+        assert_eq!(event, list([(&pod, &lines[..])]).items[0]);
     }
 
     #[test]
     fn what_happens_at_one_moment_has_names_of_its_own() {
-        let names: BTreeSet<_> = list(&pod(), &lines()).items.into_iter().map(|event| event.metadata.name).collect();
+        let names: BTreeSet<_> =
+            list([(&pod(), &lines()[..])]).items.into_iter().map(|event| event.metadata.name).collect();
         assert_eq!(names.len(), 3);
     }
 }

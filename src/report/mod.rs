@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod describe;
 pub mod ending;
+pub mod event_table;
 pub mod events;
 pub mod grace;
 pub mod jsonpath;

@@ -1,12 +1,14 @@
 //! Tables for people, with kubectl's columns and words (R8.9; kubernetes pkg/printers/internalversion printPod).
 
+mod growing;
+
 use std::collections::BTreeMap;
 
 use barepod_engine::spec::Kind;
 use comfy_table::{ContentArrangement, Table};
 use k8s_openapi::api::core::v1;
 
-use super::page::{self, Page, field, sanitize};
+use super::page::{Page, field, sanitize};
 use crate::plan::Bytes;
 use crate::plan::huge_pages;
 use crate::plan::init_kind;
@@ -14,8 +16,10 @@ use crate::plan::resources::{self, Amounts};
 use crate::store::events::EventLine;
 use crate::store::read::{Life, has_ended};
 
+pub use growing::Growing;
+
 /// One pod of a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PodRow {
     /// With its status.
     pub pod: v1::Pod,
@@ -38,70 +42,64 @@ pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width, terminal: Optio
     let mut namespaces: Vec<&str> = rows.iter().map(|row| namespace(&row.pod)).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let several = namespaces.len() > 1;
+    let namespaces = if namespaces.len() > 1 { Namespaces::Shown } else { Namespaces::Left };
+    let header = header(width, namespaces);
+    let lines: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now, width, namespaces)).collect();
+    within(terminal, columns(&header, lines.iter().cloned()), || blocks(&header, &lines, terminal))
+}
+
+/// Whether the pods' namespaces are a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// The first.
+    Shown,
+    /// None.
+    Left,
+}
+
+/// The names of the columns of [`cells`].
+pub fn header(width: Width, namespaces: Namespaces) -> Vec<&'static str> {
     let mut header = vec!["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
-    if several {
+    if namespaces == Namespaces::Shown {
         header.insert(0, "NAMESPACE");
     }
     if width == Width::Wide {
         header.extend(["IP", "NODE", "REQUESTS", "LIMITS"]);
     }
-    let lines = rows.iter().map(|row| {
-        let mut line = vec![
-            row.pod.metadata.name.clone().unwrap_or_default(),
-            ready(&row.pod),
-            status_of(row),
-            restarts(&row.pod, now),
-            age(row.pod.metadata.creation_timestamp.as_ref(), now),
-        ];
-        if several {
-            line.insert(0, namespace(&row.pod).to_owned());
-        }
-        if width == Width::Wide {
-            let none = || "<none>".to_owned();
-            line.push(row.pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_else(none));
-            line.push(row.pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_else(none));
-            let whole = row.pod.spec.as_ref().map(resources::effective).unwrap_or_default();
-            let huge = row.pod.spec.as_ref().map(huge_pages::effective).unwrap_or_default();
-            line.extend([whole.requests, whole.limits].map(|amounts| amounts_of(amounts, &huge).unwrap_or_else(none)));
-        }
-        line
-    });
-    let lines: Vec<Vec<String>> = lines.collect();
-    within(terminal, columns(&header, lines.iter().cloned()), || blocks(&header, &lines, terminal))
+    header
 }
 
-/// `kubectl events`; messages are wrapped where the `terminal` ends, a number of columns.
-pub fn events(lines: &[EventLine], now: jiff::Timestamp, terminal: Option<usize>) -> String {
-    let rows = lines.iter().map(|line| {
-        let last = last_seen(line, now);
-        let object = line.container.clone().unwrap_or_else(|| "pod".to_owned());
-        vec![last, line.kind.clone(), line.reason.clone(), object, line.message.clone()]
-    });
-    let header = ["LAST SEEN", "TYPE", "REASON", "CONTAINER", "MESSAGE"];
-    let rows: Vec<Vec<String>> = rows.collect();
-    let text = columns(&header, rows.iter().cloned());
-    // Beside four columns there may be no room for a fifth.
-    let beside = text.lines().next().and_then(|line| line.find("MESSAGE")).unwrap_or_default();
-    let is_narrow = terminal.is_some_and(|width| width < beside + page::NARROWEST);
-    within(terminal, text, || match is_narrow {
-        true => blocks(&header, &rows, terminal),
-        false => {
-            let mut page = Page::new(terminal);
-            page.table(0, &header, &rows);
-            page.into_text()
-        }
-    })
+/// A pod's line.
+pub fn cells(row: &PodRow, now: jiff::Timestamp, width: Width, namespaces: Namespaces) -> Vec<String> {
+    let mut line = vec![
+        row.pod.metadata.name.clone().unwrap_or_default(),
+        ready(&row.pod),
+        status_of(row),
+        restarts(&row.pod, now),
+        age(row.pod.metadata.creation_timestamp.as_ref(), now),
+    ];
+    if namespaces == Namespaces::Shown {
+        line.insert(0, namespace(&row.pod).to_owned());
+    }
+    if width == Width::Wide {
+        let none = || "<none>".to_owned();
+        line.push(row.pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_else(none));
+        line.push(row.pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_else(none));
+        let whole = row.pod.spec.as_ref().map(resources::effective).unwrap_or_default();
+        let huge = row.pod.spec.as_ref().map(huge_pages::effective).unwrap_or_default();
+        line.extend([whole.requests, whole.limits].map(|amounts| amounts_of(amounts, &huge).unwrap_or_else(none)));
+    }
+    line
 }
 
 /// A text, or another where it has lines that are longer than the terminal is wide.
-fn within(terminal: Option<usize>, text: String, other: impl FnOnce() -> String) -> String {
+pub(super) fn within(terminal: Option<usize>, text: String, other: impl FnOnce() -> String) -> String {
     let fits = |width: usize| text.lines().all(|line| line.chars().count() <= width);
     if terminal.is_none_or(fits) { text } else { other() }
 }
 
 /// Each row as lines of `HEAD: cell`, with an empty line between two.
-fn blocks(header: &[&str], rows: &[Vec<String>], terminal: Option<usize>) -> String {
+pub(super) fn blocks(header: &[&str], rows: &[Vec<String>], terminal: Option<usize>) -> String {
     let block = |row: &Vec<String>| {
         let mut page = Page::new(terminal);
         let fields: Vec<_> = header.iter().zip(row).map(|(head, cell)| field(0, head, [cell.as_str()])).collect();
@@ -143,7 +141,8 @@ fn amounts_of(amounts: Amounts, huge_pages: &BTreeMap<String, Bytes>) -> Option<
     (!all.is_empty()).then(|| all.join(","))
 }
 
-fn namespace(pod: &v1::Pod) -> &str {
+/// The namespace of a pod, which may be left out in its manifest.
+pub fn namespace(pod: &v1::Pod) -> &str {
     pod.metadata.namespace.as_deref().unwrap_or("default")
 }
 

@@ -1,7 +1,8 @@
-//! `get` in other forms than its table, and what waits for a field of a pod.
+//! `get` in other forms than its table, what waits for a field of a pod, and what goes on as pods change.
 
-use std::fs;
-use std::process::{Output, Stdio};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
 
 use serde_json::json;
 
@@ -28,7 +29,7 @@ fn templates_and_columns() {
     fs::write(&template, format!("{exits}done\n")).unwrap();
     let columns = case.dir().join("columns");
     fs::write(&columns, "NAME PHASE\nmetadata.name .status.phase\n").unwrap();
-    let of_file = |format: &str, file: &std::path::Path| format!("{format}={}", file.display());
+    let of_file = |format: &str, file: &Path| format!("{format}={}", file.display());
     for (args, printed) in [
         (&["looked-at", "-o", "jsonpath={.status.phase}"][..], "Failed"),
         (&["looked-at", "-o", r"jsonpath={.metadata.labels.app\.kubernetes\.io/name}"], "shop"),
@@ -96,7 +97,7 @@ fn for_a_field() {
     ]
     .map(begin)
     .into();
-    let ends = |child: &mut std::process::Child| wait("the end of `wait`", || child.try_wait().unwrap().is_some());
+    let ends = |child: &mut Child| wait("the end of `wait`", || child.try_wait().unwrap().is_some());
     ends(&mut waiting[0]);
     case.release("go");
     assert_eq!(run.end(), 3);
@@ -112,5 +113,88 @@ fn for_a_field() {
         let output = child.wait_with_output().unwrap();
         let text = out(&output) + &err(&output);
         assert!(output.status.code() == Some(code) && text.contains(said), "{text}");
+    }
+}
+
+/// A command whose output goes to a file.
+fn begin(case: &Case, args: &[&str], to: &Path) -> Child {
+    case.command(args).stdout(File::create(to).unwrap()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn end(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// `get --watch`: a line for each pod and each change, from before the first pod until nobody reads it.
+#[test]
+fn changes_as_they_come() {
+    let Some(case) = Case::new("watched") else { return };
+    let files = ["table", "phases", "only", "events"].map(|name| case.dir().join(name));
+    let read = |index: usize| fs::read_to_string(&files[index]).unwrap();
+    let phase = "jsonpath={.metadata.name} {.status.phase}{\"\\n\"}";
+    let table = begin(&case, &["get", "-w"], &files[0]);
+    let phases = begin(&case, &["get", "pods", "--watch", "-o", phase], &files[1]);
+    let pod = case.pod().main("main", "say up; hold go");
+    let mut run = case.start_with(&pod, &["-q"]);
+    wait("a line of the pod as it runs", || read(0).contains("1/1") && read(1).contains("watched Running\n"));
+    let only = begin(&case, &["get", "watched", "--watch-only", "-o", phase], &files[2]);
+    let events = begin(&case, &["events", "watched", "-w"], &files[3]);
+    wait("its events", || read(3).contains("Started"));
+    // It has looked before it waits in poll(2) or ppoll(2).
+    let call = format!("/proc/{}/syscall", only.id());
+    wait("the command that waits", || {
+        let call = fs::read_to_string(&call).unwrap();
+        call.starts_with("7 ") || call.starts_with("271 ")
+    });
+    assert_eq!(read(2), "");
+    case.release("go");
+    assert_eq!(run.end(), 0);
+    wait("its end", || read(0).contains("Completed") && read(1).ends_with("watched Succeeded\n"));
+    wait("its end, for who watches changes only", || read(2).ends_with("watched Succeeded\n"));
+    assert!(case.barepod(&["rm", "watched"]).status.success());
+    let unknown = |text: &str| text.lines().filter(|line| line.contains("Unknown")).count();
+    assert_eq!(unknown(&read(0)), 0, "{}", read(0));
+    // Another pod of that name is watched as well, and no file tells that its supervisor was killed.
+    fs::remove_file(case.shared("go")).unwrap();
+    let mut run = case.start_with(&pod, &["-q"]);
+    wait("a line of the next pod", || read(1).matches("watched Running\n").count() >= 2);
+    run.kill();
+    wait("a line of a pod that nobody supervises", || unknown(&read(0)) > 0);
+    let lines = read(0);
+    assert!(lines.starts_with("NAME      READY   STATUS") && lines.matches("NAME").count() == 1, "{lines}");
+    for child in [table, phases, only, events] {
+        end(child);
+    }
+    let mut left = case.command(&["get", "-w"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(left.stdout.take());
+    wait("the end of a command that nobody reads", || left.try_wait().unwrap().is_some());
+    assert_eq!(left.wait().unwrap().code(), Some(0));
+    assert!(case.barepod(&["rm", "--force", "watched"]).status.success());
+    case.nothing_left();
+}
+
+/// Several pods by name or label; one that isn't there hides no other, and gives the exit code.
+#[test]
+fn several_pods() {
+    let Some(case) = Case::new("several") else { return };
+    let pod = case.pod().metadata(json!({"labels": {"app": "shop"}})).main("main", "true");
+    assert_eq!(case.run(&pod), 0);
+    for (args, code, shown, said) in [
+        (&["describe", "several", "nobody"][..], 1, "Name:", "\"nobody\" not found"),
+        (&["describe", "nobody", "several"], 1, "Name:", "\"nobody\" not found"),
+        (&["describe", "-l", "app=shop"], 0, "Name:", ""),
+        (&["describe", "-l", "app=none"], 0, "", "no pods found"),
+        (&["events", "pod/several", "nobody"], 1, "REASON", "\"nobody\" not found"),
+        (&["events", "-l", "app", "-o", "json"], 0, "\"reason\":\"Started\"", ""),
+        (&["events", "-w", "nobody"], 1, "", "\"nobody\" not found"),
+        (&["get", "-w", "nobody"], 1, "", "\"nobody\" not found"),
+        (&["describe", "several", "-l", "app"], 2, "", "cannot be used with"),
+    ] {
+        let output = case.barepod(args);
+        let (printed, words) = (out(&output), err(&output));
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {words}");
+        assert!(printed.contains(shown) && printed.is_empty() == shown.is_empty(), "{args:?}: {printed}");
+        assert!(words.contains(said) && words.is_empty() == said.is_empty(), "{args:?}: {words}");
     }
 }

@@ -53,16 +53,19 @@ Examples:
   barepod get -o json | jq -r '.items[].metadata.name'
   barepod get web -o jsonpath='{.status.podIP}'
   barepod get -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
-  barepod get -o custom-columns=NAME:.metadata.name,IP:.status.podIP";
+  barepod get -o custom-columns=NAME:.metadata.name,IP:.status.podIP
+  barepod get -w                  again, whenever a pod changes, until Ctrl-C";
 
 pub const DESCRIBE_EXAMPLES: &str = "\
 Examples:
   barepod describe web
-  barepod describe web -n ops";
+  barepod describe web -n ops
+  barepod describe -l app=web     all pods with that label";
 
 pub const EVENTS_EXAMPLES: &str = "\
 Examples:
   barepod events web
+  barepod events web db -w        of two pods, and what happens from now on
   barepod events web -o json | jq -r 'select(.type == \"Warning\").message'";
 
 pub const LOGS_EXAMPLES: &str = "\

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::manifest::Selector;
+
 /// One pod. kubectl's users also write the kind in front of its name.
 #[derive(Debug, Args)]
 pub struct OnePod {
@@ -30,6 +32,20 @@ pub struct Pods {
     /// The pod that this manifest describes; may be given several times
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
+}
+
+/// Pods by name, or by their labels.
+#[derive(Debug, Args)]
+pub struct ChosenPods {
+    /// NAME or NAMESPACE/NAME, one or several
+    #[arg(id = "pods", value_name = "POD", required_unless_present = "selector", conflicts_with = "selector")]
+    pub names: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// All pods with such labels (app=web,tier!=db)
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
+    pub selector: Option<Selector>,
 }
 
 /// In the place of `Pods::names`' help, for `stop`.

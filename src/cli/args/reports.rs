@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::kubectl::OnePod;
+use super::kubectl::{ChosenPods, OnePod};
 use super::output::{GetOutput, GetOutputParser};
 use super::run::BackoffArgs;
 use super::values::{duration, time};
@@ -32,22 +32,31 @@ pub struct GetArgs {
     /// Whether templates (jsonpath) print nothing where a pod lacks a field, instead of failing
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_missing_template_keys: bool,
+    /// Show each pod again when it has changed, and new pods, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
+    /// As --watch, without the pods as they are now
+    #[arg(long)]
+    pub watch_only: bool,
 }
 
 /// `barepod describe`.
 #[derive(Debug, Args)]
 pub struct DescribeArgs {
-    /// Which pod
+    /// Which pods
     #[command(flatten)]
-    pub pod: OnePod,
+    pub pods: ChosenPods,
 }
 
 /// `barepod events`.
 #[derive(Debug, Args)]
 pub struct EventsArgs {
-    /// Which pod
+    /// Which pods
     #[command(flatten)]
-    pub pod: OnePod,
+    pub pods: ChosenPods,
+    /// Go on with what happens from now on, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
     /// Output format instead of a table: one v1 Event a line as JSON, or a v1 EventList as YAML
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<EventsOutput>,

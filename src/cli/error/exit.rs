@@ -63,6 +63,7 @@ impl CliError {
             | Self::StillRunning(_)
             | Self::Resize { .. }
             | Self::Template(_)
+            | Self::Watch(_)
             | Self::WaitedTooLong(_)
             | Self::Never { .. }
             | Self::Format { .. } => Exit::Failure,

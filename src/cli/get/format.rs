@@ -84,6 +84,11 @@ pub(super) fn table(rows: &[PodRow], columns: &Columns) -> Result<String, CliErr
     columns.table(&pods).map_err(|why| CliError::Template(format!("custom-columns: {why}")))
 }
 
+/// A pod's cells in such columns.
+pub(super) fn cells(row: &PodRow, columns: &Columns) -> Result<Vec<String>, CliError> {
+    columns.row(&one(&row.pod)?).map_err(|why| CliError::Template(format!("custom-columns: {why}")))
+}
+
 /// A pod as JSON.
 pub(super) fn one(pod: &v1::Pod) -> Result<Value, CliError> {
     serde_json::to_value(pod).map_err(|error| CliError::Format { format: "json", cause: error.to_string() })

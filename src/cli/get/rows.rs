@@ -25,8 +25,7 @@ pub(super) fn named(layout: &Layout, names: &[String]) -> (Vec<PodRow>, Vec<CliE
     (rows, failures)
 }
 
-/// All pods; one that can't be read doesn't hide the others, and is shown as far as it is known. Where labels choose, it is
-/// left out behind its warning: nobody knows its labels.
+/// All pods, or those that labels choose.
 pub(super) fn all(
     layout: &Layout,
     namespace: Option<&str>,
@@ -37,51 +36,60 @@ pub(super) fn all(
         if namespace.is_some_and(|namespace| namespace != found.namespace) {
             continue;
         }
-        match look_at(&found, selector) {
-            Ok(row) => rows.extend(row),
-            Err(cause) => {
-                tell!("warning: {}", recover::unreadable(&found, cause));
-                rows.extend(selector.is_none().then(|| PodRow { pod: nameless(&found), life: Life::Lost }));
-            }
+        let looked = look_at(&found, selector);
+        if let Some(note) = looked.note {
+            tell!("{note}");
         }
+        rows.extend(looked.row);
     }
     Ok(rows)
 }
 
-/// One of all pods: as it is. `None`: it isn't chosen, has made nothing, or is gone since we looked.
-fn look_at(found: &Found, selector: Option<&Selector>) -> Result<Option<PodRow>, crate::store::Error> {
+/// What there is to be shown of a pod, and to be said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Looked {
+    /// `None`: it isn't chosen, has made nothing, or is gone since we looked.
+    pub(super) row: Option<PodRow>,
+    pub(super) note: Option<String>,
+}
+
+/// One of all pods: as it is. One that can't be read doesn't hide the others, and is shown as far as it is known. Where labels
+/// choose, it is left out behind its warning: nobody knows its labels.
+pub(super) fn look_at(found: &Found, selector: Option<&Selector>) -> Looked {
+    read_pod(found, selector).unwrap_or_else(|cause| Looked {
+        row: selector.is_none().then(|| PodRow { pod: nameless(found), life: Life::Lost }),
+        note: Some(format!("warning: {}", recover::unreadable(found, cause))),
+    })
+}
+
+fn read_pod(found: &Found, selector: Option<&Selector>) -> Result<Looked, crate::store::Error> {
     let life = found.life()?;
     let Some(pod) = found.pod()? else {
-        let row = without_status(found, life)?;
-        return Ok(row.filter(|_| selector.is_none()));
+        let looked = without_status(found, life)?;
+        return Ok(Looked { row: looked.row.filter(|_| selector.is_none()), ..looked });
     };
     if selector.is_some_and(|selector| !selector.matches(pod.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))) {
-        return Ok(None);
+        return Ok(Looked::default());
     }
     let (pod, note) = recover::as_it_is(found, life, pod)?;
-    if let Some(note) = note {
-        tell!("note: {note}");
-    }
-    Ok(Some(PodRow { pod, life }))
+    Ok(Looked { row: Some(PodRow { pod, life }), note: note.map(|note| format!("note: {note}")) })
 }
 
 /// A pod that has no status: of one whose run was cut off at its very beginning, or on a full disk, its name is known, and
 /// that is to be seen.
-fn without_status(found: &Found, life: Life) -> Result<Option<PodRow>, crate::store::Error> {
+fn without_status(found: &Found, life: Life) -> Result<Looked, crate::store::Error> {
     if found.ledger()?.is_none() {
-        return Ok(None);
+        return Ok(Looked::default());
     }
     let name = recover::full_name(found);
-    match life {
-        Life::Running => {}
-        Life::Ended => tell!("note: pod {name} never came to have a status; `barepod rm {name}` forgets it"),
-        Life::Lost | Life::Left => {
-            tell!(
-                "note: the run of pod {name} was cut off at its very beginning; `barepod rm {name}` ends what is left of it"
-            );
-        }
-    }
-    Ok(Some(PodRow { pod: nameless(found), life }))
+    let note = match life {
+        Life::Running => None,
+        Life::Ended => Some(format!("note: pod {name} never came to have a status; `barepod rm {name}` forgets it")),
+        Life::Lost | Life::Left => Some(format!(
+            "note: the run of pod {name} was cut off at its very beginning; `barepod rm {name}` ends what is left of it"
+        )),
+    };
+    Ok(Looked { row: Some(PodRow { pod: nameless(found), life }), note })
 }
 
 /// What a folder's name says of its pod.

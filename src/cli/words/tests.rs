@@ -15,8 +15,8 @@ fn pod(line: &str) -> Option<String> {
     match understood(line).unwrap().command {
         Command::Get(args) => Some(args.pods.join(" ")).filter(|pods| !pods.is_empty()),
         Command::Logs(args) => Some(format!("{} {}", args.pod.name, args.container.unwrap_or_default())),
-        Command::Describe(args) => Some(args.pod.name),
-        Command::Events(args) => Some(args.pod.name),
+        Command::Describe(args) => Some(args.pods.names.join(" ")),
+        Command::Events(args) => Some(args.pods.names.join(" ")),
         Command::Exec(args) => Some(format!("{} {}", args.pod, args.command.join(" "))),
         Command::PortForward(args) => Some(args.pod),
         Command::Stop(args) => Some(args.pods.names.join(" ")),
@@ -49,7 +49,9 @@ fn what_is_meant() {
         ("barepod describe pods web", Some("web")),
         // A pod may be called so.
         ("barepod describe pod", Some("pod")),
+        ("barepod describe web pod/db -n ops", Some("ops/web ops/db")),
         ("barepod events pod/web", Some("web")),
+        ("barepod events -l app=web -w", Some("")),
         ("barepod port-forward pod/web 80 -n ops", Some("ops/web")),
         ("barepod stop pod web", Some("web")),
         ("barepod rm -f pod/web", Some("web true")),
@@ -91,7 +93,6 @@ fn what_is_answered() {
         ("barepod attach web", "`barepod logs web`"),
         ("barepod inspect web", "`barepod get web -o json`"),
         ("barepod help", "barepod COMMAND --help"),
-        ("barepod get pods -w", "not there yet"),
         ("barepod run -d pod.yaml --attach web", "cannot be used with '--attach"),
         ("barepod wait web --for=ready", "condition=Ready"),
         ("barepod wait web", "--for <WHAT>"),
@@ -100,7 +101,7 @@ fn what_is_answered() {
         ("barepod get web -l app=web", "not both"),
         ("barepod rm deployment web", "Pods are the only kind"),
         ("barepod stop -l app=web", "`barepod get -l SELECTOR -o name`"),
-        ("barepod describe a b", "one pod at a time"),
+        ("barepod resize a b", "one pod at a time"),
         ("barepod get deployments web", "Pods are the only kind"),
         ("barepod get a/web -n b", "contradict"),
     ] {

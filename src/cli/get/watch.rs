@@ -1,0 +1,141 @@
+//! `barepod get --watch`: the pods as they are, then each pod again when it has changed.
+
+use std::collections::BTreeMap;
+
+use super::super::args::GetArgs;
+use super::super::error::CliError;
+use super::super::exit_code::Exit;
+use super::super::output::print;
+use super::super::pod_changes::PodChanges;
+use super::super::recover;
+use super::format::{self, Format, Style};
+use super::rows::{self, Looked};
+use crate::report::table::{self, Growing, Namespaces, PodRow, Width};
+use crate::store::layout::Layout;
+use crate::store::read::{self, Found};
+
+/// Shows pods until nobody looks any more.
+pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<Exit, CliError> {
+    // From now on each name means the pod that it means now, also when another one of that name comes.
+    let names = args.pods.iter().map(|name| Ok(recover::full_name(&recover::look(layout, name)?)));
+    let names: Vec<String> = names.collect::<Result<_, CliError>>()?;
+    let is_asked_for = |found: &Found| {
+        args.namespace.as_ref().is_none_or(|namespace| *namespace == found.namespace)
+            && (names.is_empty() || names.contains(&recover::full_name(found)))
+    };
+    let mut changes = PodChanges::begin(layout)?;
+    let mut seen: BTreeMap<String, Looked> = BTreeMap::new();
+    let mut screen: Option<Screen<'_>> = None;
+    loop {
+        let mut pods = read::list(layout)?;
+        let all = pods.iter().map(|found| found.name.clone()).collect::<Vec<_>>();
+        pods.retain(is_asked_for);
+        changes.listen(&pods)?;
+        let look = |found| (recover::full_name(found), rows::look_at(found, args.selector.as_ref()));
+        let now: BTreeMap<String, Looked> = pods.iter().map(look).collect();
+        let is_first = screen.is_none();
+        let rows = now.values().filter_map(|looked| looked.row.as_ref());
+        let screen = screen.get_or_insert_with(|| Screen::new(args, format, rows));
+        let mut new = Vec::new();
+        for (name, looked) in &now {
+            let before = seen.get(name);
+            if let Some(note) =
+                looked.note.as_ref().filter(|note| before.and_then(|one| one.note.as_ref()) != Some(note))
+            {
+                tell!("{note}");
+            }
+            let before = before.and_then(|before| before.row.as_ref());
+            new.extend(looked.row.as_ref().filter(|row| before.is_none_or(|before| screen.differs(before, row))));
+        }
+        if !(is_first && args.watch_only) {
+            screen.show(&new, &all)?;
+        }
+        seen = now;
+        if !changes.wait() {
+            return Ok(Exit::Success);
+        }
+    }
+}
+
+/// What has been printed, and how more is.
+struct Screen<'a> {
+    format: &'a Format,
+    namespace: Option<&'a str>,
+    namespaces: Namespaces,
+    /// That of the pods that were there at first. A pod of another one has its namespace before its name.
+    home: String,
+    lines: Growing,
+    has_begun: bool,
+}
+
+impl<'a> Screen<'a> {
+    fn new<'r>(args: &'a GetArgs, format: &'a Format, rows: impl Iterator<Item = &'r PodRow>) -> Self {
+        let mut of_rows: Vec<&str> = rows.map(|row| table::namespace(&row.pod)).collect();
+        of_rows.dedup();
+        let namespace = args.namespace.as_deref();
+        let home = namespace.or(of_rows.first().copied()).unwrap_or("default").to_owned();
+        let namespaces = if of_rows.len() > 1 { Namespaces::Shown } else { Namespaces::Left };
+        Self { format, namespace, namespaces, home, lines: Growing::default(), has_begun: false }
+    }
+
+    /// Whether there is more to be seen than how long ago something was.
+    fn differs(&self, before: &PodRow, row: &PodRow) -> bool {
+        match self.format {
+            Format::Table(width) => {
+                let now = jiff::Timestamp::now();
+                self.cells(before, now, *width) != self.cells(row, now, *width)
+            }
+            Format::Columns(_) | Format::Name | Format::Object(_) => before != row,
+        }
+    }
+
+    fn cells(&self, row: &PodRow, now: jiff::Timestamp, width: Width) -> Vec<String> {
+        let mut cells = table::cells(row, now, width, self.namespaces);
+        let namespace = table::namespace(&row.pod);
+        if self.namespaces == Namespaces::Left && namespace != self.home {
+            cells[0] = format!("{namespace}/{}", cells[0]);
+        }
+        cells
+    }
+
+    fn show(&mut self, rows: &[&PodRow], all: &[String]) -> Result<(), CliError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let text = match self.format {
+            Format::Table(width) => {
+                let now = jiff::Timestamp::now();
+                let header = table::header(*width, self.namespaces);
+                let lines = rows.iter().map(|row| self.cells(row, now, *width)).collect();
+                self.table(is_first, &header, lines)
+            }
+            Format::Columns(columns) => {
+                let lines = rows.iter().map(|row| format::cells(row, columns)).collect::<Result<_, _>>()?;
+                self.table(is_first, &columns.header(), lines)
+            }
+            Format::Name => {
+                let rows: Vec<PodRow> = rows.iter().map(|row| (*row).clone()).collect();
+                rows::names(&rows, self.namespace, all)
+            }
+            Format::Object(style) => {
+                let mut text = String::new();
+                for (index, row) in rows.iter().enumerate() {
+                    if matches!(style, Style::Yaml) && !(is_first && index == 0) {
+                        text.push_str("---\n");
+                    }
+                    text.push_str(&format::object(&format::one(&row.pod)?, style)?);
+                }
+                text
+            }
+        };
+        print(&text).map(|_| ())
+    }
+
+    fn table(&mut self, is_first: bool, header: &[&str], mut lines: Vec<Vec<String>>) -> String {
+        if is_first {
+            lines.insert(0, header.iter().map(|&name| name.to_owned()).collect());
+        }
+        self.lines.lines(&lines)
+    }
+}
