@@ -21,8 +21,8 @@ use crate::store::read::{self, Found};
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let names = chosen::pods(&layout, &args.pods)?;
-    if args.watch {
-        return watch(&layout, &names, args.output);
+    if args.watch && !names.is_empty() {
+        return watch(&layout, &names, args);
     }
     let (mut happened, mut failures) = (Vec::new(), Vec::new());
     for name in &names {
@@ -35,6 +35,11 @@ pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     if !happened.is_empty() {
         let of = if names.len() > 1 { OfPods::Several } else { OfPods::One };
         let text = match args.output {
+            None if args.no_headers => {
+                let now = jiff::Timestamp::now();
+                let lines = by_time(&happened).into_iter().map(|(pod, line)| event_table::cells(pod, line, of, now));
+                Growing::default().lines(&lines.collect::<Vec<_>>())
+            }
             None => event_table::events(&by_time(&happened), of, jiff::Timestamp::now(), terminal::width()),
             Some(EventsOutput::Json) => json_lines(&happened)?,
             Some(EventsOutput::Yaml) => yaml(&events::list(happened.iter().map(|one| (&one.about, &one.lines[..]))))?,
@@ -58,7 +63,7 @@ fn of_pod(found: &Found) -> Result<Happened, CliError> {
 }
 
 /// Shows what happened, then what happens, until nobody looks any more.
-fn watch(layout: &Layout, names: &[String], output: Option<EventsOutput>) -> Result<Exit, CliError> {
+fn watch(layout: &Layout, names: &[String], args: &EventsArgs) -> Result<Exit, CliError> {
     // From now on each name means the pod that it means now, also when another one of that name comes.
     let names = names.iter().map(|name| Ok(recover::full_name(&recover::look(layout, name)?)));
     let names: Vec<String> = names.collect::<Result<_, CliError>>()?;
@@ -86,12 +91,12 @@ fn watch(layout: &Layout, names: &[String], output: Option<EventsOutput>) -> Res
         seen = all;
         if !new.is_empty() {
             let is_first = !std::mem::replace(&mut has_begun, true);
-            let text = match output {
+            let text = match args.output {
                 None => {
                     let now = jiff::Timestamp::now();
                     let mut rows: Vec<Vec<String>> =
                         by_time(&new).into_iter().map(|(pod, line)| event_table::cells(pod, line, of, now)).collect();
-                    if is_first {
+                    if is_first && !args.no_headers {
                         rows.insert(0, event_table::header(of).iter().map(|&name| name.to_owned()).collect());
                     }
                     growing.lines(&rows)

@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{print, show};
 use super::terminal;
-use crate::report::table::{self, PodRow};
+use crate::report::table::{self, Growing, Namespaces, PodRow};
 use crate::store::layout::Layout;
 use crate::store::read;
 use format::Format;
@@ -38,6 +38,15 @@ fn print_rows(args: &GetArgs, layout: &Layout, format: &Format, rows: &[PodRow])
         Format::Table(_) | Format::Name if rows.is_empty() => {
             tell!("no pods found");
             Ok(Exit::Success)
+        }
+        Format::Table(width) if args.no_headers => {
+            let (now, namespaces) = (jiff::Timestamp::now(), Namespaces::of(rows));
+            let lines: Vec<_> = rows.iter().map(|row| table::cells(row, now, *width, namespaces)).collect();
+            print(&Growing::default().lines(&lines))
+        }
+        Format::Columns(columns) if args.no_headers => {
+            let lines: Vec<_> = rows.iter().map(|row| format::cells(row, columns)).collect::<Result<_, _>>()?;
+            print(&Growing::default().lines(&lines))
         }
         Format::Table(width) => print(&table::pods(rows, jiff::Timestamp::now(), *width, terminal::width())),
         Format::Columns(columns) => print(&format::table(rows, columns)?),

@@ -2,7 +2,7 @@
 
 mod growing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use barepod_engine::spec::Kind;
 use comfy_table::{ContentArrangement, Table};
@@ -19,7 +19,7 @@ use crate::store::read::{Life, has_ended};
 pub use growing::Growing;
 
 /// One pod of a list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct PodRow {
     /// With its status.
     pub pod: v1::Pod,
@@ -39,10 +39,7 @@ pub enum Width {
 /// `kubectl get pods`; the namespace is a column where there is more than one. Where a line is longer than the `terminal` is
 /// wide, in columns, each pod is a block of lines.
 pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width, terminal: Option<usize>) -> String {
-    let mut namespaces: Vec<&str> = rows.iter().map(|row| namespace(&row.pod)).collect();
-    namespaces.sort_unstable();
-    namespaces.dedup();
-    let namespaces = if namespaces.len() > 1 { Namespaces::Shown } else { Namespaces::Left };
+    let namespaces = Namespaces::of(rows);
     let header = header(width, namespaces);
     let lines: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now, width, namespaces)).collect();
     within(terminal, columns(&header, lines.iter().cloned()), || blocks(&header, &lines, terminal))
@@ -55,6 +52,14 @@ pub enum Namespaces {
     Shown,
     /// None.
     Left,
+}
+
+impl Namespaces {
+    /// A column where there is more than one.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a PodRow>) -> Self {
+        let all: BTreeSet<&str> = rows.into_iter().map(|row| namespace(&row.pod)).collect();
+        if all.len() > 1 { Self::Shown } else { Self::Left }
+    }
 }
 
 /// The names of the columns of [`cells`].

@@ -32,6 +32,9 @@ pub struct GetArgs {
     /// Whether templates (jsonpath) print nothing where a pod lacks a field, instead of failing
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_missing_template_keys: bool,
+    /// Leave out the line with the columns' names
+    #[arg(long)]
+    pub no_headers: bool,
     /// Show each pod again when it has changed, and new pods, until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,
@@ -54,6 +57,9 @@ pub struct EventsArgs {
     /// Which pods
     #[command(flatten)]
     pub pods: ChosenPods,
+    /// Leave out the line with the columns' names
+    #[arg(long)]
+    pub no_headers: bool,
     /// Go on with what happens from now on, until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,

@@ -65,6 +65,7 @@ struct Screen<'a> {
     /// That of the pods that were there at first. A pod of another one has its namespace before its name.
     home: String,
     lines: Growing,
+    has_header: bool,
     has_begun: bool,
 }
 
@@ -75,7 +76,15 @@ impl<'a> Screen<'a> {
         let namespace = args.namespace.as_deref();
         let home = namespace.or(of_rows.first().copied()).unwrap_or("default").to_owned();
         let namespaces = if of_rows.len() > 1 { Namespaces::Shown } else { Namespaces::Left };
-        Self { format, namespace, namespaces, home, lines: Growing::default(), has_begun: false }
+        Self {
+            format,
+            namespace,
+            namespaces,
+            home,
+            lines: Growing::default(),
+            has_header: !args.no_headers,
+            has_begun: false,
+        }
     }
 
     /// Whether there is more to be seen than how long ago something was.
@@ -85,7 +94,7 @@ impl<'a> Screen<'a> {
                 let now = jiff::Timestamp::now();
                 self.cells(before, now, *width) != self.cells(row, now, *width)
             }
-            Format::Columns(_) | Format::Name | Format::Object(_) => before != row,
+            Format::Columns(_) | Format::Name | Format::Object(_) => before.pod != row.pod,
         }
     }
 
@@ -133,7 +142,7 @@ impl<'a> Screen<'a> {
     }
 
     fn table(&mut self, is_first: bool, header: &[&str], mut lines: Vec<Vec<String>>) -> String {
-        if is_first {
+        if is_first && self.has_header {
             lines.insert(0, header.iter().map(|&name| name.to_owned()).collect());
         }
         self.lines.lines(&lines)
