@@ -1,111 +1,22 @@
 //! Pods of an ordinary user on the network, by pasta (docs/rootless.md). The box's network is one of the test's own: a
 //! namespace for the box, another one for all that is outside, a cable between them.
 
+mod ends;
+mod networks;
+
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use nix::sched::{CloneFlags, setns};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::user::Ids;
 use crate::harness::{Case, Manifest, PATIENT, Run, main, wait, wait_for};
-
-/// The box's address, which becomes the pod's, and that of who is outside.
-const BOX: &str = "10.201.0.2";
-const BOX_V6: &str = "fd00:201::2";
-const OUTSIDE: &str = "10.201.0.1";
-
-/// A network namespace, held by a process.
-struct Namespace(Child);
-
-impl Namespace {
-    fn new() -> Self {
-        let mut command = Command::new("unshare");
-        let child = command.args(["--net", "sleep", "1000"]).stdin(Stdio::null()).spawn().unwrap();
-        let namespace = Self(child);
-        let own = fs::read_link("/proc/self/ns/net").unwrap();
-        wait("a network namespace", || fs::read_link(namespace.path()).is_ok_and(|other| other != own));
-        namespace
-    }
-
-    fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.0.id()))
-    }
-
-    /// Does something in it, in a thread of its own; what it opens stays in the namespace.
-    fn within<T: Send + 'static>(&self, action: impl FnOnce() -> T + Send + 'static) -> T {
-        let file = File::open(self.path()).unwrap();
-        let thread = std::thread::spawn(move || {
-            setns(file, CloneFlags::CLONE_NEWNET).unwrap();
-            action()
-        });
-        thread.join().unwrap()
-    }
-
-    /// ip(8) in it. False: it couldn't.
-    fn ip(&self, words: &str) -> bool {
-        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        self.within(move || Command::new("ip").args(words).stderr(Stdio::null()).status().unwrap().success())
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-/// A user's box with nothing but a loopback, and pasta.
-fn lonely(name: &str) -> Option<(Case, Namespace)> {
-    let mut case = Case::of_user(name, Ids::Subordinate)?;
-    if !has("pasta") || !has("nsenter") || !has("ip") {
-        crate::skips::skip("needs pasta, nsenter and ip (scripts/setup test)");
-        return None;
-    }
-    if !std::path::Path::new("/dev/net/tun").exists() {
-        crate::skips::skip("needs /dev/net/tun");
-        return None;
-    }
-    let own = Namespace::new();
-    assert!(own.ip("link set lo up"));
-    case.enter_network(own.path(), "nameserver 127.0.0.53\nsearch outside\noptions edns0\n");
-    Some((case, own))
-}
-
-/// A user's box with a network.
-fn connected(name: &str) -> Option<(Case, Namespace, Namespace)> {
-    let (case, own) = lonely(name)?;
-    let outside = Namespace::new();
-    if !own.ip(&format!("link add eth0 type veth peer name eth0 netns {}", outside.0.id())) {
-        crate::skips::skip("needs virtual network cables (CONFIG_VETH)");
-        return None;
-    }
-    for (namespace, number) in [(&own, 2), (&outside, 1)] {
-        for words in [
-            format!("addr add 10.201.0.{number}/24 dev eth0"),
-            format!("addr add fd00:201::{number}/64 dev eth0 nodad"),
-            "link set lo up".to_owned(),
-            "link set eth0 up".to_owned(),
-        ] {
-            assert!(namespace.ip(&words), "{words}");
-        }
-    }
-    assert!(own.ip("route add default via 10.201.0.1") && own.ip("-6 route add default via fd00:201::1 dev eth0"));
-    Some((case, own, outside))
-}
-
-fn has(program: &str) -> bool {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|folder| folder.join(program).exists())
-}
+use networks::{BOX, BOX_V6, OUTSIDE, answer_names, answer_pages, connected, lonely, meanwhile};
 
 /// As a user starts it who says nothing about the network, but for what `options` say.
 fn start<'a>(case: &'a Case, pod: &Manifest, options: &[&str]) -> Run<'a> {
@@ -114,59 +25,6 @@ fn start<'a>(case: &'a Case, pod: &Manifest, options: &[&str]) -> Run<'a> {
 
 fn warnings(run: &Run<'_>) -> Vec<String> {
     run.stderr().lines().filter(|line| line.contains("warning:")).map(str::to_owned).collect()
-}
-
-/// Does this until the end of the closure.
-fn meanwhile<T>(serve: impl Fn(&AtomicBool) + Sync, action: impl FnOnce() -> T) -> T {
-    struct Over<'a>(&'a AtomicBool);
-    impl Drop for Over<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| serve(&over));
-        let _over = Over(&over);
-        action()
-    })
-}
-
-/// A name server that knows one name.
-fn answer_names(socket: &UdpSocket, over: &AtomicBool) {
-    let mut query = [0; 512];
-    while !over.load(Ordering::Relaxed) {
-        let Ok((length, from)) = socket.recv_from(&mut query) else { continue };
-        let name = b"\x03web\x07outside\x00\x00\x01";
-        let knows = query[..length].windows(name.len()).any(|part| part == name);
-        // The question again, without what may come behind it.
-        let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
-        let mut reply = query[..end].to_vec();
-        reply[2..12].copy_from_slice(&[0x81, if knows { 0x80 } else { 0x83 }, 0, 1, 0, u8::from(knows), 0, 0, 0, 0]);
-        if knows {
-            reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 201, 0, 1]);
-        }
-        socket.send_to(&reply, from).unwrap();
-    }
-}
-
-/// A web server for anybody.
-fn answer_pages(listener: &TcpListener, over: &AtomicBool) {
-    while !over.load(Ordering::Relaxed) {
-        let a_moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-        let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&a_moment));
-        let Ok((mut stream, _)) = listener.accept() else { continue };
-        stream.set_nonblocking(false).unwrap();
-        let mut asked = Vec::new();
-        while !asked.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            match stream.read(&mut byte) {
-                Ok(1) => asked.extend(byte),
-                _ => break,
-            }
-        }
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\npage\n");
-    }
 }
 
 /// Addresses, names, the pod's own sysctls; probes go to the pod's address, and names are asked for where the box asks,
@@ -338,60 +196,6 @@ fn it_is_not_for_root() {
     assert_eq!(case.trace(), ["1"]);
 }
 
-/// The pasta of this case.
-fn pasta(case: &Case) -> Option<i32> {
-    let mark = format!("BAREPOD_E2E={}", case.uid());
-    let mut all = fs::read_dir("/proc").unwrap().flatten();
-    all.find_map(|entry| {
-        let read =
-            |file: &str| String::from_utf8_lossy(&fs::read(entry.path().join(file)).unwrap_or_default()).into_owned();
-        let is = read("environ").contains(&mark) && read("comm").starts_with("pas");
-        is.then(|| entry.file_name().to_str()?.parse().ok()).flatten()
-    })
-}
-
-/// Kills the process that was started, or `the supervisor` that it has started, or `nobody`: then it is asked to end.
-fn end(run: &mut Run<'_>, who: &str) {
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.pid())).unwrap();
-    let inner = Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap();
-    match who {
-        "the supervisor" => kill_process(inner, Signal::KILL).unwrap(),
-        "nobody" => run.signal(Signal::TERM),
-        _ => run.signal(Signal::KILL),
-    }
-    run.end();
-}
-
-/// It ends with its pod, however that ends.
-#[test]
-fn it_ends_with_its_pod() {
-    let Some((case, _own, _outside)) = connected("pasta-killed") else { return };
-    for who in ["the process that was started", "the supervisor", "nobody"] {
-        fs::write(case.shared("log"), "").unwrap();
-        let mut run = start(&case, &case.pod().main("main", "serve main"), &["--network", "pasta"]);
-        case.wait_for("main up");
-        assert!(pasta(&case).is_some());
-        end(&mut run, who);
-        wait(&format!("the end of pasta, once {who} was killed"), || pasta(&case).is_none());
-        let output = case.barepod(&["rm", "--force", case.name()]);
-        assert!(output.status.success(), "{who}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-/// Its end before the pod's is said; the pod goes on.
-#[test]
-fn its_end_is_told() {
-    let Some((case, _own, _outside)) = connected("pasta-lost") else { return };
-    let mut run = start(&case, &case.pod().main("main", "serve main"), &[]);
-    case.wait_for("main up");
-    kill_process(Pid::from_raw(pasta(&case).unwrap()).unwrap(), Signal::KILL).unwrap();
-    run.wait_for_line("the pod has lost its network");
-    assert!(!run.has_ended());
-    run.signal(Signal::TERM);
-    assert_eq!(run.end(), 0, "{}", run.stderr());
-    assert_eq!(warnings(&run).len(), 1, "{}", run.stderr());
-}
-
 /// A program that is found as pasta, before the box's own.
 fn with_own_pasta<'a>(case: &'a Case, pod: &Manifest, script: &str) -> Run<'a> {
     let bin = case.dir().join("own");
@@ -457,28 +261,4 @@ fn a_new_sandbox_has_addresses_of_its_own() {
     assert_eq!(run.end(), 0, "{}", run.stderr());
     // Nothing is named that isn't there.
     assert_eq!(ledger(&case)["network"], Value::Null);
-}
-
-/// What connects the pod is in the ledger before it begins. While it does, the pod can be ended in every way, and nothing
-/// is left of it.
-#[test]
-fn an_end_while_it_connects() {
-    let Some((case, _own)) = lonely("pasta-slow") else { return };
-    let (seen, state) = (case.shared("seen"), case.state());
-    let script = format!("cat {}/ledger.json >{}; exec sleep 1000", state.display(), seen.display());
-    for who in ["the process that was started", "the supervisor", "nobody"] {
-        let mut run = with_own_pasta(&case, &case.pod().main("main", "say never"), &script);
-        let ledger = wait_for("what stands for pasta", || serde_json::from_slice::<Value>(&fs::read(&seen).ok()?).ok());
-        assert_eq!(ledger["network"]["kind"], "pasta", "{ledger}");
-        assert!(
-            ledger["network"]["pid"].as_u64() > Some(1) && ledger["network"]["start"].as_u64() > Some(0),
-            "{ledger}"
-        );
-        end(&mut run, who);
-        wait(&format!("the end of all, once {who} was killed"), || case.marked().is_empty());
-        let output = case.barepod(&["rm", "--force", case.name()]);
-        assert!(output.status.success(), "{who}: {}", String::from_utf8_lossy(&output.stderr));
-        fs::remove_file(&seen).unwrap();
-        assert!(!case.said("never"));
-    }
 }

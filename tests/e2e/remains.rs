@@ -1,6 +1,9 @@
 //! What remains of pods when something goes wrong at their end, between two boots, or in their state folder; and that a pod
 //! touches only what is its own.
 
+mod force;
+mod unreadable;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +11,7 @@ use std::process::{Command, Output};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Case, Manifest, binary, main, wait, wait_for};
+use crate::harness::{Case, Manifest, main, wait};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -233,192 +236,6 @@ fn a_state_of_another_boot() {
     assert_eq!(case.phase(), "Running");
     run.signal(Signal::TERM);
     assert_eq!(run.end(), 0);
-}
-
-/// Half a ledger, half a status, something foreign: `get` shows what it can and says what it can't, and `rm --force` removes
-/// all that is the pod's.
-#[test]
-fn a_state_that_cant_be_read() {
-    let Some(case) = Case::new("remains-torn") else { return };
-    for (file, text) in
-        [("ledger.json", "{\"version\":1,"), ("ledger.json", ""), ("pod.json", "{\"kind\""), ("events.jsonl", "\0\0")]
-    {
-        fs::write(case.shared("log"), "").unwrap();
-        let mut run = case.start(&with_volume(&case, "echo x > /v/f; echo x > /root/f; echo printed; exec serve main"));
-        case.wait_for("main up");
-        wait("the log", || case.logs("main", &[]) == "printed\n");
-        run.kill();
-        fs::write(case.state().join(file), text).unwrap();
-        let get = case.barepod(&["get"]);
-        assert!(get.status.success(), "{file}");
-        let table = String::from_utf8_lossy(&get.stdout).into_owned();
-        assert!(table.contains(case.name()) && table.contains(" Unknown "), "{file}: {table}");
-        if file != "events.jsonl" {
-            let name = case.name();
-            assert!(said(&get).contains(&format!("`barepod rm --force default/{name}`")), "{file}: {}", said(&get));
-        }
-        if file != "events.jsonl" {
-            one_by_one(&case, file);
-        }
-        if file == "ledger.json" {
-            let output = case.barepod(&["run", "pod.yaml"]);
-            assert!(
-                !output.status.success() && said(&output).contains("not a readable state file"),
-                "{}",
-                said(&output)
-            );
-        }
-        let output = case.barepod(&["rm", "--force", case.name()]);
-        assert!(output.status.success(), "{file} {text:?}: {}", said(&output));
-        case.nothing_left();
-    }
-    fs::create_dir_all(case.state().parent().unwrap()).unwrap();
-    fs::write(case.state(), "a file in the folder's place").unwrap();
-    let get = case.barepod(&["get"]);
-    assert!(get.status.success() && String::from_utf8_lossy(&get.stdout).contains(case.name()), "{get:?}");
-    assert!(case.barepod(&["rm", "--force", case.name()]).status.success());
-}
-
-/// What each command that asks for one pod makes of a file that can't be read: those that show the pod or change it say
-/// what is wrong, where, and what to do; events and logs do so, too, and show what is there.
-fn one_by_one(case: &Case, file: &str) {
-    let name = case.name();
-    let path = case.state().join(file);
-    let commands = [
-        (&["get", name][..], false),
-        (&["get", name, "-o", "json"], false),
-        (&["describe", name], false),
-        (&["events", name], true),
-        (&["events", name, "-o", "json"], true),
-        (&["logs", name], true),
-        (&["logs", name, "-c", "main"], true),
-    ];
-    for (command, shows) in commands {
-        let output = case.barepod(command);
-        let text = said(&output);
-        assert_eq!(output.status.code(), Some(if shows { 0 } else { 1 }), "{file} {command:?}: {text}");
-        assert_eq!(output.stdout.is_empty(), !shows, "{file} {command:?}: {text}");
-        let words = [format!("the state of pod \"default/{name}\" can't be read: {}", path.display())];
-        for part in words.iter().map(String::as_str).chain([&*format!("`barepod rm --force default/{name}`")]) {
-            assert_eq!(text.matches(part).count(), 1, "{file} {command:?} {part}: {text}");
-        }
-    }
-    let logs = case.barepod(&["logs", name]);
-    assert_eq!(String::from_utf8_lossy(&logs.stdout), "printed\n", "{file}");
-}
-
-/// A file torn under a pod that lives (a full disk, an editor) isn't the end of the pod: nobody is told to kill it, it can
-/// be stopped, and its supervisor leaves a whole file behind.
-#[test]
-fn a_torn_file_of_a_pod_that_lives() {
-    let Some(case) = Case::new("remains-torn-alive") else { return };
-    for file in ["ledger.json", "pod.json"] {
-        fs::write(case.shared("log"), "").unwrap();
-        let mut run = case.start(&with_volume(&case, "exec serve main"));
-        case.wait_for("main up");
-        is_written_down(&case);
-        fs::write(case.state().join(file), "{\"version\":1,").unwrap();
-        let output = case.barepod(&["describe", case.name()]);
-        assert_eq!(output.status.success(), file == "ledger.json", "{file}: {}", said(&output));
-        for part in ["can't be read", file, "the pod runs", &format!("`barepod stop default/{}`", case.name())] {
-            assert!(said(&output).contains(part), "{file} {part}: {}", said(&output));
-        }
-        assert!(!said(&output).contains("rm --force"), "{file}: {}", said(&output));
-        if file == "ledger.json" {
-            assert_eq!(case.phase(), "Running");
-        }
-        let stop = case.barepod(&["stop", case.name()]);
-        assert!(stop.status.success(), "{file}: {}", said(&stop));
-        run.end();
-        assert_eq!((case.phase(), said(&case.barepod(&["get", case.name()]))), ("Succeeded".to_owned(), String::new()));
-        assert!(case.barepod(&["rm", case.name()]).status.success());
-    }
-}
-
-/// State on a disk that is full: the pod is removed all the same.
-#[test]
-fn removal_needs_no_space() {
-    let Some(case) = Case::new("remains-full") else { return };
-    let script = r#"
-        set -e; mkdir -p "$ROOT"; mount -t tmpfs -o size=2m,mode=755 full "$ROOT"
-        "$BAREPOD" --root "$ROOT" run -q pod.yaml & pid=$!
-        until grep -q "main up" "$TRACE"; do kill -0 $pid; done
-        [ "$HOW" = lives ] || { kill -9 $pid; wait $pid || true; }
-        ! dd if=/dev/zero of="$ROOT/ballast" bs=4k 2>/dev/null
-        "$BAREPOD" --root "$ROOT" rm --force "$NAME"
-        find "$ROOT" -mindepth 1 ! -name ballast ! -type d
-    "#;
-    for how in ["killed", "lives"] {
-        fs::write(case.shared("log"), "").unwrap();
-        case.write(&with_volume(&case, "exec serve main").text());
-        let mut command = Command::new("unshare");
-        command.args(["-m", "--propagation", "private", "sh", "-c", script]).current_dir(case.dir());
-        command.env("BAREPOD", binary()).env("ROOT", case.root()).env("TRACE", case.shared("log"));
-        command.env("NAME", case.name()).env("HOW", how);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{how}: {}", said(&output));
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{how}");
-    }
-}
-
-/// Several `rm --force` at the same moment, of a pod that lives and of one whose supervisor was killed: none is told that it
-/// runs.
-#[test]
-fn many_at_once() {
-    let Some(case) = Case::new("remains-many") else { return };
-    for how in ["lives", "killed"] {
-        fs::write(case.shared("log"), "").unwrap();
-        let mut run = case.start(&with_volume(&case, "exec serve main"));
-        case.wait_for("main up");
-        if how == "killed" {
-            run.kill();
-        }
-        let remove = || {
-            let mut command = case.command(&["rm", "--force", case.name()]);
-            command.stderr(std::process::Stdio::piped()).spawn().unwrap()
-        };
-        let all: Vec<_> = (0..4).map(|_| remove()).collect();
-        let outputs: Vec<_> = all.into_iter().map(|one| one.wait_with_output().unwrap()).collect();
-        assert!(outputs.iter().any(|output| output.status.success()), "{how}");
-        for output in outputs {
-            // One that comes when it is all over finds no pod.
-            let text = said(&output);
-            assert!(output.status.success() || text.contains("not found"), "{how}: {text}");
-        }
-        wait("the end of the run", || run.has_ended());
-        case.nothing_left();
-    }
-}
-
-/// Right after the kill, while children of the supervisor may still be on their way.
-#[test]
-fn right_after_a_kill() {
-    let Some(case) = Case::new("remains-kill") else { return };
-    for _ in 0..20 {
-        fs::write(case.shared("log"), "").unwrap();
-        let run = case.start(&case.pod().main("main", "say up; exec serve main"));
-        wait("its ledger", || case.state().join("ledger.json").exists());
-        // Not waited for, as a shell's `kill -9` isn't.
-        run.signal(Signal::KILL);
-        let output = case.barepod(&["rm", "--force", case.name()]);
-        assert!(output.status.success(), "{}", said(&output));
-    }
-}
-
-/// A supervisor that is stopped answers nobody: `rm --force` says for whom it waits, and then does without it.
-#[test]
-fn a_stopped_supervisor_is_killed() {
-    let Some(case) = Case::new("remains-stopped") else { return };
-    let mut run = case.start(&with_volume(&case, "exec serve main"));
-    case.wait_for("main up");
-    run.signal(Signal::STOP);
-    let output = wait_for("the end of rm", || Some(case.barepod(&["rm", "--force", case.name()])));
-    let (text, pid) = (said(&output), run.pid().as_raw_nonzero());
-    assert!(output.status.success(), "{text}");
-    let name = case.name();
-    let waits = format!("waiting for the supervisor of pod default/{name}, process {pid}, which is stopped (SIGSTOP)");
-    assert!(text.contains(&waits) && text.contains("it is killed"), "{text}");
-    assert_eq!(run.end(), 137);
 }
 
 /// Names of which no folder could be made, and a root far below: said before anything is made, or no trouble at all.

@@ -7,6 +7,10 @@
 //! container is up). So where both disagree and the machine's CPUs were busy, that scenario is tried again at a slower
 //! pace, with fewer beside it; the slowest pace is the last word. On a machine that had time the first pace is.
 
+mod containers;
+mod entries;
+mod pace;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -16,24 +20,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Case, Manifest, Run, binary, slow, wait, wait_until, worker};
+use crate::harness::{Case, Run, binary, slow, wait, wait_until};
+use containers::real;
+use entries::{agree, events, last_ends, missing, said, timed_events, told, too_early};
+use pace::{CpuTime, Pace, change_times, time};
 
-/// Containers whose entries are closer than this, and have nothing to do with each other, may come in any order: that
-/// much later a container may be made on a busy machine.
-const APART: Duration = Duration::from_millis(700);
 /// Most of the time a scenario waits.
 const AT_ONCE: usize = 12;
-/// The kernel's coarse clocks, and times that are rounded to milliseconds.
-const CLOCKS: Duration = Duration::from_millis(15);
-
-/// Something that happened, and when: `web up`, `web SIGTERM`, `web exit 0`, `web preStop begins`; `Killing web`.
-#[derive(Debug)]
-struct Entry {
-    at: Duration,
-    container: String,
-    text: String,
-}
-
 #[test]
 fn real_containers_do_what_was_simulated() {
     if Case::new("scenarios").is_none() {
@@ -96,34 +89,6 @@ struct Trial {
     pace: Pace,
 }
 
-/// What all times of a scenario are multiplied with.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    times: u32,
-    over: u32,
-}
-
-impl Pace {
-    fn slower(self) -> Option<Self> {
-        let Self { times, over } = self;
-        match (over, times) {
-            (1, 1) => Some(Self { times: 3, over }),
-            (1, _) => None,
-            _ => Some(Self { times, over: 1 }),
-        }
-    }
-
-    fn of(self, time: Duration) -> Duration {
-        time * self.times / self.over
-    }
-
-    fn of_seconds(self, key: &str, seconds: u64) -> u64 {
-        let multiplied = seconds * u64::from(self.times);
-        assert_eq!(multiplied % u64::from(self.over), 0, "{key}: {seconds} is no multiple of {}", self.over);
-        multiplied / u64::from(self.over)
-    }
-}
-
 impl Trial {
     fn new(dir: PathBuf) -> Self {
         let over = fs::read_to_string(dir.join("real")).unwrap().trim().parse().unwrap();
@@ -152,28 +117,6 @@ struct Disagreement {
     /// What no slowness explains.
     early: String,
     other: String,
-}
-
-/// What the machine's CPUs have done since it was started, in ticks.
-struct CpuTime {
-    idle: u64,
-    all: u64,
-}
-
-impl CpuTime {
-    fn now() -> Self {
-        // user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)).
-        let text = fs::read_to_string("/proc/stat").unwrap();
-        let ticks: Vec<u64> =
-            text.lines().next().unwrap().split_whitespace().skip(1).take(8).map(|one| one.parse().unwrap()).collect();
-        Self { idle: ticks[3], all: ticks.iter().sum() }
-    }
-
-    /// Whether less than half of their time since then was to spare.
-    fn was_busy(&self) -> bool {
-        let now = Self::now();
-        (now.idle - self.idle) * 2 < now.all - self.all
-    }
 }
 
 fn compare(dir: &Path, pace: Pace) -> Disagreement {
@@ -241,64 +184,6 @@ fn within(simulated: Duration, what: &str, condition: impl FnMut() -> bool) {
     }
 }
 
-/// Events that came before their time.
-fn too_early(name: &str, expected: &[Entry], real: &[(jiff::Timestamp, String)], began: jiff::Timestamp) -> String {
-    let texts: Vec<String> = real.iter().map(|(_, text)| text.clone()).collect();
-    let mut early = String::new();
-    for (entry, place) in expected.iter().zip(places(expected, &texts)) {
-        let Some((at, _)) = place.map(|place| &real[place]) else { continue };
-        let after = Duration::try_from(at.duration_since(began)).unwrap_or_default();
-        if after + CLOCKS < entry.at {
-            let _ = writeln!(early, "{name}: {} after {after:?}, not before {:?} have passed", entry.text, entry.at);
-        }
-    }
-    early
-}
-
-/// Gives every time in a manifest or a script another pace.
-fn change_times(value: &mut Value, pace: Pace) {
-    const SECONDS: [&str; 6] = [
-        "terminationGracePeriodSeconds",
-        "activeDeadlineSeconds",
-        "periodSeconds",
-        "initialDelaySeconds",
-        "seconds",
-        "gracePeriodSeconds",
-    ];
-    match value {
-        Value::Array(all) => all.iter_mut().for_each(|one| change_times(one, pace)),
-        Value::Object(all) => {
-            for (key, one) in all {
-                if SECONDS.contains(&key.as_str()) {
-                    *one = json!(pace.of_seconds(key, one.as_u64().unwrap()));
-                } else if key == "barepod.dev/sidecar-grace-seconds" {
-                    *one = json!(pace.of_seconds(key, one.as_str().unwrap().parse().unwrap()).to_string());
-                } else {
-                    change_times(one, pace);
-                }
-            }
-        }
-        Value::String(text) => {
-            if let Some(time) = time(text) {
-                *text = format!("{}ms", pace.of(time).as_millis());
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn time(text: &str) -> Option<Duration> {
-    let letters = text.find(|letter: char| !letter.is_ascii_digit()).filter(|at| *at > 0)?;
-    let (number, unit) = text.split_at(letters);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(number.parse::<u64>().ok()? * millis))
-}
-
 /// What is simulated, line by line.
 fn simulate(case: &Case, manifest: &Value, script: &Value, options: &[&str]) -> Vec<Value> {
     let (pod, file) = (case.dir().join("simulated.yaml"), case.dir().join("script.yaml"));
@@ -309,99 +194,6 @@ fn simulate(case: &Case, manifest: &Value, script: &Value, options: &[&str]) -> 
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// The manifest with containers and hooks that do as the script says.
-fn real(case: &Case, manifest: &Value, script: &Value) -> Manifest {
-    let mut spec = manifest["spec"].clone();
-    let restarts = spec["restartPolicy"].as_str().unwrap_or("Always").to_owned();
-    spec["restartPolicy"] = json!(restarts);
-    for list in ["initContainers", "containers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
-            let name = container["name"].as_str().unwrap().to_owned();
-            let is_init = list == "initContainers" && container["restartPolicy"] != "Always";
-            let nothing = json!([{}]);
-            let attempts = script["containers"].get(&name).unwrap_or(&nothing).as_array().unwrap().clone();
-            let signal = container["lifecycle"]["stopSignal"].as_str().unwrap_or("SIGTERM").to_owned();
-            let bodies: Vec<String> = attempts.iter().map(|attempt| life(&name, attempt, &signal, is_init)).collect();
-            let script = by_attempt(&format!("{name}.n"), &bodies, true);
-            for (key, value) in worker(&name, &script).as_object().unwrap() {
-                container[key] = value.clone();
-            }
-            if attempts[0]["startFails"] == true {
-                container["command"] = json!(["/there/is/none"]);
-            }
-            for hook in ["postStart", "preStop"] {
-                if container["lifecycle"][hook].get("exec").is_some() {
-                    let bodies: Vec<String> =
-                        attempts.iter().map(|attempt| hook_script(&name, hook, &attempt[hook])).collect();
-                    // A postStart may be quicker than its container; it counts for itself.
-                    let script = match hook {
-                        "postStart" => by_attempt(&format!("{name}.{hook}"), &bodies, true),
-                        _ => by_attempt(&format!("{name}.n"), &bodies, false),
-                    };
-                    container["lifecycle"][hook] = crate::harness::hook(&script);
-                }
-            }
-            for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-                if !container[probe].is_null() {
-                    let fails = attempts[0][probe]["fails"] == true;
-                    container[probe]["exec"]["command"] = json!([if fails { "false" } else { "true" }]);
-                    container[probe]["timeoutSeconds"] = json!(crate::harness::PATIENT);
-                }
-            }
-        }
-    }
-    let annotations = manifest["metadata"]["annotations"].clone();
-    let metadata = if annotations.is_null() { json!({}) } else { json!({"annotations": annotations}) };
-    case.pod().metadata(metadata).spec(spec)
-}
-
-/// Another script for each start; the last one is repeated. Who is not `counted` belongs to the start before.
-fn by_attempt(file: &str, bodies: &[String], counted: bool) -> String {
-    let mut text = format!("n=$(cat /t/{file} 2>/dev/null || echo 0)\n");
-    text += &if counted { format!("echo $((n+1)) > /t/{file}\n") } else { "n=$((n-1))\n".to_owned() };
-    text += "case $n in\n";
-    for (number, body) in bodies.iter().enumerate() {
-        let pattern = if number + 1 == bodies.len() { "*".to_owned() } else { number.to_string() };
-        let _ = writeln!(text, "{pattern})\n{body}\n;;");
-    }
-    text + "esac\n"
-}
-
-fn seconds(value: &Value) -> f64 {
-    value.as_str().and_then(time).unwrap_or_default().as_secs_f64()
-}
-
-/// A container's life: what it does with its stop signal, and when it ends by itself.
-fn life(name: &str, attempt: &Value, signal: &str, is_init: bool) -> String {
-    let (exits, stop) = (&attempt["exits"], &attempt["onStop"]);
-    let on_stop = if stop["ignores"] == true {
-        String::new()
-    } else {
-        let code = stop["code"].as_u64().unwrap_or(143);
-        format!("sleep {} & wait $!; say {name} exit {code}; exit {code}", seconds(&stop["after"]))
-    };
-    let trap = format!("trap 'say {name} {signal}; {on_stop}' {}\nsay {name} up\n", signal.trim_start_matches("SIG"));
-    let never = exits["never"] == true || exits.is_null() && !is_init;
-    if never {
-        return format!("{trap}while :; do sleep 1000 & wait $!; done");
-    }
-    let (after, code) = (seconds(&exits["after"]), exits["code"].as_u64().unwrap_or(0));
-    // A wait is over when a signal comes.
-    format!(
-        "{trap}sleep {after} & p=$!\nwhile kill -0 $p 2>/dev/null; do wait $p; done\nsay {name} exit {code}\nexit {code}"
-    )
-}
-
-fn hook_script(name: &str, hook: &str, script: &Value) -> String {
-    let begins = format!("say {name} {hook} begins\n");
-    if script["hangs"] == true {
-        return format!("{begins}sleep 1000");
-    }
-    let takes = format!("{begins}sleep {}\n", seconds(&script["takes"]));
-    // Of a failed one there is an event.
-    if script["fails"] == true { format!("{takes}exit 1") } else { format!("{takes}say {name} {hook} done") }
 }
 
 /// Carries out the script's requests, counted from when the first container is up.
@@ -427,180 +219,4 @@ fn requests(case: &Case, run: &mut Run<'_>, script: &Value) {
             run.signal(rustix::process::Signal::TERM);
         }
     }
-}
-
-fn entry(line: &Value, text: impl Fn(&str, &str) -> Option<String>) -> Option<Entry> {
-    let container = line["container"].as_str().unwrap_or("pod");
-    let text = text(line["reason"].as_str().unwrap(), container)?;
-    let at: jiff::Timestamp = line["time"].as_str().unwrap().parse().unwrap();
-    let at = Duration::from_nanos(u64::try_from(at.as_nanosecond()).unwrap());
-    Some(Entry { at, container: container.to_owned(), text })
-}
-
-/// What containers will say.
-fn said(simulated: &[Value]) -> Vec<Entry> {
-    let was_killed = |line: &Value, before: usize| {
-        simulated[..before].iter().any(|one| {
-            one["reason"] == "SIGKILL"
-                && one["container"] == line["container"]
-                && one["restartCount"] == line["restartCount"]
-        })
-    };
-    let all = simulated.iter().enumerate().filter_map(|(number, line)| {
-        entry(line, |reason, name| match line["type"].as_str().unwrap() {
-            "Normal" if reason == "Started" => Some(format!("{name} up")),
-            "Signal" if reason != "SIGKILL" => Some(format!("{name} {reason}")),
-            "Hook" => Some(format!("{name} {reason} {}", line["message"].as_str().unwrap())),
-            "State" if reason == "Terminated" && !was_killed(line, number) => {
-                let code = line["exitCode"].as_i64().filter(|code| *code != 128)?;
-                Some(format!("{name} exit {code}"))
-            }
-            _ => None,
-        })
-    });
-    all.collect()
-}
-
-/// The events there will be.
-fn told(simulated: &[Value]) -> Vec<Entry> {
-    let events = simulated.iter().filter(|line| matches!(line["type"].as_str(), Some("Normal" | "Warning")));
-    let all = events.filter_map(|line| entry(line, |reason, name| Some(format!("{reason} {name}"))));
-    all.filter(|entry| !is_left_out(&entry.text)).collect()
-}
-
-/// How often a probe fails is a matter of time.
-fn is_left_out(event: &str) -> bool {
-    ["Unhealthy", "GracePeriodUsed"].iter().any(|reason| event.starts_with(reason))
-}
-
-/// The events there are, in order.
-fn events(case: &Case) -> Vec<String> {
-    timed_events(case).into_iter().map(|(_, text)| text).collect()
-}
-
-fn timed_events(case: &Case) -> Vec<(jiff::Timestamp, String)> {
-    let text = fs::read_to_string(case.state().join("events.jsonl")).unwrap_or_default();
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let all = lines.map(|line| {
-        let text = format!("{} {}", line["reason"].as_str().unwrap(), line["container"].as_str().unwrap_or("pod"));
-        (line["time"].as_str().unwrap().parse().unwrap(), text)
-    });
-    all.filter(|(_, event)| !is_left_out(event)).collect()
-}
-
-/// How each container ended last, and how often it was restarted.
-fn last_ends(simulated: &[Value]) -> BTreeMap<String, (i64, i64)> {
-    let ends = simulated.iter().filter(|line| line["type"] == "State" && line["reason"] == "Terminated");
-    let of = |line: &Value| {
-        let name = line["container"].as_str().unwrap().to_owned();
-        (name, (line["exitCode"].as_i64().unwrap(), line["restartCount"].as_i64().unwrap()))
-    };
-    ends.map(of).collect()
-}
-
-/// Where each expected entry is in the real list: equal ones in their order.
-fn places(expected: &[Entry], real: &[String]) -> Vec<Option<usize>> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let place = |entry| {
-        let text: &str = entry;
-        let nth = seen.entry(text).or_default();
-        *nth += 1;
-        real.iter().enumerate().filter(|(_, one)| *one == text).map(|(at, _)| at).nth(*nth - 1)
-    };
-    expected.iter().map(|entry| entry.text.as_str()).map(place).collect()
-}
-
-fn missing(expected: &[Entry], real: &[String]) -> Vec<String> {
-    let found = places(expected, real);
-    expected.iter().zip(found).filter(|(_, place)| place.is_none()).map(|(entry, _)| entry.text.clone()).collect()
-}
-
-fn agree(expected: &[Entry], real: &[String], whole: bool) -> Result<(), String> {
-    let missing = missing(expected, real);
-    if !missing.is_empty() {
-        return Err(format!("did not happen: {missing:?}"));
-    }
-    if whole && real.len() != expected.len() {
-        return Err(format!("{} things happened, {} were simulated", real.len(), expected.len()));
-    }
-    let found = places(expected, real);
-    for (first, before) in expected.iter().enumerate() {
-        for (second, after) in expected.iter().enumerate().skip(first + 1) {
-            if must_follow(before, after) && found[first] > found[second] {
-                return Err(format!("{:?} came before {:?}", after.text, before.text));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether the order of two entries is no accident.
-fn must_follow(before: &Entry, after: &Entry) -> bool {
-    let apart = after.at - before.at;
-    if before.container == after.container {
-        // A hook is run beside its container's program.
-        return !(apart.is_zero() && after.text.ends_with("postStart begins"));
-    }
-    let is_answer = |text: &str| text.ends_with(" up") || text.contains(" SIG");
-    apart >= APART || apart.is_zero() && before.text.contains(" exit ") && is_answer(&after.text)
-}
-
-/// The comparison can fail.
-#[test]
-fn another_order_is_noticed() {
-    let entry = |millis: u64, container: &str, text: &str| Entry {
-        at: Duration::from_millis(millis),
-        container: container.to_owned(),
-        text: text.to_owned(),
-    };
-    let expected = [
-        entry(0, "a", "a up"),
-        entry(0, "b", "b up"),
-        entry(2000, "b", "b exit 0"),
-        entry(2000, "a", "a SIGTERM"),
-        entry(2100, "a", "a exit 1"),
-    ];
-    let agrees = |real: &[&str]| {
-        let real: Vec<String> = real.iter().map(|&one| one.to_owned()).collect();
-        agree(&expected, &real, true).is_ok()
-    };
-    assert!(agrees(&["a up", "b up", "b exit 0", "a SIGTERM", "a exit 1"]));
-    // They start at once: who is first is an accident.
-    assert!(agrees(&["b up", "a up", "b exit 0", "a SIGTERM", "a exit 1"]));
-    for real in [
-        &["a up", "b up", "a SIGTERM", "b exit 0", "a exit 1"][..],
-        &["a up", "b up", "b exit 0", "a exit 1", "a SIGTERM"],
-        &["a up", "b exit 0", "b up", "a SIGTERM", "a exit 1"],
-        &["a up", "b up", "b exit 0", "a SIGTERM"],
-        &["a up", "b up", "b exit 0", "a SIGTERM", "a exit 1", "a up"],
-        &["a up", "b up", "b exit 0", "a SIGTERM", "a exit 2"],
-    ] {
-        assert!(!agrees(real), "{real:?}");
-    }
-}
-
-/// Slowness makes things late, never early; and the slowest pace has the last word.
-#[test]
-fn what_comes_too_early_is_noticed() {
-    let entry = |millis: u64, text: &str| Entry {
-        at: Duration::from_millis(millis),
-        container: "a".to_owned(),
-        text: text.to_owned(),
-    };
-    let expected = [entry(0, "Started a"), entry(2000, "Killing a"), entry(4000, "Killing a")];
-    let began = jiff::Timestamp::from_second(1_000_000).unwrap();
-    let early = |killings: [i64; 2]| {
-        let at = |millis: i64| began + jiff::SignedDuration::from_millis(millis);
-        let mut real = vec![(at(3), "Started a".to_owned())];
-        real.extend(killings.map(|millis| (at(millis), "Killing a".to_owned())));
-        too_early("x", &expected, &real, began)
-    };
-    assert_eq!(early([2003, 4003]), "");
-    assert_eq!(early([2900, 9000]), "");
-    assert_eq!(early([1500, 4003]), "x: Killing a after 1.5s, not before 2s have passed\n");
-    assert_eq!(early([2003, 3000]), "x: Killing a after 3s, not before 4s have passed\n");
-    let paces: Vec<u64> = std::iter::successors(Some(Pace { times: 1, over: 5 }), |pace| pace.slower())
-        .map(|pace| pace.of_seconds("periodSeconds", 10))
-        .collect();
-    assert_eq!(paces, [2, 10, 30]);
 }

@@ -280,13 +280,14 @@ fn each_refused_row_is_refused() {
 /// Each row that counts is in a bundle that an end-to-end test makes: those read the fields back from inside.
 #[test]
 fn each_row_that_counts_is_tried() {
-    const TESTS: [&str; 9] = [
+    const TESTS: [&str; 10] = [
         include_str!("../../../tests/e2e/apparmor.rs"),
         include_str!("../../../tests/e2e/attacks_files.rs"),
         include_str!("../../../tests/e2e/bad_bundles.rs"),
         include_str!("../../../tests/e2e/bundles.rs"),
+        include_str!("../../../tests/e2e/bundles/file_systems.rs"),
         include_str!("../../../tests/e2e/oci_config.rs"),
-        include_str!("../../../tests/e2e/oci_fields.rs"),
+        include_str!("../../../tests/e2e/oci_fields/rows.rs"),
         include_str!("../../../tests/e2e/oci_hooks.rs"),
         include_str!("../../../tests/e2e/seccomp.rs"),
         include_str!("../../../tests/e2e/selinux.rs"),

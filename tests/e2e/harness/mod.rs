@@ -1,12 +1,15 @@
 //! A pod under test: its manifest, its run, what its containers wrote, and the search for what it left behind.
 
+mod end;
 pub mod guest;
 pub mod hostile;
 mod leftovers;
 mod manifest;
 pub mod observed;
+mod open_files;
 mod rootfs;
 mod run;
+mod told;
 pub mod unit;
 pub mod user;
 mod wait;
@@ -17,6 +20,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use manifest::{Manifest, PATIENT, hook, main, probe, sidecar, worker};
+use open_files::few_files;
+pub use open_files::{open_files, open_files_suffice};
 pub use run::Run;
 use serde_json::Value;
 pub use wait::{patience, slow, wait, wait_for, wait_until};
@@ -251,95 +256,6 @@ impl Case {
         self.start(pod).end()
     }
 
-    /// `get POD -o json`.
-    pub fn get(&self) -> Value {
-        let output = self.barepod(&["get", &self.name, "-o", "json"]);
-        assert!(output.status.success(), "get: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// `.status.phase`, once there is one.
-    pub fn phase(&self) -> String {
-        let output = self.barepod(&["get", &self.name, "-o", "json"]);
-        let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        pod["status"]["phase"].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// A container's entry in the status; null while the pod has none.
-    pub fn container(&self, name: &str) -> Value {
-        let output = self.barepod(&["get", &self.name, "-o", "json"]);
-        let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let lists = ["initContainerStatuses", "containerStatuses"];
-        let mut all = lists.iter().filter_map(|list| pod["status"][list].as_array()).flatten();
-        all.find(|one| one["name"] == name).cloned().unwrap_or_default()
-    }
-
-    /// `(exitCode, reason)` of a container that ended.
-    pub fn ended(&self, name: &str) -> (i64, String) {
-        let state = &self.container(name)["state"]["terminated"];
-        (state["exitCode"].as_i64().unwrap_or(-1), state["reason"].as_str().unwrap_or_default().to_owned())
-    }
-
-    /// A condition of the pod; null while there is none.
-    pub fn condition(&self, kind: &str) -> Value {
-        let output = self.barepod(&["get", &self.name, "-o", "json"]);
-        let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let mut all = pod["status"]["conditions"].as_array().into_iter().flatten();
-        all.find(|one| one["type"] == kind).cloned().unwrap_or_default()
-    }
-
-    /// What of the pod runs now and has `word` in its command line.
-    pub fn processes(&self, word: &str) -> Vec<String> {
-        leftovers::commands(self).into_iter().filter(|command| command.contains(word)).collect()
-    }
-
-    /// Command lines of all processes of the case: barepod's, its helpers' and what barepod was run by.
-    pub fn marked(&self) -> Vec<String> {
-        leftovers::marked(self)
-    }
-
-    /// The pid, outside, of the process that all others of the pod have as pid 1.
-    pub fn pid_1(&self) -> i32 {
-        let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
-        let found = processes.find_map(|entry| {
-            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let read = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-            (read("cgroup").contains(self.uid()) && read("cmdline").starts_with("barepod:pause")).then_some(pid)
-        });
-        found.expect("the pod's pid 1")
-    }
-
-    /// `events POD -o json`.
-    pub fn events(&self) -> Vec<Value> {
-        let output = self.barepod(&["events", &self.name, "-o", "json"]);
-        assert!(output.status.success(), "events: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// Messages of the events of this reason; none as long as there is no pod.
-    pub fn messages(&self, reason: &str) -> Vec<String> {
-        self.messages_of(None, reason)
-    }
-
-    /// As [`Self::messages`], of one container.
-    pub fn messages_of<'a>(&self, container: impl Into<Option<&'a str>>, reason: &str) -> Vec<String> {
-        if !self.state().join("events.jsonl").exists() {
-            return Vec::new();
-        }
-        let container = container.into();
-        let of_it =
-            |event: &Value| event["reason"] == reason && container.is_none_or(|name| event["container"] == name);
-        let all = self.events().into_iter().filter(of_it);
-        all.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
-    }
-
-    /// `logs POD -c CONTAINER`.
-    pub fn logs(&self, container: &str, options: &[&str]) -> String {
-        let output = self.barepod(&[&["logs", &self.name, "-c", container], options].concat());
-        assert!(output.status.success(), "logs: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     /// What there is of a pod that has been removed.
     pub fn left_behind(&self) -> Vec<String> {
         leftovers::of_a_removed_pod(self)
@@ -358,71 +274,6 @@ impl Case {
         let left = leftovers::of_a_removed_pod(self);
         assert!(left.is_empty(), "{}: rm left behind:\n  {}", self.name, left.join("\n  "));
     }
-}
-
-impl Case {
-    /// Every pod of the test's, whatever it is called and below whatever root in the case's folder; and what runs of one whose
-    /// state the test itself has taken away, which no command can find.
-    fn remove_all(&self) {
-        // A test that keeps files from being removed may have failed in the midst of that.
-        let _ = Command::new("chattr").args(["-R", "-f", "-i"]).arg(self.dir()).output();
-        self.remove_known();
-        leftovers::end(self);
-    }
-
-    fn remove_known(&self) {
-        let walk = walkdir::WalkDir::new(self.dir()).max_depth(4).into_iter();
-        let within = walk.filter_entry(|entry| entry.path() != self.rootfs()).flatten();
-        let folders = within.filter(|entry| entry.file_type().is_dir() && entry.file_name() == "pods");
-        for folder in folders.map(walkdir::DirEntry::into_path).collect::<Vec<_>>() {
-            let root = folder.parent().unwrap().display().to_string();
-            let pods = fs::read_dir(&folder).into_iter().flatten().flatten();
-            let names = pods.filter_map(|entry| Some(entry.file_name().to_str()?.replacen('_', "/", 1)));
-            for pod in names.filter(|name| !name.starts_with('.')).collect::<Vec<_>>() {
-                // Where that fails, what is left is the failure's to tell.
-                let _ = self.command_within(&[], &["--root", &root], &["rm", "--force", &pod]).output();
-            }
-        }
-    }
-}
-
-/// Every test ends with the search, whether it asks for it or not.
-impl Drop for Case {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            // For the one who reads the failure; then the machine is left as it was.
-            eprintln!("trace of {}:\n  {}", self.name, self.trace().join("\n  "));
-            for file in ["err.txt", "out.txt"] {
-                let text = fs::read(self.dir().join(file)).unwrap_or_default();
-                let text = String::from_utf8_lossy(&text).chars().take(4000).collect::<String>();
-                eprintln!("{file}:\n{text}");
-            }
-            self.remove_all();
-        } else {
-            self.nothing_left();
-        }
-    }
-}
-
-/// How many open files barepod can have, and give its containers, here.
-pub fn open_files() -> u64 {
-    let limit = std::env::var("BAREPOD_TEST_NOFILE").ok().and_then(|limit| limit.parse().ok());
-    limit.or(rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum).unwrap_or(u64::MAX)
-}
-
-/// Whether they are enough; skipped where not.
-pub fn open_files_suffice(needed: u64) -> bool {
-    let suffice = open_files() >= needed;
-    if !suffice {
-        crate::skips::skip(format!("needs {needed} open files"));
-    }
-    suffice
-}
-
-/// $BAREPOD_TEST_NOFILE: every barepod may have so many open files (scripts/nightly).
-fn few_files() -> Vec<String> {
-    let limit = std::env::var("BAREPOD_TEST_NOFILE").ok();
-    limit.map(|limit| vec!["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]).unwrap_or_default()
 }
 
 /// Tests that run in the background of a script have SIGINT ignored, and barepod would take that over.
