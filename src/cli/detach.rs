@@ -10,7 +10,7 @@ use super::exit_code::Exit;
 use super::output::{print, show};
 use super::until::{Deadline, Waited, until};
 use crate::report::wanted::Wanted;
-use crate::runtime::detach::{self, ByRequest, Detached, ExitStatus, Outcome, Report};
+use crate::runtime::detach::{self, Detached, ExitStatus, Outcome, Report};
 use crate::store::Error;
 
 /// As timeout(1): the time ran out, and what was waited for may still come true.
@@ -48,7 +48,9 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
             let waited = until(&global.layout()?, &ready.pod, wanted, deadline);
             awaited(&ready.pod, wanted, waited, || above.wait_for_end()).map(Side::Caller)
         }
-        Outcome::Ended(end, by_request) => ended(end, by_request).map(Side::Caller),
+        Outcome::Ended(end) => ended(end).map(Side::Caller),
+        // Before the process below was far enough to end its pod in order there was none.
+        Outcome::Stopped(signal) => Ok(Side::Caller(Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX)))),
     }
 }
 
@@ -72,7 +74,7 @@ fn awaited(
         Err(CliError::Store(Error::NotFound(_))) => "it has been forgotten".to_owned(),
         Err(error) => return Err(error),
     };
-    let exit = ended(end().map_err(CliError::Detach)?, ByRequest::No)?;
+    let exit = ended(end().map_err(CliError::Detach)?)?;
     if wanted.held_in(if exit.code() == 0 { "Succeeded" } else { "Failed" }) {
         return Ok(Exit::Success);
     }
@@ -81,16 +83,8 @@ fn awaited(
 }
 
 /// What the process below ended with.
-fn ended(end: ExitStatus, by_request: ByRequest) -> Result<Exit, CliError> {
-    match end {
-        // Before it was far enough to end its pod in order there was none.
-        ExitStatus::Signal(signal) if by_request == ByRequest::Yes => {
-            Ok(Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX)))
-        }
-        ExitStatus::Code(_) | ExitStatus::Signal(_) | ExitStatus::Unknown => {
-            end.code().map(Exit::Pod).ok_or(CliError::NeverReady)
-        }
-    }
+fn ended(end: ExitStatus) -> Result<Exit, CliError> {
+    end.code().map(Exit::Pod).ok_or(CliError::NeverReady)
 }
 
 /// Whether a path means a file that whoever calls has open: it will be closed.
@@ -105,16 +99,10 @@ mod tests {
 
     #[test]
     fn what_the_caller_ends_with() {
-        let of = |end, by_request| ended(end, by_request).map(Exit::code);
-        for (end, by_request, expected) in [
-            (ExitStatus::Code(0), ByRequest::No, 0),
-            (ExitStatus::Code(2), ByRequest::No, 2),
-            (ExitStatus::Code(125), ByRequest::Yes, 125),
-            (ExitStatus::Signal(2), ByRequest::Yes, 130),
-        ] {
-            assert_eq!(of(end, by_request).unwrap(), expected, "{end:?}");
+        for code in [0, 2, 125] {
+            assert_eq!(ended(ExitStatus::Code(code)).unwrap().code(), u8::try_from(code).unwrap());
         }
-        assert_eq!(of(ExitStatus::Signal(9), ByRequest::No).unwrap_err().exit_of_run(), Exit::Own);
+        assert_eq!(ended(ExitStatus::Signal(9)).unwrap_err().exit_of_run(), Exit::Own);
     }
 
     #[test]

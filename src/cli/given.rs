@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1;
 
 use super::args::{Pods, RunArgs};
 use super::error::CliError;
-use super::terminal::{self, Colour};
+use super::terminal;
 use crate::manifest::{self, Beside, Objects};
 
 /// The text of a file, or of standard input, and what it is called in messages.
@@ -136,10 +136,7 @@ enum Detail {
 
 /// Of what is said about a text on standard error.
 pub(super) fn manifest_colour() -> manifest::Colour {
-    match Colour::of(&std::io::stderr()) {
-        Colour::Yes => manifest::Colour::Ansi,
-        Colour::No => manifest::Colour::Plain,
-    }
+    if terminal::has_colours(&std::io::stderr()) { manifest::Colour::Ansi } else { manifest::Colour::Plain }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{console, terminal};
 
 /// Says how a command has failed.
 pub fn show(error: &CliError) {
-    console::say(&shown(error, terminal::Colour::of(&std::io::stderr())));
+    console::say(&shown(error, terminal::has_colours(&std::io::stderr())));
 }
 
 /// Of a command for several pods: each error is told, and the first of them gives the exit code.
@@ -27,8 +27,8 @@ pub fn exit_of_all(results: impl Iterator<Item = Result<Exit, CliError>>) -> Res
 }
 
 /// A line for each thing that is wrong. What they quote is made harmless here, for every command.
-fn shown(error: &CliError, colour: terminal::Colour) -> String {
-    let head = terminal::warning("error:", colour);
+fn shown(error: &CliError, coloured: bool) -> String {
+    let head = terminal::warning("error:", coloured);
     let line = |text: String| terminal::harmless_line(&head, &text);
     match error {
         // They come with their own heads and colours, and harmless.
@@ -56,13 +56,12 @@ mod tests {
     fn errors_do_not_speak_to_the_terminal() {
         let hostile = "\u{1b}]0;x\u{7}\u{9b}2J\r\nerror: none";
         let harmless = r"\u{1b}]0;x\u{7}\u{9b}2J\r\nerror: none";
-        let colour = terminal::Colour::No;
         let error = CliError::NoContainer { container: hostile.into(), pod: "web".into(), known: hostile.into() };
         let expected = format!("error: container \"{harmless}\" is not in pod \"web\"; it has: {harmless}\n");
-        assert_eq!(shown(&error, colour), expected);
+        assert_eq!(shown(&error, false), expected);
         let field = || "spec.x".to_owned();
         let one = |value: &str| PlanError::Invalid { field: field(), value: value.into(), cause: hostile.into() };
-        let text = shown(&CliError::Plan(vec![one("a"), one(hostile)]), colour);
+        let text = shown(&CliError::Plan(vec![one("a"), one(hostile)]), false);
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.lines().all(|line| line.starts_with("error: ")), "{text}");
         assert!(!text.chars().any(|one| one.is_control() && one != '\n'), "{text:?}");

@@ -11,7 +11,7 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::rootless::Runner;
 use super::terminal::warn;
-use super::watch::{Detaching, Output, Steps, Verbosity, View, Watch};
+use super::watch::{Detaching, Output, View, Watch};
 use super::{cpus, detach, given, network, options, preflight, recover, rootless};
 use crate::manifest;
 use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
@@ -24,7 +24,7 @@ use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
-use crate::supervisor::{self, Afterwards, Pod, Supervisor, SupervisorError};
+use crate::supervisor::{self, Pod, Supervisor, SupervisorError};
 
 /// Runs the pod and gives its exit code.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
@@ -118,9 +118,8 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         Some(box_has) => cpus::allot(&layout, &store, &box_has, &manifest, &mut plan)?,
         None => None,
     };
-    let afterwards = if args.rm { Afterwards::Forgotten } else { Afterwards::Readable };
     let storage_interval = args.eviction_interval;
-    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval, afterwards };
+    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval, forget: args.rm };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run().map_err(|error| match error {
@@ -149,14 +148,14 @@ fn view(args: &RunArgs, containers: &[ContainerSpec]) -> Result<View, CliError> 
         })?),
     };
     Ok(View {
-        verbosity: if args.quiet { Verbosity::Quiet } else { Verbosity::Normal },
+        quiet: args.quiet,
         output: match attached {
             _ if args.detach => Output::None,
             Some(index) => Output::Only(index),
             None if args.no_prefix => Output::Plain,
             None => Output::Named,
         },
-        steps: if args.log_level == LogLevel::Debug { Steps::Shown } else { Steps::Hidden },
+        steps: args.log_level == LogLevel::Debug,
     })
 }
 

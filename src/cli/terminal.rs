@@ -7,32 +7,20 @@ use anstyle::{AnsiColor, Style};
 
 pub use crate::report::sanitize;
 
-/// Whether a stream gets colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
-    /// It is a terminal that knows them, and the user has nothing against it.
-    Yes,
-    /// It isn't (NO_COLOR, a dumb terminal, a file or pipe).
-    No,
+/// Whether a stream gets colours: it is a terminal that knows them, and the user has nothing against it. See no-color.org and
+/// bixense.com/clicolors.
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    chooses_colours(stream.is_terminal(), |name| std::env::var_os(name))
 }
 
-impl Colour {
-    /// What `stream` gets. See no-color.org and bixense.com/clicolors.
-    pub fn of(stream: &impl IsTerminal) -> Self {
-        Self::choose(stream.is_terminal(), |name| std::env::var_os(name))
+fn chooses_colours(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
     }
-
-    fn choose(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let set = |name| variable(name).filter(|value| !value.is_empty());
-        if set("NO_COLOR").is_some() {
-            return Self::No;
-        }
-        if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
-            return Self::Yes;
-        }
-        let dumb = set("TERM").is_some_and(|term| term == "dumb");
-        if terminal && !dumb { Self::Yes } else { Self::No }
-    }
+    let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let dumb = set("TERM").is_some_and(|term| term == "dumb");
+    forced || (terminal && !dumb)
 }
 
 /// Says something in one line on standard error: see [`harmless_line`].
@@ -68,10 +56,10 @@ const PALETTE: [AnsiColor; 6] =
 
 impl Prefix {
     /// For the `index`th container, padded to `width` characters.
-    pub fn new(name: &str, width: usize, index: usize, colour: Colour) -> Self {
+    pub fn new(name: &str, width: usize, index: usize, coloured: bool) -> Self {
         let text = format!("{name:width$} |");
         let style = PALETTE[index % PALETTE.len()].on_default();
-        Self(format!("{} ", paint(&text, style, colour)).into_bytes())
+        Self(format!("{} ", paint(&text, style, coloured)).into_bytes())
     }
 
     /// With its blank at the end.
@@ -82,34 +70,28 @@ impl Prefix {
 
 /// What ends a container's line. On a terminal the style that its program may have left on ends with it: it is not to
 /// reach the next one's name, nor the user's shell. A pipe or file gets what was printed, to the byte.
-pub fn ending(line: &[u8], colour: Colour) -> &'static [u8] {
-    match colour {
-        Colour::Yes if line.contains(&0x1b) => b"\x1b[0m\n",
-        Colour::Yes | Colour::No => b"\n",
-    }
+pub fn ending(line: &[u8], coloured: bool) -> &'static [u8] {
+    if coloured && line.contains(&0x1b) { b"\x1b[0m\n" } else { b"\n" }
 }
 
 /// For what happens as it should.
-pub fn dim(text: &str, colour: Colour) -> String {
-    paint(text, Style::new().dimmed(), colour)
+pub fn dim(text: &str, coloured: bool) -> String {
+    paint(text, Style::new().dimmed(), coloured)
 }
 
 /// For what went wrong.
-pub fn warning(text: &str, colour: Colour) -> String {
-    paint(text, AnsiColor::Red.on_default(), colour)
+pub fn warning(text: &str, coloured: bool) -> String {
+    paint(text, AnsiColor::Red.on_default(), coloured)
 }
 
-fn paint(text: &str, style: Style, colour: Colour) -> String {
-    match colour {
-        Colour::Yes => format!("{}{text}{}", style.render(), style.render_reset()),
-        Colour::No => text.to_owned(),
-    }
+fn paint(text: &str, style: Style, coloured: bool) -> String {
+    if coloured { format!("{}{text}{}", style.render(), style.render_reset()) } else { text.to_owned() }
 }
 
 /// Says on standard error that something isn't as it should be.
 pub(super) fn warn(text: &str) {
-    let colour = Colour::of(&std::io::stderr());
-    show(&harmless_line(&warning("warning:", colour), text));
+    let head = warning("warning:", has_colours(&std::io::stderr()));
+    show(&harmless_line(&head, text));
 }
 
 #[cfg(test)]
@@ -118,36 +100,36 @@ mod tests {
 
     #[test]
     fn prefixes_line_up() {
-        assert_eq!(Prefix::new("db", 5, 0, Colour::No).as_bytes(), b"db    | ");
-        let coloured = Prefix::new("db", 5, 0, Colour::Yes);
+        assert_eq!(Prefix::new("db", 5, 0, false).as_bytes(), b"db    | ");
+        let coloured = Prefix::new("db", 5, 0, true);
         assert!(coloured.as_bytes().starts_with(b"\x1b[36mdb    |"));
     }
 
     #[test]
     fn who_gets_colours() {
-        type Case<'a> = (bool, &'a [(&'a str, &'a str)], Colour);
+        type Case<'a> = (bool, &'a [(&'a str, &'a str)], bool);
         let cases: [Case<'_>; 9] = [
-            (true, &[], Colour::Yes),
-            (true, &[("TERM", "xterm-256color")], Colour::Yes),
-            (true, &[("TERM", "dumb")], Colour::No),
-            (true, &[("NO_COLOR", "1")], Colour::No),
-            (true, &[("NO_COLOR", "")], Colour::Yes),
-            (false, &[("TERM", "xterm-256color")], Colour::No),
-            (false, &[("CLICOLOR_FORCE", "1")], Colour::Yes),
-            (false, &[("CLICOLOR_FORCE", "0")], Colour::No),
-            (false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], Colour::No),
+            (true, &[], true),
+            (true, &[("TERM", "xterm-256color")], true),
+            (true, &[("TERM", "dumb")], false),
+            (true, &[("NO_COLOR", "1")], false),
+            (true, &[("NO_COLOR", "")], true),
+            (false, &[("TERM", "xterm-256color")], false),
+            (false, &[("CLICOLOR_FORCE", "1")], true),
+            (false, &[("CLICOLOR_FORCE", "0")], false),
+            (false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
         ];
         for (terminal, variables, want) in cases {
             let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
-            assert_eq!(Colour::choose(terminal, variable), want, "{terminal} {variables:?}");
+            assert_eq!(chooses_colours(terminal, variable), want, "{terminal} {variables:?}");
         }
     }
 
     #[test]
     fn styles_end_with_their_line() {
-        assert_eq!(ending(b"\x1b[31mred", Colour::Yes), b"\x1b[0m\n");
-        for (line, colour) in [(&b"red"[..], Colour::Yes), (b"\x1b[31mred", Colour::No), (b"", Colour::Yes)] {
-            assert_eq!(ending(line, colour), b"\n");
+        assert_eq!(ending(b"\x1b[31mred", true), b"\x1b[0m\n");
+        for (line, coloured) in [(&b"red"[..], true), (b"\x1b[31mred", false), (b"", true)] {
+            assert_eq!(ending(line, coloured), b"\n");
         }
     }
 
@@ -161,7 +143,7 @@ mod tests {
 
     #[test]
     fn plain_text_stays_plain() {
-        assert_eq!((dim("x", Colour::No), warning("x", Colour::No)), ("x".to_owned(), "x".to_owned()));
-        assert_eq!(warning("x", Colour::Yes), "\x1b[31mx\x1b[0m");
+        assert_eq!((dim("x", false), warning("x", false)), ("x".to_owned(), "x".to_owned()));
+        assert_eq!(warning("x", true), "\x1b[31mx\x1b[0m");
     }
 }

@@ -13,13 +13,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use barepod_engine::action::{EventReason, EventRecord};
-use barepod_engine::event::{Exit, OomKilled};
+use barepod_engine::event::Exit;
 use barepod_engine::spec::{ContainerIndex, ContainerSpec, PodSpec};
 use barepod_engine::status::{Phase, PodStatus};
 
 use super::console::Console;
 use super::phrases;
-use super::terminal::{self, Colour, Prefix};
+use super::terminal::{self, Prefix};
 use crate::log::{Stream, Tag};
 use crate::report::ending::{self, Ending};
 use crate::supervisor::{Audience, SignalSent, Wait};
@@ -27,7 +27,7 @@ use detached::Detached;
 pub use detached::Detaching;
 use lines::LineKind;
 use stops::Stops;
-pub use view::{Output, Steps, Verbosity, View};
+pub use view::{Output, View};
 use words::{ContainerEnd, StopReason};
 
 /// How long the end of a run waits for a reader that doesn't read.
@@ -52,8 +52,8 @@ pub struct Watch {
     err: Console,
     rows: Vec<Row>,
     view: View,
-    out_colour: Colour,
-    err_colour: Colour,
+    out_coloured: bool,
+    err_coloured: bool,
     pod: String,
     line: Vec<u8>,
     stops: Stops,
@@ -75,11 +75,11 @@ impl Watch {
     pub fn new(pod: String, spec: &PodSpec, view: View) -> io::Result<Self> {
         let containers = &spec.containers;
         let width = containers.iter().map(|container| container.name.len()).max().unwrap_or(0);
-        let (out_colour, err_colour) = (Colour::of(&io::stdout()), Colour::of(&io::stderr()));
+        let (out_coloured, err_coloured) = (terminal::has_colours(&io::stdout()), terminal::has_colours(&io::stderr()));
         let row = |(index, container): (usize, &ContainerSpec)| Row {
             name: container.name.clone(),
-            out_prefix: Prefix::new(&container.name, width, index, out_colour),
-            err_prefix: Prefix::new(&container.name, width, index, err_colour),
+            out_prefix: Prefix::new(&container.name, width, index, out_coloured),
+            err_prefix: Prefix::new(&container.name, width, index, err_coloured),
             stopping: None,
             sent: None,
         };
@@ -88,8 +88,8 @@ impl Watch {
             err: Console::stderr()?,
             rows: containers.iter().enumerate().map(row).collect(),
             view,
-            out_colour,
-            err_colour,
+            out_coloured,
+            err_coloured,
             pod,
             line: Vec::new(),
             stops: Stops::new(spec),
@@ -116,7 +116,7 @@ impl Watch {
     }
 
     fn tell(&mut self, kind: LineKind, text: &str) {
-        if self.view.verbosity == Verbosity::Quiet && matches!(kind, LineKind::Progress | LineKind::Result) {
+        if self.view.quiet && matches!(kind, LineKind::Progress | LineKind::Result) {
             return;
         }
         // What containers printed before must be seen before.
@@ -124,9 +124,9 @@ impl Watch {
         self.begin_line();
         let text = terminal::sanitize(text);
         let line = match kind {
-            LineKind::Progress => terminal::dim(&text, self.err_colour),
+            LineKind::Progress => terminal::dim(&text, self.err_coloured),
             LineKind::Result => text,
-            LineKind::Warning => terminal::warning(&text, self.err_colour),
+            LineKind::Warning => terminal::warning(&text, self.err_coloured),
         };
         self.say(&line);
     }
@@ -171,9 +171,9 @@ impl Watch {
 impl Audience for Watch {
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag) {
         let row = &self.rows[usize::from(container.0)];
-        let (console, other, prefix, colour) = match stream {
-            Stream::Stdout => (&mut self.out, &mut self.err, &row.out_prefix, self.out_colour),
-            Stream::Stderr => (&mut self.err, &mut self.out, &row.err_prefix, self.err_colour),
+        let (console, other, prefix, coloured) = match stream {
+            Stream::Stdout => (&mut self.out, &mut self.err, &row.out_prefix, self.out_coloured),
+            Stream::Stderr => (&mut self.err, &mut self.out, &row.err_prefix, self.err_coloured),
         };
         let whole = &mut self.line;
         whole.clear();
@@ -189,7 +189,7 @@ impl Audience for Watch {
             // As it is, to the byte.
             Output::Only(_) if tag == Tag::Partial => {}
             Output::Only(_) | Output::None => whole.push(b'\n'),
-            Output::Named | Output::Plain => whole.extend_from_slice(terminal::ending(line, colour)),
+            Output::Named | Output::Plain => whole.extend_from_slice(terminal::ending(line, coloured)),
         }
         if matches!(self.view.output, Output::Only(_)) {
             self.unfinished[usize::from(stream == Stream::Stderr)] = tag == Tag::Partial && !line.is_empty();
@@ -201,7 +201,7 @@ impl Audience for Watch {
         console.write(whole);
     }
 
-    fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>) {
+    fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: bool, ran: Option<Duration>) {
         self.tell_of_stops();
         self.stops.forget(container);
         let requested = self.requested;
@@ -209,7 +209,7 @@ impl Audience for Watch {
         let (why, sent) = (row.stopping.take(), row.sent.take());
         let name = row.name.clone();
         let end = ContainerEnd { exit, oom, ran, sent, why: why.unwrap_or(StopReason::Unsaid), requested };
-        let kind = if oom == OomKilled::Yes { LineKind::Warning } else { LineKind::Progress };
+        let kind = if oom { LineKind::Warning } else { LineKind::Progress };
         self.tell(kind, &format!("{name} {end}"));
     }
 
@@ -233,12 +233,12 @@ impl Audience for Watch {
     }
 
     fn wants_steps(&self) -> bool {
-        self.view.steps == Steps::Shown
+        self.view.steps
     }
 
     fn step(&mut self, text: &str) {
         self.out.flush();
-        let line = terminal::dim(&format!("debug: {}", terminal::sanitize(text)), self.err_colour);
+        let line = terminal::dim(&format!("debug: {}", terminal::sanitize(text)), self.err_coloured);
         self.say(&line);
     }
 
@@ -259,7 +259,7 @@ impl Audience for Watch {
     fn sandbox_is_there(&mut self) {
         if let Some(detaching) = self.detaching.take() {
             self.detached = Some(detaching.detach(&self.pod, [&mut self.out, &mut self.err]));
-            (self.out_colour, self.err_colour) = (Colour::No, Colour::No);
+            (self.out_coloured, self.err_coloured) = (false, false);
         }
     }
 

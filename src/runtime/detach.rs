@@ -53,16 +53,10 @@ pub struct Above {
 pub enum Outcome {
     /// The pod is ready.
     Ready(Ready),
-    /// It has ended before that. Whether by a signal that was handed down to it.
-    Ended(ExitStatus, ByRequest),
-}
-
-/// Whether a process was ended by the signal that somebody wanted it to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum ByRequest {
-    Yes,
-    No,
+    /// It has ended before that.
+    Ended(ExitStatus),
+    /// Likewise, by this signal, which was handed down to it.
+    Stopped(i32),
 }
 
 /// For the process below: the way to tell the one above, and what it has from the caller.
@@ -103,10 +97,8 @@ impl Above {
         let mut attendance = Attendance::new(&self.child, &self.signals)?;
         Ok(match attendance.until_it_says(Some(&mut self.report))? {
             Said::Ready(ready) => Outcome::Ready(ready),
-            Said::Ended(end) => {
-                let asked = matches!(end, ExitStatus::Signal(signal) if attendance.sent.contains(&signal));
-                Outcome::Ended(end, if asked { ByRequest::Yes } else { ByRequest::No })
-            }
+            Said::Ended(ExitStatus::Signal(signal)) if attendance.sent.contains(&signal) => Outcome::Stopped(signal),
+            Said::Ended(end) => Outcome::Ended(end),
         })
     }
 

@@ -28,26 +28,17 @@ pub(crate) fn given_open_files() -> Option<libc::rlimit64> {
     Some(libc::rlimit64 { rlim_cur: number(current), rlim_max: number(maximum) })
 }
 
-/// The most that this process may give of each resource (setrlimit(2)). `MayRaise::Yes`: CAP_SYS_RESOURCE in the initial user
-/// namespace, which knows one bound alone, that of open files.
-pub(crate) fn most(may_raise: MayRaise) -> Vec<(PosixRlimitType, u64)> {
+/// The most that this process may give of each resource (setrlimit(2)). One that may raise hard limits has CAP_SYS_RESOURCE in the
+/// initial user namespace, which knows one bound alone, that of open files.
+pub(crate) fn most(may_raise: bool) -> Vec<(PosixRlimitType, u64)> {
     let all = ALL.into_iter();
     let present = |kind| rustix::process::getrlimit(resource(kind)).maximum.map(|most| (kind, most));
-    match may_raise {
-        MayRaise::No => all.filter_map(present).collect(),
-        MayRaise::Yes => {
-            let text = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap_or_default();
-            let most = text.trim().parse().ok();
-            most.map(|most| (PosixRlimitType::RlimitNofile, most)).into_iter().collect()
-        }
+    if !may_raise {
+        return all.filter_map(present).collect();
     }
-}
-
-/// Whether this process may raise hard limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MayRaise {
-    Yes,
-    No,
+    let text = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap_or_default();
+    let most = text.trim().parse().ok();
+    most.map(|most| (PosixRlimitType::RlimitNofile, most)).into_iter().collect()
 }
 
 const ALL: [PosixRlimitType; 16] = [

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::runtime::spawn::{self, Inquiry};
-use crate::runtime::tree::{self, Now, Place, Visitor, Walk};
+use crate::runtime::tree::{self, Place, Visitor, Walk};
 
 /// `argv[0]` of the helper.
 const NAME: &str = "barepod:usage";
@@ -101,13 +101,13 @@ impl Visitor for Count {
         false
     }
 
-    fn file(&mut self, at: &Place<'_>) -> Result<Now, Errno> {
+    fn file(&mut self, at: &Place<'_>) -> Result<bool, Errno> {
         let found = rustix::fs::statat(at.parent, at.name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT);
         // A file that is gone counts nothing.
         if let Ok(found) = found {
             self.add(&found);
         }
-        Ok(Now::Stays)
+        Ok(false)
     }
 
     fn entered(&mut self, found: &Stat) {

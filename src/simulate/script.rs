@@ -6,7 +6,7 @@ mod text;
 
 use std::time::Duration;
 
-use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled, StorageExceeded};
+use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, StorageExceeded};
 use barepod_engine::spec::{ContainerIndex, ContainerSpec, Kind, PodSpec, ProbeSpec};
 use barepod_engine::world::script::{
     AttemptScript, ContainerScript, HookScript, Latencies, ProbeScript, Script, StartScript, StopScript,
@@ -128,10 +128,10 @@ fn exceeded(text: &ExceedsText, pod: &PodSpec) -> StorageExceeded {
 
 fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
     let default = AttemptScript::default();
-    let (ends, oom_killed) = match (&text.exits, spec.kind) {
+    let ends = match (&text.exits, spec.kind) {
         (Some(exits), _) => ends(exits),
-        (None, Kind::Init) => (Some((Duration::ZERO, Exit::Code(0))), OomKilled::No),
-        (None, Kind::Sidecar | Kind::Main) => (None, OomKilled::No),
+        (None, Kind::Init) => Some((Duration::ZERO, Exit::Code(0))),
+        (None, Kind::Sidecar | Kind::Main) => None,
     };
     AttemptScript {
         image_stop_signal: text
@@ -157,7 +157,7 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
             (false, false) => StartScript::Works,
         },
         ends,
-        oom_killed,
+        oom_killed: text.exits.as_ref().is_some_and(|exits| exits.oom_killed),
         on_stop: text.on_stop.as_ref().map_or(default.on_stop, on_stop),
         post_start: text.post_start.as_ref().map_or(default.post_start, hook),
         pre_stop: text.pre_stop.as_ref().map_or(default.pre_stop, hook),
@@ -167,16 +167,12 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
     }
 }
 
-fn ends(text: &ExitsText) -> (Option<(Duration, Exit)>, OomKilled) {
-    if text.never {
-        return (None, OomKilled::No);
-    }
-    let (exit, oom_killed) = if text.oom_killed {
-        (Exit::Signal(9), OomKilled::Yes)
-    } else {
-        (exit(text.code, &text.signal).unwrap_or(Exit::Code(0)), OomKilled::No)
+fn ends(text: &ExitsText) -> Option<(Duration, Exit)> {
+    let exit = match text.oom_killed {
+        true => Exit::Signal(9),
+        false => exit(text.code, &text.signal).unwrap_or(Exit::Code(0)),
     };
-    (Some((time_or_none(&text.after), exit)), oom_killed)
+    (!text.never).then(|| (time_or_none(&text.after), exit))
 }
 
 fn exit(code: Option<u8>, signal: &Option<String>) -> Option<Exit> {

@@ -20,14 +20,6 @@ pub struct SupervisorLog {
     file: File,
 }
 
-/// Whether there is a new file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Rotated {
-    Yes,
-    No,
-}
-
 impl SupervisorLog {
     /// Opens the log of the pod whose state is in `dir`.
     ///
@@ -48,28 +40,25 @@ impl SupervisorLog {
     }
 
     /// Appends a line behind its time. A file that is full is put aside first; whoever has that open as its standard error
-    /// is to change it then. What a full disk doesn't take is lost: there is nobody who could be told.
-    pub fn line(&mut self, time: jiff::Timestamp, text: &str) -> Rotated {
+    /// is to change it where the answer is that there is a new file. What a full disk doesn't take is lost: there is nobody
+    /// who could be told.
+    pub fn line(&mut self, time: jiff::Timestamp, text: &str) -> bool {
         let line = format!("{time:.3} {text}\n");
         let length = self.file.metadata().map_or(0, |found| found.len());
-        let rotated = if length > 0 && length + line.len() as u64 > FULL { self.rotate() } else { Rotated::No };
+        let is_full = length > 0 && length + line.len() as u64 > FULL;
+        let rotated = is_full && self.rotate();
         let _ = self.file.write_all(line.as_bytes());
         rotated
     }
 
     /// Not where the pod has been forgotten, and its folder with it.
-    fn rotate(&mut self) -> Rotated {
+    fn rotate(&mut self) -> bool {
         let path = self.path();
         if fs::rename(&path, self.dir.join(OLD)).is_err() {
-            return Rotated::No;
+            return false;
         }
-        match open(&path) {
-            Ok(file) => {
-                self.file = file;
-                Rotated::Yes
-            }
-            Err(_) => Rotated::No,
-        }
+        let opened = open(&path).map(|file| self.file = file);
+        opened.is_ok()
     }
 }
 
@@ -94,8 +83,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut log = SupervisorLog::open(dir.path()).unwrap();
         let long = "x".repeat(1000);
-        let rotations =
-            (0..1000).filter(|n| log.line(jiff::Timestamp::UNIX_EPOCH, &format!("{n} {long}")) == Rotated::Yes);
+        let rotations = (0..1000).filter(|n| log.line(jiff::Timestamp::UNIX_EPOCH, &format!("{n} {long}")));
         assert_eq!(rotations.count(), 3);
         let mut sizes = [FILE, OLD].map(|name| fs::metadata(dir.path().join(name)).unwrap().len());
         sizes.sort_unstable();
@@ -117,7 +105,7 @@ mod tests {
         let mut log = SupervisorLog::open(&dir).unwrap();
         fs::remove_dir_all(&dir).unwrap();
         let long = "x".repeat(1000);
-        assert!((0..1000).all(|_| log.line(jiff::Timestamp::UNIX_EPOCH, &long) == Rotated::No));
+        assert!((0..1000).all(|_| !log.line(jiff::Timestamp::UNIX_EPOCH, &long)));
         assert!(!dir.exists());
     }
 }

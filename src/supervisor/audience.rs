@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use barepod_engine::Awaited;
 use barepod_engine::action::EventRecord;
-use barepod_engine::event::{Exit, OomKilled};
+use barepod_engine::event::Exit;
 use barepod_engine::spec::ContainerIndex;
 use barepod_engine::status::PodStatus;
 
@@ -49,7 +49,7 @@ pub trait Audience {
     /// its output ends with without one.
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag);
     /// A container's process ended after running for `ran` (`None`: it never ran).
-    fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: OomKilled, ran: Option<Duration>);
+    fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: bool, ran: Option<Duration>);
     /// Somebody has asked for the pod's end.
     fn asked_to_stop(&mut self);
     /// A container was sent its stop signal, or SIGKILL, because it is to end.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit, OomKilled};
+use barepod_engine::event::{ContainerEvent, CreateFailure, Event, Exit};
 use barepod_engine::spec::{Attempt, ContainerIndex, Kind};
 
 use super::handlers::exit_of;
@@ -195,7 +195,7 @@ impl Supervisor<'_> {
         }
         let Some(status) = present.exit() else { return };
         self.sources.remove(present.pidfd());
-        let oom_killed = if present.oom_killed() { OomKilled::Yes } else { OomKilled::No };
+        let oom_killed = present.oom_killed();
         let exit = exit_of(status);
         *ran = start.asked_at().map(|asked| now().monotonic.since(asked));
         self.with_output(container, Output::drain);

@@ -85,17 +85,8 @@ pub struct Pod {
     pub rejected: Option<String>,
     /// How often its use of the disk is measured, where that is limited.
     pub storage_interval: Duration,
-    /// What stays of it when it has ended.
-    pub afterwards: Afterwards,
-}
-
-/// What stays of a pod that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Afterwards {
-    /// Its status, its events and its logs.
-    Readable,
-    /// Nothing, unless something of it could not be removed.
-    Forgotten,
+    /// Whether its status, its events and its logs go with its end, unless something of it could not be removed.
+    pub forget: bool,
 }
 
 /// Runs one pod.

@@ -6,7 +6,7 @@ use barepod_engine::event::Event;
 
 use super::persist::NextWrite;
 use super::sources::{Patience, Token};
-use super::{Afterwards, Supervisor, SupervisorError, now};
+use super::{Supervisor, SupervisorError, now};
 use crate::runtime::container::reap_ended;
 use crate::runtime::memory::release_code;
 
@@ -85,13 +85,12 @@ impl Supervisor<'_> {
         let exit_code = self.settle_ledger(exit_code);
         self.give_back_cpus();
         // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
-        match self.pod.afterwards {
-            Afterwards::Forgotten if self.store.is_ended() => {
-                if let Err(error) = self.store.remove() {
-                    self.audience.warn(&format!("the pod can't be forgotten: {error}"));
-                }
+        if self.pod.forget && self.store.is_ended() {
+            if let Err(error) = self.store.remove() {
+                self.audience.warn(&format!("the pod can't be forgotten: {error}"));
             }
-            Afterwards::Forgotten | Afterwards::Readable => drop(self.store),
+        } else {
+            drop(self.store);
         }
         self.control.finish(exit_code, status.phase);
         // Very last, as it may wait for a reader: by now that holds up nobody but this process.

@@ -133,7 +133,6 @@ fn the_bundle_is_never_written_to() {
     assert_eq!((exit, text.as_str()), (ExitStatus::Code(0), "x\n"));
     remove(container);
     let mut plan = world.plan("r", &["sh", "-c", "touch /new 2>/dev/null || echo refused"]);
-    plan.root = RootAccess::ReadOnly;
     plan.spec.root_mut().as_mut().unwrap().set_readonly(Some(true));
     let (_, text, container) = world.run_plan(&plan);
     assert_eq!(text, "refused\n");

@@ -156,7 +156,6 @@ impl World {
             id: format!("{}-{name}", self.name),
             bundle: self.dir.path().to_owned(),
             rootfs: self.dir.path().join("rootfs"),
-            root: RootAccess::Writable,
             spec,
             sub_paths: Vec::new(),
             shared: Vec::new(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::cli::console::Console;
 use crate::runtime::detach::{Ready, Report};
-use crate::store::supervisor_log::{Rotated, SupervisorLog};
+use crate::store::supervisor_log::SupervisorLog;
 
 /// What it takes to leave.
 pub struct Detaching {
@@ -60,7 +60,7 @@ impl Detached {
     /// Says something.
     pub fn line(&mut self, text: &str) {
         let Some(log) = &mut self.log else { return };
-        if log.line(jiff::Timestamp::now(), text) == Rotated::Yes {
+        if log.line(jiff::Timestamp::now(), text) {
             // What isn't said here goes there, too: a panic's words.
             let _ = rustix::stdio::dup2_stderr(log.file());
         }

@@ -3,21 +3,12 @@
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
-    /// Of what happens.
-    pub verbosity: Verbosity,
+    /// `--quiet`: no lifecycle lines; output, what went wrong, and why the pod failed.
+    pub quiet: bool,
     /// Of what containers print.
     pub output: Output,
-    /// Of barepod's own work.
-    pub steps: Steps,
-}
-
-/// Whether lifecycle lines are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
-    /// Output and lifecycle lines.
-    Normal,
-    /// `--quiet`: output, what went wrong, and why the pod failed.
-    Quiet,
+    /// Each step of the engine (`--log-level debug`).
+    pub steps: bool,
 }
 
 /// Whose output is shown, and how.
@@ -31,12 +22,4 @@ pub enum Output {
     Only(usize),
     /// `--detach`: nobody's; the logs have it.
     None,
-}
-
-/// Whether each step of the engine is shown (`--log-level debug`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Steps {
-    Shown,
-    Hidden,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use barepod_engine::event::{Exit, OomKilled};
+use barepod_engine::event::Exit;
 
 use crate::supervisor::SignalSent;
 
@@ -49,7 +49,7 @@ impl StopReason {
 #[derive(Clone, Copy, Debug)]
 pub struct ContainerEnd {
     pub exit: Exit,
-    pub oom: OomKilled,
+    pub oom: bool,
     /// For how long it ran.
     pub ran: Option<Duration>,
     /// What it was sent before, so that it ends.
@@ -63,7 +63,7 @@ impl ContainerEnd {
     /// The OOM killer sends SIGKILL, but not only it. What it has killed before may be another process of the container,
     /// which lived on.
     fn was_killed_for_memory(&self) -> bool {
-        self.oom == OomKilled::Yes && matches!(self.exit, Exit::Signal(9)) && self.sent != Some(SignalSent::Kill)
+        self.oom && matches!(self.exit, Exit::Signal(9)) && self.sent != Some(SignalSent::Kill)
     }
 }
 
@@ -85,7 +85,7 @@ impl fmt::Display for ContainerEnd {
             }
             (Some(SignalSent::Stop), why) => write!(f, ", stopped{}", why.in_words())?,
         }
-        if self.oom == OomKilled::Yes && !was_killed {
+        if self.oom && !was_killed {
             f.write_str("; one of its processes was killed for lack of memory")?;
         }
         self.ran.map_or(Ok(()), |ran| write!(f, " ({})", span(ran)))
@@ -115,8 +115,7 @@ mod tests {
     #[test]
     fn ends_read_well() {
         let how = |exit, sent, why, requested| {
-            ContainerEnd { exit, oom: OomKilled::No, ran: Some(Duration::from_millis(34)), sent, why, requested }
-                .to_string()
+            ContainerEnd { exit, oom: false, ran: Some(Duration::from_millis(34)), sent, why, requested }.to_string()
         };
         let term = Exit::Signal(15);
         for (exit, sent, why, requested, want) in [
@@ -151,7 +150,7 @@ mod tests {
             let requested = sent == Some(SignalSent::Stop);
             ContainerEnd {
                 exit,
-                oom: OomKilled::Yes,
+                oom: true,
                 ran: Some(Duration::from_millis(34)),
                 sent,
                 why: StopReason::Pod,

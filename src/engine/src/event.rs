@@ -174,7 +174,7 @@ pub enum ContainerEvent {
         /// How it ended.
         exit: Exit,
         /// The kernel's OOM killer ended a process of this container.
-        oom_killed: OomKilled,
+        oom_killed: bool,
         /// R8.7: the termination message; empty where there is none.
         message: String,
     },
@@ -196,15 +196,6 @@ pub enum ContainerEvent {
         /// How it went.
         result: ProbeResult,
     },
-}
-
-/// Whether the OOM killer was at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OomKilled {
-    /// It ended a process of this container.
-    Yes,
-    /// It did not.
-    No,
 }
 
 /// How a process ended.

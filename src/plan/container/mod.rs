@@ -10,7 +10,7 @@ pub(crate) mod unsupported;
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use k8s_openapi::api::core::v1;
 
-use self::plan::{ContainerPlan, Label, RootAccess};
+use self::plan::{ContainerPlan, Label};
 use crate::plan::error::ConfigError;
 use crate::plan::facts::{ImageFacts, NodeFacts, SandboxFacts};
 use crate::plan::files::mounts;
@@ -62,13 +62,12 @@ pub fn container(
     let env = env::environment(&inputs, &identity.home)?;
     let args = command(&inputs, &env)?;
     let planned = mounts::mounts(&inputs, &pod_plan.volumes, &env)?;
-    let read_only =
-        inputs.context().read_only_root_filesystem.or(image.base.root().as_ref().and_then(|root| root.readonly()));
-    let root = if read_only == Some(true) { RootAccess::ReadOnly } else { RootAccess::Writable };
+    let of_image = || image.base.root().as_ref().and_then(|root| root.readonly());
+    let read_only = inputs.context().read_only_root_filesystem.or_else(of_image) == Some(true);
     let spec = oci::assemble(
         &inputs,
         pod_plan,
-        oci::Overrides { identity, env: env.list(), args, cwd: cwd(&inputs)?, root, mounts: planned.mounts },
+        oci::Overrides { identity, env: env.list(), args, cwd: cwd(&inputs)?, read_only, mounts: planned.mounts },
     )?;
     let Label { name, id, .. } = label(pod_plan, container, attempt);
     Ok(ContainerPlan {
@@ -78,7 +77,6 @@ pub fn container(
         id,
         bundle: image.id.split_once(':').map_or("/", |(_, path)| path).into(),
         rootfs: image.rootfs.clone(),
-        root,
         spec,
         sub_paths: planned.sub_paths,
         shared: planned.shared,

@@ -9,7 +9,6 @@ use oci_spec::runtime::{
     Linux, LinuxBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, Mount, Process, RootBuilder, Spec,
 };
 
-use super::plan::RootAccess;
 use crate::plan::error::ConfigError;
 use crate::plan::facts::{CgroupVersion, Scope};
 use crate::plan::inputs::Inputs;
@@ -25,7 +24,8 @@ pub(crate) struct Overrides {
     pub(crate) env: Vec<String>,
     pub(crate) args: Vec<String>,
     pub(crate) cwd: PathBuf,
-    pub(crate) root: RootAccess,
+    /// Whether the root file system gets no upper layer.
+    pub(crate) read_only: bool,
     pub(crate) mounts: Vec<Mount>,
 }
 
@@ -34,8 +34,7 @@ pub(crate) fn assemble(inputs: &Inputs, plan: &PodPlan, over: Overrides) -> Resu
     let mut spec = inputs.image.base.clone();
     let process = process(inputs, &over)?;
     spec.set_process(Some(process));
-    let readonly = over.root == RootAccess::ReadOnly;
-    let root = RootBuilder::default().path(inputs.image.rootfs.clone()).readonly(readonly).build();
+    let root = RootBuilder::default().path(inputs.image.rootfs.clone()).readonly(over.read_only).build();
     spec.set_root(Some(root.expect("a root has no field that must be given")));
     let devices = devices::devices(inputs, &over.mounts);
     spec.set_mounts(Some(over.mounts));

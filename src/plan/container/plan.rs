@@ -35,8 +35,6 @@ pub struct ContainerPlan {
     pub bundle: PathBuf,
     /// The lower layer of the root file system. Absolute.
     pub rootfs: PathBuf,
-    /// Whether the root file system gets an upper layer.
-    pub root: RootAccess,
     /// The whole OCI config, but for `root.path`, which the helper sets to where it mounts the root file system.
     pub spec: Spec,
     /// Sources of mounts in `spec` that must be resolved below a volume first.
@@ -54,13 +52,4 @@ pub struct ContainerPlan {
     pub termination_log: PathBuf,
     /// What its making may do.
     pub rights: Rights,
-}
-
-/// Whether a container may write to its root file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RootAccess {
-    /// Through an overlay whose upper layer lives as long as the attempt.
-    Writable,
-    /// Not at all: no upper layer.
-    ReadOnly,
 }

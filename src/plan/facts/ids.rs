@@ -37,8 +37,8 @@ pub struct NamespaceIds {
     pub users: Vec<IdRange>,
     /// Groups, likewise.
     pub groups: Vec<IdRange>,
-    /// Whether processes may change their supplementary groups.
-    pub supplementary: Supplementary,
+    /// Whether everybody keeps the supplementary groups of the user outside (user_namespaces(7), /proc/PID/setgroups).
+    pub keeps_groups: bool,
 }
 
 impl NamespaceIds {
@@ -53,15 +53,6 @@ impl NamespaceIds {
     pub fn has_group(&self, id: u32) -> bool {
         self.groups.iter().any(|range| range.has(id))
     }
-}
-
-/// Supplementary groups in a user namespace (user_namespaces(7), /proc/PID/setgroups).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Supplementary {
-    /// As everywhere.
-    Settable,
-    /// Everybody keeps those of the user outside.
-    Kept,
 }
 
 /// A user namespace that was made for a pod.

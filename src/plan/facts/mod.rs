@@ -10,7 +10,7 @@ mod sandbox;
 
 pub use amounts::{Bytes, MilliCpu};
 pub use cpus::{Cpu, CpuSet, NoCpuSet};
-pub use ids::{IdRange, NamespaceIds, Supplementary, UserFacts};
+pub use ids::{IdRange, NamespaceIds, UserFacts};
 pub use image::ImageFacts;
 pub use node::{AppArmor, CgroupObstacle, CgroupVersion, ContainerContexts, KernelVersion, NodeFacts, Rights, SeLinux};
 pub use sandbox::{EnvFile, MountNamespaces, PodNetwork, SandboxFacts, Scope};

@@ -41,16 +41,8 @@ pub(super) struct Item {
     pub(super) missing: Missing,
     /// The mount namespace that it shares later mounts with.
     pub(super) shared: Option<PathBuf>,
-    pub(super) content: Content,
-}
-
-/// What a volume holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
-    /// Files that are made of ConfigMaps and the like.
-    Config,
-    /// Anything else.
-    Other,
+    /// Whether it shows files that are made of ConfigMaps and the like.
+    pub(super) is_config: bool,
 }
 
 /// Whose files a mount shows.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount;
 
-use super::mount::{Content, Item, Missing, SharedMount, Shows, SubPath, bind, binds};
+use super::mount::{Item, Missing, SharedMount, Shows, SubPath, bind, binds};
 use super::own_mounts::{bundle, contained, possible, sandbox, standard, writable};
 use super::path::normal;
 use super::volume_mounts::volume;
@@ -67,7 +67,7 @@ pub(crate) fn mounts(inputs: &Inputs, volumes: &[VolumePlan], env: &Environment)
         if let Some(namespace) = item.shared.take() {
             planned.shared.push(SharedMount { mount: at, namespace });
         }
-        if item.content == Content::Config {
+        if item.is_config {
             planned.config_volumes.push(at);
         }
         match item.shows {
@@ -89,7 +89,7 @@ pub(crate) fn termination_log(inputs: &Inputs) -> PathBuf {
 }
 
 fn plain(mount: Mount, shows: Shows) -> Item {
-    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None, content: Content::Other }
+    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None, is_config: false }
 }
 
 /// A bundle's.

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use k8s_openapi::api::core::v1;
 
-use super::mount::{Content, Item, Missing, Shows, bind};
+use super::mount::{Item, Missing, Shows, bind};
 use super::path::normal;
 use super::volumes::{VolumePlan, VolumeSource};
 use crate::plan::error::{ConfigCause, ConfigError};
@@ -94,8 +94,7 @@ pub(super) fn volume(
         if shows == Shows::Hosts { of.host.clone() } else { of.pod.clone() }
     });
     let is_config = planned.is_some_and(|volume| matches!(volume.source, VolumeSource::Files { .. }));
-    let content = if is_config { Content::Config } else { Content::Other };
-    Ok(Item { mount: bind(source, &destination, &options), sub_path, shows, missing, shared, content })
+    Ok(Item { mount: bind(source, &destination, &options), sub_path, shows, missing, shared, is_config })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

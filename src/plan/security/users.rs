@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use oci_spec::runtime::{User, UserBuilder};
 
 use crate::plan::error::{ConfigCause, ConfigError};
-use crate::plan::facts::{IdRange, NodeFacts, Scope, Supplementary};
+use crate::plan::facts::{IdRange, NodeFacts, Scope};
 use crate::plan::identity;
 use crate::plan::inputs::Inputs;
 
@@ -93,7 +93,7 @@ pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
         return Err(inputs.config_error("securityContext", ConfigCause::Unmapped { id: *id }));
     }
     if let Some(ids) = &inputs.node.users {
-        let groups = if ids.supplementary == Supplementary::Kept { &groups[..1] } else { &groups[..] };
+        let groups = if ids.keeps_groups { &groups[..1] } else { &groups[..] };
         let missing = groups.iter().find(|id| !ids.has_group(**id)).copied();
         if let Some(id) = Some(uid).filter(|id| !ids.has_user(*id)).or(missing) {
             return Err(inputs.config_error("securityContext", ConfigCause::NotMapped { id }));
@@ -127,7 +127,7 @@ fn run_as_non_root(inputs: &Inputs, asked: Option<u32>, uid: u32) -> Result<(), 
 fn settable_groups(node: &NodeFacts, groups: Vec<u32>) -> Vec<u32> {
     match &node.users {
         // There is one, and the manifest asks for no other: what remains are the image's.
-        Some(ids) if ids.supplementary == Supplementary::Kept => Vec::new(),
+        Some(ids) if ids.keeps_groups => Vec::new(),
         _ => groups,
     }
 }

@@ -11,18 +11,18 @@ fn range(first: u32, length: u32) -> IdRange {
 }
 
 /// An ordinary user's, with these ids beside its own.
-fn user(others: u32, supplementary: Supplementary) -> NodeFacts {
+fn user(others: u32, keeps_groups: bool) -> NodeFacts {
     let ids = vec![range(0, 1), range(1, others)];
-    let users = Some(NamespaceIds { users: ids.clone(), groups: ids, supplementary });
+    let users = Some(NamespaceIds { users: ids.clone(), groups: ids, keeps_groups });
     NodeFacts { users, cgroups: CgroupVersion::None, cgroup_parent: PathBuf::new(), processes: Scope::Pod, ..node() }
 }
 
 fn many() -> NodeFacts {
-    user(65536, Supplementary::Settable)
+    user(65536, false)
 }
 
 fn alone() -> NodeFacts {
-    user(0, Supplementary::Kept)
+    user(0, true)
 }
 
 fn errors(spec: Value, node: &NodeFacts) -> Vec<String> {

@@ -268,8 +268,8 @@ fn shared_tree(source: &Path) -> Result<OwnedFd, Failure> {
     let real = fs::canonicalize(source).map_err(failed)?;
     let text = fs::read_to_string("/proc/self/mountinfo").map_err(failed)?;
     match mount_of(&text, &real) {
-        Some((_, Sharing::Shared)) => clone_tree(&real, Depth::All),
-        Some((point, Sharing::Not)) => {
+        Some(mount) if mount.is_shared => clone_tree(&real, Depth::All),
+        Some(Mounted { point, .. }) => {
             // The kubelet's runtimes' words.
             let cause =
                 format!("is mounted on {} but it is not a shared mount; mount --make-shared it", point.display());
@@ -279,25 +279,25 @@ fn shared_tree(source: &Path) -> Result<OwnedFd, Failure> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sharing {
-    Shared,
-    Not,
+/// A mount as mountinfo has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mounted {
+    point: PathBuf,
+    is_shared: bool,
 }
 
 /// The mount that a path is on, by the text of a mountinfo (proc(5)).
-fn mount_of(mountinfo: &str, path: &Path) -> Option<(PathBuf, Sharing)> {
+fn mount_of(mountinfo: &str, path: &Path) -> Option<Mounted> {
     let mounts = mountinfo.lines().filter_map(|line| {
         let (own, _) = line.split_once(" - ")?;
         let mut fields = own.split(' ').skip(4);
         let point = PathBuf::from(crate::runtime::mount::unescape(fields.next()?));
         // Behind the options.
-        let sharing =
-            if fields.skip(1).any(|field| field.starts_with("shared:")) { Sharing::Shared } else { Sharing::Not };
-        Some((point, sharing))
+        let is_shared = fields.skip(1).any(|field| field.starts_with("shared:"));
+        Some(Mounted { point, is_shared })
     });
     // The last of the longest: one may be on top of another.
-    mounts.filter(|(point, _)| path.starts_with(point)).max_by_key(|(point, _)| point.components().count())
+    mounts.filter(|mount| path.starts_with(&mount.point)).max_by_key(|mount| mount.point.components().count())
 }
 
 #[cfg(test)]
@@ -309,11 +309,11 @@ mod tests {
         let text = "27 1 254:0 / / rw shared:1 - ext4 /dev/vda rw\n\
             30 27 0:5 / /a rw,relatime - tmpfs x rw\n31 27 0:6 / /a\\040b rw shared:2 master:3 - tmpfs x rw\n\
             32 30 0:7 / /a rw,relatime shared:9 - tmpfs x rw\n";
-        let cases =
-            [("/x", "/", Sharing::Shared), ("/a/c", "/a", Sharing::Shared), ("/a b/c", "/a b", Sharing::Shared)];
-        for (path, point, sharing) in cases {
-            assert_eq!(mount_of(text, Path::new(path)), Some((point.into(), sharing)), "{path}");
+        for (path, point) in [("/x", "/"), ("/a/c", "/a"), ("/a b/c", "/a b")] {
+            let expected = Mounted { point: point.into(), is_shared: true };
+            assert_eq!(mount_of(text, Path::new(path)), Some(expected), "{path}");
         }
-        assert_eq!(mount_of("1 0 0:1 / / rw - x x rw\n", Path::new("/x")), Some(("/".into(), Sharing::Not)));
+        let private = Mounted { point: "/".into(), is_shared: false };
+        assert_eq!(mount_of("1 0 0:1 / / rw - x x rw\n", Path::new("/x")), Some(private));
     }
 }

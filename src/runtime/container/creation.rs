@@ -10,7 +10,7 @@ use rustix::pipe::PipeFlags;
 
 use super::attempt::{AttemptDirs, Place};
 use super::failure::{ContainerError, Failure, Stage};
-use super::helper::{self, Filtering, Report, Request};
+use super::helper::{self, Report, Request};
 use super::oci_hooks::Later;
 use super::removal::Removal;
 use super::running::Container;
@@ -19,7 +19,7 @@ use crate::plan::{CgroupVersion, ContainerPlan, Label};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::files;
 use crate::runtime::seccomp::Filter;
-use crate::runtime::spawn::{self, Child, ExitStatus, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Child, ExitStatus, Spawn};
 
 /// How far a creation is.
 #[derive(Debug)]
@@ -79,8 +79,8 @@ impl Creation {
                 start_end.as_raw_fd(),
                 filter.as_raw_fd(),
             ],
-            pid_namespace: PidNamespace::Same,
-            tie: Tie::DiesWithParent,
+            new_pid_namespace: false,
+            dies_with_parent: true,
         };
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
         let place = place.clone();
@@ -103,12 +103,11 @@ impl Creation {
         }
         self.output = Some((fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?));
         let failed = |cause: io::Error| Failure::io(Stage::Helper, "write the request", cause);
-        let filtering = match filter {
-            Some(filter) => filter.write_to(&mut self.filter).map(|()| Filtering::Given).map_err(failed)?,
-            None => Filtering::None,
-        };
-        let request =
-            Request { plan: plan.clone(), state: dirs.state.clone(), data: dirs.data.clone(), filter: filtering };
+        if let Some(filter) = filter {
+            filter.write_to(&mut self.filter).map_err(failed)?;
+        }
+        let (state, data) = (dirs.state.clone(), dirs.data.clone());
+        let request = Request { plan: plan.clone(), state, data, filtered: filter.is_some() };
         spawn::write_request(&mut self.request, &request).map_err(failed)?;
         match rustix::io::write(&self.go, b"!") {
             // A helper that is gone already is seen and told of by `advance`.

@@ -35,14 +35,8 @@ pub(super) struct Request {
     pub(super) plan: ContainerPlan,
     pub(super) state: PathBuf,
     pub(super) data: PathBuf,
-    pub(super) filter: Filtering,
-}
-
-/// Whether the container has a seccomp filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Filtering {
-    None,
-    Given,
+    /// Whether the container has a seccomp filter.
+    pub(super) filtered: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,7 +73,7 @@ pub(super) fn run() -> ! {
 
 fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Failure> {
     let causes = Causes::keep().map_err(|cause| Failure::io(Stage::Helper, "keep causes", cause))?;
-    let Request { plan, state, data, filter: filtering } =
+    let Request { plan, state, data, filtered } =
         spawn::read_request(request).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
     let dirs = AttemptDirs { state, data };
     let mut spec = plan.spec.clone();
@@ -99,7 +93,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
     binds::prepare(&mut spec, &plan, users.as_ref(), &dirs)?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, plan.rights, &mut warnings);
-    let confinement = confine(&mut spec, &filter, filtering)?;
+    let confinement = confine(&mut spec, filtered.then_some(&filter))?;
     drop_limits_without_cgroup(&mut spec, &mut warnings);
     let attributes = attributes(&spec)?;
     let end_of_creation = EndOfCreation::take(&mut spec);
@@ -115,12 +109,11 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
 }
 
 /// What the program has to do about its filter and its capabilities, which libcontainer leaves alone then.
-fn confine(spec: &mut Spec, filter: &File, filtering: Filtering) -> Result<Confinement, Failure> {
-    let filter = match filtering {
-        Filtering::None => None,
-        Filtering::Given => Some(seccomp::Program::read(filter)),
-    };
-    let filter = filter.transpose().map_err(|cause| Failure::io(Stage::Helper, "read the seccomp filter", cause))?;
+fn confine(spec: &mut Spec, filter: Option<&File>) -> Result<Confinement, Failure> {
+    let filter = filter
+        .map(seccomp::Program::read)
+        .transpose()
+        .map_err(|cause| Failure::io(Stage::Helper, "read the seccomp filter", cause))?;
     let process = spec.process_mut().as_mut();
     let capabilities = process.and_then(|process| {
         let capabilities = process.capabilities().clone();

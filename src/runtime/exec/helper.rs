@@ -14,7 +14,7 @@ use rustix::thread::ThreadNameSpaceType as Namespaces;
 
 use super::failure::{Failure, step};
 use super::fork::{fork, fork_into};
-use super::messages::{Descriptors, FDS, Filtering, Report, Request, tell};
+use super::messages::{Descriptors, FDS, Report, Request, tell};
 use super::{cgroup, identity, program};
 use crate::runtime::{files, lsm, seccomp, spawn};
 
@@ -54,10 +54,8 @@ fn enter(fds: Inputs, report: &mut File) -> Result<(), Failure> {
     // First of all: from the moment this process is in the container's namespaces, its processes could look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("prctl PR_SET_DUMPABLE"))?;
     let request: Request = spawn::read_request(fds.request).map_err(step("read the request"))?;
-    let filter = match request.filter {
-        Filtering::Given => Some(seccomp::Program::read(&fds.filter).map_err(step("read the seccomp filter"))?),
-        Filtering::None => None,
-    };
+    let filter = request.filtered.then(|| seccomp::Program::read(&fds.filter)).transpose();
+    let filter = filter.map_err(step("read the seccomp filter"))?;
     drop(fds.filter);
     adopt_oom_score(&request)?;
     identity::raise_limits(&request.process)?;

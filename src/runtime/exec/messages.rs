@@ -18,17 +18,11 @@ pub(super) const FDS: i32 = 7;
 pub(super) struct Request {
     pub(super) pid: i32,
     pub(super) process: Process,
-    pub(super) filter: Filtering,
+    /// Whether the descriptor `filter` is one.
+    pub(super) filtered: bool,
     /// The cgroups of the new process.
     pub(super) cgroups: cgroup::Entry,
     pub(super) streams: Streams,
-}
-
-/// Whether the descriptor `filter` is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Filtering {
-    None,
-    Given,
 }
 
 /// Which of the descriptors `stdin`, `stdout` and `stderr` are some.

@@ -10,9 +10,9 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use super::capture::Capture;
 use super::cgroup::Place;
 use super::failure::{ExecError, Failure, io_error, step};
-use super::messages::{Descriptors, Filtering, Report, Request, Streams};
+use super::messages::{Descriptors, Report, Request, Streams};
 use super::{ExecRequest, ExitStatus, Stdio, exe, helper};
-use crate::runtime::spawn::{self, Child, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Child, Spawn};
 
 /// How much of a program's output is read in one go, in bytes: a program that floods its output must not keep the
 /// supervisor from others.
@@ -80,7 +80,7 @@ impl Exec {
         let text = Request {
             pid: request.pid,
             process: request.process.clone(),
-            filter: if request.filter.is_some() { Filtering::Given } else { Filtering::None },
+            filtered: request.filter.is_some(),
             cgroups: place.entry().clone(),
             streams,
         };
@@ -99,8 +99,8 @@ impl Exec {
             name: helper::NAME,
             cgroup: None,
             fds: &fds.into_array(),
-            pid_namespace: PidNamespace::Same,
-            tie: Tie::DiesWithParent,
+            new_pid_namespace: false,
+            dies_with_parent: true,
         };
         let helper = spawn::spawn(&what).map_err(io_error("start", "the helper"))?;
         let exec = Self {

@@ -21,7 +21,7 @@ use crate::plan::Bytes;
 use crate::plan::{AppArmor, CgroupObstacle, CgroupVersion, KernelVersion, NamespaceIds, NodeFacts, Rights, Scope};
 use crate::plan::{Cpu, CpuSet};
 use crate::runtime::cgroup::{CgroupError, Hierarchies};
-use crate::runtime::rlimits::{self, MayRaise};
+use crate::runtime::rlimits;
 
 pub use error::NodeError;
 use error::text_or_empty;
@@ -50,7 +50,7 @@ pub fn facts(data: &Path) -> Result<NodeFacts, NodeError> {
         limits_huge_pages,
         cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
         can_lower_oom_score: is_above_limits,
-        hard_limits: rlimits::most(if is_above_limits { MayRaise::Yes } else { MayRaise::No }),
+        hard_limits: rlimits::most(is_above_limits),
         capabilities,
         resolv_conf: text_or_empty(Path::new("/etc/resolv.conf"))?,
         hosts: text_or_empty(Path::new("/etc/hosts"))?,

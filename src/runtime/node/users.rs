@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::{NodeError, text_or_empty};
-use crate::plan::{IdRange, NamespaceIds, Supplementary};
+use crate::plan::{IdRange, NamespaceIds};
 
 /// `None`: the box's own.
 ///
@@ -21,11 +21,8 @@ fn of_process(folder: &Path) -> Result<Option<NamespaceIds>, NodeError> {
     if users.is_empty() || (users == all && groups == all) {
         return Ok(None);
     }
-    let supplementary = match read("setgroups")?.trim() {
-        "deny" => Supplementary::Kept,
-        _ => Supplementary::Settable,
-    };
-    Ok(Some(NamespaceIds { users, groups, supplementary }))
+    let keeps_groups = read("setgroups")?.trim() == "deny";
+    Ok(Some(NamespaceIds { users, groups, keeps_groups }))
 }
 
 /// A map's lines are `inside outside length`; what is outside doesn't matter in here.

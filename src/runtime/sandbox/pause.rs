@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, setns};
 
 use super::user;
 use crate::runtime::cgroup::PodCgroup;
-use crate::runtime::spawn::{self, PidNamespace, Spawn, Tie};
+use crate::runtime::spawn::{self, Spawn};
 
 /// Its `argv[0]`.
 pub(crate) const NAME: &str = "barepod:pause";
@@ -31,13 +31,8 @@ impl Pause {
             return Self::start_in(users, folder.as_deref());
         }
         // It outlives its parent: containers shall survive a crash of their supervisor, and they would die with it.
-        let what = Spawn {
-            name: NAME,
-            cgroup: folder.as_deref(),
-            fds: &[],
-            pid_namespace: PidNamespace::New,
-            tie: Tie::Outlives,
-        };
+        let what =
+            Spawn { name: NAME, cgroup: folder.as_deref(), fds: &[], new_pid_namespace: true, dies_with_parent: false };
         Ok(Self { child: spawn::spawn(&what)? })
     }
 
@@ -48,8 +43,8 @@ impl Pause {
             name: USERS_NAME,
             cgroup: folder,
             fds: &[users.as_raw_fd(), report_end.as_raw_fd()],
-            pid_namespace: PidNamespace::Same,
-            tie: Tie::Outlives,
+            new_pid_namespace: false,
+            dies_with_parent: false,
         };
         let parent = spawn::spawn(&what)?;
         drop(report_end);

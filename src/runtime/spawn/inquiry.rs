@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::child::{Child, ExitStatus, has_ended, reap, reap_later, signal};
-use super::{PidNamespace, Spawn, Tie, inherited, pipe, settle, spawn};
+use super::{Spawn, inherited, pipe, settle, spawn};
 
 /// A file in memory for what a helper is asked to do. Any length, and writing it waits for nobody.
 pub(crate) fn empty_request() -> io::Result<File> {
@@ -64,8 +64,8 @@ pub(crate) fn ask(
     let (report, end) = pipe()?;
     let fds: Vec<RawFd> = [request.as_raw_fd(), end.as_raw_fd()].into_iter().chain(more).collect();
     let cgroup = cgroup()?;
-    let (cgroup, pid_namespace, tie) = (cgroup.as_deref(), PidNamespace::Same, Tie::DiesWithParent);
-    Ok((spawn(&Spawn { name, cgroup, fds: &fds, pid_namespace, tie })?, report))
+    let what = Spawn { name, cgroup: cgroup.as_deref(), fds: &fds, new_pid_namespace: false, dies_with_parent: true };
+    Ok((spawn(&what)?, report))
 }
 
 /// The answer of a helper, which is reaped; how it ended where it gave none. `None`: it has not ended.

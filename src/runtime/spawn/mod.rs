@@ -48,21 +48,9 @@ pub(crate) struct Spawn<'a> {
     /// Descriptors it gets, numbered from [`FIRST_FD`].
     pub(crate) fds: &'a [RawFd],
     /// Whether it is the first process of a new pid namespace.
-    pub(crate) pid_namespace: PidNamespace,
+    pub(crate) new_pid_namespace: bool,
     /// Whether it dies with the process that starts it.
-    pub(crate) tie: Tie,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PidNamespace {
-    Same,
-    New,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tie {
-    DiesWithParent,
-    Outlives,
+    pub(crate) dies_with_parent: bool,
 }
 
 /// Everything the child needs between clone and exec, made beforehand.
@@ -91,10 +79,10 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
         procs: None,
         open_files: rlimits::given_open_files(),
         parent: std::process::id() as i32,
-        tied: what.tie == Tie::DiesWithParent,
+        tied: what.dies_with_parent,
     };
     let mut flags = libc::CLONE_PIDFD as u64;
-    if what.pid_namespace == PidNamespace::New {
+    if what.new_pid_namespace {
         flags |= libc::CLONE_NEWPID as u64;
     }
     let cgroup = cgroup.as_ref().map(AsFd::as_fd);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::{Now, Place, Visitor, Walk};
+use super::{Place, Visitor, Walk};
 
 /// What is to be done with one thing of a tree: its descriptor (of a folder one that can be read, else O_PATH), and what
 /// it is.
@@ -33,10 +33,10 @@ pub(crate) fn visit_below(
 struct Each<'a, 'b>(&'a mut Visit<'b>);
 
 impl Each<'_, '_> {
-    fn one(&mut self, thing: BorrowedFd<'_>) -> Result<Now, Errno> {
+    fn one(&mut self, thing: BorrowedFd<'_>) -> Result<bool, Errno> {
         let found = rustix::fs::fstat(thing)?;
         match (self.0)(thing, &found) {
-            Ok(()) => Ok(Now::Stays),
+            Ok(()) => Ok(false),
             Err(cause) => Err(Errno::from_io_error(&cause).unwrap_or(Errno::IO)),
         }
     }
@@ -47,18 +47,18 @@ impl Visitor for Each<'_, '_> {
         true
     }
 
-    fn file(&mut self, at: &Place<'_>) -> Result<Now, Errno> {
+    fn file(&mut self, at: &Place<'_>) -> Result<bool, Errno> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV;
         let thing: OwnedFd = match rustix::fs::openat2(at.parent, at.name, flags, Mode::empty(), inside) {
             // A mount: another file system's files are not the tree's.
-            Err(Errno::XDEV) => return Ok(Now::Stays),
+            Err(Errno::XDEV) => return Ok(false),
             opened => opened?,
         };
         self.one(thing.as_fd())
     }
 
-    fn after(&mut self, _: &Place<'_>, folder: BorrowedFd<'_>) -> Result<Now, Errno> {
+    fn after(&mut self, _: &Place<'_>, folder: BorrowedFd<'_>) -> Result<bool, Errno> {
         self.one(folder)
     }
 }

@@ -41,8 +41,8 @@ const SHOWN: usize = 4;
 pub(crate) trait Visitor {
     /// Whether the walk ends with this failure.
     fn ends(&self, failure: Errno) -> bool;
-    /// Anything but a folder.
-    fn file(&mut self, at: &Place<'_>) -> Result<Now, Errno>;
+    /// Anything but a folder. Whether it is gone now.
+    fn file(&mut self, at: &Place<'_>) -> Result<bool, Errno>;
     /// A folder that comes next.
     fn before(&mut self, _: &Place<'_>) -> Result<Enter, Errno> {
         Ok(Enter::Yes)
@@ -51,9 +51,10 @@ pub(crate) trait Visitor {
     fn entered(&mut self, _: &Stat) {}
     /// It is a mount, or gone: it will not be entered.
     fn passed(&mut self, _: Errno) {}
-    /// All that is in it was visited. Where the answer is that it isn't empty and something has gone, it is read once more.
-    fn after(&mut self, _: &Place<'_>, _folder: BorrowedFd<'_>) -> Result<Now, Errno> {
-        Ok(Now::Stays)
+    /// All that is in a folder was visited. Whether it is gone now; where the answer is that it isn't empty and something has
+    /// gone, it is read once more.
+    fn after(&mut self, _: &Place<'_>, _folder: BorrowedFd<'_>) -> Result<bool, Errno> {
+        Ok(false)
     }
     /// The walk begins anew.
     fn restarted(&mut self) {}
@@ -67,18 +68,14 @@ pub(crate) struct Place<'a> {
     pub(crate) name: &'a CStr,
 }
 
-/// What a visit has made of a thing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Now {
-    Stays,
-    Gone,
-}
-
 /// Whether a folder is walked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Enter {
     Yes,
-    No(Now),
+    /// It stays, with what is in it.
+    No,
+    /// It is gone.
+    Gone,
 }
 
 /// What failed, with its path below the place where the walk began.
@@ -190,8 +187,7 @@ impl Walk {
             Err(errno) => Err(errno),
         };
         match done {
-            Ok(Now::Gone) => level.changed = true,
-            Ok(Now::Stays) => {}
+            Ok(is_gone) => level.changed |= is_gone,
             // A folder has come into its place.
             Err(Errno::ISDIR) => level.waiting.push(name),
             Err(Errno::NOENT) => visitor.passed(Errno::NOENT),
@@ -209,8 +205,9 @@ impl Walk {
         let at = Place { parent: parent.as_fd(), name: &name };
         match visitor.before(&at) {
             Ok(Enter::Yes) => {}
-            Ok(Enter::No(now)) => {
-                *changed |= now == Now::Gone;
+            Ok(Enter::No) => return Ok(()),
+            Ok(Enter::Gone) => {
+                *changed = true;
                 return Ok(());
             }
             Err(errno) => return self.failed(Some(&name), errno, visitor),
@@ -218,8 +215,8 @@ impl Walk {
         let level = match open(at.parent, &name).and_then(|folder| Level::of(folder, name.clone())) {
             // Something else has come into its place.
             Err(Errno::NOTDIR | Errno::LOOP) => match visitor.file(&at) {
-                Ok(now) => {
-                    *changed |= now == Now::Gone;
+                Ok(is_gone) => {
+                    *changed |= is_gone;
                     return Ok(());
                 }
                 Err(Errno::NOENT) => return Ok(()),
@@ -258,8 +255,7 @@ impl Walk {
         let Folder::Open(above) = &parent.place else { return Ok(()) };
         parent.failed |= level.failed;
         match visitor.after(&Place { parent: above.as_fd(), name: &level.name }, folder.as_fd()) {
-            Ok(Now::Gone) => parent.changed = true,
-            Ok(Now::Stays) => {}
+            Ok(is_gone) => parent.changed |= is_gone,
             Err(Errno::NOENT) => visitor.passed(Errno::NOENT),
             Err(Errno::NOTEMPTY | Errno::EXIST) if level.failed => {}
             // Entries that go while a folder is read may hide others from the reader.

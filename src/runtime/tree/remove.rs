@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Enter, Fault, Now, Place, Visitor, Walk};
+use super::{Enter, Fault, Place, Visitor, Walk};
 use crate::runtime::spawn::{self, Inquiry};
 
 /// `argv[0]` of the helper.
@@ -119,7 +119,7 @@ impl Visitor for Remover {
         self.which == Which::AllButLarge && failure == Errno::FBIG
     }
 
-    fn file(&mut self, at: &Place<'_>) -> Result<Now, Errno> {
+    fn file(&mut self, at: &Place<'_>) -> Result<bool, Errno> {
         match self.which {
             Which::All => {}
             Which::AllButLarge => {
@@ -128,23 +128,23 @@ impl Visitor for Remover {
                     return Err(Errno::FBIG);
                 }
             }
-            Which::EmptyFolders => return Ok(Now::Stays),
+            Which::EmptyFolders => return Ok(false),
         }
-        rustix::fs::unlinkat(at.parent, at.name, AtFlags::empty()).map(|()| Now::Gone)
+        rustix::fs::unlinkat(at.parent, at.name, AtFlags::empty()).map(|()| true)
     }
 
     fn before(&mut self, at: &Place<'_>) -> Result<Enter, Errno> {
         match rustix::fs::unlinkat(at.parent, at.name, AtFlags::REMOVEDIR) {
-            Ok(()) => Ok(Enter::No(Now::Gone)),
-            Err(Errno::NOENT) => Ok(Enter::No(Now::Stays)),
-            Err(Errno::NOTDIR) => self.file(at).map(Enter::No),
+            Ok(()) => Ok(Enter::Gone),
+            Err(Errno::NOENT) => Ok(Enter::No),
+            Err(Errno::NOTDIR) => self.file(at).map(|is_gone| if is_gone { Enter::Gone } else { Enter::No }),
             Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Enter::Yes),
             Err(errno) => Err(errno),
         }
     }
 
-    fn after(&mut self, at: &Place<'_>, _: BorrowedFd<'_>) -> Result<Now, Errno> {
-        rustix::fs::unlinkat(at.parent, at.name, AtFlags::REMOVEDIR).map(|()| Now::Gone)
+    fn after(&mut self, at: &Place<'_>, _: BorrowedFd<'_>) -> Result<bool, Errno> {
+        rustix::fs::unlinkat(at.parent, at.name, AtFlags::REMOVEDIR).map(|()| true)
     }
 }
 

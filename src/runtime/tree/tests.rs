@@ -168,14 +168,14 @@ fn a_walk_finds_back_from_what_was_moved() {
         fn ends(&self, _: Errno) -> bool {
             true
         }
-        fn file(&mut self, at: &Place<'_>) -> Result<Now, Errno> {
+        fn file(&mut self, at: &Place<'_>) -> Result<bool, Errno> {
             self.visits += 1;
             self.files.insert(identity(&rustix::fs::statat(at.parent, at.name, AtFlags::empty()).unwrap()));
             // Far below it: when the walk comes back it is elsewhere.
             if self.visits == 150 {
                 fs::rename(self.tree.join(self.deep), self.tree.join("aside/moved")).unwrap();
             }
-            Ok(Now::Stays)
+            Ok(false)
         }
         fn restarted(&mut self) {
             self.restarts += 1;

@@ -10,7 +10,7 @@ use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::restart::{EndedBy, Verdict, go_duration, verdict};
 use crate::container::stop::{Stop, StopWhy};
 use crate::container::{AfterRemoval, Life};
-use crate::event::{Exit, OomKilled};
+use crate::event::Exit;
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{GraceEnd, GraceUse, Terminated, TerminatedReason, WaitingReason};
 use crate::time::Instant;
@@ -24,7 +24,7 @@ impl Engine {
         turn: &mut Turn<'_>,
         index: ContainerIndex,
         exit: Exit,
-        oom_killed: OomKilled,
+        oom_killed: bool,
         message: String,
     ) {
         let (started_at, ended_by) = match &self.container(index).life {
@@ -61,8 +61,8 @@ impl Engine {
         let reason = match (exit, oom_killed) {
             (Exit::Unknown, _) => TerminatedReason::ContainerStatusUnknown,
             (Exit::Code(0), _) => TerminatedReason::Completed,
-            (Exit::Code(_) | Exit::Signal(_), OomKilled::Yes) => TerminatedReason::OOMKilled,
-            (Exit::Code(_) | Exit::Signal(_), OomKilled::No) => TerminatedReason::Error,
+            (Exit::Code(_) | Exit::Signal(_), true) => TerminatedReason::OOMKilled,
+            (Exit::Code(_) | Exit::Signal(_), false) => TerminatedReason::Error,
         };
         let terminated = Terminated {
             exit_code,

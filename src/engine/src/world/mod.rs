@@ -11,9 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::action::{Action, ContainerAction};
-use crate::event::{
-    ContainerEvent, CreateFailure, Event, Exit, HookResult, ImageFailure, OomKilled, ProbeResult, SandboxFailure,
-};
+use crate::event::{ContainerEvent, CreateFailure, Event, Exit, HookResult, ImageFailure, ProbeResult, SandboxFailure};
 use crate::spec::{Attempt, ContainerIndex};
 use crate::time::Instant;
 use script::{AttemptScript, Script, StartScript, StopScript};
@@ -132,7 +130,7 @@ impl World {
             ContainerAction::Signal(_) => {
                 match script.on_stop {
                     StopScript::Ends(after, exit) => {
-                        self.exit(now.after(after), container, attempt, exit, OomKilled::No);
+                        self.exit(now.after(after), container, attempt, exit);
                     }
                     StopScript::Ignores => {}
                 }
@@ -168,7 +166,7 @@ impl World {
         let created = matches!(event, ContainerEvent::Created { .. });
         self.agree(at, Event::Container { container, attempt, event });
         if created && let (Some(after), false) = (script.dies_unstarted, script.create_hangs) {
-            self.exit(at.after(after), container, attempt, Exit::Code(1), OomKilled::No);
+            self.exit(at.after(after), container, attempt, Exit::Code(1));
         }
     }
 
@@ -188,21 +186,25 @@ impl World {
         if script.start == StartScript::Overtaken
             && let Some((after, exit)) = script.ends
         {
-            self.exit(since.after(after), container, attempt, exit, script.oom_killed);
+            self.end(since.after(after), container, attempt, exit, script.oom_killed);
         }
         self.agree(answered, Event::Container { container, attempt, event });
         if script.start == StartScript::Works
             && let Some((after, exit)) = script.ends
         {
-            self.exit(since.after(after), container, attempt, exit, script.oom_killed);
+            self.end(since.after(after), container, attempt, exit, script.oom_killed);
         }
         if script.start == StartScript::Fails {
             self.containers[usize::from(container.0)].exited = true;
         }
     }
 
+    fn exit(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt, exit: Exit) {
+        self.end(at, container, attempt, exit, false);
+    }
+
     /// Its process ends then, unless it ends before.
-    fn exit(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt, exit: Exit, oom_killed: OomKilled) {
+    fn end(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt, exit: Exit, oom_killed: bool) {
         let index = usize::from(container.0);
         if self.containers[index].exited {
             return;
@@ -256,7 +258,7 @@ impl World {
             }
             // It is made all the same, a moment later.
             Some(_) => {}
-            None => self.exit(at, container, attempt, Exit::Signal(SIGKILL), OomKilled::No),
+            None => self.exit(at, container, attempt, Exit::Signal(SIGKILL)),
         }
     }
 

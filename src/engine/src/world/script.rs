@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::event::{CreateFailure, Exit, ImageFailure, OomKilled};
+use crate::event::{CreateFailure, Exit, ImageFailure};
 use crate::spec::Attempt;
 
 /// A box and the containers on it.
@@ -83,7 +83,7 @@ pub struct AttemptScript {
     /// When its program ends by itself, counted from its start, and how; `None`: never.
     pub ends: Option<(Duration, Exit)>,
     /// The OOM killer was at work when it ended by itself.
-    pub oom_killed: OomKilled,
+    pub oom_killed: bool,
     /// What it does when it is told to stop.
     pub on_stop: StopScript,
     /// Its postStart handler.
@@ -158,7 +158,7 @@ impl Default for AttemptScript {
             dies_unstarted: None,
             start: StartScript::Works,
             ends: None,
-            oom_killed: OomKilled::No,
+            oom_killed: false,
             on_stop: StopScript::Ends(Duration::ZERO, Exit::Code(143)),
             post_start: hook,
             pre_stop: hook,

@@ -1,6 +1,6 @@
 //! R8: what users see.
 
-use barepod_engine::event::{Exit, OomKilled};
+use barepod_engine::event::Exit;
 use barepod_engine::status::{ConditionKind, ContainerState, Phase, TerminatedReason, WaitingReason};
 use barepod_engine::world::script::AttemptScript;
 
@@ -131,15 +131,15 @@ fn waiting_reasons() {
 fn terminated_reasons() {
     use TerminatedReason::*;
     for (exit, oom_killed, code, signal, reason) in [
-        (Exit::Code(0), OomKilled::No, 0, None, Completed),
-        (Exit::Code(3), OomKilled::No, 3, None, Error),
-        (Exit::Signal(11), OomKilled::No, 139, Some(11), Error),
-        (Exit::Signal(9), OomKilled::Yes, 137, Some(9), OOMKilled),
+        (Exit::Code(0), false, 0, None, Completed),
+        (Exit::Code(3), false, 3, None, Error),
+        (Exit::Signal(11), false, 139, Some(11), Error),
+        (Exit::Signal(9), true, 137, Some(9), OOMKilled),
         // Another process of it was killed before. containerd has OOMKilled even for 0.
-        (Exit::Code(0), OomKilled::Yes, 0, None, Completed),
-        (Exit::Code(3), OomKilled::Yes, 3, None, OOMKilled),
-        (Exit::Signal(15), OomKilled::Yes, 143, Some(15), OOMKilled),
-        (Exit::Unknown, OomKilled::No, 137, None, ContainerStatusUnknown),
+        (Exit::Code(0), true, 0, None, Completed),
+        (Exit::Code(3), true, 3, None, OOMKilled),
+        (Exit::Signal(15), true, 143, Some(15), OOMKilled),
+        (Exit::Unknown, false, 137, None, ContainerStatusUnknown),
     ] {
         let script = AttemptScript { ends: Some((secs(1.0), exit)), oom_killed, ..AttemptScript::default() };
         let run = run(never().main("m1", &[script]), &[]);
@@ -183,7 +183,7 @@ fn stale_answers_are_dropped() {
     let mut run = begin(always().main("m1", &[ends(1.0, 1), obeys(0.0)]));
     run.until(5.0);
     let before = run.status();
-    let exit = ContainerEvent::Exited { exit: Exit::Code(0), oom_killed: OomKilled::No, message: String::new() };
+    let exit = ContainerEvent::Exited { exit: Exit::Code(0), oom_killed: false, message: String::new() };
     let hook =
         ContainerEvent::HookDone { hook: Hook::PostStart, result: HookResult::Failure { message: String::new() } };
     let failed = ContainerEvent::StartFailed { message: String::new() };

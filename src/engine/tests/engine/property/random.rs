@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, OomKilled, ResizeWay, StorageExceeded};
+use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, ResizeWay, StorageExceeded};
 use barepod_engine::spec::*;
 use barepod_engine::time::Instant;
 use barepod_engine::world::script::*;
@@ -210,7 +210,7 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
             ])
         },
         ends: random.percent(if ends_often { 85 } else { 45 }).then(|| (random.duration(), random.exit())),
-        oom_killed: if random.percent(5) { OomKilled::Yes } else { OomKilled::No },
+        oom_killed: random.percent(5),
         on_stop: if random.percent(20) {
             StopScript::Ignores
         } else {
