@@ -66,7 +66,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("barepod_engine", &["plan", "report", "supervisor", "store", "control", "cli", "simulate", "runtime/container"]),
 ];
 
-/// Lines in a source file, tests apart; one that is longer has more than one subject.
+/// Lines in a file; one that is longer has more than one subject.
 const LONGEST: usize = 350;
 
 fn top() -> &'static Path {
@@ -164,10 +164,8 @@ fn files_say_what_they_are_and_stay_short() {
                 wrong.push(format!("{name}: no module documentation in its first line"));
             }
             let length = text.lines().count();
-            // A table of cases is long with one subject.
-            let longest = if is_test(&path) || folder == "tests" { 2 * LONGEST } else { LONGEST };
-            if length > longest {
-                wrong.push(format!("{name}: {length} lines, at most {longest}"));
+            if length > LONGEST {
+                wrong.push(format!("{name}: {length} lines, at most {LONGEST}"));
             }
         }
     }
