@@ -81,24 +81,7 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
     check.one_of(&path.child("fsGroupChangePolicy"), context.fs_group_change_policy.as_ref(), &policies);
     let policies = ["MountOption", "Recursive"];
     check.one_of(&path.child("seLinuxChangePolicy"), context.se_linux_change_policy.as_ref(), &policies);
-    if let Some(profile) = &context.seccomp_profile {
-        self::profile(
-            "seccomp",
-            &profile.type_,
-            profile.localhost_profile.as_deref(),
-            &path.child("seccompProfile"),
-            check,
-        );
-    }
-    if let Some(profile) = &context.app_armor_profile {
-        self::profile(
-            "AppArmor",
-            &profile.type_,
-            profile.localhost_profile.as_deref(),
-            &path.child("appArmorProfile"),
-            check,
-        );
-    }
+    profiles(context.seccomp_profile.as_ref(), context.app_armor_profile.as_ref(), &path, check);
     sysctls(context, spec, &path.child("sysctls"), check);
 }
 
@@ -111,24 +94,7 @@ pub(super) fn of_container(container: &v1::Container, pod: &Surroundings<'_>, pa
     for (field, id) in [("runAsUser", context.run_as_user), ("runAsGroup", context.run_as_group)] {
         self::id(id, &path.child(field), check);
     }
-    if let Some(profile) = &context.seccomp_profile {
-        self::profile(
-            "seccomp",
-            &profile.type_,
-            profile.localhost_profile.as_deref(),
-            &path.child("seccompProfile"),
-            check,
-        );
-    }
-    if let Some(profile) = &context.app_armor_profile {
-        self::profile(
-            "AppArmor",
-            &profile.type_,
-            profile.localhost_profile.as_deref(),
-            &path.child("appArmorProfile"),
-            check,
-        );
-    }
+    profiles(context.seccomp_profile.as_ref(), context.app_armor_profile.as_ref(), &path, check);
     check.one_of(&path.child("procMount"), context.proc_mount.as_ref(), &["Default", "Unmasked"]);
     if context.proc_mount.as_deref() == Some("Unmasked") && pod.spec.host_users != Some(false) {
         let detail = "`hostUsers` must be false to use `Unmasked`";
@@ -142,6 +108,23 @@ fn id(id: Option<i64>, field: &FieldPath, check: &mut Check<'_>) {
     if let Some(id) = id.filter(|id| !(0..=MOST_ID).contains(id)) {
         let detail = format!("must be between 0 and {MOST_ID}, inclusive");
         check.report(Diagnostic::invalid(field, id, detail));
+    }
+}
+
+/// The profiles of a security context.
+fn profiles(
+    seccomp: Option<&v1::SeccompProfile>,
+    apparmor: Option<&v1::AppArmorProfile>,
+    path: &FieldPath,
+    check: &mut Check<'_>,
+) {
+    if let Some(one) = seccomp {
+        let path = path.child("seccompProfile");
+        profile("seccomp", &one.type_, one.localhost_profile.as_deref(), &path, check);
+    }
+    if let Some(one) = apparmor {
+        let path = path.child("appArmorProfile");
+        profile("AppArmor", &one.type_, one.localhost_profile.as_deref(), &path, check);
     }
 }
 
