@@ -6,7 +6,6 @@
 mod connection;
 mod listener;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -296,6 +295,3 @@ fn signals() -> nix::Result<SignalFd> {
     mask.thread_block()?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
-
-/// Where a pod's ports are looked for, one after the other.
-const IN_POD: (Ipv4Addr, Ipv6Addr) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);

@@ -1,7 +1,7 @@
 //! One connection that is forwarded: bytes in both directions, each with a buffer that is written out before it is read into
 //! again, so that a slow reader holds up whoever writes to it. Each direction ends by itself.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, connect, recv, send, shutdown, sockopt};
 
-use super::IN_POD;
+/// Where a pod's ports are looked for, one after the other.
+const IN_POD: (Ipv4Addr, Ipv6Addr) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
 
 /// Bytes of a buffer.
 const BUFFER: usize = 64 * 1024;

@@ -4,8 +4,16 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::Missing;
 use super::step::{Comparison, Filter, Piece, Step};
+
+/// What becomes of a field that an object doesn't have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Nothing stands for it.
+    Ignored,
+    /// An error, unless others that the expression means have the field.
+    Refused,
+}
 
 /// Why a template can't be filled in, for an object as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

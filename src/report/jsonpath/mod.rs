@@ -14,18 +14,9 @@ mod step;
 
 use serde_json::Value;
 
-pub use find::NotFound;
+pub use find::{Missing, NotFound};
 pub use parse::SyntaxError;
 use step::Piece;
-
-/// What becomes of a field that an object doesn't have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// Nothing stands for it.
-    Ignored,
-    /// An error, unless others that the expression means have the field.
-    Refused,
-}
 
 /// A template that has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
