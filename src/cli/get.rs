@@ -11,13 +11,16 @@ use super::output::{print, show};
 use super::terminal;
 use crate::report::table::{self, Growing, Namespaces, PodRow};
 use crate::store::layout::Layout;
-use crate::store::read;
+use crate::store::{Error, read};
 use format::Format;
 
 /// Shows the pods that are named, or all of those that the selector chooses.
 pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let format = Format::of(args)?;
+    if args.output_watch_events && !(args.watch || args.watch_only) {
+        return Err(CliError::Usage("--output-watch-events is for --watch or --watch-only"));
+    }
     if args.watch || args.watch_only {
         return watch::watch(args, &layout, &format);
     }
@@ -25,6 +28,12 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
         [] => (rows::all(&layout, args.namespace.as_deref(), args.selector.as_ref())?, Vec::new()),
         names => rows::named(&layout, names),
     };
+    if args.ignore_not_found {
+        failures.retain(|error| !matches!(error, CliError::Store(Error::NotFound(_))));
+        if rows.is_empty() && failures.is_empty() {
+            return Ok(Exit::Success);
+        }
+    }
     // Of several pods those are shown that there are.
     let last = failures.pop();
     let exit =
@@ -45,7 +54,8 @@ fn print_rows(args: &GetArgs, layout: &Layout, format: &Format, rows: &[PodRow])
             print(&Growing::default().lines(&lines))
         }
         Format::Columns(columns) if args.no_headers => {
-            let lines: Vec<_> = rows.iter().map(|row| format::cells(row, columns)).collect::<Result<_, _>>()?;
+            let lines: Vec<_> =
+                rows.iter().map(|row| format::cells(&format::one(&row.pod)?, columns)).collect::<Result<_, _>>()?;
             print(&Growing::default().lines(&lines))
         }
         Format::Table(width) => print(&table::pods(rows, jiff::Timestamp::now(), *width, terminal::width())),

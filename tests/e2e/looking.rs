@@ -130,17 +130,20 @@ fn end(mut child: Child) {
 #[test]
 fn changes_as_they_come() {
     let Some(case) = Case::new("watched") else { return };
-    let files = ["table", "phases", "only", "events"].map(|name| case.dir().join(name));
+    let files = ["table", "phases", "only", "events", "what"].map(|name| case.dir().join(name));
     let read = |index: usize| fs::read_to_string(&files[index]).unwrap();
     let phase = "jsonpath={.metadata.name} {.status.phase}{\"\\n\"}";
     let table = begin(&case, &["get", "-w"], &files[0]);
     let phases = begin(&case, &["get", "pods", "--watch", "-o", phase], &files[1]);
+    let what = "jsonpath={.type} {.object.metadata.name}{\"\\n\"}";
+    let what = begin(&case, &["get", "-w", "--output-watch-events", "-o", what], &files[4]);
     let pod = case.pod().main("main", "say up; hold go");
     let mut run = case.start_with(&pod, &["-q"]);
     wait("a line of the pod as it runs", || read(0).contains("1/1") && read(1).contains("watched Running\n"));
     let only = begin(&case, &["get", "watched", "--watch-only", "-o", phase], &files[2]);
     let events = begin(&case, &["events", "watched", "-w"], &files[3]);
     wait("its events", || read(3).contains("Started"));
+    wait("the first event", || read(4).starts_with("ADDED watched\n"));
     // It has looked before it waits in poll(2) or ppoll(2).
     let call = format!("/proc/{}/syscall", only.id());
     wait("the command that waits", || {
@@ -153,6 +156,9 @@ fn changes_as_they_come() {
     wait("its end", || read(0).contains("Completed") && read(1).ends_with("watched Succeeded\n"));
     wait("its end, for who watches changes only", || read(2).ends_with("watched Succeeded\n"));
     assert!(case.barepod(&["rm", "watched"]).status.success());
+    wait("a line of a pod that is gone", || read(4).ends_with("DELETED watched\n"));
+    let lines = read(4);
+    assert!(lines.contains("\nMODIFIED watched\n"), "{lines}");
     let unknown = |text: &str| text.lines().filter(|line| line.contains("Unknown")).count();
     assert_eq!(unknown(&read(0)), 0, "{}", read(0));
     // Another pod of that name is watched as well, and no file tells that its supervisor was killed.
@@ -163,7 +169,7 @@ fn changes_as_they_come() {
     wait("a line of a pod that nobody supervises", || unknown(&read(0)) > 0);
     let lines = read(0);
     assert!(lines.starts_with("NAME      READY   STATUS") && lines.matches("NAME").count() == 1, "{lines}");
-    for child in [table, phases, only, events] {
+    for child in [table, phases, only, events, what] {
         end(child);
     }
     let mut left = case.command(&["get", "-w"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -195,6 +201,9 @@ fn several_pods() {
             "",
         ),
         (&["events", "several", "--no-headers"], 0, "Normal   Started", ""),
+        (&["get", "nobody", "several", "--ignore-not-found", "-o", "name"], 0, "pod/several\n", ""),
+        (&["get", "nobody", "--ignore-not-found", "-o", "json"], 0, "", ""),
+        (&["get", "--output-watch-events"], 2, "", "--output-watch-events is for --watch"),
         (&["events", "-l", "app=none", "--watch"], 0, "", "no pods found"),
         (&["events", "-w", "nobody"], 1, "", "\"nobody\" not found"),
         (&["get", "-w", "nobody"], 1, "", "\"nobody\" not found"),

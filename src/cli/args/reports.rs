@@ -41,6 +41,12 @@ pub struct GetArgs {
     /// As --watch, without the pods as they are now
     #[arg(long)]
     pub watch_only: bool,
+    /// With --watch: say what each change is (ADDED, MODIFIED, DELETED). An object is a v1 WatchEvent then, with the pod in it
+    #[arg(long)]
+    pub output_watch_events: bool,
+    /// Where there is no such pod, show nothing, and exit with 0
+    #[arg(long)]
+    pub ignore_not_found: bool,
 }
 
 /// `barepod describe`.

@@ -84,9 +84,9 @@ pub(super) fn table(rows: &[PodRow], columns: &Columns) -> Result<String, CliErr
     columns.table(&pods).map_err(|why| CliError::Template(format!("custom-columns: {why}")))
 }
 
-/// A pod's cells in such columns.
-pub(super) fn cells(row: &PodRow, columns: &Columns) -> Result<Vec<String>, CliError> {
-    columns.row(&one(&row.pod)?).map_err(|why| CliError::Template(format!("custom-columns: {why}")))
+/// An object's cells in such columns.
+pub(super) fn cells(object: &Value, columns: &Columns) -> Result<Vec<String>, CliError> {
+    columns.row(object).map_err(|why| CliError::Template(format!("custom-columns: {why}")))
 }
 
 /// A pod as JSON.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::super::args::GetArgs;
 use super::super::error::CliError;
 use super::super::exit_code::Exit;
@@ -44,8 +46,17 @@ pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<
             {
                 tell!("{note}");
             }
-            let before = before.and_then(|before| before.row.as_ref());
-            new.extend(looked.row.as_ref().filter(|row| before.is_none_or(|before| screen.differs(before, row))));
+            let Some(row) = &looked.row else { continue };
+            match before.and_then(|before| before.row.as_ref()) {
+                None => new.push(Change { event: "ADDED", row }),
+                Some(before) if screen.differs(before, row) => new.push(Change { event: "MODIFIED", row }),
+                Some(_) => {}
+            }
+        }
+        if args.output_watch_events {
+            let is_there = |name: &String| now.get(name).is_some_and(|looked| looked.row.is_some());
+            let gone = seen.iter().filter(|(name, _)| !is_there(name)).filter_map(|(_, looked)| looked.row.as_ref());
+            new.extend(gone.map(|row| Change { event: "DELETED", row }));
         }
         if !(is_first && args.watch_only) {
             screen.show(&new, &all)?;
@@ -57,6 +68,13 @@ pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<
     }
 }
 
+/// A pod as it has become; one that is gone, as it was.
+struct Change<'r> {
+    /// In the words of Kubernetes' WatchEvent.
+    event: &'static str,
+    row: &'r PodRow,
+}
+
 /// What has been printed, and how more is.
 struct Screen<'a> {
     format: &'a Format,
@@ -66,6 +84,7 @@ struct Screen<'a> {
     home: String,
     lines: Growing,
     has_header: bool,
+    has_events: bool,
     has_begun: bool,
 }
 
@@ -83,6 +102,7 @@ impl<'a> Screen<'a> {
             home,
             lines: Growing::default(),
             has_header: !args.no_headers,
+            has_events: args.output_watch_events,
             has_begun: false,
         }
     }
@@ -107,38 +127,49 @@ impl<'a> Screen<'a> {
         cells
     }
 
-    fn show(&mut self, rows: &[&PodRow], all: &[String]) -> Result<(), CliError> {
-        if rows.is_empty() {
+    fn show(&mut self, changes: &[Change<'_>], all: &[String]) -> Result<(), CliError> {
+        if changes.is_empty() {
             return Ok(());
         }
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         let text = match self.format {
             Format::Table(width) => {
                 let now = jiff::Timestamp::now();
-                let header = table::header(*width, self.namespaces);
-                let lines = rows.iter().map(|row| self.cells(row, now, *width)).collect();
+                let mut lines: Vec<_> = changes.iter().map(|change| self.cells(change.row, now, *width)).collect();
+                let mut header = table::header(*width, self.namespaces);
+                if self.has_events {
+                    header.insert(0, "EVENT");
+                    lines.iter_mut().zip(changes).for_each(|(line, change)| line.insert(0, change.event.to_owned()));
+                }
                 self.table(is_first, &header, lines)
             }
             Format::Columns(columns) => {
-                let lines = rows.iter().map(|row| format::cells(row, columns)).collect::<Result<_, _>>()?;
+                let line = |change| format::cells(&self.value(change)?, columns);
+                let lines = changes.iter().map(line).collect::<Result<_, _>>()?;
                 self.table(is_first, &columns.header(), lines)
             }
             Format::Name => {
-                let rows: Vec<PodRow> = rows.iter().map(|row| (*row).clone()).collect();
+                let rows: Vec<PodRow> = changes.iter().map(|change| change.row.clone()).collect();
                 rows::names(&rows, self.namespace, all)
             }
             Format::Object(style) => {
                 let mut text = String::new();
-                for (index, row) in rows.iter().enumerate() {
+                for (index, change) in changes.iter().enumerate() {
                     if matches!(style, Style::Yaml) && !(is_first && index == 0) {
                         text.push_str("---\n");
                     }
-                    text.push_str(&format::object(&format::one(&row.pod)?, style)?);
+                    text.push_str(&format::object(&self.value(change)?, style)?);
                 }
                 text
             }
         };
         print(&text).map(|_| ())
+    }
+
+    /// The pod, or the event that is about it.
+    fn value(&self, change: &Change<'_>) -> Result<Value, CliError> {
+        let pod = format::one(&change.row.pod)?;
+        Ok(if self.has_events { serde_json::json!({"type": change.event, "object": pod}) } else { pod })
     }
 
     fn table(&mut self, is_first: bool, header: &[&str], mut lines: Vec<Vec<String>>) -> String {
