@@ -6,6 +6,7 @@ mod kubectl;
 mod output;
 mod reports;
 mod run;
+mod top;
 mod values;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, LogsArgs, Sim
 pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
 };
+pub use top::{TopArgs, TopOutput, TopSort};
 pub use values::{Address, Forwarding, LocalPort, RemotePort};
 
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
@@ -57,6 +59,9 @@ pub enum Command {
     /// Show all about pods: their containers, what these need together, conditions, volumes and events
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
+    /// Show how much cpu and memory pods use now
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArgs),
     /// Show what happened to pods
     #[command(alias = "event", after_help = EVENTS_EXAMPLES)]
     Events(EventsArgs),

@@ -35,6 +35,8 @@
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
+//! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
+//! | `top` | `barepod top` | args, container, error, exit_code, output, recover, screen, terminal |
 //! | `events` | `barepod events` | args, chosen, error, exit_code, output, pod_changes, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |
 //! | `follow` | `logs --follow`: a log as it grows | changes, error, exit_code, recover |
@@ -48,7 +50,7 @@
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, ending, error, exit_code, given, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, port_forward, resize, rm, run, simulate, stop, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -92,9 +94,11 @@ mod rm;
 mod root;
 mod rootless;
 mod run;
+mod screen;
 mod simulate;
 mod stop;
 mod terminal;
+mod top;
 mod until;
 mod user;
 mod wait;

@@ -11,7 +11,7 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    completion, describe, events, exec, get, logs, port_forward, resize, rm, run, simulate, stop, wait, words,
+    completion, describe, events, exec, get, logs, port_forward, resize, rm, run, simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -44,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Get(args) => get::get(args, &cli.global),
         Command::Describe(args) => describe::describe(args, &cli.global),
+        Command::Top(args) => top::top(args, &cli.global),
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Exec(args) => exec::exec(args, &cli.global),

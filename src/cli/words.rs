@@ -70,7 +70,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
                  `barepod rm --force {removed}` ends it at once and forgets it"
             )
         }
-        "debug" | "cp" | "top" | "edit" | "patch" => {
+        "debug" | "cp" | "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
         "attach" => format!(
@@ -112,7 +112,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
             "barepod's commands are about pods without a word for it: `barepod get`, `barepod stop NAME`".to_owned()
         }
         "pause" | "unpause" | "rename" | "init" => "a pod runs or has ended; barepod has no such thing".to_owned(),
-        "stats" => format!("that is not there yet; `barepod describe {name}` shows all about a pod"),
+        "stats" => "`barepod top -w` shows again and again what pods use".to_owned(),
         "port" | "network" => "docs/networking.md says what network a pod has".to_owned(),
         "volume" | "secret" => {
             "ConfigMaps and Secrets are files (`run --config FILE`), volumes folders (`run --volume CLAIM=PATH`): docs/volumes.md"
@@ -206,16 +206,14 @@ fn bare(word: &str) -> &str {
 /// Where it can't be meant.
 pub fn understand(cli: &mut Cli) -> Result<(), String> {
     match &mut cli.command {
-        Command::Get(args) => {
+        Command::Get(args) => chosen(&mut args.pods, args.selector.is_some(), args.namespace.as_deref()),
+        Command::Top(args) => {
             if let [word] = &args.pods[..]
-                && is_kind(word)
+                && matches!(&**word, "node" | "nodes" | "no")
             {
-                args.pods.clear();
+                return Err("`barepod top` is about pods; `free` and `top` show what the box uses".to_owned());
             }
-            if args.selector.is_some() && !args.pods.is_empty() {
-                return Err("pods are named or chosen by --selector, not both".to_owned());
-            }
-            names(&mut args.pods, args.namespace.as_deref())
+            chosen(&mut args.pods, args.selector.is_some(), args.namespace.as_deref())
         }
         Command::Logs(args) => {
             // `kubectl logs POD CONTAINER`.
@@ -234,6 +232,19 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Rm(args) => several(&mut args.pods),
         Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
     }
+}
+
+/// Of commands that are about all pods where none is named: `get pods`.
+fn chosen(pods: &mut Vec<String>, by_selector: bool, namespace: Option<&str>) -> Result<(), String> {
+    if let [word] = &pods[..]
+        && is_kind(word)
+    {
+        pods.clear();
+    }
+    if by_selector && !pods.is_empty() {
+        return Err("pods are named or chosen by --selector, not both".to_owned());
+    }
+    names(pods, namespace)
 }
 
 fn several(pods: &mut Pods) -> Result<(), String> {

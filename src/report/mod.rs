@@ -15,6 +15,7 @@ mod page;
 mod running;
 pub mod status;
 pub mod table;
+pub mod top;
 pub mod wanted;
 
 use barepod_engine::action::{EventRecord, Severity};

@@ -75,6 +75,7 @@ mod systemd;
 mod systemd_limits;
 mod systemd_users;
 mod terminal;
+mod top;
 mod users;
 mod volumes;
 mod waiting;

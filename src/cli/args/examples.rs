@@ -62,6 +62,15 @@ Examples:
   barepod describe web -n ops
   barepod describe -l app=web     all pods with that label";
 
+pub const TOP_EXAMPLES: &str = "\
+Examples:
+  barepod top                     all pods that run, over one second
+  barepod top web db --containers
+  barepod top -l app=web --sort-by memory
+  barepod top web -o wide         also limits, disks and stalls (docs/top.md)
+  barepod top -w --interval 2s    until Ctrl-C
+  barepod top -o json | jq '.pods[] | {name, cpuMillicores}'";
+
 pub const EVENTS_EXAMPLES: &str = "\
 Examples:
   barepod events web

@@ -2,6 +2,7 @@
 //! and the amounts and ids that they are given in.
 
 mod amounts;
+mod counters;
 mod cpus;
 mod ids;
 mod image;
@@ -9,6 +10,7 @@ mod node;
 mod sandbox;
 
 pub use amounts::{Bytes, MilliCpu};
+pub use counters::{Counters, Stall};
 pub use cpus::{Cpu, CpuSet, NoCpuSet};
 pub use ids::{IdRange, NamespaceIds, UserFacts};
 pub use image::ImageFacts;

@@ -8,6 +8,7 @@
 //! a helper that is still there counts towards no limit.
 
 mod container;
+mod counters;
 mod cpuset;
 mod devices;
 mod hierarchies;

@@ -1,0 +1,59 @@
+//! What `top` takes.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::values::interval;
+use crate::manifest::Selector;
+
+/// `barepod top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// NAME or NAMESPACE/NAME, one or several; all that run if left out
+    #[arg(value_name = "POD")]
+    pub pods: Vec<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Only pods with such labels (app=web,tier!=db), as for `barepod get`
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
+    pub selector: Option<Selector>,
+    /// All there are, which is so anyway
+    #[arg(short = 'A', long, hide = true)]
+    pub all_namespaces: bool,
+    /// A line for each container that runs
+    #[arg(long)]
+    pub containers: bool,
+    /// Go on: on a terminal the table is drawn anew, elsewhere one follows the other
+    #[arg(short, long)]
+    pub watch: bool,
+    /// For how long CPU time is counted, and how often with --watch
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+    /// Who uses most comes first
+    #[arg(long, value_name = "WHAT")]
+    pub sort_by: Option<TopSort>,
+    /// No line that names the columns
+    #[arg(long)]
+    pub no_headers: bool,
+    /// Output format instead of a table; wide: also limits, disks and stalls
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<TopOutput>,
+}
+
+/// `top --sort-by`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum TopSort {
+    Cpu,
+    Memory,
+}
+
+/// `top -o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum TopOutput {
+    Json,
+    Wide,
+}

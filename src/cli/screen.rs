@@ -1,0 +1,116 @@
+//! A text that is shown again and again: on a terminal in place of the one before, elsewhere below it.
+
+use std::io::{self, IsTerminal, Write};
+
+/// Up so many lines, to the first column, and all from there to the end of the screen is gone (ECMA-48: CPL, ED).
+fn erase(lines: usize) -> String {
+    if lines == 0 { String::new() } else { format!("\x1b[{lines}F\x1b[J") }
+}
+
+/// Standard output. What is shown ends with a whole line, so that whoever ends the command finds the cursor below it, and
+/// nothing has to be put back.
+pub struct Screen {
+    is_terminal: bool,
+    /// What is there now.
+    shown: Option<String>,
+}
+
+/// Of a terminal; `None`: it doesn't say.
+#[derive(Clone, Copy)]
+struct Size {
+    rows: Option<usize>,
+    columns: Option<usize>,
+}
+
+impl Screen {
+    /// With nothing on it.
+    pub fn new() -> Self {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self { is_terminal: io::stdout().is_terminal() && !is_dumb, shown: None }
+    }
+
+    /// Whether the text before is replaced.
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Shows whole lines.
+    ///
+    /// # Errors
+    /// Where they can't be written.
+    pub fn show(&mut self, text: &str) -> io::Result<()> {
+        let (written, shown) = match (self.is_terminal, &self.shown) {
+            (false, None) => (text.to_owned(), String::new()),
+            (false, Some(_)) => (format!("\n{text}"), String::new()),
+            (true, before) => {
+                let size = size();
+                let fitting = fit(text, size);
+                // Its lines may have been wrapped since: the terminal can have become narrower.
+                let above = before.as_ref().map_or(0, |before| rows(before, size.columns));
+                let above = size.rows.map_or(above, |rows| above.min(rows.saturating_sub(1)));
+                (format!("{}{fitting}", erase(above)), fitting)
+            }
+        };
+        self.shown = Some(shown);
+        append(&written)
+    }
+}
+
+/// Shows a text below what is there.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn append(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn size() -> Size {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let known = |number: u16| Some(usize::from(number)).filter(|number| *number > 0);
+    Size { rows: size.and_then(|size| known(size.ws_row)), columns: size.and_then(|size| known(size.ws_col)) }
+}
+
+/// Rows of a terminal that one line takes.
+fn rows_of_line(line: &str, columns: Option<usize>) -> usize {
+    columns.map_or(1, |columns| line.chars().count().div_ceil(columns).max(1))
+}
+
+fn rows(text: &str, columns: Option<usize>) -> usize {
+    text.lines().map(|line| rows_of_line(line, columns)).sum()
+}
+
+/// As many lines as there is room for above the cursor, and how many more there are.
+fn fit(text: &str, size: Size) -> String {
+    let Some(room) = size.rows.map(|rows| rows.saturating_sub(1)).filter(|room| rows(text, size.columns) > *room)
+    else {
+        return text.to_owned();
+    };
+    let (mut fitting, mut taken, mut kept) = (String::new(), 1, 0);
+    for line in text.lines() {
+        taken += rows_of_line(line, size.columns);
+        if taken > room {
+            break;
+        }
+        fitting = fitting + line + "\n";
+        kept += 1;
+    }
+    fitting + &format!("... {} more lines\n", text.lines().count() - kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits() {
+        let size = |rows, columns| Size { rows: Some(rows), columns: Some(columns) };
+        assert_eq!(fit("a\nb\nc\n", size(4, 80)), "a\nb\nc\n");
+        assert_eq!(fit("a\nb\nc\n", size(3, 80)), "a\n... 2 more lines\n");
+        // A long line takes several rows.
+        assert_eq!(fit("abcd\nb\nc\n", size(4, 2)), "abcd\n... 2 more lines\n");
+        assert_eq!(fit("abcd\nb\nc\n", Size { rows: None, columns: None }), "abcd\nb\nc\n");
+        assert_eq!(rows("abcd\n\nc\n", Some(3)), 4);
+    }
+}
