@@ -11,7 +11,7 @@ mod values;
 
 use std::path::PathBuf;
 
-pub use actions::{ExecArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
+pub use actions::{ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
 pub use kubectl::{ChosenPods, OnePod, Pods};
@@ -77,6 +77,9 @@ pub enum Command {
     /// Stop a pod and wait for its end
     #[command(after_help = STOP_EXAMPLES, mut_arg("pods", |arg| arg.help(PODS_OF_STOP)))]
     Stop(StopArgs),
+    /// Send a signal to the first process of a container, SIGKILL unless --signal says otherwise
+    #[command(after_help = KILL_EXAMPLES)]
+    Kill(KillArgs),
     /// Wait until a pod is as you want it, or can't become so any more
     #[command(after_help = WAIT_EXAMPLES)]
     Wait(WaitArgs),

@@ -45,12 +45,13 @@
 //! | `relay` | bytes between this process's streams and a program in a container | |
 //! | `exec` | `barepod exec` | args, container, error, exit_code, raw, recover, relay |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
+//! | `kill` | `barepod kill` | args, container, error, exit_code, given, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, error, exit_code, given, output, phrases, recover |
 //! | `wait` | `barepod wait` | args, error, exit_code, given, output, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, ending, error, exit_code, given, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -77,6 +78,7 @@ mod exit_code_file;
 mod follow;
 mod get;
 mod given;
+mod kill;
 mod logs;
 mod network;
 mod options;

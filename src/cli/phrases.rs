@@ -23,6 +23,14 @@ pub(super) fn waiting(containers: &[&str], left: Duration, grace: Duration, way_
     }
 }
 
+/// What can be done about a supervisor that can't answer.
+pub(super) fn stopped(pod: &str, pid: u32) -> String {
+    format!(
+        "the supervisor of pod {pod}, process {pid}, is stopped (SIGSTOP) and answers when it is let go on: `kill -CONT \
+         {pid}`; `barepod rm --force {pod}` ends the pod without it"
+    )
+}
+
 /// As much as there is at least: tenths of a second below ten, then whole seconds.
 pub(super) fn seconds(duration: Duration) -> String {
     let (whole, tenth) = (duration.as_secs(), duration.subsec_millis() / 100);

@@ -11,7 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    completion, describe, events, exec, get, logs, port_forward, resize, rm, run, simulate, stop, top, wait, words,
+    completion, describe, events, exec, get, kill, logs, port_forward, resize, rm, run, simulate, stop, top, wait,
+    words,
 };
 use crate::report::ending::Ending;
 
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Exec(args) => exec::exec(args, &cli.global),
         Command::PortForward(args) => port_forward::port_forward(args, &cli.global),
+        Command::Kill(args) => kill::kill(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
         Command::Wait(args) => wait::wait(args, &cli.global),
         Command::Resize(args) => resize::resize(args, &cli.global),

@@ -87,9 +87,6 @@ fn not_swept(found: &Found, pod: String) -> CliError {
 /// Who waits for a supervisor that can't answer is told what it can do.
 fn tell_if_stopped(found: &Found, name: &str) {
     if let Some(pid) = recover::stopped_supervisor(found) {
-        tell!(
-            "note: the supervisor of pod {name}, process {pid}, is stopped (SIGSTOP) and answers when it is let go on: \
-             `kill -CONT {pid}`; `barepod rm --force {name}` ends the pod without it"
-        );
+        tell!("note: {}", phrases::stopped(name, pid));
     }
 }

@@ -60,7 +60,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         "start" | "restart" => {
             format!("a pod is started by its manifest: `barepod run FILE`; `barepod stop {name}` ends one that runs")
         }
-        "delete" | "kill" | "down" => {
+        "delete" | "down" => {
             let (stopped, removed) = match given {
                 true => (format!("-f {file}"), format!("--filename {file}")),
                 false => (name.to_owned(), name),
@@ -228,6 +228,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::PortForward(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Stop(args) => several(&mut args.pods),
+        Command::Kill(args) => several(&mut args.pods),
         Command::Wait(args) => several(&mut args.pods),
         Command::Rm(args) => several(&mut args.pods),
         Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),

@@ -17,6 +17,11 @@ pub enum Answer {
         /// That.
         outcome: Resized,
     },
+    /// Last: what became of a signal to containers.
+    Signalled {
+        /// That.
+        outcome: Signalled,
+    },
     /// Last: the program of an `exec` ran, and has ended.
     Exited(Exited),
     /// Last: the program of an `exec` never ran, or there is nothing to give descriptors of.
@@ -49,6 +54,7 @@ impl Answer {
             Self::Waiting(_) | Self::Changed | Self::Unknown => false,
             Self::Ended(_)
             | Self::Resized { .. }
+            | Self::Signalled { .. }
             | Self::Exited(_)
             | Self::NotRun { .. }
             | Self::Done
@@ -138,6 +144,26 @@ pub enum Resized {
     /// There was nothing to change.
     Unchanged,
     /// It can't be had.
+    Refused {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What became of a signal to containers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Signalled {
+    /// It was sent.
+    Sent {
+        /// To these.
+        containers: Vec<String>,
+    },
+    /// The pod has no container of that name.
+    NoContainer,
+    /// It doesn't run, or none of the main ones does.
+    NotRunning,
+    /// It can't be sent.
     Refused {
         /// Why.
         why: String,

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::frame::{self, CONNECTION, Id, Malformed};
 use super::record::{self, Received, connect_in};
 use super::request::Call;
-use super::{Answer, ControlError, Ended, Reason, Request, Resized, Resources, Waiting};
+use super::{Answer, ControlError, Ended, Reason, Request, Resized, Resources, Signalled, Waiting};
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
 const DEAF_TRIES: u32 = 1000;
@@ -44,6 +44,25 @@ pub fn resize(dir: &Path, wanted: &Resources, lives: impl FnMut() -> bool) -> Re
     match ask(dir, Request::Resize(wanted.clone()), lives, |_| {})? {
         None | Some(Answer::Ended(_)) => Ok(None),
         Some(Answer::Resized { outcome }) => Ok(Some(outcome)),
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+/// Asks the supervisor of the pod whose state is in `dir` to send a signal to a container, or to all main ones, as [`end`] asks
+/// for an end. `None`: the pod ended before there was an answer.
+///
+/// # Errors
+/// As [`end`].
+pub fn signal(
+    dir: &Path,
+    container: Option<&str>,
+    signal: i32,
+    lives: impl FnMut() -> bool,
+) -> Result<Option<Signalled>, ControlError> {
+    let request = Request::SignalContainers { container: container.map(str::to_owned), signal };
+    match ask(dir, request, lives, |_| {})? {
+        None | Some(Answer::Ended(_)) => Ok(None),
+        Some(Answer::Signalled { outcome }) => Ok(Some(outcome)),
         Some(other) => Err(unexpected(&other)),
     }
 }

@@ -97,7 +97,9 @@ fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Ended, Exited, Obstacle, Program, Reason, Request, Resized, Resources, Streams, Waiting};
+    use super::super::{
+        Ended, Exited, Obstacle, Program, Reason, Request, Resized, Resources, Signalled, Streams, Waiting,
+    };
     use super::*;
 
     fn text() -> impl Strategy<Value = String> {
@@ -123,6 +125,8 @@ mod tests {
             resources.prop_map(|resources| Call::Ask(Request::Resize(resources))),
             programs().prop_map(|program| Call::Ask(Request::Exec(program))),
             (any::<u64>(), any::<i32>()).prop_map(|(of, signal)| Call::Ask(Request::Signal { of, signal })),
+            (proptest::option::of(text()), any::<i32>())
+                .prop_map(|(container, signal)| Call::Ask(Request::SignalContainers { container, signal })),
             Just(Call::Cancel),
         ]
     }
@@ -150,6 +154,8 @@ mod tests {
             waiting,
             (any::<u8>(), text()).prop_map(|(exit_code, phase)| Answer::Ended(Ended { exit_code, phase })),
             text().prop_map(|why| Answer::Resized { outcome: Resized::Refused { why } }),
+            text().prop_map(|one| Answer::Signalled { outcome: Signalled::Sent { containers: vec![one] } }),
+            Just(Answer::Signalled { outcome: Signalled::NotRunning }),
             text().prop_map(|message| Answer::Refused { reason: Reason::Malformed, message }),
             Just(Answer::Cancelled),
             Just(Answer::Done),

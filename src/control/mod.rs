@@ -42,8 +42,8 @@ mod request;
 mod server;
 mod watch;
 
-pub use answer::{Answer, Ended, Exited, Obstacle, Reason, Resized, Waiting};
-pub use client::{Client, end, is_listening, resize};
+pub use answer::{Answer, Ended, Exited, Obstacle, Reason, Resized, Signalled, Waiting};
+pub use client::{Client, end, is_listening, resize, signal};
 pub use connection::REQUESTS;
 pub use error::ControlError;
 pub use protocol::SOCKET;

@@ -44,6 +44,14 @@ pub enum Request {
     /// Descriptors of the user namespace that the pod's network belongs to, and of its network namespace: sent, in this order, in
     /// a record of their own to the socket that comes with the request. Answered once that is done.
     Network,
+    /// A signal to the first process of a container that runs. Answered at once.
+    SignalContainers {
+        /// Name of the container; none: all main containers that run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<String>,
+        /// Its number.
+        signal: i32,
+    },
 }
 
 /// A program that is to be run in a container.
@@ -84,7 +92,8 @@ impl Request {
     /// How many descriptors come with it.
     pub fn descriptors(&self) -> usize {
         match self {
-            Self::Stop { .. } | Self::Kill | Self::Resize(_) | Self::Signal { .. } => 0,
+            Self::Stop { .. } | Self::Kill | Self::Resize(_) => 0,
+            Self::Signal { .. } | Self::SignalContainers { .. } => 0,
             Self::Network | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
             Self::Exec(Program { streams: Streams::Output, .. }) => 2,
             Self::Exec(Program { streams: Streams::All, .. }) => 3,
@@ -136,7 +145,7 @@ impl<'de> Deserialize<'de> for Call {
         let kind = value.get("kind").and_then(serde_json::Value::as_str);
         let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
         match kind {
-            Some("stop" | "kill" | "resize" | "exec" | "signal" | "network") => ask(value),
+            Some("stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers") => ask(value),
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),
             Some(_) => Ok(Self::Unknown),

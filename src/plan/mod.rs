@@ -55,6 +55,7 @@ pub(crate) use files::path::normal;
 pub use files::volumes::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
 pub use identity::{PodContainer, init_kind, pod_container};
 pub use lifecycle::of as lifecycle_of;
+pub use lifecycle::signal::{name_of as signal_name, number_of as signal_number};
 pub use pod::images::{NamedImage, Origin, images, origin};
 pub use pod::plan::PodPlan;
 pub use pod::{PodOptions, outdated_volumes, pod};

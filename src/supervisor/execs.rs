@@ -24,7 +24,7 @@ const TERM: &str = "TERM=xterm";
 const HUP: i32 = rustix::process::Signal::HUP.as_raw();
 const KILL: i32 = rustix::process::Signal::KILL.as_raw();
 /// The largest number of a signal (signal(7)).
-const LAST_SIGNAL: i32 = 64;
+pub(super) const LAST_SIGNAL: i32 = 64;
 
 /// All there are.
 pub struct Execs {

@@ -86,6 +86,10 @@ impl Supervisor<'_> {
                     self.control.defer(by, Answer::Resized { outcome });
                 }
                 Request::Exec(program) => self.exec_asked(by, program, descriptors),
+                Request::SignalContainers { container, signal } => {
+                    let outcome = self.signal_containers(container.as_deref(), signal);
+                    self.control.answer(by, Answer::Signalled { outcome });
+                }
                 Request::Signal { of, signal } => self.signal_exec(by, of, signal),
                 Request::Network => self.network_asked(by, &descriptors),
             }

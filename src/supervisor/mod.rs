@@ -14,6 +14,7 @@ mod facts;
 mod filters;
 mod handlers;
 mod images;
+mod kill;
 mod listening;
 mod network;
 mod not_connected;

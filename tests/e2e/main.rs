@@ -43,6 +43,7 @@ mod hooks;
 mod host_cgroups;
 mod huge_pages;
 mod killed;
+mod killing;
 mod looking;
 mod names;
 mod network;

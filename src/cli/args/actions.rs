@@ -1,5 +1,5 @@
-//! What the commands take that do something with a pod that there is: `exec`, `port-forward`, `stop`, `wait`, `resize`,
-//! `rm`.
+//! What the commands take that do something with a pod that there is: `exec`, `port-forward`, `stop`, `kill`, `wait`,
+//! `resize`, `rm`.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::kubectl::{OnePod, Pods};
 use super::values::{Address, Forwarding, patience, resource};
+use crate::plan::signal_number;
 use crate::report::wanted::Wanted;
 
 /// `barepod exec`.
@@ -60,6 +61,20 @@ pub struct StopArgs {
     /// Seconds, instead of terminationGracePeriodSeconds. 0: no hooks and no order, and SIGKILL 2 s after SIGTERM
     #[arg(long, value_name = "N")]
     pub grace_period: Option<u32>,
+}
+
+/// `barepod kill`.
+#[derive(Debug, Args)]
+pub struct KillArgs {
+    /// Which pods
+    #[command(flatten)]
+    pub pods: Pods,
+    /// The container; if left out, all main containers that run
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// By name (TERM, SIGTERM), number or RTMIN+N
+    #[arg(short, long, value_name = "SIGNAL", default_value = "KILL", value_parser = signal_number)]
+    pub signal: i32,
 }
 
 /// `barepod wait`.

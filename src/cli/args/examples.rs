@@ -113,6 +113,16 @@ Examples:
   barepod stop -f web.yaml        the pod of a manifest
   barepod rm --force web          at once, and forget it";
 
+pub const KILL_EXAMPLES: &str = "\
+Whether a container that ends by the signal is started again is for the pod's
+restart policy to say; `barepod stop` ends a pod.
+
+Examples:
+  barepod kill web                SIGKILL to all its main containers
+  barepod kill web -c db -s TERM
+  barepod kill -s HUP -f web.yaml
+  barepod kill web -s RTMIN+3";
+
 pub const WAIT_EXAMPLES: &str = "\
 Exit codes:
   0      it is so, of all the pods

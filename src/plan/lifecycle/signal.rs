@@ -1,4 +1,6 @@
-//! Names of Linux signals to numbers: `lifecycle.stopSignal` (R5.12) names them, kill(2) counts them.
+//! Names of Linux signals and their numbers: `lifecycle.stopSignal` (R5.12) and people name them, kill(2) counts them.
+
+use crate::manifest::nearest;
 
 /// Standard signals of x86 and ARM (signal(7)).
 const NAMES: [(&str, i32); 35] = [
@@ -58,9 +60,67 @@ pub(crate) fn number(name: &str) -> Option<i32> {
     (REAL_TIME.0..=REAL_TIME.1).contains(&number).then_some(number)
 }
 
+/// What people call a signal: `SIGTERM`, `term`, `15`, `RTMIN+3`.
+///
+/// # Errors
+/// Where there is no such signal, with the one that was likely meant.
+pub fn number_of(text: &str) -> Result<i32, String> {
+    let upper = text.to_uppercase();
+    let short = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let counted = text.parse().ok().filter(|number| (1..=REAL_TIME.1).contains(number));
+    counted.or_else(|| number(&format!("SIG{short}"))).ok_or_else(|| {
+        let known = NAMES.map(|(name, _)| name);
+        let help = match nearest(short, &known) {
+            Some(name) => format!("did you mean {name}?"),
+            None => "write it like TERM, SIGUSR1, 10 or RTMIN+3".to_owned(),
+        };
+        format!("there is no signal {text:?}; {help}")
+    })
+}
+
+/// `SIGTERM`, `SIGRTMIN+3`.
+pub fn name_of(number: i32) -> String {
+    match NAMES.iter().find(|(_, known)| *known == number) {
+        Some((name, _)) => format!("SIG{name}"),
+        None if number == REAL_TIME.0 => "SIGRTMIN".to_owned(),
+        None if number > REAL_TIME.0 => format!("SIGRTMIN+{}", number - REAL_TIME.0),
+        None => format!("signal {number}"),
+    }
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::number;
+    use super::{name_of, number, number_of};
+
+    #[test]
+    fn what_people_call_signals() {
+        for (text, number, name) in [
+            ("SIGTERM", 15, "SIGTERM"),
+            ("term", 15, "SIGTERM"),
+            ("9", 9, "SIGKILL"),
+            ("sigusr1", 10, "SIGUSR1"),
+            ("RTMIN+3", 37, "SIGRTMIN+3"),
+            ("rtmax", 64, "SIGRTMIN+30"),
+            ("34", 34, "SIGRTMIN"),
+            ("33", 33, "signal 33"),
+            ("CLD", 17, "SIGCHLD"),
+        ] {
+            assert_eq!((number_of(text), name_of(number).as_str()), (Ok(number), name), "{text}");
+        }
+        for (text, help) in [
+            ("TREM", "there is no signal \"TREM\"; did you mean TERM?"),
+            ("SIGUSR3", "did you mean USR1?"),
+            ("0", "write it like TERM"),
+            ("65", "write it like TERM"),
+            ("-9", "write it like TERM"),
+            ("", "write it like TERM"),
+            ("RTMIN+31", "write it like TERM"),
+        ] {
+            let error = number_of(text).unwrap_err();
+            assert!(error.contains(help), "{text}: {error}");
+        }
+    }
 
     /// R5.12
     #[test]
