@@ -11,7 +11,7 @@ mod values;
 
 use std::path::PathBuf;
 
-pub use actions::{ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
+pub use actions::{CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
 pub use kubectl::{ChosenPods, OnePod, Pods};
@@ -22,7 +22,7 @@ pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
 };
 pub use top::{TopArgs, TopOutput, TopSort};
-pub use values::{Address, Forwarding, LocalPort, RemotePort};
+pub use values::{Address, CopyPlace, Forwarding, LocalPort, RemotePort};
 
 /// barepod: runs one Kubernetes Pod on a bare Linux box.
 #[derive(Debug, Parser)]
@@ -71,6 +71,9 @@ pub enum Command {
     /// Run a program in a container that runs
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(ExecArgs),
+    /// Copy files into a container that runs, or out of it; its image needs no tar for that
+    #[command(after_help = CP_EXAMPLES)]
+    Cp(CpArgs),
     /// Forward ports of this box to ports of a pod, until the pod has ended or Ctrl-C
     #[command(after_help = PORT_FORWARD_EXAMPLES)]
     PortForward(PortForwardArgs),

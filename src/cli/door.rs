@@ -24,9 +24,18 @@ pub struct Door {
 pub enum Said {
     /// Nothing that matters.
     Nothing,
-    /// The descriptors that were asked for.
-    Here(Vec<OwnedFd>),
+    /// The descriptors that were asked for, and what comes with them.
+    Here(Vec<u8>, Vec<OwnedFd>),
     /// The last answer, and they didn't come; or, without a request, that the pod has ended.
+    Else(Answer),
+}
+
+/// What came of a request that was waited for.
+#[derive(Debug)]
+pub enum Taken {
+    /// As [`Said::Here`].
+    Here(Vec<u8>, Vec<OwnedFd>),
+    /// As [`Said::Else`].
     Else(Answer),
 }
 
@@ -54,6 +63,21 @@ impl Door {
         Ok(())
     }
 
+    /// Asks for descriptors, and waits for them.
+    ///
+    /// # Errors
+    /// Where the supervisor has gone, or hangs up.
+    pub fn take(&mut self, request: Request) -> Result<Taken, CliError> {
+        self.ask(request)?;
+        loop {
+            match self.hear()? {
+                Said::Nothing => {}
+                Said::Here(text, descriptors) => return Ok(Taken::Here(text, descriptors)),
+                Said::Else(answer) => return Ok(Taken::Else(answer)),
+            }
+        }
+    }
+
     /// Readable where [`Self::hear`] doesn't have to wait.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.client.fd()
@@ -68,7 +92,7 @@ impl Door {
             Some(Answer::Done) if self.asked != 0 => {
                 self.asked = 0;
                 match receive(&self.ours) {
-                    Ok(Received::Record(_, descriptors)) => Ok(Said::Here(descriptors)),
+                    Ok(Received::Record(text, descriptors)) => Ok(Said::Here(text, descriptors)),
                     Ok(Received::TooMuch | Received::End) => {
                         Err(ControlError::Protocol("it has sent no descriptors".into()))
                     }

@@ -1,11 +1,13 @@
 //! What a command can end with, in words.
 
+mod advice;
 mod exit;
 
 use std::io;
 use std::path::PathBuf;
 
 use super::exit_code::Exit;
+use advice::{of_a_port, way_out};
 
 /// A command's failure.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +150,26 @@ pub enum CliError {
         message: String,
         /// What that is as an exit code.
         exit: Exit,
+    },
+    /// `cp`.
+    #[error("container \"{container}\" of pod \"{pod}\": {cause}; what was copied before stays")]
+    Copy {
+        /// Its pod.
+        pod: String,
+        /// Which.
+        container: String,
+        /// Why not.
+        cause: crate::runtime::transfer::TransferError,
+    },
+    /// `cp`.
+    #[error("{left_out} of what is in the source could not be read and is not copied, first {path}: {why}")]
+    NotAllCopied {
+        /// How many.
+        left_out: u64,
+        /// The first.
+        path: String,
+        /// Why not.
+        why: String,
     },
     /// `port-forward`.
     #[error("pod \"{0}\" has ended; `barepod describe {0}` shows how")]
@@ -302,29 +324,6 @@ pub enum CliError {
          next `barepod run` of it removes that"
     )]
     NeverReady,
-}
-
-/// What helps where a pod's state can't be read.
-fn way_out(pod: &str, cause: &crate::store::Error) -> String {
-    match cause.is_about_content() {
-        true => {
-            format!("`barepod rm --force {pod}` ends what runs of a pod of this name and removes what belongs to it")
-        }
-        // It may be whole, and name what runs of the pod.
-        false => "nothing of it was changed; once it can be read, try again".to_owned(),
-    }
-}
-
-/// What helps where a port can't be listened to.
-fn of_a_port(cause: &io::Error, at: std::net::SocketAddr) -> String {
-    match cause.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("; `ss -tlnp sport = :{}` shows who does, `:REMOTE` takes a free port", at.port())
-        }
-        io::ErrorKind::PermissionDenied => "; ports below 1024 are root's: choose another by LOCAL:REMOTE".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "; `ip address` shows the addresses of this box".to_owned(),
-        _ => String::new(),
-    }
 }
 
 fn lines(errors: &[crate::plan::PlanError]) -> String {

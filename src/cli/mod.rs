@@ -44,6 +44,7 @@
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | |
 //! | `exec` | `barepod exec` | args, container, error, exit_code, raw, recover, relay |
+//! | `cp` | `barepod cp` | args, container, door, error, exit_code, recover |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, container, error, exit_code, given, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, error, exit_code, given, output, phrases, recover |
@@ -51,7 +52,7 @@
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, ending, error, exit_code, given, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, completion, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | args, completion, cp, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -65,6 +66,7 @@ mod chosen;
 mod completion;
 mod console;
 mod container;
+mod cp;
 mod cpus;
 mod describe;
 mod detach;

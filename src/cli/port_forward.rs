@@ -17,7 +17,7 @@ use rustix::net::{SocketFlags, accept_with};
 use rustix::time::Timespec;
 
 use super::args::{Global, PortForwardArgs};
-use super::door::{Door, Said};
+use super::door::{Door, Said, Taken};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::print;
@@ -62,13 +62,9 @@ pub fn port_forward(args: &PortForwardArgs, global: &Global) -> Result<Exit, Cli
 fn first(found: &Found, name: &str) -> Result<Door, CliError> {
     let open = || {
         let mut door = Door::open(found)?;
-        door.ask(Request::Network)?;
-        loop {
-            match door.hear()? {
-                Said::Nothing => {}
-                Said::Here(_) => return Ok(door),
-                Said::Else(answer) => return Err(not_reached(name, answer)),
-            }
+        match door.take(Request::Network)? {
+            Taken::Here(..) => Ok(door),
+            Taken::Else(answer) => Err(not_reached(name, answer)),
         }
     };
     open().map_err(|error| match error {
@@ -221,7 +217,7 @@ impl Forwarder {
         let Some(door) = &mut self.door else { return Ok(()) };
         match door.hear() {
             Ok(Said::Nothing) => {}
-            Ok(Said::Here(descriptors)) => self.connect(&descriptors),
+            Ok(Said::Here(_, descriptors)) => self.connect(&descriptors),
             Ok(Said::Else(Answer::Ended(_))) => self.ended(),
             Ok(Said::Else(answer)) => {
                 let why = not_reached(&self.name, answer).to_string();

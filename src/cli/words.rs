@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{Cli, Command, OnePod, Pods};
+use super::args::{Cli, Command, CopyPlace, OnePod, Pods};
 
 /// As kubectl takes a manifest: `run -f FILE`.
 pub fn rewrite(args: Vec<OsString>) -> Vec<OsString> {
@@ -70,7 +70,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
                  `barepod rm --force {removed}` ends it at once and forgets it"
             )
         }
-        "debug" | "cp" | "edit" | "patch" => {
+        "debug" | "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
         "attach" => format!(
@@ -226,6 +226,10 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Events(args) => names(&mut args.pods.names, args.pods.namespace.as_deref()),
         Command::Resize(args) => one(&mut args.pod, "resize"),
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
+        Command::Cp(args) => [&mut args.source, &mut args.target].into_iter().try_for_each(|place| match place {
+            CopyPlace::Pod { pod, .. } => by_name(pod, args.namespace.as_deref()),
+            CopyPlace::Box(_) => Ok(()),
+        }),
         Command::PortForward(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Stop(args) => several(&mut args.pods),
         Command::Kill(args) => several(&mut args.pods),

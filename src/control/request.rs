@@ -52,6 +52,21 @@ pub enum Request {
         /// Its number.
         signal: i32,
     },
+    /// Descriptors of a container's user namespace and of its root (O_PATH), sent likewise in a record that says who its user is
+    /// ([`RootOwner`]).
+    Root {
+        /// Name of the container.
+        container: String,
+    },
+}
+
+/// Whose the files are that a container's program makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootOwner {
+    /// Its user, as the container's user namespace has it.
+    pub uid: u32,
+    /// Its group, likewise.
+    pub gid: u32,
 }
 
 /// A program that is to be run in a container.
@@ -94,7 +109,7 @@ impl Request {
         match self {
             Self::Stop { .. } | Self::Kill | Self::Resize(_) => 0,
             Self::Signal { .. } | Self::SignalContainers { .. } => 0,
-            Self::Network | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
+            Self::Network | Self::Root { .. } | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
             Self::Exec(Program { streams: Streams::Output, .. }) => 2,
             Self::Exec(Program { streams: Streams::All, .. }) => 3,
         }
@@ -145,7 +160,9 @@ impl<'de> Deserialize<'de> for Call {
         let kind = value.get("kind").and_then(serde_json::Value::as_str);
         let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
         match kind {
-            Some("stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers") => ask(value),
+            Some("stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers" | "root") => {
+                ask(value)
+            }
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),
             Some(_) => Ok(Self::Unknown),

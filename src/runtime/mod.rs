@@ -36,6 +36,7 @@
 //! | `sandbox` | pod | what a pod's containers share | cgroup, files, network, spawn, tree, volume |
 //! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, rlimits, sandbox, seccomp, spawn, tree |
 //! | `exec` | container | programs that run in a container for probes, hooks and `barepod exec` | capabilities, files, keyring, lsm, mount, program, rlimits, seccomp, spawn |
+//! | `transfer` | container | files into a running container and out of it | spawn, tree, visit |
 //! | `handler` | container | probes and hooks over the network | program, spawn |
 //! | `sweep` | end | nothing of a pod whose supervisor is dead | cgroup, mount, process, tree |
 
@@ -63,6 +64,7 @@ pub mod seccomp;
 pub mod signals;
 mod spawn;
 pub mod sweep;
+pub mod transfer;
 pub(crate) mod tree;
 pub mod usage;
 pub mod visit;

@@ -1,5 +1,5 @@
 //! The way of other commands into a pod, without a program in it: its supervisor opens what leads there ([`to_network`]) and
-//! hands over the descriptors; the command makes sockets by them ([`sockets`]).
+//! hands over the descriptors; the command makes sockets by them ([`sockets`]), or reads and writes files (`transfer`).
 //!
 //! A socket belongs to the network namespace that it was made in, whoever connects it. So a short-lived copy of the command
 //! enters the namespaces, makes the sockets, sends them back and ends. It runs no code of the pod's, and what it enters is
@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use nix::sched::{CloneFlags, setns};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -31,6 +32,41 @@ pub fn to_network(network: Option<BorrowedFd<'_>>) -> io::Result<[OwnedFd; 2]> {
     let own = |name: &str| File::open(format!("/proc/thread-self/ns/{name}")).map(OwnedFd::from);
     let network = network.map_or_else(|| own("net"), |held| held.try_clone_to_owned());
     Ok([own("user")?, network?])
+}
+
+/// In the supervisor: the user namespace of a container, and its root as a mere place (O_PATH). Its init is known by pid and by
+/// pidfd.
+///
+/// # Errors
+/// As open(2); ESRCH where the init has ended.
+pub fn to_root(pid: i32, init: BorrowedFd<'_>) -> io::Result<[OwnedFd; 2]> {
+    let user = File::open(format!("/proc/{pid}/ns/user"))?.into();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(format!("/proc/{pid}/root"), flags, Mode::empty())?;
+    // Until now the pid was its own.
+    if spawn::has_ended(init) {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    Ok([user, root])
+}
+
+/// Makes this process, which has one thread, the root of a user namespace. Where it is in that already, it stays who it is.
+///
+/// # Errors
+/// As setns(2), setresuid(2).
+pub(super) fn enter_users(user: BorrowedFd<'_>) -> io::Result<()> {
+    if !enter(user, "user", CloneFlags::CLONE_NEWUSER)? {
+        return Ok(());
+    }
+    // SAFETY: system calls on numbers; this process has one thread.
+    unsafe {
+        // Who can't give up groups keeps those of a user who has nothing else (setgroups is denied there).
+        libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>());
+        if libc::syscall(libc::SYS_setresgid, 0, 0, 0) != 0 || libc::syscall(libc::SYS_setresuid, 0, 0, 0) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// TCP sockets of a network namespace, for each family that this box has: IPv4, IPv6. They don't block. To be called while this
@@ -72,14 +108,15 @@ fn make(user: BorrowedFd<'_>, network: BorrowedFd<'_>) -> io::Result<[Option<Own
     Ok([socket(AddressFamily::INET)?, socket(AddressFamily::INET6)?])
 }
 
-/// Enters a namespace, unless this process is in it: of one's own user namespace that is an error.
-fn enter(namespace: BorrowedFd<'_>, name: &str, kind: CloneFlags) -> io::Result<()> {
+/// Enters a namespace; `false`: this process is in it. Of one's own user namespace that would be an error.
+fn enter(namespace: BorrowedFd<'_>, name: &str, kind: CloneFlags) -> io::Result<bool> {
     let theirs = rustix::fs::fstat(namespace)?;
     let own = std::fs::metadata(format!("/proc/thread-self/ns/{name}"))?;
     if (theirs.st_dev, theirs.st_ino) == (own.dev(), own.ino()) {
-        return Ok(());
+        return Ok(false);
     }
-    Ok(setns(namespace, kind)?)
+    setns(namespace, kind)?;
+    Ok(true)
 }
 
 fn send(to: &OwnedFd, errno: i32, sockets: &[Option<OwnedFd>; 2]) -> rustix::io::Result<()> {

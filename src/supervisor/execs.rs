@@ -102,14 +102,7 @@ impl Supervisor<'_> {
         descriptors: Vec<OwnedFd>,
     ) -> Result<(ContainerIndex, Exec), (Obstacle, String)> {
         let Program { container, command, streams } = program;
-        let containers = &self.pod.plan.lifecycle.containers;
-        let at = containers.iter().position(|one| one.name == container);
-        let Some((at, index)) = at.and_then(|at| Some((at, ContainerIndex(u16::try_from(at).ok()?)))) else {
-            return Err((Obstacle::NoContainer, format!("there is no container {container:?}")));
-        };
-        let Some(present @ Present { start: Start::Started { .. }, ran: None, .. }) = self.slots[at].present() else {
-            return Err((Obstacle::NotRunning, format!("container {container:?} isn't running")));
-        };
+        let (index, present) = self.running(&container)?;
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or((Obstacle::Other, "a descriptor is missing".to_owned()));
         let (stdio, at_terminal) = match streams {
@@ -129,6 +122,19 @@ impl Supervisor<'_> {
             }
         });
         begun.map(|exec| (index, exec)).map_err(|error| obstacle(&error))
+    }
+
+    /// A container whose program runs.
+    pub(super) fn running(&self, container: &str) -> Result<(ContainerIndex, &Present), (Obstacle, String)> {
+        let containers = &self.pod.plan.lifecycle.containers;
+        let at = containers.iter().position(|one| one.name == container);
+        let Some((at, index)) = at.and_then(|at| Some((at, ContainerIndex(u16::try_from(at).ok()?)))) else {
+            return Err((Obstacle::NoContainer, format!("there is no container {container:?}")));
+        };
+        match self.slots[at].present() {
+            Some(present @ Present { start: Start::Started { .. }, ran: None, .. }) => Ok((index, present)),
+            Some(_) | None => Err((Obstacle::NotRunning, format!("container {container:?} isn't running"))),
+        }
     }
 
     /// Its descriptor is readable.

@@ -92,6 +92,7 @@ impl Supervisor<'_> {
                 }
                 Request::Signal { of, signal } => self.signal_exec(by, of, signal),
                 Request::Network => self.network_asked(by, &descriptors),
+                Request::Root { container } => self.root_asked(by, &container, &descriptors),
             }
         }
         // Last: who was heard in this turn may have gone in it too.

@@ -19,6 +19,7 @@ mod bundles;
 mod commands;
 mod config;
 mod contained;
+mod copying;
 mod cpus;
 mod delegation;
 mod deletion;

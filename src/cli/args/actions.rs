@@ -1,12 +1,12 @@
-//! What the commands take that do something with a pod that there is: `exec`, `port-forward`, `stop`, `kill`, `wait`,
-//! `resize`, `rm`.
+//! What the commands take that do something with a pod that there is: `exec`, `cp`, `port-forward`, `stop`, `kill`,
+//! `wait`, `resize`, `rm`.
 
 use std::time::Duration;
 
 use clap::Args;
 
 use super::kubectl::{OnePod, Pods};
-use super::values::{Address, Forwarding, patience, resource};
+use super::values::{Address, CopyPlace, Forwarding, patience, resource};
 use crate::plan::signal_number;
 use crate::report::wanted::Wanted;
 
@@ -32,6 +32,28 @@ pub struct ExecArgs {
     /// The program and its arguments, best behind `--`
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub command: Vec<String>,
+}
+
+/// `barepod cp`.
+#[derive(Debug, Args)]
+pub struct CpArgs {
+    /// What is copied: a file or folder of this box, or POD:PATH or NAMESPACE/POD:PATH. `FOLDER/.` is all that is in it
+    #[arg(value_name = "SOURCE", value_parser = CopyPlace::parse)]
+    pub source: CopyPlace,
+    /// Where to, likewise; one of the two is in a pod
+    #[arg(value_name = "TARGET", value_parser = CopyPlace::parse)]
+    pub target: CopyPlace,
+    /// The pod's namespace, instead of NAMESPACE/POD:PATH
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which container; where it is left out, the one that the annotation kubectl.kubernetes.io/default-container names, else
+    /// the first main one
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// Keep the numbers of users and groups, and the bits for setuid, setgid and sticky. Else copies are the container's
+    /// user's, or yours
+    #[arg(short, long)]
+    pub archive: bool,
 }
 
 /// `barepod port-forward`.

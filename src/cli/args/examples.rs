@@ -96,6 +96,16 @@ Examples:
   barepod exec -it web -- sh      a shell at a terminal
   barepod exec -i web -c db -- psql < dump.sql";
 
+pub const CP_EXAMPLES: &str = "\
+Exit codes: 1 it can't be copied, or not all of it; 2 a usage error; 128+n where
+signal n has ended it.
+
+Examples:
+  barepod cp settings.yaml web:/etc/web/
+  barepod cp web:/var/log/web ./logs
+  barepod cp web:/srv/. backup        what is in /srv, not the folder
+  barepod cp -c db dump.sql ops/web:/tmp";
+
 pub const PORT_FORWARD_EXAMPLES: &str = "\
 Exit codes: 0 Ctrl-C or SIGTERM has ended it; 1 the pod has ended, isn't there or
 can't be reached, or a port of this box is in use.

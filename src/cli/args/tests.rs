@@ -139,3 +139,20 @@ fn ports_that_are_forwarded() {
     assert_eq!(Address::parse("localhost").unwrap(), Address::Localhost);
     assert!(Address::parse("::1").is_ok() && Address::parse("0.0.0.0").is_ok() && Address::parse("web").is_err());
 }
+
+#[test]
+fn places_of_a_copy() {
+    let pod = |pod: &str, path: &str| CopyPlace::Pod { pod: pod.to_owned(), path: path.into() };
+    for (text, place) in [
+        ("web:/etc", pod("web", "/etc")),
+        ("ops/web:a:b", pod("ops/web", "a:b")),
+        ("./a:b", CopyPlace::Box("./a:b".into())),
+        ("/a:b", CopyPlace::Box("/a:b".into())),
+        ("a/b", CopyPlace::Box("a/b".into())),
+    ] {
+        assert_eq!(CopyPlace::parse(text).unwrap(), place, "{text}");
+    }
+    for text in ["", ":/etc", "web:", "a/b/c:/d"] {
+        assert!(CopyPlace::parse(text).is_err(), "{text}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Values of options that are more than a word.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// `8080`, `8080:80`, `:80`, `8080:http`: a port of this box, and a port of a pod.
@@ -57,6 +58,38 @@ impl Forwarding {
 
 fn number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|number| *number != 0 && !text.starts_with('+'))
+}
+
+/// What is copied, or where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyPlace {
+    /// On this box.
+    Box(PathBuf),
+    /// In a pod's container.
+    Pod {
+        /// NAME or NAMESPACE/NAME.
+        pod: String,
+        /// From the container's root.
+        path: PathBuf,
+    },
+}
+
+impl CopyPlace {
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let colon = text.split_once(':').filter(|(pod, _)| !pod.starts_with(['.', '/']));
+        match colon {
+            None if text.is_empty() => Err("there is no path".to_owned()),
+            None => Ok(Self::Box(text.into())),
+            Some(("", _)) => Err(format!("{text:?} names no pod: write POD:PATH, or ./{text} for a file of this box")),
+            Some((pod, "")) => Err(format!("{text:?} names no path: write {pod}:PATH")),
+            Some((pod, _)) if pod.matches('/').count() > 1 => {
+                Err(format!("{text:?} is not NAMESPACE/POD:PATH; write ./{text} for a file of this box"))
+            }
+            Some((pod, path)) => Ok(Self::Pod { pod: pod.to_owned(), path: path.into() }),
+        }
+    }
 }
 
 /// Where to listen.

@@ -54,6 +54,8 @@ impl CliError {
             | Self::NotRunning { .. }
             | Self::NoContainer { .. }
             | Self::Ended(_)
+            | Self::Copy { .. }
+            | Self::NotAllCopied { .. }
             | Self::NotReached { .. }
             | Self::NoPort { .. }
             | Self::Listen { .. }
