@@ -6,8 +6,7 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 
 use super::args::{CopyPlace, CpArgs, Global};
 use super::door::{Door, Taken};
@@ -16,7 +15,7 @@ use super::exit_code::Exit;
 use super::{container, recover};
 use crate::control::{Answer, ControlError, Obstacle, Request, RootOwner};
 use crate::report;
-use crate::runtime::signals::is_ignored;
+use crate::runtime::signals::read_instead;
 use crate::runtime::transfer::{Copied, Direction, Owner, Transfer, transfer};
 use crate::store::read::{Found, Life};
 
@@ -73,7 +72,7 @@ impl Of {
         };
         let (users, root) = (users.as_fd(), root.as_fd());
         let what = Transfer { user: users, root, direction, from: from.to_owned(), to: to.to_owned(), owner };
-        let signals = signals().map_err(|errno| CliError::Signals(errno.into()))?;
+        let signals = read_instead(&SIGNALS).map_err(|errno| CliError::Signals(errno.into()))?;
         let got = Cell::new(None);
         let interrupts = || {
             if let Ok(Some(info)) = signals.read_signal() {
@@ -138,14 +137,5 @@ impl Of {
     }
 }
 
-/// From now on they are read, and do nothing else: nothing is left half done. One that is ignored stays so (nohup).
-fn signals() -> nix::Result<SignalFd> {
-    let mut mask = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
-        if !is_ignored(signal as i32) {
-            mask.add(signal);
-        }
-    }
-    mask.thread_block()?;
-    SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-}
+/// What ends this command: nothing is left half done.
+const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];

@@ -6,8 +6,8 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -23,7 +23,7 @@ use super::{container, recover};
 use crate::control::record::{Received, receive};
 use crate::control::{Answer, Client, ControlError, Exited, Obstacle, Program, Request, Streams};
 use crate::report;
-use crate::runtime::signals::is_ignored;
+use crate::runtime::signals::read_instead;
 use crate::store::read::{Found, Life};
 
 /// Exit code for a program that can't be executed, and for one that isn't there, as of shells.
@@ -176,8 +176,7 @@ enum Ready {
 
 impl Session {
     fn begin(args: &ExecArgs, mut client: Client, of: Of) -> Result<Self, CliError> {
-        // Before any thread is there: they have the same mask.
-        let signals = signals().map_err(|errno| CliError::Signals(errno.into()))?;
+        let signals = read_instead(&SIGNALS).map_err(|errno| CliError::Signals(errno.into()))?;
         if !args.tty {
             let (descriptors, outputs) = relay::begin(args.stdin).map_err(CliError::Output)?;
             let streams = if args.stdin { Streams::All } else { Streams::Output };
@@ -334,14 +333,4 @@ impl Terminal {
         }
         self.fit();
     }
-}
-
-/// From now on they are read, and do nothing else.
-fn signals() -> nix::Result<SignalFd> {
-    let mut mask = SigSet::empty();
-    for signal in SIGNALS.into_iter().filter(|signal| !is_ignored(*signal as i32)) {
-        mask.add(signal);
-    }
-    mask.thread_block()?;
-    SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }

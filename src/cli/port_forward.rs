@@ -9,8 +9,8 @@ mod listener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
@@ -23,7 +23,7 @@ use super::exit_code::Exit;
 use super::output::print;
 use super::recover;
 use crate::control::{Answer, ControlError, Request};
-use crate::runtime::signals::is_ignored;
+use crate::runtime::signals::read_instead;
 use crate::runtime::visit;
 use crate::store::read::{Found, Life};
 use connection::{Connection, Progress};
@@ -50,7 +50,7 @@ pub fn port_forward(args: &PortForwardArgs, global: &Global) -> Result<Exit, Cli
     let door = first(&found, &name)?;
     let listeners = listener::listen(&args.addresses, &wanted)?;
     // From now on a signal ends nothing in the middle.
-    let signals = signals().map_err(|errno| CliError::Signals(errno.into()))?;
+    let signals = read_instead(&SIGNALS).map_err(|errno| CliError::Signals(errno.into()))?;
     let lines: Vec<String> =
         listeners.iter().map(|one| format!("Forwarding from {} -> {}\n", one.local, one.remote)).collect();
     print(&lines.concat())?;
@@ -280,14 +280,5 @@ impl Forwarder {
     }
 }
 
-/// From now on they are read, and do nothing else. One that is ignored stays so (nohup).
-fn signals() -> nix::Result<SignalFd> {
-    let mut mask = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
-        if !is_ignored(signal as i32) {
-            mask.add(signal);
-        }
-    }
-    mask.thread_block()?;
-    SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-}
+/// What ends this command.
+const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];

@@ -12,7 +12,7 @@
 //! |---|---|---|---|
 //! | `backtrace` | kernel | what a panic leaves: the calls that led to it | |
 //! | `memory` | kernel | a supervisor that is small while it waits | |
-//! | `signals` | kernel | signals that stay ignored | |
+//! | `signals` | kernel | signals that stay ignored, and those that a command reads | |
 //! | `capabilities` | kernel | capability sets of a process | |
 //! | `rlimits` | kernel | resource limits of a process (setrlimit) | |
 //! | `mount` | kernel | attributes of mounts, and paths as mountinfo writes them | |
