@@ -63,8 +63,12 @@ impl Recorded<'_> {
         if innermost != Some(self.pid) {
             return Ok(false);
         }
-        let namespace = if_it_lives(fs::read_link(format!("/proc/{pid}/ns/pid")))?;
-        Ok(namespace.is_some_and(|one| one.as_os_str() == self.pid_namespace))
+        match if_it_lives(fs::read_link(format!("/proc/{pid}/ns/pid"))) {
+            Ok(namespace) => Ok(namespace.is_some_and(|one| one.as_os_str() == self.pid_namespace)),
+            // Another user's, which may well have the same number in its own namespace, and have begun in the same instant.
+            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied && !is_own(&status) => Ok(false),
+            Err(cause) => Err(cause),
+        }
     }
 
     /// Whether it is sure that it has ended, or is hidden from here.
@@ -94,6 +98,12 @@ impl Recorded<'_> {
             }
         }
     }
+}
+
+/// Whether a process with this /proc/PID/status has our user, who is shown as in our own user namespace (proc(5)).
+fn is_own(status: &str) -> bool {
+    let user = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
+    user == Some(rustix::process::getuid().as_raw())
 }
 
 /// Whether a process is stopped (SIGSTOP, a debugger): it answers nobody until somebody lets it go on.
@@ -167,6 +177,15 @@ mod tests {
         recorded("", is_it).end(Duration::from_secs(30)).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
         recorded("", is_it).end(Duration::ZERO).unwrap();
+    }
+
+    /// What /proc keeps from us of another user's process is no trouble; of our own it is.
+    #[test]
+    fn whose_a_process_is() {
+        let own = rustix::process::getuid().as_raw();
+        let status = |user: u32| format!("Name:\tpasta\nUid:\t{user}\t0\t0\t0\nGid:\t{own}\t0\t0\t0\n");
+        assert!(is_own(&status(own)) && !is_own(&status(own + 1)) && !is_own("Name:\tpasta\n"));
+        assert!(is_own(&fs::read_to_string("/proc/self/status").unwrap()));
     }
 
     /// No process has the number of a thread, nor one that is none.
