@@ -4,8 +4,10 @@
 //! the bytes don't go through it. One thread waits for all there is.
 
 mod connection;
+mod flow;
 mod listener;
 
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -26,7 +28,7 @@ use crate::control::{Answer, ControlError, Request};
 use crate::runtime::signals::read_instead;
 use crate::runtime::visit;
 use crate::store::read::{Found, Life};
-use connection::{Connection, Progress};
+use connection::{Connection, Progress, Side};
 use listener::Listener;
 
 /// Connections at a time; more wait until one of them has ended.
@@ -55,7 +57,8 @@ pub fn port_forward(args: &PortForwardArgs, global: &Global) -> Result<Exit, Cli
         listeners.iter().map(|one| format!("Forwarding from {} -> {}\n", one.local, one.remote)).collect();
     print(&lines.concat())?;
     let (waiting, connections) = (Vec::new(), Vec::new());
-    Forwarder { found, name, door: Some(door), listeners, waiting, connections, signals, full: false, end: None }.run()
+    let (door, full, crowded, end) = (Some(door), false, false, None);
+    Forwarder { found, name, door, listeners, waiting, connections, signals, full, crowded, end }.run()
 }
 
 /// The pod's door, by which its network has come once: it can be reached.
@@ -95,6 +98,8 @@ struct Forwarder {
     signals: SignalFd,
     /// Whether this process has no room for another connection until one has ended.
     full: bool,
+    /// Whether it has been said that more have to wait.
+    crowded: bool,
     /// Until when the pod's last words are passed on.
     end: Option<Instant>,
 }
@@ -113,6 +118,8 @@ enum Ready {
     Listener(usize),
     /// Likewise.
     Connection(usize),
+    /// A side of the connection of this number, of which nothing is awaited.
+    Dead(usize, Side),
 }
 
 impl Forwarder {
@@ -128,6 +135,7 @@ impl Forwarder {
                     Ready::Door => self.hear()?,
                     Ready::Listener(number) => self.accept(number)?,
                     Ready::Connection(number) => self.advance(number),
+                    Ready::Dead(number, side) => self.connections[number].hang_up(side),
                 }
             }
             let before = self.connections.len();
@@ -151,7 +159,10 @@ impl Forwarder {
             sources.extend(listeners.map(|(number, one)| (Ready::Listener(number), one.socket.as_fd(), PollFlags::IN)));
         }
         for (number, one) in self.connections.iter().enumerate() {
-            sources.extend(one.awaited().into_iter().map(|(fd, flags)| (Ready::Connection(number), fd, flags)));
+            sources.extend(one.awaited().into_iter().map(|(side, fd, flags)| match flags.is_empty() {
+                true => (Ready::Dead(number, side), fd, flags),
+                false => (Ready::Connection(number), fd, flags),
+            }));
         }
         let mut polled: Vec<_> = sources.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
         let limit = match (self.end, &self.door) {
@@ -181,15 +192,28 @@ impl Forwarder {
                 tell!("Handling connection for {}", listener.local.port());
                 self.waiting.push(Waiting { local, remote: listener.remote });
                 self.ask();
+                if self.connections.len() + self.waiting.len() >= MOST {
+                    self.say_crowded(&format!("{MOST} connections are open"));
+                }
             }
             // Gone again, or nobody's time yet.
             Err(Errno::INTR | Errno::AGAIN | Errno::CONNABORTED) => {}
             Err(errno) if self.connections.is_empty() => {
                 return Err(CliError::Socket { call: "accept", source: errno.into() });
             }
-            Err(_) => self.full = true,
+            Err(errno) => {
+                self.full = true;
+                self.say_crowded(&format!("accept: {}", std::io::Error::from(errno)));
+            }
         }
         Ok(())
+    }
+
+    /// Once: why more have to wait.
+    fn say_crowded(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.crowded, true) {
+            tell!("{why}: more wait until one of the connections has ended");
+        }
     }
 
     fn ask(&mut self) {
@@ -237,12 +261,17 @@ impl Forwarder {
     /// All who wait, with the network that the pod has now.
     fn connect(&mut self, descriptors: &[OwnedFd]) {
         let [user, network] = descriptors else { return self.refuse("the supervisor has sent something else") };
+        let own: Vec<SocketAddr> = match visit::is_own_network(network.as_fd()) {
+            Ok(true) => self.listeners.iter().map(|one| one.local).collect(),
+            Ok(false) => Vec::new(),
+            Err(cause) => return self.refuse(&format!("look at the pod's network: {cause}")),
+        };
         for Waiting { local, remote } in std::mem::take(&mut self.waiting) {
             let failed = |why: &str| {
                 tell!("error: forwarding to port {remote} of pod {}: {why}", self.name);
             };
             match visit::sockets(user.as_fd(), network.as_fd()) {
-                Ok(sockets) => match Connection::begin(local, sockets, remote) {
+                Ok(sockets) => match Connection::begin(local, sockets, remote, &own) {
                     Ok(connection) => self.connections.push(connection),
                     Err(why) => failed(&why),
                 },

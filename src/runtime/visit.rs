@@ -19,6 +19,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with, socketpair,
 };
+use rustix::process::DumpableBehavior;
 
 use crate::runtime::spawn;
 
@@ -96,6 +97,8 @@ pub fn sockets(user: BorrowedFd<'_>, network: BorrowedFd<'_>) -> io::Result<[Opt
 }
 
 fn make(user: BorrowedFd<'_>, network: BorrowedFd<'_>) -> io::Result<[Option<OwnedFd>; 2]> {
+    // No process in there may look into this one.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // First the namespace whose root has rights over the other.
     enter(user, "user", CloneFlags::CLONE_NEWUSER)?;
     enter(network, "net", CloneFlags::CLONE_NEWNET)?;
@@ -108,11 +111,23 @@ fn make(user: BorrowedFd<'_>, network: BorrowedFd<'_>) -> io::Result<[Option<Own
     Ok([socket(AddressFamily::INET)?, socket(AddressFamily::INET6)?])
 }
 
-/// Enters a namespace; `false`: this process is in it. Of one's own user namespace that would be an error.
-fn enter(namespace: BorrowedFd<'_>, name: &str, kind: CloneFlags) -> io::Result<bool> {
+/// Whether this process is in that network namespace.
+///
+/// # Errors
+/// As stat(2).
+pub fn is_own_network(network: BorrowedFd<'_>) -> io::Result<bool> {
+    is_own(network, "net")
+}
+
+fn is_own(namespace: BorrowedFd<'_>, name: &str) -> io::Result<bool> {
     let theirs = rustix::fs::fstat(namespace)?;
     let own = std::fs::metadata(format!("/proc/thread-self/ns/{name}"))?;
-    if (theirs.st_dev, theirs.st_ino) == (own.dev(), own.ino()) {
+    Ok((theirs.st_dev, theirs.st_ino) == (own.dev(), own.ino()))
+}
+
+/// Enters a namespace; `false`: this process is in it. Of one's own user namespace that would be an error.
+fn enter(namespace: BorrowedFd<'_>, name: &str, kind: CloneFlags) -> io::Result<bool> {
+    if is_own(namespace, name)? {
         return Ok(false);
     }
     setns(namespace, kind)?;
@@ -165,6 +180,7 @@ mod tests {
     #[test]
     fn sockets_of_ones_own_namespace() {
         let [user, network] = to_network(None).unwrap();
+        assert!(is_own_network(network.as_fd()).unwrap());
         let sockets = sockets(user.as_fd(), network.as_fd()).unwrap();
         let four = sockets[0].as_ref().unwrap();
         assert!(rustix::net::sockopt::socket_domain(four).unwrap() == AddressFamily::INET);

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Stdio};
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -173,6 +174,30 @@ fn a_supervisor_that_is_stopped_and_killed() {
     assert_eq!(forward.end(), Some(1));
     assert!(forward.said().contains("is gone"), "{}", forward.said());
     assert!(case.barepod(&["rm", "--force", case.name()]).status.success());
+    case.nothing_left();
+}
+
+/// With the box's network a port that nobody in the pod has is the command's own.
+#[test]
+fn a_pod_with_the_boxs_network() {
+    let Some(case) = Case::new("forwarded-host") else { return };
+    let mut run = case.start(&case.pod().spec(json!({"hostNetwork": true})).main("main", "exec serve main"));
+    case.wait_for("main up");
+    // Nobody else is given this port, and who asks for it by number gets it.
+    let flags = SocketFlags::CLOEXEC;
+    let kept = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+    sockopt::set_socket_reuseaddr(&kept, true).unwrap();
+    bind(&kept, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let port = SocketAddr::try_from(getsockname(&kept).unwrap()).unwrap().port();
+    let mut forward = Forward::begin(&case, &["--address", "127.0.0.1", &format!("{port}:{port}")]);
+    assert_eq!(forward.port(port), port);
+    assert_eq!(connect(port).read(&mut [0]).unwrap_or_default(), 0);
+    wait("the refusal", || forward.said().contains("where this command itself listens"));
+    assert_eq!(forward.said().matches("Handling connection").count(), 1, "{}", forward.said());
+    kill_process(Pid::from_child(&forward.child), Signal::TERM).unwrap();
+    assert_eq!(forward.end(), Some(0));
+    run.signal(Signal::TERM);
+    run.end();
     case.nothing_left();
 }
 
