@@ -1,7 +1,7 @@
 //! What is in a file: bytes, holes, and the attributes that users may give it.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{SeekFrom, XattrFlags};
 use rustix::io::Errno;
@@ -35,7 +35,11 @@ pub(super) fn copy(from: &OwnedFd, to: &File, size: u64, interrupted: &dyn Fn() 
     let mut at = 0;
     if size == 0 {
         at = copy_range(from, to, 0..UNTOLD, &mut buffer, interrupted)?;
+        if at == UNTOLD {
+            return Err(Broken::Read(Errno::FBIG));
+        }
     }
+    let mut is_cut = false;
     while at < size {
         let data = match rustix::fs::seek(from, SeekFrom::Data(at)) {
             Ok(data) => data,
@@ -49,15 +53,18 @@ pub(super) fn copy(from: &OwnedFd, to: &File, size: u64, interrupted: &dyn Fn() 
             break;
         }
         let end = copy_range(from, to, data..hole, &mut buffer, interrupted)?;
-        // It has become shorter.
+        // It has become shorter, or was so from the beginning (files of /sys).
         if end < hole {
+            is_cut = true;
             break;
         }
         at = hole;
     }
-    let written = rustix::fs::fstat(to)?.st_size;
-    if u64::try_from(written).unwrap_or(0) < size {
-        rustix::fs::ftruncate(to, size)?;
+    let length = |file: &dyn AsFd| rustix::fs::fstat(file).map(|found| u64::try_from(found.st_size).unwrap_or(0));
+    // A hole at the end.
+    let whole = size.min(length(from).map_err(Broken::Read)?);
+    if !is_cut && length(to)? < whole {
+        rustix::fs::ftruncate(to, whole)?;
     }
     copy_attributes(from, to);
     Ok(())

@@ -11,6 +11,9 @@ use rustix::io::Errno;
 /// How often a look-up is tried that a rename somewhere has disturbed.
 const TRIES: usize = 32;
 
+/// It is neither a file nor a folder.
+pub(super) const NEITHER: Errno = Errno::NODEV;
+
 /// Where paths begin.
 pub(super) enum Root<'a> {
     /// Where this process is. Links are followed as everywhere.
@@ -55,6 +58,10 @@ impl Root<'_> {
                 None => Err(Errno::ISDIR),
             },
             Ok(_) if is_folder => Err(Errno::NOTDIR),
+            // A device, a FIFO, /dev/stdout: a file in its place would be none of them any more.
+            Ok(found) if kind(&found)? != FileType::RegularFile => Err(NEITHER),
+            // /dev/stdout where that is a file: the link is everybody's, and stays.
+            Ok(_) if matches!(self, Self::Box) && leads_through_proc(to) => Err(NEITHER),
             // A file that is replaced, a link to one, or a link that leads nowhere.
             Ok(_) | Err(Errno::NOENT) => {
                 let is_to_be_folder = to.as_os_str().as_bytes().ends_with(b"/");
@@ -69,6 +76,12 @@ impl Root<'_> {
             Err(errno) => Err(errno),
         }
     }
+}
+
+/// By a link of proc(5) that names an open file.
+fn leads_through_proc(path: &Path) -> bool {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    matches!(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS), Err(Errno::LOOP))
 }
 
 fn name(text: &OsStr) -> Result<CString, Errno> {

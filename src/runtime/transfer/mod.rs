@@ -102,13 +102,14 @@ pub fn transfer(
 }
 
 fn send_all(context: &Context<'_>, from: &Path, skipped: &mut dyn FnMut(&Trouble)) -> Result<Copied, TransferError> {
-    let unread = match source::send(context, &Root::Box, from, skipped) {
+    match source::send(context, &Root::Box, from, skipped) {
         // The other side has gone, and has said why.
-        Err(TransferError::Died) => None,
+        Err(TransferError::Died) => {}
         sent => sent?,
-    };
+    }
     match context.receive()? {
-        (Record::Done(done), _) => Ok(Copied { unread, ..done }),
+        // With what could not be read on this side: the other was told.
+        (Record::Done(done), _) => Ok(done),
         (Record::Failed(trouble), _) => Err(TransferError::At(trouble)),
         _ => Err(TransferError::Died),
     }

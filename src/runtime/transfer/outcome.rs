@@ -26,6 +26,16 @@ pub struct Copied {
     pub unread: Option<(Trouble, u64)>,
 }
 
+impl Copied {
+    /// What else could not be read.
+    pub(super) fn add_unread(&mut self, more: Option<(Trouble, u64)>) {
+        self.unread = match (self.unread.take(), more) {
+            (Some((first, count)), Some((_, more))) => Some((first, count.saturating_add(more))),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
 /// On which side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Side {

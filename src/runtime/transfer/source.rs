@@ -14,13 +14,16 @@ use super::outcome::{Copied, TransferError, Trouble};
 use super::wire::{self, Data, Record};
 use crate::runtime::tree::{Enter, Place, Visitor, Walk};
 
-/// Sends a file, or a folder with all that is in it. What of it could not be read comes back, and how many such there were.
+/// Of a path so many names at its beginning and at its end are shown.
+const SHOWN: usize = 4;
+
+/// Sends a file, or a folder with all that is in it. The last word says what of it could not be read, and how many such there were.
 pub(super) fn send(
     context: &Context<'_>,
     root: &Root<'_>,
     from: &Path,
     skipped: &mut dyn FnMut(&Trouble),
-) -> Result<Option<(Trouble, u64)>, TransferError> {
+) -> Result<(), TransferError> {
     let shown = from.display().to_string();
     let top = root.open(from).map_err(|errno| context.at(&shown, errno))?;
     let found = rustix::fs::fstat(&top).map_err(|errno| context.at(&shown, errno))?;
@@ -34,9 +37,8 @@ pub(super) fn send(
         FileType::Directory => source.folder(&top, &found)?,
         _ => return Err(TransferError::At(context.trouble(source.shown, "it is neither a file nor a folder"))),
     };
-    let copied = Copied { unread: unread.clone(), ..Copied::default() };
-    source.send(&Record::Done(copied), None).map_err(|errno| source.why(errno))?;
-    Ok(unread)
+    let copied = Copied { unread, ..Copied::default() };
+    source.send(&Record::Done(copied), None).map_err(|errno| source.why(errno))
 }
 
 #[derive(Clone, Copy)]
@@ -110,7 +112,11 @@ impl Source<'_> {
 
     fn skip(&mut self, name: &std::ffi::CStr, what: &str) {
         let names = self.names.iter().map(CString::as_c_str).chain([name]);
-        let below: Vec<String> = names.skip(1).map(|name| name.to_string_lossy().into_owned()).collect();
+        let mut below: Vec<String> = names.skip(1).map(|name| name.to_string_lossy().into_owned()).collect();
+        // A record has room for so much of a deep path.
+        if below.len() > 2 * SHOWN {
+            below.splice(SHOWN..below.len() - SHOWN, ["...".to_owned()]);
+        }
         let path = Path::new(&self.shown).join(below.join("/")).display().to_string();
         (self.skipped)(&self.context.trouble(path, what));
     }

@@ -6,12 +6,12 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 
 use super::contents::{self, Broken};
 use super::context::Context;
-use super::look_up::Root;
+use super::look_up::{self, NEITHER, Root};
 use super::outcome::{Copied, Owner, TransferError, Trouble};
 use super::wire::{Data, Record};
 
@@ -29,11 +29,14 @@ pub(super) fn receive(
     skipped: &mut dyn FnMut(&Trouble),
 ) -> Result<Copied, TransferError> {
     let unfinished = CString::new(format!("{UNFINISHED}{}", uuid::Uuid::new_v4().simple())).unwrap_or_default();
-    let mut target = Target { context, levels: Vec::new(), copied: Copied::default(), unfinished };
+    let mut target = Target { context, levels: Vec::new(), top: None, copied: Copied::default(), unfinished };
     loop {
         let (record, file) = context.receive()?;
         match record {
-            Record::Done(copied) => return Ok(Copied { unread: copied.unread, ..target.copied }),
+            Record::Done(copied) => {
+                target.copied.add_unread(copied.unread);
+                return Ok(target.copied);
+            }
             Record::Failed(trouble) => return Err(TransferError::At(trouble)),
             Record::Skipped(trouble) => skipped(&trouble),
             Record::Again => {
@@ -81,6 +84,8 @@ struct Target<'a> {
     context: &'a Context<'a>,
     /// Those that the walk is in.
     levels: Vec<Level>,
+    /// The first of them, by which a source is known that has its own target in it.
+    top: Option<(u64, u64)>,
     copied: Copied,
     unfinished: CString,
 }
@@ -97,6 +102,7 @@ impl Target<'_> {
         let what = match errno {
             Errno::NOTDIR => "it is not a folder".to_owned(),
             Errno::ISDIR => "it is a folder".to_owned(),
+            NEITHER => "it is neither a file nor a folder".to_owned(),
             Errno::BUSY => "something is mounted there".to_owned(),
             other => std::io::Error::from(other).to_string(),
         };
@@ -114,6 +120,7 @@ impl Target<'_> {
             (folder, None) => Level { folder, path: to.to_owned(), data: None },
             (folder, Some(name)) => self.made(folder.as_fd(), &name, to.to_owned(), data)?,
         };
+        self.top = Some(Data::of(&rustix::fs::fstat(&level.folder)?).identity);
         self.levels.push(level);
         Ok(())
     }
@@ -121,6 +128,9 @@ impl Target<'_> {
     fn folder(&mut self, name: &CStr, data: Data) -> Result<(), TransferError> {
         let path = self.path(name);
         let Some(above) = self.levels.last() else { return Err(TransferError::Died) };
+        if self.top == Some(data.identity) {
+            return Err(TransferError::At(self.context.trouble(shown(&path), "a folder can't be copied into itself")));
+        }
         if self.levels.len() >= DEEPEST {
             let what = format!("more than {DEEPEST} folders in each other are not copied");
             return Err(TransferError::At(self.context.trouble(shown(&path), what)));
@@ -145,6 +155,9 @@ impl Target<'_> {
             Err(Errno::LOOP) => return Err(Errno::NOTDIR),
             opened => opened?,
         };
+        // Somebody may have put another folder into the place of the new one: nothing of that is given away.
+        let is_new =
+            is_new && rustix::fs::fstat(&folder)?.st_uid == rustix::process::geteuid().as_raw() && is_empty(&folder)?;
         self.copied.made += u64::from(is_new);
         Ok(Level { folder, path, data: is_new.then_some(data) })
     }
@@ -175,14 +188,15 @@ impl Target<'_> {
         });
         if let Err(broken) = whole {
             let _ = rustix::fs::unlinkat(folder, &self.unfinished, AtFlags::empty());
-            return Err(match broken {
-                Broken::Interrupted => TransferError::Interrupted,
+            return match broken {
+                Broken::Interrupted => Err(TransferError::Interrupted),
                 Broken::Read(errno) => {
                     let what = format!("read what is copied there: {}", std::io::Error::from(errno));
-                    TransferError::At(self.context.trouble(shown(&path), what))
+                    self.copied.add_unread(Some((self.context.trouble(shown(&path), what), 1)));
+                    Ok(())
                 }
-                Broken::Write(errno) => self.at(&path, errno),
-            });
+                Broken::Write(errno) => Err(self.at(&path, errno)),
+            };
         }
         self.copied.made += 1;
         Ok(())
@@ -195,21 +209,32 @@ impl Target<'_> {
         let leads = CString::new(leads).map_err(|_| TransferError::Died)?;
         let made = rustix::fs::symlinkat(&leads, folder, &self.unfinished);
         made.map_err(|errno| self.at(&path, errno))?;
-        let given = match self.owner(data) {
-            Some((uid, gid)) => {
-                rustix::fs::chownat(folder, &self.unfinished, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        let whole = self.finish_link(folder, data).and_then(|given| self.put(folder, name).map(|()| given));
+        let given = match whole {
+            Ok(given) => given,
+            Err(errno) => {
+                let _ = rustix::fs::unlinkat(folder, &self.unfinished, AtFlags::empty());
+                return Err(self.at(&path, errno));
             }
-            None => Ok(()),
         };
-        let kept = rustix::fs::utimensat(folder, &self.unfinished, &times(data), AtFlags::SYMLINK_NOFOLLOW);
-        let whole = kept.and_then(|()| self.put(folder, name));
-        if let Err(errno) = whole {
-            let _ = rustix::fs::unlinkat(folder, &self.unfinished, AtFlags::empty());
-            return Err(self.at(&path, errno));
-        }
-        self.copied.not_given += u64::from(given.is_err());
+        self.copied.not_given += u64::from(!given);
         self.copied.made += 1;
         Ok(())
+    }
+
+    /// Owner and times of the link that isn't whole yet; whether it could be given to its owner. By a descriptor that is sure to
+    /// be a link's: somebody in the container may have put a file into its place by now, which is nobody's to give away.
+    fn finish_link(&self, folder: BorrowedFd<'_>, data: Data) -> Result<bool, Errno> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let link = rustix::fs::openat(folder, &self.unfinished, flags, Mode::empty())?;
+        if look_up::kind(&link)? != FileType::Symlink {
+            return Err(Errno::AGAIN);
+        }
+        let given = self.owner(data).is_none_or(|(uid, gid)| {
+            rustix::fs::chownat(&link, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH).is_ok()
+        });
+        rustix::fs::utimensat(&link, c"", &times(data), AtFlags::EMPTY_PATH)?;
+        Ok(given)
     }
 
     /// What is whole gets its name. The kernel refuses to replace a mount point only of this process's mount namespace; in
@@ -218,6 +243,15 @@ impl Target<'_> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV;
         match rustix::fs::openat2(folder, name, flags, Mode::empty(), inside) {
+            Ok(there)
+                if !matches!(
+                    look_up::kind(&there)?,
+                    FileType::RegularFile | FileType::Symlink | FileType::Directory
+                ) =>
+            {
+                Err(NEITHER)
+            }
+            // Of a folder the kernel says that it is one.
             Ok(_) | Err(Errno::NOENT) => rustix::fs::renameat(folder, &self.unfinished, folder, name),
             Err(Errno::XDEV) => Err(Errno::BUSY),
             Err(errno) => Err(errno),
@@ -245,6 +279,15 @@ impl Target<'_> {
         rustix::fs::fchmod(thing, Mode::from_raw_mode(mode))?;
         rustix::fs::futimens(thing, &times(data))
     }
+}
+
+fn is_empty(folder: &OwnedFd) -> Result<bool, Errno> {
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn times(data: Data) -> Timestamps {

@@ -157,6 +157,85 @@ fn links_lead_nowhere() {
     assert_eq!(fs::read_to_string(&secret).unwrap(), "the box's");
 }
 
+/// Devices, FIFOs and /dev/stdout stay what they are, wherever a copy of a file would take their place.
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    let world = World::new();
+    fs::create_dir(world.path("out/tree")).unwrap();
+    fs::write(world.path("out/tree/pipe"), "text").unwrap();
+    for pipe in ["root/in/pipe", "out/pipe"] {
+        rustix::fs::mknodat(CWD, world.path(pipe), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    }
+    let (stdout, to) = (world.path("out/stdout"), File::create(world.path("out/printed")).unwrap());
+    symlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&to)), &stdout).unwrap();
+    fs::write(world.path("root/in/file"), "text").unwrap();
+    for (direction, from, to) in [
+        (Direction::In, world.path("out/tree/pipe"), "/in/pipe".into()),
+        (Direction::In, world.path("out/tree/pipe"), "/in".into()),
+        (Direction::In, world.path("out/tree/."), "/in".into()),
+        (Direction::Out, "in/file".into(), world.path("out/pipe")),
+        (Direction::Out, "in/file".into(), stdout.clone()),
+    ] {
+        let error = world.copy(direction, &from, &to, Owner::Maker).unwrap_err();
+        assert!(error.ends_with("it is neither a file nor a folder"), "{from:?} {to:?}: {error}");
+    }
+    assert!(fs::symlink_metadata(stdout).unwrap().is_symlink());
+    let names: Vec<_> = fs::read_dir(world.path("root/in")).unwrap().map(|one| one.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+/// A folder that holds its own target isn't copied into that for ever.
+#[test]
+fn a_folder_into_itself() {
+    let world = World::new();
+    fs::create_dir_all(world.path("root/in/tree/a")).unwrap();
+    let what = Transfer {
+        user: world.user.as_fd(),
+        root: world.root.as_fd(),
+        direction: Direction::In,
+        from: world.path("root/in/tree"),
+        to: "/in/tree/sub".into(),
+        owner: Owner::Maker,
+    };
+    let error = transfer(&what, world.never.as_fd(), &|| false, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.ends_with("a folder can't be copied into itself"), "{error}");
+    assert!(!world.path("root/in/tree/sub/tree/sub").exists() && !world.path("root/in/tree/sub/sub/sub").exists());
+}
+
+/// A file that is shorter than it says (of /sys) is as long as what could be read of it, and one that can't be read is told of,
+/// and doesn't keep others.
+#[test]
+fn files_that_are_not_what_they_say() {
+    let world = World::new();
+    let short = Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
+    if short.exists() {
+        world.copy(Direction::In, short, Path::new("/in/short"), Owner::Maker).unwrap();
+        assert_eq!(fs::read(world.path("root/in/short")).unwrap(), fs::read(short).unwrap());
+    }
+    // Where nothing is mapped: EIO.
+    let copied = world.copy(Direction::In, Path::new("/proc/self/mem"), Path::new("/in/memory"), Owner::Maker);
+    let (copied, _) = copied.unwrap();
+    let (trouble, count) = copied.unread.unwrap();
+    assert!(count == 1 && trouble.what.contains("read what is copied there: "), "{trouble:?}");
+    assert!(!world.path("root/in/memory").exists());
+}
+
+/// A link is given away as what it is, with its times.
+#[test]
+fn owners_of_links() {
+    let world = World::new();
+    // Who may give nothing away gives it to itself.
+    let (user, group) = match rustix::process::geteuid().is_root() {
+        true => (7, 8),
+        false => (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+    };
+    fs::create_dir(world.path("out/tree")).unwrap();
+    symlink("nowhere", world.path("out/tree/link")).unwrap();
+    world.copy(Direction::In, &world.path("out/tree"), Path::new("/in"), Owner::Given(user, group)).unwrap();
+    let [of, copy] = ["out/tree/link", "root/in/tree/link"].map(|path| fs::symlink_metadata(world.path(path)).unwrap());
+    assert_eq!((copy.uid(), copy.gid(), copy.modified().unwrap()), (user, group, of.modified().unwrap()));
+}
+
 /// Who interrupts leaves nothing that is whole in name alone.
 #[test]
 fn nothing_is_left_half_done() {

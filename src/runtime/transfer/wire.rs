@@ -48,6 +48,8 @@ pub(super) struct Data {
     pub(super) size: u64,
     pub(super) accessed: (i64, i64),
     pub(super) modified: (i64, i64),
+    /// Device and inode, which tell a thing from all others of the box.
+    pub(super) identity: (u64, u64),
 }
 
 impl Data {
@@ -59,6 +61,7 @@ impl Data {
             size: u64::try_from(found.st_size).unwrap_or(0),
             accessed: (found.st_atime, found.st_atime_nsec.cast_signed()),
             modified: (found.st_mtime, found.st_mtime_nsec.cast_signed()),
+            identity: (found.st_dev, found.st_ino),
         }
     }
 }
