@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Case, main, probe, wait};
+use crate::harness::{Case, main, probe, wait, wait_for};
 
 const MODE: &str = "say $(grep ^Seccomp: /proc/self/status | cut -f2)";
 
@@ -101,8 +101,10 @@ fn a_profile_that_can_not_be_had() {
             fs::write(root.join("p.json"), text).unwrap();
         }
         let mut run = case.start(&case.pod().container(main("main", "say main", localhost("p.json"))));
-        wait("CreateContainerError", || case.container("main")["state"]["waiting"]["reason"] == "CreateContainerError");
-        let message = case.container("main")["state"]["waiting"]["message"].as_str().unwrap().to_owned();
+        let message = wait_for("CreateContainerError", || {
+            let waiting = &case.container("main")["state"]["waiting"];
+            (waiting["reason"] == "CreateContainerError").then(|| waiting["message"].as_str().unwrap().to_owned())
+        });
         assert!(message.contains(expected), "{message}");
         run.signal(rustix::process::Signal::TERM);
         run.end();
