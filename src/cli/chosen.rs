@@ -1,7 +1,5 @@
 //! Which pods a command is about: those that are named, or all that labels choose.
 
-use std::collections::BTreeMap;
-
 use super::args::ChosenPods;
 use super::error::CliError;
 use super::recover;
@@ -18,7 +16,7 @@ pub fn pods(layout: &Layout, asked: &ChosenPods) -> Result<Vec<String>, CliError
             continue;
         }
         match found.pod() {
-            Ok(Some(pod)) if selector.matches(pod.metadata.labels.as_ref().unwrap_or(&BTreeMap::new())) => {
+            Ok(Some(pod)) if selector.chooses(&pod) => {
                 chosen.push(recover::full_name(&found));
             }
             Ok(_) => {}

@@ -12,12 +12,10 @@ use super::args::{CopyPlace, CpArgs, Global};
 use super::door::{Door, Taken};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::{container, recover};
+use super::inside::Inside;
 use crate::control::{Answer, ControlError, Obstacle, Request, RootOwner};
-use crate::report;
 use crate::runtime::signals::read_instead;
 use crate::runtime::transfer::{Copied, Direction, Owner, Transfer, transfer};
-use crate::store::read::{Found, Life};
 
 /// Copies, and gives the exit code.
 pub fn cp(args: &CpArgs, global: &Global) -> Result<Exit, CliError> {
@@ -33,33 +31,10 @@ pub fn cp(args: &CpArgs, global: &Global) -> Result<Exit, CliError> {
             return Err(CliError::Usage("both places are in pods: copy to a folder of this box first, and from there"));
         }
     };
-    let layout = global.layout()?;
-    let found = recover::look(&layout, pod)?;
-    let name = recover::full_name(&found);
-    let life = recover::life(&found)?;
-    if life == Life::Lost {
-        return Err(CliError::Unsupervised(name));
-    }
-    let manifest = recover::pod(&found)?;
-    let (container, note) = container::which(&manifest, args.container.as_deref(), &name)?;
-    if let Some(note) = note {
-        tell!("{note}");
-    }
-    let of = Of { found, name, container };
-    if life != Life::Running {
-        return Err(of.not_running());
-    }
-    of.copy(args, direction, from, to)
+    Inside::find(global, pod, args.container.as_deref())?.copy(args, direction, from, to)
 }
 
-/// Whose files they are.
-struct Of {
-    found: Found,
-    name: String,
-    container: String,
-}
-
-impl Of {
+impl Inside {
     fn copy(&self, args: &CpArgs, direction: Direction, from: &Path, to: &Path) -> Result<Exit, CliError> {
         let (user, descriptors) = self.root()?;
         let [users, root] = &descriptors[..] else {
@@ -128,12 +103,6 @@ impl Of {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Why there are no files to get at, from the pod's status.
-    fn not_running(&self) -> CliError {
-        let pod = self.found.pod().ok().flatten().unwrap_or_default();
-        CliError::NotRunning { pod: self.name.clone(), why: report::not_running(&pod, &self.container, &self.name) }
     }
 }
 

@@ -16,15 +16,14 @@ use rustix::time::Timespec;
 use super::args::{ExecArgs, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::inside::Inside;
 use super::raw::{self, Raw};
+use super::recover;
 use super::relay::{self, Outputs};
 use super::terminal::sanitize;
-use super::{container, recover};
 use crate::control::record::{Received, receive};
 use crate::control::{Answer, Client, ControlError, Exited, Obstacle, Program, Request, Streams};
-use crate::report;
 use crate::runtime::signals::read_instead;
-use crate::store::read::{Found, Life};
 
 /// Exit code for a program that can't be executed, and for one that isn't there, as of shells.
 const NOT_EXECUTABLE: u8 = 126;
@@ -41,22 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the program and gives its exit code.
 pub fn exec(args: &ExecArgs, global: &Global) -> Result<Exit, CliError> {
-    let layout = global.layout()?;
-    let found = recover::look(&layout, &args.pod)?;
-    let name = recover::full_name(&found);
-    let life = recover::life(&found)?;
-    if life == Life::Lost {
-        return Err(CliError::Unsupervised(name));
-    }
-    let pod = recover::pod(&found)?;
-    let (container, note) = container::which(&pod, args.container.as_deref(), &name)?;
-    if let Some(note) = note {
-        tell!("{note}");
-    }
-    let of = Of { found, name, container };
-    if life != Life::Running {
-        return Err(of.not_running());
-    }
+    let of = Inside::find(global, &args.pod, args.container.as_deref())?;
     let client = Client::connect(&of.found.dir).map_err(|error| match of.found.runs_on() {
         true => error.into(),
         false => of.not_running(),
@@ -64,14 +48,7 @@ pub fn exec(args: &ExecArgs, global: &Global) -> Result<Exit, CliError> {
     Session::begin(args, client, of)?.run()
 }
 
-/// Whose program it is.
-struct Of {
-    found: Found,
-    name: String,
-    container: String,
-}
-
-impl Of {
+impl Inside {
     fn program(&self, args: &ExecArgs, streams: Streams) -> Request {
         let (container, command) = (self.container.clone(), args.command.clone());
         Request::Exec(Program { container, command, streams })
@@ -88,12 +65,6 @@ impl Of {
         let stopped = recover::stopped_supervisor(&self.found);
         let why = stopped.map(|pid| format!(": it is stopped (SIGSTOP), process {pid}")).unwrap_or_default();
         tell!("note: the supervisor of pod {} doesn't answer{why}; Ctrl-C ends this command", self.name);
-    }
-
-    /// Why there is nothing to get into, from the pod's status.
-    fn not_running(&self) -> CliError {
-        let pod = self.found.pod().ok().flatten().unwrap_or_default();
-        CliError::NotRunning { pod: self.name.clone(), why: report::not_running(&pod, &self.container, &self.name) }
     }
 
     /// The command's own end, by the last answer.
@@ -136,12 +107,12 @@ impl Of {
 /// A program that was asked for, until its end.
 struct Session {
     client: Client,
-    /// Of the request for the program.
+    /// Inside the request for the program.
     id: u64,
-    of: Of,
+    of: Inside,
     signals: SignalFd,
     outputs: Outputs,
-    /// Of one at a terminal: that, and our own.
+    /// Inside one at a terminal: that, and our own.
     terminal: Option<Terminal>,
     /// Since when the supervisor owes us a word: a terminal, or that it has passed on a signal.
     owed: Option<Instant>,
@@ -175,7 +146,7 @@ enum Ready {
 }
 
 impl Session {
-    fn begin(args: &ExecArgs, mut client: Client, of: Of) -> Result<Self, CliError> {
+    fn begin(args: &ExecArgs, mut client: Client, of: Inside) -> Result<Self, CliError> {
         let signals = read_instead(&SIGNALS).map_err(|errno| CliError::Signals(errno.into()))?;
         if !args.tty {
             let (descriptors, outputs) = relay::begin(args.stdin).map_err(CliError::Output)?;

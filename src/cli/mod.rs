@@ -20,6 +20,7 @@
 //! | `container` | which container of a pod a command is about | error |
 //! | `exit_code_file` | the file of `--exit-code-file` | error |
 //! | `recover` | what becomes of pods that nobody supervises any more | error, user |
+//! | `inside` | the running container that a command gets into | args, container, error, recover |
 //! | `changes` | changes in a folder, as the kernel tells of them | error |
 //! | `chosen` | which pods a command is about | args, error, recover |
 //! | `pod_changes` | what tells that something of pods may have changed | changes, error |
@@ -43,8 +44,8 @@
 //! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | |
-//! | `exec` | `barepod exec` | args, container, error, exit_code, raw, recover, relay |
-//! | `cp` | `barepod cp` | args, container, door, error, exit_code, recover |
+//! | `exec` | `barepod exec` | args, error, exit_code, inside, raw, recover, relay |
+//! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, container, error, exit_code, given, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, error, exit_code, given, output, phrases, recover |
@@ -80,6 +81,7 @@ mod exit_code_file;
 mod follow;
 mod get;
 mod given;
+mod inside;
 mod kill;
 mod logs;
 mod network;

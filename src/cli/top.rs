@@ -152,8 +152,7 @@ impl Eye<'_> {
     fn is_chosen(&self, found: &Found) -> Result<bool, CliError> {
         let Some(selector) = &self.args.selector else { return Ok(true) };
         let pod = found.pod().map_err(|cause| recover::unreadable(found, cause))?;
-        let labels = |pod: k8s_openapi::api::core::v1::Pod| pod.metadata.labels.unwrap_or_default();
-        Ok(pod.is_some_and(|pod| selector.matches(&labels(pod))))
+        Ok(pod.is_some_and(|pod| selector.chooses(&pod)))
     }
 
     fn look_at(&self, found: &Found, notes: &mut Vec<String>) -> Result<Look, CliError> {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::core::v1;
+
 use super::validate::{label_key, label_value};
 
 /// What labels must be like: every requirement holds.
@@ -48,6 +50,12 @@ impl Selector {
                 Some(other) => return Err(format!("{other:?} where a comma was expected")),
             }
         }
+    }
+
+    /// Whether a pod's labels are so.
+    #[must_use]
+    pub fn chooses(&self, pod: &v1::Pod) -> bool {
+        self.matches(pod.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))
     }
 
     /// Whether labels are so.

@@ -1,7 +1,5 @@
 //! The pods that `barepod get` is asked for.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1;
 
 use super::super::error::CliError;
@@ -68,7 +66,7 @@ fn read_pod(found: &Found, selector: Option<&Selector>) -> Result<Looked, crate:
         let looked = without_status(found, life)?;
         return Ok(Looked { row: looked.row.filter(|_| selector.is_none()), ..looked });
     };
-    if selector.is_some_and(|selector| !selector.matches(pod.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))) {
+    if selector.is_some_and(|selector| !selector.chooses(&pod)) {
         return Ok(Looked::default());
     }
     let (pod, note) = recover::as_it_is(found, life, pod)?;
