@@ -13,6 +13,7 @@
 //! | `backtrace` | kernel | what a panic leaves: the calls that led to it | |
 //! | `memory` | kernel | a supervisor that is small while it waits | |
 //! | `signals` | kernel | signals that stay ignored, and those that a command reads | |
+//! | `record` | kernel | records with descriptors, between processes of ours | |
 //! | `capabilities` | kernel | capability sets of a process | |
 //! | `rlimits` | kernel | resource limits of a process (setrlimit) | |
 //! | `mount` | kernel | attributes of mounts, and paths as mountinfo writes them | |
@@ -30,13 +31,13 @@
 //! | `node` | box | facts about this box | cgroup, files, rlimits |
 //! | `rootless` | box | the namespaces that an ordinary user's pod needs first | detach, spawn |
 //! | `network` | box | a pod's way out of its network namespace (pasta) | spawn |
-//! | `visit` | box | the way of other commands into a pod: descriptors of what leads there, sockets of its network | spawn |
+//! | `visit` | box | the way of other commands into a pod: descriptors of what leads there, sockets of its network | record, spawn |
 //! | `image` | pod | what `image:` names: a root file system and its config | seccomp, spawn |
 //! | `volume` | pod | volumes, with what is in them | files, image, spawn, tree |
 //! | `sandbox` | pod | what a pod's containers share | cgroup, files, network, spawn, tree, volume |
 //! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, rlimits, sandbox, seccomp, spawn, tree |
-//! | `exec` | container | programs that run in a container for probes, hooks and `barepod exec` | capabilities, files, keyring, lsm, mount, program, rlimits, seccomp, spawn |
-//! | `transfer` | container | files into a running container and out of it | spawn, tree, visit |
+//! | `exec` | container | programs that run in a container for probes, hooks and `barepod exec` | capabilities, files, keyring, lsm, mount, program, record, rlimits, seccomp, spawn |
+//! | `transfer` | container | files into a running container and out of it | record, spawn, tree, visit |
 //! | `handler` | container | probes and hooks over the network | program, spawn |
 //! | `sweep` | end | nothing of a pod whose supervisor is dead | cgroup, mount, process, tree |
 
@@ -57,6 +58,7 @@ pub mod network;
 pub mod node;
 pub mod process;
 pub mod program;
+mod record;
 pub mod rlimits;
 pub mod rootless;
 pub mod sandbox;

@@ -7,21 +7,20 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use nix::sched::{CloneFlags, setns};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with, socketpair,
-};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, socketpair};
 use rustix::process::DumpableBehavior;
 
-use crate::runtime::spawn;
+use crate::runtime::{record, spawn};
+
+/// Bytes of what the process that makes sockets says: its errno, and for each family whether there is one.
+const ANSWER: usize = 6;
 
 /// In the supervisor: the user namespace that has rights over the pod's network namespace, and that; `None`: it is the
 /// supervisor's own.
@@ -137,31 +136,14 @@ fn enter(namespace: BorrowedFd<'_>, name: &str, kind: CloneFlags) -> io::Result<
 fn send(to: &OwnedFd, errno: i32, sockets: &[Option<OwnedFd>; 2]) -> rustix::io::Result<()> {
     let mut record = errno.to_ne_bytes().to_vec();
     record.extend(sockets.iter().map(|one| u8::from(one.is_some())));
-    let rights: Vec<BorrowedFd<'_>> = sockets.iter().flatten().map(AsFd::as_fd).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !rights.is_empty() {
-        ancillary.push(SendAncillaryMessage::ScmRights(&rights));
-    }
-    sendmsg(to, &[IoSlice::new(&record)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+    record::send(to, &record, &sockets.iter().flatten().map(AsFd::as_fd).collect::<Vec<_>>())
 }
 
 fn receive(from: &OwnedFd) -> io::Result<[Option<OwnedFd>; 2]> {
-    let mut record = [0_u8; 6];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let got = rustix::io::retry_on_intr(|| {
-        recvmsg(from, &mut [IoSliceMut::new(&mut record)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-    })?;
-    let mut sockets = Vec::with_capacity(2);
-    for message in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(rights) = message {
-            sockets.extend(rights);
-        }
-    }
-    let [e0, e1, e2, e3, four, six] = record;
+    let died = || io::Error::other("the process that was to make the sockets died");
+    let (record, sockets) = record::receive(from, ANSWER)?.ok_or_else(died)?;
+    let [e0, e1, e2, e3, four, six] = <[u8; ANSWER]>::try_from(record).map_err(|_| died())?;
     match i32::from_ne_bytes([e0, e1, e2, e3]) {
-        _ if got.bytes != record.len() => Err(io::Error::other("the process that was to make the sockets died")),
         0 => {
             let mut sockets = sockets.into_iter();
             let mut next = |is_there: u8| if is_there == 1 { sockets.next() } else { None };

@@ -1,17 +1,15 @@
 //! A terminal for a program in a container: of the container's own devpts, so that its name means something in there
 //! (`tty`, `ps`), opened by the helper when it is in the container's mount namespace.
 
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, step};
+use crate::runtime::record;
 
 /// In characters; 0: unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,14 +48,6 @@ pub(super) fn open(size: TerminalSize, user: u32, to: BorrowedFd<'_>) -> Result<
     // The user's, who may open /dev/tty by its name; its group is as the mount's `gid=` says. A user whom the container's
     // user namespace doesn't know can't have it.
     let _ = rustix::fs::fchown(&slave, Some(rustix::fs::Uid::from_raw(user)), None);
-    send(to, master.as_fd()).map_err(step("sendmsg"))?;
+    record::send(to, b"t", &[master.as_fd()]).map_err(step("sendmsg"))?;
     Ok(slave)
-}
-
-fn send(to: BorrowedFd<'_>, master: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    let rights = [master];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    ancillary.push(SendAncillaryMessage::ScmRights(&rights));
-    rustix::io::retry_on_intr(|| sendmsg(to, &[IoSlice::new(b"t")], &mut ancillary, SendFlags::NOSIGNAL)).map(drop)
 }

@@ -1,19 +1,14 @@
 //! What one side sends to the other: records, each whole, files with their descriptor.
 
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Stat;
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{Copied, Trouble};
+use crate::runtime::record;
 
 /// The longest record: the target of a link has at most 4095 bytes, each as a number of at most three digits.
 const LONGEST: usize = 32 * 1024;
@@ -68,14 +63,7 @@ impl Data {
 
 pub(super) fn send(socket: &OwnedFd, record: &Record, file: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
     let text = serde_json::to_vec(record).map_err(|_| Errno::INVAL)?;
-    let rights: Vec<BorrowedFd<'_>> = file.into_iter().collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !rights.is_empty() {
-        ancillary.push(SendAncillaryMessage::ScmRights(&rights));
-    }
-    rustix::io::retry_on_intr(|| sendmsg(socket.as_fd(), &[IoSlice::new(&text)], &mut ancillary, SendFlags::NOSIGNAL))
-        .map(drop)
+    record::send(socket, &text, file.as_slice())
 }
 
 /// Whether the other side has gone.
@@ -87,30 +75,10 @@ pub(super) fn has_hung_up(socket: &OwnedFd) -> bool {
 
 /// The next record; `None`: the other side has ended.
 pub(super) fn receive(socket: &OwnedFd) -> Result<Option<(Record, Option<OwnedFd>)>, Errno> {
-    let mut text = vec![0; LONGEST];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut resets = 0;
-    let got = loop {
-        let received = recvmsg(socket, &mut [IoSliceMut::new(&mut text)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
-        match received {
-            Err(Errno::INTR) => {}
-            // It has ended before it has read all, and what it said before comes behind that.
-            Err(Errno::CONNRESET) if resets == 0 => resets = 1,
-            other => break other?,
-        }
-    };
-    let mut file = None;
-    for message in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(rights) = message {
-            file = rights.last().or(file);
-        }
-    }
-    if got.bytes == 0 {
-        return Ok(None);
-    }
-    if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    let Some((text, mut files)) = record::receive(socket, LONGEST)? else { return Ok(None) };
+    let file = files.pop();
+    if !files.is_empty() {
         return Err(Errno::MSGSIZE);
     }
-    serde_json::from_slice(&text[..got.bytes]).map(|record| Some((record, file))).map_err(|_| Errno::BADMSG)
+    serde_json::from_slice(&text).map(|record| Some((record, file))).map_err(|_| Errno::BADMSG)
 }
