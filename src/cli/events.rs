@@ -64,9 +64,7 @@ fn of_pod(found: &Found) -> Result<Happened, CliError> {
 
 /// Shows what happened, then what happens, until nobody looks any more.
 fn watch(layout: &Layout, names: &[String], args: &EventsArgs) -> Result<Exit, CliError> {
-    // From now on each name means the pod that it means now, also when another one of that name comes.
-    let names = names.iter().map(|name| Ok(recover::full_name(&recover::look(layout, name)?)));
-    let names: Vec<String> = names.collect::<Result<_, CliError>>()?;
+    let names = recover::full_names(layout, names)?;
     let of = if names.len() > 1 { OfPods::Several } else { OfPods::One };
     let mut changes = PodChanges::begin(layout)?;
     let mut seen: BTreeMap<String, Vec<EventLine>> = BTreeMap::new();

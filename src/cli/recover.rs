@@ -140,6 +140,11 @@ pub fn full_name(found: &Found) -> String {
     format!("{}/{}", found.namespace, found.name)
 }
 
+/// The full names of pods as they are named now: they mean the same pods also when others of these names come.
+pub fn full_names(layout: &Layout, names: &[String]) -> Result<Vec<String>, CliError> {
+    names.iter().map(|name| Ok(full_name(&look(layout, name)?))).collect()
+}
+
 /// The process of a pod's supervisor, if that is stopped (SIGSTOP): it answers nobody until it is let go on.
 pub fn stopped_supervisor(found: &Found) -> Option<u32> {
     let pid = found.ledger().ok().flatten()?.supervisor_pid;

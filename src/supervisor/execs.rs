@@ -9,7 +9,7 @@ use barepod_engine::spec::ContainerIndex;
 
 use super::Supervisor;
 use super::handlers::exit_of;
-use super::slot::{Present, Start};
+use super::slot::Present;
 use super::sources::{Interest, Token};
 use crate::control::{Answer, Exited, Obstacle, Program, Reason, Requester, Streams};
 use crate::runtime::container::{ExitStatus, reap_ended};
@@ -131,10 +131,10 @@ impl Supervisor<'_> {
         let Some((at, index)) = at.and_then(|at| Some((at, ContainerIndex(u16::try_from(at).ok()?)))) else {
             return Err((Obstacle::NoContainer, format!("there is no container {container:?}")));
         };
-        match self.slots[at].present() {
-            Some(present @ Present { start: Start::Started { .. }, ran: None, .. }) => Ok((index, present)),
-            Some(_) | None => Err((Obstacle::NotRunning, format!("container {container:?} isn't running"))),
-        }
+        let present = self.slots[at].running();
+        let present =
+            present.ok_or_else(|| (Obstacle::NotRunning, format!("container {container:?} isn't running")))?;
+        Ok((index, present))
     }
 
     /// Its descriptor is readable.

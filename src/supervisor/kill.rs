@@ -4,7 +4,6 @@ use barepod_engine::spec::{ContainerIndex, Kind};
 
 use super::Supervisor;
 use super::execs::LAST_SIGNAL;
-use super::slot::{Present, Start};
 use crate::control::Signalled;
 
 const KILL: i32 = rustix::process::Signal::KILL.as_raw();
@@ -23,11 +22,7 @@ impl Supervisor<'_> {
         }
         let mut sent = Vec::new();
         for index in chosen {
-            let Some(present @ Present { start: Start::Started { .. }, ran: None, .. }) =
-                self.slots[usize::from(index.0)].present()
-            else {
-                continue;
-            };
+            let Some(present) = self.slots[usize::from(index.0)].running() else { continue };
             // One that has ended takes signals, too, until that was seen.
             if present.container.is_ending() {
                 continue;

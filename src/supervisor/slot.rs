@@ -196,6 +196,12 @@ impl Slot {
         }
     }
 
+    /// The attempt whose program runs, as far as is known.
+    pub fn running(&self) -> Option<&Present> {
+        let runs = |present: &&Present| matches!(present.start, Start::Started { .. }) && present.ran.is_none();
+        self.present().filter(runs)
+    }
+
     /// As [`present`](Self::present).
     pub fn present_mut(&mut self) -> Option<&mut Present> {
         match &mut self.stage {

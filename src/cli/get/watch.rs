@@ -18,16 +18,14 @@ use crate::store::read::{self, Found};
 
 /// Shows pods until nobody looks any more.
 pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<Exit, CliError> {
-    // From now on each name means the pod that it means now, also when another one of that name comes.
-    let names = args.pods.iter().map(|name| Ok(recover::full_name(&recover::look(layout, name)?)));
-    let names: Vec<String> = names.collect::<Result<_, CliError>>()?;
+    let names = recover::full_names(layout, &args.pods)?;
     let is_asked_for = |found: &Found| {
         args.namespace.as_ref().is_none_or(|namespace| *namespace == found.namespace)
             && (names.is_empty() || names.contains(&recover::full_name(found)))
     };
     let mut changes = PodChanges::begin(layout)?;
     let mut seen: BTreeMap<String, Looked> = BTreeMap::new();
-    let mut screen: Option<Screen<'_>> = None;
+    let mut printed: Option<Printed<'_>> = None;
     loop {
         let mut pods = read::list(layout)?;
         let all = pods.iter().map(|found| found.name.clone()).collect::<Vec<_>>();
@@ -35,9 +33,9 @@ pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<
         changes.listen(&pods)?;
         let look = |found| (recover::full_name(found), rows::look_at(found, args.selector.as_ref()));
         let now: BTreeMap<String, Looked> = pods.iter().map(look).collect();
-        let is_first = screen.is_none();
+        let is_first = printed.is_none();
         let rows = now.values().filter_map(|looked| looked.row.as_ref());
-        let screen = screen.get_or_insert_with(|| Screen::new(args, format, rows));
+        let printed = printed.get_or_insert_with(|| Printed::new(args, format, rows));
         let mut new = Vec::new();
         for (name, looked) in &now {
             let before = seen.get(name);
@@ -49,7 +47,7 @@ pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<
             let Some(row) = &looked.row else { continue };
             match before.and_then(|before| before.row.as_ref()) {
                 None => new.push(Change { event: "ADDED", row }),
-                Some(before) if screen.differs(before, row) => new.push(Change { event: "MODIFIED", row }),
+                Some(before) if printed.differs(before, row) => new.push(Change { event: "MODIFIED", row }),
                 Some(_) => {}
             }
         }
@@ -59,7 +57,7 @@ pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<
             new.extend(gone.map(|row| Change { event: "DELETED", row }));
         }
         if !(is_first && args.watch_only) {
-            screen.show(&new, &all)?;
+            printed.show(&new, &all)?;
         }
         seen = now;
         if !changes.wait() {
@@ -76,7 +74,7 @@ struct Change<'r> {
 }
 
 /// What has been printed, and how more is.
-struct Screen<'a> {
+struct Printed<'a> {
     format: &'a Format,
     namespace: Option<&'a str>,
     namespaces: Namespaces,
@@ -88,7 +86,7 @@ struct Screen<'a> {
     has_begun: bool,
 }
 
-impl<'a> Screen<'a> {
+impl<'a> Printed<'a> {
     fn new<'r>(args: &'a GetArgs, format: &'a Format, rows: impl Iterator<Item = &'r PodRow>) -> Self {
         let mut of_rows: Vec<&str> = rows.map(|row| table::namespace(&row.pod)).collect();
         of_rows.dedup();
