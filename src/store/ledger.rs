@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, io_error};
 use super::identity::{self, Identity};
 use super::layout::{Layout, POD, STATE};
-use super::process::{ask_for_start, process_start};
+use super::process::{ask_for_identity, ask_for_start, process_start};
 use super::{atomic, boot};
 
 const FILE: &str = "ledger.json";
@@ -76,6 +76,10 @@ pub enum Network {
         pid: u32,
         /// As [`Ledger::supervisor_start`].
         start: u64,
+        /// Tells it from one that began in the same tick, with the same pid in another namespace
+        /// ([`ask_for_identity`]); none from older kernels and barepods.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        identity: Option<u64>,
     },
 }
 
@@ -86,7 +90,7 @@ impl Network {
     /// Where it has ended, or /proc can't be read: nobody would know it again.
     pub fn pasta(pid: u32) -> io::Result<Self> {
         let start = ask_for_start(pid)?.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
-        Ok(Self::Pasta { pid, start })
+        Ok(Self::Pasta { pid, start, identity: ask_for_identity(pid)? })
     }
 
     /// Its pid in the supervisor's pid namespace.
@@ -102,7 +106,9 @@ impl Network {
     /// Where /proc can't be read, which says nothing of the process.
     pub fn is_process(&self, pid: u32) -> io::Result<bool> {
         match self {
-            Self::Pasta { start, .. } => Ok(ask_for_start(pid)? == Some(*start)),
+            Self::Pasta { start, .. } if ask_for_start(pid)? != Some(*start) => Ok(false),
+            Self::Pasta { identity: None, .. } => Ok(true),
+            Self::Pasta { identity, .. } => Ok(ask_for_identity(pid)? == *identity),
         }
     }
 }
@@ -324,7 +330,11 @@ mod tests {
     fn only_a_pasta_that_can_be_known_again_is_written_down() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let network = Network::pasta(child.id()).unwrap();
-        assert!(network.is_process(child.id()).unwrap() && !network.is_process(std::process::id()).unwrap());
+        assert!(network.is_process(child.id()).unwrap() && !network.is_process(1).unwrap());
+        let Network::Pasta { pid, start, identity } = network;
+        let in_the_same_tick = Network::Pasta { pid, start, identity: identity.map(|one| one + 1) };
+        // Older kernels tell no two of one tick apart.
+        assert_eq!(in_the_same_tick.is_process(child.id()).unwrap(), identity.is_none());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(Network::pasta(child.id()).is_err());

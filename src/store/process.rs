@@ -4,6 +4,13 @@
 
 use std::io::{self, ErrorKind};
 
+use rustix::fs::{fstat, fstatfs};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// `PID_FS_MAGIC` of linux/magic.h; with older kernels all pidfds are one file of another file system.
+const PID_FS_MAGIC: rustix::fs::FsWord = 0x5049_4446;
+
 /// When a process started, in clock ticks since boot (proc(5), stat field 22): with the pid it names one process. `None`
 /// where it has ended, reaped or not, or is about to: of its memory nothing is left (field 23).
 pub fn process_start(pid: u32) -> Option<u64> {
@@ -16,6 +23,18 @@ pub(super) fn ask_for_start(pid: u32) -> io::Result<Option<u64>> {
         Ok(stat) => Ok(start_in(&stat)),
         Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The number that a process has in the kernel's own file system of processes: no other has it in one boot. `None`: it has
+/// ended, or the kernel (before 6.9) has no such file system.
+pub(super) fn ask_for_identity(pid: u32) -> io::Result<Option<u64>> {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) if fstatfs(&pidfd)?.f_type == PID_FS_MAGIC => Ok(Some(fstat(&pidfd)?.st_ino)),
+        // A thread's number by now, in the words of older and newer kernels.
+        Ok(_) | Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
     }
 }
 
