@@ -55,7 +55,7 @@ fn signals_and_kills_are_seen() {
         [("usr", libc::SIGKILL, ExitStatus::Signal(libc::SIGKILL)), ("trap", libc::SIGTERM, ExitStatus::Code(3))]
     {
         let mut container = world
-            .create(&world.plan(name, &["sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done"]))
+            .create(&world.plan(name, &["sh", "-c", "trap 'exit 3' TERM; echo up; sleep 1000 & wait"]))
             .unwrap();
         let (stdout, _stderr) = container.take_output().unwrap();
         start(&mut container).unwrap();

@@ -261,11 +261,11 @@ fn cgroups_named(name: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Waits for what must come, at most ten seconds.
+/// Waits for what must come, at most a minute: a debug build in an emulated box is slow.
 pub fn wait_any(fds: &[std::os::fd::BorrowedFd<'_>]) {
-    let limit = rustix::time::Timespec { tv_sec: 10, tv_nsec: 0 };
+    let limit = rustix::time::Timespec { tv_sec: 60, tv_nsec: 0 };
     let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-    assert!(poll(&mut polled, Some(&limit)).unwrap() > 0, "nothing happened for ten seconds");
+    assert!(poll(&mut polled, Some(&limit)).unwrap() > 0, "nothing happened for a minute");
 }
 
 pub fn start(container: &mut Container) -> Result<(), ContainerError> {
