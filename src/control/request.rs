@@ -44,7 +44,7 @@ pub enum Request {
     /// Descriptors of the user namespace that the pod's network belongs to, and of its network namespace: sent, in this order, in
     /// a record of their own to the socket that comes with the request. Answered once that is done.
     Network,
-    /// A signal to the first process of a container that runs. Answered at once.
+    /// A signal to the first process of a container that runs. Answered once the event of it is written down.
     SignalContainers {
         /// Name of the container; none: all main containers that run.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -88,7 +88,7 @@ impl Supervisor<'_> {
                 Request::Exec(program) => self.exec_asked(by, program, descriptors),
                 Request::SignalContainers { container, signal } => {
                     let outcome = self.signal_containers(container.as_deref(), signal);
-                    self.control.answer(by, Answer::Signalled { outcome });
+                    self.control.defer(by, Answer::Signalled { outcome });
                 }
                 Request::Signal { of, signal } => self.signal_exec(by, of, signal),
                 Request::Network => self.network_asked(by, &descriptors),

@@ -1,10 +1,12 @@
 //! Signals that commands send to containers. What comes of one is the engine's to say, as of any exit.
 
+use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::spec::{ContainerIndex, Kind};
 
-use super::Supervisor;
 use super::execs::LAST_SIGNAL;
+use super::{Supervisor, now};
 use crate::control::Signalled;
+use crate::plan;
 
 const KILL: i32 = rustix::process::Signal::KILL.as_raw();
 
@@ -33,6 +35,16 @@ impl Supervisor<'_> {
             if signal == KILL {
                 self.execs_are_killed(index);
             }
+            let message =
+                format!("Container {} was sent {} by barepod kill", self.name(index), plan::signal_name(signal));
+            self.records.push(EventRecord {
+                time: now().wall,
+                severity: Severity::Normal,
+                reason: EventReason::SignalSent,
+                container: Some(index),
+                message,
+            });
+            self.records_are_to_be_written();
             sent.push(self.name(index).to_owned());
         }
         if sent.is_empty() { Signalled::NotRunning } else { Signalled::Sent { containers: sent } }

@@ -36,6 +36,9 @@ fn signals_to_containers() {
     let side = kill(&case, &["kill-signals", "-c", "side", "--signal", "10"]);
     assert_eq!(side, (Some(0), sent("side", "SIGUSR1")));
     case.wait_for("side usr1");
+    // Told by the events as soon as the command has ended.
+    let told = |name: &str| format!("Container {name} was sent SIGUSR1 by barepod kill");
+    assert_eq!(case.messages("SignalSent"), [told("one"), told("two"), told("side")]);
     assert_eq!(kill(&case, &["kill-signals", "-s", "SIGTERM", "-c", "one"]), (Some(0), sent("one", "SIGTERM")));
     wait("its end", || case.ended("one") == (3, "Error".to_owned()));
     let (code, told) = kill(&case, &["kill-signals", "-c", "one"]);

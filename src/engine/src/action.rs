@@ -133,6 +133,8 @@ pub enum EventReason {
     TimedOut,
     /// Ours (R5.18): how a container that was stopped with its pod used the grace period.
     GracePeriodUsed,
+    /// Ours, and not the engine's: somebody sent a container a signal by `barepod kill`.
+    SignalSent,
     /// Ours, and not the engine's, which knows no logs: what a container printed could not be written to its log.
     FailedWriteLog,
     /// Ours: the supervisor ended without finishing the pod, and what was left has been removed.
