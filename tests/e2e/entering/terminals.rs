@@ -24,7 +24,13 @@ pub(super) struct Terminal {
 
 impl Terminal {
     pub(super) fn begin(case: &Case, options: &[&str], command: &[&str]) -> Self {
+        Self::begin_sized(case, (0, 0), options, command)
+    }
+
+    /// With so many rows and columns from the beginning.
+    pub(super) fn begin_sized(case: &Case, (rows, columns): (u16, u16), options: &[&str], command: &[&str]) -> Self {
         let pty = nix::pty::openpty(None, None).unwrap();
+        tcsetwinsize(&pty.slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let inner = case.command(&exec(options, command));
         let mut command = Command::new("setsid");
         command.arg("-c").arg(inner.get_program()).args(inner.get_args()).current_dir(case.dir());
@@ -41,20 +47,29 @@ impl Terminal {
     /// Reads until it shows `text`, behind what was waited for before.
     #[track_caller]
     pub(super) fn shows(&mut self, text: &str) {
-        let (mut part, end) = ([0; 4096], Instant::now() + patience());
-        while !self.seen.contains(text) {
-            let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap();
-            let readable = poll(&mut [PollFd::new(&self.master, PollFlags::IN)], Some(&left)).unwrap();
-            assert!(readable > 0, "no {text:?} in {:?}", self.seen);
-            let count = self.master.read(&mut part).unwrap();
-            assert!(count > 0, "{text:?} in {:?}", self.seen);
-            self.seen += &String::from_utf8_lossy(&part[..count]);
+        let end = Instant::now() + patience();
+        let mut seen = String::new();
+        while !seen.contains(text) {
+            let more = self.reads(end);
+            assert!(!more.is_empty(), "no {text:?} in {seen:?}");
+            seen += &more;
         }
-        let at = self.seen.find(text).unwrap() + text.len();
-        self.seen.drain(..at);
+        self.seen = seen.split_off(seen.find(text).unwrap() + text.len());
     }
 
-    fn resize(&self, rows: u16, columns: u16) {
+    /// What it shows behind what was waited for before; empty: nothing until then.
+    pub(super) fn reads(&mut self, end: Instant) -> String {
+        let mut part = [0; 4096];
+        let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap();
+        if !self.seen.is_empty() {
+            return std::mem::take(&mut self.seen);
+        }
+        let readable = poll(&mut [PollFd::new(&self.master, PollFlags::IN)], Some(&left)).unwrap();
+        let count = if readable > 0 { self.master.read(&mut part).unwrap() } else { 0 };
+        String::from_utf8_lossy(&part[..count]).into_owned()
+    }
+
+    pub(super) fn resize(&self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.master, size).unwrap();
     }
