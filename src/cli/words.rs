@@ -137,7 +137,7 @@ fn of_option(command: &str, option: &str) -> Option<String> {
             "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
         }
         ("run", "-i" | "-t" | "-it" | "--tty" | "--stdin") => {
-            "terminals and standard input of containers are not there yet"
+            "a container's `tty` and `stdin` stand in its manifest; nobody can be attached to them yet"
         }
         ("stop", "--force" | "--now") => "`barepod rm --force POD` ends a pod at once and forgets it",
         ("stop", "-t" | "--time" | "--timeout") => "`barepod stop POD --grace-period N` gives it N seconds",

@@ -175,7 +175,8 @@ fn fill(stream: Stream, pipe: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Pump,
     let mut bytes = 0;
     while bytes < buffer.len() {
         match nix::unistd::read(pipe, &mut buffer[bytes..]) {
-            Ok(0) => return Ok(Pump { bytes, eof: true }),
+            // A terminal that was hung up says EIO.
+            Ok(0) | Err(Errno::EIO) => return Ok(Pump { bytes, eof: true }),
             Ok(read) => bytes += read,
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => break,

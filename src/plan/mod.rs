@@ -43,7 +43,7 @@ mod tests;
 
 pub use crate::manifest::Content;
 pub use container::hopeless::{Hopeless, hopeless};
-pub use container::plan::{ContainerPlan, Label};
+pub use container::plan::{ContainerPlan, Label, Streams};
 pub use container::{container, label};
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use facts::*;

@@ -35,7 +35,7 @@
 //! | `image` | pod | what `image:` names: a root file system and its config | seccomp, spawn |
 //! | `volume` | pod | volumes, with what is in them | files, image, spawn, tree |
 //! | `sandbox` | pod | what a pod's containers share | cgroup, files, network, spawn, tree, volume |
-//! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, rlimits, sandbox, seccomp, spawn, tree |
+//! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, record, rlimits, sandbox, seccomp, spawn, tree |
 //! | `exec` | container | programs that run in a container for probes, hooks and `barepod exec` | capabilities, files, keyring, lsm, mount, program, record, rlimits, seccomp, spawn |
 //! | `transfer` | container | files into a running container and out of it | record, spawn, tree, visit |
 //! | `handler` | container | probes and hooks over the network | program, spawn |

@@ -114,7 +114,6 @@ impl Supervisor<'_> {
         };
         let begun = present.begin_exec(stdio, |process| {
             process.set_args(Some(command));
-            process.set_terminal(None);
             let mut variables = process.env().clone().unwrap_or_default();
             if at_terminal && !variables.iter().any(|one| one.starts_with("TERM=")) {
                 variables.push(TERM.to_owned());

@@ -141,7 +141,7 @@ impl Supervisor<'_> {
         }
         let log =
             ContainerLog::create(&self.store.ledger().log_dir, self.name(container), attempt.0, timestamp(now().wall));
-        let output = Output::new(made.take_output(), log);
+        let output = Output::new(made.take_ends(), log);
         let present = Present { container: made, made: with, output, start: Start::NotAsked, ran: None, process: None };
         self.slot(container).stage = Stage::Present(Box::new(present));
         self.watch(Token::Exit(container));

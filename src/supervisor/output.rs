@@ -8,6 +8,7 @@ use barepod_engine::spec::ContainerIndex;
 use super::audience::Audience;
 use super::clock::{now, timestamp};
 use crate::log::{ContainerLog, Stream};
+use crate::runtime::container::Ends;
 
 /// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
 /// unless somebody else goes on writing.
@@ -39,14 +40,22 @@ pub struct Output {
     /// Read ends, until they end.
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
+    /// Keeps what the program reads open and silent: the writing end of its pipe, or its own end of the terminal, whose master
+    /// is `stdout`.
+    _input: Option<OwnedFd>,
     log: ContainerLog,
 }
 
 impl Output {
-    /// Of an attempt that was just made; the pipes are those it prints to.
-    pub fn new(pipes: Option<(OwnedFd, OwnedFd)>, log: ContainerLog) -> Self {
-        let (stdout, stderr) = pipes.unzip();
-        Self { stdout, stderr, log }
+    /// Of an attempt that was just made.
+    pub fn new(ends: Option<Ends>, log: ContainerLog) -> Self {
+        let (input, stdout, stderr) = match ends {
+            Some(Ends::Pipes { stdin, stdout, stderr }) => (stdin, Some(stdout), Some(stderr)),
+            // What a terminal shows is one stream, as in every container runtime (R10.10).
+            Some(Ends::Terminal { master, slave }) => (Some(slave), Some(master), None),
+            None => (None, None, None),
+        };
+        Self { stdout, stderr, _input: input, log }
     }
 
     /// Its log.
@@ -62,7 +71,7 @@ impl Output {
 
     /// Reads what a stream holds now; `false` where there was nothing.
     pub fn pump(&mut self, stream: Stream, to: &mut Listener<'_>) -> bool {
-        let Self { stdout, stderr, log } = self;
+        let Self { stdout, stderr, log, .. } = self;
         let pipe = if stream == Stream::Stdout { stdout } else { stderr };
         let Some(open) = pipe.as_ref() else { return false };
         let (container, audience) = (to.container, &mut *to.audience);

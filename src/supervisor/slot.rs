@@ -102,6 +102,7 @@ impl Present {
     pub fn begin_exec(&self, stdio: Stdio, change: impl FnOnce(&mut Process)) -> Result<Exec, ExecError> {
         let MadeWith { process, filter, .. } = &self.made;
         let mut process = process.clone().ok_or(ExecError::NotRunning)?;
+        process.set_terminal(None);
         change(&mut process);
         Exec::begin(ExecRequest {
             pid: self.container.pid(),

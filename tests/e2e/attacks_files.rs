@@ -185,20 +185,23 @@ fn mounts_in_proc() {
     assert_eq!(case.trace(), ["one"]);
 }
 
-/// CVE-2025-52565: /dev/console. There is no terminal, and a link of that name leads nowhere.
+/// CVE-2025-52565: /dev/console. It is there only where there is a terminal, and a link of that name leads nowhere.
 #[test]
 fn a_console_that_is_a_link() {
-    let Some(case) = Case::new("console") else { return };
-    let treasure = treasure(&case);
-    let root = bundle(&case, &json!({}));
-    let _ = fs::remove_dir_all(root.join("dev"));
-    fs::create_dir(root.join("dev")).unwrap();
-    for name in ["console", "pts", "ptmx", "null", "shm", "mqueue", "termination-log"] {
-        symlink(treasure.join("gold"), root.join("dev").join(name)).unwrap();
+    for (name, tty, console) in [("console", false, "none"), ("console-tty", true, "character special file")] {
+        let Some(case) = Case::new(name) else { return };
+        let treasure = treasure(&case);
+        let root = bundle(&case, &json!({}));
+        let _ = fs::remove_dir_all(root.join("dev"));
+        fs::create_dir(root.join("dev")).unwrap();
+        for name in ["console", "pts", "ptmx", "null", "shm", "mqueue", "termination-log"] {
+            symlink(treasure.join("gold"), root.join("dev").join(name)).unwrap();
+        }
+        let script = "say console $(stat -c %F /dev/console || echo none); say null $(stat -c %F /dev/null)";
+        run(&case, script, &json!({"tty": tty}));
+        assert_eq!(case.trace(), [format!("console {console}"), "null character special file".into()]);
+        untouched(&treasure);
     }
-    run(&case, "[ -e /dev/console ] && say console; say null $(stat -c %F /dev/null)", &json!({}));
-    assert_eq!(case.trace(), ["null character special file"]);
-    untouched(&treasure);
 }
 
 /// One race at a time: each keeps a processor busy.

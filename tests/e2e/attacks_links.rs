@@ -67,7 +67,14 @@ fn links_in_the_place_of_a_config_maps_files() {
 #[test]
 fn links_among_devices_without_a_mount_of_dev() {
     let proc = json!({"destination": "/proc", "type": "proc", "source": "proc"});
-    for (name, terminal, overlay) in [("none", false, false), ("terminal", true, false), ("overlay", false, true)] {
+    let cases = [
+        ("none", false, false, false),
+        ("terminal", true, false, false),
+        ("overlay", false, true, false),
+        ("tty", false, false, true),
+        ("overlay-tty", false, true, true),
+    ];
+    for (name, terminal, overlay, tty) in cases {
         let Some(case) = Case::new(&format!("dev-links-{name}")) else { return };
         let treasure = treasure(&case);
         let gold = treasure.join("gold");
@@ -102,12 +109,14 @@ fn links_among_devices_without_a_mount_of_dev() {
         }
         let script = "say stdin $(stat -L -c %F /proc/self/fd/0); echo x >/dev/null; echo x >/dev/console; \
             hold probed; true";
-        let more: Value = json!({"startupProbe": probe("echo x >/dev/null; touch /t/probed; true")});
+        let more: Value = json!({"startupProbe": probe("echo x >/dev/null; touch /t/probed; true"), "tty": tty});
         let errors = run(&case, script, &more);
         assert!(case.trace().iter().all(|line| line == "stdin character special file"), "{name}: {:?}", case.trace());
         // Not every file system has what overlays need.
         let ran = case.said("stdin character special file");
-        assert!(ran || (overlay && errors.contains("mount: /dev")), "{name}: {errors}");
+        assert!(ran || (overlay && (tty || errors.contains("mount: /dev"))), "{name}: {errors}");
+        // The link is where its terminal would be bound: there is no such container.
+        assert!(!(ran && overlay && tty), "{name}");
         untouched(&treasure);
         let after = fs::metadata(&gold).unwrap();
         assert_eq!((after.uid(), after.gid(), after.mode() & 0o7777), (4242, 4242, 0o640), "{name}");

@@ -73,6 +73,7 @@ mod shares;
 #[path = "../skips/mod.rs"]
 mod skips;
 mod status;
+mod streams;
 mod systemd;
 mod systemd_limits;
 mod systemd_users;

@@ -10,7 +10,7 @@ use barepod::runtime::container::ExitStatus;
 use oci_spec::runtime::{LinuxMemoryBuilder, LinuxResourcesBuilder};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::world::{World, begin, finish, is_root, remove, start, wait_any, wait_exit};
+use crate::world::{World, begin, finish, is_root, output, remove, start, wait_any, wait_exit};
 
 #[test]
 fn a_container_runs_and_leaves_nothing() {
@@ -54,10 +54,9 @@ fn signals_and_kills_are_seen() {
     for (name, signal, expected) in
         [("usr", libc::SIGKILL, ExitStatus::Signal(libc::SIGKILL)), ("trap", libc::SIGTERM, ExitStatus::Code(3))]
     {
-        let mut container = world
-            .create(&world.plan(name, &["sh", "-c", "trap 'exit 3' TERM; echo up; sleep 1000 & wait"]))
-            .unwrap();
-        let (stdout, _stderr) = container.take_output().unwrap();
+        let mut container =
+            world.create(&world.plan(name, &["sh", "-c", "trap 'exit 3' TERM; echo up; sleep 1000 & wait"])).unwrap();
+        let (stdout, _stderr) = output(&mut container);
         start(&mut container).unwrap();
         wait_any(&[stdout.as_fd()]);
         assert_eq!(container.exit(), None);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use barepod::plan::*;
 use barepod::runtime::cgroup::Hierarchies;
 use barepod::runtime::container::{
-    AttemptDirs, Container, ContainerError, Creation, ExitStatus, Progress, Removal, reap_ended, set_helper_exe,
+    AttemptDirs, Container, ContainerError, Creation, Ends, ExitStatus, Progress, Removal, reap_ended, set_helper_exe,
 };
 use barepod::runtime::node;
 use barepod::runtime::sandbox::{RemovalStep, Sandbox, SandboxDirs, SandboxError, SandboxRemoval, isolate_mounts};
@@ -164,6 +164,7 @@ impl World {
             files: Vec::new(),
             termination_log: std::path::PathBuf::new(),
             rights: barepod::plan::Rights::Box,
+            streams: Streams::Output,
         }
     }
 
@@ -192,7 +193,7 @@ impl World {
     /// Likewise.
     pub fn run_plan(&self, plan: &ContainerPlan) -> (ExitStatus, String, Container) {
         let mut container = self.create(plan).unwrap();
-        let (stdout, stderr) = container.take_output().unwrap();
+        let (stdout, stderr) = output(&mut container);
         start(&mut container).unwrap();
         let exit = wait_exit(&mut container);
         let text = drain(stdout) + &drain(stderr);
@@ -281,6 +282,12 @@ pub fn start(container: &mut Container) -> Result<(), ContainerError> {
 pub fn wait_exit(container: &mut Container) -> ExitStatus {
     wait_any(&[container.pidfd()]);
     container.exit().unwrap()
+}
+
+/// Of a container without a terminal.
+pub fn output(container: &mut Container) -> (OwnedFd, OwnedFd) {
+    let Some(Ends::Pipes { stdout, stderr, .. }) = container.take_ends() else { panic!("no pipes") };
+    (stdout, stderr)
 }
 
 fn drain(fd: OwnedFd) -> String {

@@ -298,7 +298,7 @@ spec:
         "unsupported-fields",
         pod!(
             "  runtimeClassName: gvisor\n  ephemeralContainers: [{name: a}]\n  schedulingGates: [{name: a}]\n",
-            "    stdin: true\n    tty: true\n    stdinOnce: false\n    volumeDevices: [{name: a, devicePath: /dev/x}]\n"
+            "    volumeDevices: [{name: a, devicePath: /dev/x}]\n"
         ),
     ),
     (

@@ -10,7 +10,7 @@ pub(crate) mod unsupported;
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use k8s_openapi::api::core::v1;
 
-use self::plan::{ContainerPlan, Label};
+use self::plan::{ContainerPlan, Label, Streams};
 use crate::plan::error::ConfigError;
 use crate::plan::facts::{ImageFacts, NodeFacts, SandboxFacts};
 use crate::plan::files::mounts;
@@ -85,5 +85,6 @@ pub fn container(
         files: planned.files,
         termination_log: mounts::termination_log(&inputs),
         rights: node.rights(),
+        streams: Streams::of(one.manifest),
     })
 }

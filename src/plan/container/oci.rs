@@ -9,6 +9,7 @@ use oci_spec::runtime::{
     Linux, LinuxBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, Mount, Process, RootBuilder, Spec,
 };
 
+use crate::plan::container::plan::Streams;
 use crate::plan::error::ConfigError;
 use crate::plan::facts::{CgroupVersion, Scope};
 use crate::plan::inputs::Inputs;
@@ -57,7 +58,7 @@ pub(crate) fn assemble(inputs: &Inputs, plan: &PodPlan, over: Overrides) -> Resu
 fn process(inputs: &Inputs, over: &Overrides) -> Result<Process, ConfigError> {
     let mut process = inputs.image.base.process().clone().unwrap_or_else(bare_process);
     process
-        .set_terminal(Some(false))
+        .set_terminal(Some(Streams::of(inputs.container.manifest) == Streams::Terminal))
         .set_console_size(None)
         .set_command_line(None)
         .set_user(over.identity.user.clone())

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use barepod_engine::spec::{Attempt, ContainerIndex};
+use k8s_openapi::api::core::v1;
 use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -52,4 +53,28 @@ pub struct ContainerPlan {
     pub termination_log: PathBuf,
     /// What its making may do.
     pub rights: Rights,
+    /// What its program reads from and writes to. A terminal is one in `spec` too.
+    pub streams: Streams,
+}
+
+/// What a container's program reads from and writes to (R10.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Streams {
+    /// There is nothing to read; what it writes is read from pipes.
+    Output,
+    /// What it reads is a pipe as well, which stays open.
+    All,
+    /// A terminal is all three.
+    Terminal,
+}
+
+impl Streams {
+    /// As the manifest has them.
+    pub(crate) fn of(container: &v1::Container) -> Self {
+        match (container.tty, container.stdin) {
+            (Some(true), _) => Self::Terminal,
+            (_, Some(true)) => Self::All,
+            _ => Self::Output,
+        }
+    }
 }

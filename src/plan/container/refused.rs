@@ -74,7 +74,7 @@ pub(crate) fn refuse(inputs: &Inputs) -> Result<(), ConfigError> {
     if base.vm().is_some() {
         return refuse("vm", "a virtual machine", "containers share the host's kernel here; take it out");
     }
-    refuse_of_manifest(inputs)
+    Ok(())
 }
 
 /// What of a device rule no device and no access can match: field, value, what to write.
@@ -103,15 +103,4 @@ fn hosts_sysctl(inputs: &Inputs, linux: &Linux) -> Option<String> {
         (network && sandbox.network == Scope::Host) || (is_of_ipc(name) && sandbox.ipc == Scope::Host)
     };
     names.filter(of_host).min()
-}
-
-/// `manifest` refuses these first; nothing here depends on that.
-fn refuse_of_manifest(inputs: &Inputs) -> Result<(), ConfigError> {
-    let refuse = |field: &str, value: &str, advice: &'static str| {
-        Err(inputs.config_error(field, ConfigCause::Unsupported { value: value.to_owned(), advice }))
-    };
-    if inputs.container.manifest.tty == Some(true) {
-        return refuse("tty", "a terminal", "leave it out");
-    }
-    Ok(())
 }

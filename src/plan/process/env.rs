@@ -12,6 +12,9 @@ use crate::plan::inputs::Inputs;
 /// What containerd sets where nobody says otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Likewise, where there is a terminal.
+const TERM: &str = "xterm";
+
 /// Variables in the order in which they were first set.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
@@ -75,8 +78,8 @@ impl Environment {
     }
 }
 
-/// HOSTNAME, the image's variables, the manifest's; then PATH and HOME where still missing: libcontainer needs the one
-/// and would ask getpwuid for the other.
+/// HOSTNAME, the image's variables, the manifest's; then PATH, HOME and a terminal's TERM where still missing: libcontainer
+/// needs the first and would ask getpwuid for the second.
 pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, ConfigError> {
     let mut env = Environment::default();
     env.set("HOSTNAME", inputs.sandbox_plan.hostname.clone(), SetBy::Elsewhere);
@@ -93,6 +96,9 @@ pub(crate) fn environment(inputs: &Inputs, home: &str) -> Result<Environment, Co
     }
     if !env.has("PATH") {
         env.set("PATH", PATH.to_owned(), SetBy::Elsewhere);
+    }
+    if inputs.container.manifest.tty == Some(true) && !env.has("TERM") {
+        env.set("TERM", TERM.to_owned(), SetBy::Elsewhere);
     }
     if !env.has("HOME") {
         env.set("HOME", home.to_owned(), SetBy::Elsewhere);

@@ -1,11 +1,12 @@
 //! A container being made: starts the helper and collects its answer, without waiting for it.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::PipeFlags;
 
 use super::attempt::{AttemptDirs, Place};
@@ -15,11 +16,12 @@ use super::oci_hooks::Later;
 use super::removal::Removal;
 use super::running::Container;
 use super::start::Start;
+use super::stdio::Ends;
 use crate::plan::{CgroupVersion, ContainerPlan, Label};
 use crate::runtime::cgroup::Hierarchies;
-use crate::runtime::files;
 use crate::runtime::seccomp::Filter;
 use crate::runtime::spawn::{self, Child, ExitStatus, Spawn};
+use crate::runtime::{files, record};
 
 /// How far a creation is.
 #[derive(Debug)]
@@ -41,12 +43,11 @@ pub struct Creation {
     filter: File,
     /// A byte in it: the request is complete. Its end without one: there won't be any.
     go: OwnedFd,
-    report: File,
-    line: Vec<u8>,
-    /// Why no more of it could be read.
-    unread: Option<io::Error>,
+    /// A socket: a terminal comes with the report.
+    report: OwnedFd,
     start: File,
-    output: Option<(OwnedFd, OwnedFd)>,
+    /// `None`: it is to come.
+    ends: Option<Ends>,
     over: bool,
 }
 
@@ -62,9 +63,11 @@ impl Creation {
 
     fn try_begin(place: &Place) -> Result<Self, Failure> {
         let failed = |object: &str, cause: io::Error| Failure::io(Stage::Helper, object, cause);
-        let pipes = || Ok((spawn::pipe()?, spawn::pipe()?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?));
-        let ((report, report_end), (start, start_end), (go_end, go)) =
-            pipes().map_err(|cause| failed("pipe", cause))?;
+        let pipes = || Ok((spawn::pipe()?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?));
+        let ((start, start_end), (go_end, go)) = pipes().map_err(|cause| failed("pipe", cause))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (report, report_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+            .map_err(|errno| failed("socketpair", errno.into()))?;
         let memory = || spawn::empty_request().map_err(|cause| failed("memfd_create", cause));
         let (request, filter) = (memory()?, memory()?);
         let folder =
@@ -84,8 +87,7 @@ impl Creation {
         };
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
         let place = place.clone();
-        let line = Vec::new();
-        Ok(Self { place, helper, request, filter, go, report, line, unread: None, start, output: None, over: false })
+        Ok(Self { place, helper, request, filter, go, report, start, ends: None, over: false })
     }
 
     /// Tells the helper what to make; to be done once. After an error the creation is to be aborted. The filter is that
@@ -101,7 +103,7 @@ impl Creation {
         for folder in [&dirs.state, &dirs.data] {
             files::make_folders(folder, 0o711).map_err(|cause| Failure::io(Stage::Prepare, folder.display(), cause))?;
         }
-        self.output = Some((fifo(&dirs.state.join(helper::STDOUT))?, fifo(&dirs.state.join(helper::STDERR))?));
+        self.ends = Ends::make(plan.streams, &dirs.state)?;
         let failed = |cause: io::Error| Failure::io(Stage::Helper, "write the request", cause);
         if let Some(filter) = filter {
             filter.write_to(&mut self.filter).map_err(failed)?;
@@ -130,15 +132,16 @@ impl Creation {
     pub fn advance(mut self) -> (Option<Self>, Progress) {
         // Looked at before the report is read: what a helper wrote before it died is read for sure.
         let helper_ended = spawn::has_ended(&self.helper.pidfd);
-        let complete = self.read_line();
-        if !complete && !helper_ended {
-            return (Some(self), Progress::Pending);
-        }
-        if let Some(cause) = self.unread.take() {
-            return (None, self.failed(Failure::io(Stage::Helper, "read its answer", cause)));
-        }
-        let progress = match serde_json::from_slice(&self.line) {
-            Ok(Report::Created { pid, warnings }) => self.created(pid, warnings),
+        let (report, descriptors) = match record::receive(&self.report, helper::LONGEST) {
+            Ok(report) => report.unwrap_or_default(),
+            Err(Errno::AGAIN) if !helper_ended => return (Some(self), Progress::Pending),
+            Err(Errno::AGAIN) => Default::default(),
+            Err(errno) => {
+                return (None, self.failed(Failure::io(Stage::Helper, "read its answer", errno)));
+            }
+        };
+        let progress = match serde_json::from_slice(&report) {
+            Ok(Report::Created { pid, warnings }) => self.created(pid, warnings, descriptors),
             Ok(Report::Failed(failure)) => self.failed(failure),
             Err(_) => {
                 let end = spawn::reap(&self.helper.pidfd).ok().flatten().unwrap_or(ExitStatus::Unknown);
@@ -148,32 +151,13 @@ impl Creation {
         (None, progress)
     }
 
-    fn read_line(&mut self) -> bool {
-        let mut buffer = [0; 4096];
-        loop {
-            if self.line.last() == Some(&b'\n') {
-                return true;
-            }
-            match self.report.read(&mut buffer) {
-                Ok(0) => return true,
-                Ok(number) => self.line.extend_from_slice(&buffer[..number]),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(cause) => {
-                    self.unread = Some(cause);
-                    return true;
-                }
-            }
-        }
-    }
-
-    fn created(&mut self, pid: i32, warnings: Vec<String>) -> Progress {
+    fn created(&mut self, pid: i32, warnings: Vec<String>, descriptors: Vec<OwnedFd>) -> Progress {
         let made = spawn::open_pidfd(pid).and_then(|pidfd| {
-            let output = self.output.take().ok_or(io::ErrorKind::NotFound)?;
-            Ok((pidfd, Start::new(self.start.try_clone()?), output))
+            let ends = self.ends.take().map_or_else(|| Ends::of_terminal(descriptors), Ok)?;
+            Ok((pidfd, Start::new(self.start.try_clone()?), ends))
         });
         match made {
-            Ok((pidfd, start, output)) => {
+            Ok((pidfd, start, ends)) => {
                 self.over = true;
                 Progress::Created(Box::new(Container::new(
                     self.place.clone(),
@@ -181,7 +165,7 @@ impl Creation {
                     pidfd,
                     self.helper.pid,
                     start,
-                    output,
+                    ends,
                     warnings,
                 )))
             }
@@ -260,17 +244,4 @@ fn place(label: &Label, dirs: &AttemptDirs, hierarchies: &Hierarchies) -> Place 
         helper_cgroup,
         hooks: None,
     }
-}
-
-/// Makes a FIFO and opens its reading end, which needs no writer to be there yet.
-fn fifo(path: &PathBuf) -> Result<OwnedFd, Failure> {
-    let failed = |cause: io::Error| Failure::io(Stage::Prepare, path.display(), cause);
-    match fs::remove_file(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
-        _ => {}
-    }
-    nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).map_err(|errno| failed(errno.into()))?;
-    let file =
-        File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).map_err(failed)?;
-    Ok(file.into())
 }

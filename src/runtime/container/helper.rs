@@ -1,9 +1,9 @@
 //! The short-lived process that makes a container: file systems, then libcontainer. Its input is a request in a
-//! memfd, its output one line of JSON in a pipe; it ends at once after that.
+//! memfd, its output a record of JSON; it ends at once after that.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use super::early_hooks::{self, StartHooks};
 use super::executor::{self, Confinement, EndOfCreation, LastStep};
 use super::failure::{Failure, Stage};
 use super::users::Users;
-use super::{binds, explain, file_systems, rootfs, users};
+use super::{binds, explain, file_systems, rootfs, stdio, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
-use crate::runtime::{lsm, rlimits, seccomp, spawn};
+use crate::runtime::{lsm, record, rlimits, seccomp, spawn};
 
 /// Its `argv[0]`.
 pub(super) const NAME: &str = "barepod:create";
-/// Descriptors it is given, in order: request, go pipe, report, start pipe, seccomp filter (empty where there is none).
+/// Descriptors it is given, in order: request, go pipe, report socket, start pipe, seccomp filter (empty where there is none).
 const DESCRIPTORS: i32 = 5;
 
 #[derive(Serialize, Deserialize)]
@@ -41,13 +41,18 @@ pub(super) struct Request {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    Created { pid: i32, warnings: Vec<String> },
+    /// Master and slave of its terminal, where it has one, come along.
+    Created {
+        pid: i32,
+        warnings: Vec<String>,
+    },
     Failed(Failure),
 }
 
+/// A report is no longer than this.
+pub(super) const LONGEST: usize = 128 * 1024;
+
 /// Names in an attempt's folder.
-pub(super) const STDOUT: &str = "stdout";
-pub(super) const STDERR: &str = "stderr";
 pub(super) const OCI: &str = "oci";
 pub(super) const PID: &str = "pid";
 
@@ -60,18 +65,26 @@ pub(super) fn run() -> ! {
     }
     // A hook that doesn't read the state ends nobody but itself. The program gets the default back (`executor`).
     executor::pipes_without_readers(SigHandler::SigIgn);
-    let answer = match create(request, File::from(filter), start) {
-        Ok(report) => report,
-        Err(failure) => Report::Failed(failure),
+    let (answer, terminal) = match create(request, File::from(filter), start) {
+        Ok(Made { pid, warnings, terminal }) => (Report::Created { pid, warnings }, terminal),
+        Err(failure) => (Report::Failed(failure), None),
     };
-    let mut line = serde_json::to_vec(&answer).unwrap_or_default();
-    line.push(b'\n');
-    let written = File::from(report).write_all(&line);
+    let text = serde_json::to_vec(&answer).unwrap_or_default();
+    let descriptors: Vec<BorrowedFd<'_>> = terminal.iter().flatten().map(AsFd::as_fd).collect();
+    let written = record::send(&report, &text, &descriptors);
     // No destructors: nothing here needs them, and the container waits for nobody.
     std::process::exit(i32::from(written.is_err()))
 }
 
-fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Failure> {
+/// A container that was made.
+struct Made {
+    pid: i32,
+    warnings: Vec<String>,
+    /// Master and slave.
+    terminal: Option<[OwnedFd; 2]>,
+}
+
+fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Made, Failure> {
     let causes = Causes::keep().map_err(|cause| Failure::io(Stage::Helper, "keep causes", cause))?;
     let Request { plan, state, data, filtered } =
         spawn::read_request(request).map_err(|cause| Failure::io(Stage::Helper, "read the request", cause))?;
@@ -102,10 +115,10 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Report, Fail
     let hooks = hooks.map_err(|cause| Failure::new(Stage::Oci, "hooks.startContainer", cause))?;
     let program =
         LastStep { pipe: start.as_raw_fd(), confinement, hooks, attributes, end_of_creation, causes: causes.clone() };
-    let made = Made { plan: &plan, dirs: &dirs, users: users.as_ref(), program, causes: &causes };
-    let pid = build_in_cgroup(made, &mut spec)?;
+    let parts = Parts { plan: &plan, dirs: &dirs, users: users.as_ref(), program, causes: &causes };
+    let (pid, terminal) = build_in_cgroup(parts, &mut spec)?;
     drop(start);
-    Ok(Report::Created { pid, warnings })
+    Ok(Made { pid, warnings, terminal })
 }
 
 /// What the program has to do about its filter and its capabilities, which libcontainer leaves alone then.
@@ -167,20 +180,20 @@ fn attributes(spec: &Spec) -> Result<Option<Arc<OwnedFd>>, Failure> {
 
 /// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits its
 /// limits and device rules.
-fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
-    let dirs = made.dirs;
+fn build_in_cgroup(parts: Parts<'_>, spec: &mut Spec) -> Result<Built, Failure> {
+    let dirs = parts.dirs;
     let cgroup_failed = |cause: CgroupError| Failure::new(Stage::Prepare, "", cause);
     let linux = spec.linux().as_ref();
     let cgroup = linux.and_then(|linux| linux.cgroups_path().clone());
     let resources = linux.and_then(|linux| linux.resources().clone()).unwrap_or_default();
     let Some(cgroup) = cgroup else {
         Hierarchies::show_none().map_err(cgroup_failed)?;
-        return build(made, spec);
+        return build(parts, spec);
     };
     let hierarchies = Hierarchies::discover().map_err(cgroup_failed)?;
     let rules = resources.devices().clone().unwrap_or_default();
     // In a user namespace there are no nodes but those that are bound, and nobody there may load a program.
-    if made.plan.rights == Rights::Box {
+    if parts.plan.rights == Rights::Box {
         hierarchies.hold_to_device_rules(&cgroup, &rules).map_err(cgroup_failed)?;
     }
     hierarchies.make_container(&cgroup, &resources).map_err(cgroup_failed)?;
@@ -195,9 +208,9 @@ fn build_in_cgroup(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
     if let Some(linux) = spec.linux_mut() {
         linux.set_resources(None);
     }
-    let pid = build(made, spec)?;
+    let built = build(parts, spec)?;
     limit.map_or(Ok(()), ProcessLimit::set).map_err(cgroup_failed)?;
-    Ok(pid)
+    Ok(built)
 }
 
 fn is_cgroup(mount: &Mount) -> bool {
@@ -278,7 +291,7 @@ fn clamp_oom_score(spec: &mut Spec, rights: Rights, warnings: &mut Vec<String>) 
 }
 
 /// What libcontainer makes a container of, but for the config.
-struct Made<'a> {
+struct Parts<'a> {
     plan: &'a ContainerPlan,
     dirs: &'a AttemptDirs,
     users: Option<&'a Users>,
@@ -286,22 +299,26 @@ struct Made<'a> {
     causes: &'a Causes,
 }
 
-fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
-    let Made { plan, dirs, users, program, causes } = made;
+/// Its init's pid, and master and slave of its terminal, where it has one.
+type Built = (i32, Option<[OwnedFd; 2]>);
+
+fn build(parts: Parts<'_>, spec: &mut Spec) -> Result<Built, Failure> {
+    let Parts { plan, dirs, users, program, causes } = parts;
     let _held = users.map(|users| users.hand_over(spec, dirs)).transpose()?;
     let config = dirs.mounts().join("config.json");
     let written = serde_json::to_vec(spec).map_err(std::io::Error::other).and_then(|text| fs::write(&config, text));
     written.map_err(|cause| Failure::io(Stage::Prepare, config.display(), cause))?;
     let uid = spec.process().as_ref().map_or(0, |process| process.user().uid());
     let uid = users.and_then(|users| users.host(uid)).unwrap_or(uid);
-    let null = File::open("/dev/null").map_err(|cause| Failure::io(Stage::Prepare, "/dev/null", cause))?;
-    let (stdout, stderr) = (output(&dirs.state.join(STDOUT), uid)?, output(&dirs.state.join(STDERR), uid)?);
+    let ends = stdio::Program::open(plan.streams, &dirs.state, &dirs.mounts(), uid)?;
+    let mut terminal = None;
     let built = ContainerBuilder::new(plan.id.clone(), SyscallType::default())
         .with_executor(program)
         .with_root_path(dirs.state.join(OCI))
         .and_then(|builder| builder.with_pid_file(Some(dirs.state.join(PID))))
-        .map(|builder| builder.with_stdin(null).with_stdout(stdout).with_stderr(stderr))
         .and_then(|builder| {
+            let (builder, listener) = ends.give(builder);
+            terminal = listener;
             builder.as_init(dirs.mounts()).with_systemd(false).with_detach(true).as_sibling(true).build()
         });
     let container = built.map_err(|error| {
@@ -309,17 +326,8 @@ fn build(made: Made<'_>, spec: &mut Spec) -> Result<i32, Failure> {
         // The first of our own steps that has failed, or what libcontainer's words say.
         causes.read().map_or_else(|failure| failure, |said| explain::creation(&error, spec, &said, root))
     })?;
-    container
-        .pid()
-        .map(|pid| pid.as_raw())
-        .ok_or_else(|| Failure::new(Stage::Oci, "", "libcontainer made a container without a process"))
-}
-
-/// The container's end of a FIFO. Opened for both directions, so that the container gets no SIGPIPE and loses nothing
-/// while a supervisor is being replaced; owned by its user, so that /dev/stdout can be opened again.
-fn output(path: &Path, uid: u32) -> Result<OwnedFd, Failure> {
-    let failed = |cause| Failure::io(Stage::Prepare, path.display(), cause);
-    let file = File::options().read(true).write(true).open(path).map_err(failed)?;
-    std::os::unix::fs::fchown(&file, Some(uid), None).map_err(failed)?;
-    Ok(file.into())
+    let terminal = terminal.map(|listener| stdio::take_terminal(&listener, uid)).transpose()?;
+    let pid = container.pid().map(|pid| pid.as_raw());
+    let pid = pid.ok_or_else(|| Failure::new(Stage::Oci, "", "libcontainer made a container without a process"))?;
+    Ok((pid, terminal))
 }

@@ -23,6 +23,7 @@ mod removal;
 mod rootfs;
 mod running;
 mod start;
+mod stdio;
 mod trees;
 mod upper;
 mod users;
@@ -35,6 +36,7 @@ pub use creation::{Creation, Progress};
 pub use failure::{ContainerError, Failure, Stage, StartFailure};
 pub use removal::{Removal, RemovalError};
 pub use running::Container;
+pub use stdio::Ends;
 
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {

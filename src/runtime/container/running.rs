@@ -12,6 +12,7 @@ use super::failure::{ContainerError, StartFailure};
 use super::helper;
 use super::oci_hooks::{self, Point};
 use super::start::Start;
+use super::stdio::Ends;
 use crate::runtime::spawn::{self, ExitStatus};
 
 /// A container whose process waits to be started, runs, or has ended. Dropping it ends nothing: see
@@ -28,7 +29,7 @@ pub struct Container {
     helper_group: Option<i32>,
     start: Start,
     started: Option<Result<(), StartFailure>>,
-    output: Option<(OwnedFd, OwnedFd)>,
+    ends: Option<Ends>,
     warnings: Vec<String>,
     exit: Option<ExitStatus>,
     oom_kills_before: u64,
@@ -50,7 +51,7 @@ impl Container {
         pidfd: OwnedFd,
         helper: i32,
         start: Start,
-        output: (OwnedFd, OwnedFd),
+        ends: Ends,
         warnings: Vec<String>,
     ) -> Self {
         let oom_kills_before = place.hierarchies.oom_kills(&place.cgroup);
@@ -62,7 +63,7 @@ impl Container {
             helper_group: Some(helper),
             start,
             started: None,
-            output: Some(output),
+            ends: Some(ends),
             warnings,
             exit: None,
             oom_kills_before,
@@ -204,10 +205,9 @@ impl Container {
         self.place.hierarchies.oom_kills(&self.place.cgroup) > self.oom_kills_before
     }
 
-    /// The reading ends of stdout and stderr, non-blocking, once. They end when the last process of the container
-    /// has closed its end.
-    pub fn take_output(&mut self) -> Option<(OwnedFd, OwnedFd)> {
-        self.output.take()
+    /// What its program's streams lead to, once.
+    pub fn take_ends(&mut self) -> Option<Ends> {
+        self.ends.take()
     }
 
     /// Leaves the helper and what it forked to [`spawn::reap_ended`].
