@@ -14,8 +14,8 @@ use std::path::PathBuf;
 pub use actions::{CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use examples::*;
+use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_OR_ALL};
 pub use kubectl::{ChosenPods, OnePod, Pods};
-use kubectl::{FILENAME_OF_RM, PODS_OF_STOP};
 pub use output::GetOutput;
 pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput};
 pub use run::{
@@ -54,16 +54,20 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Show pods
-    #[command(aliases = ["ps", "ls", "list"], after_help = GET_EXAMPLES)]
+    #[command(aliases = ["ps", "ls", "list"], after_help = GET_EXAMPLES, mut_arg("pods", |arg| arg.help(PODS_OR_ALL)))]
     Get(GetArgs),
     /// Show all about pods: their containers, what these need together, conditions, volumes and events
-    #[command(after_help = DESCRIBE_EXAMPLES)]
+    #[command(
+        after_help = DESCRIBE_EXAMPLES,
+        mut_arg("pods", |arg| arg.required_unless_present_any(["filename", "selector", "all_namespaces"])),
+        mut_arg("all_namespaces", |arg| arg.hide(false).help(ALL_OF_DESCRIBE))
+    )]
     Describe(DescribeArgs),
     /// Show how much cpu and memory pods use now
-    #[command(after_help = TOP_EXAMPLES)]
+    #[command(after_help = TOP_EXAMPLES, mut_arg("pods", |arg| arg.help(PODS_OF_TOP)))]
     Top(TopArgs),
     /// Show what happened to pods
-    #[command(alias = "event", after_help = EVENTS_EXAMPLES)]
+    #[command(alias = "event", after_help = EVENTS_EXAMPLES, mut_arg("pods", |arg| arg.help(PODS_OR_ALL)))]
     Events(EventsArgs),
     /// Show what a container printed
     #[command(alias = "log", after_help = LOGS_EXAMPLES)]

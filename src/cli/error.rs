@@ -250,6 +250,9 @@ pub enum CliError {
     /// `-o jsonpath` and the like, and `wait --for=jsonpath`: a template that doesn't fit a pod.
     #[error("{0}")]
     Template(String),
+    /// `wait -l`, in kubectl's words.
+    #[error("no matching resources found")]
+    NoneToWaitFor,
     /// `wait`, in kubectl's words.
     #[error("timed out waiting for the condition on pods/{0}")]
     WaitedTooLong(String),

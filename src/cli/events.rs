@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{print, show};
 use super::pod_changes::PodChanges;
-use super::{chosen, recover, terminal};
+use super::{chosen, given, recover, terminal};
 use crate::report::event_table::{self, OfPods};
 use crate::report::events;
 use crate::report::table::Growing;
@@ -20,10 +20,10 @@ use crate::store::read::{self, Found};
 /// Shows pods' events, equal ones counted. Of several pods those are shown that there are.
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let names = chosen::pods(&layout, &args.pods)?;
-    if args.watch && !names.is_empty() {
-        return watch(&layout, &names, args);
+    if args.watch {
+        return watch(&layout, args);
     }
+    let names = chosen::pods(&layout, &args.pods)?;
     let (mut happened, mut failures) = (Vec::new(), Vec::new());
     for name in &names {
         match recover::look(&layout, name).and_then(|found| of_pod(&found)) {
@@ -33,7 +33,8 @@ pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     }
     let last = failures.pop();
     if !happened.is_empty() {
-        let of = if names.len() > 1 { OfPods::Several } else { OfPods::One };
+        let is_one = names.len() == 1 && chosen::are_named(&args.pods);
+        let of = if is_one { OfPods::One } else { OfPods::Several };
         let text = match args.output {
             None if args.no_headers => {
                 let now = jiff::Timestamp::now();
@@ -63,17 +64,26 @@ fn of_pod(found: &Found) -> Result<Happened, CliError> {
 }
 
 /// Shows what happened, then what happens, until nobody looks any more.
-fn watch(layout: &Layout, names: &[String], args: &EventsArgs) -> Result<Exit, CliError> {
-    let names = recover::full_names(layout, names)?;
-    let of = if names.len() > 1 { OfPods::Several } else { OfPods::One };
+fn watch(layout: &Layout, args: &EventsArgs) -> Result<Exit, CliError> {
+    let named = match chosen::are_named(&args.pods) {
+        true => Some(recover::full_names(layout, &given::names(&args.pods)?)?),
+        // Also of pods that come later.
+        false => None,
+    };
+    let of = if named.as_ref().is_some_and(|names| names.len() == 1) { OfPods::One } else { OfPods::Several };
     let mut changes = PodChanges::begin(layout)?;
     let mut seen: BTreeMap<String, Vec<EventLine>> = BTreeMap::new();
     let mut growing = Growing::default();
     let mut has_begun = false;
     loop {
         let mut pods = read::list(layout)?;
-        pods.retain(|found| names.contains(&recover::full_name(found)));
+        if let Some(names) = &named {
+            pods.retain(|found| names.contains(&recover::full_name(found)));
+        }
+        // Also to those that have no labels yet, as they have no status yet.
         changes.listen(&pods)?;
+        // Nobody knows the labels of one that can't be read.
+        pods.retain(|found| named.is_some() || chosen::is_chosen(found, &args.pods).unwrap_or(false));
         let mut new = Vec::new();
         let mut all = BTreeMap::new();
         for found in &pods {

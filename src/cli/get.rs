@@ -8,7 +8,7 @@ use super::args::{GetArgs, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{print, show};
-use super::terminal;
+use super::{given, terminal};
 use crate::report::table::{self, Growing, Namespaces, PodRow};
 use crate::store::layout::Layout;
 use crate::store::{Error, read};
@@ -21,12 +21,14 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     if args.output_watch_events && !(args.watch || args.watch_only) {
         return Err(CliError::Usage("--output-watch-events is for --watch or --watch-only"));
     }
+    let names = given::names(&args.pods)?;
     if args.watch || args.watch_only {
-        return watch::watch(args, &layout, &format);
+        return watch::watch(args, &names, &layout, &format);
     }
-    let (rows, mut failures) = match &args.pods[..] {
-        [] => (rows::all(&layout, args.namespace.as_deref(), args.selector.as_ref())?, Vec::new()),
-        names => rows::named(&layout, names),
+    let (rows, mut failures) = if names.is_empty() {
+        (rows::all(&layout, args.pods.namespace.as_deref(), args.pods.selector.as_ref())?, Vec::new())
+    } else {
+        rows::named(&layout, &names)
     };
     if args.ignore_not_found {
         failures.retain(|error| !matches!(error, CliError::Store(Error::NotFound(_))));
@@ -36,13 +38,22 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     }
     // Of several pods those are shown that there are.
     let last = failures.pop();
-    let exit =
-        if rows.is_empty() && last.is_some() { Exit::Success } else { print_rows(args, &layout, &format, &rows)? };
+    let exit = if rows.is_empty() && last.is_some() {
+        Exit::Success
+    } else {
+        print_rows(args, names.len(), &layout, &format, &rows)?
+    };
     failures.iter().for_each(show);
     last.map_or(Ok(exit), Err)
 }
 
-fn print_rows(args: &GetArgs, layout: &Layout, format: &Format, rows: &[PodRow]) -> Result<Exit, CliError> {
+fn print_rows(
+    args: &GetArgs,
+    named: usize,
+    layout: &Layout,
+    format: &Format,
+    rows: &[PodRow],
+) -> Result<Exit, CliError> {
     match format {
         Format::Table(_) | Format::Name if rows.is_empty() => {
             tell!("no pods found");
@@ -62,11 +73,11 @@ fn print_rows(args: &GetArgs, layout: &Layout, format: &Format, rows: &[PodRow])
         Format::Columns(columns) => print(&format::table(rows, columns)?),
         Format::Name => {
             let known: Vec<String> = read::list(layout)?.into_iter().map(|found| found.name).collect();
-            print(&rows::names(rows, args.namespace.as_deref(), &known))
+            print(&rows::names(rows, args.pods.namespace.as_deref(), &known))
         }
         Format::Object(style) => {
-            let value = match (&args.pods[..], rows) {
-                ([_], [row]) => format::one(&row.pod)?,
+            let value = match (named, rows) {
+                (1, [row]) => format::one(&row.pod)?,
                 _ => format::list(rows)?,
             };
             print(&format::object(&value, style)?)

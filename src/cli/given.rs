@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1;
 
-use super::args::{Pods, RunArgs};
+use super::args::{ChosenPods, RunArgs};
 use super::error::CliError;
 use super::terminal;
 use crate::manifest::{self, Beside, Objects};
@@ -49,7 +49,7 @@ pub(super) fn name_in(file: &Path, namespace: Option<&str>) -> Result<String, Cl
 }
 
 /// The pods that a command is given, by name and by manifest.
-pub(super) fn names(pods: &Pods) -> Result<Vec<String>, CliError> {
+pub(super) fn names(pods: &ChosenPods) -> Result<Vec<String>, CliError> {
     let of_files = pods.filename.iter().map(|file| name_in(file, pods.namespace.as_deref()));
     pods.names.iter().cloned().map(Ok).chain(of_files).collect()
 }

@@ -4,7 +4,7 @@ use super::args::{Global, KillArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{exit_of_all, print};
-use super::{container, given, phrases, recover};
+use super::{chosen, container, phrases, recover};
 use crate::control::{self, Signalled};
 use crate::plan;
 use crate::report;
@@ -14,7 +14,7 @@ use crate::store::read::{Found, Life};
 /// Asks the pods' supervisors, one after the other: none of them waits for anything.
 pub fn kill(args: &KillArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let names = given::names(&args.pods)?;
+    let names = chosen::to_act_on(&layout, &args.pods, |life| !matches!(life, Life::Ended | Life::Left))?;
     exit_of_all(names.iter().map(|name| signal_pod(&layout, name, args)))
 }
 

@@ -22,7 +22,7 @@
 //! | `recover` | what becomes of pods that nobody supervises any more | error, user |
 //! | `inside` | the running container that a command gets into | args, container, error, recover |
 //! | `changes` | changes in a folder, as the kernel tells of them | error |
-//! | `chosen` | which pods a command is about | args, error, recover |
+//! | `chosen` | which pods a command is about | args, error, given, recover |
 //! | `pod_changes` | what tells that something of pods may have changed | changes, error |
 //! | `until` | the wait until a pod is as somebody wants it | changes, error, recover |
 //! | `ending` | the end of a pod by force | error, recover |
@@ -37,8 +37,8 @@
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
 //! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
-//! | `top` | `barepod top` | args, container, error, exit_code, output, recover, screen, terminal |
-//! | `events` | `barepod events` | args, chosen, error, exit_code, output, pod_changes, recover, terminal |
+//! | `top` | `barepod top` | args, chosen, container, error, exit_code, given, output, recover, screen, terminal |
+//! | `events` | `barepod events` | args, chosen, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |
 //! | `follow` | `logs --follow`: a log as it grows | changes, error, exit_code, recover |
 //! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
@@ -47,11 +47,11 @@
 //! | `exec` | `barepod exec` | args, error, exit_code, inside, raw, recover, relay |
 //! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
-//! | `kill` | `barepod kill` | args, container, error, exit_code, given, output, phrases, recover |
-//! | `stop` | `barepod stop` | args, error, exit_code, given, output, phrases, recover |
-//! | `wait` | `barepod wait` | args, error, exit_code, given, output, until |
+//! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
+//! | `stop` | `barepod stop` | args, chosen, error, exit_code, output, phrases, recover |
+//! | `wait` | `barepod wait` | args, chosen, error, exit_code, output, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
-//! | `rm` | `barepod rm` | args, ending, error, exit_code, given, output, recover, user |
+//! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `program` | which command is asked for, and what becomes of its error | args, completion, cp, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
 

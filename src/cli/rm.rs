@@ -4,7 +4,7 @@ use super::args::{Global, RmArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::user::become_root;
-use super::{ending, given, output, recover};
+use super::{chosen, ending, output, recover};
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::sweep::{SweepRequest, sweep};
 use crate::store::layout::Layout;
@@ -18,7 +18,7 @@ use crate::supervisor::cpus::give_back;
 /// tried again.
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let names = given::names(&args.pods)?;
+    let names = chosen::to_act_on(&layout, &args.pods, |_| true)?;
     let removed = output::exit_of_all(names.iter().map(|name| rm_one(&layout, name, args.force)));
     // One of them may have been gone, and not all that was its.
     recover::sweep_orphans(&layout);

@@ -8,7 +8,7 @@ use super::args::{Global, StopArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::terminal::sanitize;
-use super::{given, output, phrases, recover};
+use super::{chosen, output, phrases, recover};
 use crate::control::{self, Ended, Request, Waiting};
 use crate::store::layout::Layout;
 use crate::store::read::{Found, Life};
@@ -16,7 +16,7 @@ use crate::store::read::{Found, Life};
 /// Asks the pods' supervisors to stop them, all at once, and waits for the ends.
 pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let names = given::names(&args.pods)?;
+    let names = chosen::to_act_on(&layout, &args.pods, |life| life != Life::Ended)?;
     let grace_period = args.grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let living: Vec<_> = names.iter().map(|name| living(&layout, name)).collect();
     // Threads do nothing but wait: cleaning up after a supervisor that died may make this process the root of a namespace.

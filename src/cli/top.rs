@@ -13,7 +13,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::exit_of_all;
 use super::screen::{self, Screen};
-use super::{container, recover, terminal};
+use super::{chosen, container, given, recover, terminal};
 use crate::report::top::{self, PodSample, Sample, Shown, SortBy};
 use crate::runtime::cgroup::Hierarchies;
 use crate::store::identity::Identity;
@@ -25,13 +25,14 @@ pub fn top(args: &TopArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     // Where there are none, nobody counts: each pod says so.
     let hierarchies = Hierarchies::discover().unwrap_or_else(|_| Hierarchies::none());
-    let eye = Eye { args, layout: &layout, hierarchies, began: Instant::now() };
-    let mut page = Page { args, screen: Screen::new() };
+    let names = given::names(&args.pods)?;
+    let eye = Eye { args, names: &names, layout: &layout, hierarchies, began: Instant::now() };
+    let mut page = Page { args, has_names: !names.is_empty(), screen: Screen::new() };
     let mut before = eye.look()?;
     // Of several pods those are shown that there are.
     let exit = exit_of_all(std::mem::take(&mut before.failures).into_iter().map(Err))?;
     page.tell(&before, &[]);
-    while !before.pods.is_empty() || args.pods.is_empty() {
+    while !before.pods.is_empty() || names.is_empty() {
         if !pass(args.interval)? {
             return Ok(exit);
         }
@@ -94,6 +95,8 @@ enum Look {
 /// Looks at pods.
 struct Eye<'a> {
     args: &'a TopArgs,
+    /// Of pods that are named, also by their manifests; none: all.
+    names: &'a [String],
     layout: &'a Layout,
     hierarchies: Hierarchies,
     began: Instant,
@@ -103,7 +106,7 @@ impl Eye<'_> {
     fn look(&self) -> Result<Seen, CliError> {
         let (pods, notes, failures) = (Vec::new(), Vec::new(), Vec::new());
         let mut seen = Seen { at: self.began.elapsed(), pods, notes, failures };
-        for name in &self.args.pods {
+        for name in self.names {
             let looked = recover::look(self.layout, name).and_then(|found| {
                 let look = self.look_at(&found, &mut seen.notes)?;
                 Ok((recover::full_name(&found), look))
@@ -121,7 +124,7 @@ impl Eye<'_> {
                 Err(error) => seen.failures.push(error),
             }
         }
-        if self.args.pods.is_empty() {
+        if self.names.is_empty() {
             self.look_at_all(&mut seen)?;
         }
         Ok(seen)
@@ -130,10 +133,8 @@ impl Eye<'_> {
     /// One that can't be looked at doesn't hide the others.
     fn look_at_all(&self, seen: &mut Seen) -> Result<(), CliError> {
         for found in read::list(self.layout)? {
-            if self.args.namespace.as_ref().is_some_and(|namespace| *namespace != found.namespace) {
-                continue;
-            }
-            match self.is_chosen(&found).and_then(|chosen| match chosen {
+            let chosen = chosen::is_chosen(&found, &self.args.pods).map_err(|cause| recover::unreadable(&found, cause));
+            match chosen.and_then(|chosen| match chosen {
                 true => self.look_at(&found, &mut seen.notes).map(Some),
                 false => Ok(None),
             }) {
@@ -147,12 +148,6 @@ impl Eye<'_> {
             }
         }
         Ok(())
-    }
-
-    fn is_chosen(&self, found: &Found) -> Result<bool, CliError> {
-        let Some(selector) = &self.args.selector else { return Ok(true) };
-        let pod = found.pod().map_err(|cause| recover::unreadable(found, cause))?;
-        Ok(pod.is_some_and(|pod| selector.chooses(&pod)))
     }
 
     fn look_at(&self, found: &Found, notes: &mut Vec<String>) -> Result<Look, CliError> {
@@ -212,6 +207,7 @@ fn why_uncounted(cgroup: &Path, has_ledger: bool) -> String {
 /// Where what was seen is shown.
 struct Page<'a> {
     args: &'a TopArgs,
+    has_names: bool,
     screen: Screen,
 }
 
@@ -231,7 +227,7 @@ impl Page<'_> {
     fn draw(&mut self, before: &Seen, after: &Seen) -> io::Result<()> {
         let mut uses = top::uses(&before.pods, &after.pods);
         // Of those that are named none is there any more.
-        if uses.is_empty() && !self.args.pods.is_empty() {
+        if uses.is_empty() && self.has_names {
             return Ok(());
         }
         match self.args.sort_by {

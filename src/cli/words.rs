@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{Cli, Command, CopyPlace, OnePod, Pods};
+use super::args::{ChosenPods, Cli, Command, CopyPlace, OnePod, Pods};
 
 /// As kubectl takes a manifest: `run -f FILE`.
 pub fn rewrite(args: Vec<OsString>) -> Vec<OsString> {
@@ -130,9 +130,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
 /// For an option that a command has elsewhere.
 fn of_option(command: &str, option: &str) -> Option<String> {
     let text = match (command, option) {
-        ("logs" | "wait" | "stop" | "rm", "-l" | "--selector") => {
-            "`barepod get -l SELECTOR -o name` names the pods with such labels"
-        }
+        ("logs", "-l" | "--selector") => "`barepod get -l SELECTOR -o name` names the pods with such labels",
         ("run", "--image") => {
             "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
         }
@@ -206,14 +204,14 @@ fn bare(word: &str) -> &str {
 /// Where it can't be meant.
 pub fn understand(cli: &mut Cli) -> Result<(), String> {
     match &mut cli.command {
-        Command::Get(args) => chosen(&mut args.pods, args.selector.is_some(), args.namespace.as_deref()),
+        Command::Get(args) => chosen(&mut args.pods, NoName::MeansAll),
         Command::Top(args) => {
-            if let [word] = &args.pods[..]
+            if let [word] = &args.pods.names[..]
                 && matches!(&**word, "node" | "nodes" | "no")
             {
                 return Err("`barepod top` is about pods; `free` and `top` show what the box uses".to_owned());
             }
-            chosen(&mut args.pods, args.selector.is_some(), args.namespace.as_deref())
+            chosen(&mut args.pods, NoName::MeansAll)
         }
         Command::Logs(args) => {
             // `kubectl logs POD CONTAINER`.
@@ -222,8 +220,8 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
             }
             one(&mut args.pod, "logs")
         }
-        Command::Describe(args) => names(&mut args.pods.names, args.pods.namespace.as_deref()),
-        Command::Events(args) => names(&mut args.pods.names, args.pods.namespace.as_deref()),
+        Command::Describe(args) => chosen(&mut args.pods, NoName::IsAnError),
+        Command::Events(args) => chosen(&mut args.pods, NoName::MeansAll),
         Command::Resize(args) => one(&mut args.pod, "resize"),
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Cp(args) => [&mut args.source, &mut args.target].into_iter().try_for_each(|place| match place {
@@ -239,21 +237,44 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
     }
 }
 
-/// Of commands that are about all pods where none is named: `get pods`.
-fn chosen(pods: &mut Vec<String>, by_selector: bool, namespace: Option<&str>) -> Result<(), String> {
-    if let [word] = &pods[..]
-        && is_kind(word)
-    {
-        pods.clear();
-    }
-    if by_selector && !pods.is_empty() {
-        return Err("pods are named or chosen by --selector, not both".to_owned());
-    }
-    names(pods, namespace)
+/// What a command without a pod's name is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoName {
+    /// All pods: `get pods`.
+    MeansAll,
+    /// Nothing, unless something else says which: `describe pods -l app=web`.
+    IsAnError,
 }
 
-fn several(pods: &mut Pods) -> Result<(), String> {
+fn chosen(pods: &mut ChosenPods, no_name: NoName) -> Result<(), String> {
+    let says_which = pods.selector.is_some() || pods.all_namespaces || !pods.filename.is_empty();
+    if let [word] = &pods.names[..]
+        && is_kind(word)
+        && (says_which || no_name == NoName::MeansAll)
+    {
+        pods.names.clear();
+    }
+    if pods.selector.is_some() {
+        not_named(pods, "--selector")?;
+    }
     names(&mut pods.names, pods.namespace.as_deref())
+}
+
+fn not_named(pods: &ChosenPods, by: &str) -> Result<(), String> {
+    match (&pods.names[..], &pods.filename[..]) {
+        ([], []) => Ok(()),
+        ([], [..]) => Err(format!("pods are given by --filename or chosen by {by}, not both")),
+        ([..], _) => Err(format!("pods are named or chosen by {by}, not both")),
+    }
+}
+
+/// `stop web db`, `stop pods --all`.
+fn several(pods: &mut Pods) -> Result<(), String> {
+    if pods.all {
+        pods.chosen.names.retain(|name| !is_kind(name));
+        not_named(&pods.chosen, "--all")?;
+    }
+    chosen(&mut pods.chosen, NoName::IsAnError)
 }
 
 /// `wait pod web db`, `wait pod/web pod/db`.

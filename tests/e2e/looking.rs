@@ -204,10 +204,12 @@ fn several_pods() {
         (&["get", "nobody", "several", "--ignore-not-found", "-o", "name"], 0, "pod/several\n", ""),
         (&["get", "nobody", "--ignore-not-found", "-o", "json"], 0, "", ""),
         (&["get", "--output-watch-events"], 2, "", "--output-watch-events is for --watch"),
-        (&["events", "-l", "app=none", "--watch"], 0, "", "no pods found"),
+        (&["events", "-l", "app=none"], 0, "", "no pods found"),
+        (&["events", "--no-headers"], 0, "Started   several", ""),
+        (&["describe", "pods", "-A"], 0, "Name:", ""),
         (&["events", "-w", "nobody"], 1, "", "\"nobody\" not found"),
         (&["get", "-w", "nobody"], 1, "", "\"nobody\" not found"),
-        (&["describe", "several", "-l", "app"], 2, "", "cannot be used with"),
+        (&["describe", "several", "-l", "app"], 2, "", "named or chosen by --selector, not both"),
     ] {
         let output = case.barepod(args);
         let (printed, words) = (out(&output), err(&output));

@@ -16,6 +16,7 @@ mod attacks_hogs;
 mod attacks_links;
 mod bad_bundles;
 mod bundles;
+mod chosen;
 mod commands;
 mod config;
 mod contained;

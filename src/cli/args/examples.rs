@@ -49,7 +49,7 @@ Examples:
   barepod get web -n ops          pod ops/web
   barepod get web db              two pods
   barepod get -l app=web,tier!=db by their labels
-  barepod get -l app -o name | xargs -n 1 barepod stop
+  barepod get -f web.yaml         the pod of a manifest
   barepod get -o json | jq -r '.items[].metadata.name'
   barepod get web -o jsonpath='{.status.podIP}'
   barepod get -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
@@ -60,7 +60,8 @@ pub const DESCRIBE_EXAMPLES: &str = "\
 Examples:
   barepod describe web
   barepod describe web -n ops
-  barepod describe -l app=web     all pods with that label";
+  barepod describe -l app=web     all pods with that label
+  barepod describe -A             all pods";
 
 pub const TOP_EXAMPLES: &str = "\
 Examples:
@@ -73,6 +74,7 @@ Examples:
 
 pub const EVENTS_EXAMPLES: &str = "\
 Examples:
+  barepod events                  of all pods
   barepod events web
   barepod events web db -w        of two pods, and what happens from now on
   barepod events web -o json | jq -r 'select(.type == \"Warning\").message'";
@@ -121,6 +123,8 @@ Examples:
   barepod stop web --grace-period 5
   barepod stop web db             both at once
   barepod stop -f web.yaml        the pod of a manifest
+  barepod stop -l app=web         all pods with that label
+  barepod stop --all -n ops       all pods of a namespace
   barepod rm --force web          at once, and forget it";
 
 pub const KILL_EXAMPLES: &str = "\
@@ -131,6 +135,7 @@ Examples:
   barepod kill web                SIGKILL to all its main containers
   barepod kill web -c db -s TERM
   barepod kill -s HUP -f web.yaml
+  barepod kill -s HUP -l app=web  all pods with that label that run
   barepod kill web -s RTMIN+3";
 
 pub const WAIT_EXAMPLES: &str = "\
@@ -142,6 +147,7 @@ Exit codes:
 Examples:
   barepod wait web --for condition=Ready
   barepod wait pod/web pod/db --for=condition=Ready --timeout=2m
+  barepod wait -l app=web --for=condition=Ready
   barepod wait -f job.yaml --for=phase=Succeeded --timeout=-1s
   barepod wait web --for=jsonpath='{.status.podIP}'
   barepod wait web --for=delete";
@@ -155,6 +161,7 @@ pub const RM_EXAMPLES: &str = "\
 Examples:
   barepod rm web db
   barepod rm --filename web.yaml  the pod of a manifest
+  barepod rm -l app=web           all pods with that label
   barepod rm --force web          end it first, at once";
 
 pub const SIMULATE_EXAMPLES: &str = "\

@@ -9,23 +9,13 @@ use super::kubectl::{ChosenPods, OnePod};
 use super::output::{GetOutput, GetOutputParser};
 use super::run::BackoffArgs;
 use super::values::{duration, time};
-use crate::manifest::Selector;
 
 /// `barepod get`.
 #[derive(Debug, Args)]
 pub struct GetArgs {
-    /// NAME or NAMESPACE/NAME, one or several; all pods if left out
-    #[arg(value_name = "POD")]
-    pub pods: Vec<String>,
-    /// The pods' namespace, instead of NAMESPACE/NAME
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-    /// Only pods with such labels (app=web,tier!=db). Also: app in (web,api), tier notin (db), app, !app, weight>3
-    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
-    pub selector: Option<Selector>,
-    /// All there are, which is so anyway
-    #[arg(short = 'A', long, hide = true)]
-    pub all_namespaces: bool,
+    /// Which pods
+    #[command(flatten)]
+    pub pods: ChosenPods,
     /// Output format instead of a table
     #[arg(short, long, value_name = "FORMAT", value_parser = GetOutputParser)]
     pub output: Option<GetOutput>,

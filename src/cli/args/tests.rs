@@ -95,7 +95,6 @@ fn what_can_not() {
         ("barepod top --sort-by name", "possible values: cpu, memory"),
         ("barepod top --interval 0s", "at least 100ms"),
         ("barepod describe", "<POD>"),
-        ("barepod events", "<POD>"),
         ("barepod logs web --tail -2", "-2 is not in -1.."),
         ("barepod logs web --since yesterday", "not a duration"),
         ("barepod stop", "<POD>"),

@@ -4,24 +4,15 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::kubectl::ChosenPods;
 use super::values::interval;
-use crate::manifest::Selector;
 
 /// `barepod top`.
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// NAME or NAMESPACE/NAME, one or several; all that run if left out
-    #[arg(value_name = "POD")]
-    pub pods: Vec<String>,
-    /// The pods' namespace, instead of NAMESPACE/NAME
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-    /// Only pods with such labels (app=web,tier!=db), as for `barepod get`
-    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
-    pub selector: Option<Selector>,
-    /// All there are, which is so anyway
-    #[arg(short = 'A', long, hide = true)]
-    pub all_namespaces: bool,
+    /// Which pods
+    #[command(flatten)]
+    pub pods: ChosenPods,
     /// A line for each container that runs
     #[arg(long)]
     pub containers: bool,

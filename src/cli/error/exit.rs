@@ -66,6 +66,7 @@ impl CliError {
             | Self::Resize { .. }
             | Self::Template(_)
             | Self::Watch(_)
+            | Self::NoneToWaitFor
             | Self::WaitedTooLong(_)
             | Self::Never { .. }
             | Self::Format { .. } => Exit::Failure,

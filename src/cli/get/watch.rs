@@ -17,10 +17,10 @@ use crate::store::layout::Layout;
 use crate::store::read::{self, Found};
 
 /// Shows pods until nobody looks any more.
-pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<Exit, CliError> {
-    let names = recover::full_names(layout, &args.pods)?;
+pub(super) fn watch(args: &GetArgs, names: &[String], layout: &Layout, format: &Format) -> Result<Exit, CliError> {
+    let names = recover::full_names(layout, names)?;
     let is_asked_for = |found: &Found| {
-        args.namespace.as_ref().is_none_or(|namespace| *namespace == found.namespace)
+        args.pods.namespace.as_ref().is_none_or(|namespace| *namespace == found.namespace)
             && (names.is_empty() || names.contains(&recover::full_name(found)))
     };
     let mut changes = PodChanges::begin(layout)?;
@@ -31,7 +31,7 @@ pub(super) fn watch(args: &GetArgs, layout: &Layout, format: &Format) -> Result<
         let all = pods.iter().map(|found| found.name.clone()).collect::<Vec<_>>();
         pods.retain(is_asked_for);
         changes.listen(&pods)?;
-        let look = |found| (recover::full_name(found), rows::look_at(found, args.selector.as_ref()));
+        let look = |found| (recover::full_name(found), rows::look_at(found, args.pods.selector.as_ref()));
         let now: BTreeMap<String, Looked> = pods.iter().map(look).collect();
         let is_first = printed.is_none();
         let rows = now.values().filter_map(|looked| looked.row.as_ref());
@@ -90,7 +90,7 @@ impl<'a> Printed<'a> {
     fn new<'r>(args: &'a GetArgs, format: &'a Format, rows: impl Iterator<Item = &'r PodRow>) -> Self {
         let mut of_rows: Vec<&str> = rows.map(|row| table::namespace(&row.pod)).collect();
         of_rows.dedup();
-        let namespace = args.namespace.as_deref();
+        let namespace = args.pods.namespace.as_deref();
         let home = namespace.or(of_rows.first().copied()).unwrap_or("default").to_owned();
         let namespaces = if of_rows.len() > 1 { Namespaces::Shown } else { Namespaces::Left };
         Self {
