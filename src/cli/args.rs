@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod actions;
+mod detach_keys;
 mod examples;
 mod kubectl;
 mod output;
@@ -11,8 +12,9 @@ mod values;
 
 use std::path::PathBuf;
 
-pub use actions::{CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
+pub use actions::{AttachArgs, CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use detach_keys::DetachKeys;
 use examples::*;
 use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_OR_ALL};
 pub use kubectl::{ChosenPods, OnePod, Pods};
@@ -75,6 +77,9 @@ pub enum Command {
     /// Run a program in a container that runs
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(ExecArgs),
+    /// Show what a container prints from now on, and type what it reads
+    #[command(after_help = ATTACH_EXAMPLES)]
+    Attach(AttachArgs),
     /// Copy files into a container that runs, or out of it; its image needs no tar for that
     #[command(after_help = CP_EXAMPLES)]
     Cp(CpArgs),

@@ -18,9 +18,8 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::inside::Inside;
 use super::raw::{self, Raw};
-use super::recover;
 use super::relay::{self, Outputs};
-use super::terminal::sanitize;
+use super::terminal::{sanitize, tell_below};
 use crate::control::record::{Received, receive};
 use crate::control::{Answer, Client, ControlError, Exited, Obstacle, Program, Request, Streams};
 use crate::runtime::signals::read_instead;
@@ -60,13 +59,6 @@ impl Inside {
         CliError::Exec { container: self.container.clone(), pod: self.name.clone(), message, exit }
     }
 
-    /// Who waits is told for whom.
-    fn tell_of_silence(&self) {
-        let stopped = recover::stopped_supervisor(&self.found);
-        let why = stopped.map(|pid| format!(": it is stopped (SIGSTOP), process {pid}")).unwrap_or_default();
-        tell!("note: the supervisor of pod {} doesn't answer{why}; Ctrl-C ends this command", self.name);
-    }
-
     /// The command's own end, by the last answer.
     fn ended(&self, answer: Result<Answer, ControlError>) -> Result<Exit, CliError> {
         let answer = match answer {
@@ -80,12 +72,8 @@ impl Inside {
             Answer::Exited(Exited::Signal(signal)) => Ok(Exit::Pod(128_u8.saturating_add(signal))),
             Answer::Exited(Exited::Container) | Answer::Ended(_) => {
                 // The program was cut off in the middle of a line.
-                let head = if io::stdout().is_terminal() { "\n" } else { "" };
-                tell!(
-                    "{head}note: container {:?} of pod {} has ended, and the program with it",
-                    self.container,
-                    self.name
-                );
+                let Self { container, name, .. } = self;
+                tell_below(&format!("note: container {container:?} of pod {name} has ended, and the program with it"));
                 Ok(Exit::Pod(KILLED))
             }
             Answer::Exited(Exited::Unknown) => Err(self.failed("nobody knows how the program ended", Exit::Own)),

@@ -37,6 +37,13 @@ impl Inside {
         if life == Life::Running { Ok(inside) } else { Err(inside.not_running()) }
     }
 
+    /// Who waits is told for whom.
+    pub fn tell_of_silence(&self) {
+        let stopped = recover::stopped_supervisor(&self.found);
+        let why = stopped.map(|pid| format!(": it is stopped (SIGSTOP), process {pid}")).unwrap_or_default();
+        tell!("note: the supervisor of pod {} doesn't answer{why}; Ctrl-C ends this command", self.name);
+    }
+
     /// Why there is nothing to get into, from the pod's status.
     pub fn not_running(&self) -> CliError {
         let pod = self.found.pod().ok().flatten().unwrap_or_default();

@@ -43,8 +43,9 @@
 //! | `follow` | `logs --follow`: a log as it grows | changes, error, exit_code, recover |
 //! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
 //! | `raw` | this process's terminal in raw mode | |
-//! | `relay` | bytes between this process's streams and a program in a container | |
-//! | `exec` | `barepod exec` | args, error, exit_code, inside, raw, recover, relay |
+//! | `relay` | bytes between this process's streams and a program in a container | args |
+//! | `exec` | `barepod exec` | args, error, exit_code, inside, raw, relay, terminal |
+//! | `attach` | `barepod attach` | args, error, exit_code, inside, raw, relay, terminal |
 //! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
@@ -53,7 +54,7 @@
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, completion, cp, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | args, attach, completion, cp, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -62,6 +63,7 @@ macro_rules! tell {
 }
 
 mod args;
+mod attach;
 mod changes;
 mod chosen;
 mod completion;

@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    completion, cp, describe, events, exec, get, kill, logs, port_forward, resize, rm, run, simulate, stop, top, wait,
-    words,
+    attach, completion, cp, describe, events, exec, get, kill, logs, port_forward, resize, rm, run, simulate, stop,
+    top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -49,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Exec(args) => exec::exec(args, &cli.global),
+        Command::Attach(args) => attach::attach(args, &cli.global),
         Command::Cp(args) => cp::cp(args, &cli.global),
         Command::PortForward(args) => port_forward::port_forward(args, &cli.global),
         Command::Kill(args) => kill::kill(args, &cli.global),

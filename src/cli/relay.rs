@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::time::Timespec;
 
+use super::args::DetachKeys;
 use crate::runtime::files::is_pipe;
 
 /// Bytes that are copied in one go, and that our own pipes hold where the box allows so many.
@@ -106,6 +107,15 @@ impl Outputs {
         self.copy(master.try_clone_to_owned()?, From::Terminal, To::Stdout)
     }
 
+    /// What comes from sockets is copied to our standard output and error.
+    ///
+    /// # Errors
+    /// As dup(2).
+    pub fn copy_streams(&mut self, stdout: OwnedFd, stderr: OwnedFd) -> io::Result<()> {
+        self.copy(stdout, From::Pipe, To::Stdout)?;
+        self.copy(stderr, From::Pipe, To::Stderr)
+    }
+
     fn copy(&mut self, from: OwnedFd, kind: From, to: To) -> io::Result<()> {
         let (ended, copied) = (self.ended.try_clone()?, self.copied.try_clone()?);
         self.threads.push(thread::spawn(move || {
@@ -181,6 +191,36 @@ pub fn copy_keys(master: BorrowedFd<'_>) -> io::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Our standard input to what a container reads, until it ends or the keys to leave by are typed: then the descriptor becomes
+/// readable that this gives.
+///
+/// # Errors
+/// As eventfd(2).
+pub fn copy_typed(to: OwnedFd, mut keys: DetachKeys) -> io::Result<OwnedFd> {
+    let left = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let leaves = left.try_clone()?;
+    thread::spawn(move || {
+        let (mut buffer, mut passed) = (vec![0; GO], Vec::new());
+        let mut stdin = io::stdin().lock();
+        loop {
+            let read = match stdin.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            passed.clear();
+            let leave = keys.pass(&buffer[..read], &mut passed);
+            write_all(to.as_fd(), &passed)?;
+            if leave {
+                rustix::io::write(&leaves, &1_u64.to_ne_bytes())?;
+                return Ok(());
+            }
+        }
+    });
+    Ok(left)
 }
 
 /// How much more is copied once the program has ended.

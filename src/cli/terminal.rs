@@ -28,6 +28,12 @@ pub fn tell(text: &str) {
     show(&harmless_line("", text));
 }
 
+/// As [`tell`], below what a program may have left without a line's end on our terminal.
+pub fn tell_below(text: &str) {
+    let head = if std::io::stdout().is_terminal() { "\n" } else { "" };
+    show(&format!("{head}{}", harmless_line("", text)));
+}
+
 /// Shows text that is fit for a terminal, in one write. Whom it can't reach is not told: there is nowhere else to say so.
 pub fn show(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());

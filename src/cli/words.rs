@@ -73,10 +73,6 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         "debug" | "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
-        "attach" => format!(
-            "`barepod run --attach CONTAINER FILE` shows one container's output while it runs, `barepod logs {name}` what \
-             it has printed"
-        ),
         "inspect" => {
             format!(
                 "`barepod describe {name}` shows all about a pod, `barepod get {name} -o json` the same for programs"
@@ -135,7 +131,7 @@ fn of_option(command: &str, option: &str) -> Option<String> {
             "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
         }
         ("run", "-i" | "-t" | "-it" | "--tty" | "--stdin") => {
-            "a container's `tty` and `stdin` stand in its manifest; nobody can be attached to them yet"
+            "a container's `tty` and `stdin` stand in its manifest; `barepod attach -it POD` gets you there"
         }
         ("stop", "--force" | "--now") => "`barepod rm --force POD` ends a pod at once and forgets it",
         ("stop", "-t" | "--time" | "--timeout") => "`barepod stop POD --grace-period N` gives it N seconds",
@@ -224,6 +220,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Events(args) => chosen(&mut args.pods, NoName::MeansAll),
         Command::Resize(args) => one(&mut args.pod, "resize"),
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
+        Command::Attach(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Cp(args) => [&mut args.source, &mut args.target].into_iter().try_for_each(|place| match place {
             CopyPlace::Pod { pod, .. } => by_name(pod, args.namespace.as_deref()),
             CopyPlace::Box(_) => Ok(()),

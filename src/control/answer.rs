@@ -10,6 +10,11 @@ pub enum Answer {
     Waiting(Waiting),
     /// News for a watch: the pod's status or its events on disk are new. Also at once, when it is asked for.
     Changed,
+    /// News for who is attached to a container: so much of its output was left out by now, as it wasn't taken in time.
+    Lost {
+        /// In bytes.
+        bytes: u64,
+    },
     /// Last: the pod has ended.
     Ended(Ended),
     /// Last: what became of a resize.
@@ -22,7 +27,7 @@ pub enum Answer {
         /// That.
         outcome: Signalled,
     },
-    /// Last: the program of an `exec` ran, and has ended.
+    /// Last: the program of an `exec` ran, and has ended; or the container of an `attach` has.
     Exited(Exited),
     /// Last: the program of an `exec` never ran, or there is nothing to give descriptors of.
     NotRun {
@@ -51,7 +56,7 @@ impl Answer {
     /// Whether no more answers follow it.
     pub fn is_last(&self) -> bool {
         match self {
-            Self::Waiting(_) | Self::Changed | Self::Unknown => false,
+            Self::Waiting(_) | Self::Changed | Self::Lost { .. } | Self::Unknown => false,
             Self::Ended(_)
             | Self::Resized { .. }
             | Self::Signalled { .. }

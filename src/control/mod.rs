@@ -47,7 +47,7 @@ pub use client::{Client, end, is_listening, resize, signal};
 pub use connection::REQUESTS;
 pub use error::ControlError;
 pub use protocol::SOCKET;
-pub use request::{Program, Request, Resources, RootOwner, Streams};
+pub use request::{AttachedTo, Input, Program, Request, Resources, RootOwner, Streams};
 pub use server::{Asked, CLIENTS, Requester, Server, Turn};
 pub use watch::{News, Watcher};
 

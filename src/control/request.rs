@@ -52,12 +52,44 @@ pub enum Request {
         /// Its number.
         signal: i32,
     },
+    /// What a container that runs prints from now on. Brings a socket, to which is sent what the container reads from
+    /// ([`AttachedTo`] says what that is), and sockets of the type SOCK_STREAM for standard output and error. Answered by how
+    /// the container ended.
+    Attach {
+        /// Name of the container.
+        container: String,
+        /// Whether what the container reads is to be written to.
+        stdin: bool,
+    },
     /// Descriptors of a container's user namespace and of its root (O_PATH), sent likewise in a record that says who its user is
     /// ([`RootOwner`]).
     Root {
         /// Name of the container.
         container: String,
     },
+}
+
+/// What a client is attached to. The master of a terminal comes with it, and of a pipe the writing end where it is [`Input::Given`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedTo {
+    /// Whether it is a terminal.
+    pub tty: bool,
+    /// What becomes of what the client writes.
+    pub input: Input,
+}
+
+/// What becomes of what a client writes to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Input {
+    /// The container reads it.
+    Given,
+    /// The client didn't ask for it.
+    Unwanted,
+    /// The container reads nothing (`stdin` isn't set).
+    None,
+    /// Another client has had it (`stdinOnce`).
+    Taken,
 }
 
 /// Whose the files are that a container's program makes.
@@ -109,6 +141,7 @@ impl Request {
         match self {
             Self::Stop { .. } | Self::Kill | Self::Resize(_) => 0,
             Self::Signal { .. } | Self::SignalContainers { .. } => 0,
+            Self::Attach { .. } => 3,
             Self::Network | Self::Root { .. } | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
             Self::Exec(Program { streams: Streams::Output, .. }) => 2,
             Self::Exec(Program { streams: Streams::All, .. }) => 3,
@@ -160,9 +193,9 @@ impl<'de> Deserialize<'de> for Call {
         let kind = value.get("kind").and_then(serde_json::Value::as_str);
         let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
         match kind {
-            Some("stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers" | "root") => {
-                ask(value)
-            }
+            Some(
+                "stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers" | "root" | "attach",
+            ) => ask(value),
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),
             Some(_) => Ok(Self::Unknown),

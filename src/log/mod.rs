@@ -129,6 +129,11 @@ impl ContainerLog {
         Ok(pump)
     }
 
+    /// What a pump has just read.
+    pub fn read_last(&self, pump: Pump) -> &[u8] {
+        &self.buffer[..pump.bytes]
+    }
+
     fn take(&mut self, stream: Stream, bytes: &[u8], now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8], Tag)) {
         self.write(stream, now, line, |splitter, emit| splitter.push(bytes, emit));
     }

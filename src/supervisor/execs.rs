@@ -59,6 +59,11 @@ impl Execs {
         Self { running: BTreeMap::new(), waiting: VecDeque::new(), most }
     }
 
+    /// How many more there may be.
+    pub fn room(&self) -> usize {
+        self.most.saturating_sub(self.running.len() + self.waiting.len())
+    }
+
     /// Whether one waits for its turn.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -72,7 +77,7 @@ impl Execs {
 impl Supervisor<'_> {
     /// A client asks for one.
     pub(super) fn exec_asked(&mut self, by: Requester, program: Program, descriptors: Vec<OwnedFd>) {
-        if self.execs.running.len() + self.execs.waiting.len() >= self.execs.most {
+        if self.execs.room() <= self.copies.len() {
             let most = self.execs.most;
             let message = format!("at most {most} programs at a time are run in the containers of this pod");
             return self.control.answer(by, Answer::NotRun { obstacle: Obstacle::Other, message });

@@ -93,10 +93,12 @@ impl Supervisor<'_> {
                 Request::Signal { of, signal } => self.signal_exec(by, of, signal),
                 Request::Network => self.network_asked(by, &descriptors),
                 Request::Root { container } => self.root_asked(by, &container, &descriptors),
+                Request::Attach { container, stdin } => self.attach_asked(by, &container, stdin, descriptors),
             }
         }
         // Last: who was heard in this turn may have gone in it too.
         for by in turn.gone {
+            self.copies.leave(by);
             self.exec_left(by);
         }
     }
@@ -141,7 +143,8 @@ impl Supervisor<'_> {
         }
         let log =
             ContainerLog::create(&self.store.ledger().log_dir, self.name(container), attempt.0, timestamp(now().wall));
-        let output = Output::new(made.take_ends(), log);
+        let is_read = plan::pod_container(&self.pod.manifest, container).manifest.stdin == Some(true);
+        let output = Output::new(made.take_ends(), is_read, log);
         let present = Present { container: made, made: with, output, start: Start::NotAsked, ran: None, process: None };
         self.slot(container).stage = Stage::Present(Box::new(present));
         self.watch(Token::Exit(container));
@@ -208,6 +211,7 @@ impl Supervisor<'_> {
         self.answer(container, attempt, ContainerEvent::Exited { exit, oom_killed, message });
         self.end_handlers(container);
         self.end_execs(container);
+        self.end_attached(container, exit);
     }
 
     fn termination_message(&self, container: ContainerIndex, exit: Exit) -> String {
@@ -236,8 +240,10 @@ impl Supervisor<'_> {
         let index = usize::from(container.0);
         if let Some(output) = self.slots[index].output_mut() {
             let name = &self.pod.plan.lifecycle.containers[index].name;
-            act(output, &mut Listener { container, name, audience: self.audience, records: &mut self.records });
+            let (audience, records, copies) = (&mut *self.audience, &mut self.records, &mut self.copies);
+            act(output, &mut Listener { container, name, audience, records, copies });
             self.records_are_to_be_written();
+            self.tell_who_is_behind();
         }
     }
 }

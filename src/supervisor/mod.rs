@@ -4,9 +4,11 @@
 //! engine's actions into calls, `persist` writes the result to disk. Nothing here looks at the pod's state to choose what to do:
 //! the engine decides.
 
+mod attached;
 mod audience;
 mod carry;
 mod clock;
+mod copies;
 pub mod cpus;
 mod error;
 mod execs;
@@ -59,6 +61,7 @@ use crate::runtime::network::Connecting;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
 use clock::Alarm;
+use copies::Copies;
 use execs::Execs;
 use filters::Filters;
 use handlers::Handlers;
@@ -127,6 +130,8 @@ pub struct Supervisor<'a> {
     handlers: Handlers,
     /// What commands run in containers.
     execs: Execs,
+    /// Commands that get what containers print.
+    copies: Copies,
     storage: Storage,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,

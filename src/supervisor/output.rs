@@ -7,6 +7,8 @@ use barepod_engine::spec::ContainerIndex;
 
 use super::audience::Audience;
 use super::clock::{now, timestamp};
+use super::copies::Copies;
+use crate::control::{AttachedTo, Input};
 use crate::log::{ContainerLog, Stream};
 use crate::runtime::container::Ends;
 
@@ -21,6 +23,8 @@ pub struct Listener<'a> {
     pub audience: &'a mut dyn Audience,
     /// Kubernetes Events, for who asks later: a log doesn't show what is missing in it.
     pub records: &'a mut Vec<EventRecord>,
+    /// Clients, who get it as it is.
+    pub copies: &'a mut Copies,
 }
 
 impl Listener<'_> {
@@ -40,22 +44,65 @@ pub struct Output {
     /// Read ends, until they end.
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
-    /// Keeps what the program reads open and silent: the writing end of its pipe, or its own end of the terminal, whose master
-    /// is `stdout`.
-    _input: Option<OwnedFd>,
+    input: ProgramInput,
     log: ContainerLog,
+}
+
+/// What the program reads.
+enum ProgramInput {
+    /// Nothing.
+    None,
+    /// From a pipe, which stays open and silent as long as this is here.
+    Pipe(OwnedFd),
+    /// From a pipe that a client has taken (`stdinOnce`): it ends with that client.
+    Taken,
+    /// From its terminal, whose master is `stdout`. Its own end keeps that from being hung up.
+    Terminal { _slave: OwnedFd, is_read: bool },
+}
+
+/// What a client that is attached gets.
+pub struct HandedOver {
+    pub streams: AttachedTo,
+    /// A terminal's master, or the writing end of the pipe that the program reads.
+    pub input: Option<OwnedFd>,
 }
 
 impl Output {
     /// Of an attempt that was just made.
-    pub fn new(ends: Option<Ends>, log: ContainerLog) -> Self {
+    pub fn new(ends: Option<Ends>, is_read: bool, log: ContainerLog) -> Self {
         let (input, stdout, stderr) = match ends {
-            Some(Ends::Pipes { stdin, stdout, stderr }) => (stdin, Some(stdout), Some(stderr)),
+            Some(Ends::Pipes { stdin, stdout, stderr }) => {
+                (stdin.map_or(ProgramInput::None, ProgramInput::Pipe), Some(stdout), Some(stderr))
+            }
             // What a terminal shows is one stream, as in every container runtime (R10.10).
-            Some(Ends::Terminal { master, slave }) => (Some(slave), Some(master), None),
-            None => (None, None, None),
+            Some(Ends::Terminal { master, slave }) => {
+                (ProgramInput::Terminal { _slave: slave, is_read }, Some(master), None)
+            }
+            None => (ProgramInput::None, None, None),
         };
-        Self { stdout, stderr, _input: input, log }
+        Self { stdout, stderr, input, log }
+    }
+
+    /// For a client that is attached, and wants to write (`stdin`). `once`: no other client will (R10.11).
+    pub fn hand_over(&mut self, stdin: bool, once: bool) -> std::io::Result<HandedOver> {
+        let wanted = |input| if stdin { input } else { Input::Unwanted };
+        let (tty, input, descriptor) = match (&self.input, &self.stdout) {
+            (ProgramInput::Terminal { is_read, .. }, Some(master)) => {
+                let input = if *is_read { Input::Given } else { Input::None };
+                (true, wanted(input), Some(master.try_clone()?))
+            }
+            (ProgramInput::Pipe(_), _) if stdin && once => {
+                match std::mem::replace(&mut self.input, ProgramInput::Taken) {
+                    ProgramInput::Pipe(pipe) => (false, Input::Given, Some(pipe)),
+                    _ => (false, Input::Taken, None),
+                }
+            }
+            (ProgramInput::Pipe(pipe), _) if stdin => (false, Input::Given, Some(pipe.try_clone()?)),
+            (ProgramInput::Pipe(_), _) => (false, Input::Unwanted, None),
+            (ProgramInput::Taken, _) => (false, wanted(Input::Taken), None),
+            (ProgramInput::Terminal { .. } | ProgramInput::None, _) => (false, wanted(Input::None), None),
+        };
+        Ok(HandedOver { streams: AttachedTo { tty, input }, input: descriptor })
     }
 
     /// Its log.
@@ -78,6 +125,7 @@ impl Output {
         let mut line = |stream, line: &[u8], tag| audience.line(container, stream, line, tag);
         let read = match log.pump(stream, open.as_fd(), timestamp(now().wall), &mut line) {
             Ok(pump) => {
+                to.copies.copy(to.container, stream, log.read_last(pump));
                 if pump.eof {
                     *pipe = None;
                 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use barepod_engine::Engine;
 
 use super::clock::Alarm;
+use super::copies::Copies;
 use super::execs::Execs;
 use super::filters::Filters;
 use super::handlers::Handlers;
@@ -79,6 +80,7 @@ impl<'a> Supervisor<'a> {
             file_systems: LocalFileSystems::default(),
             handlers: Handlers::new(),
             execs: Execs::new(most_execs),
+            copies: Copies::default(),
             storage,
             facts: VecDeque::new(),
             asked: VecDeque::new(),

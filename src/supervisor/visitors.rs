@@ -44,7 +44,7 @@ impl Supervisor<'_> {
 
 const ESRCH: i32 = rustix::io::Errno::SRCH.raw_os_error();
 
-fn hand_over(to: &[OwnedFd], record: &[u8], descriptors: &[OwnedFd]) -> Answer {
+pub(super) fn hand_over(to: &[OwnedFd], record: &[u8], descriptors: &[OwnedFd]) -> Answer {
     let Some(to) = to.first() else { return not_run(Obstacle::Other, "a descriptor is missing".to_owned()) };
     let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
     match send_at_once(to, record, &descriptors) {
@@ -53,6 +53,6 @@ fn hand_over(to: &[OwnedFd], record: &[u8], descriptors: &[OwnedFd]) -> Answer {
     }
 }
 
-fn not_run(obstacle: Obstacle, message: String) -> Answer {
+pub(super) fn not_run(obstacle: Obstacle, message: String) -> Answer {
     Answer::NotRun { obstacle, message }
 }

@@ -1,5 +1,6 @@
 //! `barepod exec`: programs that people run in containers that run, with their own streams or at a terminal.
 
+mod attached;
 mod screens;
 mod terminals;
 

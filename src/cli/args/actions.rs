@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::detach_keys::DetachKeys;
 use super::kubectl::{OnePod, Pods};
 use super::values::{Address, CopyPlace, Forwarding, patience, resource};
 use crate::plan::signal_number;
@@ -32,6 +33,30 @@ pub struct ExecArgs {
     /// The program and its arguments, best behind `--`
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub command: Vec<String>,
+}
+
+/// `barepod attach`.
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// NAME or NAMESPACE/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// The pod's namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which container; where it is left out, the one that the annotation kubectl.kubernetes.io/default-container names, else
+    /// the first main one
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// Give the container our standard input, where its `stdin` is set
+    #[arg(short = 'i', long)]
+    pub stdin: bool,
+    /// Give the container's terminal, where its `tty` is set, our keys and our size
+    #[arg(short = 't', long)]
+    pub tty: bool,
+    /// What to type to leave the container's terminal: keys behind commas, ctrl-a to ctrl-z or characters; empty: nothing
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q", value_parser = DetachKeys::parse)]
+    pub detach_keys: DetachKeys,
 }
 
 /// `barepod cp`.

@@ -98,6 +98,16 @@ Examples:
   barepod exec -it web -- sh      a shell at a terminal
   barepod exec -i web -c db -- psql < dump.sql";
 
+pub const ATTACH_EXAMPLES: &str = "\
+Exit codes: the container's; 128+n where signal n ended it, or this command; 0
+where it was left by --detach-keys; 1 no such container, or it isn't running; 125
+barepod's own trouble.
+
+Examples:
+  barepod attach web              what it prints from now on (Ctrl-C ends this alone)
+  barepod attach -it web -c shell at its terminal, until Ctrl-P Ctrl-Q
+  barepod attach -i web < more.txt";
+
 pub const CP_EXAMPLES: &str = "\
 Exit codes: 1 it can't be copied, or not all of it; 2 a usage error; 128+n where
 signal n has ended it.

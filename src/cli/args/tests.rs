@@ -64,6 +64,8 @@ fn what_can_be_said() {
         "barepod run pod.yaml --attach main -q --no-prefix",
         "barepod rm -f web -n ops",
         "barepod port-forward web 8080 :80 443:https -n ops --address 127.0.0.1,::1",
+        "barepod attach ops/web -it -c main --detach-keys ctrl-],q",
+        "barepod attach web -n ops --detach-keys=",
         "barepod completion zsh",
         "barepod man --dir pages",
     ] {
@@ -91,6 +93,8 @@ fn what_can_not() {
         ("barepod logs web --since-time 2026-11-30T12:00:00Z --since 1m", "cannot be used with"),
         ("barepod logs web --limit-bytes -1", "-1"),
         ("barepod events web -o wide", "possible values: json, yaml"),
+        ("barepod attach", "<POD>"),
+        ("barepod attach web --detach-keys ctrl-1", "write it like ctrl-p,ctrl-q"),
         ("barepod top -o yaml", "possible values: json, wide"),
         ("barepod top --sort-by name", "possible values: cpu, memory"),
         ("barepod top --interval 0s", "at least 100ms"),

@@ -14,11 +14,11 @@ use super::{IDLE, exec, finish, idle, ran};
 use crate::harness::user::Ids;
 use crate::harness::{Case, main, patience, wait};
 
-/// `exec -it` at a terminal of its own.
+/// A command at a terminal of its own.
 pub(super) struct Terminal {
     pub(super) master: File,
     pub(super) slave: OwnedFd,
-    child: std::process::Child,
+    pub(super) child: std::process::Child,
     seen: String,
 }
 
@@ -28,10 +28,15 @@ impl Terminal {
     }
 
     /// With so many rows and columns from the beginning.
-    pub(super) fn begin_sized(case: &Case, (rows, columns): (u16, u16), options: &[&str], command: &[&str]) -> Self {
+    pub(super) fn begin_sized(case: &Case, size: (u16, u16), options: &[&str], command: &[&str]) -> Self {
+        Self::of(case, size, &exec(options, command))
+    }
+
+    /// Of another command.
+    pub(super) fn of(case: &Case, (rows, columns): (u16, u16), args: &[&str]) -> Self {
         let pty = nix::pty::openpty(None, None).unwrap();
         tcsetwinsize(&pty.slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-        let inner = case.command(&exec(options, command));
+        let inner = case.command(args);
         let mut command = Command::new("setsid");
         command.arg("-c").arg(inner.get_program()).args(inner.get_args()).current_dir(case.dir());
         command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));

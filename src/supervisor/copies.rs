@@ -1,0 +1,91 @@
+//! What containers print, for commands that are attached to them: each gets a copy as far as it takes it. Nobody waits for them:
+//! what one has no room for is left out for it.
+
+use std::os::fd::OwnedFd;
+
+use barepod_engine::spec::ContainerIndex;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+use crate::control::Requester;
+use crate::log::Stream;
+
+/// All commands that are attached.
+#[derive(Default)]
+pub struct Copies {
+    all: Vec<Copied>,
+    /// Whether somebody has just missed something for the first time.
+    is_behind: bool,
+}
+
+/// For one command.
+pub struct Copied {
+    /// Who it is.
+    pub by: Requester,
+    /// What it is attached to.
+    pub container: ContainerIndex,
+    /// Sockets of the type SOCK_STREAM; `None`: nobody reads there any more.
+    pub stdout: Option<OwnedFd>,
+    /// Likewise.
+    pub stderr: Option<OwnedFd>,
+    /// Bytes that were left out.
+    pub lost: u64,
+    /// Whether it was told that something is.
+    pub is_told: bool,
+}
+
+impl Copies {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// One more.
+    pub fn add(&mut self, one: Copied) {
+        self.all.push(one);
+    }
+
+    /// A container has printed this.
+    pub fn copy(&mut self, container: ContainerIndex, stream: Stream, bytes: &[u8]) {
+        for one in self.all.iter_mut().filter(|one| one.container == container) {
+            one.take(stream, bytes);
+            self.is_behind |= one.lost > 0 && !one.is_told;
+        }
+    }
+
+    /// Those who have missed something and are to be told so.
+    pub fn who_is_behind(&mut self) -> impl Iterator<Item = &mut Copied> {
+        let is_behind = std::mem::take(&mut self.is_behind);
+        self.all.iter_mut().filter(move |one| is_behind && one.lost > 0 && !one.is_told)
+    }
+
+    /// Takes out those that are attached to a container.
+    pub fn take_of(&mut self, container: ContainerIndex) -> Vec<Copied> {
+        let (ended, others) =
+            std::mem::take(&mut self.all).into_iter().partition(|one: &Copied| one.container == container);
+        self.all = others;
+        ended
+    }
+
+    /// Takes out the one who asked so.
+    pub fn leave(&mut self, by: Requester) {
+        self.all.retain(|one| one.by != by);
+    }
+}
+
+impl Copied {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        let socket = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        let Some(open) = socket else { return };
+        let sent = match rustix::net::send(open, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(sent) => sent,
+            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => 0,
+            // It reads no more, or gave what isn't a socket.
+            Err(_) => {
+                *socket = None;
+                return;
+            }
+        };
+        self.lost += (bytes.len() - sent) as u64;
+    }
+}
