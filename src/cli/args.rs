@@ -12,7 +12,9 @@ mod values;
 
 use std::path::PathBuf;
 
-pub use actions::{AttachArgs, CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RmArgs, StopArgs, WaitArgs};
+pub use actions::{
+    AttachArgs, CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RestartArgs, RmArgs, StopArgs, WaitArgs,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use detach_keys::DetachKeys;
 use examples::*;
@@ -92,6 +94,9 @@ pub enum Command {
     /// Send a signal to the first process of a container, SIGKILL unless --signal says otherwise
     #[command(after_help = KILL_EXAMPLES)]
     Kill(KillArgs),
+    /// Stop the containers of a pod and start them again, and wait until they run
+    #[command(after_help = RESTART_EXAMPLES)]
+    Restart(RestartArgs),
     /// Wait until a pod is as you want it, or can't become so any more
     #[command(after_help = WAIT_EXAMPLES)]
     Wait(WaitArgs),

@@ -274,6 +274,14 @@ pub enum CliError {
         /// Why not.
         why: String,
     },
+    /// `restart`.
+    #[error("can't restart pod \"{pod}\": {why}")]
+    Restart {
+        /// Which.
+        pod: String,
+        /// Why not.
+        why: String,
+    },
     /// `rm` of a pod that runs.
     #[error("pod \"{0}\" is running; stop it first (`barepod stop {0}`), or use --force")]
     StillRunning(String),

@@ -50,11 +50,12 @@
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, error, exit_code, output, phrases, recover |
+//! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, output, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, attach, completion, cp, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | args, attach, completion, cp, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -98,6 +99,7 @@ mod raw;
 mod recover;
 mod relay;
 mod resize;
+mod restart;
 mod rm;
 mod root;
 mod rootless;

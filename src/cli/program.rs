@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    attach, completion, cp, describe, events, exec, get, kill, logs, port_forward, resize, rm, run, simulate, stop,
-    top, wait, words,
+    attach, completion, cp, describe, events, exec, get, kill, logs, port_forward, resize, restart, rm, run, simulate,
+    stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -53,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Cp(args) => cp::cp(args, &cli.global),
         Command::PortForward(args) => port_forward::port_forward(args, &cli.global),
         Command::Kill(args) => kill::kill(args, &cli.global),
+        Command::Restart(args) => restart::restart(args, &cli.global),
         Command::Stop(args) => stop::stop(args, &cli.global),
         Command::Wait(args) => wait::wait(args, &cli.global),
         Command::Resize(args) => resize::resize(args, &cli.global),

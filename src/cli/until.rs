@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::time::Timespec;
@@ -78,14 +79,51 @@ impl Deadline {
     }
 }
 
+/// What a status can be waited for to say.
+pub trait Aim {
+    /// Whether it says so.
+    ///
+    /// # Errors
+    /// Where time would not mend what it can't be compared with.
+    fn holds(&self, pod: &v1::Pod) -> Result<bool, String>;
+
+    /// Whether that of a pod did that has ended in this phase, and been forgotten.
+    fn held_in(&self, phase: &str) -> bool;
+
+    /// Why it doesn't, where there is a word to be said.
+    fn why_not(&self, pod: &v1::Pod) -> String;
+}
+
+impl Aim for Wanted {
+    fn holds(&self, pod: &v1::Pod) -> Result<bool, String> {
+        self.holds(Some(pod))
+    }
+
+    fn held_in(&self, phase: &str) -> bool {
+        self.held_in(phase)
+    }
+
+    fn why_not(&self, pod: &v1::Pod) -> String {
+        self.why_not(pod)
+    }
+}
+
 /// Waits until the pod that `name` means is as it is wanted.
 ///
 /// # Errors
 /// Where there is no such pod, or its state can't be read.
 pub fn until(layout: &Layout, name: &str, wanted: &Wanted, deadline: Deadline) -> Result<Waited, CliError> {
-    if *wanted == Wanted::Deleted {
-        return until_gone(layout, name, deadline);
+    match wanted {
+        Wanted::Deleted => until_gone(layout, name, deadline),
+        wanted => until_status(layout, name, wanted, deadline),
     }
+}
+
+/// As [`until`].
+///
+/// # Errors
+/// As of [`until`].
+pub fn until_status(layout: &Layout, name: &str, wanted: &impl Aim, deadline: Deadline) -> Result<Waited, CliError> {
     let found = recover::look(layout, name)?;
     let mut ended = None;
     let mut watch = begin(&found)?;
@@ -97,7 +135,7 @@ pub fn until(layout: &Layout, name: &str, wanted: &Wanted, deadline: Deadline) -
             None => None,
         };
         match &pod {
-            Some(pod) if wanted.holds(Some(pod)).map_err(CliError::Template)? => return Ok(Waited::Met),
+            Some(pod) if wanted.holds(pod).map_err(CliError::Template)? => return Ok(Waited::Met),
             // It has been forgotten with its end.
             None if ended.as_ref().is_some_and(|phase: &String| wanted.held_in(phase)) => return Ok(Waited::Met),
             Some(_) | None => {}

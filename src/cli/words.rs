@@ -57,9 +57,10 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         "apply" | "create" | "up" | "play" => {
             format!("`barepod run {file}` runs a pod in the foreground, `barepod run -d {file}` in the background")
         }
-        "start" | "restart" => {
-            format!("a pod is started by its manifest: `barepod run FILE`; `barepod stop {name}` ends one that runs")
-        }
+        "start" => format!(
+            "a pod is started by its manifest: `barepod run FILE`; `barepod restart {name}` restarts the containers of one \
+             that runs"
+        ),
         "delete" | "down" => {
             let (stopped, removed) = match given {
                 true => (format!("-f {file}"), format!("--filename {file}")),
@@ -228,6 +229,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::PortForward(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Stop(args) => several(&mut args.pods),
         Command::Kill(args) => several(&mut args.pods),
+        Command::Restart(args) => several(&mut args.pods),
         Command::Wait(args) => several(&mut args.pods),
         Command::Rm(args) => several(&mut args.pods),
         Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),

@@ -27,6 +27,11 @@ pub enum Answer {
         /// That.
         outcome: Signalled,
     },
+    /// Last: what became of a restart that was asked for.
+    Restarting {
+        /// That.
+        outcome: Restarting,
+    },
     /// Last: the program of an `exec` ran, and has ended; or the container of an `attach` has.
     Exited(Exited),
     /// Last: the program of an `exec` never ran, or there is nothing to give descriptors of.
@@ -60,6 +65,7 @@ impl Answer {
             Self::Ended(_)
             | Self::Resized { .. }
             | Self::Signalled { .. }
+            | Self::Restarting { .. }
             | Self::Exited(_)
             | Self::NotRun { .. }
             | Self::Done
@@ -173,6 +179,35 @@ pub enum Signalled {
         /// Why.
         why: String,
     },
+}
+
+/// What became of a restart that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Restarting {
+    /// It is under way.
+    Begun {
+        /// What it brings.
+        instances: Vec<Instance>,
+    },
+    /// The pod has no container of that name.
+    NoContainer,
+    /// The pod has ended or is about to.
+    PodEnds,
+    /// The pod's sandbox isn't there, or its init containers aren't done.
+    Initializing,
+    /// That is an init container.
+    Init,
+}
+
+/// An instance of a container that is to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instance {
+    /// The container's name.
+    pub container: String,
+    /// Its `restartCount` then.
+    pub restarts: u32,
 }
 
 /// How the pod ended.

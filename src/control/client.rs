@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -11,7 +12,7 @@ use rustix::io::Errno;
 use super::frame::{self, CONNECTION, Id, Malformed};
 use super::record::{self, Received, connect_in};
 use super::request::Call;
-use super::{Answer, ControlError, Ended, Reason, Request, Resized, Resources, Signalled, Waiting};
+use super::{Answer, ControlError, Ended, Reason, Request, Resized, Resources, Restarting, Signalled, Waiting};
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
 const DEAF_TRIES: u32 = 1000;
@@ -63,6 +64,26 @@ pub fn signal(
     match ask(dir, request, lives, |_| {})? {
         None | Some(Answer::Ended(_)) => Ok(None),
         Some(Answer::Signalled { outcome }) => Ok(Some(outcome)),
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+/// Asks the supervisor of the pod whose state is in `dir` for the restart of one container, or of all main ones and sidecars,
+/// as [`end`] asks for an end. `None`: the pod ended before there was an answer.
+///
+/// # Errors
+/// As [`end`].
+pub fn restart(
+    dir: &Path,
+    container: Option<&str>,
+    grace_period: Option<Duration>,
+    lives: impl FnMut() -> bool,
+) -> Result<Option<Restarting>, ControlError> {
+    let grace_period_seconds = grace_period.map(|grace| grace.as_secs());
+    let request = Request::Restart { container: container.map(str::to_owned), grace_period_seconds };
+    match ask(dir, request, lives, |_| {})? {
+        None | Some(Answer::Ended(_)) => Ok(None),
+        Some(Answer::Restarting { outcome }) => Ok(Some(outcome)),
         Some(other) => Err(unexpected(&other)),
     }
 }

@@ -98,7 +98,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::{
-        Ended, Exited, Obstacle, Program, Reason, Request, Resized, Resources, Signalled, Streams, Waiting,
+        Ended, Exited, Instance, Obstacle, Program, Reason, Request, Resized, Resources, Restarting, Signalled,
+        Streams, Waiting,
     };
     use super::*;
 
@@ -127,6 +128,9 @@ mod tests {
             (any::<u64>(), any::<i32>()).prop_map(|(of, signal)| Call::Ask(Request::Signal { of, signal })),
             (proptest::option::of(text()), any::<i32>())
                 .prop_map(|(container, signal)| Call::Ask(Request::SignalContainers { container, signal })),
+            (proptest::option::of(text()), proptest::option::of(any::<u64>())).prop_map(
+                |(container, grace_period_seconds)| Call::Ask(Request::Restart { container, grace_period_seconds })
+            ),
             Just(Call::Cancel),
         ]
     }
@@ -156,6 +160,11 @@ mod tests {
             text().prop_map(|why| Answer::Resized { outcome: Resized::Refused { why } }),
             text().prop_map(|one| Answer::Signalled { outcome: Signalled::Sent { containers: vec![one] } }),
             Just(Answer::Signalled { outcome: Signalled::NotRunning }),
+            (text(), any::<u32>()).prop_map(|(container, restarts)| {
+                let instances = vec![Instance { container, restarts }];
+                Answer::Restarting { outcome: Restarting::Begun { instances } }
+            }),
+            Just(Answer::Restarting { outcome: Restarting::Initializing }),
             text().prop_map(|message| Answer::Refused { reason: Reason::Malformed, message }),
             Just(Answer::Cancelled),
             Just(Answer::Done),

@@ -42,8 +42,8 @@ mod request;
 mod server;
 mod watch;
 
-pub use answer::{Answer, Ended, Exited, Obstacle, Reason, Resized, Signalled, Waiting};
-pub use client::{Client, end, is_listening, resize, signal};
+pub use answer::{Answer, Ended, Exited, Instance, Obstacle, Reason, Resized, Restarting, Signalled, Waiting};
+pub use client::{Client, end, is_listening, resize, restart, signal};
 pub use connection::REQUESTS;
 pub use error::ControlError;
 pub use protocol::SOCKET;

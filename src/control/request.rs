@@ -61,6 +61,15 @@ pub enum Request {
         /// Whether what the container reads is to be written to.
         stdin: bool,
     },
+    /// Containers are to be stopped and started again (R3.9). Answered once that has begun and is written down.
+    Restart {
+        /// Name of the container; none: all main containers and sidecars, in order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<String>,
+        /// Instead of the pod's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace_period_seconds: Option<u64>,
+    },
     /// Descriptors of a container's user namespace and of its root (O_PATH), sent likewise in a record that says who its user is
     /// ([`RootOwner`]).
     Root {
@@ -140,7 +149,7 @@ impl Request {
     pub fn descriptors(&self) -> usize {
         match self {
             Self::Stop { .. } | Self::Kill | Self::Resize(_) => 0,
-            Self::Signal { .. } | Self::SignalContainers { .. } => 0,
+            Self::Signal { .. } | Self::SignalContainers { .. } | Self::Restart { .. } => 0,
             Self::Attach { .. } => 3,
             Self::Network | Self::Root { .. } | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
             Self::Exec(Program { streams: Streams::Output, .. }) => 2,
@@ -194,7 +203,8 @@ impl<'de> Deserialize<'de> for Call {
         let ask = |value| Request::deserialize(value).map(Self::Ask).map_err(serde::de::Error::custom);
         match kind {
             Some(
-                "stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers" | "root" | "attach",
+                "stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers" | "restart" | "root"
+                | "attach",
             ) => ask(value),
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),

@@ -12,6 +12,7 @@ pub mod grace;
 pub mod jsonpath;
 mod lost;
 mod page;
+pub mod restarted;
 mod running;
 pub mod status;
 pub mod table;

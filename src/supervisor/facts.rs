@@ -85,6 +85,11 @@ impl Supervisor<'_> {
                     let outcome = self.resize(wanted);
                     self.control.defer(by, Answer::Resized { outcome });
                 }
+                Request::Restart { container, grace_period_seconds } => {
+                    let grace = grace_period_seconds.map(Duration::from_secs);
+                    let outcome = self.restart(container.as_deref(), grace);
+                    self.control.defer(by, Answer::Restarting { outcome });
+                }
                 Request::Exec(program) => self.exec_asked(by, program, descriptors),
                 Request::SignalContainers { container, signal } => {
                     let outcome = self.signal_containers(container.as_deref(), signal);

@@ -26,6 +26,7 @@ mod output;
 mod persist;
 mod recorded;
 mod resize;
+mod restart;
 mod rounds;
 mod sandbox;
 pub mod saved;

@@ -64,6 +64,7 @@ mod remains;
 mod remains_network;
 mod resize;
 mod restart;
+mod restarting;
 mod rootless;
 mod scenarios;
 mod seccomp;

@@ -1,5 +1,5 @@
 //! What the commands take that do something with a pod that there is: `exec`, `cp`, `port-forward`, `stop`, `kill`,
-//! `wait`, `resize`, `rm`.
+//! `restart`, `wait`, `resize`, `rm`.
 
 use std::time::Duration;
 
@@ -122,6 +122,20 @@ pub struct KillArgs {
     /// By name (TERM, SIGTERM), number or RTMIN+N
     #[arg(short, long, value_name = "SIGNAL", default_value = "KILL", value_parser = signal_number)]
     pub signal: i32,
+}
+
+/// `barepod restart`.
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// Which pods
+    #[command(flatten)]
+    pub pods: Pods,
+    /// The container; if left out, all main containers and sidecars, in order
+    #[arg(short, long, value_name = "CONTAINER")]
+    pub container: Option<String>,
+    /// Seconds, instead of terminationGracePeriodSeconds. 0: no hooks and no order, and SIGKILL 2 s after SIGTERM
+    #[arg(long, value_name = "N")]
+    pub grace_period: Option<u32>,
 }
 
 /// `barepod wait`.

@@ -148,6 +148,17 @@ Examples:
   barepod kill -s HUP -l app=web  all pods with that label that run
   barepod kill web -s RTMIN+3";
 
+pub const RESTART_EXAMPLES: &str = "\
+Exit codes:
+  0      the new instances run
+  1      one doesn't, the pod has ended, or nothing can be restarted now
+  2      a usage error
+
+Examples:
+  barepod restart web             mains first, sidecars last, and up again
+  barepod restart web -c db       one container alone
+  barepod restart -f web.yaml --grace-period 5";
+
 pub const WAIT_EXAMPLES: &str = "\
 Exit codes:
   0      it is so, of all the pods

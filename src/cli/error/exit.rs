@@ -64,6 +64,7 @@ impl CliError {
             | Self::Log { .. }
             | Self::StillRunning(_)
             | Self::Resize { .. }
+            | Self::Restart { .. }
             | Self::Template(_)
             | Self::Watch(_)
             | Self::NoneToWaitFor

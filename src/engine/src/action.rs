@@ -131,6 +131,8 @@ pub enum EventReason {
     FailFast,
     /// Ours: the pod was not done when its `--timeout` ran out.
     TimedOut,
+    /// Ours (R3.9): somebody asked for a restart.
+    RestartRequested,
     /// Ours (R5.18): how a container that was stopped with its pod used the grace period.
     GracePeriodUsed,
     /// Ours, and not the engine's: somebody sent a container a signal by `barepod kill`.

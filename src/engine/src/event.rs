@@ -44,6 +44,14 @@ pub enum Event {
         /// What was changed, for events.
         summary: String,
     },
+    /// Somebody asks for containers to be stopped and started again (R3.9). Nothing comes of it where
+    /// [`crate::Engine::restart_brings`] would refuse it.
+    Restart {
+        /// Which.
+        of: RestartOf,
+        /// The request's grace period; `None`: the pod's.
+        grace: Option<Duration>,
+    },
     /// The pod uses more disk than it may.
     StorageExceeded(StorageExceeded),
     /// Answer to `CreateSandbox`: namespaces, cgroup and volumes are there.
@@ -66,6 +74,15 @@ pub enum Event {
         /// What happened.
         event: ContainerEvent,
     },
+}
+
+/// What is to be restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartOf {
+    /// All main containers and sidecars, in order.
+    Pod,
+    /// One of them.
+    Container(ContainerIndex),
 }
 
 /// Which limit of disk use was exceeded; the limits as the manifest writes them.

@@ -40,4 +40,4 @@ pub mod status;
 pub mod time;
 pub mod world;
 
-pub use pod::{Awaited, Engine, ResizeRefusal, exit};
+pub use pod::{Awaited, Engine, ResizeRefusal, RestartRefusal, exit};

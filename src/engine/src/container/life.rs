@@ -55,8 +55,9 @@ pub(crate) enum AfterRemoval {
     Recreate,
     /// Likewise, after a while: its process died before it was started.
     Retry { at: Instant },
-    /// It starts again at once, back-off or not: it was ended for new resources.
-    Resized,
+    /// It starts again at once, back-off or not: it was ended for new resources, or somebody asked for it.
+    #[serde(rename = "Resized")]
+    AtOnce,
     /// Nothing.
     Over,
 }

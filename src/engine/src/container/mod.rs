@@ -1,6 +1,7 @@
 //! One container: where its current attempt stands, and what it remembers of earlier ones. Nothing here knows the pod: what
 //! depends on other containers comes in as arguments, and what is to be done goes out as results.
 
+mod asked;
 pub(crate) mod hook;
 mod life;
 pub(crate) mod probes;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::spec::{Attempt, Backoff};
 use crate::status::{GraceUse, Terminated, TerminatedReason};
 use crate::time::{Instant, WallTime};
+pub(crate) use asked::UntilRestart;
 use hook::HookRun;
 pub(crate) use life::{AfterRemoval, Life, Running, WhileEnding};
 use probes::Probing;

@@ -57,8 +57,8 @@ pub(crate) enum EndedBy {
     Anything,
     /// A liveness or startup probe.
     Probe,
-    /// New resources, which it is restarted for whatever its policy (the API knows no such pods with Never).
-    Resize,
+    /// New resources, or somebody who asked for a restart (R3.9): it starts again whatever its policy.
+    Request,
 }
 
 /// R3.1 to R3.5 and R3.7.
@@ -69,7 +69,7 @@ pub(crate) fn verdict(
     ended_by: EndedBy,
 ) -> Verdict {
     let policy = container.restart_policy.unwrap_or(pod_policy);
-    if ended_by == EndedBy::Resize {
+    if ended_by == EndedBy::Request {
         return Verdict::Restart;
     }
     match container.kind {

@@ -37,6 +37,8 @@ pub(crate) enum StopWhy {
     RestartAll,
     /// Its new resources ask for it.
     Resize,
+    /// Somebody asked for its restart (R3.9).
+    Restart,
 }
 
 /// Whether the preStop hook of a container that is stopped is still to be run.
@@ -196,6 +198,17 @@ impl Stop {
             }
             StopStage::Killed { .. } => {}
         }
+    }
+
+    /// Whatever it is stopped for, it is wanted again, and has until `deadline` at most (R3.9).
+    pub fn restart(&mut self, deadline: Instant) {
+        self.why = StopWhy::Restart;
+        self.shorten(deadline);
+    }
+
+    /// It isn't wanted again.
+    pub fn end_with_pod(&mut self) {
+        self.why = StopWhy::PodEnds;
     }
 
     /// When it needs attention though nothing happens.

@@ -31,7 +31,7 @@ impl Engine {
             Life::Running(running) => {
                 let ended_by = match running.stop.as_ref().map(Stop::why) {
                     Some(StopWhy::Probe) => EndedBy::Probe,
-                    Some(StopWhy::Resize) => EndedBy::Resize,
+                    Some(StopWhy::Resize | StopWhy::Restart) => EndedBy::Request,
                     Some(StopWhy::PodEnds | StopWhy::PostStart | StopWhy::RestartAll) | None => EndedBy::Anything,
                 };
                 (Some(running.since_wall), ended_by)
@@ -82,7 +82,7 @@ impl Engine {
         let at = turn.now.monotonic.after(self.retry_delay());
         let after = match (self.is_wanted(index), self.restarting_all) {
             (true, _) => AfterRemoval::Retry { at },
-            (false, RestartingAll::Yes | RestartingAll::Anew) => AfterRemoval::Recreate,
+            (false, RestartingAll::Yes | RestartingAll::Anew | RestartingAll::InOrder(_)) => AfterRemoval::Recreate,
             (false, RestartingAll::No) => AfterRemoval::Over,
         };
         let container = self.container_mut(index);
@@ -104,18 +104,19 @@ impl Engine {
         let verdict = verdict(self.container_spec(index), self.spec().restart_policy, exit_code, ended_by);
         let restart = match (&self.ending, self.restarting_all, verdict) {
             (Some(_), _, _) => self.restarts_while_ending(index),
-            (None, RestartingAll::Yes | RestartingAll::Anew, _)
+            (None, RestartingAll::Yes | RestartingAll::Anew | RestartingAll::InOrder(_), _)
             | (None, RestartingAll::No, Verdict::RestartAll | Verdict::Restart) => true,
             (None, RestartingAll::No, Verdict::Stay | Verdict::PodFails) => false,
         };
-        let resized = ended_by == EndedBy::Resize && self.ending.is_none() && self.restarting_all == RestartingAll::No;
+        let requested = ended_by == EndedBy::Request || self.restarts_in_order();
+        let at_once = requested && self.ending.is_none() && !self.kills_for_restart();
         let backoff = self.spec().backoff;
         let now = turn.now.monotonic;
         let kind = self.kind(index);
         let container = self.container_mut(index);
         container.ended_at = Some(now);
-        let after = if resized {
-            AfterRemoval::Resized
+        let after = if at_once {
+            AfterRemoval::AtOnce
         } else if restart {
             let delay = container.backoff.delay_after(now, &backoff);
             AfterRemoval::Restart { at: now.after(delay), delay }
@@ -169,19 +170,19 @@ impl Engine {
         let life = match after {
             AfterRemoval::Restart { at, delay } if restarts => self.back_off(turn, index, at, delay),
             AfterRemoval::Recreate if self.ending.is_none() => Life::Waiting,
-            AfterRemoval::Resized if self.ending.is_none() => {
+            AfterRemoval::AtOnce if self.ending.is_none() => {
                 let container = self.container_mut(index);
                 container.next_attempt();
                 Life::Waiting
             }
-            AfterRemoval::Resized if restarts => Life::BackOff { at: turn.now.monotonic, message: None },
+            AfterRemoval::AtOnce if restarts => Life::BackOff { at: turn.now.monotonic, message: None },
             AfterRemoval::Retry { at } if restarts => {
                 let message = "the container's process ended before it was started".into();
                 Life::Retry { at, reason: WaitingReason::RunContainerError, message }
             }
             AfterRemoval::Restart { .. }
             | AfterRemoval::Recreate
-            | AfterRemoval::Resized
+            | AfterRemoval::AtOnce
             | AfterRemoval::Retry { .. }
             | AfterRemoval::Over => Life::Over,
         };

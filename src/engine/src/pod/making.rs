@@ -145,7 +145,7 @@ impl Engine {
     /// Nothing of it was made, and it isn't wanted any more.
     pub(crate) fn give_up(&mut self, index: ContainerIndex) {
         self.container_mut(index).life = match self.restarting_all {
-            RestartingAll::Yes | RestartingAll::Anew => Life::Waiting,
+            RestartingAll::Yes | RestartingAll::Anew | RestartingAll::InOrder(_) => Life::Waiting,
             RestartingAll::No => Life::Over,
         };
     }

@@ -8,10 +8,12 @@ pub mod exit;
 mod exits;
 mod facts;
 mod hooks;
+mod in_order;
 mod making;
 mod patience;
 mod probes;
 mod resize;
+mod restart;
 mod restart_all;
 mod sandbox;
 mod startup;
@@ -34,7 +36,9 @@ use crate::time::{Instant, WallTime};
 pub use awaited::Awaited;
 use conditions::Transitions;
 use ending::Ending;
+use in_order::InOrder;
 pub use resize::ResizeRefusal;
+pub use restart::RestartRefusal;
 use turn::Turn;
 
 /// Errors that leave no exited instance (R4.5), and a sandbox that can't be made, are tried again after this.
@@ -95,6 +99,8 @@ pub(crate) enum RestartingAll {
     Yes,
     /// In a new sandbox (R2.7).
     Anew,
+    /// Somebody asked for it: mains and sidecars, in order (R3.9).
+    InOrder(InOrder),
     No,
 }
 

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::{Engine, RestartingAll, Turn};
+use super::{Engine, Turn};
 use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::hook::HookRun;
 use crate::container::probes::{ALL, ProbeStep, Probing};
@@ -32,7 +32,7 @@ impl Engine {
             startup: hooked && !startup_passed && guarded,
             liveness: hooked && startup_passed && guarded,
             // R3.7: there nothing is asked any more.
-            readiness: hooked && startup_passed && self.restarting_all == RestartingAll::No,
+            readiness: hooked && startup_passed && !self.kills_for_restart(),
         }
     }
 

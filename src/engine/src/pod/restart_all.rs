@@ -10,11 +10,17 @@ use crate::container::{Container, Life};
 use crate::spec::{Attempt, Kind, RestartPolicy};
 
 impl Engine {
-    /// R3.7, R2.7: all containers are killed at once, and what comes up meanwhile too. Not where the pod's end turned out to be
+    /// R3.7, R2.7: all containers are killed at once, and what comes up meanwhile too; where somebody asked for it they are
+    /// stopped in order (R3.9). Not where the pod's end turned out to be
     /// due at the same moment (R5.15): then it is that which stops them.
     pub(crate) fn kill_for_restart(&mut self, turn: &mut Turn<'_>) {
-        if self.ending.is_some() || self.restarting_all == RestartingAll::No {
+        if self.ending.is_some() {
             return;
+        }
+        match self.restarting_all {
+            RestartingAll::No => return,
+            RestartingAll::InOrder(asked) => return self.stop_for_restart(turn, asked),
+            RestartingAll::Yes | RestartingAll::Anew => {}
         }
         for index in self.indices() {
             self.kill_now(turn, index);
@@ -48,6 +54,9 @@ impl Engine {
     pub(crate) fn advance_restart_all(&mut self, turn: &mut Turn<'_>) {
         if self.restarting_all == RestartingAll::No || !self.containers.iter().all(Container::is_settled) {
             return;
+        }
+        if self.restarts_in_order() {
+            return self.start_again_in_order(turn);
         }
         let anew = self.restarting_all == RestartingAll::Anew;
         self.restarting_all = RestartingAll::No;

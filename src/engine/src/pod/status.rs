@@ -199,7 +199,7 @@ impl Engine {
         self.kind(index) != Kind::Main && !self.container(index).done
     }
 
-    fn is_initialized(&self) -> bool {
+    pub(crate) fn is_initialized(&self) -> bool {
         self.initialized
             || self.terminal == Some(Phase::Succeeded)
             || self.indices().all(|index| !self.is_incomplete(index))

@@ -44,6 +44,7 @@ impl Engine {
             Event::Kill => self.kill_requested(turn),
             Event::SupervisorLost => self.lost(turn),
             Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
+            Event::Restart { of, grace } => self.restart_requested(turn, of, grace),
             Event::SandboxLost => self.sandbox_lost(turn),
             Event::StorageExceeded(exceeded) => self.storage_exceeded(turn, &exceeded),
             Event::SandboxReady => {

@@ -23,7 +23,7 @@ impl Engine {
         let spec = self.container_spec(index);
         let (hook, name) = (spec.pre_stop, spec.name.clone());
         let at_turn = spec.kind == Kind::Sidecar
-            && why == StopWhy::PodEnds
+            && (why == StopWhy::PodEnds || self.restarts_in_order())
             && self.spec().sidecar_pre_stop == SidecarPreStop::AtTurn;
         // R5.10: a sidecar that is being ended for a probe or hook is still wanted: it goes on to be restarted.
         let supervised = self.restarts_while_ending(index);
@@ -39,6 +39,7 @@ impl Engine {
             // Whoever saw it fail has said so.
             StopWhy::Probe => None,
             StopWhy::Resize => Some(format!("Container {name} resize requires restart")),
+            StopWhy::Restart => Some(format!("Stopping container {name}, will be restarted")),
             // The kubelet's whole message (kuberuntime_container.go `startContainer`).
             StopWhy::PostStart => Some("FailedPostStartHook".into()),
             StopWhy::PodEnds | StopWhy::RestartAll => Some(format!("Stopping container {name}")),
@@ -60,7 +61,9 @@ impl Engine {
     pub(crate) fn advance_stop(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let now = turn.now.monotonic;
         let Some(stop) = self.container(index).running().and_then(|running| running.stop.as_ref()) else { return };
-        let for_itself = stop.why() != StopWhy::PodEnds && (self.ending.is_none() || self.restarts_while_ending(index));
+        let for_itself = stop.why() != StopWhy::PodEnds
+            && !self.restarts_in_order()
+            && (self.ending.is_none() || self.restarts_while_ending(index));
         let waits = self.kind(index) == Kind::Sidecar && !for_itself && !self.turn_has_come(index);
         let (container, spec) = self.container_and_spec(index);
         let (attempt, of_image) = (container.attempt, container.image_stop_signal);

@@ -66,6 +66,7 @@ impl Engine {
     /// From here on the pod is bound to end.
     pub(crate) fn begin_ending(&mut self, turn: &mut Turn<'_>, cause: Cause, grace: Duration) {
         let reserved = self.spec().sidecar_grace.unwrap_or(Duration::ZERO);
+        self.end_instead_of_restart();
         self.ending = Some(Ending::begin(cause, turn.now.monotonic, grace, reserved));
         self.restarting_all = RestartingAll::No;
         turn.changed();

@@ -25,3 +25,4 @@ mod supervised;
 mod termination;
 mod timeline;
 mod tries;
+mod wanted_restart;

@@ -37,7 +37,7 @@ struct Seen {
     startup_ok: bool,
     /// Something went wrong with this attempt for which it may be stopped alone.
     blamed: bool,
-    /// It was restarted for new resources once, which doesn't count for its back-off.
+    /// It was restarted for new resources or on request once, which doesn't count for its back-off.
     resized: bool,
     signaled: bool,
     exited_at: Option<Instant>,
@@ -51,6 +51,8 @@ pub struct Invariants {
     seen: Vec<Seen>,
     /// The earliest moment at which a deletion's grace is over.
     stop_deadline: Option<Instant>,
+    /// The earliest at which the grace of a restart in order may be over.
+    restart_deadline: Option<Instant>,
     /// The earliest at which the grace of a pod that fails fast may be over.
     impatient: Option<Instant>,
     /// The last moment at which something may have begun the pod's end by itself.
@@ -83,6 +85,7 @@ impl Invariants {
             seen: vec![seen; spec.containers.len()],
             spec: spec.clone(),
             stop_deadline: None,
+            restart_deadline: None,
             impatient: None,
             last_end: Instant::default(),
             began: None,

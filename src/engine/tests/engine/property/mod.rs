@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use barepod_engine::action::Action;
-use barepod_engine::event::{ContainerEvent, Event, ResizePolicy, ResizeWay};
+use barepod_engine::event::{ContainerEvent, Event, ResizePolicy, ResizeWay, RestartOf};
 use barepod_engine::observer::{Gates, Observer};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 use barepod_engine::time::Instant;
@@ -158,6 +158,7 @@ impl Judged {
                     let (_, event) = self.outside.pop().unwrap();
                     match event {
                         Event::Resized { container, .. } => self.resize(container)?,
+                        Event::Restart { of, grace } => self.restart(of, grace)?,
                         event => self.tell(&event)?,
                     }
                 }
@@ -178,6 +179,23 @@ impl Judged {
             return Err(format!("a resize by {way:?}, not {:?}", self.judges.reference.resize_way(index)));
         }
         way.map_or(Ok(()), |way| self.tell(&Event::Resized { container, way, summary: String::new() }))
+    }
+
+    /// A restart, as the shell tells of it; now and then it comes too late to be refused.
+    fn restart(&mut self, of: RestartOf, grace: Option<Duration>) -> Result<(), String> {
+        let engine = &self.simulation.engine;
+        let count = engine.spec().containers.len();
+        let of = match of {
+            RestartOf::Pod => of,
+            RestartOf::Container(ContainerIndex(index)) => {
+                RestartOf::Container(ContainerIndex(u16::try_from(usize::from(index) % count).unwrap()))
+            }
+        };
+        let (may, should) = (engine.restart_brings(of).is_ok(), self.judges.reference.may_restart(of));
+        if may != should {
+            return Err(format!("a restart of {of:?}: {may}, not {should}"));
+        }
+        if may || self.random.percent(50) { self.tell(&Event::Restart { of, grace }) } else { Ok(()) }
     }
 
     fn go_on(&mut self, next: Instant) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, ResizeWay, StorageExceeded};
+use barepod_engine::event::{CreateFailure, Event, Exit, ImageFailure, ResizeWay, RestartOf, StorageExceeded};
 use barepod_engine::spec::*;
 use barepod_engine::time::Instant;
 use barepod_engine::world::script::*;
@@ -239,6 +239,14 @@ fn outside(random: &mut Random) -> Outside {
                     way: ResizeWay::Restart,
                     summary: String::new(),
                 },
+                11..=12 => Event::Restart {
+                    of: match random.below(3) {
+                        0 => RestartOf::Pod,
+                        _ => RestartOf::Container(ContainerIndex(u16::try_from(random.below(8)).unwrap())),
+                    },
+                    grace: random.percent(30).then(|| random.duration()),
+                },
+                13..=14 => Event::Restart { of: RestartOf::Pod, grace: None },
                 1 if random.percent(30) => Event::SupervisorLost,
                 2 => Event::StorageExceeded(StorageExceeded::Pod { limit: "1Gi".into() }),
                 3..=6 => Event::Stop { grace: Some(random.pick(&[0, 1, 2, 3, 10, 40].map(Duration::from_secs))) },

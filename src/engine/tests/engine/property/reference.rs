@@ -5,6 +5,7 @@ mod ending;
 mod facts;
 mod patience;
 mod probes;
+mod requested;
 mod restarts;
 mod settling;
 mod status;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction, LimitsOf};
 use barepod_engine::event::{
-    ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay, SandboxFailure,
+    ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay, RestartOf, SandboxFailure,
 };
 use barepod_engine::spec::*;
 use barepod_engine::status::{ConditionKind, ContainerState, Phase, PodStatus};
@@ -39,8 +40,8 @@ enum Fate {
     Try(Instant),
     /// The next attempt, not before then.
     Restart(Instant),
-    /// The next attempt, at once and without back-off: it was ended for new resources.
-    Resized,
+    /// The next attempt, at once and without back-off: it was ended for new resources, or because somebody asked for it.
+    AtOnce,
     Over,
 }
 
@@ -55,10 +56,10 @@ enum PreStop {
 
 #[derive(Clone, Debug)]
 struct Stop {
-    /// Stopped alone, for a probe, its postStart or new resources.
+    /// Stopped alone, for a probe, its postStart, new resources or a restart.
     alone: bool,
-    /// For new resources.
-    resize: bool,
+    /// For new resources or a restart that was asked for.
+    requested: bool,
     deadline: Instant,
     at_turn: bool,
     hook: PreStop,
@@ -152,6 +153,8 @@ pub struct Reference {
     restarting: bool,
     /// In a new sandbox.
     anew: bool,
+    /// All that runs is stopped in order to start again (R3.9), until then: sidecars, and mains.
+    in_order: Option<(Instant, Instant)>,
     over: bool,
     lost: bool,
     had_sandbox: bool,
@@ -199,6 +202,7 @@ impl Reference {
             ending: None,
             restarting: false,
             anew: false,
+            in_order: None,
             over: false,
             lost: false,
             had_sandbox: false,
@@ -245,7 +249,7 @@ impl Reference {
     }
 
     fn wanted(&self, i: usize) -> bool {
-        if self.ending.is_some() { self.kept(i) } else { !self.restarting }
+        if self.ending.is_some() { self.kept(i) } else { !self.restarting && self.in_order.is_none() }
     }
 
     fn gate(&self, i: usize) -> bool {
@@ -297,9 +301,12 @@ impl Reference {
                 self.ones[i].pod_shrinks |= *way == ResizeWay::Restart;
                 if *way == ResizeWay::Restart && self.ones[i].stage == Stage::Running && self.ones[i].stop.is_none() {
                     let mut stop = self.new_stop(i, true, now.after(self.spec.grace_period));
-                    stop.resize = true;
+                    stop.requested = true;
                     self.ones[i].stop = Some(stop);
                 }
+            }
+            Event::Restart { of, grace } if self.may_restart(*of) => {
+                self.restart(now, *of, grace.unwrap_or(self.spec.grace_period));
             }
             Event::SandboxReady if self.sandbox == Sandbox::Asked => {
                 self.sandbox = Sandbox::Up;
@@ -324,17 +331,5 @@ impl Reference {
             }
             _ => {}
         }
-    }
-
-    /// How a resize that asks for a restart is carried out; `None`: not at all.
-    pub fn resize_way(&self, i: usize) -> Option<ResizeWay> {
-        if self.ending.is_some() || self.over || self.kind(i) == Kind::Init {
-            return None;
-        }
-        Some(match self.ones[i].stage {
-            Stage::Gone | Stage::Removing => ResizeWay::NextInstance,
-            Stage::Running => ResizeWay::Restart,
-            Stage::Imaging | Stage::Creating | Stage::Created | Stage::Starting => ResizeWay::InPlace,
-        })
     }
 }

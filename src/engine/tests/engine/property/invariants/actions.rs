@@ -150,7 +150,7 @@ impl Invariants {
             .map(|(length, began)| began.after(length).after(self.spec.grace_period));
         let timeout =
             self.spec.timeout.zip(self.began).map(|(length, began)| began.after(length).after(self.spec.grace_period));
-        let over = [Some(natural), active, timeout, self.impatient, self.stop_deadline]
+        let over = [Some(natural), active, timeout, self.impatient, self.restart_deadline, self.stop_deadline]
             .into_iter()
             .flatten()
             .any(|deadline| deadline <= now);

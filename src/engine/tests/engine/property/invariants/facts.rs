@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use barepod_engine::action::ContainerAction;
-use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay};
+use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, HookResult, Probe, ProbeResult, ResizeWay, RestartOf};
 use barepod_engine::spec::{FailFast, Kind};
 use barepod_engine::time::Instant;
 
@@ -34,6 +34,17 @@ impl Invariants {
                     seen.blamed = true;
                     seen.resized = true;
                 }
+            }
+            Event::Restart { of: RestartOf::Container(container), .. } => {
+                if let Some(seen) = self.seen.get_mut(usize::from(container.0)) {
+                    seen.blamed = true;
+                    seen.resized = true;
+                }
+            }
+            Event::Restart { of: RestartOf::Pod, grace } => {
+                let deadline = now.after(grace.unwrap_or(self.spec.grace_period));
+                self.restart_deadline = Some(self.restart_deadline.map_or(deadline, |before| before.min(deadline)));
+                self.seen.iter_mut().for_each(|seen| seen.resized = true);
             }
             // All is dead.
             Event::SandboxLost => self.last_end = now,

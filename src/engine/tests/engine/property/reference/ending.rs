@@ -12,7 +12,7 @@ impl Reference {
         }
         match &mut self.ending {
             Some(ending) => ending.forced = true,
-            None => (self.restarting, self.anew) = (true, true),
+            None => (self.restarting, self.anew, self.in_order) = (true, true, None),
         }
     }
 
@@ -43,7 +43,12 @@ impl Reference {
 
     pub(super) fn end(&mut self, now: Instant, why: Why, grace: Duration) {
         let reserve = self.spec.sidecar_grace.unwrap_or_default();
-        (self.restarting, self.anew) = (false, false);
+        if self.in_order.is_some() {
+            for stop in self.ones.iter_mut().filter_map(|one| one.stop.as_mut()) {
+                (stop.alone, stop.requested) = (false, false);
+            }
+        }
+        (self.restarting, self.anew, self.in_order) = (false, false, None);
         self.ending = Some(Ending {
             why,
             deadline: now.after(grace),
@@ -76,7 +81,7 @@ impl Reference {
 
     pub(super) fn new_stop(&self, i: usize, alone: bool, deadline: Instant) -> Stop {
         let at_turn = !alone && self.kind(i) == Kind::Sidecar && self.spec.sidecar_pre_stop == SidecarPreStop::AtTurn;
-        Stop { alone, resize: false, deadline, at_turn, hook: PreStop::Due, signaled: None, kill_at: deadline }
+        Stop { alone, requested: false, deadline, at_turn, hook: PreStop::Due, signaled: None, kill_at: deadline }
     }
 
     /// It is to be stopped alone.
@@ -95,8 +100,9 @@ impl Reference {
     pub(super) fn settle_stop(&mut self, now: Instant, i: usize) -> bool {
         let turn = self.kind(i) != Kind::Sidecar
             || !self.main_runs() && (i + 1..self.ones.len()).all(|j| self.kind(j) != Kind::Sidecar || !self.runs(j));
-        let alone =
-            self.ones[i].stop.as_ref().is_some_and(|stop| stop.alone) && (self.ending.is_none() || self.kept(i));
+        let alone = self.ones[i].stop.as_ref().is_some_and(|stop| stop.alone)
+            && self.in_order.is_none()
+            && (self.ending.is_none() || self.kept(i));
         let free = turn || alone;
         let pre_stop = self.spec.containers[i].pre_stop;
         let Some(stop) = &mut self.ones[i].stop else { return false };

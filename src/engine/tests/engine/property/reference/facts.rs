@@ -74,7 +74,7 @@ impl Reference {
                 one.stage = Stage::Removing;
                 one.unmade = !one.killed;
                 one.fate = if one.killed { Fate::Over } else { Fate::Try(now.after(retry)) };
-                if self.restarting && one.killed {
+                if (self.restarting || self.in_order.is_some()) && one.killed {
                     one.fate = Fate::Try(now);
                 }
                 self.ask(i, ContainerAction::Remove);
@@ -85,7 +85,7 @@ impl Reference {
                 one.stage = Stage::Gone;
                 if ends && !kept {
                     one.fate = Fate::Over;
-                } else if one.fate == Fate::Resized {
+                } else if one.fate == Fate::AtOnce {
                     one.fate = Fate::Restart(now);
                     if !ends {
                         one.attempt += 1;
@@ -148,6 +148,8 @@ impl Reference {
             let mut stop = self.new_stop(i, false, deadline);
             stop.at_turn |= wanted;
             self.ones[i].stop = Some(stop);
+        } else if let Some(end) = self.ordered_end(i) {
+            self.ones[i].stop = Some(self.requested_stop(i, end));
         }
         self.ones[i].post_start = match self.spec.containers[i].post_start {
             None => PostStart::Past,

@@ -20,7 +20,11 @@ impl Reference {
             }
             matches!(self.sandbox, Sandbox::Retry(_)).then_some(Why::FailFast(None))
         };
-        let why = if self.spec.fail_fast == FailFast::Yes && !self.restarting { fails() } else { None };
+        let why = if self.spec.fail_fast == FailFast::Yes && !self.restarting && self.in_order.is_none() {
+            fails()
+        } else {
+            None
+        };
         let late = self.spec.timeout.zip(self.began).is_some_and(|(length, began)| began.after(length) <= now);
         why.or(late.then_some(Why::TimedOut))
     }

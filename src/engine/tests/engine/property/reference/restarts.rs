@@ -5,7 +5,7 @@ use super::*;
 impl Reference {
     pub(super) fn verdict(&self, i: usize, code: i32) -> (bool, bool) {
         let spec = &self.spec.containers[i];
-        if self.ones[i].stop.as_ref().is_some_and(|stop| stop.resize) {
+        if self.ones[i].stop.as_ref().is_some_and(|stop| stop.requested) {
             return (true, false);
         }
         let probe = self.ones[i].stop.as_ref().is_some_and(|stop| stop.alone)
@@ -46,10 +46,10 @@ impl Reference {
     pub(super) fn ended(&mut self, now: Instant, i: usize, code: i32) {
         let (again, all) = self.verdict(i, code);
         let kept = self.kept(i);
-        let again = if self.ending.is_some() { kept } else { again || self.restarting };
-        let resized = self.ones[i].stop.as_ref().is_some_and(|stop| stop.resize);
+        let again = if self.ending.is_some() { kept } else { again || self.restarting || self.in_order.is_some() };
+        let requested = self.ones[i].stop.as_ref().is_some_and(|stop| stop.requested);
         let fate = match again {
-            true if resized && self.ending.is_none() && !self.restarting => Fate::Resized,
+            true if self.ending.is_none() && !self.restarting && (requested || self.in_order.is_some()) => Fate::AtOnce,
             true => Fate::Restart(now.after(self.delay(i, now))),
             false => Fate::Over,
         };
@@ -63,7 +63,7 @@ impl Reference {
         one.fate = fate;
         one.done |= kind == Kind::Main || kind == Kind::Init && code == 0;
         self.ask(i, ContainerAction::Remove);
-        if self.ending.is_some() || self.restarting {
+        if self.ending.is_some() || self.restarting || self.in_order.is_some() {
             return;
         }
         if all {
@@ -81,7 +81,7 @@ impl Reference {
         let (at, next) = match self.ones[i].fate {
             Fate::Try(at) => (at, false),
             Fate::Restart(at) => (at, true),
-            Fate::Resized | Fate::Over => return false,
+            Fate::AtOnce | Fate::Over => return false,
         };
         let open = self.ending.is_some() || self.sandbox == Sandbox::Up && self.gate(i);
         if at > now || !open || !self.wanted(i) {

@@ -19,6 +19,7 @@ impl Reference {
         } else {
             let mains_over = self.sandbox == Sandbox::Up
                 && !self.restarting
+                && self.in_order.is_none()
                 && (0..self.ones.len()).all(|i| {
                     self.kind(i) != Kind::Main
                         || matches!(self.ones[i].stage, Stage::Gone | Stage::Removing)
@@ -52,6 +53,7 @@ impl Reference {
             };
         }
         moved |= self.settle_restart();
+        moved |= self.settle_in_order();
         moved | self.settle_pod(now)
     }
 
@@ -65,6 +67,7 @@ impl Reference {
         if self.kind(i) == Kind::Sidecar
             && self.ending.is_none()
             && !self.restarting
+            && self.in_order.is_none()
             && self.ones[i].stage == Stage::Running
             && self.ones[i].post_start == PostStart::Past
             && self.startup_passed(i)
@@ -85,12 +88,14 @@ impl Reference {
                     self.ones[i].kill_at = self.ending.map(|ending| ending.deadline);
                 }
                 let late = self.ones[i].kill_at.is_some_and(|at| at <= now) && !self.kept(i);
-                self.restarting || self.forced() || late
+                self.restarting || self.in_order.is_some() || self.forced() || late
             }
             Stage::Created => !self.wanted(i),
             Stage::Starting => {
                 if self.ending.is_some() && !self.kept(i) && self.ones[i].kill_at.is_none() {
                     self.ones[i].kill_at = self.grace_end(i);
+                } else if self.ones[i].kill_at.is_none() {
+                    self.ones[i].kill_at = self.ordered_end(i);
                 }
                 let late = self.ones[i].kill_at.is_some_and(|at| at <= now) && !self.kept(i);
                 self.restarting || self.forced() || late
