@@ -1,18 +1,65 @@
-//! The end of a pod by force: its supervisor is asked for it, and where that doesn't answer, killed.
+//! The end of a pod: gracefully, which its supervisor is asked for, or by force, and where it doesn't answer then it is killed.
 
 use std::time::{Duration, Instant};
 
 use super::error::CliError;
-use super::recover;
-use crate::control::{Client, Request};
+use super::terminal::sanitize;
+use super::{phrases, recover};
+use crate::control::{self, Client, ControlError, Ended, Request, Waiting};
 use crate::runtime::process;
+use crate::store::Error;
+use crate::store::layout::Layout;
 use crate::store::ledger::{Ledger, Supervisor};
-use crate::store::read::Found;
+use crate::store::read::{Found, Life};
 
 /// After how long whoever waits says for whom.
 const SILENCE: Duration = Duration::from_secs(1);
 /// How long a supervisor that can run may take to remove its pod.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks a pod's supervisor for its end, waits for that, and says meanwhile whom it waits for. `None`: it ended before it could be
+/// asked, or its supervisor died.
+pub fn gracefully(found: &Found, pod: &str, grace_period: Option<Duration>) -> Result<Option<Ended>, ControlError> {
+    let news = |waiting: &Waiting| tell!("{}", words_of(waiting, pod));
+    control::end(&found.dir, Request::stop(grace_period), || found.runs_on(), news)
+}
+
+/// Whom the pod's end waits for.
+fn words_of(waiting: &Waiting, pod: &str) -> String {
+    let names: Vec<String> = waiting.containers.iter().map(|name| sanitize(name)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (left, grace) = (Duration::from_millis(waiting.left_millis), Duration::from_millis(waiting.grace_millis));
+    phrases::waiting(&names, left, grace, &format!("`barepod rm --force {pod}` ends the pod at once"))
+}
+
+/// Who waits for a supervisor that can't answer is told what it can do.
+pub fn tell_if_stopped(found: &Found, name: &str) {
+    if let Some(pid) = recover::stopped_supervisor(found) {
+        tell!("note: {}", phrases::stopped(name, pid));
+    }
+}
+
+/// Ends the pod of this name for another run of it, if one runs: with its own grace period.
+///
+/// # Errors
+/// Where its supervisor can't be asked, or can't end it.
+pub fn for_another(layout: &Layout, namespace: &str, name: &str) -> Result<(), CliError> {
+    let pod = format!("{namespace}/{name}");
+    let found = match recover::look(layout, &pod) {
+        Ok(found) => found,
+        Err(CliError::Store(Error::NotFound(_))) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    match recover::life(&found)? {
+        // What nobody supervises any more any run cleans up after.
+        Life::Ended | Life::Left | Life::Lost => return Ok(()),
+        Life::Running => {}
+    }
+    tell_if_stopped(&found, &pod);
+    tell!("stopping pod {pod} to replace it");
+    gracefully(&found, &pod, None)?;
+    Ok(())
+}
 
 /// Ends a pod's supervisor, and the pod's processes with it where that still can; a sweep has to follow.
 pub fn force(found: &Found) -> Result<(), CliError> {

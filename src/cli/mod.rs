@@ -25,14 +25,14 @@
 //! | `chosen` | which pods a command is about | args, error, given, recover |
 //! | `pod_changes` | what tells that something of pods may have changed | changes, error |
 //! | `until` | the wait until a pod is as somebody wants it | changes, error, recover |
-//! | `ending` | the end of a pod by force | error, recover |
+//! | `ending` | the end of a pod, gracefully or by force | error, phrases, recover |
 //! | `rootless` | how this process becomes one that can make a pod | error, exit_code, recover, terminal, user |
 //! | `cpus` | `run --cpu-manager static` | args, error, recover |
 //! | `network` | `run --network` | args, error |
 //! | `preflight` | what of a manifest can be checked on this box before anything is made | error |
 //! | `watch` | what a person sees of a pod that runs | console, phrases, terminal |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, error, exit_code, output, until |
-//! | `run` | `barepod run` | args, cpus, detach, error, exit_code, exit_code_file, given, network, options, preflight, recover, rootless, terminal, watch |
+//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, network, options, preflight, recover, rootless, terminal, watch |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
@@ -49,7 +49,7 @@
 //! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
-//! | `stop` | `barepod stop` | args, chosen, error, exit_code, output, phrases, recover |
+//! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, output, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |

@@ -12,7 +12,7 @@ use super::exit_code_file::ExitCodeFile;
 use super::rootless::Runner;
 use super::terminal::warn;
 use super::watch::{Detaching, Output, View, Watch};
-use super::{cpus, detach, given, network, options, preflight, recover, rootless};
+use super::{cpus, detach, ending, given, network, options, preflight, recover, rootless};
 use crate::manifest;
 use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
 use crate::report::ending::Ending;
@@ -98,6 +98,10 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     open_files(&plan)?;
     let box_has = cpus::needed(args, &manifest, &node)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
+    // Nothing that could be refused is left by now.
+    if args.replace {
+        ending::for_another(&layout, &namespace, &name)?;
+    }
     recover::clean_if_lost(&layout, &namespace, &name)?;
     recover::sweep_orphans(&layout);
     let ledger = ledger(&identity, &plan, &args.file);

@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::args::{Global, StopArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::terminal::sanitize;
-use super::{chosen, output, phrases, recover};
-use crate::control::{self, Ended, Request, Waiting};
+use super::{chosen, ending, output, recover};
+use crate::control::Ended;
 use crate::store::layout::Layout;
 use crate::store::read::{Found, Life};
 
@@ -21,10 +20,7 @@ pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let living: Vec<_> = names.iter().map(|name| living(&layout, name)).collect();
     // Threads do nothing but wait: cleaning up after a supervisor that died may make this process the root of a namespace.
     let ends: Vec<_> = thread::scope(|scope| {
-        let wait = |(found, name): &(Found, String)| {
-            let news = |waiting: &Waiting| tell!("{}", words_of(waiting, name));
-            control::end(&found.dir, Request::stop(grace_period), || found.runs_on(), news)
-        };
+        let wait = |(found, name): &(Found, String)| ending::gracefully(found, name, grace_period);
         let begin = |pod| scope.spawn(move || wait(pod));
         let waits: Vec<_> = living.iter().map(|pod| pod.as_ref().ok()?.as_ref().map(begin)).collect();
         let end = |wait: thread::ScopedJoinHandle<'_, _>| wait.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -43,7 +39,7 @@ fn living(layout: &Layout, name: &str) -> Result<Option<(Found, String)>, CliErr
     let name = recover::full_name(&found);
     match recover::life(&found)? {
         Life::Running => {
-            tell_if_stopped(&found, &name);
+            ending::tell_if_stopped(&found, &name);
             Ok(Some((found, name)))
         }
         Life::Ended => {
@@ -71,22 +67,7 @@ fn tell_end(layout: &Layout, name: String, ended: Option<Ended>) -> Result<Exit,
     Ok(Exit::Success)
 }
 
-/// Whom the pod's end waits for.
-fn words_of(waiting: &Waiting, pod: &str) -> String {
-    let names: Vec<String> = waiting.containers.iter().map(|name| sanitize(name)).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (left, grace) = (Duration::from_millis(waiting.left_millis), Duration::from_millis(waiting.grace_millis));
-    phrases::waiting(&names, left, grace, &format!("`barepod rm --force {pod}` ends the pod at once"))
-}
-
 fn not_swept(found: &Found, pod: String) -> CliError {
     let left = found.ledger().ok().flatten().map(|ledger| ledger.left.join("; ")).unwrap_or_default();
     CliError::NotSwept { pod, left }
-}
-
-/// Who waits for a supervisor that can't answer is told what it can do.
-fn tell_if_stopped(found: &Found, name: &str) {
-    if let Some(pid) = recover::stopped_supervisor(found) {
-        tell!("note: {}", phrases::stopped(name, pid));
-    }
 }

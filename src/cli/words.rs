@@ -93,8 +93,8 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
             "barepod runs single Pods; it knows no Deployments or Services".to_owned()
         }
         "replace" | "diff" | "label" | "annotate" | "set" => format!(
-            "a pod is changed by its manifest: `barepod stop {name}`, then `barepod run {file}`; `barepod resize {name}` \
-             changes cpu and memory of one that runs"
+            "a pod is changed by its manifest: `barepod run --replace {file}` stops the one that runs and runs that; \
+             `barepod resize {name}` changes cpu and memory of one that runs"
         ),
         "cluster-info" | "config" | "cordon" | "uncordon" | "drain" | "taint" | "auth" | "certificate" | "api-resources"
         | "api-versions" | "proxy" | "plugin" | "kustomize" | "options" => {

@@ -62,6 +62,7 @@ mod pressure;
 mod probes;
 mod remains;
 mod remains_network;
+mod replacing;
 mod resize;
 mod restart;
 mod restarting;

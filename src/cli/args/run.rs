@@ -27,6 +27,10 @@ pub struct RunArgs {
     /// How long to wait for that (30s, 5m); exit code 124. The pod runs on
     #[arg(long, value_name = "DURATION", requires = "wait", value_parser = delay)]
     pub wait_timeout: Option<Duration>,
+    /// If a pod of this name runs, stop it first, with its own grace period, and forget it. Not before this manifest has proven
+    /// good
+    #[arg(long)]
+    pub replace: bool,
     /// Forget the pod when it has ended: its status, its events and its logs
     #[arg(long)]
     pub rm: bool,
