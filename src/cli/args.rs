@@ -21,7 +21,7 @@ use examples::*;
 use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_OR_ALL};
 pub use kubectl::{ChosenPods, OnePod, Pods};
 pub use output::GetOutput;
-pub use reports::{DescribeArgs, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput};
+pub use reports::{DescribeArgs, DiffArgs, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput};
 pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
 };
@@ -110,6 +110,9 @@ pub enum Command {
         mut_arg("filename", |arg| arg.short(None).help(FILENAME_OF_RM))
     )]
     Rm(RmArgs),
+    /// Show what of a pod that runs is different from its manifest
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// Show in virtual time what a pod would do; runs nothing
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),

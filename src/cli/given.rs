@@ -36,12 +36,27 @@ pub(super) fn read(file: &Path) -> Result<v1::Pod, CliError> {
 /// The pod that a manifest describes, as `NAMESPACE/NAME`: for commands about a pod that it was run from with the same
 /// `--namespace`.
 pub(super) fn name_in(file: &Path, namespace: Option<&str>) -> Result<String, CliError> {
+    named(file, namespace).map(|named| named.name)
+}
+
+/// A manifest, and the pod that it describes.
+pub(super) struct Named {
+    /// As `NAMESPACE/NAME`.
+    pub(super) name: String,
+    /// As written.
+    pub(super) pod: v1::Pod,
+    /// ConfigMaps and Secrets that its text has, too.
+    pub(super) objects: Objects,
+}
+
+/// As [`name_in`], with the manifest itself.
+pub(super) fn named(file: &Path, namespace: Option<&str>) -> Result<Named, CliError> {
     let (text_name, bytes) = text_of(file)?;
-    let mut pod = manifest::decode(&text_name, &bytes).map_err(refused)?.pod;
+    let manifest::Manifest { mut pod, objects, .. } = manifest::decode(&text_name, &bytes).map_err(refused)?;
     in_namespace(&mut pod, namespace)?;
-    let metadata = pod.metadata;
-    match metadata.name.filter(|name| !name.is_empty()) {
-        Some(name) => Ok(format!("{}/{name}", metadata.namespace.as_deref().unwrap_or("default"))),
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
+    match pod.metadata.name.as_deref().filter(|name| !name.is_empty()) {
+        Some(name) => Ok(Named { name: format!("{namespace}/{name}"), pod, objects }),
         None => Err(CliError::Words(format!(
             "{text_name}: the manifest has no metadata.name, so that each run of it has another: name the pod itself"
         ))),

@@ -36,6 +36,7 @@
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
+//! | `diff` | `barepod diff` | args, error, exit_code, given, output, recover |
 //! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
 //! | `top` | `barepod top` | args, chosen, container, error, exit_code, given, output, recover, screen, terminal |
 //! | `events` | `barepod events` | args, chosen, error, exit_code, given, output, pod_changes, recover, terminal |
@@ -55,7 +56,7 @@
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, attach, completion, cp, describe, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | args, attach, completion, cp, describe, diff, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -74,6 +75,7 @@ mod cp;
 mod cpus;
 mod describe;
 mod detach;
+mod diff;
 mod door;
 mod ending;
 mod error;

@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    attach, completion, cp, describe, events, exec, get, kill, logs, port_forward, resize, restart, rm, run, simulate,
-    stop, top, wait, words,
+    attach, completion, cp, describe, diff, events, exec, get, kill, logs, port_forward, resize, restart, rm, run,
+    simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -45,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Get(args) => get::get(args, &cli.global),
         Command::Describe(args) => describe::describe(args, &cli.global),
+        Command::Diff(args) => diff::diff(args, &cli.global),
         Command::Top(args) => top::top(args, &cli.global),
         Command::Events(args) => events::events(args, &cli.global),
         Command::Logs(args) => logs::logs(args, &cli.global),
@@ -68,6 +69,8 @@ pub fn main() -> ExitCode {
             show(&error);
             match &cli.command {
                 Command::Run(_) => error.exit_of_run().into(),
+                // kubectl's: 1 says that something is different.
+                Command::Diff(_) if error.exit() == Exit::Failure => Exit::Own.into(),
                 _ => error.exit().into(),
             }
         }

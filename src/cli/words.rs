@@ -92,7 +92,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         "scale" | "rollout" | "expose" | "autoscale" => {
             "barepod runs single Pods; it knows no Deployments or Services".to_owned()
         }
-        "replace" | "diff" | "label" | "annotate" | "set" => format!(
+        "replace" | "label" | "annotate" | "set" => format!(
             "a pod is changed by its manifest: `barepod run --replace {file}` stops the one that runs and runs that; \
              `barepod resize {name}` changes cpu and memory of one that runs"
         ),
@@ -232,7 +232,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Restart(args) => several(&mut args.pods),
         Command::Wait(args) => several(&mut args.pods),
         Command::Rm(args) => several(&mut args.pods),
-        Command::Run(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
+        Command::Run(_) | Command::Diff(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
     }
 }
 

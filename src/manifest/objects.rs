@@ -77,6 +77,12 @@ struct Found {
 pub struct Objects(Vec<Found>);
 
 impl Objects {
+    /// Whether none was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The one that a pod of this namespace means by `name`.
     #[must_use]
     pub fn get(&self, kind: ObjectKind, namespace: &str, name: &str) -> Option<&Object> {

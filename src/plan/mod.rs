@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | `facts` | values that come in: facts of the box, of an image, of a made sandbox; amounts and ids | |
 //! | `error` | what can keep a pod or a container from being planned | facts |
+//! | `diff` | what is different between a pod that runs and a manifest | |
 //! | `identity` | which containers a pod has, and where they are in its manifest | |
 //! | `lifecycle` | the engine's `PodSpec`: kinds, restart policies, timings | error, identity |
 //! | `sandbox` | what all containers share: names, name resolution, namespaces, kernel parameters | facts, error, identity |
@@ -26,6 +27,7 @@
 //! | `container` | the plan of one attempt of one container, with its OCI config | facts, error, identity, sandbox, inputs, resources, security, process, files, pod |
 
 mod container;
+mod diff;
 mod error;
 mod facts;
 mod files;
@@ -45,6 +47,7 @@ pub use crate::manifest::Content;
 pub use container::hopeless::{Hopeless, hopeless};
 pub use container::plan::{ContainerPlan, Label, Streams};
 pub use container::{container, label};
+pub use diff::{Difference, diff};
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use facts::*;
 pub use files::config::FilePlan;

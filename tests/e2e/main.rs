@@ -26,6 +26,7 @@ mod delegation;
 mod deletion;
 mod describe;
 mod detached;
+mod differing;
 mod disk;
 mod documents;
 mod entering;

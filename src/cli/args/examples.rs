@@ -185,6 +185,20 @@ Examples:
   barepod rm -l app=web           all pods with that label
   barepod rm --force web          end it first, at once";
 
+pub const DIFF_EXAMPLES: &str = "\
+Labels, annotations and the spec are compared, defaults filled in on both sides;
+what is in ConfigMaps and Secrets is not.
+
+Exit codes:
+  0      nothing is different
+  1      something is, or no such pod is there
+  2      a usage error, or the manifest is invalid
+  125    barepod's own trouble
+
+Examples:
+  barepod diff -f web.yaml
+  cat web.yaml | barepod diff -f -";
+
 pub const SIMULATE_EXAMPLES: &str = "\
 Examples:
   barepod simulate pod.yaml       if all goes well

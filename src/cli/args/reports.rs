@@ -111,6 +111,17 @@ pub struct LogsArgs {
     pub timestamps: bool,
 }
 
+/// `barepod diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The manifest; `-` reads standard input. May be given several times
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub filename: Vec<PathBuf>,
+    /// The pod's namespace, if the manifest names none
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+}
+
 /// `barepod simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {

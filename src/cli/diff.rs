@@ -1,0 +1,72 @@
+//! `barepod diff`: what of a pod that runs is different from its manifest.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::args::{DiffArgs, Global};
+use super::error::CliError;
+use super::exit_code::Exit;
+use super::output::print;
+use super::terminal::sanitize;
+use super::{given, recover};
+use crate::manifest;
+use crate::plan::{self, Difference};
+use crate::report::grace;
+use crate::store::Error;
+use crate::store::layout::Layout;
+
+/// Prints the differences; that there are some is exit code 1, as `kubectl diff` has it.
+pub fn diff(args: &DiffArgs, global: &Global) -> Result<Exit, CliError> {
+    let layout = global.layout()?;
+    let mut exit = Exit::Success;
+    for file in &args.filename {
+        if diff_one(&layout, file, args.namespace.as_deref())? {
+            exit = Exit::Failure;
+        }
+    }
+    Ok(exit)
+}
+
+/// Whether there are some.
+fn diff_one(layout: &Layout, file: &Path, namespace: Option<&str>) -> Result<bool, CliError> {
+    let given::Named { name, pod: mut wanted, objects } = given::named(file, namespace)?;
+    let shown = sanitize(&file.display().to_string());
+    if !objects.is_empty() {
+        tell!("note: ConfigMaps and Secrets in {shown} are not compared");
+    }
+    let found = match recover::look(layout, &name) {
+        Ok(found) => found,
+        Err(CliError::Store(Error::NotFound(_))) => {
+            print(&format!("pod {name} isn't there; `barepod run {shown}` runs it\n"))?;
+            return Ok(true);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut running = recover::pod(&found)?;
+    manifest::apply_defaults(&mut wanted);
+    for pod in [&mut running, &mut wanted] {
+        // What barepod shows in it is nobody's manifest.
+        if let Some(annotations) = &mut pod.metadata.annotations {
+            annotations.remove(grace::ANNOTATION);
+        }
+    }
+    let differences = plan::diff(&running, &wanted);
+    let lines: String = differences.iter().map(words_of).collect();
+    if !differences.is_empty() {
+        print(&format!("pod {name} (-) and {shown} (+):\n{lines}"))?;
+    }
+    Ok(!differences.is_empty())
+}
+
+/// The field, and below it what is there and what would be.
+fn words_of(difference: &Difference) -> String {
+    let Difference { field, container, old, new } = difference;
+    let of = container.as_ref().map(|name| format!(" (container {name})")).unwrap_or_default();
+    let side = |sign: char, value: &Option<Value>| match value {
+        None => String::new(),
+        Some(Value::String(text)) => format!("  {sign} {}\n", sanitize(text)),
+        Some(value) => format!("  {sign} {}\n", sanitize(&value.to_string())),
+    };
+    format!("{}{}\n{}{}", sanitize(&field.to_string()), sanitize(&of), side('-', old), side('+', new))
+}
