@@ -44,16 +44,32 @@ pub struct SweepRequest<'a> {
 
 /// Whether nothing of it is there: not by what removals have said, but by looking.
 pub fn is_clean(request: &SweepRequest<'_>) -> bool {
-    matches!(first_left(request), Ok(None)) && request.network.as_ref().is_none_or(|process| process.is_gone())
+    let hierarchies = hierarchies(request);
+    matches!(first_left(request, &hierarchies), Ok(None))
+        && request.network.as_ref().is_none_or(|process| process.is_gone())
+}
+
+/// Those that the pod's cgroup may be in. Where none is mounted nothing can be in one, and a pod without a cgroup needs none:
+/// its processes have ended with its supervisor.
+fn hierarchies(request: &SweepRequest<'_>) -> Result<Option<Hierarchies>, CgroupError> {
+    if request.cgroup.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    match Hierarchies::discover() {
+        Err(CgroupError::NoControllers) => Ok(None),
+        hierarchies => hierarchies.map(Some),
+    }
 }
 
 /// The first that is there; an error where that can't be seen, which is no better than one that is.
-fn first_left(request: &SweepRequest<'_>) -> Result<Option<PathBuf>, SweepError> {
-    let cgroups = match Hierarchies::discover() {
-        _ if request.cgroup.as_os_str().is_empty() => Vec::new(),
-        // Where no hierarchy is mounted nothing can be in one.
-        Err(CgroupError::NoControllers) => Vec::new(),
-        hierarchies => hierarchies?.folders(request.cgroup),
+fn first_left(
+    request: &SweepRequest<'_>,
+    hierarchies: &Result<Option<Hierarchies>, CgroupError>,
+) -> Result<Option<PathBuf>, SweepError> {
+    let cgroups = match hierarchies {
+        Ok(hierarchies) => hierarchies.iter().flat_map(|one| one.folders(request.cgroup)).collect(),
+        // What couldn't be found out may be by now.
+        Err(_) => Hierarchies::discover()?.folders(request.cgroup),
     };
     for path in cgroups.into_iter().chain(request.folders.iter().cloned()) {
         match path.symlink_metadata() {
@@ -68,34 +84,31 @@ fn first_left(request: &SweepRequest<'_>) -> Result<Option<PathBuf>, SweepError>
 /// Sweeps; returns what is left then, and why. Safe to repeat, and with nothing left it does nothing.
 #[must_use = "what is left behind must be known to the ledger"]
 pub fn sweep(request: &SweepRequest<'_>) -> Vec<SweepError> {
-    let mut errors = sweep_all(request);
+    let hierarchies = hierarchies(request);
+    let mut errors = sweep_all(request, &hierarchies);
     // Looked at last: what can't be ended is left whatever else is gone.
     let network = request.network.as_ref().and_then(|process| {
         process.end(request.patience).err().map(|cause| SweepError::Process { pid: process.pid, cause })
     });
-    match first_left(request) {
+    match first_left(request, &hierarchies) {
         // What failed on the way has gone by another.
         Ok(None) => errors.clear(),
         Ok(Some(path)) if errors.is_empty() => errors.push(SweepError::Still { path }),
         Ok(Some(_)) => {}
         // What nobody could look at may be there.
-        Err(error) if errors.is_empty() => errors.push(error),
-        Err(_) => {}
+        Err(error) => errors.push(error),
     }
     errors.extend(network);
     errors
 }
 
-fn sweep_all(request: &SweepRequest<'_>) -> Vec<SweepError> {
+fn sweep_all(request: &SweepRequest<'_>, hierarchies: &Result<Option<Hierarchies>, CgroupError>) -> Vec<SweepError> {
     let mut errors = Vec::new();
-    match Hierarchies::discover() {
-        // It had none: its processes have ended with its supervisor.
-        _ if request.cgroup.as_os_str().is_empty() => {}
-        Ok(hierarchies) => sweep_cgroups(&hierarchies, request, &mut errors),
-        Err(error) => errors.push(error.into()),
+    if let Ok(Some(hierarchies)) = hierarchies {
+        sweep_cgroups(hierarchies, request, &mut errors);
     }
+    unmount_below(request.folders, &mut errors);
     for folder in request.folders {
-        unmount_below(folder, &mut errors);
         // Mounts that couldn't be undone stay: removal never enters them.
         if let Err(cause) = tree::remove(folder) {
             errors.push(SweepError::Io { call: "remove", path: folder.clone(), cause });
@@ -111,8 +124,12 @@ fn sweep_cgroups(hierarchies: &Hierarchies, request: &SweepRequest<'_>, errors: 
     errors.extend(hierarchies.remove_pod(request.cgroup).into_iter().map(SweepError::from));
 }
 
-fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
+/// With one look at the table of mounts, which can be long.
+fn unmount_below(folders: &[PathBuf], errors: &mut Vec<SweepError>) {
     const TABLE: &str = "/proc/thread-self/mountinfo";
+    if folders.is_empty() {
+        return;
+    }
     let text = fs::read_to_string(TABLE).unwrap_or_else(|cause| {
         errors.push(SweepError::Io { call: "read", path: TABLE.into(), cause });
         String::new()
@@ -121,7 +138,7 @@ fn unmount_below(folder: &Path, errors: &mut Vec<SweepError>) {
         .lines()
         .filter_map(|line| line.split(' ').nth(4))
         .map(|point| PathBuf::from(super::mount::unescape(point)))
-        .filter(|point| point.starts_with(folder))
+        .filter(|point| folders.iter().any(|folder| point.starts_with(folder)))
         .collect();
     // The latest first: it may be on top of an earlier one.
     points.reverse();

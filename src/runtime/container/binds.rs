@@ -32,12 +32,14 @@ use crate::runtime::mount::make_private;
 /// Bind mounts get a source of the helper's, where one of them needs it. Mounts of any kind with a place in one of them
 /// become part of that: what is on the way there others may change at any moment, and libcontainer would follow a link to
 /// anywhere in the container, its root and /dev included. File systems in memory and on disks are made here too: with all
-/// their options, and before the container's device rules hold.
+/// their options, and before the container's device rules hold. Without `hierarchies` their usual place is hidden all the
+/// same.
 pub(super) fn prepare(
     spec: &mut Spec,
     plan: &ContainerPlan,
     users: Option<&Users>,
     dirs: &AttemptDirs,
+    hierarchies: Option<&Hierarchies>,
 ) -> Result<(), Failure> {
     let shared = &plan.shared;
     let root = dirs.mounts().join("rootfs");
@@ -55,8 +57,8 @@ pub(super) fn prepare(
         || !shared.is_empty()
         || !outer.is_empty()
         || spec.mounts().iter().flatten().any(|mount| depth(mount).is_some() && is_slave(mount));
-    // Without hierarchies their usual place is hidden all the same.
-    let hierarchies = Hierarchies::discover().unwrap_or_else(|_| Hierarchies::none());
+    let none = Hierarchies::none();
+    let hierarchies = hierarchies.unwrap_or(&none);
     let is_hidden = |mount: &Mount, source: &Path| {
         depth(mount).is_some() && fs::canonicalize(source).is_ok_and(|real| hierarchies.is_hidden_at(&real))
     };

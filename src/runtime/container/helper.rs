@@ -103,7 +103,9 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Made, Failur
         users::bind_devices(&mut spec)?;
     }
     raise_limits(&spec)?;
-    binds::prepare(&mut spec, &plan, users.as_ref(), &dirs)?;
+    // One look at the table of mounts, which can be long.
+    let hierarchies = Hierarchies::discover();
+    binds::prepare(&mut spec, &plan, users.as_ref(), &dirs, hierarchies.as_ref().ok())?;
     set_root(&mut spec, &dirs)?;
     clamp_oom_score(&mut spec, plan.rights, &mut warnings);
     let confinement = confine(&mut spec, filtered.then_some(&filter))?;
@@ -116,7 +118,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Made, Failur
     let program =
         LastStep { pipe: start.as_raw_fd(), confinement, hooks, attributes, end_of_creation, causes: causes.clone() };
     let parts = Parts { plan: &plan, dirs: &dirs, users: users.as_ref(), program, causes: &causes };
-    let (pid, terminal) = build_in_cgroup(parts, &mut spec)?;
+    let (pid, terminal) = build_in_cgroup(parts, &mut spec, hierarchies)?;
     drop(start);
     Ok(Made { pid, warnings, terminal })
 }
@@ -180,7 +182,11 @@ fn attributes(spec: &Spec) -> Result<Option<Arc<OwnedFd>>, Failure> {
 
 /// Before anything of the container runs, also before libcontainer's mounts: what is in the cgroup later inherits its
 /// limits and device rules.
-fn build_in_cgroup(parts: Parts<'_>, spec: &mut Spec) -> Result<Built, Failure> {
+fn build_in_cgroup(
+    parts: Parts<'_>,
+    spec: &mut Spec,
+    hierarchies: Result<Hierarchies, CgroupError>,
+) -> Result<Built, Failure> {
     let dirs = parts.dirs;
     let cgroup_failed = |cause: CgroupError| Failure::new(Stage::Prepare, "", cause);
     let linux = spec.linux().as_ref();
@@ -190,7 +196,7 @@ fn build_in_cgroup(parts: Parts<'_>, spec: &mut Spec) -> Result<Built, Failure> 
         Hierarchies::show_none().map_err(cgroup_failed)?;
         return build(parts, spec);
     };
-    let hierarchies = Hierarchies::discover().map_err(cgroup_failed)?;
+    let hierarchies = hierarchies.map_err(cgroup_failed)?;
     let rules = resources.devices().clone().unwrap_or_default();
     // In a user namespace there are no nodes but those that are bound, and nobody there may load a program.
     if parts.plan.rights == Rights::Box {
