@@ -13,7 +13,8 @@ mod values;
 use std::path::PathBuf;
 
 pub use actions::{
-    AttachArgs, CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RestartArgs, RmArgs, StopArgs, WaitArgs,
+    ApplyArgs, AttachArgs, CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RestartArgs, RmArgs, StopArgs,
+    WaitArgs,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use detach_keys::DetachKeys;
@@ -110,6 +111,9 @@ pub enum Command {
         mut_arg("filename", |arg| arg.short(None).help(FILENAME_OF_RM))
     )]
     Rm(RmArgs),
+    /// Make a pod that runs that of its manifest, as far as a pod can be changed; run it in the background if it isn't there
+    #[command(after_help = APPLY_EXAMPLES)]
+    Apply(ApplyArgs),
     /// Show what of a pod that runs is different from its manifest
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),

@@ -10,9 +10,7 @@ use super::exit_code::Exit;
 use super::output::print;
 use super::terminal::sanitize;
 use super::{given, recover};
-use crate::manifest;
-use crate::plan::{self, Difference};
-use crate::report::grace;
+use crate::plan::Difference;
 use crate::store::Error;
 use crate::store::layout::Layout;
 
@@ -43,15 +41,7 @@ fn diff_one(layout: &Layout, file: &Path, namespace: Option<&str>) -> Result<boo
         }
         Err(error) => return Err(error),
     };
-    let mut running = recover::pod(&found)?;
-    manifest::apply_defaults(&mut wanted);
-    for pod in [&mut running, &mut wanted] {
-        // What barepod shows in it is nobody's manifest.
-        if let Some(annotations) = &mut pod.metadata.annotations {
-            annotations.remove(grace::ANNOTATION);
-        }
-    }
-    let differences = plan::diff(&running, &wanted);
+    let differences = given::differences(&mut recover::pod(&found)?, &mut wanted);
     let lines: String = differences.iter().map(words_of).collect();
     if !differences.is_empty() {
         print(&format!("pod {name} (-) and {shown} (+):\n{lines}"))?;

@@ -274,6 +274,14 @@ pub enum CliError {
         /// Why not.
         why: String,
     },
+    /// `apply`.
+    #[error("can't apply to pod \"{pod}\": {why}")]
+    Apply {
+        /// Which.
+        pod: String,
+        /// Why not.
+        why: String,
+    },
     /// `restart`.
     #[error("can't restart pod \"{pod}\": {why}")]
     Restart {

@@ -10,6 +10,8 @@ use super::args::{ChosenPods, RunArgs};
 use super::error::CliError;
 use super::terminal;
 use crate::manifest::{self, Beside, Objects};
+use crate::plan::{self, Difference};
+use crate::report::grace;
 
 /// The text of a file, or of standard input, and what it is called in messages.
 pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
@@ -61,6 +63,18 @@ pub(super) fn named(file: &Path, namespace: Option<&str>) -> Result<Named, CliEr
             "{text_name}: the manifest has no metadata.name, so that each run of it has another: name the pod itself"
         ))),
     }
+}
+
+/// What is different between a pod that runs and its manifest; both have the API server's defaults then, and nothing that
+/// barepod notes in a pod.
+pub(super) fn differences(running: &mut v1::Pod, wanted: &mut v1::Pod) -> Vec<Difference> {
+    manifest::apply_defaults(wanted);
+    for pod in [&mut *running, &mut *wanted] {
+        if let Some(annotations) = &mut pod.metadata.annotations {
+            annotations.remove(grace::ANNOTATION);
+        }
+    }
+    plan::diff(running, wanted)
 }
 
 /// The pods that a command is given, by name and by manifest.

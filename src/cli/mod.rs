@@ -52,11 +52,12 @@
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
+//! | `apply` | `barepod apply` | args, error, exit_code, given, output, recover, restart, run |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, output, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | args, attach, completion, cp, describe, diff, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, completion, cp, describe, diff, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -64,6 +65,7 @@ macro_rules! tell {
     ($($text:tt)*) => { $crate::cli::terminal::tell(&format!($($text)*)) };
 }
 
+mod apply;
 mod args;
 mod attach;
 mod changes;

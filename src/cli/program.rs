@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    attach, completion, cp, describe, diff, events, exec, get, kill, logs, port_forward, resize, restart, rm, run,
-    simulate, stop, top, wait, words,
+    apply, attach, completion, cp, describe, diff, events, exec, get, kill, logs, port_forward, resize, restart, rm,
+    run, simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -45,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args, &cli.global),
         Command::Get(args) => get::get(args, &cli.global),
         Command::Describe(args) => describe::describe(args, &cli.global),
+        Command::Apply(args) => apply::apply(args, &cli.global),
         Command::Diff(args) => diff::diff(args, &cli.global),
         Command::Top(args) => top::top(args, &cli.global),
         Command::Events(args) => events::events(args, &cli.global),

@@ -25,9 +25,11 @@ pub fn restart(args: &RestartArgs, global: &Global) -> Result<Exit, CliError> {
 }
 
 /// A restart that is under way.
-struct Begun {
-    pod: String,
-    instances: Vec<Instance>,
+pub(super) struct Begun {
+    /// `NAMESPACE/NAME`.
+    pub(super) pod: String,
+    /// What it brings.
+    pub(super) instances: Vec<Instance>,
 }
 
 fn begin(layout: &Layout, name: &str, args: &RestartArgs) -> Result<Begun, CliError> {
@@ -74,7 +76,8 @@ fn run_again(found: &Found) -> String {
     format!("`barepod run -d {file}` starts it again")
 }
 
-fn wait(layout: &Layout, begun: Begun) -> Result<Exit, CliError> {
+/// Waits until all instances are there, and says so.
+pub(super) fn wait(layout: &Layout, begun: Begun) -> Result<Exit, CliError> {
     let Begun { pod, instances } = begun;
     let aim = Back(&instances);
     match until_status(layout, &pod, &aim, Deadline::never())? {

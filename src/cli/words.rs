@@ -54,7 +54,7 @@ pub fn advice(error: &clap::Error, args: &[OsString]) -> Option<String> {
 fn instead(word: &str, args: &[OsString]) -> Option<String> {
     let Operands { file, given, name } = Operands::of(word, args);
     let text = match word {
-        "apply" | "create" | "up" | "play" => {
+        "create" | "up" | "play" => {
             format!("`barepod run {file}` runs a pod in the foreground, `barepod run -d {file}` in the background")
         }
         "start" => format!(
@@ -93,8 +93,8 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
             "barepod runs single Pods; it knows no Deployments or Services".to_owned()
         }
         "replace" | "label" | "annotate" | "set" => format!(
-            "a pod is changed by its manifest: `barepod run --replace {file}` stops the one that runs and runs that; \
-             `barepod resize {name}` changes cpu and memory of one that runs"
+            "a pod is changed by its manifest: `barepod apply -f {file}` changes what can be while it runs, `barepod run \
+             --replace {file}` stops it and runs it anew; `barepod resize {name}` changes cpu and memory"
         ),
         "cluster-info" | "config" | "cordon" | "uncordon" | "drain" | "taint" | "auth" | "certificate" | "api-resources"
         | "api-versions" | "proxy" | "plugin" | "kustomize" | "options" => {
@@ -232,7 +232,12 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Restart(args) => several(&mut args.pods),
         Command::Wait(args) => several(&mut args.pods),
         Command::Rm(args) => several(&mut args.pods),
-        Command::Run(_) | Command::Diff(_) | Command::Simulate(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
+        Command::Run(_)
+        | Command::Apply(_)
+        | Command::Diff(_)
+        | Command::Simulate(_)
+        | Command::Completion(_)
+        | Command::Man(_) => Ok(()),
     }
 }
 

@@ -27,6 +27,11 @@ pub enum Answer {
         /// That.
         outcome: Signalled,
     },
+    /// Last: what became of a manifest that was applied.
+    Applied {
+        /// That.
+        outcome: Applied,
+    },
     /// Last: what became of a restart that was asked for.
     Restarting {
         /// That.
@@ -66,6 +71,7 @@ impl Answer {
             | Self::Resized { .. }
             | Self::Signalled { .. }
             | Self::Restarting { .. }
+            | Self::Applied { .. }
             | Self::Exited(_)
             | Self::NotRun { .. }
             | Self::Done
@@ -178,6 +184,26 @@ pub enum Signalled {
     Refused {
         /// Why.
         why: String,
+    },
+}
+
+/// What became of a manifest that was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Applied {
+    /// All of it is in force.
+    Done {
+        /// What became of the new resources of containers.
+        resized: Vec<Resized>,
+        /// What the restarts of containers with new images bring.
+        restarting: Vec<Instance>,
+    },
+    /// It can't be had.
+    Refused {
+        /// Why.
+        why: String,
+        /// What was done before that was known: containers that have new resources.
+        resized: Vec<Resized>,
     },
 }
 

@@ -12,7 +12,9 @@ use rustix::io::Errno;
 use super::frame::{self, CONNECTION, Id, Malformed};
 use super::record::{self, Received, connect_in};
 use super::request::Call;
-use super::{Answer, ControlError, Ended, Reason, Request, Resized, Resources, Restarting, Signalled, Waiting};
+use super::{
+    Answer, Applied, Changes, ControlError, Ended, Reason, Request, Resized, Resources, Restarting, Signalled, Waiting,
+};
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
 const DEAF_TRIES: u32 = 1000;
@@ -84,6 +86,19 @@ pub fn restart(
     match ask(dir, request, lives, |_| {})? {
         None | Some(Answer::Ended(_)) => Ok(None),
         Some(Answer::Restarting { outcome }) => Ok(Some(outcome)),
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+/// Asks the supervisor of the pod whose state is in `dir` for changes of it, as [`end`] asks for an end. `None`: the pod ended
+/// before there was an answer.
+///
+/// # Errors
+/// As [`end`].
+pub fn apply(dir: &Path, changes: Changes, lives: impl FnMut() -> bool) -> Result<Option<Applied>, ControlError> {
+    match ask(dir, Request::Apply(changes), lives, |_| {})? {
+        None | Some(Answer::Ended(_)) => Ok(None),
+        Some(Answer::Applied { outcome }) => Ok(Some(outcome)),
         Some(other) => Err(unexpected(&other)),
     }
 }

@@ -98,8 +98,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::{
-        Ended, Exited, Instance, Obstacle, Program, Reason, Request, Resized, Resources, Restarting, Signalled,
-        Streams, Waiting,
+        Applied, Changes, Ended, Exited, Instance, Obstacle, Program, Reason, Request, Resized, Resources, Restarting,
+        Signalled, Streams, Waiting,
     };
     use super::*;
 
@@ -128,6 +128,15 @@ mod tests {
             (any::<u64>(), any::<i32>()).prop_map(|(of, signal)| Call::Ask(Request::Signal { of, signal })),
             (proptest::option::of(text()), any::<i32>())
                 .prop_map(|(container, signal)| Call::Ask(Request::SignalContainers { container, signal })),
+            (text(), text(), any::<i64>()).prop_map(|(key, value, seconds)| {
+                Call::Ask(Request::Apply(Changes {
+                    labels: Some(std::collections::BTreeMap::from([(key, value)])),
+                    annotations: None,
+                    active_deadline_seconds: Some(seconds),
+                    images: std::collections::BTreeMap::new(),
+                    resources: vec![Resources::default()],
+                }))
+            }),
             (proptest::option::of(text()), proptest::option::of(any::<u64>())).prop_map(
                 |(container, grace_period_seconds)| Call::Ask(Request::Restart { container, grace_period_seconds })
             ),
@@ -163,6 +172,9 @@ mod tests {
             (text(), any::<u32>()).prop_map(|(container, restarts)| {
                 let instances = vec![Instance { container, restarts }];
                 Answer::Restarting { outcome: Restarting::Begun { instances } }
+            }),
+            text().prop_map(|why| Answer::Applied {
+                outcome: Applied::Refused { why, resized: vec![Resized::Unchanged] }
             }),
             Just(Answer::Restarting { outcome: Restarting::Initializing }),
             text().prop_map(|message| Answer::Refused { reason: Reason::Malformed, message }),

@@ -42,12 +42,12 @@ mod request;
 mod server;
 mod watch;
 
-pub use answer::{Answer, Ended, Exited, Instance, Obstacle, Reason, Resized, Restarting, Signalled, Waiting};
-pub use client::{Client, end, is_listening, resize, restart, signal};
+pub use answer::{Answer, Applied, Ended, Exited, Instance, Obstacle, Reason, Resized, Restarting, Signalled, Waiting};
+pub use client::{Client, apply, end, is_listening, resize, restart, signal};
 pub use connection::REQUESTS;
 pub use error::ControlError;
 pub use protocol::SOCKET;
-pub use request::{AttachedTo, Input, Program, Request, Resources, RootOwner, Streams};
+pub use request::{AttachedTo, Changes, Image, Input, Program, Request, Resources, RootOwner, Streams};
 pub use server::{Asked, CLIENTS, Requester, Server, Turn};
 pub use watch::{News, Watcher};
 

@@ -70,6 +70,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grace_period_seconds: Option<u64>,
     },
+    /// What a manifest that was applied changes of the pod. Answered once that is done and written down.
+    Apply(Changes),
     /// Descriptors of a container's user namespace and of its root (O_PATH), sent likewise in a record that says who its user is
     /// ([`RootOwner`]).
     Root {
@@ -148,7 +150,7 @@ impl Request {
     /// How many descriptors come with it.
     pub fn descriptors(&self) -> usize {
         match self {
-            Self::Stop { .. } | Self::Kill | Self::Resize(_) => 0,
+            Self::Stop { .. } | Self::Kill | Self::Resize(_) | Self::Apply(_) => 0,
             Self::Signal { .. } | Self::SignalContainers { .. } | Self::Restart { .. } => 0,
             Self::Attach { .. } => 3,
             Self::Network | Self::Root { .. } | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
@@ -174,6 +176,37 @@ pub struct Resources {
     /// Limits.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, String>,
+}
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// What the manifest says.
+    pub image: String,
+    /// The same, with an absolute path.
+    pub place: String,
+}
+
+/// What is to be changed of a pod that runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Changes {
+    /// All labels; none: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// All annotations; none: they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// none: as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_deadline_seconds: Option<i64>,
+    /// New images, by the names of containers.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, Image>,
+    /// New resources of containers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Resources>,
 }
 
 /// The kinds of calls that are no requests for something.
@@ -204,7 +237,7 @@ impl<'de> Deserialize<'de> for Call {
         match kind {
             Some(
                 "stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers" | "restart" | "root"
-                | "attach",
+                | "attach" | "apply",
             ) => ask(value),
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),

@@ -65,6 +65,11 @@ pub fn pod_container(pod: &v1::Pod, index: ContainerIndex) -> PodContainer<'_> {
     found.expect("the engine's containers are those of the pod, in the same order")
 }
 
+/// The container of this number, to be changed.
+pub fn container_mut(spec: &mut v1::PodSpec, index: ContainerIndex) -> Option<&mut v1::Container> {
+    spec.init_containers.iter_mut().flatten().chain(&mut spec.containers).nth(index.0.into())
+}
+
 /// KEP-753: `restartPolicy: Always` makes an entry of `initContainers` a sidecar.
 #[must_use]
 pub fn init_kind(container: &v1::Container) -> Kind {

@@ -16,6 +16,7 @@
 //! | `error` | what can keep a pod or a container from being planned | facts |
 //! | `diff` | what is different between a pod that runs and a manifest | |
 //! | `identity` | which containers a pod has, and where they are in its manifest | |
+//! | `change` | what of that can be changed while the pod runs | diff, identity |
 //! | `lifecycle` | the engine's `PodSpec`: kinds, restart policies, timings | error, identity |
 //! | `sandbox` | what all containers share: names, name resolution, namespaces, kernel parameters | facts, error, identity |
 //! | `inputs` | all that the config of one container depends on, for the submodules below | facts, error, identity, sandbox |
@@ -26,6 +27,7 @@
 //! | `pod` | the plan of a pod | facts, error, identity, lifecycle, sandbox, resources, security, files |
 //! | `container` | the plan of one attempt of one container, with its OCI config | facts, error, identity, sandbox, inputs, resources, security, process, files, pod |
 
+mod change;
 mod container;
 mod diff;
 mod error;
@@ -44,6 +46,7 @@ mod security;
 mod tests;
 
 pub use crate::manifest::Content;
+pub use change::{Changes, ContainerResources, Immutable, changes, may_be_deadline};
 pub use container::hopeless::{Hopeless, hopeless};
 pub use container::plan::{ContainerPlan, Label, Streams};
 pub use container::{container, label};
@@ -51,12 +54,12 @@ pub use diff::{Difference, diff};
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use facts::*;
 pub use files::config::FilePlan;
-pub use files::image::ImageSource;
+pub use files::image::{ImageSource, source as image_source};
 pub(crate) use files::mount::binds;
 pub use files::mount::{Missing, SharedMount, SubPath};
 pub(crate) use files::path::normal;
 pub use files::volumes::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
-pub use identity::{PodContainer, init_kind, pod_container};
+pub use identity::{PodContainer, container_mut, init_kind, pod_container};
 pub use lifecycle::of as lifecycle_of;
 pub use lifecycle::signal::{name_of as signal_name, number_of as signal_number};
 pub use pod::images::{NamedImage, Origin, images, origin};

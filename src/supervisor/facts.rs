@@ -85,6 +85,10 @@ impl Supervisor<'_> {
                     let outcome = self.resize(wanted);
                     self.control.defer(by, Answer::Resized { outcome });
                 }
+                Request::Apply(changes) => {
+                    let outcome = self.apply_changes(changes);
+                    self.control.defer(by, Answer::Applied { outcome });
+                }
                 Request::Restart { container, grace_period_seconds } => {
                     let grace = grace_period_seconds.map(Duration::from_secs);
                     let outcome = self.restart(container.as_deref(), grace);

@@ -4,6 +4,7 @@
 //! engine's actions into calls, `persist` writes the result to disk. Nothing here looks at the pod's state to choose what to do:
 //! the engine decides.
 
+mod apply;
 mod attached;
 mod audience;
 mod carry;

@@ -50,12 +50,12 @@ impl Supervisor<'_> {
     }
 
     /// Files that say what containers may use say it anew; variables stay as they are, as under the kubelet.
-    fn update_volumes(&mut self) {
+    pub(super) fn update_volumes(&mut self) {
         for volume in plan::outdated_volumes(&self.pod.manifest, &self.pod.node, &self.pod.plan) {
             if let Some(sandbox) = &mut self.sandbox
                 && let Err(error) = sandbox.update_volume(&volume)
             {
-                self.audience.warn(&format!("resize: {error}"));
+                self.audience.warn(&format!("a volume isn't up to date: {error}"));
                 continue;
             }
             if let Some(known) = self.pod.plan.volumes.iter_mut().find(|one| one.name == volume.name) {

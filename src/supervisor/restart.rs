@@ -31,7 +31,7 @@ impl Supervisor<'_> {
             }
             Err(RestartRefusal::PodEnds) => Restarting::PodEnds,
             Err(RestartRefusal::Initializing) => Restarting::Initializing,
-            Err(RestartRefusal::Init) => Restarting::Init,
+            Err(RestartRefusal::Init | RestartRefusal::BeingMade) => Restarting::Init,
         }
     }
 }

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod apparmor;
+mod applying;
 mod attacks;
 mod attacks_files;
 mod attacks_folders;

@@ -1,6 +1,7 @@
 //! What the commands take that do something with a pod that there is: `exec`, `cp`, `port-forward`, `stop`, `kill`,
 //! `restart`, `wait`, `resize`, `rm`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -122,6 +123,17 @@ pub struct KillArgs {
     /// By name (TERM, SIGTERM), number or RTMIN+N
     #[arg(short, long, value_name = "SIGNAL", default_value = "KILL", value_parser = signal_number)]
     pub signal: i32,
+}
+
+/// `barepod apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The manifest; `-` reads standard input, of a pod that runs
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub filename: PathBuf,
+    /// The pod's namespace, if the manifest names none
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
 }
 
 /// `barepod restart`.

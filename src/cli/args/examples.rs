@@ -185,6 +185,15 @@ Examples:
   barepod rm -l app=web           all pods with that label
   barepod rm --force web          end it first, at once";
 
+pub const APPLY_EXAMPLES: &str = "\
+Changed are images, whose containers are restarted, labels, annotations,
+activeDeadlineSeconds (set, or less), and requests and limits. Anything else is refused with its path;
+`barepod run -d --replace FILE` runs the pod anew.
+
+Examples:
+  barepod apply -f web.yaml
+  barepod diff -f web.yaml        what would be changed";
+
 pub const DIFF_EXAMPLES: &str = "\
 Labels, annotations and the spec are compared, defaults filled in on both sides;
 what is in ConfigMaps and Secrets is not.

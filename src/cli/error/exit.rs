@@ -65,6 +65,7 @@ impl CliError {
             | Self::StillRunning(_)
             | Self::Resize { .. }
             | Self::Restart { .. }
+            | Self::Apply { .. }
             | Self::Template(_)
             | Self::Watch(_)
             | Self::NoneToWaitFor

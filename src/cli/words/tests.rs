@@ -30,7 +30,7 @@ fn pod(line: &str) -> Option<String> {
         Command::Rm(args) => Some(format!("{} {}", args.pods.chosen.names.join(" "), args.force)),
         Command::Run(args) => Some(args.file.display().to_string()),
         Command::Simulate(args) => Some(args.file.display().to_string()),
-        Command::Completion(_) | Command::Man(_) | Command::Diff(_) => None,
+        Command::Completion(_) | Command::Man(_) | Command::Diff(_) | Command::Apply(_) => None,
     }
 }
 
@@ -104,8 +104,8 @@ fn what_is_meant() {
 #[test]
 fn what_is_answered() {
     for (line, wants) in [
-        ("barepod apply -f pod.yaml", "`barepod run pod.yaml`"),
         ("barepod create -f pod.yaml", "`barepod run pod.yaml`"),
+        ("barepod label web tier=x", "`barepod apply -f "),
         ("barepod up", "`barepod run FILE`"),
         ("barepod start web", "`barepod restart web`"),
         ("barepod delete pod web", "`barepod stop web`"),

@@ -52,6 +52,17 @@ pub enum Event {
         /// The request's grace period; `None`: the pod's.
         grace: Option<Duration>,
     },
+    /// What a container is made of has changed: its image (R3.10). Nothing comes of it where
+    /// [`crate::Engine::change_brings`] would refuse it.
+    DefinitionChanged {
+        /// Which.
+        container: ContainerIndex,
+    },
+    /// The pod's `activeDeadlineSeconds` (R5.15) have been set while it runs. They only ever become fewer: more change nothing.
+    ActiveDeadline {
+        /// They.
+        length: Duration,
+    },
     /// The pod uses more disk than it may.
     StorageExceeded(StorageExceeded),
     /// Answer to `CreateSandbox`: namespaces, cgroup and volumes are there.

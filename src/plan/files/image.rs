@@ -28,7 +28,7 @@ impl ImageSource {
 const ADVICE: &str = "images come later; unpack it and use bundle:PATH or rootfs:PATH";
 
 /// `bundle:PATH` and `rootfs:PATH`, a relative PATH being relative to the manifest's folder.
-pub(crate) fn source(field: String, image: &str, manifest_dir: &Path) -> Result<ImageSource, PlanError> {
+pub fn source(field: String, image: &str, manifest_dir: &Path) -> Result<ImageSource, PlanError> {
     let (path, make): (&str, fn(PathBuf) -> ImageSource) = if let Some(path) = image.strip_prefix("bundle:") {
         (path, ImageSource::Bundle)
     } else if let Some(path) = image.strip_prefix("rootfs:") {

@@ -46,6 +46,11 @@ impl PodPlan {
         &self.images[usize::from(container.0)]
     }
 
+    /// What it names from now on.
+    pub fn set_image(&mut self, container: ContainerIndex, image: ImageSource) {
+        self.images[usize::from(container.0)] = image;
+    }
+
     /// A container's cgroup, below the pod's.
     pub(crate) fn cgroup_of(&self, container: &str) -> PathBuf {
         self.cgroup.path.join(container)

@@ -39,6 +39,8 @@ pub(crate) enum StopWhy {
     Resize,
     /// Somebody asked for its restart (R3.9).
     Restart,
+    /// What it is made of has changed (R3.10).
+    Changed,
 }
 
 /// Whether the preStop hook of a container that is stopped is still to be run.
@@ -201,8 +203,8 @@ impl Stop {
     }
 
     /// Whatever it is stopped for, it is wanted again, and has until `deadline` at most (R3.9).
-    pub fn restart(&mut self, deadline: Instant) {
-        self.why = StopWhy::Restart;
+    pub fn restart(&mut self, why: StopWhy, deadline: Instant) {
+        self.why = why;
         self.shorten(deadline);
     }
 

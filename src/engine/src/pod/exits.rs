@@ -31,7 +31,7 @@ impl Engine {
             Life::Running(running) => {
                 let ended_by = match running.stop.as_ref().map(Stop::why) {
                     Some(StopWhy::Probe) => EndedBy::Probe,
-                    Some(StopWhy::Resize | StopWhy::Restart) => EndedBy::Request,
+                    Some(StopWhy::Resize | StopWhy::Restart | StopWhy::Changed) => EndedBy::Request,
                     Some(StopWhy::PodEnds | StopWhy::PostStart | StopWhy::RestartAll) | None => EndedBy::Anything,
                 };
                 (Some(running.since_wall), ended_by)

@@ -22,6 +22,8 @@ pub enum RestartRefusal {
     Initializing,
     /// An init container has done its work.
     Init,
+    /// An instance is being made of what it was until now.
+    BeingMade,
 }
 
 impl Engine {
@@ -30,7 +32,7 @@ impl Engine {
     /// # Errors
     /// Where there can be none.
     pub fn restart_brings(&self, of: RestartOf) -> Result<Vec<(ContainerIndex, Attempt)>, RestartRefusal> {
-        if self.ending.is_some() || self.terminal.is_some() || self.life == PodLife::Finished {
+        if !self.takes_changes() {
             return Err(RestartRefusal::PodEnds);
         }
         let inits_run = self.indices().any(|index| self.kind(index) == Kind::Init && !self.container(index).done);
@@ -44,6 +46,36 @@ impl Engine {
         };
         let one = |index| (index, self.container(index).attempt_after_restart(ends_starts));
         Ok(self.indices().filter(|&index| self.concerns(of, index)).map(one).collect())
+    }
+
+    /// Whether what the pod is can still be changed: it has neither ended nor is about to.
+    pub fn takes_changes(&self) -> bool {
+        self.ending.is_none() && self.terminal.is_none() && self.life != PodLife::Finished
+    }
+
+    /// Which instance a change of what a container is made of brings; nothing is changed by asking.
+    ///
+    /// # Errors
+    /// As [`Self::restart_brings`], and while an instance is being made.
+    pub fn change_brings(&self, index: ContainerIndex) -> Result<Attempt, RestartRefusal> {
+        self.restart_brings(RestartOf::Container(index))?;
+        let container = self.container(index);
+        if container.is_live() && container.running().is_none() {
+            return Err(RestartRefusal::BeingMade);
+        }
+        Ok(container.attempt_after_restart(false))
+    }
+
+    /// R3.10.
+    pub(crate) fn definition_changed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        if usize::from(index.0) >= self.containers.len() || self.change_brings(index).is_err() {
+            return;
+        }
+        turn.changed();
+        if self.restarting_all == RestartingAll::No {
+            let deadline = turn.now.monotonic.after(self.spec.grace_period);
+            self.restart_one(turn, index, StopWhy::Changed, deadline);
+        }
     }
 
     fn concerns(&self, of: RestartOf, index: ContainerIndex) -> bool {
@@ -66,7 +98,7 @@ impl Engine {
                 let message = format!("Restart of container {} was asked for", self.container_spec(index).name);
                 turn.record(Severity::Normal, EventReason::RestartRequested, Some(index), message);
                 if self.restarting_all == RestartingAll::No {
-                    self.restart_one(turn, index, turn.now.monotonic.after(grace));
+                    self.restart_one(turn, index, StopWhy::Restart, turn.now.monotonic.after(grace));
                 }
             }
             RestartOf::Pod => {
@@ -78,17 +110,17 @@ impl Engine {
     }
 
     /// What runs of it has until `deadline`; what doesn't run is not waited for.
-    fn restart_one(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, deadline: Instant) {
+    fn restart_one(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, why: StopWhy, deadline: Instant) {
         let now = turn.now.monotonic;
         let container = self.container_mut(index);
         container.restart_at_once(now);
         match container.running_mut() {
             Some(running) if running.stop.is_some() => {
                 if let Some(stop) = &mut running.stop {
-                    stop.restart(deadline);
+                    stop.restart(why, deadline);
                 }
             }
-            Some(_) => self.begin_stop(turn, index, StopWhy::Restart, deadline.since(now)),
+            Some(_) => self.begin_stop(turn, index, why, deadline.since(now)),
             None => {}
         }
     }
@@ -106,7 +138,7 @@ impl Engine {
             let kind = self.kind(index);
             if kind != Kind::Init {
                 let deadline = asked.deadline_of(kind);
-                self.restart_one(turn, index, deadline);
+                self.restart_one(turn, index, StopWhy::Restart, deadline);
                 self.container_mut(index).shorten(deadline, deadline);
             }
         }

@@ -45,6 +45,8 @@ impl Engine {
             Event::SupervisorLost => self.lost(turn),
             Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
             Event::Restart { of, grace } => self.restart_requested(turn, of, grace),
+            Event::DefinitionChanged { container } => self.definition_changed(turn, container),
+            Event::ActiveDeadline { length } => self.active_deadline_set(turn, length),
             Event::SandboxLost => self.sandbox_lost(turn),
             Event::StorageExceeded(exceeded) => self.storage_exceeded(turn, &exceeded),
             Event::SandboxReady => {

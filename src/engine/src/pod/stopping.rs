@@ -39,6 +39,8 @@ impl Engine {
             // Whoever saw it fail has said so.
             StopWhy::Probe => None,
             StopWhy::Resize => Some(format!("Container {name} resize requires restart")),
+            // The kubelet's words (computePodActions).
+            StopWhy::Changed => Some(format!("Container {name} definition changed, will be restarted")),
             StopWhy::Restart => Some(format!("Stopping container {name}, will be restarted")),
             // The kubelet's whole message (kuberuntime_container.go `startContainer`).
             StopWhy::PostStart => Some("FailedPostStartHook".into()),

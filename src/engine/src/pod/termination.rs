@@ -142,6 +142,13 @@ impl Engine {
         }
     }
 
+    /// R5.20: it is counted from the start, so that it may be over already.
+    pub(crate) fn active_deadline_set(&mut self, turn: &mut Turn<'_>, length: Duration) {
+        let before = self.spec.active_deadline;
+        self.spec.active_deadline = Some(before.map_or(length, |before| before.min(length)));
+        turn.changed();
+    }
+
     /// R5.15: the pod fails. One that is being stopped keeps the grace it has.
     fn deadline_exceeded(&mut self, turn: &mut Turn<'_>) {
         self.reason = Some(PodReason::DeadlineExceeded);

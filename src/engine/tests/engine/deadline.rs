@@ -63,3 +63,27 @@ fn restart_all_at_the_deadline() {
     let run = run(case, &[]);
     assert_eq!(run.main_lines()[2..], ["20 m2 exited 88", "20 m1 signal 15", "21 m1 exited 143", "21 finish 143"]);
 }
+
+/// R5.20: set while the pod runs, shorter than it was or where there was none; from the start, and never longer.
+#[test]
+fn a_deadline_that_is_set_while_the_pod_runs() {
+    let set = |seconds: f64| barepod_engine::event::Event::ActiveDeadline { length: secs(seconds) };
+    let mut run = begin(always().main("m1", &[obeys(1.0)]));
+    run.until(5.0);
+    assert!(run.simulation.engine.takes_changes());
+    run.tell(&set(20.0));
+    run.until(10.0);
+    run.tell(&set(60.0));
+    run.until(19.0);
+    assert_eq!(run.times("m1 signal 15"), [0.0; 0]);
+    run.until(100.0);
+    assert_eq!(run.times("m1 signal 15"), [20.0]);
+    assert!(!run.simulation.engine.takes_changes());
+    // It is over already.
+    let mut run = begin(always().main("m1", &[obeys(1.0)]));
+    run.until(30.0);
+    run.tell(&set(10.0));
+    run.until(100.0);
+    assert_eq!(run.times("m1 signal 15"), [30.0]);
+    assert_eq!(run.status().reason, Some(barepod_engine::status::PodReason::DeadlineExceeded));
+}

@@ -244,6 +244,35 @@ fn a_restart_while_containers_are_made() {
     assert_eq!(run.times("m1 start").len(), 1);
 }
 
+/// R3.10: one whose image is new restarts as if asked to, and one that waits for a better image waits no longer; what is being
+/// made is left alone.
+#[test]
+fn a_new_image() {
+    let changed = |index| Event::DefinitionChanged { container: ContainerIndex(index) };
+    let missing = AttemptScript { image_fails: (1, barepod_engine::event::ImageFailure::Pull), ..obeys(1.0) };
+    let latencies = Latencies { create: secs(1.0), ..Latencies::default() };
+    let case = never().main("m1", &[obeys(1.0)]).main("m2", &[missing]).latencies(latencies);
+    let mut run = begin(case);
+    run.until(5.0);
+    assert_eq!(run.simulation.engine.change_brings(ContainerIndex(0)), Ok(Attempt(1)));
+    assert_eq!(run.simulation.engine.change_brings(ContainerIndex(1)), Ok(Attempt(0)));
+    run.tell(&changed(0));
+    run.tell(&changed(1));
+    run.until(5.5);
+    assert_eq!(run.simulation.engine.change_brings(ContainerIndex(1)), Err(RestartRefusal::BeingMade));
+    run.tell(&changed(1));
+    run.until(20.0);
+    assert_eq!(run.times("m1 start"), [1.0, 7.0]);
+    assert_eq!(run.times("m2 start"), [6.0]);
+    let records = run.of(&["Killing"]);
+    assert_eq!(records, ["5 record Killing m1: Container m1 definition changed, will be restarted"]);
+    assert_eq!(run.container("m1").restart_count, 1);
+    run.tell(&Event::Stop { grace: None });
+    assert_eq!(run.simulation.engine.change_brings(ContainerIndex(0)), Err(RestartRefusal::PodEnds));
+    run.until(60.0);
+    assert_eq!(run.times("m1 start").len(), 2);
+}
+
 /// A deletion takes over a restart in order, and keeps the order; what was asked for is forgotten.
 #[test]
 fn a_restart_becomes_the_end() {

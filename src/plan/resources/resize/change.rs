@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1;
 use super::limits::{both, check_capacity, check_limits, check_pod_level};
 use super::request::{ResizeError, ResizeRequest, amend};
 use crate::plan::facts::{Bytes, NodeFacts};
-use crate::plan::identity::{PodContainer, containers};
+use crate::plan::identity::{PodContainer, container_mut, containers};
 use crate::plan::resources::cgroup::{CgroupLimits, container_limits};
 use crate::plan::resources::cpus::Exclusive;
 use crate::plan::resources::memory_qos::MemoryQos;
@@ -126,11 +126,6 @@ fn find<'a>(spec: &'a v1::PodSpec, name: Option<&str>) -> Result<PodContainer<'a
         Some(one) => Ok(one),
         None => Err(ResizeError::NoContainer { container: name.to_owned(), known: known() }),
     }
-}
-
-/// The same container in a pod that may be changed.
-fn container_mut(spec: &mut v1::PodSpec, index: ContainerIndex) -> Option<&mut v1::Container> {
-    spec.init_containers.iter_mut().flatten().chain(&mut spec.containers).nth(index.0.into())
 }
 
 /// A restart where one of the resources that change asks for it.

@@ -159,6 +159,7 @@ impl Judged {
                     match event {
                         Event::Resized { container, .. } => self.resize(container)?,
                         Event::Restart { of, grace } => self.restart(of, grace)?,
+                        Event::DefinitionChanged { container } => self.change(container)?,
                         event => self.tell(&event)?,
                     }
                 }
@@ -196,6 +197,18 @@ impl Judged {
             return Err(format!("a restart of {of:?}: {may}, not {should}"));
         }
         if may || self.random.percent(50) { self.tell(&Event::Restart { of, grace }) } else { Ok(()) }
+    }
+
+    /// A new image, likewise.
+    fn change(&mut self, container: ContainerIndex) -> Result<(), String> {
+        let engine = &self.simulation.engine;
+        let index = usize::from(container.0) % engine.spec().containers.len();
+        let container = ContainerIndex(u16::try_from(index).unwrap());
+        let (may, should) = (engine.change_brings(container).is_ok(), self.judges.reference.may_change(index));
+        if may != should {
+            return Err(format!("a change of container {index}: {may}, not {should}"));
+        }
+        self.tell(&Event::DefinitionChanged { container })
     }
 
     fn go_on(&mut self, next: Instant) -> Result<(), String> {

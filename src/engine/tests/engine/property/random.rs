@@ -247,6 +247,8 @@ fn outside(random: &mut Random) -> Outside {
                     grace: random.percent(30).then(|| random.duration()),
                 },
                 13..=14 => Event::Restart { of: RestartOf::Pod, grace: None },
+                16 => Event::DefinitionChanged { container: ContainerIndex(u16::try_from(random.below(8)).unwrap()) },
+                15 => Event::ActiveDeadline { length: random.duration() },
                 1 if random.percent(30) => Event::SupervisorLost,
                 2 => Event::StorageExceeded(StorageExceeded::Pod { limit: "1Gi".into() }),
                 3..=6 => Event::Stop { grace: Some(random.pick(&[0, 1, 2, 3, 10, 40].map(Duration::from_secs))) },

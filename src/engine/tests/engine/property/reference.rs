@@ -308,6 +308,13 @@ impl Reference {
             Event::Restart { of, grace } if self.may_restart(*of) => {
                 self.restart(now, *of, grace.unwrap_or(self.spec.grace_period));
             }
+            Event::DefinitionChanged { container } if self.may_change(usize::from(container.0)) => {
+                self.restart(now, RestartOf::Container(*container), self.spec.grace_period);
+            }
+            Event::ActiveDeadline { length } => {
+                let before = self.spec.active_deadline.unwrap_or(*length);
+                self.spec.active_deadline = Some(before.min(*length));
+            }
             Event::SandboxReady if self.sandbox == Sandbox::Asked => {
                 self.sandbox = Sandbox::Up;
                 self.had_sandbox = true;

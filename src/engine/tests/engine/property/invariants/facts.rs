@@ -35,7 +35,7 @@ impl Invariants {
                     seen.resized = true;
                 }
             }
-            Event::Restart { of: RestartOf::Container(container), .. } => {
+            Event::DefinitionChanged { container } | Event::Restart { of: RestartOf::Container(container), .. } => {
                 if let Some(seen) = self.seen.get_mut(usize::from(container.0)) {
                     seen.blamed = true;
                     seen.resized = true;
@@ -45,6 +45,10 @@ impl Invariants {
                 let deadline = now.after(grace.unwrap_or(self.spec.grace_period));
                 self.restart_deadline = Some(self.restart_deadline.map_or(deadline, |before| before.min(deadline)));
                 self.seen.iter_mut().for_each(|seen| seen.resized = true);
+            }
+            Event::ActiveDeadline { length } => {
+                let before = self.spec.active_deadline.unwrap_or(*length);
+                self.spec.active_deadline = Some(before.min(*length));
             }
             // All is dead.
             Event::SandboxLost => self.last_end = now,

@@ -29,6 +29,12 @@ impl Reference {
         fits && begun && self.ending.is_none() && !self.over && !self.restarting
     }
 
+    /// Whether anything comes of a new image.
+    pub fn may_change(&self, i: usize) -> bool {
+        let of = RestartOf::Container(ContainerIndex(u16::try_from(i).unwrap()));
+        self.may_restart(of) && matches!(self.ones[i].stage, Stage::Gone | Stage::Running | Stage::Removing)
+    }
+
     pub(super) fn restart(&mut self, now: Instant, of: RestartOf, grace: Duration) {
         let reserve = self.spec.sidecar_grace.unwrap_or_default();
         let end = now.after(grace);
