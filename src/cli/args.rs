@@ -22,7 +22,9 @@ use examples::*;
 use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_OR_ALL};
 pub use kubectl::{ChosenPods, OnePod, Pods};
 pub use output::GetOutput;
-pub use reports::{DescribeArgs, DiffArgs, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput};
+pub use reports::{
+    DescribeArgs, DiffArgs, EventType, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput,
+};
 pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
 };

@@ -16,20 +16,21 @@ pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> 
     let layout = global.layout()?;
     let pods = chosen::pods(&layout, &args.pods)?;
     if let [pod] = &pods[..] {
-        return print(&text(&layout, pod)?);
+        return print(&text(&layout, pod, args)?);
     }
     let mut has_printed = false;
     exit_of_all(pods.iter().map(|pod| {
-        let text = text(&layout, pod)?;
+        let text = text(&layout, pod, args)?;
         let between = if std::mem::replace(&mut has_printed, true) { "\n\n" } else { "" };
         print(&format!("{between}{text}"))
     }))
 }
 
-fn text(layout: &Layout, pod: &str) -> Result<String, CliError> {
+fn text(layout: &Layout, pod: &str, args: &DescribeArgs) -> Result<String, CliError> {
     let found = recover::look(layout, pod)?;
     let pod = recover::pod(&found)?;
-    let events = found.events().map_err(|cause| recover::unreadable(&found, cause))?;
+    let events = args.show_events.then(|| found.events().map_err(|cause| recover::unreadable(&found, cause)));
+    let events = events.transpose()?;
     let now = jiff::Timestamp::now();
     let ledger = found.ledger().unwrap_or_else(|cause| {
         tell!("warning: {}", recover::unreadable(&found, cause));
@@ -43,5 +44,13 @@ fn text(layout: &Layout, pod: &str) -> Result<String, CliError> {
     });
     let supervisor = log.as_ref().map(|(path, lines)| (path.as_path(), &lines[..]));
     let width = terminal::width();
-    Ok(describe::describe(&Described { pod: &pod, events: &events, now, memory_qos, left, supervisor, width }))
+    Ok(describe::describe(&Described {
+        pod: &pod,
+        events: events.as_deref(),
+        now,
+        memory_qos,
+        left,
+        supervisor,
+        width,
+    }))
 }

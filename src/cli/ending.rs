@@ -25,7 +25,7 @@ pub fn gracefully(found: &Found, pod: &str, grace_period: Option<Duration>) -> R
 }
 
 /// Whom the pod's end waits for.
-fn words_of(waiting: &Waiting, pod: &str) -> String {
+pub fn words_of(waiting: &Waiting, pod: &str) -> String {
     let names: Vec<String> = waiting.containers.iter().map(|name| sanitize(name)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (left, grace) = (Duration::from_millis(waiting.left_millis), Duration::from_millis(waiting.grace_millis));

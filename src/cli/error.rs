@@ -253,6 +253,12 @@ pub enum CliError {
     /// `wait -l`, in kubectl's words.
     #[error("no matching resources found")]
     NoneToWaitFor,
+    /// `stop --timeout`.
+    #[error(
+        "pod \"{0}\" is being stopped and hasn't ended within --timeout; `barepod stop {0}` waits on, `barepod rm --force {0}` \
+         ends the pod at once"
+    )]
+    StopsOn(String),
     /// `wait`, in kubectl's words.
     #[error("timed out waiting for the condition on pods/{0}")]
     WaitedTooLong(String),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
 
-use super::args::{EventsArgs, EventsOutput, Global};
+use super::args::{EventType, EventsArgs, EventsOutput, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{print, show};
@@ -26,7 +26,7 @@ pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     let names = chosen::pods(&layout, &args.pods)?;
     let (mut happened, mut failures) = (Vec::new(), Vec::new());
     for name in &names {
-        match recover::look(&layout, name).and_then(|found| of_pod(&found)) {
+        match recover::look(&layout, name).and_then(|found| of_pod(&found, args)) {
             Ok(one) => happened.push(one),
             Err(error) => failures.push(error),
         }
@@ -57,10 +57,21 @@ struct Happened {
     lines: Vec<EventLine>,
 }
 
-fn of_pod(found: &Found) -> Result<Happened, CliError> {
+fn of_pod(found: &Found, args: &EventsArgs) -> Result<Happened, CliError> {
     let _ = recover::warn_of_unreadable(found);
-    let lines = found.events().map_err(|cause| recover::unreadable(found, cause))?;
+    let lines = lines(found, args)?;
     Ok(Happened { about: about(found), lines })
+}
+
+/// Of a pod's events those of the types that are asked for.
+fn lines(found: &Found, args: &EventsArgs) -> Result<Vec<EventLine>, CliError> {
+    let mut lines = found.events().map_err(|cause| recover::unreadable(found, cause))?;
+    let is_wanted = |line: &EventLine| match &*line.kind {
+        "Warning" => args.types.contains(&EventType::Warning),
+        _ => args.types.contains(&EventType::Normal),
+    };
+    lines.retain(|line| args.types.is_empty() || is_wanted(line));
+    Ok(lines)
 }
 
 /// Shows what happened, then what happens, until nobody looks any more.
@@ -88,7 +99,7 @@ fn watch(layout: &Layout, args: &EventsArgs) -> Result<Exit, CliError> {
         let mut all = BTreeMap::new();
         for found in &pods {
             let name = recover::full_name(found);
-            let lines = found.events().map_err(|cause| recover::unreadable(found, cause))?;
+            let lines = lines(found, args)?;
             let before = seen.get(&name).map_or(&[][..], Vec::as_slice);
             let later: Vec<EventLine> = lines.iter().filter(|line| !before.contains(line)).cloned().collect();
             if !later.is_empty() {

@@ -39,7 +39,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the program and gives its exit code.
 pub fn exec(args: &ExecArgs, global: &Global) -> Result<Exit, CliError> {
-    let of = Inside::find(global, &args.pod, args.container.as_deref())?;
+    let of = Inside::find_saying(global, &args.pod, args.container.as_deref(), |note| {
+        if !args.quiet {
+            tell!("{note}");
+        }
+    })?;
     let client = Client::connect(&of.found.dir).map_err(|error| match of.found.runs_on() {
         true => error.into(),
         false => of.not_running(),
@@ -144,7 +148,7 @@ impl Session {
             // The program alone has them now: their end is its end.
             return Ok(Self { client, id, of, signals, outputs, terminal: None, owed: None, told: false, end: None });
         }
-        if args.stdin && !io::stdin().is_terminal() {
+        if args.stdin && !args.quiet && !io::stdin().is_terminal() {
             tell!("note: -t: standard input is no terminal: the program gets what it brings as if it were typed");
         }
         let size = raw::size();

@@ -9,15 +9,17 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{print, show};
 use super::{given, terminal};
+use crate::manifest::quantity::Quantity;
+use crate::report::order;
 use crate::report::table::{self, Growing, Namespaces, PodRow};
 use crate::store::layout::Layout;
 use crate::store::{Error, read};
-use format::Format;
+pub(super) use format::{Format, object, one};
 
 /// Shows the pods that are named, or all of those that the selector chooses.
 pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let format = Format::of(args)?;
+    let format = Format::of_get(args)?;
     if args.output_watch_events && !(args.watch || args.watch_only) {
         return Err(CliError::Usage("--output-watch-events is for --watch or --watch-only"));
     }
@@ -36,6 +38,14 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
             return Ok(Exit::Success);
         }
     }
+    let rows = match &args.sort_by {
+        Some(path) => {
+            let values = rows.iter().map(|row| format::one(&row.pod)).collect::<Result<Vec<_>, _>>()?;
+            let amount = |text: &str| Quantity::parse(text).ok().map(Quantity::milli);
+            order::sort(rows.into_iter().zip(values).collect(), path, amount).map_err(CliError::Template)?
+        }
+        None => rows,
+    };
     // Of several pods those are shown that there are.
     let last = failures.pop();
     let exit = if rows.is_empty() && last.is_some() {
@@ -59,9 +69,9 @@ fn print_rows(
             tell!("no pods found");
             Ok(Exit::Success)
         }
-        Format::Table(width) if args.no_headers => {
+        Format::Table(shown) if args.no_headers => {
             let (now, namespaces) = (jiff::Timestamp::now(), Namespaces::of(rows));
-            let lines: Vec<_> = rows.iter().map(|row| table::cells(row, now, *width, namespaces)).collect();
+            let lines: Vec<_> = rows.iter().map(|row| table::cells(row, now, shown, namespaces)).collect();
             print(&Growing::default().lines(&lines))
         }
         Format::Columns(columns) if args.no_headers => {
@@ -69,7 +79,7 @@ fn print_rows(
                 rows.iter().map(|row| format::cells(&format::one(&row.pod)?, columns)).collect::<Result<_, _>>()?;
             print(&Growing::default().lines(&lines))
         }
-        Format::Table(width) => print(&table::pods(rows, jiff::Timestamp::now(), *width, terminal::width())),
+        Format::Table(shown) => print(&table::pods(rows, jiff::Timestamp::now(), shown, terminal::width())),
         Format::Columns(columns) => print(&format::table(rows, columns)?),
         Format::Name => {
             let known: Vec<String> = read::list(layout)?.into_iter().map(|found| found.name).collect();

@@ -22,6 +22,19 @@ impl Inside {
     /// # Errors
     /// Where there is no such pod or container, or nothing of the pod runs or nobody supervises it.
     pub fn find(global: &Global, pod: &str, container: Option<&str>) -> Result<Self, CliError> {
+        Self::find_saying(global, pod, container, |note| tell!("{note}"))
+    }
+
+    /// Likewise; `say` hears which container is meant where that isn't plain.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_saying(
+        global: &Global,
+        pod: &str,
+        container: Option<&str>,
+        say: impl FnOnce(&str),
+    ) -> Result<Self, CliError> {
         let layout = global.layout()?;
         let found = recover::look(&layout, pod)?;
         let name = recover::full_name(&found);
@@ -31,7 +44,7 @@ impl Inside {
         }
         let (container, note) = container::which(&recover::pod(&found)?, container, &name)?;
         if let Some(note) = note {
-            tell!("{note}");
+            say(&note);
         }
         let inside = Self { found, name, container };
         if life == Life::Running { Ok(inside) } else { Err(inside.not_running()) }

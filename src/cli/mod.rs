@@ -50,10 +50,10 @@
 //! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
-//! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover |
+//! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
 //! | `apply` | `barepod apply` | args, error, exit_code, given, output, recover, restart, run |
-//! | `wait` | `barepod wait` | args, chosen, error, exit_code, output, until |
+//! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |

@@ -19,7 +19,10 @@ use crate::supervisor::cpus::give_back;
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let names = chosen::to_act_on(&layout, &args.pods, |_| true)?;
-    let removed = output::exit_of_all(names.iter().map(|name| rm_one(&layout, name, args.force)));
+    let removed = output::exit_of_all(names.iter().map(|name| match rm_one(&layout, name, args.force) {
+        Err(CliError::Store(Error::NotFound(_))) if args.ignore_not_found => Ok(Exit::Success),
+        removed => removed,
+    }));
     // One of them may have been gone, and not all that was its.
     recover::sweep_orphans(&layout);
     removed

@@ -11,7 +11,7 @@ use super::exit_code::Exit;
 use super::given;
 use super::options::backoff;
 use super::output::print;
-use crate::report::table::{PodRow, Width};
+use crate::report::table::{PodRow, Shown};
 use crate::report::{StatusFacts, status, table};
 use crate::store::read::Life;
 use crate::{manifest, plan, simulate};
@@ -42,7 +42,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     print(&format!(
         "{}\n{}",
         simulate::table(&outcome.entries),
-        table::pods(&[row], now, Width::Normal, super::terminal::width())
+        table::pods(&[row], now, &Shown::default(), super::terminal::width())
     ))
 }
 

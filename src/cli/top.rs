@@ -22,6 +22,9 @@ use crate::store::read::{self, Found, Life};
 
 /// Shows what the pods use that are named, or all of those that the selector chooses.
 pub fn top(args: &TopArgs, global: &Global) -> Result<Exit, CliError> {
+    if args.sum && args.output == Some(TopOutput::Json) {
+        return Err(CliError::Usage("--sum is a line of the table; it isn't for -o json"));
+    }
     let layout = global.layout()?;
     // Where there are none, nobody counts: each pod says so.
     let hierarchies = Hierarchies::discover().unwrap_or_else(|_| Hierarchies::none());
@@ -241,7 +244,8 @@ impl Page<'_> {
             return screen::append(&if self.args.watch { format!("{value}\n") } else { format!("{value:#}\n") });
         }
         let (wide, width) = (self.args.output == Some(TopOutput::Wide), terminal::width());
-        let shown = Shown { containers: self.args.containers, wide, header: !self.args.no_headers, width };
+        let shown =
+            Shown { containers: self.args.containers, wide, sum: self.args.sum, header: !self.args.no_headers, width };
         let text = match top::table(&uses, shown) {
             Some(text) => text,
             None if self.args.watch => "nothing runs\n".to_owned(),

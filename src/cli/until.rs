@@ -61,7 +61,7 @@ impl Deadline {
     }
 
     /// Waits until there is something to read; `false`: it is too late.
-    fn wait_for(self, fd: impl AsFd) -> bool {
+    pub fn wait_for(self, fd: impl AsFd) -> bool {
         loop {
             let left = self.left();
             let limit = left.and_then(|left| Timespec::try_from(left).ok());

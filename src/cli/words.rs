@@ -134,8 +134,8 @@ fn of_option(command: &str, option: &str) -> Option<String> {
         ("run", "-i" | "-t" | "-it" | "--tty" | "--stdin") => {
             "a container's `tty` and `stdin` stand in its manifest; `barepod attach -it POD` gets you there"
         }
-        ("stop", "--force" | "--now") => "`barepod rm --force POD` ends a pod at once and forgets it",
-        ("stop", "-t" | "--time" | "--timeout") => "`barepod stop POD --grace-period N` gives it N seconds",
+        ("stop", "--force") => "`barepod rm --force POD` ends a pod at once and forgets it",
+        ("stop", "-t" | "--time") => "`barepod stop POD --grace-period N` gives it N seconds",
         _ => return None,
     };
     Some(format!("`barepod {command}` has no {option}: {text}"))
@@ -218,7 +218,10 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
             one(&mut args.pod, "logs")
         }
         Command::Describe(args) => chosen(&mut args.pods, NoName::IsAnError),
-        Command::Events(args) => chosen(&mut args.pods, NoName::MeansAll),
+        Command::Events(args) => {
+            args.pods.names.extend(args.about.take());
+            chosen(&mut args.pods, NoName::MeansAll)
+        }
         Command::Resize(args) => one(&mut args.pod, "resize"),
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Attach(args) => by_name(&mut args.pod, args.namespace.as_deref()),
@@ -290,7 +293,11 @@ fn names(pods: &mut Vec<String>, namespace: Option<&str>) -> Result<(), String> 
     {
         return Err(format!("{kind} {name}: Pods are the only kind there is here"));
     }
-    pods.iter_mut().try_for_each(|pod| by_name(pod, namespace))
+    pods.iter_mut().try_for_each(|pod| match pod.split_once('/') {
+        // No namespace is called so by whoever writes kubectl's TYPE/NAME.
+        Some((kind, _)) if is_other_kind(kind) => Err(format!("{pod}: Pods are the only kind there is here")),
+        _ => by_name(pod, namespace),
+    })
 }
 
 /// `describe pod web`.

@@ -162,7 +162,7 @@ pub fn is_listening(dir: &Path) -> io::Result<bool> {
 
 /// Whether a supervisor that has hung up is dead, or about to be: the kernel closes the socket of a killed process and
 /// gives back its lock one after the other.
-fn dies(mut lives: impl FnMut() -> bool) -> bool {
+pub(super) fn dies(mut lives: impl FnMut() -> bool) -> bool {
     (0..DEAF_TRIES).any(|_| !lives())
 }
 
@@ -246,7 +246,7 @@ impl Client {
         self.socket.as_fd()
     }
 
-    fn receive(&self) -> Result<(Id, Answer), ControlError> {
+    pub(super) fn receive(&self) -> Result<(Id, Answer), ControlError> {
         match record::receive(&self.socket) {
             Ok(Received::Record(record, _)) => frame::decode_answer(&record).map_err(|malformed| match malformed {
                 Malformed::Version(theirs) => {

@@ -34,6 +34,7 @@
 mod answer;
 mod client;
 mod connection;
+mod ending;
 mod error;
 mod frame;
 mod protocol;
@@ -45,6 +46,7 @@ mod watch;
 pub use answer::{Answer, Applied, Ended, Exited, Instance, Obstacle, Reason, Resized, Restarting, Signalled, Waiting};
 pub use client::{Client, apply, end, is_listening, resize, restart, signal};
 pub use connection::REQUESTS;
+pub use ending::{End, Until, end_within};
 pub use error::ControlError;
 pub use protocol::SOCKET;
 pub use request::{AttachedTo, Changes, Image, Input, Program, Request, Resources, RootOwner, Streams};

@@ -11,6 +11,7 @@ pub mod events;
 pub mod grace;
 pub mod jsonpath;
 mod lost;
+pub mod order;
 mod page;
 pub mod restarted;
 mod running;

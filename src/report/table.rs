@@ -1,6 +1,7 @@
 //! Tables for people, with kubectl's columns and words (R8.9; kubernetes pkg/printers/internalversion printPod).
 
 mod growing;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use crate::store::events::EventLine;
 use crate::store::read::{Life, has_ended};
 
 pub use growing::Growing;
+pub use shown::{Shown, Width};
 
 /// One pod of a list.
 #[derive(Clone, Debug)]
@@ -27,21 +29,13 @@ pub struct PodRow {
     pub life: Life,
 }
 
-/// How much of a pod is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Width {
-    /// kubectl's usual columns.
-    Normal,
-    /// `-o wide`: address, node and effective resources too.
-    Wide,
-}
-
 /// `kubectl get pods`; the namespace is a column where there is more than one. Where a line is longer than the `terminal` is
 /// wide, in columns, each pod is a block of lines.
-pub fn pods(rows: &[PodRow], now: jiff::Timestamp, width: Width, terminal: Option<usize>) -> String {
+pub fn pods(rows: &[PodRow], now: jiff::Timestamp, shown: &Shown, terminal: Option<usize>) -> String {
     let namespaces = Namespaces::of(rows);
-    let header = header(width, namespaces);
-    let lines: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now, width, namespaces)).collect();
+    let header = header(shown, namespaces);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let lines: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now, shown, namespaces)).collect();
     within(terminal, columns(&header, lines.iter().cloned()), || blocks(&header, &lines, terminal))
 }
 
@@ -63,21 +57,21 @@ impl Namespaces {
 }
 
 /// The names of the columns of [`cells`].
-pub fn header(width: Width, namespaces: Namespaces) -> Vec<&'static str> {
+pub fn header(shown: &Shown, namespaces: Namespaces) -> Vec<String> {
     let mut header = vec!["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
     if namespaces == Namespaces::Shown {
         header.insert(0, "NAMESPACE");
     }
-    if width == Width::Wide {
+    if shown.width == Width::Wide {
         header.extend(["IP", "NODE", "REQUESTS", "LIMITS"]);
     }
-    header
+    header.into_iter().map(str::to_owned).chain(shown.names_of_labels()).collect()
 }
 
 /// A pod's line.
-pub fn cells(row: &PodRow, now: jiff::Timestamp, width: Width, namespaces: Namespaces) -> Vec<String> {
+pub fn cells(row: &PodRow, now: jiff::Timestamp, shown: &Shown, namespaces: Namespaces) -> Vec<String> {
     let mut line = vec![
-        row.pod.metadata.name.clone().unwrap_or_default(),
+        shown.name(row.pod.metadata.name.as_deref().unwrap_or_default()),
         ready(&row.pod),
         status_of(row),
         restarts(&row.pod, now),
@@ -86,7 +80,7 @@ pub fn cells(row: &PodRow, now: jiff::Timestamp, width: Width, namespaces: Names
     if namespaces == Namespaces::Shown {
         line.insert(0, namespace(&row.pod).to_owned());
     }
-    if width == Width::Wide {
+    if shown.width == Width::Wide {
         let none = || "<none>".to_owned();
         line.push(row.pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_else(none));
         line.push(row.pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_else(none));
@@ -94,6 +88,7 @@ pub fn cells(row: &PodRow, now: jiff::Timestamp, width: Width, namespaces: Names
         let huge = row.pod.spec.as_ref().map(huge_pages::effective).unwrap_or_default();
         line.extend([whole.requests, whole.limits].map(|amounts| amounts_of(amounts, &huge).unwrap_or_else(none)));
     }
+    line.extend(shown.labels_of(&row.pod));
     line
 }
 

@@ -139,6 +139,8 @@ pub struct Shown {
     pub containers: bool,
     /// More columns: limits, disks, stalls.
     pub wide: bool,
+    /// Whether the last line is the sum of the others.
+    pub sum: bool,
     /// Whether the first line names the columns.
     pub header: bool,
     /// Columns of the terminal; `None`: lines are as long as they are.
@@ -167,11 +169,69 @@ pub fn table(uses: &[PodUse], shown: Shown) -> Option<String> {
     if lines.is_empty() {
         return None;
     }
-    let text = columns(&header, lines.iter().cloned());
+    let all: Vec<&Use> = uses
+        .iter()
+        .flat_map(|pod| match shown.containers {
+            true => pod.containers.iter().map(|(_, used)| used).collect(),
+            false => vec![&pod.whole],
+        })
+        .collect();
+    let sum = shown.sum.then(|| Sum::of(&all, header.len(), shown.wide));
+    let below = sum.iter().flat_map(|sum| [sum.rule(), sum.line("")]);
+    let text = columns(&header, lines.iter().cloned().chain(below));
+    let lines: Vec<Vec<String>> = lines.into_iter().chain(sum.iter().map(|sum| sum.line("(sum)"))).collect();
     Some(match shown.header {
         true => within(shown.width, text, || blocks(&header, &lines, shown.width)),
         false => text.lines().skip(1).map(|line| format!("{line}\n")).collect(),
     })
+}
+
+/// The cells below those of a table.
+struct Sum {
+    /// How many columns are names.
+    names: usize,
+    cells: Vec<String>,
+}
+
+impl Sum {
+    /// Of a table with so many `columns`. What isn't known of one counts as nothing; what isn't known of any isn't known.
+    fn of(all: &[&Use], columns: usize, wide: bool) -> Self {
+        let known_ones = || {
+            all.iter().filter_map(|used| match used {
+                Use::Known { cpu, counters } => Some((*cpu, counters)),
+                Use::Unknown | Use::Ended => None,
+            })
+        };
+        let cpu = known_ones().filter_map(|(cpu, _)| cpu).reduce(|sum, cpu| sum + cpu);
+        let bytes = |of: fn(&Counters) -> Option<Bytes>| {
+            let all = known_ones().filter_map(|(_, counters)| of(counters));
+            known(all.reduce(|sum, one| Bytes(sum.0.saturating_add(one.0))).map(amount))
+        };
+        let cpu = known(cpu.map(|cpu| format!("{}m", cpu.ceil() as u64)));
+        let memory = bytes(|counters| counters.working_set);
+        let cells = if wide {
+            let tasks = known_ones().filter_map(|(_, counters)| counters.tasks).reduce(u64::saturating_add);
+            let tasks = known(tasks.map(|tasks| tasks.to_string()));
+            let (read, written) = (bytes(|counters| counters.read), bytes(|counters| counters.written));
+            let none = String::new; // Limits and stalls aren't added up.
+            vec![cpu, none(), memory, none(), tasks, none(), read, written, none(), none(), none()]
+        } else {
+            vec![cpu, memory]
+        };
+        Self { names: columns - cells.len(), cells }
+    }
+
+    fn rule(&self) -> Vec<String> {
+        let rule = |cell: &String| if cell.is_empty() { String::new() } else { "________".to_owned() };
+        vec![String::new(); self.names].into_iter().chain(self.cells.iter().map(rule)).collect()
+    }
+
+    /// Its line, with a name in the first column.
+    fn line(&self, name: &str) -> Vec<String> {
+        let mut names = vec![String::new(); self.names];
+        names[0] = name.to_owned();
+        names.into_iter().chain(self.cells.iter().cloned()).collect()
+    }
 }
 
 const WIDE: [&str; 11] = [

@@ -62,7 +62,7 @@ fn by_labels_and_all() {
             "given by --filename or chosen by --selector",
         ),
         (&["describe", "-f", &web], 0, "Name:", ""),
-        (&["events", "-f", &web, "--no-headers"], 0, "Started   main", ""),
+        (&["events", "-f", &web, "--no-headers"], 0, "Started", ""),
         (&["kill", "-l", "app=none"], 0, "", "no pods found"),
         (&["wait", "pods", "-l", "app=db", "--for=phase=Running"], 0, "pod/db condition met\n", ""),
         (&["wait", "-l", "app=none", "--for=phase=Running"], 1, "", "no matching resources found"),

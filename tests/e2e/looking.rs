@@ -205,7 +205,7 @@ fn several_pods() {
         (&["get", "nobody", "--ignore-not-found", "-o", "json"], 0, "", ""),
         (&["get", "--output-watch-events"], 2, "", "--output-watch-events is for --watch"),
         (&["events", "-l", "app=none"], 0, "", "no pods found"),
-        (&["events", "--no-headers"], 0, "Started   several", ""),
+        (&["events", "--no-headers"], 0, "several", ""),
         (&["describe", "pods", "-A"], 0, "Name:", ""),
         (&["events", "-w", "nobody"], 1, "", "\"nobody\" not found"),
         (&["get", "-w", "nobody"], 1, "", "\"nobody\" not found"),

@@ -75,6 +75,7 @@ mod security;
 mod selinux;
 mod settings;
 mod shares;
+mod showing;
 #[path = "../skips/mod.rs"]
 mod skips;
 mod status;

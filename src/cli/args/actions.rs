@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::detach_keys::DetachKeys;
 use super::kubectl::{OnePod, Pods};
-use super::values::{Address, CopyPlace, Forwarding, patience, resource};
+use super::output::{GetOutput, GetOutputParser};
+use super::values::{Address, CopyPlace, Forwarding, Limit, limit, patience, resource};
 use crate::plan::signal_number;
 use crate::report::wanted::Wanted;
 
@@ -31,6 +32,9 @@ pub struct ExecArgs {
     /// Give the program a terminal of the container's
     #[arg(short = 't', long)]
     pub tty: bool,
+    /// Don't say which container is meant where none is named: nothing is printed but what the program prints, and errors
+    #[arg(short, long)]
+    pub quiet: bool,
     /// The program and its arguments, best behind `--`
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub command: Vec<String>,
@@ -109,6 +113,18 @@ pub struct StopArgs {
     /// Seconds, instead of terminationGracePeriodSeconds. 0: no hooks and no order, and SIGKILL 2 s after SIGTERM
     #[arg(long, value_name = "N")]
     pub grace_period: Option<u32>,
+    /// As --grace-period 1
+    #[arg(long, conflicts_with = "grace_period")]
+    pub now: bool,
+    /// Whether to wait for the pods' ends. With --wait=false the command ends as soon as their supervisors know
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub wait: bool,
+    /// For how long at most, all pods together; 0: without a limit. The pods are stopped all the same
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = limit)]
+    pub timeout: Limit,
+    /// Where there is no such pod, do nothing, and exit with 0
+    #[arg(long)]
+    pub ignore_not_found: bool,
 }
 
 /// `barepod kill`.
@@ -160,6 +176,9 @@ pub struct WaitArgs {
     /// (jsonpath={.status.podIP}), or delete: until the pod is forgotten
     #[arg(long = "for", value_name = "WHAT", value_parser = Wanted::parse)]
     pub wanted: Wanted,
+    /// What to print of each pod when it is so, instead of words: name, json, yaml, or a template (jsonpath=...)
+    #[arg(short, long, value_name = "FORMAT", value_parser = GetOutputParser)]
+    pub output: Option<GetOutput>,
     /// For how long at most, all pods together; 0: only look; negative: a week
     #[arg(long, value_name = "DURATION", default_value = "30s", allow_hyphen_values = true, value_parser = patience)]
     pub timeout: Duration,
@@ -197,4 +216,7 @@ pub struct RmArgs {
     /// End a running pod first, at once; also clean up after a supervisor that was killed
     #[arg(short, long)]
     pub force: bool,
+    /// Where there is no such pod, do nothing, and exit with 0
+    #[arg(long)]
+    pub ignore_not_found: bool,
 }

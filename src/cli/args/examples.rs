@@ -50,6 +50,7 @@ Examples:
   barepod get web db              two pods
   barepod get -l app=web,tier!=db by their labels
   barepod get -f web.yaml         the pod of a manifest
+  barepod get --sort-by .metadata.creationTimestamp -L app
   barepod get -o json | jq -r '.items[].metadata.name'
   barepod get web -o jsonpath='{.status.podIP}'
   barepod get -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
@@ -77,6 +78,7 @@ Examples:
   barepod events                  of all pods
   barepod events web
   barepod events web db -w        of two pods, and what happens from now on
+  barepod events --types Warning
   barepod events web -o json | jq -r 'select(.type == \"Warning\").message'";
 
 pub const LOGS_EXAMPLES: &str = "\
@@ -132,6 +134,7 @@ Examples:
   barepod stop web                with its own grace period
   barepod stop web --grace-period 5
   barepod stop web db             both at once
+  barepod stop web --wait=false   doesn't wait for its end
   barepod stop -f web.yaml        the pod of a manifest
   barepod stop -l app=web         all pods with that label
   barepod stop --all -n ops       all pods of a namespace

@@ -9,6 +9,7 @@ use super::kubectl::{ChosenPods, OnePod};
 use super::output::{GetOutput, GetOutputParser};
 use super::run::BackoffArgs;
 use super::values::{duration, time};
+use crate::report::jsonpath::Template;
 
 /// `barepod get`.
 #[derive(Debug, Args)]
@@ -22,6 +23,18 @@ pub struct GetArgs {
     /// Whether templates (jsonpath) print nothing where a pod lacks a field, instead of failing
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_missing_template_keys: bool,
+    /// Order the pods by what this path leads to in each of them (.metadata.creationTimestamp)
+    #[arg(long, value_name = "JSONPATH", value_parser = Template::parse_path, conflicts_with_all = ["watch", "watch_only"])]
+    pub sort_by: Option<Template>,
+    /// A column with the labels of each pod
+    #[arg(long)]
+    pub show_labels: bool,
+    /// A column for each of these labels (app,tier); may be given several times
+    #[arg(short = 'L', long, value_name = "LABEL", value_delimiter = ',')]
+    pub label_columns: Vec<String>,
+    /// Write pods' names as pod/NAME
+    #[arg(long)]
+    pub show_kind: bool,
     /// Leave out the line with the columns' names
     #[arg(long)]
     pub no_headers: bool,
@@ -45,6 +58,9 @@ pub struct DescribeArgs {
     /// Which pods
     #[command(flatten)]
     pub pods: ChosenPods,
+    /// Whether to show what happened to the pod
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub show_events: bool,
 }
 
 /// `barepod events`.
@@ -53,6 +69,12 @@ pub struct EventsArgs {
     /// Which pods
     #[command(flatten)]
     pub pods: ChosenPods,
+    /// Of this pod, as pod/NAME: as if it were named
+    #[arg(long = "for", value_name = "pod/NAME", conflicts_with = "pods")]
+    pub about: Option<String>,
+    /// Only events of these types (Normal, Warning)
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', ignore_case = true)]
+    pub types: Vec<EventType>,
     /// Leave out the line with the columns' names
     #[arg(long)]
     pub no_headers: bool,
@@ -62,6 +84,16 @@ pub struct EventsArgs {
     /// Output format instead of a table: one v1 Event a line as JSON, or a v1 EventList as YAML
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<EventsOutput>,
+}
+
+/// `events --types`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum EventType {
+    #[value(name = "Normal")]
+    Normal,
+    #[value(name = "Warning")]
+    Warning,
 }
 
 /// `events -o`.

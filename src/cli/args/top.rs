@@ -25,6 +25,9 @@ pub struct TopArgs {
     /// Who uses most comes first
     #[arg(long, value_name = "WHAT")]
     pub sort_by: Option<TopSort>,
+    /// A last line with what all of them use together
+    #[arg(long)]
+    pub sum: bool,
     /// No line that names the columns
     #[arg(long)]
     pub no_headers: bool,

@@ -131,6 +131,18 @@ pub(super) fn delay(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|delay| if delay.is_zero() { Err("at least 1ms".to_owned()) } else { Ok(delay) })
 }
 
+/// A time beyond which nothing is waited for; none where there is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit(pub Option<Duration>);
+
+/// As `kubectl delete --timeout`: 0 is no limit.
+pub(super) fn limit(text: &str) -> Result<Limit, String> {
+    match text {
+        "0" => Ok(Limit(None)),
+        _ => duration(text).map(|limit| Limit((!limit.is_zero()).then_some(limit))),
+    }
+}
+
 /// As `kubectl wait --timeout`.
 pub(super) fn patience(text: &str) -> Result<Duration, String> {
     const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);

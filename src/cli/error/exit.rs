@@ -69,6 +69,7 @@ impl CliError {
             | Self::Template(_)
             | Self::Watch(_)
             | Self::NoneToWaitFor
+            | Self::StopsOn(_)
             | Self::WaitedTooLong(_)
             | Self::Never { .. }
             | Self::Format { .. } => Exit::Failure,

@@ -8,12 +8,12 @@ use super::super::error::CliError;
 use super::super::given;
 use crate::report::columns::Columns;
 use crate::report::jsonpath::{Missing, Template};
-use crate::report::table::{PodRow, Width};
+use crate::report::table::{PodRow, Shown, Width};
 
 /// What is printed of pods.
 pub(in crate::cli) enum Format {
     /// `kubectl get pods`.
-    Table(Width),
+    Table(Shown),
     /// A table with these columns.
     Columns(Columns),
     /// `pod/NAME`.
@@ -33,12 +33,25 @@ pub(in crate::cli) enum Style {
 }
 
 impl Format {
-    /// What is asked for; reads the files that are named.
-    pub(super) fn of(args: &GetArgs) -> Result<Self, CliError> {
+    /// What `get` is asked for; reads the files that are named.
+    pub(super) fn of_get(args: &GetArgs) -> Result<Self, CliError> {
         let missing = if args.allow_missing_template_keys { Missing::Ignored } else { Missing::Refused };
-        Ok(match &args.output {
-            None => Self::Table(Width::Normal),
-            Some(GetOutput::Wide) => Self::Table(Width::Wide),
+        let format = Self::of(args.output.as_ref(), missing)?;
+        let (label_columns, labels, kind) = (args.label_columns.clone(), args.show_labels, args.show_kind);
+        match format {
+            Self::Table(Shown { width, .. }) => Ok(Self::Table(Shown { width, label_columns, labels, kind })),
+            _ if labels || kind || !label_columns.is_empty() => Err(CliError::Usage(
+                "--show-labels, --label-columns and --show-kind are for the table, not for other formats",
+            )),
+            format => Ok(format),
+        }
+    }
+
+    /// What is asked for; reads the files that are named.
+    pub(in crate::cli) fn of(output: Option<&GetOutput>, missing: Missing) -> Result<Self, CliError> {
+        Ok(match output {
+            None => Self::Table(Width::Normal.into()),
+            Some(GetOutput::Wide) => Self::Table(Width::Wide.into()),
             Some(GetOutput::Name) => Self::Name,
             Some(GetOutput::Json) => Self::Object(Style::Json),
             Some(GetOutput::Yaml) => Self::Object(Style::Yaml),
@@ -61,7 +74,7 @@ impl Format {
 }
 
 /// A pod, or a list of pods, in a style.
-pub(super) fn object(value: &Value, style: &Style) -> Result<String, CliError> {
+pub(in crate::cli) fn object(value: &Value, style: &Style) -> Result<String, CliError> {
     let fail = |format, cause: String| CliError::Format { format, cause };
     let misfit = |template: &Template, why: String| CliError::Template(format!("jsonpath {}: {why}", template.text()));
     match style {
@@ -90,7 +103,7 @@ pub(super) fn cells(object: &Value, columns: &Columns) -> Result<Vec<String>, Cl
 }
 
 /// A pod as JSON.
-pub(super) fn one(pod: &v1::Pod) -> Result<Value, CliError> {
+pub(in crate::cli) fn one(pod: &v1::Pod) -> Result<Value, CliError> {
     serde_json::to_value(pod).map_err(|error| CliError::Format { format: "json", cause: error.to_string() })
 }
 

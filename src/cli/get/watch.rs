@@ -12,7 +12,7 @@ use super::super::pod_changes::PodChanges;
 use super::super::recover;
 use super::format::{self, Format, Style};
 use super::rows::{self, Looked};
-use crate::report::table::{self, Growing, Namespaces, PodRow, Width};
+use crate::report::table::{self, Growing, Namespaces, PodRow, Shown};
 use crate::store::layout::Layout;
 use crate::store::read::{self, Found};
 
@@ -108,21 +108,23 @@ impl<'a> Printed<'a> {
     /// Whether there is more to be seen than how long ago something was.
     fn differs(&self, before: &PodRow, row: &PodRow) -> bool {
         match self.format {
-            Format::Table(width) => {
+            Format::Table(shown) => {
                 let now = jiff::Timestamp::now();
-                self.cells(before, now, *width) != self.cells(row, now, *width)
+                self.cells(before, now, shown) != self.cells(row, now, shown)
             }
             Format::Columns(_) | Format::Name | Format::Object(_) => before.pod != row.pod,
         }
     }
 
-    fn cells(&self, row: &PodRow, now: jiff::Timestamp, width: Width) -> Vec<String> {
-        let mut cells = table::cells(row, now, width, self.namespaces);
+    fn cells(&self, row: &PodRow, now: jiff::Timestamp, shown: &Shown) -> Vec<String> {
         let namespace = table::namespace(&row.pod);
-        if self.namespaces == Namespaces::Left && namespace != self.home {
-            cells[0] = format!("{namespace}/{}", cells[0]);
+        if self.namespaces == Namespaces::Shown || namespace == self.home {
+            return table::cells(row, now, shown, self.namespaces);
         }
-        cells
+        let mut row = row.clone();
+        let name = row.pod.metadata.name.as_deref().unwrap_or_default();
+        row.pod.metadata.name = Some(format!("{namespace}/{name}"));
+        table::cells(&row, now, shown, self.namespaces)
     }
 
     fn show(&mut self, changes: &[Change<'_>], all: &[String]) -> Result<(), CliError> {
@@ -131,12 +133,12 @@ impl<'a> Printed<'a> {
         }
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         let text = match self.format {
-            Format::Table(width) => {
+            Format::Table(shown) => {
                 let now = jiff::Timestamp::now();
-                let mut lines: Vec<_> = changes.iter().map(|change| self.cells(change.row, now, *width)).collect();
-                let mut header = table::header(*width, self.namespaces);
+                let mut lines: Vec<_> = changes.iter().map(|change| self.cells(change.row, now, shown)).collect();
+                let mut header = table::header(shown, self.namespaces);
                 if self.has_events {
-                    header.insert(0, "EVENT");
+                    header.insert(0, "EVENT".to_owned());
                     lines.iter_mut().zip(changes).for_each(|(line, change)| line.insert(0, change.event.to_owned()));
                 }
                 self.table(is_first, &header, lines)
@@ -144,7 +146,7 @@ impl<'a> Printed<'a> {
             Format::Columns(columns) => {
                 let line = |change| format::cells(&self.value(change)?, columns);
                 let lines = changes.iter().map(line).collect::<Result<_, _>>()?;
-                self.table(is_first, &columns.header(), lines)
+                self.table(is_first, &columns.header().into_iter().map(str::to_owned).collect::<Vec<_>>(), lines)
             }
             Format::Name => {
                 let rows: Vec<PodRow> = changes.iter().map(|change| change.row.clone()).collect();
@@ -170,9 +172,9 @@ impl<'a> Printed<'a> {
         Ok(if self.has_events { serde_json::json!({"type": change.event, "object": pod}) } else { pod })
     }
 
-    fn table(&mut self, is_first: bool, header: &[&str], mut lines: Vec<Vec<String>>) -> String {
+    fn table(&mut self, is_first: bool, header: &[String], mut lines: Vec<Vec<String>>) -> String {
         if is_first && self.has_header {
-            lines.insert(0, header.iter().map(|&name| name.to_owned()).collect());
+            lines.insert(0, header.to_vec());
         }
         self.lines.lines(&lines)
     }

@@ -25,8 +25,8 @@ use crate::store::read::has_ended;
 pub struct Described<'a> {
     /// With its status.
     pub pod: &'a v1::Pod,
-    /// What happened to it, equal ones merged.
-    pub events: &'a [EventLine],
+    /// What happened to it, equal ones merged; `None`: that isn't asked for.
+    pub events: Option<&'a [EventLine]>,
     /// To tell how long ago that was.
     pub now: jiff::Timestamp,
     /// What its supervisor was asked to do about memory.
@@ -76,7 +76,9 @@ pub fn describe(described: &Described<'_>) -> String {
             page.fields(&[field(1, "Last Lines", lines)]);
         }
     }
-    happened(&mut page, events, now);
+    if let Some(events) = events {
+        happened(&mut page, events, now);
+    }
     page.into_text()
 }
 

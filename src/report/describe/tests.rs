@@ -93,7 +93,15 @@ fn full() -> Value {
 
 fn shown(pod: &Value, events: &[EventLine], width: Option<usize>) -> String {
     let pod: v1::Pod = serde_json::from_value(pod.clone()).unwrap();
-    describe(&Described { pod: &pod, events, now: now(), memory_qos: None, left: &[], supervisor: None, width })
+    describe(&Described {
+        pod: &pod,
+        events: Some(events),
+        now: now(),
+        memory_qos: None,
+        left: &[],
+        supervisor: None,
+        width,
+    })
 }
 
 #[test]
@@ -167,7 +175,7 @@ fn what_is_left_behind_has_a_section() {
     let page = |left| {
         let nothing = Described {
             pod: &pod,
-            events: &[],
+            events: Some(&[]),
             now: now(),
             memory_qos: None,
             left: &[],
@@ -189,7 +197,7 @@ fn a_detached_pod_shows_what_its_supervisor_said() {
     let supervisor = Some((Path::new("/run/barepod/pods/shop_web/supervisor.log"), &lines[..]));
     let page = describe(&Described {
         pod: &pod,
-        events: &[],
+        events: Some(&[]),
         now: now(),
         memory_qos: None,
         left: &[],

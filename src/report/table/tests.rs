@@ -89,7 +89,7 @@ fn the_status_column_says_what_kubectl_says() {
     swept.status.as_mut().unwrap().reason = Some("SupervisorLost".to_owned());
     rows.extend([stopping, stopped, deadline, swept].map(row));
     rows.push(PodRow { pod: pod("lost", "Running", true, [DONE, READY, READY, READY]), life: Life::Lost });
-    insta::assert_snapshot!(pods(&rows, now(), Width::Normal, None));
+    insta::assert_snapshot!(pods(&rows, now(), &Width::Normal.into(), None));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn wide_tables_and_several_namespaces() {
         r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"bare"},"spec":{"containers":[{"name":"a"}]}}"#,
     )
     .unwrap();
-    insta::assert_snapshot!(pods(&[row(bare), row(there)], now(), Width::Wide, None));
+    insta::assert_snapshot!(pods(&[row(bare), row(there)], now(), &Width::Wide.into(), None));
 }
 
 /// R8.9: a pod that is up again is Ready before it is Running, and READY counts sidecars.
@@ -187,8 +187,8 @@ fn tables_keep_within_the_terminal() {
     long.metadata.namespace = Some("operations".to_owned());
     let rows = [row(pod("short", "Running", true, [DONE, READY, READY, READY])), row(long)];
     let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
-    let at = |columns| pods(&rows, now(), Width::Wide, Some(columns));
-    assert_eq!(at(200), pods(&rows, now(), Width::Wide, None));
+    let at = |columns| pods(&rows, now(), &Width::Wide.into(), Some(columns));
+    assert_eq!(at(200), pods(&rows, now(), &Width::Wide.into(), None));
     for columns in [40, 80] {
         let text = at(columns);
         assert!(widest(&text) <= columns.max(60), "{columns}: {text}");
@@ -232,4 +232,25 @@ fn a_pod_without_a_status() {
     {
         assert_eq!(status_of(&bare(life)), shown, "{life:?}");
     }
+}
+
+#[test]
+fn labels_and_kinds() {
+    let row = |metadata| {
+        let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata});
+        PodRow { pod: serde_json::from_value(pod).unwrap(), life: Life::Running }
+    };
+    let labels = serde_json::json!({"example.com/tier": "front", "app": "web"});
+    let rows = [row(serde_json::json!({"name": "web", "labels": labels})), row(serde_json::json!({"name": "db"}))];
+    let table = |shown: &Shown| pods(&rows, jiff::Timestamp::UNIX_EPOCH, shown, None);
+    let columns = ["example.com/tier", "none"].map(str::to_owned).to_vec();
+    let shown = Shown { label_columns: columns, labels: true, kind: true, ..Shown::default() };
+    assert_eq!(
+        table(&shown),
+        "NAME      READY   STATUS    RESTARTS   AGE         TIER    NONE   LABELS\n\
+         pod/web   0/0     Pending   0          <unknown>   front          app=web,example.com/tier=front\n\
+         pod/db    0/0     Pending   0          <unknown>                  <none>\n"
+    );
+    let plain = table(&Shown::default());
+    assert!(plain.starts_with("NAME   READY   STATUS    RESTARTS   AGE\nweb "), "{plain}");
 }

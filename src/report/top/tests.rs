@@ -21,7 +21,7 @@ fn text_of(uses: &[PodUse], shown: Shown) -> String {
     table(uses, shown).unwrap()
 }
 
-const NORMAL: Shown = Shown { containers: false, wide: false, header: true, width: None };
+const NORMAL: Shown = Shown { containers: false, wide: false, sum: false, header: true, width: None };
 
 /// Two pods: `web` uses a quarter of a core, `db` next to nothing.
 fn two() -> Vec<PodUse> {
@@ -46,6 +46,25 @@ fn a_table_as_kubectls() {
     assert_eq!(sorted.iter().map(|pod| &*pod.name).collect::<Vec<_>>(), ["web", "db"]);
     sort(&mut sorted, SortBy::Memory);
     assert_eq!(sorted[0].name, "db");
+}
+
+#[test]
+fn a_sum() {
+    let text = "NAME   CPU(cores)   MEMORY(bytes)\ndb     1m           9Mi\nweb    250m         3Mi\n";
+    let sum = Shown { sum: true, ..NORMAL };
+    assert_eq!(text_of(&two(), sum), format!("{text}       ________     ________\n       251m         12Mi\n"));
+    let wide = text_of(&limited(), Shown { wide: true, ..sum });
+    let last = wide.lines().last().unwrap();
+    assert!(!last.contains('%') && !last.contains("<none>"), "{wide}");
+    // What nobody counts isn't said to be nothing, and doesn't hide what is counted.
+    let unknown = |counted: Option<Sample>| {
+        let pods = [pod("default", "web", None, &[]), pod("default", "db", counted, &[])];
+        text_of(&uses(&pods, &pods), sum).lines().last().unwrap().split_whitespace().last().unwrap().to_owned()
+    };
+    assert_eq!(unknown(None), "<unknown>");
+    assert_eq!(unknown(Some(sample(0, counters(0, 2048)))), "2Ki");
+    let narrow = text_of(&two(), Shown { wide: true, width: Some(40), ..sum });
+    assert!(narrow.contains("NAME:           (sum)\n"), "{narrow}");
 }
 
 /// On a terminal that is too narrow each pod is a block.
