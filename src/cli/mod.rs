@@ -41,8 +41,9 @@
 //! | `top` | `barepod top` | args, chosen, container, error, exit_code, given, output, recover, screen, terminal |
 //! | `events` | `barepod events` | args, chosen, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |
-//! | `follow` | `logs --follow`: a log as it grows | changes, error, exit_code, recover |
-//! | `logs` | `barepod logs` | args, container, error, exit_code, follow, recover |
+//! | `joined` | several logs on one output | |
+//! | `follow` | `logs --follow`: logs as they grow | changes, error, exit_code, joined, recover |
+//! | `logs` | `barepod logs` | args, chosen, container, error, exit_code, follow, joined, output, recover |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | args |
 //! | `exec` | `barepod exec` | args, error, exit_code, inside, raw, relay, terminal |
@@ -89,6 +90,7 @@ mod follow;
 mod get;
 mod given;
 mod inside;
+mod joined;
 mod kill;
 mod logs;
 mod network;

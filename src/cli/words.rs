@@ -127,7 +127,6 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
 /// For an option that a command has elsewhere.
 fn of_option(command: &str, option: &str) -> Option<String> {
     let text = match (command, option) {
-        ("logs", "-l" | "--selector") => "`barepod get -l SELECTOR -o name` names the pods with such labels",
         ("run", "--image") => {
             "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
         }
@@ -211,11 +210,23 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
             chosen(&mut args.pods, NoName::MeansAll)
         }
         Command::Logs(args) => {
-            // `kubectl logs POD CONTAINER`.
-            if !is_kind(&args.pod.name) && args.container.is_none() {
-                args.container = args.pod.also.take();
+            if args.selector.is_some() {
+                // `logs pods -l app=web`.
+                args.name.take_if(|name| is_kind(name));
+                return match args.name {
+                    Some(_) => Err("pods are named or chosen by --selector, not both".to_owned()),
+                    None => Ok(()),
+                };
             }
-            one(&mut args.pod, "logs")
+            let (name, also) = (args.name.take().unwrap_or_default(), args.also.take());
+            let mut pod = OnePod { name, also, namespace: args.namespace.clone() };
+            // `kubectl logs POD CONTAINER`.
+            if !is_kind(&pod.name) && args.container.is_none() {
+                args.container = pod.also.take();
+            }
+            one(&mut pod, "logs")?;
+            args.name = Some(pod.name);
+            Ok(())
         }
         Command::Describe(args) => chosen(&mut args.pods, NoName::IsAnError),
         Command::Events(args) => {

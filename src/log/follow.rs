@@ -1,11 +1,14 @@
 //! CRI log files that are still written, for `logs --follow`: each line once, over rotations and restarts.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::read::{BUFFER, Copying, Options, open};
+
+/// What is read of a file that is written at one look: whoever writes faster than it is shown keeps no other log waiting.
+const TURN: u64 = 1 << 20;
 
 /// Which file, whatever it is called by now.
 type FileId = (u64, u64);
@@ -23,6 +26,8 @@ pub struct Follower<'a, W: Write> {
 pub struct Looked {
     /// As much as may be was written.
     pub is_over: bool,
+    /// There is more than one look shows.
+    pub is_behind: bool,
     /// Files were removed before they were read: the log is rotated faster than it is shown.
     pub lost: bool,
 }
@@ -45,20 +50,24 @@ impl<'a, W: Write> Follower<'a, W> {
     /// Where a file can't be read, or `out` not be written.
     pub fn look(&mut self) -> io::Result<Looked> {
         let mut lost = false;
-        loop {
-            self.read_newest()?;
+        let is_behind = loop {
+            if !self.read_newest()? {
+                break true;
+            }
             let (newer, all) = self.newer()?;
             lost |= !all;
             if newer.is_empty() || self.copying.is_over() {
-                break;
+                break false;
             }
-            // What was written to it before it was rotated.
-            self.read_newest()?;
+            // What was written to it before it was rotated. Where that is much, what is newer is found again.
+            if !self.read_newest()? {
+                break true;
+            }
             self.copying.forget_torn();
-            self.take_all(newer)?;
-        }
+            self.take_rotated(newer)?;
+        };
         self.copying.show()?;
-        Ok(Looked { is_over: self.copying.is_over(), lost })
+        Ok(Looked { is_over: self.copying.is_over(), is_behind, lost })
     }
 
     /// Goes on with the log of another attempt; nothing more comes of this one's.
@@ -81,11 +90,24 @@ impl<'a, W: Write> Follower<'a, W> {
         self.copying.end_lines(false)
     }
 
-    fn read_newest(&mut self) -> io::Result<()> {
-        match &mut self.newest {
-            Some((file, _)) => self.copying.take(file),
-            None => Ok(()),
+    /// Reads on; whether that was all there is.
+    fn read_newest(&mut self) -> io::Result<bool> {
+        let Some((file, _)) = &mut self.newest else { return Ok(true) };
+        let mut turn = file.by_ref().take(TURN);
+        self.copying.take(&mut turn)?;
+        Ok(turn.limit() > 0 || self.copying.is_over())
+    }
+
+    /// As [`Self::take_all`], but for what the last file has: that is still written.
+    fn take_rotated(&mut self, mut files: Vec<File>) -> io::Result<()> {
+        let newest = files.pop();
+        self.take_all(files)?;
+        if let Some(file) = newest {
+            self.copying.forget_torn();
+            let id = id(&file)?;
+            self.newest = Some((BufReader::with_capacity(BUFFER, file), id));
         }
+        Ok(())
     }
 
     /// The last of them is the one that is written.
@@ -145,7 +167,7 @@ mod tests {
         append(&log, &(entry("one") + "2026-11-23T12:00:00Z stdout F tw"));
         let mut out = Vec::new();
         let mut follower = Follower::begin(&log, Options { tail: Some(1), ..Options::default() }, &mut out).unwrap();
-        let went_on = Looked { is_over: false, lost: false };
+        let went_on = Looked { is_over: false, is_behind: false, lost: false };
         assert_eq!(follower.look().unwrap(), went_on);
         append(&log, &("o\n".to_owned() + &entry("three")));
         fs::rename(&log, path("0.log.1")).unwrap();
@@ -165,10 +187,34 @@ mod tests {
         fs::remove_file(&next).unwrap();
         append(&path("1.log.9"), &entry("ten"));
         append(&next, "2026-11-23T12:00:00Z stdout P elev\n");
-        assert_eq!(follower.look().unwrap(), Looked { is_over: false, lost: true });
+        assert_eq!(follower.look().unwrap(), Looked { is_over: false, is_behind: false, lost: true });
         follower.end().unwrap();
         let lines = String::from_utf8(out).unwrap();
         assert_eq!(lines, "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nten\nelev");
+    }
+
+    /// However much has been written, a look comes to its end, and the next ones show the rest, also of a file that was rotated.
+    #[test]
+    fn a_look_has_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("0.log");
+        append(&log, &entry("first"));
+        let mut out = Vec::new();
+        let mut follower = Follower::begin(&log, Options::default(), &mut out).unwrap();
+        let text: String = (0..60_000).map(|number| entry(&format!("line {number}"))).collect();
+        assert!(text.len() as u64 > 2 * TURN);
+        append(&log, &text);
+        fs::rename(&log, dir.path().join("0.log.1")).unwrap();
+        append(&log, &text);
+        let mut looks = 0;
+        while follower.look().unwrap().is_behind {
+            looks += 1;
+        }
+        assert!(looks >= 4, "{looks}");
+        follower.end().unwrap();
+        let lines = String::from_utf8(out).unwrap();
+        let expected = (0..60_000).chain(0..60_000).map(|number| format!("line {number}\n"));
+        assert!(lines == format!("first\n{}", expected.collect::<String>()), "{} bytes", lines.len());
     }
 
     #[test]

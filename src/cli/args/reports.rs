@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::kubectl::{ChosenPods, OnePod};
+use super::kubectl::ChosenPods;
 use super::output::{GetOutput, GetOutputParser};
 use super::run::BackoffArgs;
 use super::values::{duration, time};
+use crate::manifest::Selector;
 use crate::report::jsonpath::Template;
 
 /// `barepod get`.
@@ -107,22 +108,38 @@ pub enum EventsOutput {
 /// `barepod logs`.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
-    /// Which pod
-    #[command(flatten)]
-    pub pod: OnePod,
+    /// NAME or NAMESPACE/NAME
+    #[arg(id = "pod", value_name = "POD", required_unless_present = "selector")]
+    pub name: Option<String>,
+    /// The container, or the pod where the word before it is Kubernetes' for the kind
+    #[arg(hide = true, value_name = "CONTAINER")]
+    pub also: Option<String>,
+    /// The pods' namespace, instead of NAMESPACE/NAME
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The logs of all pods with such labels (app=web,tier!=db); the last ten lines of each, unless --tail says otherwise
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
+    pub selector: Option<Selector>,
     /// The container; if left out, the one that the annotation kubectl.kubernetes.io/default-container names, else the first
     /// main container
     #[arg(short, long, value_name = "CONTAINER")]
     pub container: Option<String>,
-    /// The logs of all containers, one after the other, init containers first
+    /// The logs of all containers, init containers first: one after the other, with --follow as they come
     #[arg(long)]
     pub all_containers: bool,
     /// Put [pod/NAME/CONTAINER] before each line
     #[arg(long)]
     pub prefix: bool,
-    /// Go on with what the container prints from now on, over its restarts, until the pod has ended
-    #[arg(short, long, conflicts_with_all = ["previous", "all_containers"])]
+    /// Go on with what the containers print from now on, over their restarts, until the pods have ended. Waits for containers
+    /// that haven't started yet
+    #[arg(short, long, conflicts_with = "previous")]
     pub follow: bool,
+    /// How many logs --follow may follow at once
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub max_log_requests: usize,
+    /// Say why a log can't be shown, and exit with 0 all the same
+    #[arg(long)]
+    pub ignore_errors: bool,
     /// The log of the previous instance of the container
     #[arg(short, long)]
     pub previous: bool,

@@ -14,7 +14,9 @@ fn understood(line: &str) -> Result<Cli, String> {
 fn pod(line: &str) -> Option<String> {
     match understood(line).unwrap().command {
         Command::Get(args) => Some(args.pods.names.join(" ")).filter(|pods| !pods.is_empty()),
-        Command::Logs(args) => Some(format!("{} {}", args.pod.name, args.container.unwrap_or_default())),
+        Command::Logs(args) => {
+            Some(format!("{} {}", args.name.unwrap_or_default(), args.container.unwrap_or_default()))
+        }
         Command::Describe(args) => Some(args.pods.names.join(" ")),
         Command::Top(args) => Some(args.pods.names.join(" ")).filter(|pods| !pods.is_empty()),
         Command::Events(args) => Some(args.pods.names.join(" ")),
@@ -84,6 +86,7 @@ fn what_is_meant() {
         ("barepod kill web db -n ops", Some("ops/web ops/db 9")),
         ("barepod logs web main", Some("web main")),
         ("barepod logs -f web", Some("web ")),
+        ("barepod logs pods -l app=web -c main", Some(" main")),
         ("barepod logs pod web -c main", Some("web main")),
         ("barepod logs -n ops web", Some("ops/web ")),
         ("barepod exec pod/web -n ops -- ls -l", Some("ops/web ls -l")),
@@ -131,7 +134,8 @@ fn what_is_answered() {
         ("barepod top node", "about pods"),
         ("barepod top web -l app=web", "not both"),
         ("barepod rm deployment web", "Pods are the only kind"),
-        ("barepod logs -l app=web", "`barepod get -l SELECTOR -o name`"),
+        ("barepod logs web -l app=web", "not both"),
+        ("barepod logs", "<POD>"),
         ("barepod stop web -l app=web", "named or chosen by --selector, not both"),
         ("barepod stop -f web.yaml --all", "given by --filename or chosen by --all, not both"),
         ("barepod rm web --all", "named or chosen by --all, not both"),
