@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::terminal::sanitize;
 
 /// kubectl's annotation for the container that is meant where none is named.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+pub(super) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// All of a pod's containers, init containers first, as kubectl goes through them.
 pub(super) fn all(pod: &v1::Pod) -> Vec<String> {

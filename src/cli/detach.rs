@@ -1,20 +1,24 @@
-//! `barepod run --detach`: the process that was called, which waits until the pod's sandbox is there, and the one that runs
+//! `barepod run --detach`, and `run --stdin`, which is attached to the pod then: the process that was called, which waits until the pod's sandbox is there, and the one that runs
 //! the pod from then on, of nobody's terminal.
 
 use std::io;
 use std::path::Path;
 
 use super::args::{Global, RunArgs};
+use super::attach::at_the_beginning;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{print, show};
 use super::until::{Deadline, Waited, until};
 use crate::report::wanted::Wanted;
-use crate::runtime::detach::{self, Detached, ExitStatus, Outcome, Report};
+use crate::runtime::detach::{self, Detached, ExitStatus, Outcome, Report, SocketType};
 use crate::store::Error;
 
 /// As timeout(1): the time ran out, and what was waited for may still come true.
 const TIMED_OUT: u8 = 124;
+
+/// To a process that is attached: for what it is told, standard output and standard error.
+const LINKS: [SocketType; 3] = [SocketType::SEQPACKET, SocketType::STREAM, SocketType::STREAM];
 
 /// Who goes on after [`begin`].
 pub enum Side {
@@ -35,11 +39,24 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
             format!("--exit-code-file {}: a detached pod has none of its caller's files; name one", path.display());
         return Err(CliError::Words(why));
     }
-    let mut above = match detach::detach().map_err(CliError::Detach)? {
+    if args.stdin && args.file == Path::new("-") {
+        return Err(CliError::Words("-i: standard input is the manifest already; name a file".to_owned()));
+    }
+    let links = if args.is_interactive() { &LINKS[..] } else { &[] };
+    let mut above = match detach::detach(links).map_err(CliError::Detach)? {
         Detached::Below(report) => return Ok(Side::Supervisor(report)),
         Detached::Above(above) => above,
     };
     match above.wait().map_err(CliError::Detach)? {
+        Outcome::Ready(ready) if args.is_interactive() => {
+            let Some(mut above) = at_the_beginning(args, above, &ready.pod)? else {
+                return Ok(Side::Caller(Exit::Success));
+            };
+            // Signals are handed down for as long as that takes.
+            let end = above.wait_for_end().map_err(CliError::Detach)?;
+            above.let_go().map_err(CliError::Detach)?;
+            ended(end).map(Side::Caller)
+        }
         Outcome::Ready(ready) => {
             let printed = print(&format!("{}\n", ready.pod))?;
             let Some(wanted) = &args.wait else { return Ok(Side::Caller(printed)) };

@@ -31,8 +31,13 @@
 //! | `network` | `run --network` | args, error |
 //! | `preflight` | what of a manifest can be checked on this box before anything is made | error |
 //! | `watch` | what a person sees of a pod that runs | console, phrases, terminal |
-//! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, error, exit_code, output, until |
-//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, network, options, preflight, recover, rootless, terminal, watch |
+//! | `raw` | this process's terminal in raw mode | |
+//! | `relay` | bytes between this process's streams and a program in a container | args |
+//! | `session` | our terminal and streams at a container | args, error, inside, raw, relay, terminal |
+//! | `attach` | `barepod attach`, and `run -it` once its pod is made | args, error, exit_code, inside, session, terminal |
+//! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
+//! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, until |
+//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, network, options, preflight, recover, rootless, terminal, watch |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
@@ -44,10 +49,7 @@
 //! | `joined` | several logs on one output | |
 //! | `follow` | `logs --follow`: logs as they grow | changes, error, exit_code, joined, recover |
 //! | `logs` | `barepod logs` | args, chosen, container, error, exit_code, follow, joined, output, recover |
-//! | `raw` | this process's terminal in raw mode | |
-//! | `relay` | bytes between this process's streams and a program in a container | args |
 //! | `exec` | `barepod exec` | args, error, exit_code, inside, raw, relay, terminal |
-//! | `attach` | `barepod attach` | args, error, exit_code, inside, raw, relay, terminal |
 //! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
@@ -90,6 +92,7 @@ mod follow;
 mod get;
 mod given;
 mod inside;
+mod interactive;
 mod joined;
 mod kill;
 mod logs;
@@ -111,6 +114,7 @@ mod root;
 mod rootless;
 mod run;
 mod screen;
+mod session;
 mod simulate;
 mod stop;
 mod terminal;

@@ -12,7 +12,7 @@ use super::exit_code_file::ExitCodeFile;
 use super::rootless::Runner;
 use super::terminal::warn;
 use super::watch::{Detaching, Output, View, Watch};
-use super::{cpus, detach, ending, given, network, options, preflight, recover, rootless};
+use super::{cpus, detach, ending, given, interactive, network, options, preflight, recover, rootless};
 use crate::manifest;
 use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
 use crate::report::ending::Ending;
@@ -29,7 +29,7 @@ use crate::supervisor::{self, Pod, Supervisor, SupervisorError};
 /// Runs the pod and gives its exit code.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     // First: while this process has one thread and holds nothing.
-    let report = match args.detach {
+    let report = match args.detach || args.is_interactive() {
         true => match detach::begin(args, global)? {
             detach::Side::Caller(exit) => return Ok(exit),
             detach::Side::Supervisor(report) => Some(report),
@@ -65,7 +65,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     manifest::generate_name(&mut manifest.metadata, uuid::Uuid::new_v4().as_u128() as u32);
     let layout = global.layout()?;
     // While this process has one thread and holds nothing.
-    let (node, report) = match rootless::prepare(&layout, &manifest, report)? {
+    let (node, mut report) = match rootless::prepare(&layout, &manifest, report)? {
         Runner::Here(node, report) => (*node, report),
         Runner::Elsewhere(exit) => return Ok((exit, None)),
     };
@@ -86,6 +86,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     plan.lifecycle.timeout = args.timeout;
     plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
     let view = view(args, &plan.lifecycle.containers)?;
+    let attach = interactive::client(args, &manifest, &plan.lifecycle.containers, report.as_mut())?;
     manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file))
         .map_err(given::refused)?;
     drop(text);
@@ -123,7 +124,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         None => None,
     };
     let storage_interval = args.eviction_interval;
-    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval, forget: args.rm };
+    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval, forget: args.rm, attach };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run().map_err(|error| match error {
@@ -154,7 +155,7 @@ fn view(args: &RunArgs, containers: &[ContainerSpec]) -> Result<View, CliError> 
     Ok(View {
         quiet: args.quiet,
         output: match attached {
-            _ if args.detach => Output::None,
+            _ if args.detach || args.is_interactive() => Output::None,
             Some(index) => Output::Only(index),
             None if args.no_prefix => Output::Plain,
             None => Output::Named,

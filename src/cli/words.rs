@@ -130,9 +130,6 @@ fn of_option(command: &str, option: &str) -> Option<String> {
         ("run", "--image") => {
             "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
         }
-        ("run", "-i" | "-t" | "-it" | "--tty" | "--stdin") => {
-            "a container's `tty` and `stdin` stand in its manifest; `barepod attach -it POD` gets you there"
-        }
         ("stop", "--force") => "`barepod rm --force POD` ends a pod at once and forgets it",
         ("stop", "-t" | "--time") => "`barepod stop POD --grace-period N` gives it N seconds",
         _ => return None,

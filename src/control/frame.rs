@@ -140,6 +140,7 @@ mod tests {
             (proptest::option::of(text()), proptest::option::of(any::<u64>())).prop_map(
                 |(container, grace_period_seconds)| Call::Ask(Request::Restart { container, grace_period_seconds })
             ),
+            (text(), any::<bool>()).prop_map(|(container, stdin)| Call::Ask(Request::Attach { container, stdin })),
             Just(Call::Cancel),
         ]
     }
@@ -178,6 +179,7 @@ mod tests {
             }),
             Just(Answer::Restarting { outcome: Restarting::Initializing }),
             text().prop_map(|message| Answer::Refused { reason: Reason::Malformed, message }),
+            any::<u64>().prop_map(|bytes| Answer::Lost { bytes }),
             Just(Answer::Cancelled),
             Just(Answer::Done),
             any::<u8>().prop_map(|code| Answer::Exited(Exited::Code(code))),

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
+pub use rustix::net::SocketType;
+use rustix::net::{AddressFamily, SocketFlags, socketpair};
 use rustix::pipe::PipeFlags;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,7 @@ pub struct Above {
     child: OwnedFd,
     report: Reports,
     signals: SigSet,
+    links: Vec<OwnedFd>,
 }
 
 /// How it goes on with the process below.
@@ -65,14 +68,18 @@ pub struct Report {
     pipe: OwnedFd,
     /// Descriptors of the caller's beyond the standard streams.
     inherited: Vec<RawFd>,
+    links: Vec<OwnedFd>,
 }
 
-/// Forks. The process above hears signals of [`HANDED_DOWN`] in [`Above::wait`] only, but those that its caller ignores.
+/// Forks; between both processes there are sockets of the types `links`. The process above hears signals of [`HANDED_DOWN`] in [`Above::wait`] only, but those that its caller ignores.
 ///
 /// # Errors
-/// As pipe(2), sigprocmask(2), fork(2), pidfd_open(2); then there is no process below.
-pub fn detach() -> io::Result<Detached> {
+/// As pipe(2), socketpair(2), sigprocmask(2), fork(2), pidfd_open(2); then there is no process below.
+pub fn detach(links: &[SocketType]) -> io::Result<Detached> {
     let inherited = inherited()?;
+    let pair = |kind| socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None);
+    let pairs = links.iter().map(|kind| pair(*kind)).collect::<rustix::io::Result<Vec<_>>>()?;
+    let (above, below): (Vec<OwnedFd>, Vec<OwnedFd>) = pairs.into_iter().unzip();
     let (reports, pipe) = channel()?;
     let signals: SigSet = HANDED_DOWN.into_iter().filter(|signal| !is_ignored(*signal as i32)).collect();
     // One that comes before both are ready to hear it waits.
@@ -82,9 +89,10 @@ pub fn detach() -> io::Result<Detached> {
             signals.thread_unblock()?;
             rustix::process::setsid()?;
             close_on_exec(&inherited);
-            Ok(Detached::Below(Report { pipe, inherited }))
+            drop(above);
+            Ok(Detached::Below(Report { pipe, inherited, links: below }))
         }
-        Some(child) => Ok(Detached::Above(Above { child: child.pidfd, report: reports, signals })),
+        Some(child) => Ok(Detached::Above(Above { child: child.pidfd, report: reports, signals, links: above })),
     }
 }
 
@@ -100,6 +108,19 @@ impl Above {
             Said::Ended(ExitStatus::Signal(signal)) if attendance.sent.contains(&signal) => Outcome::Stopped(signal),
             Said::Ended(end) => Outcome::Ended(end),
         })
+    }
+
+    /// Its ends of the sockets to the process below, once.
+    pub fn take_links(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.links)
+    }
+
+    /// Hands a signal down.
+    ///
+    /// # Errors
+    /// As pidfd_send_signal(2).
+    pub fn hand_down(&self, signal: i32) -> io::Result<()> {
+        spawn::signal(&self.child, signal)
     }
 
     /// Leaves the process below alone: signals have their usual effect on this one again.
@@ -217,9 +238,14 @@ impl<'a> Attendance<'a> {
 }
 
 impl Report {
-    /// For a process between this one and the one that runs the pod: that gets the new writing end.
-    pub(crate) fn hand_on(&self, pipe: OwnedFd) -> Self {
-        Self { pipe, inherited: self.inherited.clone() }
+    /// For a process between this one and the one that runs the pod: that gets the new writing end, and the sockets.
+    pub(crate) fn hand_on(&mut self, pipe: OwnedFd) -> Self {
+        Self { pipe, inherited: self.inherited.clone(), links: self.take_links() }
+    }
+
+    /// Its ends of the sockets to the process above, once.
+    pub fn take_links(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.links)
     }
 
     /// Lets go of all that the caller has given, and says so. From now on standard input and output are /dev/null, standard

@@ -1,16 +1,18 @@
-//! Commands that are attached to containers (`barepod attach`): what these print from then on is copied to them (`copies`), and what
+//! Commands that are attached to containers (`barepod attach`, `run -it`): what these print from then on is copied to them (`copies`), and what
 //! these read they write themselves, by a descriptor that they are given.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use barepod_engine::event::Exit;
 use barepod_engine::spec::ContainerIndex;
+use rustix::io::Errno;
 
 use super::Supervisor;
-use super::copies::Copied;
+use super::copies::{Copied, FirstClient, Way};
 use super::output::HandedOver;
 use super::visitors::{hand_over, not_run};
-use crate::control::{Answer, Exited, Obstacle, Requester};
+use crate::control::record::send_at_once;
+use crate::control::{Answer, Exited, Obstacle, Requester, Server};
 use crate::plan;
 
 impl Supervisor<'_> {
@@ -48,15 +50,40 @@ impl Supervisor<'_> {
             _ => return Err(other("its descriptors can't be sent".to_owned())),
         }
         let (stdout, stderr) = (Some(stdout), Some(stderr));
-        self.copies.add(Copied { by, container: index, stdout, stderr, lost: 0, is_told: false });
+        let way = Way::Answer(by);
+        self.copies.add(Copied { way, container: index, stdout, stderr, lost: 0, is_told: false });
         Ok(())
+    }
+
+    /// A container is there, and hasn't begun.
+    pub(super) fn attach_first(&mut self, container: ContainerIndex) {
+        let Some(first) = self.copies.take_first(container) else { return };
+        let FirstClient { stdin, size, door, stdout, stderr, .. } = first;
+        let once = plan::pod_container(&self.pod.manifest, container).manifest.stdin_once == Some(true);
+        let Some(output) = self.slots[usize::from(container.0)].output_mut() else { return };
+        output.resize(size);
+        let given = output.hand_over(stdin, once).map(|HandedOver { streams, input }| {
+            let record = serde_json::to_vec(&streams).unwrap_or_default();
+            send_at_once(&door, &record, &Vec::from_iter(input.as_ref().map(AsFd::as_fd)))
+        });
+        let why = match given {
+            Ok(Ok(())) => {
+                let (stdout, stderr, way) = (Some(stdout), Some(stderr), Way::Record(door));
+                return self.copies.add(Copied { way, container, stdout, stderr, lost: 0, is_told: false });
+            }
+            // It has gone, and the pod runs on as one in the background does.
+            Ok(Err(Errno::PIPE | Errno::CONNRESET)) => return,
+            Ok(Err(errno)) => format!("sendmsg: {errno}"),
+            Err(error) => format!("dup: {error}"),
+        };
+        self.audience.warn(&format!("nobody is attached to container {:?}: {why}", self.name(container)));
     }
 
     /// Tells those who are too slow that they miss something.
     pub(super) fn tell_who_is_behind(&mut self) {
         for one in self.copies.who_is_behind() {
             one.is_told = true;
-            self.control.answer(one.by, Answer::Lost { bytes: one.lost });
+            tell(&mut self.control, &one.way, Answer::Lost { bytes: one.lost });
         }
     }
 
@@ -67,11 +94,19 @@ impl Supervisor<'_> {
             Exit::Signal(signal) => Exited::Signal(signal),
             Exit::Unknown => Exited::Unknown,
         };
-        for Copied { by, lost, .. } in self.copies.take_of(container) {
+        for Copied { way, lost, .. } in self.copies.take_of(container) {
             if lost > 0 {
-                self.control.answer(by, Answer::Lost { bytes: lost });
+                tell(&mut self.control, &way, Answer::Lost { bytes: lost });
             }
-            self.control.answer(by, Answer::Exited(exited));
+            tell(&mut self.control, &way, Answer::Exited(exited));
         }
+    }
+}
+
+fn tell(control: &mut Server, way: &Way, answer: Answer) {
+    match way {
+        Way::Answer(by) => control.answer(*by, answer),
+        // Who has no room for it knows by the sockets' end that there is nothing more.
+        Way::Record(door) => _ = send_at_once(door, &serde_json::to_vec(&answer).unwrap_or_default(), &[]),
     }
 }

@@ -9,19 +9,44 @@ use rustix::net::SendFlags;
 
 use crate::control::Requester;
 use crate::log::Stream;
+use crate::runtime::exec::TerminalSize;
 
 /// All commands that are attached.
-#[derive(Default)]
 pub struct Copies {
     all: Vec<Copied>,
+    first: Option<FirstClient>,
     /// Whether somebody has just missed something for the first time.
     is_behind: bool,
 }
 
+/// The process that was called to run the pod, where that is attached to a container from its beginning on (`run -it`).
+pub struct FirstClient {
+    /// Which container.
+    pub container: ContainerIndex,
+    /// Whether what that reads is to be written to.
+    pub stdin: bool,
+    /// Of a terminal, at first.
+    pub size: TerminalSize,
+    /// A socket for records: what it is attached to, then what else a client is told.
+    pub door: OwnedFd,
+    /// A socket of the type SOCK_STREAM.
+    pub stdout: OwnedFd,
+    /// Likewise.
+    pub stderr: OwnedFd,
+}
+
+/// How a command is told something.
+pub enum Way {
+    /// By an answer.
+    Answer(Requester),
+    /// By a record on this socket.
+    Record(OwnedFd),
+}
+
 /// For one command.
 pub struct Copied {
-    /// Who it is.
-    pub by: Requester,
+    /// The way to it.
+    pub way: Way,
     /// What it is attached to.
     pub container: ContainerIndex,
     /// Sockets of the type SOCK_STREAM; `None`: nobody reads there any more.
@@ -35,6 +60,16 @@ pub struct Copied {
 }
 
 impl Copies {
+    /// None yet, but for who waits for a container's beginning.
+    pub fn new(first: Option<FirstClient>) -> Self {
+        Self { all: Vec::new(), first, is_behind: false }
+    }
+
+    /// Who waits for this container's beginning, once.
+    pub fn take_first(&mut self, container: ContainerIndex) -> Option<FirstClient> {
+        self.first.take_if(|first| first.container == container)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all.len()
@@ -69,7 +104,7 @@ impl Copies {
 
     /// Takes out the one who asked so.
     pub fn leave(&mut self, by: Requester) {
-        self.all.retain(|one| one.by != by);
+        self.all.retain(|one| !matches!(one.way, Way::Answer(its) if its == by));
     }
 }
 

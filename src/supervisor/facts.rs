@@ -156,6 +156,7 @@ impl Supervisor<'_> {
         let output = Output::new(made.take_ends(), is_read, log);
         let present = Present { container: made, made: with, output, start: Start::NotAsked, ran: None, process: None };
         self.slot(container).stage = Stage::Present(Box::new(present));
+        self.attach_first(container);
         self.watch(Token::Exit(container));
         self.watch_output(container);
         self.with_output(container, Output::tell_news);

@@ -53,6 +53,7 @@ use k8s_openapi::api::core::v1;
 
 pub use audience::{Audience, SignalSent, Wait};
 pub use clock::{now, timestamp};
+pub use copies::FirstClient;
 pub use error::SupervisorError;
 pub use open_files::open_files;
 
@@ -93,6 +94,8 @@ pub struct Pod {
     pub storage_interval: Duration,
     /// Whether its status, its events and its logs go with its end, unless something of it could not be removed.
     pub forget: bool,
+    /// Who is attached to a container from its beginning on.
+    pub attach: Option<FirstClient>,
 }
 
 /// Runs one pod.

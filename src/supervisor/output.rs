@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::spec::ContainerIndex;
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::audience::Audience;
 use super::clock::{now, timestamp};
@@ -11,6 +12,7 @@ use super::copies::Copies;
 use crate::control::{AttachedTo, Input};
 use crate::log::{ContainerLog, Stream};
 use crate::runtime::container::Ends;
+use crate::runtime::exec::TerminalSize;
 
 /// How often a stream is read at most when its container has ended: more than a pipe holds, so that all of it is read
 /// unless somebody else goes on writing.
@@ -103,6 +105,14 @@ impl Output {
             (ProgramInput::Terminal { .. } | ProgramInput::None, _) => (false, wanted(Input::None), None),
         };
         Ok(HandedOver { streams: AttachedTo { tty, input }, input: descriptor })
+    }
+
+    /// Of a terminal.
+    pub fn resize(&self, size: TerminalSize) {
+        if let (ProgramInput::Terminal { .. }, Some(master)) = (&self.input, &self.stdout) {
+            let TerminalSize { rows, columns } = size;
+            let _ = tcsetwinsize(master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 });
+        }
     }
 
     /// Its log.

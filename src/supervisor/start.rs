@@ -27,7 +27,7 @@ impl<'a> Supervisor<'a> {
     ///
     /// # Errors
     /// Where the loop's descriptors, the mount namespace or the control socket can't be had.
-    pub fn new(pod: Pod, store: PodStore, audience: &'a mut dyn Audience) -> Result<Self, SupervisorError> {
+    pub fn new(mut pod: Pod, store: PodStore, audience: &'a mut dyn Audience) -> Result<Self, SupervisorError> {
         // First: in a new mount namespace the kernel can't clone the mount this binary was started from any more, and
         // a copy of it costs 4 ms and its size in memory.
         crate::runtime::exec::protect_exe().map_err(SupervisorError::Exe)?;
@@ -54,6 +54,7 @@ impl<'a> Supervisor<'a> {
         let engine = Engine::new(pod.plan.lifecycle.clone());
         let limits = pod.manifest.spec.as_ref().map(StorageLimits::of).unwrap_or_default();
         let storage = Storage::new(limits, pod.storage_interval);
+        let attach = pod.attach.take();
         let slots = pod.plan.lifecycle.containers.iter().map(|_| Slot::default()).collect();
         Ok(Self {
             pod,
@@ -80,7 +81,7 @@ impl<'a> Supervisor<'a> {
             file_systems: LocalFileSystems::default(),
             handlers: Handlers::new(),
             execs: Execs::new(most_execs),
-            copies: Copies::default(),
+            copies: Copies::new(attach),
             storage,
             facts: VecDeque::new(),
             asked: VecDeque::new(),

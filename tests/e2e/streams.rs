@@ -81,3 +81,15 @@ fn a_terminal_in_a_users_pod() {
     assert_eq!(case.run(&pod), 0);
     assert_eq!(case.logs("main", &[]), "/dev/pts/0\r\n1000\r\nconsole\r\n");
 }
+
+/// Likewise in a pod with a user namespace of its own: the terminal is its user's, whoever that is on the host.
+#[test]
+fn a_terminal_in_a_user_namespace() {
+    let Some(case) = Case::new("userns-tty") else { return };
+    let script = "tty; stat -c %u $(tty); echo name > $(tty); echo console > /dev/console";
+    let more = json!({"tty": true, "stdin": true, "securityContext": {"runAsUser": 1000}});
+    let pod = case.pod().spec(json!({"hostUsers": false})).container(main("main", script, more));
+    assert_eq!(case.run(&pod), 0);
+    assert_eq!(case.logs("main", &[]), "/dev/pts/0\r\n1000\r\nname\r\nconsole\r\n");
+    case.nothing_left();
+}

@@ -35,6 +35,7 @@ Examples:
   barepod run pod.yaml
   barepod run -d web.yaml         in the background; `barepod stop web` ends it
   barepod run --rm -d job.yaml    likewise, and nothing stays of it
+  barepod run --rm -it shell.yaml at the terminal of a container with `tty` and `stdin`
   barepod run -d web.yaml --wait --wait-timeout 1m
   barepod run job.yaml --fail-fast --timeout 10m --exit-code-file exit.json
   barepod run test.yaml --attach tests --quiet > result.xml

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::detach_keys::DetachKeys;
 use super::values::{delay, interval};
 use crate::plan::CpuSet;
 use crate::report::wanted::Wanted;
@@ -20,6 +21,16 @@ pub struct RunArgs {
     /// until then is said here, as in the foreground. What containers print is shown by `barepod logs`
     #[arg(short, long, conflicts_with_all = ["attach", "no_prefix"])]
     pub detach: bool,
+    /// Give a container our standard input from its beginning on: the only one with `stdin` or `tty`, or the one that the
+    /// annotation kubectl.kubernetes.io/default-container names. Its `stdin` must be set
+    #[arg(short = 'i', long, conflicts_with_all = ["detach", "attach", "no_prefix"])]
+    pub stdin: bool,
+    /// Likewise its terminal our keys and our size. Its `tty` must be set
+    #[arg(short = 't', long, conflicts_with_all = ["detach", "attach", "no_prefix"])]
+    pub tty: bool,
+    /// With -it: what to type to leave the terminal and the pod in the background, as for `attach`
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q", value_parser = DetachKeys::parse)]
+    pub detach_keys: DetachKeys,
     /// With --detach: return when this condition of the pod is true (Initialized, Ready=False, phase=Succeeded), or can't come
     /// true any more as the pod has ended: then with the pod's exit code, or 1 where that is 0
     #[arg(long, value_name = "CONDITION", num_args = 0..=1, require_equals = true, default_missing_value = "Ready", requires = "detach", value_parser = Wanted::parse_short)]
@@ -104,6 +115,13 @@ pub struct RunArgs {
     /// What a kubelet's operator would say about security
     #[command(flatten)]
     pub security: SecurityArgs,
+}
+
+impl RunArgs {
+    /// Whether a container is attached to from its beginning on.
+    pub fn is_interactive(&self) -> bool {
+        self.stdin || self.tty
+    }
 }
 
 /// `--network`.

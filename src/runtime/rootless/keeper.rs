@@ -35,14 +35,14 @@ fn handed_down() -> SigSet {
 ///
 /// # Errors
 /// Where the kernel refuses a step; in the process that the step was for.
-pub fn keep(report: Option<Report>) -> Result<Kept, RootlessError> {
+pub fn keep(mut report: Option<Report>) -> Result<Kept, RootlessError> {
     let parent = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())
         .map_err(|errno| failed("pidfd_open")(errno.into()))?;
     unshare(CloneFlags::CLONE_NEWPID).map_err(|errno| failed("unshare pid namespace")(errno.into()))?;
     // A signal that comes before the supervisor listens would be lost: the first process of a pid namespace is sent
     // only what it has a handler for. Blocked it waits.
     handed_down().thread_block().map_err(|errno| failed("sigprocmask")(errno.into()))?;
-    let (reports, below) = match &report {
+    let (reports, below) = match &mut report {
         Some(report) => {
             let (reports, pipe) = detach::channel().map_err(failed("pipe"))?;
             (Some(reports), Some(report.hand_on(pipe)))
