@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::exit_code::Exit;
-use advice::{of_a_port, way_out};
+use advice::{lines, of_a_port, still_stopping, way_out};
 
 /// A command's failure.
 #[derive(Debug, thiserror::Error)]
@@ -254,10 +254,7 @@ pub enum CliError {
     #[error("no matching resources found")]
     NoneToWaitFor,
     /// `stop --timeout`.
-    #[error(
-        "pod \"{0}\" is being stopped and hasn't ended within --timeout; `barepod stop {0}` waits on, `barepod rm --force {0}` \
-         ends the pod at once"
-    )]
+    #[error("{}", still_stopping(.0))]
     StopsOn(String),
     /// `wait`, in kubectl's words.
     #[error("timed out waiting for the condition on pods/{0}")]
@@ -349,8 +346,4 @@ pub enum CliError {
          next `barepod run` of it removes that"
     )]
     NeverReady,
-}
-
-fn lines(errors: &[crate::plan::PlanError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: ")
 }

@@ -78,6 +78,10 @@ fn read(text: &str) -> Result<GetOutput, String> {
         ("jsonpath-file", Some(rest)) => Ok(GetOutput::JsonPathFile(rest.into())),
         ("custom-columns", Some(rest)) => Columns::parse(rest).map(GetOutput::Columns),
         ("custom-columns-file", Some(rest)) => Ok(GetOutput::ColumnsFile(rest.into())),
+        ("go-template" | "go-template-file" | "template" | "templatefile", _) => {
+            Err("there are no Go templates here; jsonpath=TEMPLATE does the like, as kubectl's (docs/kubectl.md)"
+                .to_owned())
+        }
         _ => match FORMATS.iter().find(|(known, written)| *known == word && written != known) {
             Some((_, written)) => Err(format!("write it like {written}")),
             None => Err(format!("possible values: {}", FORMATS.map(|(_, written)| written).join(", "))),
@@ -109,6 +113,8 @@ mod tests {
             ("custom-columns=", "write it like custom-columns=NAME:PATH,..."),
             ("jsonpath={.a", "unclosed action"),
             ("custom-columns=A", "\"A\" is no column"),
+            ("go-template={{.metadata.name}}", "no Go templates here; jsonpath=TEMPLATE"),
+            ("go-template-file=x", "jsonpath=TEMPLATE"),
             ("json=x", "possible values"),
         ] {
             let error = read(text).unwrap_err();

@@ -1,4 +1,4 @@
-//! What helps, behind what went wrong.
+//! Parts of what is said: what helps, behind what went wrong, and several errors in one.
 
 use std::io;
 
@@ -23,4 +23,17 @@ pub(super) fn of_a_port(cause: &io::Error, at: std::net::SocketAddr) -> String {
         io::ErrorKind::AddrNotAvailable => "; `ip address` shows the addresses of this box".to_owned(),
         _ => String::new(),
     }
+}
+
+/// Of a pod whose end takes longer than somebody waits.
+pub(super) fn still_stopping(pod: &str) -> String {
+    format!(
+        "pod \"{pod}\" is being stopped and hasn't ended within --timeout; `barepod stop {pod}` waits on, `barepod rm --force \
+         {pod}` ends the pod at once"
+    )
+}
+
+/// Errors that are told together, each in a line.
+pub(super) fn lines(errors: &[crate::plan::PlanError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: ")
 }
