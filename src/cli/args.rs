@@ -125,6 +125,9 @@ pub enum Command {
     /// Print a shell's completion script
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion(CompletionArgs),
+    /// Print names for the word at the cursor; completion scripts ask for them
+    #[command(name = "__complete", hide = true, disable_help_flag = true)]
+    Complete(CompleteArgs),
     /// Print the manual page, or write all of them into a folder
     #[command(hide = true)]
     Man(ManArgs),
@@ -145,6 +148,14 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+/// `barepod __complete`.
+#[derive(Debug, Args)]
+pub struct CompleteArgs {
+    /// The words behind `barepod`, up to the one at the cursor, which may be empty
+    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
 }
 
 /// `barepod man`.

@@ -60,7 +60,8 @@
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, completion, cp, describe, diff, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
+//! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
+//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, describe, diff, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -73,6 +74,7 @@ mod args;
 mod attach;
 mod changes;
 mod chosen;
+mod complete;
 mod completion;
 mod console;
 mod container;

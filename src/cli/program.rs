@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    apply, attach, completion, cp, describe, diff, events, exec, get, kill, logs, port_forward, resize, restart, rm,
-    run, simulate, stop, top, wait, words,
+    apply, attach, complete, completion, cp, describe, diff, events, exec, get, kill, logs, port_forward, resize,
+    restart, rm, run, simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -62,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Rm(args) => rm::rm(args, &cli.global),
         Command::Simulate(args) => simulate::simulate(args),
         Command::Completion(args) => completion::completion(args),
+        Command::Complete(args) => complete::complete(args),
         Command::Man(args) => completion::man(args),
     };
     match result {

@@ -210,10 +210,8 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
             if args.selector.is_some() {
                 // `logs pods -l app=web`.
                 args.name.take_if(|name| is_kind(name));
-                return match args.name {
-                    Some(_) => Err("pods are named or chosen by --selector, not both".to_owned()),
-                    None => Ok(()),
-                };
+                let both = || Err("pods are named or chosen by --selector, not both".to_owned());
+                return args.name.as_ref().map_or(Ok(()), |_| both());
             }
             let (name, also) = (args.name.take().unwrap_or_default(), args.also.take());
             let mut pod = OnePod { name, also, namespace: args.namespace.clone() };
@@ -248,6 +246,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         | Command::Diff(_)
         | Command::Simulate(_)
         | Command::Completion(_)
+        | Command::Complete(_)
         | Command::Man(_) => Ok(()),
     }
 }

@@ -19,6 +19,7 @@ mod bad_bundles;
 mod bundles;
 mod chosen;
 mod commands;
+mod completion;
 mod config;
 mod contained;
 mod copying;
