@@ -1,5 +1,6 @@
 """One run, one table. What is measured is in runtimes.py (start and end of the same containers, side by side),
-entered.py (`exec`, likewise) and supervisor.py (memory, wake-ups, reactions); here is the order of it and what was promised."""
+entered.py (`exec`, likewise), logged.py (logs, beside conmon), many.py (hundreds of pods) and supervisor.py (memory, wake-ups,
+reactions); here is the order of it and what was promised."""
 
 import argparse
 import os
@@ -10,13 +11,15 @@ import subprocess
 import sys
 
 import entered
+import logged
+import many
 import probed
 import runtimes
 import supervisor
 from stage import Failed, Stage
 
-ROUNDS, TRANSITIONS, WINDOW = 20, 1000, 30
-QUICK = {"rounds": 5, "transitions": 50, "window": 5}
+ROUNDS, TRANSITIONS, WINDOW, PODS, MEGABYTES = 20, 1000, 30, 300, 2000
+QUICK = {"rounds": 5, "transitions": 50, "window": 5, "pods": 20, "megabytes": 200}
 
 
 class Table:
@@ -43,11 +46,13 @@ def main():
     try:
         with Stage() as stage:
             box(arguments)
-            barepod = side_by_side(stage, table, arguments.rounds)
+            barepod, podman = side_by_side(stage, table, arguments.rounds)
             idle(stage, table, barepod, arguments.window)
             entering(stage, table, barepod, arguments.rounds)
+            logging(stage, table, barepod, podman, arguments.megabytes)
             reactions(stage, table, barepod, arguments.transitions)
             reactions_among_probes(stage, table, barepod, arguments.transitions)
+            at_once(stage, table, barepod, arguments.pods)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -63,8 +68,12 @@ def parse():
     parser.add_argument("--rounds", type=int, help=f"runs of each runtime [{ROUNDS}]")
     parser.add_argument("--transitions", type=int, help=f"pods for the reaction times [{TRANSITIONS}]")
     parser.add_argument("--window", type=int, help=f"seconds to watch the idle supervisor [{WINDOW}]")
+    parser.add_argument("--pods", type=int, help=f"pods at once [{PODS}]")
+    parser.add_argument("--megabytes", type=int, help=f"MiB that a container prints [{MEGABYTES}]")
     arguments = parser.parse_args()
-    usual = QUICK if arguments.quick else {"rounds": ROUNDS, "transitions": TRANSITIONS, "window": WINDOW}
+    usual = QUICK if arguments.quick else {
+        "rounds": ROUNDS, "transitions": TRANSITIONS, "window": WINDOW, "pods": PODS, "megabytes": MEGABYTES,
+    }
     for name, value in usual.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
@@ -106,7 +115,7 @@ def side_by_side(stage, table, rounds):
     start_and_end(table, median, rounds)
     for note in notes:
         table.head(f"note: {note}")
-    return taking_part[0]
+    return taking_part[0], next((one for one in taking_part if one.name == "podman"), None)
 
 
 def start_and_end(table, median, rounds):
@@ -151,6 +160,38 @@ def entering(stage, table, barepod, rounds):
         speed = median["barepod", "bytes"] / median["crun", "bytes"]
         table.row("speed of barepod exec -i / crun exec", f"{speed:.2f}", "at least 0.8", speed >= 0.8)
     table.row("supervisor's CPU for these bytes, in ticks", str(ticks), "at most 2", ticks <= 2)
+
+
+def logging(stage, table, barepod, podman, megabytes):
+    """The log path, beside conmon's."""
+    found = logged.figures(stage, barepod, podman, megabytes)
+    table.head(f"the log of a container that prints {megabytes} MiB in lines of 100 bytes")
+    for name, one in found.items():
+        table.row(name, f"{one['speed']:.0f} MiB/s, {one['cpu']:.2f} ms/MiB")
+    if "conmon" in found:
+        speed = found["barepod"]["speed"] / found["conmon"]["speed"]
+        table.row("speed of barepod / conmon", f"{speed:.1f}", "at least 3", speed >= 3)
+        # What takes less than the clock can tell takes little.
+        cpu = found["conmon"]["cpu"] / max(found["barepod"]["cpu"], 1e-9)
+        table.row("CPU for a MiB: conmon / barepod", f"{cpu:.1f}", "at least 3", cpu >= 3)
+
+
+def at_once(stage, table, barepod, count):
+    """Many pods, each in the background."""
+    found = many.figures(stage, barepod, count)
+    ratio = found["last starts"] / found["first starts"]
+    table.head(f"{count} pods of 3 containers at once")
+    table.row("run -d --wait of the first ones", f"{found['first starts'] * 1000:.1f} ms")
+    table.row("run -d --wait of the last ones", f"{found['last starts'] * 1000:.1f} ms")
+    table.row("last / first", f"{ratio:.2f}", "at most 1.3", ratio <= 1.3)
+    listed = found["get"] * 1000
+    table.row("get", f"{listed:.1f} ms", "at most 200 ms", listed <= 200)
+    table.row("supervisors' memory (PSS)", f"{found['pss']:.1f} MiB")
+    table.row("stop -l", f"{found['stop']:.1f} s")
+    table.row("rm -l", f"{found['rm']:.1f} s")
+    table.row("left of them", str(len(found["left"])), "nothing", not found["left"])
+    for one in found["left"][:5]:
+        table.head(f"left: {one}")
 
 
 def reactions(stage, table, barepod, count):

@@ -1,0 +1,115 @@
+"""The way of a container's output into its log, by barepod's supervisor and by podman's conmon: bytes a second, and what of the
+processor they take."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from stage import DEADLINE, Failed, in_private_mounts
+from supervisor import field
+
+LINE = b"x" * 99 + b"\n"
+MIB = 2**20
+# One file is printed again and again: it stays in the page cache.
+CHUNK = 8 * MIB
+
+
+def figures(stage, barepod, podman, megabytes):
+    """For each of them {"speed": MiB a second, "cpu": milliseconds of the processor for a MiB}."""
+    text = CHUNK // len(LINE) * LINE
+    (stage.stamps / "text").write_bytes(text)
+    times = max(1, megabytes * MIB // len(text))
+    script = (
+        "/bin/stamp once /stamps/fifo begin; "
+        f"for i in $(seq {times}); do cat /stamps/text; done; "
+        "/bin/stamp once /stamps/fifo done; exec /bin/stamp stay /stamps/fifo rest"
+    )
+    loggers = [Supervisor(stage, barepod, script)] + ([Conmon(stage, podman, script)] if podman else [])
+    written = times * len(text) / MIB
+    return {logger.name: measured(stage, logger, written) for logger in loggers}
+
+
+def measured(stage, logger, written):
+    """Runs the container and looks at who writes its log."""
+    logger.start()
+    try:
+        process = logger.process()
+        stage_has = stage.wait_for({("done", "first"), ("rest", "first")})
+        # Who writes may be behind by what a pipe holds.
+        until_idle(process)
+        cpu = ticks(process)
+    finally:
+        logger.end()
+    seconds = (stage_has["done", "first"] - stage_has["begin", "first"]) / 1e9
+    milliseconds = cpu * 1000 / os.sysconf("SC_CLK_TCK")
+    return {"speed": written / seconds, "cpu": milliseconds / written}
+
+
+def until_idle(process):
+    """Waits until a process has nothing to do: it sleeps, and twice in a row has used no time."""
+    ends, before = time.monotonic() + DEADLINE, None
+    while time.monotonic() < ends:
+        now = ticks(process), field(process / "status", "voluntary_ctxt_switches:")
+        if now == before:
+            return
+        before = now
+        time.sleep(0.2)
+    raise Failed(f"{process} never comes to rest")
+
+
+def ticks(process):
+    """Of the processor, in user and kernel mode."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+class Supervisor:
+    """barepod, in the background: the log is all that it writes."""
+
+    name = "barepod"
+
+    def __init__(self, stage, barepod, script):
+        self.stage, self.barepod = stage, barepod
+        main = barepod.container("main", "once") | {"command": ["/bin/sh", "-c", script.replace("$(", "$$(")]}
+        sidecar = barepod.container("sidecar", "stay", restartPolicy="Always")
+        self.file = barepod.manifest("bench-log", init=[sidecar], main=[main])
+        stage.undo.append(self.end)
+
+    def start(self):
+        self.stage.must([self.barepod.binary, "--root", self.barepod.state, "run", "-d", self.file])
+
+    def process(self):
+        ledger = self.barepod.state / "pods/default_bench-log/ledger.json"
+        return Path("/proc") / str(json.loads(ledger.read_text())["supervisor_pid"])
+
+    def end(self):
+        self.barepod.forget("bench-log", may_be_gone=True)
+
+
+class Conmon:
+    """podman, whose conmon writes the same format (k8s-file)."""
+
+    name = "conmon"
+
+    def __init__(self, stage, podman, script):
+        self.stage, self.podman, self.script = stage, podman, script
+        stage.undo.append(self.end)
+
+    def words(self, *words):
+        return in_private_mounts([*self.podman.words, *words])
+
+    def start(self):
+        options = ["--name", "bench-log", "--network", "none", "--log-driver", "k8s-file"]
+        options += ["--volume", f"{self.stage.stamps}:/stamps", "--entrypoint", "/bin/sh"]
+        self.stage.must(self.words("run", "--detach", *options, self.podman.IMAGE, "-c", self.script))
+
+    def process(self):
+        asked = self.words("inspect", "--format", "{{.State.ConmonPid}}", "bench-log")
+        done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=DEADLINE)
+        return Path("/proc") / done.stdout.strip()
+
+    def end(self):
+        command = self.words("rm", "--force", "--time", "0", "bench-log")
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=DEADLINE)
