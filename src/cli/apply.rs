@@ -14,6 +14,7 @@ use super::restart::{self, Begun};
 use super::terminal::sanitize;
 use super::{given, recover, run};
 use crate::control::{self, Applied, Changes, Image, Resized, Resources};
+use crate::manifest::Objects;
 use crate::plan::{self, Immutable};
 use crate::runtime::image;
 use crate::store::Error;
@@ -23,7 +24,11 @@ use crate::store::read::{Found, Life};
 pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let file = &args.filename;
-    let given::Named { name, pod: mut wanted, objects } = given::named(file, args.namespace.as_deref())?;
+    let given::Named { name, pod: mut wanted, mut objects } = given::named(file, args.namespace.as_deref())?;
+    if args.config.iter().any(|one| one == Path::new("-")) && file == Path::new("-") {
+        return Err(CliError::Usage("only one of --filename and --config can be standard input"));
+    }
+    given::read_objects(&args.config, &mut objects)?;
     let found = match recover::look(&layout, &name) {
         Ok(found) => found,
         Err(CliError::Store(Error::NotFound(_))) => return run_it(args, global, name),
@@ -37,12 +42,9 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
         Life::Lost => return Err(CliError::Unsupervised(name)),
         Life::Running | Life::Ended | Life::Left => return Err(ended()),
     }
-    if !objects.is_empty() {
-        tell!("note: ConfigMaps and Secrets in {shown} are not compared, and stay as they were");
-    }
     let differences = given::differences(&mut recover::pod(&found)?, &mut wanted);
     let bare = name.rsplit('/').next().unwrap_or(&name);
-    if differences.is_empty() {
+    if differences.is_empty() && objects.is_empty() {
         return print(&format!("pod/{bare} unchanged\n"));
     }
     let changes = plan::changes(&wanted, &differences).map_err(|all| {
@@ -53,8 +55,9 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
         ))
     })?;
     let images = images(&changes, file).map_err(&refused)?;
-    match ask(&found, changes, images)?.ok_or_else(ended)? {
-        Applied::Done { resized, restarting } => {
+    match ask(&found, changes, images, &objects)?.ok_or_else(ended)? {
+        Applied::Done { objects: false, .. } if differences.is_empty() => print(&format!("pod/{bare} unchanged\n")),
+        Applied::Done { resized, restarting, .. } => {
             print(&format!("pod/{bare} configured\n"))?;
             resized.iter().for_each(tell);
             match restarting.is_empty() {
@@ -78,6 +81,9 @@ fn run_it(args: &ApplyArgs, global: &Global, name: String) -> Result<Exit, CliEr
     let mut words: Vec<OsString> = ["barepod", "run", "--detach"].map(OsString::from).to_vec();
     if let Some(namespace) = &args.namespace {
         words.extend(["--namespace".into(), namespace.into()]);
+    }
+    for file in &args.config {
+        words.extend(["--config".into(), file.clone().into()]);
     }
     words.extend(["--".into(), args.filename.clone().into()]);
     match Cli::try_parse_from(words).map(|cli| cli.command) {
@@ -104,15 +110,21 @@ fn images(changes: &plan::Changes, file: &Path) -> Result<BTreeMap<String, Image
     changes.images.iter().map(read).collect()
 }
 
-fn ask(found: &Found, changes: plan::Changes, images: BTreeMap<String, Image>) -> Result<Option<Applied>, CliError> {
+fn ask(
+    found: &Found,
+    changes: plan::Changes,
+    images: BTreeMap<String, Image>,
+    objects: &Objects,
+) -> Result<Option<Applied>, CliError> {
     let plan::Changes { labels, annotations, active_deadline_seconds, resources, .. } = changes;
     let of = |(container, amounts): (String, plan::ContainerResources)| {
         let plan::ContainerResources { requests, limits } = amounts;
         Resources { container: Some(container), requests, limits, ..Resources::default() }
     };
     let resources = resources.into_iter().map(of).collect();
-    let changes = Changes { labels, annotations, active_deadline_seconds, images, resources };
-    Ok(control::apply(&found.dir, changes, || found.runs_on())?)
+    let changes = Changes { labels, annotations, active_deadline_seconds, images, objects: false, resources };
+    let text = (!objects.is_empty()).then(|| serde_json::to_vec(objects).unwrap_or_default());
+    Ok(control::apply(&found.dir, changes, text.as_deref(), || found.runs_on())?)
 }
 
 /// Of a container whose resources are new.

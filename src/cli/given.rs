@@ -77,6 +77,17 @@ pub(super) fn differences(running: &mut v1::Pod, wanted: &mut v1::Pod) -> Vec<Di
     plan::diff(running, wanted)
 }
 
+/// Adds the ConfigMaps and Secrets of files to those that there are.
+pub(super) fn read_objects(files: &[PathBuf], into: &mut Objects) -> Result<(), CliError> {
+    for file in files {
+        let (name, bytes) = text_of(file)?;
+        if let Some(warnings) = manifest::decode_objects(&name, &bytes, into).map_err(refused)? {
+            terminal::show(&warnings.render(manifest_colour()));
+        }
+    }
+    Ok(())
+}
+
 /// The pods that a command is given, by name and by manifest.
 pub(super) fn names(pods: &ChosenPods) -> Result<Vec<String>, CliError> {
     let of_files = pods.filename.iter().map(|file| name_in(file, pods.namespace.as_deref()));

@@ -197,6 +197,8 @@ pub enum Applied {
         resized: Vec<Resized>,
         /// What the restarts of containers with new images bring.
         restarting: Vec<Instance>,
+        /// Whether what is in ConfigMaps and Secrets is different.
+        objects: bool,
     },
     /// It can't be had.
     Refused {

@@ -1,12 +1,14 @@
 //! A command's end: asks, and waits for the answers.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 
 use super::frame::{self, CONNECTION, Id, Malformed};
@@ -91,12 +93,20 @@ pub fn restart(
 }
 
 /// Asks the supervisor of the pod whose state is in `dir` for changes of it, as [`end`] asks for an end. `None`: the pod ended
-/// before there was an answer.
+/// before there was an answer. `objects` is a text of ConfigMaps and Secrets.
 ///
 /// # Errors
 /// As [`end`].
-pub fn apply(dir: &Path, changes: Changes, lives: impl FnMut() -> bool) -> Result<Option<Applied>, ControlError> {
-    match ask(dir, Request::Apply(changes), lives, |_| {})? {
+pub fn apply(
+    dir: &Path,
+    changes: Changes,
+    objects: Option<&[u8]>,
+    lives: impl FnMut() -> bool,
+) -> Result<Option<Applied>, ControlError> {
+    let file = objects.map(|objects| in_memory(dir, objects)).transpose()?;
+    let descriptors: Vec<BorrowedFd<'_>> = file.iter().map(AsFd::as_fd).collect();
+    let changes = Changes { objects: file.is_some(), ..changes };
+    match ask_with(dir, (Request::Apply(changes), &descriptors), lives, |_| {})? {
         None | Some(Answer::Ended(_)) => Ok(None),
         Some(Answer::Applied { outcome }) => Ok(Some(outcome)),
         Some(other) => Err(unexpected(&other)),
@@ -107,15 +117,37 @@ fn unexpected(answer: &Answer) -> ControlError {
     ControlError::Protocol(format!("{answer:?}"))
 }
 
+/// A file that holds this, for what is too long for a frame.
+fn in_memory(dir: &Path, text: &[u8]) -> Result<OwnedFd, ControlError> {
+    let file =
+        memfd_create("objects", MemfdFlags::CLOEXEC).map_err(|errno| ControlError::io("memfd_create", dir, errno))?;
+    let mut file = File::from(file);
+    file.write_all(text).map_err(|error| {
+        let errno = error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error);
+        ControlError::io("write", dir, errno)
+    })?;
+    Ok(file.into())
+}
+
 /// The last answer to a request.
 fn ask(
     dir: &Path,
     request: Request,
+    lives: impl FnMut() -> bool,
+    news: impl FnMut(&Waiting),
+) -> Result<Option<Answer>, ControlError> {
+    ask_with(dir, (request, &[]), lives, news)
+}
+
+/// As [`ask`], of a request with its descriptors.
+fn ask_with(
+    dir: &Path,
+    (request, descriptors): (Request, &[BorrowedFd<'_>]),
     mut lives: impl FnMut() -> bool,
     mut news: impl FnMut(&Waiting),
 ) -> Result<Option<Answer>, ControlError> {
     let Some(mut client) = connect(dir, &mut lives)? else { return Ok(None) };
-    let answered = client.ask(request).and_then(|id| {
+    let answered = client.ask_with(request, descriptors).and_then(|id| {
         loop {
             match client.answer(id)? {
                 Answer::Waiting(waiting) => news(&waiting),

@@ -134,6 +134,7 @@ mod tests {
                     annotations: None,
                     active_deadline_seconds: Some(seconds),
                     images: std::collections::BTreeMap::new(),
+                    objects: false,
                     resources: vec![Resources::default()],
                 }))
             }),

@@ -70,7 +70,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grace_period_seconds: Option<u64>,
     },
-    /// What a manifest that was applied changes of the pod. Answered once that is done and written down.
+    /// What a manifest that was applied changes of the pod. Brings a file of ConfigMaps and Secrets, where it says so. Answered once
+    /// that is done and written down.
     Apply(Changes),
     /// Descriptors of a container's user namespace and of its root (O_PATH), sent likewise in a record that says who its user is
     /// ([`RootOwner`]).
@@ -150,7 +151,8 @@ impl Request {
     /// How many descriptors come with it.
     pub fn descriptors(&self) -> usize {
         match self {
-            Self::Stop { .. } | Self::Kill | Self::Resize(_) | Self::Apply(_) => 0,
+            Self::Stop { .. } | Self::Kill | Self::Resize(_) => 0,
+            Self::Apply(changes) => usize::from(changes.objects),
             Self::Signal { .. } | Self::SignalContainers { .. } | Self::Restart { .. } => 0,
             Self::Attach { .. } => 3,
             Self::Network | Self::Root { .. } | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
@@ -204,6 +206,9 @@ pub struct Changes {
     /// New images, by the names of containers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, Image>,
+    /// Whether ConfigMaps and Secrets come with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub objects: bool,
     /// New resources of containers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Resources>,

@@ -22,7 +22,7 @@ impl fmt::Debug for Content {
 }
 
 /// What an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum ObjectKind {
     ConfigMap,
@@ -41,7 +41,7 @@ impl ObjectKind {
 }
 
 /// A ConfigMap or a Secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// A ConfigMap's `data`; a Secret's `data` and `stringData`.
     pub data: BTreeMap<String, Content>,
@@ -63,17 +63,19 @@ impl Object {
 }
 
 /// One as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Found {
     kind: ObjectKind,
     /// `None`: that of whichever pod asks.
     namespace: Option<String>,
     name: String,
     object: Object,
+    /// What is in it can't be changed any more.
+    immutable: bool,
 }
 
 /// All that were given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Objects(Vec<Found>);
 
 impl Objects {
@@ -87,6 +89,29 @@ impl Objects {
     #[must_use]
     pub fn get(&self, kind: ObjectKind, namespace: &str, name: &str) -> Option<&Object> {
         self.visible(kind, Some(namespace)).find(|found| found.name == name).map(|found| &found.object)
+    }
+
+    /// These, with those of `new` in the place of the ones of their names, as a pod of this namespace sees them; `None`: nothing is
+    /// different.
+    ///
+    /// # Errors
+    /// The first that can't be changed.
+    pub fn updated(&self, new: &Objects, namespace: &str) -> Result<Option<Objects>, String> {
+        let place = |one: &Found| one.namespace.clone().unwrap_or_else(|| namespace.to_owned());
+        let mut all = self.clone();
+        for one in &new.0 {
+            let is_it = |old: &&mut Found| (old.kind, &old.name, place(old)) == (one.kind, &one.name, place(one));
+            match all.0.iter_mut().find(is_it) {
+                None => all.0.push(one.clone()),
+                Some(old) if old.immutable && old.object != one.object => {
+                    let kind = one.kind.name();
+                    return Err(format!("{kind} {}: field is immutable when `immutable` is set", one.name));
+                }
+                Some(old) if old.immutable || old == one => {}
+                Some(old) => *old = one.clone(),
+            }
+        }
+        Ok((all != *self).then_some(all))
     }
 
     /// The names that a pod of this namespace may use.

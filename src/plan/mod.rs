@@ -45,7 +45,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 
-pub use crate::manifest::Content;
+pub use crate::manifest::{Content, Objects};
 pub use change::{Changes, ContainerResources, Immutable, changes, may_be_deadline};
 pub use container::hopeless::{Hopeless, hopeless};
 pub use container::plan::{ContainerPlan, Label, Streams};
@@ -64,7 +64,7 @@ pub use lifecycle::of as lifecycle_of;
 pub use lifecycle::signal::{name_of as signal_name, number_of as signal_number};
 pub use pod::images::{NamedImage, Origin, images, origin};
 pub use pod::plan::PodPlan;
-pub use pod::{PodOptions, outdated_volumes, pod};
+pub use pod::{PodOptions, check_objects, outdated_volumes, pod};
 pub use process::env_file::env_files;
 pub use process::handler::{Call, Handler, HandlerError, HttpGet, HttpVersion, Names, Purpose, Wanted, handler};
 pub use process::outcome::{Outcome, answer};

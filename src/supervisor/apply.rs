@@ -1,5 +1,8 @@
 //! Manifests that are applied to the pod while it runs: `plan` has said what of them can be, here it is done.
 
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,14 +13,15 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 use super::Supervisor;
 use crate::control::{Applied, Changes, Image, Instance, Resized, Resources};
 use crate::plan::resize::{self, ResizeRequest};
-use crate::plan::{self, ImageSource};
+use crate::plan::{self, ImageSource, Objects};
 
 impl Supervisor<'_> {
     /// Resources first, as only they can be refused by what the box has.
-    pub(super) fn apply_changes(&mut self, changes: Changes) -> Applied {
+    pub(super) fn apply_changes(&mut self, changes: Changes, descriptors: Vec<OwnedFd>) -> Applied {
         let mut resized = Vec::new();
-        let images = match self.check_changes(&changes) {
-            Ok(images) => images,
+        let given = given_objects(descriptors);
+        let (images, objects) = match given.and_then(|given| self.check_changes(&changes, given)) {
+            Ok(new) => new,
             Err(why) => return Applied::Refused { why, resized },
         };
         let Changes { labels, annotations, active_deadline_seconds, resources, .. } = changes;
@@ -30,7 +34,11 @@ impl Supervisor<'_> {
         let metadata = &mut self.pod.manifest.metadata;
         metadata.labels = labels.or(metadata.labels.take());
         metadata.annotations = annotations.or(metadata.annotations.take());
-        // Files that say what they are say it anew; variables stay as they are, as under the kubelet.
+        let new_objects = objects.is_some();
+        if let Some(objects) = objects {
+            self.pod.plan.objects = objects;
+        }
+        // Files that say what they are say it anew, and those of ConfigMaps and Secrets what these do; variables stay as they are, as under the kubelet.
         self.update_volumes();
         if let (Some(seconds), Some(spec)) = (active_deadline_seconds, &mut self.pod.manifest.spec) {
             spec.active_deadline_seconds = Some(seconds);
@@ -41,7 +49,7 @@ impl Supervisor<'_> {
         // The pod is new even where its status isn't; what is told has it written.
         self.written = None;
         self.facts.push_back(Event::Tick);
-        Applied::Done { resized, restarting }
+        Applied::Done { resized, restarting, objects: new_objects }
     }
 
     fn change_image(&mut self, new: NewImage) -> Instance {
@@ -79,7 +87,7 @@ impl Supervisor<'_> {
     }
 
     /// What can be known before anything is done.
-    fn check_changes(&self, changes: &Changes) -> Result<Vec<NewImage>, String> {
+    fn check_changes(&self, changes: &Changes, given: Option<Objects>) -> Result<New, String> {
         if !self.engine.takes_changes() {
             return Err("the pod has ended, or is about to".to_owned());
         }
@@ -99,8 +107,39 @@ impl Supervisor<'_> {
                 manifest = resize.manifest;
             }
         }
-        self.new_images(changes)
+        let namespace = manifest.metadata.namespace.as_deref().unwrap_or("default");
+        let objects = match given {
+            Some(given) => self.pod.plan.objects.updated(&given, namespace)?,
+            None => None,
+        };
+        if let Some(objects) = &objects {
+            plan::check_objects(&manifest, &self.pod.node, objects).map_err(|error| error.to_string())?;
+        }
+        Ok((self.new_images(changes)?, objects))
     }
+}
+
+/// New images, and all ConfigMaps and Secrets where some are different.
+type New = (Vec<NewImage>, Option<Objects>);
+
+/// More than a pod's ConfigMaps and Secrets take.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// ConfigMaps and Secrets that came with a request.
+fn given_objects(descriptors: Vec<OwnedFd>) -> Result<Option<Objects>, String> {
+    let Some(file) = descriptors.into_iter().next() else { return Ok(None) };
+    let read = || -> io::Result<Objects> {
+        let mut file = File::from(file);
+        // Nobody is waited for, whatever was handed over.
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("not a file"));
+        }
+        file.rewind()?;
+        let mut text = Vec::new();
+        file.take(MOST_BYTES).read_to_end(&mut text)?;
+        serde_json::from_slice(&text).map_err(io::Error::other)
+    };
+    read().map(Some).map_err(|cause| format!("the ConfigMaps and Secrets that came with it: {cause}"))
 }
 
 /// An image that a container is to have from now on, and the instance that has it.

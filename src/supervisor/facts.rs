@@ -86,7 +86,7 @@ impl Supervisor<'_> {
                     self.control.defer(by, Answer::Resized { outcome });
                 }
                 Request::Apply(changes) => {
-                    let outcome = self.apply_changes(changes);
+                    let outcome = self.apply_changes(changes, descriptors);
                     self.control.defer(by, Answer::Applied { outcome });
                 }
                 Request::Restart { container, grace_period_seconds } => {

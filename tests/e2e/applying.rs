@@ -20,7 +20,8 @@ fn what_can_be_changed_is() {
     let mounts = json!({"volumeMounts": [{"name": "about", "mountPath": "/about"}],
         "resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}});
     let pod = |labels: serde_json::Value| {
-        let pod = case.pod().metadata(json!({ "labels": labels })).spec(json!({"volumes": [volume]}));
+        let pod = case.pod().metadata(json!({ "labels": labels }));
+        let pod = pod.spec(json!({"volumes": [volume], "terminationGracePeriodSeconds": 1}));
         pod.container(main(
             "main",
             "say up; while ! grep -q new /about/labels; do sleep 0.1; done; say followed; exec sleep 999",
@@ -55,7 +56,8 @@ fn what_can_be_changed_is() {
     assert_eq!(apply(&case, &second.spec(json!({"activeDeadlineSeconds": 1}))).0, Some(0));
     wait("its end", || case.phase() == "Failed");
     assert_eq!(case.get()["status"]["reason"], "DeadlineExceeded");
-    wait("the supervisor's end", || case.barepod(&["rm", "apply"]).status.success());
+    // A supervisor in the background has its end a moment after its pod.
+    wait("the supervisor's end", || case.left_of_the_ended().is_empty());
     case.nothing_left();
 }
 
@@ -69,7 +71,8 @@ fn a_new_image_restarts_its_container() {
     let tells = "say main $([ -e /which ] && cat /which); trap 'exit 0' TERM; while :; do sleep 999 & wait $!; done";
     let pod = |image: Option<&std::path::Path>| {
         let image = image.map(|path| json!({"image": format!("rootfs:{}", path.display())})).unwrap_or(json!({}));
-        case.pod().sidecar("side", "say side; exec sleep 999").container(main("main", tells, image))
+        let pod = case.pod().spec(json!({"terminationGracePeriodSeconds": 1}));
+        pod.sidecar("side", "say side; exec sleep 999").container(main("main", tells, image))
     };
     assert_eq!(apply(&case, &pod(None)).0, Some(0));
     case.wait_for("main");
@@ -89,5 +92,62 @@ fn a_new_image_restarts_its_container() {
     assert_eq!(told, ["Container main definition changed, will be restarted"]);
     assert_eq!(apply(&case, &pod(Some(&copy))), (Some(0), "pod/apply-image unchanged\n".to_owned()));
     assert!(case.barepod(&["stop", "apply-image"]).status.success());
+    // A supervisor in the background has its end a moment after its pod.
+    wait("the supervisor's end", || case.left_of_the_ended().is_empty());
+    case.nothing_left();
+}
+
+/// Files of ConfigMaps and Secrets follow, variables don't; what would break a volume or is immutable changes nothing.
+#[test]
+fn configs_follow() {
+    let Some(case) = Case::new("apply-config") else { return };
+    let script = "say env $WORD; for word in two three; do while [ \"$(cat /config/word)\" != $word ]; do sleep 0.1; done; \
+                  say file $(cat /config/word) $(cat /secret/word) $WORD; done; trap 'exit 0' TERM; \
+                  while :; do sleep 999 & wait $!; done";
+    let more = json!({
+        "env": [{"name": "WORD", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "word"}}}],
+        "volumeMounts": [{"name": "config", "mountPath": "/config"}, {"name": "secret", "mountPath": "/secret"}]
+    });
+    let volumes = json!([
+        {"name": "config", "configMap": {"name": "settings", "items": [{"key": "word", "path": "word"}]}},
+        {"name": "secret", "secret": {"secretName": "hidden"}}
+    ]);
+    let pod = case.pod().spec(json!({ "volumes": volumes })).container(main("main", script, more));
+    let file = case.write(&pod.text()).display().to_string();
+    let config = case.dir().join("config.yaml");
+    let apply = |settings: serde_json::Value, immutable: bool| {
+        let settings =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": settings});
+        let hidden = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hidden"},
+            "stringData": {"word": "s"}, "immutable": immutable});
+        std::fs::write(&config, format!("{settings}\n---\n{hidden}\n")).unwrap();
+        let output = case.barepod(&["apply", "-f", &file, "--config", config.to_str().unwrap()]);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout) + &text(output.stderr))
+    };
+    let word = |word: &str| json!({ "word": word });
+    let (code, said) = apply(word("one"), false);
+    assert_eq!(code, Some(0), "{said}");
+    case.wait_for("env one");
+    let unchanged = (Some(0), "pod/apply-config unchanged\n".to_owned());
+    assert_eq!(apply(word("one"), false), unchanged);
+    let configured = (Some(0), "pod/apply-config configured\n".to_owned());
+    assert_eq!(apply(word("two"), false), configured);
+    case.wait_for("file two s one");
+    let (code, said) = apply(json!({"other": "x"}), false);
+    assert!(code == Some(1) && said.contains("has no such key"), "{said}");
+    assert_eq!(apply(word("three"), true), configured);
+    case.wait_for("file three s one");
+    // From its next start on the variable is new, too.
+    assert!(case.barepod(&["restart", "apply-config"]).status.success());
+    case.wait_for("env three");
+    let replaced = std::fs::read_to_string(&config).unwrap().replace("\"s\"", "\"t\"");
+    std::fs::write(&config, replaced).unwrap();
+    let output = case.barepod(&["apply", "-f", &file, "--config", config.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("Secret hidden: field is immutable"), "{said}");
+    assert!(case.barepod(&["stop", "apply-config"]).status.success());
+    // A supervisor in the background has its end a moment after its pod.
+    wait("the supervisor's end", || case.left_of_the_ended().is_empty());
     case.nothing_left();
 }

@@ -147,6 +147,10 @@ pub struct ApplyArgs {
     /// The manifest; `-` reads standard input, of a pod that runs
     #[arg(short, long, value_name = "FILE", required = true)]
     pub filename: PathBuf,
+    /// A file of ConfigMaps and Secrets for the pod, YAML or JSON; may be given several times. They may also be further
+    /// documents of the manifest
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
     /// The pod's namespace, if the manifest names none
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,

@@ -192,11 +192,13 @@ Examples:
 
 pub const APPLY_EXAMPLES: &str = "\
 Changed are images, whose containers are restarted, labels, annotations,
-activeDeadlineSeconds (set, or less), and requests and limits. Anything else is refused with its path;
+activeDeadlineSeconds (set, or less), requests and limits, and what is in
+ConfigMaps and Secrets: files follow, variables do not. Anything else is refused with its path;
 `barepod run -d --replace FILE` runs the pod anew.
 
 Examples:
   barepod apply -f web.yaml
+  barepod apply -f web.yaml --config settings.yaml
   barepod diff -f web.yaml        what would be changed";
 
 pub const DIFF_EXAMPLES: &str = "\

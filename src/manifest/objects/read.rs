@@ -21,8 +21,7 @@ struct ConfigMapText {
     metadata: ObjectMeta,
     data: Option<BTreeMap<String, String>>,
     binary_data: Option<BTreeMap<String, String>>,
-    #[serde(rename = "immutable")]
-    _immutable: Option<bool>,
+    immutable: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -37,8 +36,7 @@ struct SecretText {
     kind_of_secret: Option<String>,
     data: Option<BTreeMap<String, String>>,
     string_data: Option<BTreeMap<String, String>>,
-    #[serde(rename = "immutable")]
-    _immutable: Option<bool>,
+    immutable: Option<bool>,
 }
 
 /// Which kind a document is of; `None`: neither.
@@ -53,7 +51,7 @@ pub(in crate::manifest) fn kind_of(tree: &Node) -> Option<ObjectKind> {
 /// Reads a document of this kind into `all`, and says what is wrong with it.
 pub(in crate::manifest) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects) -> Vec<Diagnostic> {
     let mut found = check::api_version(tree);
-    let (metadata, object, broken) = match kind {
+    let (metadata, object, immutable, broken) = match kind {
         ObjectKind::ConfigMap => {
             let mut read = de::from_tree::<ConfigMapText>(tree);
             found.append(&mut read.found);
@@ -62,7 +60,7 @@ pub(in crate::manifest) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects
                 data: check::plain("data", text.data.unwrap_or_default(), &mut found),
                 binary: check::encoded("binaryData", text.binary_data.unwrap_or_default(), &mut found),
             };
-            (text.metadata, object, read.broken)
+            (text.metadata, object, text.immutable == Some(true), read.broken)
         }
         ObjectKind::Secret => {
             let mut read = de::from_tree::<SecretText>(tree);
@@ -74,7 +72,7 @@ pub(in crate::manifest) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects
             data.extend(check::plain("stringData", text.string_data.unwrap_or_default(), &mut found));
             let object = Object { data, binary: BTreeMap::new() };
             check::secret_type(text.kind_of_secret.as_deref(), &object, &mut found);
-            (text.metadata, object, read.broken)
+            (text.metadata, object, text.immutable == Some(true), read.broken)
         }
     };
     check::object(&object, &mut found);
@@ -86,7 +84,7 @@ pub(in crate::manifest) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects
         let help = format!("there is a {} of that name already, in this file or another one", kind.name());
         found.push(Diagnostic::duplicate(&field, name.as_str()).help(help));
     }
-    all.0.push(Found { kind, namespace, name, object });
+    all.0.push(Found { kind, namespace, name, object, immutable });
     found
 }
 

@@ -135,3 +135,34 @@ fn a_manifest_may_bring_its_objects() {
         assert!(report.contains(wanted), "{report}");
     }
 }
+
+/// Those that are given take the place of those of their names; others stay.
+#[test]
+fn objects_in_the_place_of_others() {
+    let read = |texts: &[&str]| {
+        let mut all = Objects::default();
+        for text in texts {
+            crate::manifest::decode_objects("config.yaml", text.as_bytes(), &mut all).unwrap();
+        }
+        all
+    };
+    let map = |name: &str, value: &str, more: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{more}}}\ndata: {{key: {value}}}\n")
+    };
+    let fixed = |value: &str| map("fixed", value, "") + "immutable: true\n";
+    let old = read(&[&map("a", "one", ""), &map("b", "one", ""), &fixed("one")]);
+    assert_eq!(old.updated(&Objects::default(), "ops"), Ok(None));
+    assert_eq!(old.updated(&read(&[&map("a", "one", ""), &fixed("one")]), "ops"), Ok(None));
+    // The pod's own namespace, said or not.
+    let new = old.updated(&read(&[&map("a", "two", ", namespace: ops")]), "ops").unwrap().unwrap();
+    let value =
+        |all: &Objects, name: &str| all.get(ObjectKind::ConfigMap, "ops", name).unwrap().get("key").unwrap().0.clone();
+    assert_eq!((value(&new, "a"), value(&new, "b")), (b"two".to_vec(), b"one".to_vec()));
+    let more = old.updated(&read(&[&map("c", "new", "")]), "ops").unwrap().unwrap();
+    assert_eq!(value(&more, "c"), b"new");
+    let refused = old.updated(&read(&[&fixed("two")]), "ops").unwrap_err();
+    assert_eq!(refused, "ConfigMap fixed: field is immutable when `immutable` is set");
+    // As it goes to a supervisor.
+    let text = serde_json::to_string(&old).unwrap();
+    assert_eq!(serde_json::from_str::<Objects>(&text).unwrap(), old);
+}

@@ -229,8 +229,19 @@ fn host_path(field: &str, host: &v1::HostPathVolumeSource) -> Result<VolumeSourc
     Ok(VolumeSource::HostPath { path: PathBuf::from("/").join(&host.path), kind })
 }
 
-/// Volumes that hold what the pod's manifest says of itself, where that is now something else than what they were made
-/// with (R10.4: resources, after a resize).
+/// Whether all volumes of files can be made of these sources.
+///
+/// # Errors
+/// The first that can't.
+pub(crate) fn check_files(from: &Sources<'_>) -> Result<(), PlanError> {
+    let volumes = from.spec.volumes.iter().flatten().enumerate();
+    volumes
+        .filter_map(|(at, volume)| config::files(&format!("spec.volumes[{at}]"), volume, from))
+        .try_for_each(|files| files.map(drop))
+}
+
+/// Volumes of files where those are now others than what they were made with: what the pod's manifest says of itself (R10.4:
+/// resources, after a resize), ConfigMaps and Secrets.
 pub(crate) fn outdated(from: &Sources<'_>, volumes: &[VolumePlan]) -> Vec<VolumePlan> {
     let volumes = from.spec.volumes.iter().flatten().zip(volumes).enumerate();
     volumes

@@ -129,8 +129,17 @@ fn is_file_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// Volumes that hold what the pod's manifest says of itself, where that is now something else than what they were made
-/// with (R10.4: resources, after a resize).
+/// Whether a pod can have these ConfigMaps and Secrets in its volumes.
+///
+/// # Errors
+/// What one lacks.
+pub fn check_objects(pod: &v1::Pod, node: &NodeFacts, objects: &Objects) -> Result<(), PlanError> {
+    let Some(spec) = &pod.spec else { return Ok(()) };
+    volumes::check_files(&Sources { pod, spec, node, objects })
+}
+
+/// Volumes of files where those are now others than what they were made with: what the pod's manifest says of itself (R10.4:
+/// resources, after a resize), ConfigMaps and Secrets.
 pub fn outdated_volumes(pod: &v1::Pod, node: &NodeFacts, plan: &PodPlan) -> Vec<VolumePlan> {
     let Some(spec) = &pod.spec else { return Vec::new() };
     volumes::outdated(&Sources { pod, spec, node, objects: &plan.objects }, &plan.volumes)
