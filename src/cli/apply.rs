@@ -35,7 +35,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
         Err(error) => return Err(error),
     };
     let shown = sanitize(&file.display().to_string());
-    let refused = |why: String| CliError::Apply { pod: name.clone(), why };
+    let refused = |why: String| CliError::Refused { what: "apply to", pod: name.clone(), why };
     let ended = || refused(format!("it has ended; `barepod run -d {shown}` runs it anew"));
     match recover::life(&found)? {
         Life::Running if !found.has_ended() => {}
@@ -76,7 +76,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
 fn run_it(args: &ApplyArgs, global: &Global, name: String) -> Result<Exit, CliError> {
     if args.filename == Path::new("-") {
         let why = "it isn't there, and standard input can't be read twice: `barepod run -d -` runs it".to_owned();
-        return Err(CliError::Apply { pod: name, why });
+        return Err(CliError::Refused { what: "apply to", pod: name, why });
     }
     let mut words: Vec<OsString> = ["barepod", "run", "--detach"].map(OsString::from).to_vec();
     if let Some(namespace) = &args.namespace {

@@ -277,17 +277,11 @@ pub enum CliError {
         /// Why not.
         why: String,
     },
-    /// `apply`.
-    #[error("can't apply to pod \"{pod}\": {why}")]
-    Apply {
-        /// Which.
-        pod: String,
-        /// Why not.
-        why: String,
-    },
-    /// `restart`.
-    #[error("can't restart pod \"{pod}\": {why}")]
-    Restart {
+    /// `apply`, `restart`.
+    #[error("can't {what} pod \"{pod}\": {why}")]
+    Refused {
+        /// What was to be done.
+        what: &'static str,
         /// Which.
         pod: String,
         /// Why not.

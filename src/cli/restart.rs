@@ -35,7 +35,7 @@ pub(super) struct Begun {
 fn begin(layout: &Layout, name: &str, args: &RestartArgs) -> Result<Begun, CliError> {
     let found = recover::look(layout, name)?;
     let pod = recover::full_name(&found);
-    let refused = |why: &str| CliError::Restart { pod: pod.clone(), why: why.to_owned() };
+    let refused = |why: &str| CliError::Refused { what: "restart", pod: pod.clone(), why: why.to_owned() };
     match recover::life(&found)? {
         Life::Running => {
             if let Some(pid) = recover::stopped_supervisor(&found) {

@@ -64,8 +64,7 @@ impl CliError {
             | Self::Log { .. }
             | Self::StillRunning(_)
             | Self::Resize { .. }
-            | Self::Restart { .. }
-            | Self::Apply { .. }
+            | Self::Refused { .. }
             | Self::Template(_)
             | Self::Watch(_)
             | Self::NoneToWaitFor
