@@ -21,7 +21,7 @@ use nix::errno::Errno;
 
 use file::RotatingFile;
 use shown::Shown;
-use split::Splitter;
+use split::{Encoder, Splitter};
 
 /// Bytes read from a pipe per pump: a flood is served in turns with everything else.
 const BUDGET: usize = 64 * 1024;
@@ -155,8 +155,9 @@ impl ContainerLog {
         let Self { file, stdout, stderr, entries, .. } = self;
         let StreamState { splitter, shown } = if stream == Stream::Stdout { stdout } else { stderr };
         entries.clear();
+        let encoder = Encoder::new(now, stream);
         split(splitter, &mut |text, tag| {
-            split::encode(entries, now, stream, tag, text);
+            encoder.append(entries, tag, text);
             shown.push(text, tag, &mut |text, tag| line(stream, text, tag));
         });
         file.append(entries, now);

@@ -1,5 +1,5 @@
 //! Bytes to CRI lines.
-use std::io::Write;
+use memchr::memchr;
 
 use super::Stream;
 
@@ -25,42 +25,60 @@ impl Splitter {
     pub fn push(&mut self, mut bytes: &[u8], emit: &mut dyn FnMut(&[u8], Tag)) {
         while !bytes.is_empty() {
             let room = MAX_LINE - self.rest.len();
-            let newline = bytes.iter().take(room + 1).position(|&byte| byte == b'\n');
-            let take = newline.unwrap_or(room.min(bytes.len()));
-            self.rest.extend_from_slice(&bytes[..take]);
-            bytes = &bytes[take..];
+            let newline = memchr(b'\n', &bytes[..bytes.len().min(room + 1)]);
+            let (text, left) = bytes.split_at(newline.unwrap_or(room.min(bytes.len())));
+            bytes = left;
             if newline.is_some() {
                 bytes = &bytes[1..];
-                self.flush(Tag::Full, emit);
-            } else if !bytes.is_empty() {
+                self.end_entry(text, Tag::Full, emit);
+            } else if bytes.is_empty() {
+                self.rest.extend_from_slice(text);
+            } else {
                 // Full, and the line is known to go on: a line of exactly MAX_LINE bytes is not split.
-                self.flush(Tag::Partial, emit);
+                self.end_entry(text, Tag::Partial, emit);
             }
         }
+    }
+
+    /// With what it began with. Most come whole, and aren't copied.
+    fn end_entry(&mut self, text: &[u8], tag: Tag, emit: &mut dyn FnMut(&[u8], Tag)) {
+        if self.rest.is_empty() {
+            return emit(text, tag);
+        }
+        self.rest.extend_from_slice(text);
+        emit(&self.rest, tag);
+        self.rest.clear();
     }
 
     /// The stream has ended: of a last line without newline nobody knows whether it would have gone on. As containerd and
     /// conmon have it.
     pub fn finish(&mut self, emit: &mut dyn FnMut(&[u8], Tag)) {
         if !self.rest.is_empty() {
-            self.flush(Tag::Partial, emit);
+            self.end_entry(&[], Tag::Partial, emit);
         }
-    }
-
-    fn flush(&mut self, tag: Tag, emit: &mut dyn FnMut(&[u8], Tag)) {
-        emit(&self.rest, tag);
-        self.rest.clear();
     }
 }
 
-/// Appends one entry: time with nine digits, stream, tag, text.
-pub fn encode(out: &mut Vec<u8>, now: jiff::Timestamp, stream: Stream, tag: Tag, text: &[u8]) {
-    let tag = match tag {
-        Tag::Partial => 'P',
-        Tag::Full => 'F',
-    };
-    // Writing to memory can't fail.
-    let _ = write!(out, "{now:.9} {} {tag} ", stream.name());
-    out.extend_from_slice(text);
-    out.push(b'\n');
+/// Appends entries that came at one moment from one stream: time with nine digits, stream, tag, text.
+pub struct Encoder {
+    /// What stands before a text.
+    full: Vec<u8>,
+    partial: Vec<u8>,
+}
+
+impl Encoder {
+    pub fn new(now: jiff::Timestamp, stream: Stream) -> Self {
+        let head = format!("{now:.9} {} ", stream.name());
+        Self { full: format!("{head}F ").into(), partial: format!("{head}P ").into() }
+    }
+
+    pub fn append(&self, to: &mut Vec<u8>, tag: Tag, text: &[u8]) {
+        let head = match tag {
+            Tag::Partial => &self.partial,
+            Tag::Full => &self.full,
+        };
+        to.extend_from_slice(head);
+        to.extend_from_slice(text);
+        to.push(b'\n');
+    }
 }
