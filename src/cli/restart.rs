@@ -16,6 +16,9 @@ use crate::report::restarted::{Restart, restarted};
 use crate::store::layout::Layout;
 use crate::store::read::{Found, Life};
 
+/// What takes longer is said to be under way.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// Asks all of the pods' supervisors first, so that the restarts are under way together, and then waits for them.
 pub fn restart(args: &RestartArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
@@ -80,11 +83,19 @@ fn run_again(found: &Found) -> String {
 pub(super) fn wait(layout: &Layout, begun: Begun) -> Result<Exit, CliError> {
     let Begun { pod, instances } = begun;
     let aim = Back(&instances);
-    match until_status(layout, &pod, &aim, Deadline::never())? {
+    let names: Vec<&str> = instances.iter().map(|one| one.container.as_str()).collect();
+    let mut waited = until_status(layout, &pod, &aim, Deadline::after(SILENCE))?;
+    if waited == Waited::Late {
+        tell!(
+            "waiting for {} of pod {pod} to end and start again; `barepod describe {pod}` shows how far that is",
+            phrases::list(&names)
+        );
+        waited = until_status(layout, &pod, &aim, Deadline::never())?;
+    }
+    match waited {
         Waited::Met | Waited::Late => {}
         Waited::Unsupervised => return Err(CliError::Unsupervised(pod)),
         Waited::Never { why } => {
-            let names: Vec<&str> = instances.iter().map(|one| one.container.as_str()).collect();
             return Err(CliError::Never { pod, wanted: format!("the restart of {}", phrases::list(&names)), why });
         }
     }

@@ -4,8 +4,13 @@ use serde_json::json;
 
 use crate::harness::{Case, main, merge, probe, sidecar, wait, worker};
 
-/// The exit code and what was said, on both streams.
+/// The exit code and what was said, on both streams, but for what a slow box alone makes it say.
 fn restart(case: &Case, options: &[&str]) -> (Option<i32>, String) {
+    let (code, said) = restart_in_full(case, options);
+    (code, said.split_inclusive('\n').filter(|line| !line.starts_with("waiting for ")).collect())
+}
+
+fn restart_in_full(case: &Case, options: &[&str]) -> (Option<i32>, String) {
     let output = case.barepod(&[&["restart"], options].concat());
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout) + &text(output.stderr))
@@ -110,5 +115,20 @@ fn nothing_restarts_before_it_has_begun() {
     case.release("init");
     assert_eq!(run.end(), 0);
     assert_eq!(case.trace(), ["init up", "main up"]);
+    case.nothing_left();
+}
+
+/// A container that lets its grace period pass keeps nobody in the dark.
+#[test]
+fn who_has_to_wait_is_told_for_whom() {
+    let Some(case) = Case::new("restart-slowly") else { return };
+    let deaf = main("main", "trap '' TERM; say main up; while :; do sleep 999; done", json!({}));
+    let mut run = case.start(&case.pod().container(deaf));
+    case.wait_for("main up");
+    let (code, said) = restart_in_full(&case, &["restart-slowly", "--grace-period", "2"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("waiting for main of pod default/restart-slowly to end and start again"), "{said}");
+    assert!(case.barepod(&["rm", "--force", "restart-slowly"]).status.success());
+    run.end();
     case.nothing_left();
 }
