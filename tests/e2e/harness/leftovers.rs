@@ -13,6 +13,20 @@ use super::{Case, MARK, rootfs};
 const KEPT: [&str; 7] =
     ["pod.json", "state.json", "ledger.json", "events.jsonl", "lock", "control.sock", "supervisor.log"];
 
+/// A supervisor in the background is told of its pod's end before it has its own.
+pub fn wait_for_the_supervisor(case: &Case) {
+    let ledger = fs::read(case.state().join("ledger.json")).unwrap_or_default();
+    let Ok(ledger) = serde_json::from_slice::<serde_json::Value>(&ledger) else { return };
+    let (pid, start) = (&ledger["supervisor_pid"], &ledger["supervisor_start"]);
+    let lives = || {
+        let stat = text(Path::new(&format!("/proc/{pid}/stat")));
+        let words: Vec<&str> = stat.rsplit_once(") ").map(|(_, words)| words.split(' ').collect()).unwrap_or_default();
+        // The state, and the 22nd field (proc(5)): another process may have its number by now.
+        words.first().is_some_and(|state| *state != "Z") && words.get(19) == Some(&start.to_string().as_str())
+    };
+    super::wait(&format!("the end of {}'s supervisor", case.name), || !lives());
+}
+
 /// Of a pod whose run is over and that has not been removed.
 pub fn of_an_ended_pod(case: &Case) -> Vec<String> {
     let mut left = on_the_machine(case);

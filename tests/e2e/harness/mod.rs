@@ -268,6 +268,7 @@ impl Case {
 
     /// What a pod that has ended may leave is its status, its events and its logs; after `rm` not even those.
     pub fn nothing_left(&self) {
+        leftovers::wait_for_the_supervisor(self);
         let left = leftovers::of_an_ended_pod(self);
         assert!(left.is_empty(), "{}: the pod left behind:\n  {}", self.name, left.join("\n  "));
         self.barepod(&["rm", "--force", &self.name]);
