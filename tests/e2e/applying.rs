@@ -33,6 +33,7 @@ fn what_can_be_changed_is() {
     assert!(code == Some(0) && said.contains("default/apply\n"), "{said}");
     case.wait_for("up");
     assert_eq!(apply(&case, &first), (Some(0), "pod/apply unchanged\n".to_owned()));
+    wait("its start", || case.container("main")["started"] == true);
     let began = case.container("main")["state"]["running"]["startedAt"].clone();
     let second = pod(json!({"tier": "new"})).metadata(json!({"annotations": {"note": "x"}}));
     // All or nothing.

@@ -67,22 +67,25 @@ impl Engine {
     pub(crate) fn begin_ending(&mut self, turn: &mut Turn<'_>, cause: Cause, grace: Duration) {
         let reserved = self.spec().sidecar_grace.unwrap_or(Duration::ZERO);
         self.end_instead_of_restart();
-        self.ending = Some(Ending::begin(cause, turn.now.monotonic, grace, reserved));
+        let ending = Ending::begin(cause, turn.now.monotonic, grace, reserved);
+        self.ending = Some(ending);
         self.restarting_all = RestartingAll::No;
         turn.changed();
         for index in self.indices() {
+            let own = ending.deadline_of(self.kind(index));
             let container = self.container_mut(index);
             match container.life {
                 // R4.7, R2.8.
                 Life::Waiting | Life::Retry { .. } | Life::BackOff { .. } => container.life = Life::Over,
                 Life::Created => self.kill_now(turn, index),
                 Life::Running(_) => self.begin_stop(turn, index, StopWhy::PodEnds, grace),
-                // A creation or a start may hang: it has until the end of the grace (`advance_while_ending`).
+                // A creation or a start may hang: it has until the end of the grace (`advance_while_ending`), and no longer
+                // where a restart that this takes over gave it more (R3.9).
+                Life::Starting { .. } => container.shorten(ending.deadline, own),
                 Life::Preparing
                 | Life::Abandoned
                 | Life::Creating { .. }
                 | Life::Discarded
-                | Life::Starting { .. }
                 | Life::Removing(_)
                 | Life::Over => {}
             }

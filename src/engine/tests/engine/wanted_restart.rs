@@ -290,6 +290,19 @@ fn a_restart_becomes_the_end() {
     assert_eq!(run.finish(), Some("12 finish 143"));
 }
 
+/// Who hangs in its start had the restart's grace, and has no more than the deletion's now.
+#[test]
+fn a_start_that_hangs_has_the_grace_of_the_end() {
+    let hangs = AttemptScript { start: StartScript::Hangs, ..obeys(0.0) };
+    let mut run = begin(always().main("m1", &[hangs]).grace(30.0));
+    run.until(5.0);
+    restart(&mut run, RestartOf::Pod);
+    run.until(6.0);
+    run.tell(&Event::Stop { grace: Some(secs(4.0)) });
+    run.until(60.0);
+    assert_eq!(run.times("m1 kill"), [10.0]);
+}
+
 /// The pod's end wins; refused before and behind what can be restarted.
 #[test]
 fn refusals() {

@@ -74,7 +74,12 @@ impl Reference {
                         None => self.ones[i].stop = Some(self.new_stop(i, false, deadline)),
                     }
                 }
-                Stage::Imaging | Stage::Created | Stage::Starting | Stage::Removing => {}
+                // A restart in order (R3.9) may have given it more.
+                Stage::Starting => {
+                    let end = self.grace_end(i).unwrap();
+                    self.ones[i].kill_at = self.ones[i].kill_at.map(|at| at.min(end));
+                }
+                Stage::Imaging | Stage::Created | Stage::Removing => {}
             }
         }
     }
