@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::time::Timespec;
 
 use super::args::{ExecArgs, Global};
 use super::error::CliError;
@@ -206,20 +203,10 @@ impl Session {
         }
         sources.push((Ready::Signals, self.signals.as_fd()));
         sources.push((Ready::Outputs, self.outputs.fd()));
-        let mut polled: Vec<_> = sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-        loop {
-            let owed = self.owed.filter(|_| !self.told && self.end.is_none());
-            let limit = owed.map(|since| PATIENCE.saturating_sub(since.elapsed()));
-            match poll(&mut polled, limit.and_then(|limit| Timespec::try_from(limit).ok()).as_ref()) {
-                Ok(0) if limit.is_some() => return Ok(Ready::Nothing),
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(CliError::Output(errno.into())),
-            }
-            if let Some(at) = polled.iter().position(|one| !one.revents().is_empty()) {
-                return Ok(sources[at].0);
-            }
-        }
+        let owed = self.owed.filter(|_| !self.told && self.end.is_none());
+        let left = || owed.map(|since| PATIENCE.saturating_sub(since.elapsed()));
+        let first = relay::first_ready(&sources, left).map_err(CliError::Output)?;
+        Ok(first.unwrap_or(Ready::Nothing))
     }
 
     fn answered(&mut self) {

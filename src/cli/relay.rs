@@ -301,3 +301,25 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let _ = rustix::pipe::fcntl_setpipe_size(&write, GO);
     Ok((read, write))
 }
+
+/// Waits for the first of these that is ready, in their order; `None`: `limit`, asked before each wait, has run out.
+///
+/// # Errors
+/// As poll(2).
+pub fn first_ready<T: Copy>(
+    sources: &[(T, BorrowedFd<'_>)],
+    limit: impl Fn() -> Option<Duration>,
+) -> io::Result<Option<T>> {
+    let mut polled: Vec<_> = sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    loop {
+        let limit = limit();
+        match poll(&mut polled, limit.and_then(|limit| Timespec::try_from(limit).ok()).as_ref()) {
+            Ok(0) if limit.is_some() => return Ok(None),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        if let Some(at) = polled.iter().position(|one| !one.revents().is_empty()) {
+            return Ok(Some(sources[at].0));
+        }
+    }
+}

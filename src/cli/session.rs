@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-use rustix::time::Timespec;
 
 use super::args::DetachKeys;
 use super::error::CliError;
@@ -183,19 +180,8 @@ impl<'a> Session<'a> {
         }
         sources.push((Ready::Signals, self.signals.as_fd()));
         sources.push((Ready::Outputs, self.outputs.fd()));
-        let mut polled: Vec<_> = sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        loop {
-            match poll(&mut polled, limit.as_ref()) {
-                Ok(0) if limit.is_some() => return Ok(Ready::Nothing),
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(CliError::Output(errno.into())),
-            }
-            if let Some(at) = polled.iter().position(|one| !one.revents().is_empty()) {
-                return Ok(sources[at].0);
-            }
-        }
+        let first = relay::first_ready(&sources, || limit).map_err(CliError::Output)?;
+        Ok(first.unwrap_or(Ready::Nothing))
     }
 
     /// Something comes through the door, or nothing will any more.
