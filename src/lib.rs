@@ -3,11 +3,12 @@
 //! [`manifest`] turns text into a checked Pod. [`plan`] turns the Pod into what must be made. The engine, a crate of its own,
 //! decides what happens next. [`supervisor`] carries out what the engine decides, [`runtime`] makes the system calls, [`store`]
 //! and [`log`] write to disk, [`report`] shows the result, [`cli`] has the commands, and [`control`] lets them talk to a running
-//! pod. [`simulate`] runs the engine in virtual time.
+//! pod. [`simulate`] runs the engine in virtual time. [`images`] brings OCI images into the box's store.
 //!
 //! ARCHITECTURE.md says which module may use which, and where a change goes.
 pub mod cli;
 pub mod control;
+pub mod images;
 pub mod log;
 pub mod manifest;
 pub mod plan;

@@ -31,6 +31,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // read are those that cgroups get.
     ("report", &["plan", "store"]),
     ("simulate", &["manifest", "plan", "report"]),
+    // `runtime::{files, spawn, tree}` and `store::atomic` alone: files and folders where hostile ones may be.
+    ("images", &["runtime", "store"]),
     ("log", &[]),
     // `runtime::tree` and `runtime::files` alone: what pods leave may be of any depth, and there is one walk for that; and one
     // way to make a folder where something else may have its name. Whether somebody listens on
@@ -41,7 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime/cgroup", &["plan"]),
     ("runtime/container", &["plan"]),
     ("runtime/handler", &["plan"]),
-    ("runtime/image", &["plan"]),
+    ("runtime/image", &["images", "plan"]),
     ("runtime/network", &["plan"]),
     ("runtime/node", &["plan"]),
     ("runtime/sandbox", &["plan"]),
@@ -51,7 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Only for tests.
     ("type_walk", &[]),
     ("supervisor", &["control", "log", "plan", "report", "runtime", "store"]),
-    ("cli", &["control", "log", "manifest", "plan", "report", "runtime", "simulate", "store", "supervisor"]),
+    ("cli", &["control", "images", "log", "manifest", "plan", "report", "runtime", "simulate", "store", "supervisor"]),
 ];
 
 /// Crates that only these modules may name.

@@ -12,6 +12,7 @@ const LISTED: &[(&str, &str, &[&str])] = &[
     ("plan", "mod.rs", &["plan"]),
     ("cli", "mod.rs", &["cli"]),
     ("runtime", "mod.rs", &["runtime"]),
+    ("images", "mod.rs", &["images"]),
     ("engine/src", "lib.rs", &[]),
 ];
 
