@@ -5,4 +5,10 @@
 //! | submodule | makes | may use |
 //! |---|---|---|
 //! | `digest` | digests of contents, checked while these are read | |
+//! | `reference` | names of images, with what is left out of them filled in | digest |
+//! | `platform` | systems and processors, and which of them this box is | |
+//! | `document` | indexes, manifests and configs, read from bytes that nobody vouches for | digest, platform |
 pub mod digest;
+pub mod document;
+pub mod platform;
+pub mod reference;
