@@ -62,6 +62,9 @@ fn begin(layout: &Layout, name: &str, args: &RestartArgs) -> Result<Begun, CliEr
             "its init containers aren't done, and what would be restarted has not begun; `barepod describe {pod}` shows how \
              far it is"
         ))),
+        Some(Restarting::Ephemeral) => {
+            Err(refused(&format!("{:?} is an ephemeral container, which runs once", asked.unwrap_or_default())))
+        }
         Some(Restarting::Init) => Err(refused(&format!(
             "{:?} is an init container, which has done its work; only a new run of the pod runs it again",
             asked.unwrap_or_default()

@@ -226,6 +226,8 @@ pub enum Restarting {
     Initializing,
     /// That is an init container.
     Init,
+    /// That is an ephemeral container.
+    Ephemeral,
 }
 
 /// An instance of a container that is to come.

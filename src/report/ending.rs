@@ -110,7 +110,7 @@ pub fn why(status: &PodStatus) -> String {
 fn failure(container: &ContainerStatus, how: &Terminated) -> String {
     let kind = match container.kind {
         Kind::Init => "init container",
-        Kind::Sidecar | Kind::Main => "container",
+        Kind::Sidecar | Kind::Main | Kind::Ephemeral => "container",
     };
     let what = match (how.reason, how.signal) {
         (TerminatedReason::StartError, _) => "could not be started".to_owned(),

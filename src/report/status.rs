@@ -62,8 +62,9 @@ pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
         message: text(&status.message).or_else(|| unexplained(status)),
         conditions: Some(status.conditions.iter().map(condition).collect()),
         start_time: status.start_time.map(time),
-        init_container_statuses: statuses(|kind| kind != Kind::Main),
+        init_container_statuses: statuses(Kind::gates),
         container_statuses: statuses(|kind| kind == Kind::Main),
+        ephemeral_container_statuses: statuses(|kind| kind == Kind::Ephemeral),
         host_ip: facts.host_ips.first().cloned(),
         host_ips: list(&facts.host_ips, |ip| v1::HostIP { ip }),
         pod_ip: facts.pod_ips.first().cloned(),
@@ -85,7 +86,8 @@ fn unexplained(status: &PodStatus) -> Option<String> {
 /// R8.7: cut at their ends, at the boundary of a character.
 fn limit_messages(pod: &mut v1::Pod) {
     let Some(status) = &mut pod.status else { return };
-    let lists = [&mut status.init_container_statuses, &mut status.container_statuses];
+    let lists =
+        [&mut status.init_container_statuses, &mut status.container_statuses, &mut status.ephemeral_container_statuses];
     let mut all: Vec<&mut v1::ContainerStatus> = lists.into_iter().flatten().flatten().collect();
     let share = MESSAGES / all.len().max(1);
     let states = all.iter_mut().flat_map(|one| [&mut one.state, &mut one.last_state]).flatten();
@@ -130,7 +132,8 @@ fn container_status(
         image_id: container.image_id.clone().unwrap_or_default(),
         container_id: container.container_id.clone(),
         ready: container.ready,
-        started: Some(container.started),
+        // Nor has the kubelet's, of a container that nothing waits for (R8.11).
+        started: (container.kind != Kind::Ephemeral).then_some(container.started),
         restart_count: i32::try_from(container.restart_count).unwrap_or(i32::MAX),
         state: Some(state(&container.state)),
         // Never left out by the API server, even where it is empty.

@@ -131,7 +131,7 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
     let ends = match (&text.exits, spec.kind) {
         (Some(exits), _) => ends(exits),
         (None, Kind::Init) => Some((Duration::ZERO, Exit::Code(0))),
-        (None, Kind::Sidecar | Kind::Main) => None,
+        (None, Kind::Sidecar | Kind::Main | Kind::Ephemeral) => None,
     };
     AttemptScript {
         image_stop_signal: text

@@ -75,6 +75,7 @@ impl Supervisor<'_> {
                     format!("container {name}: its image can be changed once the init containers are done")
                 }
                 RestartRefusal::Init => format!("container {name}: an init container runs once"),
+                RestartRefusal::Ephemeral => format!("container {name}: an ephemeral container runs once"),
                 RestartRefusal::BeingMade => {
                     format!("container {name}: it is being started with the image that it had; try again")
                 }

@@ -33,6 +33,9 @@ impl Supervisor<'_> {
         let way = self.engine.resize_way(resize.index, resize.policy).map_err(|refusal| match refusal {
             ResizeRefusal::PodEnds => text(ResizeError::PodEnds),
             ResizeRefusal::Init => text(ResizeError::Init { field: resize.name.clone() }),
+            ResizeRefusal::Ephemeral => {
+                format!("container {}: ephemeral containers have no resources of their own", resize.name)
+            }
         })?;
         self.apply(&resize, way)?;
         let Resize { index, name, manifest, pod: (_, pod), summary, .. } = resize;

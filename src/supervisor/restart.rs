@@ -32,6 +32,7 @@ impl Supervisor<'_> {
             Err(RestartRefusal::PodEnds) => Restarting::PodEnds,
             Err(RestartRefusal::Initializing) => Restarting::Initializing,
             Err(RestartRefusal::Init | RestartRefusal::BeingMade) => Restarting::Init,
+            Err(RestartRefusal::Ephemeral) => Restarting::Ephemeral,
         }
     }
 }

@@ -63,6 +63,12 @@ pub enum Event {
         /// They.
         length: Duration,
     },
+    /// The pod has one more ephemeral container (R2.9), behind all others. Nothing comes of it where
+    /// [`crate::Engine::takes_ephemeral`] would refuse it.
+    EphemeralAdded {
+        /// Its name. Nothing else is to be known of it: it has neither probes nor hooks nor a restart policy.
+        name: String,
+    },
     /// The pod uses more disk than it may.
     StorageExceeded(StorageExceeded),
     /// Answer to `CreateSandbox`: namespaces, cgroup and volumes are there.

@@ -7,7 +7,7 @@
 //! Rule numbers such as `R5.3` are those of docs/lifecycle.md.
 //! Where to start reading: [`Engine::step`] hands a fact to `pod/facts.rs`, then `advance` lets each concern have its say until
 //! nothing changes any more: `startup` (what may run next), `termination` (who is told to stop when), `exits` (policy and
-//! back-off), `probes`, `hooks`, `eviction`, `patience`.
+//! back-off), `probes`, `hooks`, `eviction`, `patience`, `ephemeral`.
 //!
 //! From the lowest submodule to the highest; each may use those above it that its line names:
 //!
@@ -40,4 +40,4 @@ pub mod status;
 pub mod time;
 pub mod world;
 
-pub use pod::{Awaited, Engine, ResizeRefusal, RestartRefusal, exit};
+pub use pod::{Awaited, Engine, EphemeralRefusal, ResizeRefusal, RestartRefusal, exit};

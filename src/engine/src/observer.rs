@@ -99,7 +99,7 @@ impl Observer {
             Phase::Failed => check(!runs, "R8.1: nothing runs in a pod that has failed"),
         }
         check(ALWAYS.iter().all(|kind| condition(status, *kind).is_some()), "R8.2: all conditions are there");
-        let ready = all.iter().all(|one| one.kind == Kind::Init || one.ready);
+        let ready = all.iter().all(|one| matches!(one.kind, Kind::Init | Kind::Ephemeral) || one.ready);
         let [containers_ready, pod_ready, initialized] =
             [ConditionKind::ContainersReady, ConditionKind::Ready, ConditionKind::Initialized]
                 .map(|kind| holds(status, kind));
@@ -110,7 +110,7 @@ impl Observer {
         check(!started || initialized, "R8.2: Initialized once a main has started");
         let done = |one: &ContainerStatus| matches!(one.state, ContainerState::Terminated(_));
         if let Some(waiting) = all.iter().position(|one| one.kind == Kind::Init && !done(one)) {
-            let none = !all[waiting + 1..].iter().any(is_running);
+            let none = !all[waiting + 1..].iter().any(|one| one.kind != Kind::Ephemeral && is_running(one));
             check(none || initialized, "R2.1: nothing starts before the init container ahead of it");
         }
         faults
@@ -153,7 +153,10 @@ impl Observer {
                 check(!from.status || to.status || may_go, "R8.2: Initialized stays");
             }
         }
-        check(before.containers.len() == after.containers.len(), "containers neither come nor go");
+        check(before.containers.len() <= after.containers.len(), "containers don't go");
+        let came = after.containers.get(before.containers.len()..).unwrap_or_default();
+        check(came.iter().all(|one| one.kind == Kind::Ephemeral), "R2.9: only ephemeral containers come");
+        check(came.is_empty() || !is_final, "R2.8: none comes after the end");
         for (from, to) in before.containers.iter().zip(&after.containers) {
             of_two(from, to, is_final, faults);
         }
@@ -171,8 +174,10 @@ fn of_one(one: &ContainerStatus, faults: &mut Faults) {
     let may_be_ready = match one.kind {
         Kind::Init => exited_well(one),
         Kind::Sidecar | Kind::Main => one.started,
+        Kind::Ephemeral => false,
     };
     check(!one.ready || may_be_ready, "R8.3: ready");
+    check(one.kind != Kind::Ephemeral || one.restart_count == 0, "R3.11: an ephemeral container runs once");
     let unknown = matches!(
         &one.state,
         ContainerState::Terminated(Terminated { reason: TerminatedReason::ContainerStatusUnknown, .. })

@@ -43,7 +43,8 @@ pub struct PodSpec {
     pub sidecar_pre_stop: SidecarPreStop,
     /// Names of `spec.readinessGates`' condition types; a pod with any is never Ready here unless they are met (R8.2).
     pub readiness_gates: Vec<String>,
-    /// All entries of `initContainers` in their order, then all of `containers` in theirs.
+    /// All entries of `initContainers` in their order, then all of `containers` in theirs, then the ephemeral containers that
+    /// were added while the pod ran (R2.9).
     pub containers: Vec<ContainerSpec>,
 }
 
@@ -72,6 +73,24 @@ pub struct ContainerSpec {
     pub stop_signal: Option<i32>,
 }
 
+impl ContainerSpec {
+    /// An ephemeral container: all that there is to it is its name.
+    pub fn ephemeral(name: String) -> Self {
+        Self {
+            name,
+            kind: Kind::Ephemeral,
+            restart_policy: None,
+            restart_rules: Vec::new(),
+            startup_probe: None,
+            liveness_probe: None,
+            readiness_probe: None,
+            post_start: None,
+            pre_stop: None,
+            stop_signal: None,
+        }
+    }
+}
+
 /// Whether a pod ends as soon as it would wait for what no retry mends, or has failed for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub enum FailFast {
@@ -82,7 +101,7 @@ pub enum FailFast {
     Yes,
 }
 
-/// The three roles of a container.
+/// The roles of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// An entry of `initContainers` that runs to its end.
@@ -91,6 +110,18 @@ pub enum Kind {
     Sidecar,
     /// An entry of `containers`.
     Main,
+    /// One that was added while the pod ran (KEP-277): it is there to look at the others, and nothing of the pod depends on it.
+    Ephemeral,
+}
+
+impl Kind {
+    /// Whether it is an entry of `initContainers`, which holds up what stands behind it (R2.1).
+    pub fn gates(self) -> bool {
+        match self {
+            Self::Init | Self::Sidecar => true,
+            Self::Main | Self::Ephemeral => false,
+        }
+    }
 }
 
 /// When a container that exited is started again (R3).

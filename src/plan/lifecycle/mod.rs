@@ -61,7 +61,8 @@ fn container(one: &PodContainer<'_>, errors: &mut Vec<PlanError>) -> ContainerSp
     let field = one.field();
     let restart_policy = match kind {
         // A sidecar's `Always` is its kind; the engine restarts it whatever the policies (R3.4).
-        Kind::Sidecar => None,
+        // Nor has an ephemeral container any (R3.11).
+        Kind::Sidecar | Kind::Ephemeral => None,
         Kind::Init | Kind::Main => {
             policy(container.restart_policy.as_deref(), &format!("{field}.restartPolicy"), errors)
         }

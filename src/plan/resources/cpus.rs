@@ -62,7 +62,7 @@ pub fn allot(spec: &v1::PodSpec, free: &CpuSet, box_has: &[Cpu]) -> Result<Exclu
         free = free.without(&taken);
         reusable = match one.kind {
             Kind::Init => reusable.with(&taken),
-            Kind::Sidecar | Kind::Main => reusable.without(&taken),
+            Kind::Sidecar | Kind::Main | Kind::Ephemeral => reusable.without(&taken),
         };
         exclusive.insert(one.name().to_owned(), taken);
     }

@@ -51,6 +51,8 @@ pub(super) fn sums(spec: &v1::PodSpec, of: impl Fn(&v1::Container) -> Option<u64
                 sums.push(sidecars);
             }
             Kind::Main => mains = Some(mains.unwrap_or(sidecars).with(value)),
+            // It has no resources of its own.
+            Kind::Ephemeral => {}
         }
     }
     sums.extend(mains);

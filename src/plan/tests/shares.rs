@@ -162,7 +162,7 @@ fn oom_scores_are_kubernetes() {
     let score = |fields: Value, kind| {
         let spec = spec(fields);
         let container = match kind {
-            Kind::Main => spec.containers[0].clone(),
+            Kind::Main | Kind::Ephemeral => spec.containers[0].clone(),
             Kind::Init | Kind::Sidecar => spec.init_containers.as_ref().unwrap()[0].clone(),
         };
         oom_score_adj(&spec, kind, &container, &node)

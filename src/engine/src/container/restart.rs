@@ -73,6 +73,8 @@ pub(crate) fn verdict(
         return Verdict::Restart;
     }
     match container.kind {
+        // R3.11.
+        Kind::Ephemeral => Verdict::Stay,
         Kind::Sidecar if ended_by == EndedBy::Probe => Verdict::Restart,
         Kind::Sidecar => match matching_rule(container, exit_code) {
             Some(RestartRuleAction::RestartAllContainers) => Verdict::RestartAll,

@@ -80,10 +80,10 @@ impl Engine {
     /// It existed, but its program was never executed: as if it had not been.
     pub(crate) fn discarded(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let at = turn.now.monotonic.after(self.retry_delay());
-        let after = match (self.is_wanted(index), self.restarting_all) {
+        let after = match (self.is_wanted(index), self.is_restarting(index)) {
             (true, _) => AfterRemoval::Retry { at },
-            (false, RestartingAll::Yes | RestartingAll::Anew | RestartingAll::InOrder(_)) => AfterRemoval::Recreate,
-            (false, RestartingAll::No) => AfterRemoval::Over,
+            (false, true) => AfterRemoval::Recreate,
+            (false, false) => AfterRemoval::Over,
         };
         let container = self.container_mut(index);
         container.life = Life::Removing(after);
@@ -102,17 +102,20 @@ impl Engine {
         let container = self.container_mut(index);
         container.previous = container.last.replace(terminated);
         let verdict = verdict(self.container_spec(index), self.spec().restart_policy, exit_code, ended_by);
+        let kind = self.kind(index);
         let restart = match (&self.ending, self.restarting_all, verdict) {
             (Some(_), _, _) => self.restarts_while_ending(index),
+            // R3.11.
+            (None, _, _) if kind == Kind::Ephemeral => false,
             (None, RestartingAll::Yes | RestartingAll::Anew | RestartingAll::InOrder(_), _)
             | (None, RestartingAll::No, Verdict::RestartAll | Verdict::Restart) => true,
             (None, RestartingAll::No, Verdict::Stay | Verdict::PodFails) => false,
         };
-        let requested = ended_by == EndedBy::Request || self.restarts_in_order();
+        let in_order = self.restarts_in_order() && self.is_restarting(index);
+        let requested = ended_by == EndedBy::Request || in_order;
         let at_once = requested && self.ending.is_none() && !self.kills_for_restart();
         let backoff = self.spec().backoff;
         let now = turn.now.monotonic;
-        let kind = self.kind(index);
         let container = self.container_mut(index);
         container.ended_at = Some(now);
         let after = if at_once {

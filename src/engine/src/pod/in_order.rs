@@ -32,7 +32,7 @@ impl InOrder {
     pub fn deadline_of(&self, kind: Kind) -> Instant {
         match kind {
             Kind::Sidecar => self.deadline,
-            Kind::Init | Kind::Main => self.mains_deadline,
+            Kind::Init | Kind::Main | Kind::Ephemeral => self.mains_deadline,
         }
     }
 }

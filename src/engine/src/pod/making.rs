@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::{Engine, RestartingAll, Turn};
+use super::{Engine, Turn};
 use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::hook::HookRun;
 use crate::container::probes::Probes;
@@ -144,10 +144,8 @@ impl Engine {
 
     /// Nothing of it was made, and it isn't wanted any more.
     pub(crate) fn give_up(&mut self, index: ContainerIndex) {
-        self.container_mut(index).life = match self.restarting_all {
-            RestartingAll::Yes | RestartingAll::Anew | RestartingAll::InOrder(_) => Life::Waiting,
-            RestartingAll::No => Life::Over,
-        };
+        let again = self.is_restarting(index);
+        self.container_mut(index).life = if again { Life::Waiting } else { Life::Over };
     }
 
     pub(crate) fn program_started(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {

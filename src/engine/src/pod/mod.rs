@@ -3,6 +3,7 @@
 mod awaited;
 mod conditions;
 mod ending;
+mod ephemeral;
 mod eviction;
 pub mod exit;
 mod exits;
@@ -36,6 +37,7 @@ use crate::time::{Instant, WallTime};
 pub use awaited::Awaited;
 use conditions::Transitions;
 use ending::Ending;
+pub use ephemeral::EphemeralRefusal;
 use in_order::InOrder;
 pub use resize::ResizeRefusal;
 pub use restart::RestartRefusal;

@@ -72,6 +72,10 @@ impl Engine {
     /// Why an attempt could not be made, where it could not.
     fn unmade(&self, index: ContainerIndex) -> Option<String> {
         let name = &self.container_spec(index).name;
+        // R5.21: nobody waits for it.
+        if self.kind(index) == Kind::Ephemeral {
+            return None;
+        }
         match &self.container(index).life {
             Life::Retry { reason, message, .. } => {
                 Some(format!("container {name} can't be started: {reason:?}: {message}"))
@@ -101,7 +105,7 @@ impl Engine {
             PodLife::NoSandbox { .. } => return "its sandbox could not be made".to_string(),
             PodLife::Up | PodLife::Lost | PodLife::RemovingSandbox | PodLife::Finished => {}
         }
-        let gate = self.indices().find(|&index| self.kind(index) != Kind::Main && !self.container(index).done);
+        let gate = self.indices().find(|&index| self.kind(index).gates() && !self.container(index).done);
         let mains = || self.indices().filter(|&index| self.kind(index) == Kind::Main);
         // One that can't run says more than one that does.
         let stuck = || mains().find(|&index| self.container(index).waits_for_a_time().is_some());
@@ -118,7 +122,7 @@ impl Engine {
         let (what, end) = match self.kind(index) {
             Kind::Init => ("init container", "exit"),
             Kind::Sidecar => ("sidecar", "be started"),
-            Kind::Main => ("container", "exit"),
+            Kind::Main | Kind::Ephemeral => ("container", "exit"),
         };
         match self.status_of(container) {
             ContainerState::Waiting { reason, message } if !message.is_empty() => {

@@ -89,7 +89,7 @@ impl Engine {
             Probe::Startup => "startup",
         };
         // The kubelet's words (computePodActions, computeInitContainerActions).
-        let who = if spec.kind == Kind::Main { "Container" } else { "Init container" };
+        let who = if spec.kind.gates() { "Init container" } else { "Container" };
         let policy = spec.restart_policy.unwrap_or(self.spec().restart_policy);
         let then = if spec.kind == Kind::Main && policy != RestartPolicy::Never { ", will be restarted" } else { "" };
         let what = format!("{who} {} failed {which} probe{then}", spec.name);

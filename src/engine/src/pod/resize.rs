@@ -20,6 +20,8 @@ pub enum ResizeRefusal {
     PodEnds,
     /// Init containers run once, with what they were given.
     Init,
+    /// Ephemeral containers have no resources of their own.
+    Ephemeral,
 }
 
 impl Engine {
@@ -31,8 +33,10 @@ impl Engine {
         if self.ending.is_some() || self.terminal.is_some() || self.life == PodLife::Finished {
             return Err(ResizeRefusal::PodEnds);
         }
-        if self.kind(index) == Kind::Init {
-            return Err(ResizeRefusal::Init);
+        match self.kind(index) {
+            Kind::Init => return Err(ResizeRefusal::Init),
+            Kind::Ephemeral => return Err(ResizeRefusal::Ephemeral),
+            Kind::Sidecar | Kind::Main => {}
         }
         let container = self.container(index);
         Ok(match (container.is_live(), container.running(), policy) {

@@ -22,6 +22,8 @@ pub enum RestartRefusal {
     Initializing,
     /// An init container has done its work.
     Init,
+    /// Ephemeral containers run once (R3.11).
+    Ephemeral,
     /// An instance is being made of what it was until now.
     BeingMade,
 }
@@ -41,8 +43,11 @@ impl Engine {
         }
         let ends_starts = match of {
             RestartOf::Pod => true,
-            RestartOf::Container(index) if self.kind(index) == Kind::Init => return Err(RestartRefusal::Init),
-            RestartOf::Container(_) => self.restarting_all != RestartingAll::No,
+            RestartOf::Container(index) => match self.kind(index) {
+                Kind::Init => return Err(RestartRefusal::Init),
+                Kind::Ephemeral => return Err(RestartRefusal::Ephemeral),
+                Kind::Sidecar | Kind::Main => self.restarting_all != RestartingAll::No,
+            },
         };
         let one = |index| (index, self.container(index).attempt_after_restart(ends_starts));
         Ok(self.indices().filter(|&index| self.concerns(of, index)).map(one).collect())
@@ -80,7 +85,7 @@ impl Engine {
 
     fn concerns(&self, of: RestartOf, index: ContainerIndex) -> bool {
         match of {
-            RestartOf::Pod => self.kind(index) != Kind::Init,
+            RestartOf::Pod => matches!(self.kind(index), Kind::Sidecar | Kind::Main),
             RestartOf::Container(one) => one == index,
         }
     }
@@ -136,7 +141,7 @@ impl Engine {
         self.initialized |= self.is_initialized();
         for index in self.indices() {
             let kind = self.kind(index);
-            if kind != Kind::Init {
+            if matches!(kind, Kind::Sidecar | Kind::Main) {
                 let deadline = asked.deadline_of(kind);
                 self.restart_one(turn, index, StopWhy::Restart, deadline);
                 self.container_mut(index).shorten(deadline, deadline);
@@ -148,6 +153,9 @@ impl Engine {
     pub(crate) fn stop_for_restart(&mut self, turn: &mut Turn<'_>, asked: InOrder) {
         let now = turn.now.monotonic;
         for index in self.indices() {
+            if !self.is_restarting(index) {
+                continue;
+            }
             let deadline = asked.deadline_of(self.kind(index));
             match self.container_mut(index).advance_until_restart(now, deadline) {
                 UntilRestart::Rests => {}
@@ -166,7 +174,7 @@ impl Engine {
             let kind = self.kind(index);
             let container = self.container_mut(index);
             match kind {
-                Kind::Init => continue,
+                Kind::Init | Kind::Ephemeral => continue,
                 Kind::Sidecar => container.done = false,
                 Kind::Main => {}
             }

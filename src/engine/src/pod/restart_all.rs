@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::ending::Cause;
 use super::{Engine, PodLife, RestartingAll, Turn};
 use crate::action::{EventReason, Severity};
+use crate::container::Life;
 use crate::container::stop::StopWhy;
-use crate::container::{Container, Life};
 use crate::spec::{Attempt, Kind, RestartPolicy};
 
 impl Engine {
@@ -23,6 +23,9 @@ impl Engine {
             RestartingAll::Yes | RestartingAll::Anew => {}
         }
         for index in self.indices() {
+            if !self.is_restarting(index) {
+                continue;
+            }
             self.kill_now(turn, index);
             self.container_mut(index).mark_killed(turn.now.monotonic, StopWhy::RestartAll);
         }
@@ -52,7 +55,7 @@ impl Engine {
 
     /// R3.7, R2.7: once nothing of any container is left, start-up begins again.
     pub(crate) fn advance_restart_all(&mut self, turn: &mut Turn<'_>) {
-        if self.restarting_all == RestartingAll::No || !self.containers.iter().all(Container::is_settled) {
+        if self.restarting_all == RestartingAll::No || !self.restarted_are_settled() {
             return;
         }
         if self.restarts_in_order() {
@@ -70,6 +73,12 @@ impl Engine {
             let spec = self.container_spec(index);
             let policy = spec.restart_policy.unwrap_or(pod_policy);
             let kind = spec.kind;
+            if kind == Kind::Ephemeral {
+                if anew {
+                    self.begin_ephemeral_again(index);
+                }
+                continue;
+            }
             let container = self.container_mut(index);
             let succeeded = container.last.as_ref().is_some_and(|last| last.exit_code == 0);
             if anew && kind == Kind::Main && policy == RestartPolicy::OnFailure && succeeded {

@@ -14,6 +14,8 @@ impl Engine {
         for index in self.indices() {
             match self.kind(index) {
                 Kind::Main => self.advance_main(turn, index),
+                // Behind no gate (`advance_ephemeral`).
+                Kind::Ephemeral => {}
                 Kind::Init | Kind::Sidecar => {
                     self.begin_if_due(turn, index);
                     self.start_if_created(turn, index);
@@ -47,11 +49,14 @@ impl Engine {
             return self.restarts_while_ending(index);
         }
         self.life == PodLife::Up
-            && self.restarting_all == RestartingAll::No
-            && self
-                .indices()
-                .take_while(|&other| other < index)
-                .all(|other| self.kind(other) == Kind::Main || self.container(other).done)
+            && !self.is_restarting(index)
+            && (self.kind(index) == Kind::Ephemeral || self.in_front_are_done(index))
+    }
+
+    /// R2.1, R2.2: whether all that holds up what stands behind it is done.
+    fn in_front_are_done(&self, index: ContainerIndex) -> bool {
+        let mut in_front = self.indices().take_while(|&other| other < index);
+        in_front.all(|other| !self.kind(other).gates() || self.container(other).done)
     }
 
     /// Begins an attempt where it waits for nothing any more.
@@ -74,10 +79,8 @@ impl Engine {
 
     /// I1, I2: holds when a start is asked for, and still when it is answered.
     pub(crate) fn assert_order(&self, index: ContainerIndex) {
-        let in_front = || self.indices().take_while(move |&other| other < index);
         debug_assert!(
-            self.ending.is_some()
-                || in_front().all(|other| self.kind(other) == Kind::Main || self.container(other).done),
+            self.ending.is_some() || self.kind(index) == Kind::Ephemeral || self.in_front_are_done(index),
             "I1: what is in front is done"
         );
         debug_assert!(
@@ -91,6 +94,6 @@ impl Engine {
 
     /// Whether an attempt that is being made shall go on.
     pub(crate) fn is_wanted(&self, index: ContainerIndex) -> bool {
-        if self.ending.is_some() { self.restarts_while_ending(index) } else { self.restarting_all == RestartingAll::No }
+        if self.ending.is_some() { self.restarts_while_ending(index) } else { !self.is_restarting(index) }
     }
 }

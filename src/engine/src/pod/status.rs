@@ -71,7 +71,7 @@ impl Engine {
     /// R8.3: `state` and `lastState`.
     fn states(&self, container: &Container) -> (ContainerState, Option<Terminated>) {
         let waiting = |reason, message: &str| ContainerState::Waiting { reason, message: message.into() };
-        let default = if self.spec().containers.iter().any(|spec| spec.kind != Kind::Main) {
+        let default = if self.spec().containers.iter().any(|spec| spec.kind.gates()) {
             WaitingReason::PodInitializing
         } else {
             WaitingReason::ContainerCreating
@@ -101,6 +101,8 @@ impl Engine {
         match self.kind(index) {
             // One that succeeded while all containers are killed to begin again (R3.7, R2.7) waits for that, unready.
             Kind::Init => container.done && matches!(self.states(container).0, ContainerState::Terminated(_)),
+            // R8.11.
+            Kind::Ephemeral => false,
             Kind::Main | Kind::Sidecar => {
                 container.is_started() && container.running().is_some_and(|running| running.probes.readiness_passes())
             }
@@ -108,7 +110,7 @@ impl Engine {
     }
 
     fn inits_are_done(&self) -> bool {
-        self.indices().all(|index| self.kind(index) == Kind::Main || self.container(index).done)
+        self.indices().all(|index| !self.is_incomplete(index))
     }
 
     /// R8.2: notes which conditions changed, and when. Their words are found when somebody asks.
@@ -170,7 +172,7 @@ impl Engine {
     }
 
     fn is_unready(&self, index: ContainerIndex) -> bool {
-        self.kind(index) != Kind::Init && !self.is_ready(index)
+        matches!(self.kind(index), Kind::Sidecar | Kind::Main) && !self.is_ready(index)
     }
 
     /// Reason and message of `ContainersReady`.
@@ -196,7 +198,7 @@ impl Engine {
     }
 
     fn is_incomplete(&self, index: ContainerIndex) -> bool {
-        self.kind(index) != Kind::Main && !self.container(index).done
+        self.kind(index).gates() && !self.container(index).done
     }
 
     pub(crate) fn is_initialized(&self) -> bool {

@@ -48,6 +48,7 @@ impl Engine {
             Event::DefinitionChanged { container } => self.definition_changed(turn, container),
             Event::ActiveDeadline { length } => self.active_deadline_set(turn, length),
             Event::SandboxLost => self.sandbox_lost(turn),
+            Event::EphemeralAdded { name } => self.ephemeral_added(turn, name),
             Event::StorageExceeded(exceeded) => self.storage_exceeded(turn, &exceeded),
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {
@@ -74,6 +75,7 @@ impl Engine {
         if self.ending.is_none() {
             self.advance_restart_all(turn);
             self.advance_startup(turn);
+            self.advance_ephemeral(turn);
         }
         for index in self.indices() {
             self.advance_probes(turn, index);

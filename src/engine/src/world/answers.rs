@@ -1,10 +1,23 @@
-//! What hooks and probes answer, by their scripts.
+//! What hooks and probes answer, by their scripts; and containers that come later.
 
 use alloc::string::ToString;
 
 use super::script::{AttemptScript, HookScript, ProbeScript};
+use super::{Process, World};
 use crate::event::{ContainerEvent, Hook, HookResult, Probe, ProbeResult};
+use crate::spec::ContainerIndex;
 use crate::time::Instant;
+
+impl World {
+    /// A container of the box: one that came later (R2.9) is new to it.
+    pub(super) fn process(&mut self, container: ContainerIndex) -> &mut Process {
+        let index = usize::from(container.0);
+        if index >= self.containers.len() {
+            self.containers.resize(index + 1, Process::default());
+        }
+        &mut self.containers[index]
+    }
+}
 
 impl AttemptScript {
     pub(super) fn hook(&self, hook: Hook) -> HookScript {

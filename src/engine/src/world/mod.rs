@@ -114,8 +114,8 @@ impl World {
 
     fn carry_container(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt, action: ContainerAction) {
         let latencies = self.script.latencies;
-        let script = self.script.containers[usize::from(container.0)].attempt(attempt);
-        let process = &mut self.containers[usize::from(container.0)];
+        let script = self.script.attempt(container, attempt);
+        let process = self.process(container);
         if process.attempt != attempt {
             *process = Process { attempt, ..Process::default() };
         }

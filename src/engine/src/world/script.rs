@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::event::{CreateFailure, Exit, ImageFailure};
-use crate::spec::Attempt;
+use crate::spec::{Attempt, ContainerIndex};
 
 /// A box and the containers on it.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +17,15 @@ pub struct Script {
     pub no_network_at: Option<u32>,
     /// Making it doesn't come to an end (a volume on a network file system that is gone).
     pub sandbox_hangs: bool,
-    /// One per container of the pod, in its order.
+    /// One per container of the pod, in its order; behind them those of ephemeral containers that come later.
     pub containers: Vec<ContainerScript>,
+}
+
+impl Script {
+    /// What an attempt of a container does; of one that nothing is said of: [`AttemptScript::default`].
+    pub fn attempt(&self, container: ContainerIndex, attempt: Attempt) -> AttemptScript {
+        self.containers.get(usize::from(container.0)).map(|one| one.attempt(attempt)).unwrap_or_default()
+    }
 }
 
 /// How long the box takes for what it is asked for. Zero everywhere by default.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod deadline;
+mod ephemeral;
 mod eviction;
 mod hanging;
 mod hooks;

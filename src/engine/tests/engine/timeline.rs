@@ -72,6 +72,14 @@ impl Run {
         self.simulation.tell(event, |_, moment| write(lines, names, moment));
     }
 
+    /// Adds an ephemeral container.
+    pub fn add(&mut self, name: &str) {
+        if self.simulation.engine.takes_ephemeral(name).is_ok() {
+            self.names.push(name.to_owned());
+        }
+        self.tell(&Event::EphemeralAdded { name: name.to_owned() });
+    }
+
     pub fn until(&mut self, at: f64) {
         let (lines, names) = (&mut self.lines, &self.names);
         let until = Instant::default().after(secs(at));

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::spec::PodSpec;
+use barepod_engine::event::Event;
+use barepod_engine::spec::{Kind, PodSpec};
 use barepod_engine::status::Phase;
 use barepod_engine::time::Instant;
 use barepod_engine::world::Moment;
@@ -45,6 +46,23 @@ struct Seen {
     open: Vec<ContainerAction>,
 }
 
+impl Seen {
+    fn new() -> Self {
+        Self {
+            stage: Stage::Gone,
+            attempt: 0,
+            done: false,
+            hook_ok: false,
+            startup_ok: false,
+            blamed: false,
+            resized: false,
+            signaled: false,
+            exited_at: None,
+            open: Vec::new(),
+        }
+    }
+}
+
 pub struct Invariants {
     spec: PodSpec,
     slack: Duration,
@@ -67,22 +85,10 @@ pub struct Invariants {
 
 impl Invariants {
     pub fn new(spec: &PodSpec, latencies: &Latencies) -> Self {
-        let seen = Seen {
-            stage: Stage::Gone,
-            attempt: 0,
-            done: false,
-            hook_ok: false,
-            startup_ok: false,
-            blamed: false,
-            resized: false,
-            signaled: false,
-            exited_at: None,
-            open: Vec::new(),
-        };
         let Latencies { sandbox, remove_sandbox, image, create, start, kill, remove } = *latencies;
         Self {
             slack: sandbox + remove_sandbox + image + create + start + kill * 2 + remove + Duration::from_secs(1),
-            seen: vec![seen; spec.containers.len()],
+            seen: spec.containers.iter().map(|_| Seen::new()).collect(),
             spec: spec.clone(),
             stop_deadline: None,
             restart_deadline: None,
@@ -102,6 +108,13 @@ impl Invariants {
             return Err("I4: an action after the end".into());
         }
         self.take_in(moment.at, moment.event);
+        for added in engine.spec().containers.iter().skip(self.seen.len()) {
+            if added.kind != Kind::Ephemeral || !matches!(moment.event, Event::EphemeralAdded { .. }) {
+                return Err(format!("R2.9: {} has come by itself", added.name));
+            }
+            self.seen.push(Seen::new());
+            self.spec.containers.push(added.clone());
+        }
         for action in moment.actions {
             self.ask(moment.at, action)?;
         }

@@ -107,6 +107,11 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
     for number in 0..=random.below(3) {
         case = container(random, case, &format!("m{number}"), Kind::Main, hookless, probeless);
     }
+    // Of ephemeral containers that come from outside.
+    for _ in 0..3 {
+        let attempts = vec![attempt(random, Kind::Ephemeral)];
+        case.script.containers.push(ContainerScript { attempts });
+    }
     let short = random.percent(50);
     if !short {
         case.script.latencies = Latencies {
@@ -230,7 +235,9 @@ fn outside(random: &mut Random) -> Outside {
     if random.percent(70) {
         for _ in 0..=random.below(3) {
             at = at.after(random.duration());
-            let event = match random.below(20) {
+            let event = match random.below(24) {
+                // Now and then by a name that is taken.
+                20..=23 => Event::EphemeralAdded { name: random.pick(&["e0", "e1", "e2", "m0"]).into() },
                 0 => Event::Kill,
                 17..=19 => Event::Interrupt,
                 7..=8 => Event::SandboxLost,

@@ -2,6 +2,7 @@
 //! moves, what should have been done with it by now. Slow, without timers, without order; the engine must agree.
 
 mod ending;
+mod ephemeral;
 mod facts;
 mod patience;
 mod probes;
@@ -171,31 +172,8 @@ fn spec_of(spec: &ContainerSpec, probe: usize) -> Option<&ProbeSpec> {
 
 impl Reference {
     pub fn new(spec: &PodSpec) -> Self {
-        let one = One {
-            stage: Stage::Gone,
-            fate: Fate::Try(Instant::default()),
-            attempt: 0,
-            created: false,
-            done: false,
-            ran: false,
-            code: None,
-            ended: None,
-            unmade: false,
-            delay: Duration::ZERO,
-            raised: None,
-            pull: None,
-            image_signal: None,
-            started: Instant::default(),
-            post_start: PostStart::Past,
-            probes: [Prober::default(); 3],
-            stop: None,
-            killed: false,
-            kill_at: None,
-            outdated: false,
-            pod_shrinks: false,
-        };
         Self {
-            ones: vec![one; spec.containers.len()],
+            ones: spec.containers.iter().map(|_| One::new()).collect(),
             spec: spec.clone(),
             began: None,
             sandbox: Sandbox::None,
@@ -249,11 +227,15 @@ impl Reference {
     }
 
     fn wanted(&self, i: usize) -> bool {
-        if self.ending.is_some() { self.kept(i) } else { !self.restarting && self.in_order.is_none() }
+        if self.ending.is_some() {
+            self.kept(i)
+        } else {
+            !self.restarts(i) && (self.in_order.is_none() || self.is_extra(i))
+        }
     }
 
     fn gate(&self, i: usize) -> bool {
-        (0..i).all(|j| self.kind(j) == Kind::Main || self.ones[j].done)
+        self.is_extra(i) || (0..i).all(|j| self.kind(j) == Kind::Main || self.ones[j].done)
     }
 
     fn grace_end(&self, i: usize) -> Option<Instant> {
@@ -314,6 +296,10 @@ impl Reference {
             Event::ActiveDeadline { length } => {
                 let before = self.spec.active_deadline.unwrap_or(*length);
                 self.spec.active_deadline = Some(before.min(*length));
+            }
+            Event::EphemeralAdded { name } if self.may_add(name) => {
+                self.spec.containers.push(ContainerSpec::ephemeral(name.clone()));
+                self.ones.push(One::new());
             }
             Event::SandboxReady if self.sandbox == Sandbox::Asked => {
                 self.sandbox = Sandbox::Up;

@@ -59,6 +59,7 @@ impl Invariants {
                 }
             }
             Event::Tick
+            | Event::EphemeralAdded { .. }
             | Event::StorageExceeded(_)
             | Event::Rejected { .. }
             | Event::Resized { .. }
@@ -91,7 +92,7 @@ impl Invariants {
                 | ContainerEvent::StartFailed { .. }
                 | ContainerEvent::Exited { .. }
         );
-        if failed {
+        if failed && self.spec.containers[index].kind != Kind::Ephemeral {
             self.may_fail_fast(now);
         }
         let spec = &self.spec.containers[index];
@@ -131,7 +132,7 @@ impl Invariants {
             ContainerEvent::StartFailed { .. } if seen.stage == Stage::Starting => {
                 seen.stage = Stage::Ended;
                 seen.exited_at = Some(now);
-                if spec.kind != Kind::Sidecar {
+                if !matches!(spec.kind, Kind::Sidecar | Kind::Ephemeral) {
                     self.last_end = now;
                 }
             }
@@ -143,7 +144,7 @@ impl Invariants {
                     seen.stage = Stage::Ended;
                     seen.exited_at = Some(now);
                 }
-                if spec.kind != Kind::Sidecar {
+                if !matches!(spec.kind, Kind::Sidecar | Kind::Ephemeral) {
                     self.last_end = now;
                 }
             }

@@ -69,12 +69,13 @@ impl Reference {
                 self.ended(now, i, code);
             }
             (ContainerEvent::Exited { .. }, Stage::Created) => {
+                let again = self.restarts(i) || self.in_order.is_some() && !self.is_extra(i);
                 let retry = self.retry();
                 let one = &mut self.ones[i];
                 one.stage = Stage::Removing;
                 one.unmade = !one.killed;
                 one.fate = if one.killed { Fate::Over } else { Fate::Try(now.after(retry)) };
-                if (self.restarting || self.in_order.is_some()) && one.killed {
+                if again && one.killed {
                     one.fate = Fate::Try(now);
                 }
                 self.ask(i, ContainerAction::Remove);

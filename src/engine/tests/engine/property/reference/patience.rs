@@ -15,7 +15,7 @@ impl Reference {
                 return Some(Why::FailFast(Some(i)));
             }
             // It was tried, and is to be tried once more.
-            if let Some(i) = self.ones.iter().position(|one| one.unmade) {
+            if let Some(i) = (0..self.ones.len()).find(|&i| self.ones[i].unmade && !self.is_extra(i)) {
                 return Some(Why::FailFast(Some(i)));
             }
             matches!(self.sandbox, Sandbox::Retry(_)).then_some(Why::FailFast(None))

@@ -5,7 +5,7 @@ use super::*;
 impl Reference {
     /// How a resize that asks for a restart is carried out; `None`: not at all.
     pub fn resize_way(&self, i: usize) -> Option<ResizeWay> {
-        if self.ending.is_some() || self.over || self.kind(i) == Kind::Init {
+        if self.ending.is_some() || self.over || matches!(self.kind(i), Kind::Init | Kind::Ephemeral) {
             return None;
         }
         Some(match self.ones[i].stage {
@@ -22,7 +22,7 @@ impl Reference {
             RestartOf::Pod => true,
             RestartOf::Container(index) => {
                 let i = usize::from(index.0);
-                i < self.ones.len() && !is_init(i)
+                i < self.ones.len() && !is_init(i) && !self.is_extra(i)
             }
         };
         let begun = self.sandbox == Sandbox::Up && (0..self.ones.len()).all(|i| !is_init(i) || self.ones[i].done);
@@ -46,7 +46,7 @@ impl Reference {
                 let (before, mains_before) = self.in_order.unwrap_or((end, mains));
                 self.in_order = Some((end.min(before), mains.min(mains_before)));
                 for i in 0..self.ones.len() {
-                    if self.kind(i) != Kind::Init {
+                    if self.kind(i) != Kind::Init && !self.is_extra(i) {
                         let end = self.ordered_end(i).unwrap();
                         self.ones[i].kill_at = self.ones[i].kill_at.map(|at| at.min(end));
                         self.restart_one(now, i, end);
@@ -58,7 +58,9 @@ impl Reference {
 
     /// Until when it has grace, where all are stopped in order to start again.
     pub(super) fn ordered_end(&self, i: usize) -> Option<Instant> {
-        self.in_order.map(|(end, mains)| if self.kind(i) == Kind::Sidecar { end } else { mains })
+        self.in_order
+            .filter(|_| !self.is_extra(i))
+            .map(|(end, mains)| if self.kind(i) == Kind::Sidecar { end } else { mains })
     }
 
     fn restart_one(&mut self, now: Instant, i: usize, end: Instant) {
@@ -96,7 +98,9 @@ impl Reference {
 
     /// All that was stopped in order is gone: what is in front of others is in front of them once more.
     pub(super) fn settle_in_order(&mut self) -> bool {
-        if self.in_order.is_none() || self.ones.iter().any(|one| one.stage != Stage::Gone) {
+        if self.in_order.is_none()
+            || (0..self.ones.len()).any(|i| !self.is_extra(i) && self.ones[i].stage != Stage::Gone)
+        {
             return false;
         }
         self.in_order = None;
@@ -104,7 +108,7 @@ impl Reference {
             if self.kind(i) == Kind::Sidecar {
                 self.ones[i].done = false;
             }
-            if self.kind(i) != Kind::Init {
+            if self.kind(i) != Kind::Init && !self.is_extra(i) {
                 self.ones[i].fate = Fate::Try(Instant::default());
                 self.ones[i].unmade = false;
             }

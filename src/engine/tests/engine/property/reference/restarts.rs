@@ -29,7 +29,7 @@ impl Reference {
             (Kind::Init, _) => code != 0,
             (Kind::Main, RestartPolicy::Always) => true,
             (Kind::Main, RestartPolicy::OnFailure) => code != 0 || probe,
-            (Kind::Main, RestartPolicy::Never) => false,
+            (Kind::Main, RestartPolicy::Never) | (Kind::Ephemeral, _) => false,
         };
         (again, false)
     }
@@ -47,6 +47,7 @@ impl Reference {
         let (again, all) = self.verdict(i, code);
         let kept = self.kept(i);
         let again = if self.ending.is_some() { kept } else { again || self.restarting || self.in_order.is_some() };
+        let again = again && !self.is_extra(i);
         let requested = self.ones[i].stop.as_ref().is_some_and(|stop| stop.requested);
         let fate = match again {
             true if self.ending.is_none() && !self.restarting && (requested || self.in_order.is_some()) => Fate::AtOnce,
@@ -103,7 +104,7 @@ impl Reference {
     }
 
     pub(super) fn settle_restart(&mut self) -> bool {
-        let all_gone = self.ones.iter().all(|one| one.stage == Stage::Gone);
+        let all_gone = (0..self.ones.len()).all(|i| !self.restarts(i) || self.ones[i].stage == Stage::Gone);
         if !self.restarting || !all_gone {
             return false;
         }
@@ -122,6 +123,9 @@ impl Reference {
             }
             if anew && matches!(self.ones[i].fate, Fate::Try(_)) {
                 self.ones[i].fate = Fate::Try(Instant::default());
+            }
+            if self.is_extra(i) {
+                continue;
             }
             self.ones[i].done = false;
             self.ones[i].ran = false;

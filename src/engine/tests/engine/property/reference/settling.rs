@@ -88,7 +88,7 @@ impl Reference {
                     self.ones[i].kill_at = self.ending.map(|ending| ending.deadline);
                 }
                 let late = self.ones[i].kill_at.is_some_and(|at| at <= now) && !self.kept(i);
-                self.restarting || self.in_order.is_some() || self.forced() || late
+                self.restarts(i) || self.in_order.is_some() && !self.is_extra(i) || self.forced() || late
             }
             Stage::Created => !self.wanted(i),
             Stage::Starting => {
@@ -98,12 +98,12 @@ impl Reference {
                     self.ones[i].kill_at = self.ordered_end(i);
                 }
                 let late = self.ones[i].kill_at.is_some_and(|at| at <= now) && !self.kept(i);
-                self.restarting || self.forced() || late
+                self.restarts(i) || self.forced() || late
             }
             Stage::Running => {
                 let late =
                     self.ones[i].stop.as_ref().is_some_and(|stop| stop.signaled.is_some() && stop.kill_at <= now);
-                self.restarting || self.forced() || late
+                self.restarts(i) || self.forced() || late
             }
             Stage::Gone | Stage::Removing => false,
         };

@@ -23,6 +23,9 @@ impl Reference {
         if status.exit_code != self.over.then(|| self.exit_code()) {
             return Err(format!("I7: exit code {:?}", status.exit_code));
         }
+        if status.containers.len() != self.ones.len() {
+            return Err(format!("I7: {} containers", status.containers.len()));
+        }
         let mut all_ready = !terminal;
         for (i, container) in status.containers.iter().enumerate() {
             let one = &self.ones[i];
@@ -31,8 +34,12 @@ impl Reference {
             let readiness = self.spec.containers[i].readiness_probe.is_none() || one.probes[2].passed;
             // R8.3: exited 0. One that did while all are killed to begin again waits for that.
             let has_ended = matches!(container.state, ContainerState::Terminated(_));
-            let ready = if self.kind(i) == Kind::Init { one.done && has_ended } else { started && readiness };
-            all_ready &= ready || self.kind(i) == Kind::Init;
+            let ready = match self.kind(i) {
+                Kind::Init => one.done && has_ended,
+                Kind::Sidecar | Kind::Main => started && readiness,
+                Kind::Ephemeral => false,
+            };
+            all_ready &= ready || matches!(self.kind(i), Kind::Init | Kind::Ephemeral);
             let count = if one.created { one.attempt } else { one.attempt.saturating_sub(1) };
             let is_running = matches!(container.state, ContainerState::Running { .. });
             if (running, started, ready, count)
