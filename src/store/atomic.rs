@@ -46,7 +46,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !found.is_file() || found.len() > LARGEST {
         return Err(io::Error::other("not a regular file of at most 64 MiB"));
     }
-    let mut bytes = Vec::new();
+    // Its size and one more, which shows the end: it is read in one piece.
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default() + 1);
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

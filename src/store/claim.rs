@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::{Error, io_error};
 use super::folder::remove_tree;
@@ -124,6 +125,19 @@ pub(super) fn record(folder: &Path) -> Result<Option<Ledger>, Error> {
     match Ledger::load_as(folder, RECORD) {
         Err(error) if error.is_about_content() => Ok(None),
         record => record,
+    }
+}
+
+/// When a folder's record was written; none where there is none.
+///
+/// # Errors
+/// Where that can't be seen.
+pub(super) fn written(folder: &Path) -> Result<Option<SystemTime>, Error> {
+    let path = folder.join(RECORD);
+    match fs::symlink_metadata(&path).and_then(|found| found.modified()) {
+        Ok(time) => Ok(Some(time)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(io_error(&path, "stat")(error)),
     }
 }
 

@@ -56,14 +56,19 @@ pub fn forget_logs(layout: &Layout, namespace: &str, name: &str) -> Result<(), E
 /// The first that couldn't be removed, or of which it couldn't be seen how old it is; the others are removed.
 pub fn forget_old_logs(layout: &Layout, now: SystemTime) -> Result<(), Error> {
     let mut result = Ok(());
-    for (folder, record) in claim::records(&layout.logs)? {
+    let is_old = |last| now.duration_since(last).unwrap_or_default() > LOGS_ARE_KEPT;
+    for folder in claim::entries(&layout.logs)? {
+        // Its record is written when the pod begins: of one that began lately no more is looked at.
+        if !claim::written(&folder)?.is_some_and(is_old) {
+            continue;
+        }
+        let Some(record) = claim::record(&folder)? else { continue };
         let state = identity::state_dir(layout, &record.namespace, &record.name);
         // Ended ones that are still known keep theirs until `rm`, or until they are run again.
         let is_known = !matches!(Ledger::load(&state), Ok(None)) || record.supervisor() == Supervisor::Alive;
         if record.root != layout.root || is_known {
             continue;
         }
-        let is_old = |last| now.duration_since(last).unwrap_or_default() > LOGS_ARE_KEPT;
         result = result.and(match written_last(&folder) {
             Ok(last) if is_old(last) => remove_tree(&folder),
             written => written.map(drop),

@@ -43,14 +43,17 @@ pub fn collect(layout: &Layout, mut end: impl FnMut(&str, &Path) -> bool) -> Res
         let folder = entry.path();
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
+        let is_leaving = name.starts_with(LEAVING);
+        // Nearly all are known, of perhaps hundreds that run: of these no more is read.
+        if !is_leaving && !is_nobodys(layout, name) {
+            continue;
+        }
         // It may name an owner who lives: the next one that looks can read it, perhaps.
         let Ok(record) = claim::record(&folder) else { continue };
-        let folder = if name.starts_with(LEAVING) {
-            folder
-        } else if is_orphan(layout, name, record.as_ref()) {
-            set_aside(&folder)
-        } else {
-            continue;
+        let folder = match is_leaving {
+            true => folder,
+            false if may_go(layout, record.as_ref()) => set_aside(&folder),
+            false => continue,
         };
         let pod = record.as_ref().map(|record| format!("{}/{}", record.namespace, record.name));
         let cgroup = record.filter(|record| owns_cgroup(layout, record)).map(|record| record.cgroup);
@@ -81,11 +84,13 @@ fn set_aside(folder: &Path) -> PathBuf {
     }
 }
 
-fn is_orphan(layout: &Layout, folder: &str, record: Option<&Ledger>) -> bool {
-    let Some((namespace, name, uid)) = identity::of_folder(folder) else { return false };
-    if is_known(layout, namespace, name, uid) {
-        return false;
-    }
+/// Whether a folder of this name is a pod's that no ledger knows.
+fn is_nobodys(layout: &Layout, folder: &str) -> bool {
+    identity::of_folder(folder).is_some_and(|(namespace, name, uid)| !is_known(layout, namespace, name, uid))
+}
+
+/// Whether what its record says lets a folder go that is nobody's.
+fn may_go(layout: &Layout, record: Option<&Ledger>) -> bool {
     match record {
         Some(record) => record.root == layout.root && record.supervisor() == Supervisor::Ended,
         // Nobody else makes folders of such a name in data that are this root's alone.
