@@ -14,9 +14,10 @@ use crate::harness::{Case, Run, main, patience, wait};
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
 
-/// Answers on port 8080, gives back what it gets on port 8081, and nobody listens on port 8082.
-const SERVE: &str = "web 8080 page; nc -ll -p 8081 -e cat & \
-                     until grep -q ':1F91 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; do usleep 10000; done; exec serve main";
+/// Answers on port 8080; nobody listens on port 8082.
+const SERVE: &str = "web 8080 page; exec serve main";
+/// Connections at a time.
+const MANY: usize = 20;
 
 fn served<'a>(case: &'a Case, spec: Value) -> Run<'a> {
     fs::write(case.shared("page"), ANSWER).unwrap();
@@ -85,16 +86,36 @@ fn get(mut socket: TcpStream) -> String {
     answer
 }
 
+/// Gives back what comes by so many connections to port 8081 of the pod. By a thread of the test: with
+/// busybox's nc two connections may wait to be taken, and of more the kernel resets some.
+fn echo(case: &Case) -> std::thread::JoinHandle<()> {
+    let network = fs::File::open(format!("/proc/{}/ns/net", case.pid_of("/bin/sh /bin/serve"))).unwrap();
+    let (is_up, up) = std::sync::mpsc::channel();
+    let serve = move || {
+        nix::sched::setns(network, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 8081)).unwrap();
+        is_up.send(()).unwrap();
+        for socket in listener.incoming().take(MANY) {
+            let socket = socket.unwrap();
+            std::thread::spawn(move || std::io::copy(&mut &socket, &mut &socket).unwrap());
+        }
+    };
+    let thread = std::thread::spawn(serve);
+    up.recv().unwrap();
+    thread
+}
+
 /// Several ports, many connections at once, each direction by itself; one that nobody takes ends alone.
 #[test]
 fn connections() {
     let Some(case) = Case::new("forwarded") else { return };
     let mut run = served(&case, json!({}));
+    let echoing = echo(&case);
     let mut forward = Forward::begin(&case, &["--address", "127.0.0.1", ":8080", ":echo", ":8082"]);
     let [page, echo, closed] = [8080, 8081, 8082].map(|port| forward.port(port));
     assert_eq!(get(connect(page)), ANSWER);
     std::thread::scope(|scope| {
-        for number in 0..20_usize {
+        for number in 0..MANY {
             scope.spawn(move || {
                 let bytes: Vec<u8> = (0..300_000).map(|at| ((at + number) % 251) as u8).collect();
                 let mut socket = connect(echo);
@@ -109,6 +130,7 @@ fn connections() {
             });
         }
     });
+    echoing.join().unwrap();
     assert_eq!(connect(closed).read(&mut [0]).unwrap_or_default(), 0);
     wait("the refusal", || forward.said().contains("in the pod: Connection refused"));
     let said = forward.said();

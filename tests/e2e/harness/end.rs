@@ -37,10 +37,12 @@ impl Drop for Case {
         if std::thread::panicking() {
             // For the one who reads the failure; then the machine is left as it was.
             eprintln!("trace of {}:\n  {}", self.name, self.trace().join("\n  "));
-            for file in ["err.txt", "out.txt"] {
-                let text = fs::read(self.dir().join(file)).unwrap_or_default();
+            // What each command of the test said.
+            let entries = fs::read_dir(self.dir()).into_iter().flatten().flatten().map(|entry| entry.path());
+            for file in entries.filter(|path| path.extension().is_some_and(|extension| extension == "txt")) {
+                let text = fs::read(&file).unwrap_or_default();
                 let text = String::from_utf8_lossy(&text).chars().take(4000).collect::<String>();
-                eprintln!("{file}:\n{text}");
+                eprintln!("{}:\n{text}", file.file_name().unwrap_or_default().display());
             }
             self.remove_all();
         } else {

@@ -54,13 +54,19 @@ impl Case {
 
     /// The pid, outside, of the process that all others of the pod have as pid 1.
     pub fn pid_1(&self) -> i32 {
+        self.pid_of("barepod:pause")
+    }
+
+    /// The pid, outside, of a process of the pod whose command line begins with this.
+    pub fn pid_of(&self, command: &str) -> i32 {
         let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
         let found = processes.find_map(|entry| {
             let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
             let read = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-            (read("cgroup").contains(self.uid()) && read("cmdline").starts_with("barepod:pause")).then_some(pid)
+            (read("cgroup").contains(self.uid()) && read("cmdline").replace('\0', " ").starts_with(command))
+                .then_some(pid)
         });
-        found.expect("the pod's pid 1")
+        found.unwrap_or_else(|| panic!("no process of the pod is {command}"))
     }
 
     /// `events POD -o json`.
