@@ -4,11 +4,15 @@
 //!
 //! | submodule | makes | may use |
 //! |---|---|---|
+//! | `compression` | decompressed streams, by what their first bytes say | |
 //! | `digest` | digests of contents, checked while these are read | |
+//! | `record` | what a stored layer's tree had when it was complete, and whether it still has | digest |
 //! | `reference` | names of images, with what is left out of them filled in | digest |
 //! | `platform` | systems and processors, and which of them this box is | |
 //! | `document` | indexes, manifests and configs, read from bytes that nobody vouches for | digest, platform |
+pub mod compression;
 pub mod digest;
 pub mod document;
 pub mod platform;
+pub mod record;
 pub mod reference;
