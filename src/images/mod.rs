@@ -7,12 +7,16 @@
 //! | `compression` | decompressed streams, by what their first bytes say | |
 //! | `digest` | digests of contents, checked while these are read | |
 //! | `record` | what a stored layer's tree had when it was complete, and whether it still has | digest |
+//! | `archive` | entries of tar archives that nobody vouches for | record |
+//! | `unpack` | the tree of a layer, of its archive | archive, record |
 //! | `reference` | names of images, with what is left out of them filled in | digest |
 //! | `platform` | systems and processors, and which of them this box is | |
 //! | `document` | indexes, manifests and configs, read from bytes that nobody vouches for | digest, platform |
+pub mod archive;
 pub mod compression;
 pub mod digest;
 pub mod document;
 pub mod platform;
 pub mod record;
 pub mod reference;
+pub mod unpack;

@@ -26,3 +26,5 @@ pub use error::RecordError;
 pub use read::{Header, Reader};
 pub use verify::verify;
 pub use write::{Contents, write};
+
+pub(super) use tree::{Found, See, is_label_of_the_box, see_all};

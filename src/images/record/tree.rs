@@ -15,25 +15,25 @@ use super::error::RecordError;
 use crate::runtime::tree::{Enter, Place, Visitor, Walk};
 
 /// Whether an extended attribute is a label that the box gives to files, and no part of an image: each box has its own.
-fn labels_of_the_box(name: &[u8]) -> bool {
+pub(in crate::images) fn is_label_of_the_box(name: &[u8]) -> bool {
     name.starts_with(b"security.") && name != b"security.capability"
 }
 
 /// Something in a tree.
-pub(super) struct Found<'a> {
-    pub(super) path: &'a [u8],
-    place: Place<'a>,
-    pub(super) stat: Stat,
+pub(in crate::images) struct Found<'a> {
+    pub(in crate::images) path: &'a [u8],
+    pub(in crate::images) place: Place<'a>,
+    pub(in crate::images) stat: Stat,
 }
 
 /// Who is shown everything in a tree; whether it goes on.
-pub(super) trait See {
+pub(in crate::images) trait See {
     fn see(&mut self, found: &Found<'_>) -> bool;
 }
 
 /// Shows everything in a tree: what is below a folder, and the folder itself. The error is what couldn't be looked at, once
 /// all else was; where the one who sees has ended it, it is of no use.
-pub(super) fn see_all(folder: BorrowedFd<'_>, by: &mut impl See) -> Result<(), RecordError> {
+pub(in crate::images) fn see_all(folder: BorrowedFd<'_>, by: &mut impl See) -> Result<(), RecordError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fault = |path: &Path, cause: io::Error| RecordError::Tree { path: path.to_owned(), cause };
     let top = |cause: Errno| fault(Path::new("."), cause.into());
@@ -152,7 +152,7 @@ impl Found<'_> {
         let names: Vec<CString> = buffer[..length]
             .split_inclusive(|byte| *byte == 0)
             .filter_map(|name| Some(CStr::from_bytes_with_nul(name).ok()?.to_owned()))
-            .filter(|name| !labels_of_the_box(name.to_bytes()))
+            .filter(|name| !is_label_of_the_box(name.to_bytes()))
             .collect();
         let mut xattrs = Vec::with_capacity(names.len());
         for name in names {
