@@ -9,6 +9,7 @@
 //! | `record` | what a stored layer's tree had when it was complete, and whether it still has | digest |
 //! | `archive` | entries of tar archives that nobody vouches for | record |
 //! | `unpack` | the tree of a layer, of its archive | archive, record |
+//! | `layers` | unpacked layers on disk: made whole or not at all, found, verified, removed | archive, compression, digest, record, unpack |
 //! | `reference` | names of images, with what is left out of them filled in | digest |
 //! | `platform` | systems and processors, and which of them this box is | |
 //! | `document` | indexes, manifests and configs, read from bytes that nobody vouches for | digest, platform |
@@ -16,6 +17,7 @@ pub mod archive;
 pub mod compression;
 pub mod digest;
 pub mod document;
+pub mod layers;
 pub mod platform;
 pub mod record;
 pub mod reference;

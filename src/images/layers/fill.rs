@@ -1,0 +1,87 @@
+//! The content of a layer that is being made, and the moment when it is one.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use super::ahead;
+use super::error::{LayersError, failed};
+use super::found::{Layer, Layers};
+use super::stage::{RECORD, Staged, sync};
+use crate::images::digest::{Algorithm, Digest, Hashed};
+use crate::images::record;
+use crate::images::unpack::{Limits, Notes, Unpacked, unpack};
+
+/// A layer whose files are there. Folders of it may still be changed (mode, owner, times, extended attributes), files not.
+#[derive(Debug)]
+pub struct Filled {
+    staged: Staged,
+    /// The digest of the uncompressed archive.
+    pub diff_id: Digest,
+    /// Digest and size of what was read.
+    pub compressed: Digest,
+    pub compressed_size: u64,
+    pub unpacked: Unpacked,
+}
+
+impl Staged {
+    /// Unpacks a layer, compressed or not, while it is read to its end. A thread decompresses ahead.
+    ///
+    /// # Errors
+    /// It can't be read or unpacked.
+    pub fn fill(self, reader: impl Read + Send, limits: &Limits, notes: Notes) -> Result<Filled, LayersError> {
+        let path = self.tree();
+        let tree = File::open(&path).map_err(failed("open", &path))?;
+        let ((unpacked, diff_id), (compressed, compressed_size)) = ahead::decompress(reader, |archive| {
+            let mut archive = Hashed::new(archive, Algorithm::Sha256);
+            let unpacked = unpack(&mut archive, tree.as_fd(), limits, notes)?;
+            Ok::<_, LayersError>((unpacked, archive.finish().0))
+        })?;
+        Ok(Filled { staged: self, diff_id, compressed, compressed_size, unpacked })
+    }
+}
+
+impl Filled {
+    /// Where its files are.
+    #[must_use]
+    pub fn tree(&self) -> PathBuf {
+        self.staged.tree()
+    }
+
+    /// Makes it the layer of this name; when this returns, it is on disk. Where somebody else has made it meanwhile, theirs stays.
+    ///
+    /// # Errors
+    /// It can't be recorded, or put on disk, or renamed. Nothing of it stays then.
+    pub fn commit(mut self, key: &Digest) -> Result<Layer, LayersError> {
+        let staged = &mut self.staged;
+        let (tree, record) = (staged.tree(), staged.path.join(RECORD));
+        let open = File::open(&tree).map_err(failed("open", &tree))?;
+        let file = File::create_new(&record).map_err(failed("make", &record))?;
+        record::write(open.as_fd(), &self.unpacked.contents, &file)
+            .map_err(|cause| LayersError::Record { path: record.clone(), cause })?;
+        // One call for all of it: a layer has tens of thousands of files, and each fsync waits for the disk.
+        rustix::fs::syncfs(&staged.folder).map_err(|errno| failed("put on disk", &staged.path)(errno.into()))?;
+        let layers = Layers::at(&staged.dir);
+        let name = layers.folder(key);
+        loop {
+            match fs::rename(&staged.path, &name) {
+                Ok(()) => {
+                    staged.is_committed = true;
+                    break;
+                }
+                Err(cause) if matches!(cause.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
+                    if layers.find(key)?.is_some() {
+                        break;
+                    }
+                    // Something that isn't a layer.
+                    layers.remove(key)?;
+                }
+                Err(cause) => return Err(failed("rename", &staged.path)(cause)),
+            }
+        }
+        sync(&staged.dir)?;
+        let missing = || failed("find", &name)(ErrorKind::NotFound.into());
+        layers.find(key)?.ok_or_else(missing)
+    }
+}

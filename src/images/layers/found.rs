@@ -1,0 +1,81 @@
+//! Layers that are there, by name.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::error::{LayersError, failed};
+use super::stage::{self, OLD, RECORD, TREE};
+use crate::images::digest::Digest;
+use crate::images::record::{Header, RecordError};
+use crate::runtime::tree;
+
+/// The folder of all layers.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    pub(super) dir: PathBuf,
+}
+
+/// A layer that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub key: Digest,
+    /// Its files: the lower layer of an overlay. Nobody may change them.
+    pub tree: PathBuf,
+    /// What it had when it was made.
+    pub header: Header,
+}
+
+impl Layers {
+    /// In this folder, which need not be there yet.
+    #[must_use]
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// The layer of this name: its diffID, or its chainID where it depends on the layers below. Looks at its record's first line
+    /// alone. One whose record isn't there or isn't one counts as not there.
+    ///
+    /// # Errors
+    /// It can't be looked at.
+    pub fn find(&self, key: &Digest) -> Result<Option<Layer>, LayersError> {
+        let folder = self.folder(key);
+        let path = folder.join(RECORD);
+        let header = match File::open(&path).map(|mut file| Header::read(&mut file)) {
+            Ok(Ok(header)) => header,
+            Ok(Err(RecordError::Read(cause))) => return Err(failed("read", &path)(cause)),
+            Ok(Err(_)) => return Ok(None),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(failed("open", &path)(cause)),
+        };
+        let tree = folder.join(TREE);
+        match fs::symlink_metadata(&tree) {
+            Ok(found) if found.is_dir() => Ok(Some(Layer { key: key.clone(), tree, header })),
+            Ok(_) => Ok(None),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(failed("look at", &tree)(cause)),
+        }
+    }
+
+    /// Removes a layer. Containers that run on it lose their files: whoever calls this knows that there are none. Whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// It can't be removed. Once it has lost its name, a sweep removes what is left of it.
+    pub fn remove(&self, key: &Digest) -> Result<bool, LayersError> {
+        let folder = self.folder(key);
+        let old = self.dir.join(stage::random(OLD));
+        match fs::rename(&folder, &old) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(false),
+            renamed => renamed.map_err(failed("rename", &folder))?,
+        }
+        // After a power cut it has its name again, whole, or not.
+        stage::sync(&self.dir)?;
+        tree::remove(&old).map_err(failed("remove", &old))?;
+        Ok(true)
+    }
+
+    pub(super) fn folder(&self, key: &Digest) -> PathBuf {
+        self.dir.join(key.hex())
+    }
+}

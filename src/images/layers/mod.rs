@@ -1,0 +1,127 @@
+//! Unpacked layers on disk: `HEX/tree`, the layer's files, and `HEX/record`, what is in there. Each is there once, for all images
+//! and pods.
+//!
+//! A layer that has its name is whole, whatever happened: it is made in a folder `.new-RANDOM`, put on disk with its record,
+//! and renamed then, which is put on disk as well. Whoever makes one holds a lock on the folder, which the kernel drops with its
+//! process: what has no such lock is half made by somebody who is dead, and [`Layers::sweep`] removes it. What is to go is
+//! renamed to `.old-RANDOM` first. Two that make the same layer at once don't wait for each other: the first one counts.
+//!
+//! Start reading at [`Layers::stage`], [`Staged::fill`] and [`Filled::commit`].
+
+mod ahead;
+mod error;
+mod fill;
+mod found;
+mod stage;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, ErrorKind};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+pub use error::LayersError;
+pub use fill::Filled;
+pub use found::{Layer, Layers};
+pub use stage::Staged;
+
+use crate::images::digest::Digest;
+use crate::images::record::{self, Difference, RecordError, What};
+use crate::runtime::{files, tree};
+use error::failed;
+use stage::{HALVES, RECORD, TREE};
+
+/// What a sweep has done.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// How many layers and halves of layers are gone.
+    pub removed: usize,
+    /// What couldn't be removed, and stays for the next sweep.
+    pub left: Vec<(PathBuf, io::Error)>,
+}
+
+impl Layers {
+    /// Begins a layer.
+    ///
+    /// # Errors
+    /// Its folder can't be made.
+    pub fn stage(&self) -> Result<Staged, LayersError> {
+        files::make_private(&self.dir).map_err(failed("make", &self.dir))?;
+        Staged::new(&self.dir)
+    }
+
+    /// Reads all of a layer, and tells in what it isn't as it was made. That it isn't there at all is a difference as well.
+    ///
+    /// # Errors
+    /// It can't be looked at.
+    pub fn verify(&self, key: &Digest) -> Result<Vec<Difference>, LayersError> {
+        let folder = self.folder(key);
+        let (path, tree) = (folder.join(RECORD), folder.join(TREE));
+        let about_record = |why: String| vec![Difference { path: Vec::new(), what: What::Record(why) }];
+        let gone = |what: &Path| about_record(format!("{}: it is missing", what.display()));
+        let record = match File::open(&path) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(gone(&path)),
+            opened => opened.map_err(failed("open", &path))?,
+        };
+        let tree = match File::open(&tree) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(gone(&tree)),
+            opened => opened.map_err(failed("open", &tree))?,
+        };
+        match record::verify(tree.as_fd(), BufReader::with_capacity(64 << 10, record)) {
+            // A disk that can't give it back any more has lost it.
+            Err(cause) if cause.is_damage() || matches!(cause, RecordError::Read(_)) => {
+                Ok(about_record(format!("{}: {cause}", path.display())))
+            }
+            verified => verified.map_err(|cause| LayersError::Record { path, cause }),
+        }
+    }
+
+    /// Removes what others have left behind who died: layers that were being made or removed, and folders with a layer's name
+    /// that are none. Goes on after failures.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn sweep(&self) -> Result<Swept, LayersError> {
+        let mut swept = Swept::default();
+        for name in self.names()? {
+            let path = self.dir.join(&name);
+            let is_half = HALVES.iter().any(|prefix| name.starts_with(prefix));
+            let is_broken = || stage::key(&name).is_some_and(|key| matches!(self.find(&key), Ok(None)));
+            let removed = if is_half {
+                stage::remove_if_dead(&path)
+            } else if is_broken() {
+                tree::remove(&path).map(|()| true)
+            } else {
+                continue;
+            };
+            match removed {
+                Ok(is_gone) => swept.removed += usize::from(is_gone),
+                Err(cause) => swept.left.push((path, cause)),
+            }
+        }
+        Ok(swept)
+    }
+
+    /// All layers, by name.
+    ///
+    /// # Errors
+    /// The folder, or a layer, can't be looked at.
+    pub fn list(&self) -> Result<Vec<Layer>, LayersError> {
+        let mut names = self.names()?;
+        names.sort();
+        let keys = names.iter().filter_map(|name| stage::key(name));
+        keys.filter_map(|key| self.find(&key).transpose()).collect()
+    }
+
+    fn names(&self) -> Result<Vec<String>, LayersError> {
+        let entries = match fs::read_dir(&self.dir) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("read", &self.dir))?,
+        };
+        let name =
+            |entry: io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
+        entries.filter_map(name).collect::<io::Result<_>>().map_err(failed("read", &self.dir))
+    }
+}
