@@ -3,12 +3,13 @@
 use k8s_openapi::api::core::v1;
 
 /// Reasons of a container that can't be started as it is (R8.4), or has been and waits for more.
-const STUCK: [&str; 8] = [
+const STUCK: [&str; 9] = [
     "CrashLoopBackOff",
     "CreateContainerConfigError",
     "CreateContainerError",
     "ErrImageNeverPull",
     "ErrImagePull",
+    "ImageInspectError",
     "ImagePullBackOff",
     "InvalidImageName",
     "RunContainerError",

@@ -96,6 +96,7 @@ fn latencies(text: &LatenciesText) -> Latencies {
         sandbox: time_or_none(&text.sandbox),
         remove_sandbox: time_or_none(&text.remove_sandbox),
         image: time_or_none(&text.image),
+        pull: time_or_none(&text.pull),
         create: time_or_none(&text.create),
         start: time_or_none(&text.start),
         kill: time_or_none(&text.kill),
@@ -149,6 +150,9 @@ fn attempt(text: &AttemptText, spec: &ContainerSpec) -> AttemptScript {
             .map_or(default.create_fails, |create| (create.fails, create_failure(&create.reason))),
         image_unusable: 0,
         image_hangs: text.image.as_ref().is_some_and(|image| image.hangs),
+        image_absent: text.image.as_ref().is_some_and(|image| image.absent),
+        pull_fails: (text.image.as_ref().map_or(0, |image| image.pull_fails), ImageFailure::Pull),
+        pull_hangs: text.image.as_ref().is_some_and(|image| image.pull_hangs),
         create_hangs: text.create.as_ref().is_some_and(|create| create.hangs),
         dies_unstarted: None,
         start: match (text.start_fails, text.start_hangs) {
@@ -223,5 +227,32 @@ fn create_failure(reason: &str) -> CreateFailure {
         "CreateContainerConfigError" => CreateFailure::Config,
         "RunContainerError" => CreateFailure::Run,
         _ => CreateFailure::Create,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use barepod_engine::spec::{Backoff, ImageSpec, PullPolicy};
+
+    use super::*;
+
+    /// R8.12: what a script says of an image that is pulled.
+    #[test]
+    fn images_that_are_pulled() {
+        let pod: v1::Pod = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]}
+        }))
+        .unwrap();
+        let backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO, reset_after: Duration::ZERO };
+        let spec = crate::plan::lifecycle_of(&pod, backoff).unwrap();
+        let nginx = ImageSpec::Store { name: "nginx:1.27".to_owned(), policy: PullPolicy::IfNotPresent };
+        assert_eq!(spec.containers[0].image, nginx);
+        let text = "latencies: {pull: 3s}\ncontainers: {web: [{image: {absent: true, pullFails: 2}}, {image: {pullHangs: true}}]}\n";
+        let play = decode("script.yaml", text.as_bytes(), &spec, &pod).unwrap();
+        assert_eq!(play.script.latencies.pull, Duration::from_secs(3));
+        let [first, second] = &play.script.containers[0].attempts[..] else { panic!("two attempts") };
+        assert_eq!((first.image_absent, first.pull_fails.0, first.pull_hangs), (true, 2, false));
+        assert_eq!((second.image_absent, second.pull_fails.0, second.pull_hangs), (false, 0, true));
     }
 }

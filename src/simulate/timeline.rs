@@ -219,6 +219,7 @@ impl Recorder {
                 self.add(at, EntryKind::Hook, index, hook_name(hook), "begins".to_owned());
             }
             ContainerAction::PrepareImage
+            | ContainerAction::PullImage
             | ContainerAction::Create
             | ContainerAction::Start
             | ContainerAction::Remove

@@ -60,7 +60,8 @@ impl Supervisor<'_> {
             one.image = Some(image);
         }
         self.pod.plan.set_image(container, source);
-        self.facts.push_back(Event::DefinitionChanged { container });
+        let image = plan::lifecycle_image(plan::pod_container(&self.pod.manifest, container).manifest);
+        self.facts.push_back(Event::DefinitionChanged { container, image });
         Instance { container: self.name(container).to_owned(), restarts: attempt.0 }
     }
 

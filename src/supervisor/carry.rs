@@ -37,7 +37,8 @@ impl Supervisor<'_> {
 
     fn carry_container(&mut self, container: ContainerIndex, attempt: Attempt, action: ContainerAction) {
         match action {
-            ContainerAction::PrepareImage => self.prepare_image(container, attempt),
+            ContainerAction::PrepareImage => self.look_for_image(container, attempt),
+            ContainerAction::PullImage => self.pull_image(container, attempt),
             ContainerAction::Create => self.create(container, attempt),
             ContainerAction::Start => self.start(container, attempt),
             ContainerAction::Signal(signal) => {

@@ -1,67 +1,94 @@
 //! Images: looked for at once where nobody has to be waited for, else by a helper.
 
+use std::path::PathBuf;
+
 use barepod_engine::event::{ContainerEvent, ImageFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::Supervisor;
-use super::slot::Image;
+use super::slot::{Image, Want};
 use super::sources::{Interest, Token};
 use crate::plan;
 use crate::runtime::container::reap_ended;
 use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys};
 
+/// How an image is searched for.
+struct Order {
+    keys: UnknownKeys,
+    profile: Option<PathBuf>,
+}
+
 impl Supervisor<'_> {
-    pub(super) fn prepare_image(&mut self, container: ContainerIndex, attempt: Attempt) {
+    /// Looks whether it is there: at once where nobody has to be waited for.
+    pub(super) fn look_for_image(&mut self, container: ContainerIndex, attempt: Attempt) {
+        let order = self.image_order(container, attempt);
         let source = self.pod.plan.image(container);
+        if let Some(found) = self.file_systems.find(source, order.keys, order.profile.as_deref()) {
+            return self.image_found(container, attempt, Want::Look, found);
+        }
+        self.search_image(container, attempt, Want::Look, &order);
+    }
+
+    /// Brings it here, by a helper: whatever is there isn't asked.
+    pub(super) fn pull_image(&mut self, container: ContainerIndex, attempt: Attempt) {
+        let order = self.image_order(container, attempt);
+        self.search_image(container, attempt, Want::Pull, &order);
+    }
+
+    fn image_order(&self, container: ContainerIndex, attempt: Attempt) -> Order {
         let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
         let profile = plan::localhost_profile(&plan::pod_container(&self.pod.manifest, container))
             .map(|name| self.pod.plan.security.seccomp_profile_root.join(name));
-        if let Some(found) = self.file_systems.find(source, keys, profile.as_deref()) {
-            return self.image_found(container, attempt, found);
-        }
-        let begun = Search::begin(source, keys, profile.as_deref()).and_then(|search| {
+        Order { keys, profile }
+    }
+
+    fn search_image(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, order: &Order) {
+        let source = self.pod.plan.image(container);
+        let begun = Search::begin(source, order.keys, order.profile.as_deref()).and_then(|search| {
             self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
             Ok(search)
         });
         match begun {
-            Ok(search) => self.slot(container).image = Image::Sought(attempt, search),
-            Err(cause) => self.no_image(container, attempt, format!("the helper that looks for it: {cause}")),
+            Ok(search) => self.slot(container).image = Image::Sought(attempt, want, search),
+            Err(cause) => self.no_image(container, attempt, want, &format!("the helper that looks for it: {cause}")),
         }
     }
 
     /// The helper has something to say, or has died.
     pub(super) fn image_moved(&mut self, container: ContainerIndex) {
-        let Image::Sought(attempt, search) = &mut self.slot(container).image else { return };
+        let Image::Sought(attempt, want, search) = &mut self.slot(container).image else { return };
         let Some(outcome) = search.outcome() else { return };
-        let attempt = *attempt;
+        let (attempt, want) = (*attempt, *want);
         self.forget_search(container);
         reap_ended();
         match outcome {
-            Ok(found) => self.image_found(container, attempt, found),
-            Err(cause) => self.no_image(container, attempt, format!("looking for it: {cause}")),
+            Ok(found) => self.image_found(container, attempt, want, found),
+            Err(cause) => self.no_image(container, attempt, want, &format!("looking for it: {cause}")),
         }
     }
 
     /// Nobody wants it any more.
     pub(super) fn give_up_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        if matches!(self.slot(container).image, Image::Sought(asked, _) if asked == attempt) {
+        if let Image::Sought(asked, want, _) = self.slot(container).image
+            && asked == attempt
+        {
             self.forget_search(container);
-            self.no_image(container, attempt, "it was given up while it was looked for".to_owned());
+            self.no_image(container, attempt, want, "it was given up while it was looked for");
         }
     }
 
     fn forget_search(&mut self, container: ContainerIndex) {
-        if let Image::Sought(_, search) = std::mem::take(&mut self.slot(container).image) {
+        if let Image::Sought(_, _, search) = std::mem::take(&mut self.slot(container).image) {
             self.sources.remove(search.fd());
         }
     }
 
-    fn no_image(&mut self, container: ContainerIndex, attempt: Attempt, why: String) {
+    fn no_image(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, why: &str) {
         let message = format!("{}: {why}", self.pod.plan.image(container).id());
-        self.image_found(container, attempt, Err(Refusal { trouble: Trouble::Absent, message }));
+        self.image_found(container, attempt, want, Err(Refusal { trouble: Trouble::Absent, message }));
     }
 
-    fn image_found(&mut self, container: ContainerIndex, attempt: Attempt, found: Result<Found, Refusal>) {
+    fn image_found(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, found: Result<Found, Refusal>) {
         for key in found.iter().flat_map(|found| &found.unknown_keys) {
             let image = self.pod.plan.image(container).id();
             self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
@@ -70,7 +97,11 @@ impl Supervisor<'_> {
             Ok(found) => {
                 let (image_id, stop_signal) = (found.facts.id.clone(), found.facts.stop_signal);
                 self.slot(container).image = Image::Known(Box::new(found));
-                ContainerEvent::ImageReady { image_id, stop_signal }
+                match want {
+                    Want::Look => ContainerEvent::ImageReady { image_id, stop_signal },
+                    // Only what comes from a store is pulled, and has a size.
+                    Want::Pull => ContainerEvent::ImagePulled { image_id, stop_signal, size: 0 },
+                }
             }
             Err(Refusal { trouble: Trouble::Absent, message }) => {
                 ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message }

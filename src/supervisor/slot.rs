@@ -41,10 +41,19 @@ pub enum Image {
     /// Nothing was looked for, or what was found has been used.
     #[default]
     Unknown,
-    /// A helper looks for it, for this attempt.
-    Sought(Attempt, Search),
+    /// A helper looks for it or pulls it, for this attempt.
+    Sought(Attempt, Want, Search),
     /// What it is now.
     Known(Box<Found>),
+}
+
+/// What a helper was begun for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// To look whether the image is there.
+    Look,
+    /// To pull it.
+    Pull,
 }
 
 /// How far an attempt is.

@@ -13,11 +13,28 @@ pub enum LineKind {
     Warning,
 }
 
+/// What the second event about an image that can't be had says (R8.13): its reason alone.
+const IMAGE_ERRORS: [&str; 5] = [
+    "Error: ErrImageNeverPull",
+    "Error: ErrImagePull",
+    "Error: ImageInspectError",
+    "Error: ImagePullBackOff",
+    "Error: InvalidImageName",
+];
+
 /// The line about an event, where there is one. `who` is the container's name, or the pod's where it is about none.
 pub fn of_event(record: &EventRecord, who: &str) -> Option<(LineKind, String)> {
     let message = &record.message;
     Some(match (record.severity, record.reason) {
         (Severity::Normal, EventReason::Started) => (LineKind::Progress, format!("{who} started")),
+        // What takes its time. Why a pull is tried again was a warning.
+        (Severity::Normal, EventReason::Pulling) => (LineKind::Progress, format!("{who}: {}", small(message))),
+        (Severity::Normal, EventReason::Pulled) if message.starts_with("Successfully") => {
+            (LineKind::Progress, format!("{who}: {}", small(message)))
+        }
+        (Severity::Normal, EventReason::BackOff) => {
+            (LineKind::Progress, format!("{who} waits before its image is pulled again (back-off)"))
+        }
         // That a container is being stopped is said when it is sent its signal.
         (Severity::Normal, _) => return None,
         (Severity::Warning, EventReason::BackOff) => {
@@ -40,8 +57,16 @@ pub fn of_event(record: &EventRecord, who: &str) -> Option<(LineKind, String)> {
         (Severity::Warning, EventReason::TimedOut) => {
             (LineKind::Progress, format!("{who} is being stopped: its time has run out (--timeout)"))
         }
+        // The event before it has said what went wrong.
+        (Severity::Warning, EventReason::Failed) if IMAGE_ERRORS.iter().any(|one| message == one) => return None,
         (Severity::Warning, _) => (LineKind::Warning, format!("{who}: {message}")),
     })
+}
+
+/// With a small letter, as what follows a name.
+fn small(message: &str) -> String {
+    let mut letters = message.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 #[cfg(test)]
@@ -56,6 +81,27 @@ mod tests {
         for (severity, reason, message, line) in [
             (Severity::Normal, Reason::Started, "", Some((LineKind::Progress, "web started"))),
             (Severity::Normal, Reason::Killing, "Stopping container web", None),
+            (
+                Severity::Normal,
+                Reason::Pulling,
+                "Pulling image \"x\"",
+                Some((LineKind::Progress, "web: pulling image \"x\"")),
+            ),
+            (Severity::Normal, Reason::Pulled, "Container image \"x\" already present on machine", None),
+            (
+                Severity::Normal,
+                Reason::Pulled,
+                "Successfully pulled image \"x\" in 2s",
+                Some((LineKind::Progress, "web: successfully pulled image \"x\" in 2s")),
+            ),
+            (
+                Severity::Normal,
+                Reason::BackOff,
+                "Back-off pulling image \"x\"",
+                Some((LineKind::Progress, "web waits before its image is pulled again (back-off)")),
+            ),
+            (Severity::Warning, Reason::Failed, "Error: ErrImagePull", None),
+            (Severity::Warning, Reason::Failed, "Error: no", Some((LineKind::Warning, "web: Error: no"))),
             (
                 Severity::Warning,
                 Reason::GracePeriodUsed,

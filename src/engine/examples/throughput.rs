@@ -70,6 +70,7 @@ fn pod() -> PodSpec {
     let container = |name: &str, kind| ContainerSpec {
         name: name.into(),
         kind,
+        image: ImageSpec::Folder,
         restart_policy: None,
         restart_rules: Vec::new(),
         startup_probe: None,

@@ -60,15 +60,17 @@ pub enum LimitsOf {
 /// Something to be done with one attempt of one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerAction {
-    /// See that its image is there. Answer: `ImageReady` or `ImageFailed`.
+    /// Look whether its image is there. Answer: `ImageReady`, `ImageAbsent`, `ImageFailed` or `ImageUnusable`.
     PrepareImage,
+    /// Pull its image, whether it is there or not. Answer: `ImagePulled`, `ImageFailed` or `ImageUnusable`.
+    PullImage,
     /// Create it, ready to start. Answer: `Created` or `CreateFailed`.
     Create,
     /// Execute its program. Answer: `Started` or `StartFailed`.
     Start,
     /// Send this signal to its init process. Answer: `Signaled`.
     Signal(i32),
-    /// SIGKILL to everything in it, and to what finds its image or makes it, which is then answered as well. Answer:
+    /// SIGKILL to everything in it, and to what finds or pulls its image or makes it, which is then answered as well. Answer:
     /// `Signaled`.
     Kill,
     /// It has exited (or failed to start): end what is left in its cgroup and remove it. Its logs stay. Answer: `Removed`.
@@ -118,6 +120,8 @@ pub enum EventReason {
     FailedPostStartHook,
     FailedPreStopHook,
     Failed,
+    InspectFailed,
+    ErrImageNeverPull,
     FailedMount,
     FailedCreatePodSandBox,
     DeadlineExceeded,

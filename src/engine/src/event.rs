@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Attempt, ContainerIndex};
+use crate::spec::{Attempt, ContainerIndex, ImageSpec};
 
 /// A fact. The answers to actions name the container and attempt of their action; the answer to an action on an
 /// older attempt is dropped.
@@ -57,6 +57,8 @@ pub enum Event {
     DefinitionChanged {
         /// Which.
         container: ContainerIndex,
+        /// Where its image comes from now.
+        image: ImageSpec,
     },
     /// The pod's `activeDeadlineSeconds` (R5.15) have been set while it runs. They only ever become fewer: more change nothing.
     ActiveDeadline {
@@ -167,14 +169,25 @@ pub enum ContainerEvent {
         /// Number of the stop signal that the image or bundle asks for (R5.12).
         stop_signal: Option<i32>,
     },
-    /// Answer to `PrepareImage`: it can't be had; tried again with back-off.
+    /// Answer to `PrepareImage`, of an image from a store: it isn't there.
+    ImageAbsent,
+    /// Answer to `PullImage`: it is there now.
+    ImagePulled {
+        /// What the image is named, for `imageID`.
+        image_id: String,
+        /// Number of the stop signal that the image asks for (R5.12).
+        stop_signal: Option<i32>,
+        /// How many bytes it has, for the event.
+        size: u64,
+    },
+    /// Answer to `PrepareImage` and `PullImage`: it can't be had; tried again with back-off.
     ImageFailed {
         /// Which waiting reason it gives.
         failure: ImageFailure,
         /// What failed, on what, why.
         message: String,
     },
-    /// Answer to `PrepareImage`: what it names is there, but no container can be made of it. The kubelet's runtimes find that
+    /// Answer to `PrepareImage` and `PullImage`: what it names is there, but no container can be made of it. The kubelet's runtimes find that
     /// out when they create the container: waiting reason CreateContainerError, tried again later (R4.5).
     ImageUnusable {
         /// What the image or bundle is named, for `imageID`.
@@ -246,7 +259,7 @@ pub enum Exit {
 /// Why an image can't be had (R8.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImageFailure {
-    /// `ErrImagePull`, later `ImagePullBackOff`.
+    /// It could not be pulled (`ErrImagePull`, later `ImagePullBackOff`), or looked at (`ImageInspectError`).
     Pull,
     /// `ErrImageNeverPull`.
     NeverPull,

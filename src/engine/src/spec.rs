@@ -55,6 +55,9 @@ pub struct ContainerSpec {
     pub name: String,
     /// What role it has.
     pub kind: Kind,
+    /// Where its image comes from.
+    #[serde(default, skip_serializing_if = "ImageSpec::is_folder")]
+    pub image: ImageSpec,
     /// The container's own `restartPolicy` (KEP-5307); `None` where the pod's holds. Never set for a sidecar.
     pub restart_policy: Option<RestartPolicy>,
     /// `restartPolicyRules` in their order (KEP-5307, KEP-5532).
@@ -79,6 +82,7 @@ impl ContainerSpec {
         Self {
             name,
             kind: Kind::Ephemeral,
+            image: ImageSpec::Folder,
             restart_policy: None,
             restart_rules: Vec::new(),
             startup_probe: None,
@@ -89,6 +93,39 @@ impl ContainerSpec {
             stop_signal: None,
         }
     }
+}
+
+/// Where the image of a container comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub enum ImageSpec {
+    /// A folder on this box: it is looked at, and never pulled.
+    #[default]
+    Folder,
+    /// The box's store of images, into which it can be pulled (R8.12).
+    Store {
+        /// As the manifest has it, for messages. Two containers that name the same have the same image.
+        name: String,
+        /// When it is pulled.
+        policy: PullPolicy,
+    },
+}
+
+impl ImageSpec {
+    /// Whether it is never pulled.
+    pub fn is_folder(&self) -> bool {
+        *self == Self::Folder
+    }
+}
+
+/// `imagePullPolicy` (R8.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PullPolicy {
+    /// For each start of the container.
+    Always,
+    /// Where it isn't there.
+    IfNotPresent,
+    /// Not at all.
+    Never,
 }
 
 /// Whether a pod ends as soon as it would wait for what no retry mends, or has failed for good.

@@ -163,6 +163,7 @@ pub enum WaitingReason {
     ErrImagePull,
     ImagePullBackOff,
     ErrImageNeverPull,
+    ImageInspectError,
     InvalidImageName,
     CreateContainerConfigError,
     CreateContainerError,

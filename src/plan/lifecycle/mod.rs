@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use barepod_engine::spec::{
-    Backoff, ContainerSpec, ExitCodeOperator, HookSpec, Kind, PodSpec, ProbeSpec, RestartPolicy, RestartRule,
-    RestartRuleAction, SidecarPreStop,
+    Backoff, ContainerSpec, ExitCodeOperator, HookSpec, ImageSpec, Kind, PodSpec, ProbeSpec, PullPolicy, RestartPolicy,
+    RestartRule, RestartRuleAction, SidecarPreStop,
 };
 use k8s_openapi::api::core::v1;
 
@@ -16,6 +16,8 @@ use crate::plan::identity::{PodContainer, containers};
 
 /// R5.17
 const SIDECAR_GRACE: &str = "barepod.dev/sidecar-grace-seconds";
+/// How an `image:` begins that is a folder on this box.
+const FOLDERS: [&str; 2] = ["bundle:", "rootfs:"];
 /// R5.17
 const SIDECAR_PRE_STOP: &str = "barepod.dev/sidecar-prestop";
 
@@ -71,6 +73,7 @@ fn container(one: &PodContainer<'_>, errors: &mut Vec<PlanError>) -> ContainerSp
     ContainerSpec {
         name: container.name.clone(),
         kind,
+        image: image(container),
         restart_policy,
         restart_rules: (container.restart_policy_rules.iter().flatten().enumerate())
             .filter_map(|(at, one)| rule(&format!("{field}.restartPolicyRules[{at}]"), one, errors))
@@ -84,6 +87,20 @@ fn container(one: &PodContainer<'_>, errors: &mut Vec<PlanError>) -> ContainerSp
             .and_then(|all| all.stop_signal.as_ref())
             .and_then(|name| stop_signal(format!("{field}.lifecycle.stopSignal"), name, errors)),
     }
+}
+
+/// Where a container's image comes from (R8.12). `manifest` has checked the policy, and filled it in where there was none.
+pub fn image(container: &v1::Container) -> ImageSpec {
+    let name = container.image.as_deref().unwrap_or_default();
+    if name.is_empty() || FOLDERS.iter().any(|prefix| name.starts_with(prefix)) {
+        return ImageSpec::Folder;
+    }
+    let policy = match container.image_pull_policy.as_deref() {
+        Some("Always") => PullPolicy::Always,
+        Some("Never") => PullPolicy::Never,
+        Some(_) | None => PullPolicy::IfNotPresent,
+    };
+    ImageSpec::Store { name: name.to_owned(), policy }
 }
 
 fn policy(value: Option<&str>, field: &str, errors: &mut Vec<PlanError>) -> Option<RestartPolicy> {
@@ -194,4 +211,28 @@ fn seconds(number: i64) -> Duration {
 
 fn invalid(field: String, value: &str, cause: &str) -> PlanError {
     PlanError::Invalid { field, value: value.to_owned(), cause: cause.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R8.12: folders have no policy that means anything.
+    #[test]
+    fn images_that_are_pulled() {
+        let image = |name: &str, policy: Option<&str>| {
+            image(&v1::Container {
+                image: Some(name.to_owned()),
+                image_pull_policy: policy.map(ToOwned::to_owned),
+                ..v1::Container::default()
+            })
+        };
+        let store = |name: &str, policy| ImageSpec::Store { name: name.to_owned(), policy };
+        assert_eq!(image("rootfs:/srv/x", Some("Always")), ImageSpec::Folder);
+        assert_eq!(image("bundle:web", Some("Never")), ImageSpec::Folder);
+        assert_eq!(image("nginx:1.27", Some("Always")), store("nginx:1.27", PullPolicy::Always));
+        assert_eq!(image("docker://nginx", Some("Never")), store("docker://nginx", PullPolicy::Never));
+        assert_eq!(image("nginx:1.27", Some("IfNotPresent")), store("nginx:1.27", PullPolicy::IfNotPresent));
+        assert_eq!(super::image(&v1::Container::default()), ImageSpec::Folder);
+    }
 }

@@ -27,6 +27,7 @@ pub fn faults(text: &ScriptText, pod: &PodSpec, manifest: &v1::Pod) -> Vec<Fault
         ("sandbox", &latencies.sandbox),
         ("removeSandbox", &latencies.remove_sandbox),
         ("image", &latencies.image),
+        ("pull", &latencies.pull),
         ("create", &latencies.create),
         ("start", &latencies.start),
         ("kill", &latencies.kill),
@@ -143,7 +144,7 @@ impl Faults {
 
     fn attempt(&mut self, field: &FieldPath, attempt: &AttemptText, spec: &ContainerSpec) {
         if let Some(image) = &attempt.image {
-            self.image(&field.child("image"), image);
+            self.image(&field.child("image"), image, spec);
         }
         if let Some(create) = &attempt.create {
             self.create(&field.child("create"), create);
@@ -184,10 +185,16 @@ impl Faults {
         }
     }
 
-    fn image(&mut self, field: &FieldPath, text: &ImageText) {
+    fn image(&mut self, field: &FieldPath, text: &ImageText, spec: &ContainerSpec) {
         self.reason(&field.child("reason"), &text.reason, IMAGE_REASONS);
         self.signal(&field.child("stopSignal"), &text.stop_signal);
         self.pointless(field, text.fails, &text.reason);
+        let pulls = [("absent", text.absent), ("pullFails", text.pull_fails > 0), ("pullHangs", text.pull_hangs)];
+        for (key, _) in pulls.iter().filter(|(_, written)| *written && spec.image.is_folder()) {
+            let message = format!("Forbidden: the image of {:?} is a folder on this box", spec.name);
+            self.add(&field.child(key), message, "leave it out: a folder is never pulled");
+        }
+        self.excludes(field, pulls[2], &[pulls[1]]);
     }
 
     fn create(&mut self, field: &FieldPath, text: &CreateText) {

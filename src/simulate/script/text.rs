@@ -30,6 +30,7 @@ pub struct LatenciesText {
     pub sandbox: Option<TimeText>,
     pub remove_sandbox: Option<TimeText>,
     pub image: Option<TimeText>,
+    pub pull: Option<TimeText>,
     pub create: Option<TimeText>,
     pub start: Option<TimeText>,
     pub kill: Option<TimeText>,
@@ -90,6 +91,9 @@ pub struct ImageText {
     pub fails: u32,
     pub reason: String,
     pub hangs: bool,
+    pub absent: bool,
+    pub pull_fails: u32,
+    pub pull_hangs: bool,
     pub stop_signal: Option<String>,
 }
 

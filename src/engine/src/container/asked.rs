@@ -28,6 +28,7 @@ impl Container {
             | Life::Waiting
             | Life::Retry { .. }
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
@@ -51,6 +52,7 @@ impl Container {
             },
             Life::Waiting
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
@@ -64,7 +66,9 @@ impl Container {
     pub fn advance_until_restart(&mut self, now: Instant, deadline: Instant) -> UntilRestart {
         match &mut self.life {
             // Nothing of the container has run that the grace could be for.
-            Life::Preparing | Life::Creating { killed: false, .. } | Life::Created => UntilRestart::IsToBeKilled,
+            Life::Preparing | Life::Pulling { .. } | Life::Creating { killed: false, .. } | Life::Created => {
+                UntilRestart::IsToBeKilled
+            }
             Life::Starting { kill_at: kill_at @ None, killed: false } => {
                 *kill_at = Some(deadline);
                 UntilRestart::Moved

@@ -12,19 +12,26 @@ use crate::status::WaitingReason;
 use crate::time::{Instant, WallTime};
 
 /// Where a container's attempt stands.
-// A pod has a handful of containers, and most of them run: boxing the large variant would only cost.
-#[expect(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Life {
     /// Nothing is there; started when it is its turn.
     Waiting,
-    /// Nothing is there; the image or the container could not be made, tried again at `at`.
-    Retry { at: Instant, reason: WaitingReason, message: String },
+    /// Nothing is there; the image or the container could not be made, tried again at `at`. Of a pull that failed it is said at
+    /// `backs_off` that it waits (R8.14).
+    Retry {
+        at: Instant,
+        reason: WaitingReason,
+        message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backs_off: Option<Instant>,
+    },
     /// It exited and starts again at `at` (R4).
     BackOff { at: Instant, message: Option<String> },
     /// `PrepareImage` is under way.
     Preparing,
-    /// `PrepareImage` is under way and was told to end: what it is for isn't wanted any more, and it may hang.
+    /// `PullImage` is under way.
+    Pulling { since: Instant },
+    /// `PrepareImage` or `PullImage` is under way and was told to end: what it is for isn't wanted any more, and it may hang.
     Abandoned,
     /// `Create` is under way. At `kill_at` it is ended (an OCI hook may hang).
     Creating { kill_at: Option<Instant>, killed: bool },

@@ -84,6 +84,7 @@ impl Container {
     pub fn is_live(&self) -> bool {
         match &self.life {
             Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
@@ -127,9 +128,9 @@ impl Container {
         }
     }
 
-    /// Its image is looked for, for an attempt that is wanted or not.
+    /// Its image is looked for or pulled, for an attempt that is wanted or not.
     pub fn is_preparing(&self) -> bool {
-        matches!(self.life, Life::Preparing | Life::Abandoned)
+        matches!(self.life, Life::Preparing | Life::Pulling { .. } | Life::Abandoned)
     }
 
     /// It waits for a time: of another try, or of its restart.
@@ -138,6 +139,7 @@ impl Container {
             Life::Retry { at, .. } | Life::BackOff { at, .. } => Some(at),
             Life::Waiting
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
@@ -173,7 +175,7 @@ impl Container {
     pub fn holds_up_mains(&self) -> bool {
         match &self.life {
             // An OCI hook that hangs in a restart hangs that container only.
-            Life::Preparing | Life::Abandoned | Life::Creating { .. } => !self.done,
+            Life::Preparing | Life::Pulling { .. } | Life::Abandoned | Life::Creating { .. } => !self.done,
             Life::Created | Life::Starting { .. } => true,
             Life::Running(running) => running.post_start != HookRun::Over && running.stop.is_none(),
             Life::Waiting
@@ -198,6 +200,7 @@ impl Container {
             Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created
@@ -226,7 +229,7 @@ impl Container {
                 *kill_at = None;
                 !core::mem::replace(killed, true)
             }
-            Life::Preparing => {
+            Life::Preparing | Life::Pulling { .. } => {
                 self.life = Life::Abandoned;
                 true
             }
@@ -268,6 +271,7 @@ impl Container {
             | Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Created
             | Life::Discarded
@@ -285,7 +289,7 @@ impl Container {
                 WhileEnding::Moved
             }
             // R5.16: it may hang, and nothing of the container is there yet that the grace could be for.
-            Life::Preparing | Life::Created => WhileEnding::IsToBeKilled,
+            Life::Preparing | Life::Pulling { .. } | Life::Created => WhileEnding::IsToBeKilled,
             Life::Creating { kill_at: Some(at), .. } | Life::Starting { kill_at: Some(at), .. } if *at <= now => {
                 WhileEnding::IsToBeKilled
             }
@@ -313,10 +317,11 @@ impl Container {
         match &self.life {
             Life::Creating { kill_at, .. } | Life::Starting { kill_at, .. } => *kill_at,
             Life::Running(running) => running.next_deadline(probing),
+            Life::Retry { backs_off, .. } => *backs_off,
             Life::Waiting
-            | Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Created
             | Life::Discarded

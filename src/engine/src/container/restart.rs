@@ -114,8 +114,10 @@ fn matching_rule(container: &ContainerSpec, exit_code: i32) -> Option<RestartRul
 /// A duration as Go prints it: `10s`, `1m20s`, `300ms`, `1.2s`.
 pub(crate) fn go_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
-    if millis < 1_000 {
-        return format!("{millis}ms");
+    match millis {
+        0 => return "0s".into(),
+        1..1_000 => return format!("{millis}ms"),
+        _ => {}
     }
     let (hours, minutes, seconds, rest) =
         (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60, millis % 1_000);
@@ -143,6 +145,7 @@ mod tests {
     #[test]
     fn durations_print_as_in_go() {
         for (millis, text) in [
+            (0, "0s"),
             (300, "300ms"),
             (1_200, "1.2s"),
             (10_000, "10s"),

@@ -37,6 +37,7 @@ impl Engine {
             | Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Created
             | Life::Discarded

@@ -48,6 +48,7 @@ impl Engine {
             | Life::Retry { .. }
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Removing(_)
@@ -181,7 +182,7 @@ impl Engine {
             AfterRemoval::AtOnce if restarts => Life::BackOff { at: turn.now.monotonic, message: None },
             AfterRemoval::Retry { at } if restarts => {
                 let message = "the container's process ended before it was started".into();
-                Life::Retry { at, reason: WaitingReason::RunContainerError, message }
+                Life::Retry { at, reason: WaitingReason::RunContainerError, message, backs_off: None }
             }
             AfterRemoval::Restart { .. }
             | AfterRemoval::Recreate

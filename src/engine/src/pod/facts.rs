@@ -19,6 +19,10 @@ impl Engine {
             ContainerEvent::ImageReady { image_id, stop_signal } => {
                 self.image_ready(turn, index, image_id, stop_signal);
             }
+            ContainerEvent::ImageAbsent => self.image_absent(turn, index),
+            ContainerEvent::ImagePulled { image_id, stop_signal, size } => {
+                self.image_pulled(turn, index, image_id, stop_signal, size);
+            }
             ContainerEvent::ImageFailed { failure, message } => self.image_failed(turn, index, failure, &message),
             ContainerEvent::ImageUnusable { image_id, message } => self.image_unusable(turn, index, image_id, message),
             ContainerEvent::Created { container_id } => self.created(turn, index, container_id),

@@ -1,8 +1,7 @@
-//! Attempts that are being made: image, creation, start (R4.5, R8.4).
+//! Attempts that are being made, once their image is there: creation, start (R4.5, R8.4).
 
 use alloc::format;
 use alloc::string::String;
-use core::time::Duration;
 
 use super::{Engine, Turn};
 use crate::action::{ContainerAction, EventReason, Severity};
@@ -10,95 +9,14 @@ use crate::container::hook::HookRun;
 use crate::container::probes::Probes;
 use crate::container::restart::EndedBy;
 use crate::container::{Life, Running};
-use crate::event::{CreateFailure, Hook, ImageFailure};
+use crate::event::{CreateFailure, Hook};
 use crate::spec::{ContainerIndex, Kind};
 use crate::status::{Terminated, TerminatedReason, WaitingReason};
 
-/// The longest wait between two tries to get an image; the first is `Engine::retry_delay`.
-const PULL_BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// Exit code of a container whose program could not be executed (R8.4).
 const START_ERROR: i32 = 128;
 
 impl Engine {
-    pub(crate) fn image_ready(
-        &mut self,
-        turn: &mut Turn<'_>,
-        index: ContainerIndex,
-        image_id: String,
-        stop_signal: Option<i32>,
-    ) {
-        if !self.container(index).is_preparing() {
-            return;
-        }
-        self.image_found(turn, index, image_id, stop_signal);
-        if self.is_wanted(index) { self.create(turn, index) } else { self.give_up(index) }
-    }
-
-    pub(crate) fn image_found(
-        &mut self,
-        turn: &mut Turn<'_>,
-        index: ContainerIndex,
-        image_id: String,
-        stop_signal: Option<i32>,
-    ) {
-        let message =
-            format!("Container image \"{image_id}\" already present on machine and can be accessed by the pod");
-        let container = self.container_mut(index);
-        container.image_id = Some(image_id);
-        container.image_stop_signal = stop_signal;
-        container.pull_backoff = None;
-        turn.record(Severity::Normal, EventReason::Pulled, Some(index), message);
-    }
-
-    /// As if its creation had been asked for and had failed: that is when the kubelet's runtimes look into it.
-    pub(crate) fn image_unusable(
-        &mut self,
-        turn: &mut Turn<'_>,
-        index: ContainerIndex,
-        image_id: String,
-        message: String,
-    ) {
-        if !self.container(index).is_preparing() {
-            return;
-        }
-        self.image_found(turn, index, image_id, None);
-        if !self.is_wanted(index) {
-            return self.give_up(index);
-        }
-        self.container_mut(index).life = Life::Creating { kill_at: None, killed: false };
-        self.create_failed(turn, index, CreateFailure::Create, message);
-    }
-
-    pub(crate) fn image_failed(
-        &mut self,
-        turn: &mut Turn<'_>,
-        index: ContainerIndex,
-        failure: ImageFailure,
-        message: &str,
-    ) {
-        if !self.container(index).is_preparing() {
-            return;
-        }
-        // What we ended ourselves is not news.
-        if matches!(self.container(index).life, Life::Preparing) {
-            turn.record(Severity::Warning, EventReason::Failed, Some(index), format!("Error: {message}"));
-        }
-        if !self.is_wanted(index) {
-            return self.give_up(index);
-        }
-        let first = self.retry_delay();
-        let container = self.container_mut(index);
-        let delay = container.pull_backoff.map_or(first, |delay| (delay * 2).min(PULL_BACKOFF_MAX).max(first));
-        let reason = match (failure, container.pull_backoff) {
-            (ImageFailure::Pull, None) => WaitingReason::ErrImagePull,
-            (ImageFailure::Pull, Some(_)) => WaitingReason::ImagePullBackOff,
-            (ImageFailure::NeverPull, _) => WaitingReason::ErrImageNeverPull,
-            (ImageFailure::InvalidName, _) => WaitingReason::InvalidImageName,
-        };
-        container.pull_backoff = Some(delay);
-        container.life = Life::Retry { at: turn.now.monotonic.after(delay), reason, message: message.into() };
-    }
-
     pub(crate) fn created(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, container_id: String) {
         if !matches!(self.container(index).life, Life::Creating { .. }) {
             return;
@@ -139,7 +57,7 @@ impl Engine {
             CreateFailure::Run => WaitingReason::RunContainerError,
         };
         let at = turn.now.monotonic.after(self.retry_delay());
-        self.container_mut(index).life = Life::Retry { at, reason, message };
+        self.container_mut(index).life = Life::Retry { at, reason, message, backs_off: None };
     }
 
     /// Nothing of it was made, and it isn't wanted any more.

@@ -9,6 +9,7 @@ pub mod exit;
 mod exits;
 mod facts;
 mod hooks;
+mod images;
 mod in_order;
 mod making;
 mod patience;

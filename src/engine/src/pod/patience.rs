@@ -87,6 +87,7 @@ impl Engine {
             Life::Waiting
             | Life::BackOff { .. }
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created

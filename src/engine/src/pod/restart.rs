@@ -10,7 +10,7 @@ use crate::action::{EventReason, Severity};
 use crate::container::stop::StopWhy;
 use crate::container::{Life, UntilRestart};
 use crate::event::RestartOf;
-use crate::spec::{Attempt, ContainerIndex, Kind};
+use crate::spec::{Attempt, ContainerIndex, ImageSpec, Kind};
 use crate::time::Instant;
 
 /// Why nothing can be restarted now.
@@ -72,11 +72,14 @@ impl Engine {
     }
 
     /// R3.10.
-    pub(crate) fn definition_changed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+    pub(crate) fn definition_changed(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, image: ImageSpec) {
         if usize::from(index.0) >= self.containers.len() || self.change_brings(index).is_err() {
             return;
         }
         turn.changed();
+        // What went wrong went wrong with another image.
+        self.container_mut(index).pull_backoff = None;
+        self.spec.containers[usize::from(index.0)].image = image;
         if self.restarting_all == RestartingAll::No {
             let deadline = turn.now.monotonic.after(self.spec.grace_period);
             self.restart_one(turn, index, StopWhy::Changed, deadline);

@@ -99,6 +99,7 @@ impl Engine {
                     | Life::Retry { .. }
                     | Life::BackOff { .. }
                     | Life::Preparing
+                    | Life::Pulling { .. }
                     | Life::Abandoned
                     | Life::Creating { .. }
                     | Life::Created

@@ -64,7 +64,7 @@ impl Engine {
         let backoff = self.spec.backoff;
         let container = self.container_mut(index);
         if container.begin_if_due(turn.now.monotonic, &backoff) {
-            turn.act(index, container.attempt, ContainerAction::PrepareImage);
+            self.begin_image(turn, index);
         }
     }
 

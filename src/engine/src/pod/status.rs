@@ -80,6 +80,7 @@ impl Engine {
         match &container.life {
             Life::Waiting
             | Life::Preparing
+            | Life::Pulling { .. }
             | Life::Abandoned
             | Life::Creating { .. }
             | Life::Created

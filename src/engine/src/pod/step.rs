@@ -45,7 +45,7 @@ impl Engine {
             Event::SupervisorLost => self.lost(turn),
             Event::Resized { container, way, summary } => self.resized(turn, container, way, summary),
             Event::Restart { of, grace } => self.restart_requested(turn, of, grace),
-            Event::DefinitionChanged { container } => self.definition_changed(turn, container),
+            Event::DefinitionChanged { container, image } => self.definition_changed(turn, container, image),
             Event::ActiveDeadline { length } => self.active_deadline_set(turn, length),
             Event::SandboxLost => self.sandbox_lost(turn),
             Event::EphemeralAdded { name } => self.ephemeral_added(turn, name),
@@ -79,6 +79,7 @@ impl Engine {
         }
         for index in self.indices() {
             self.advance_probes(turn, index);
+            self.back_off_pull(turn, index);
         }
         self.retry_sandbox(turn);
         self.advance_end(turn);
@@ -101,6 +102,6 @@ impl Engine {
         let container = self.container(index);
         // A gate that is closed opens by an event, not by time.
         let begins = container.waits_for_a_time().filter(|_| self.may_begin(index));
-        begins.or_else(|| container.next_deadline(self.probing(index)))
+        begins.into_iter().chain(container.next_deadline(self.probing(index))).min()
     }
 }

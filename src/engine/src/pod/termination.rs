@@ -83,6 +83,7 @@ impl Engine {
                 // where a restart that this takes over gave it more (R3.9).
                 Life::Starting { .. } => container.shorten(ending.deadline, own),
                 Life::Preparing
+                | Life::Pulling { .. }
                 | Life::Abandoned
                 | Life::Creating { .. }
                 | Life::Discarded

@@ -4,6 +4,7 @@
 //! Start at [`Simulation`], which runs an engine on a [`World`]; [`script`] says what a box can be told to do.
 
 mod answers;
+mod images;
 pub mod script;
 mod simulation;
 
@@ -11,7 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::action::{Action, ContainerAction};
-use crate::event::{ContainerEvent, CreateFailure, Event, Exit, HookResult, ImageFailure, ProbeResult, SandboxFailure};
+use crate::event::{ContainerEvent, CreateFailure, Event, Exit, HookResult, ProbeResult, SandboxFailure};
 use crate::spec::{Attempt, ContainerIndex};
 use crate::time::Instant;
 use script::{AttemptScript, Script, StartScript, StopScript};
@@ -47,8 +48,11 @@ struct Process {
     attempt: Attempt,
     /// How often this attempt failed to get its image, got one that is no good, and failed to be created.
     image_failures: u32,
+    pull_failures: u32,
     unusable_images: u32,
     create_failures: u32,
+    /// Its image was pulled, for this attempt or an earlier one.
+    pulled: bool,
     /// When it was started.
     started: Option<Instant>,
     exited: bool,
@@ -117,13 +121,17 @@ impl World {
         let script = self.script.attempt(container, attempt);
         let process = self.process(container);
         if process.attempt != attempt {
-            *process = Process { attempt, ..Process::default() };
+            *process = Process { attempt, pulled: process.pulled, ..Process::default() };
         }
         let started = process.started.unwrap_or(now);
         let (at, event) = match action {
             ContainerAction::PrepareImage => {
                 let at = if script.image_hangs { NEVER } else { now.after(latencies.image) };
-                (at, process.image(&script))
+                (at, process.look(&script))
+            }
+            ContainerAction::PullImage => {
+                let at = if script.pull_hangs { NEVER } else { now.after(latencies.pull) };
+                (at, process.pull(&script))
             }
             ContainerAction::Create => return self.create(now, container, attempt, &script),
             ContainerAction::Start => return self.start(now, container, attempt, &script),
@@ -223,17 +231,7 @@ impl World {
 
     /// SIGKILL: to the process, or to what creates or starts it, or looks for its image.
     fn kill(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt) {
-        let search = self.agenda.iter_mut().find(|scheduled| {
-            matches!(&scheduled.event, Event::Container { container: of, event, .. }
-                if *of == container && is_image(event))
-        });
-        if let Some(scheduled) = search {
-            // It is found all the same where it doesn't hang.
-            if scheduled.at == NEVER {
-                let event = ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message: "killed".to_string() };
-                scheduled.at = at;
-                scheduled.event = Event::Container { container, attempt, event };
-            }
+        if self.kill_search(at, container, attempt) {
             return;
         }
         let hanging = self.agenda.iter_mut().find(|scheduled| {
@@ -273,6 +271,8 @@ impl World {
                 ContainerEvent::HookDone { result, .. } => *result = HookResult::ContainerEnds,
                 ContainerEvent::ProbeDone { result, .. } => *result = ProbeResult::ContainerEnds,
                 ContainerEvent::ImageReady { .. }
+                | ContainerEvent::ImageAbsent
+                | ContainerEvent::ImagePulled { .. }
                 | ContainerEvent::ImageUnusable { .. }
                 | ContainerEvent::ImageFailed { .. }
                 | ContainerEvent::Created { .. }
@@ -320,28 +320,6 @@ impl World {
     }
 }
 
-fn is_image(event: &ContainerEvent) -> bool {
-    matches!(
-        event,
-        ContainerEvent::ImageReady { .. } | ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageUnusable { .. }
-    )
-}
-
 fn is_creation(event: &ContainerEvent) -> bool {
     matches!(event, ContainerEvent::Created { .. } | ContainerEvent::CreateFailed { .. })
-}
-
-impl Process {
-    fn image(&mut self, script: &AttemptScript) -> ContainerEvent {
-        if self.image_failures < script.image_fails.0 {
-            self.image_failures += 1;
-            return ContainerEvent::ImageFailed { failure: script.image_fails.1, message: "scripted".to_string() };
-        }
-        let image_id = "world".to_string();
-        if self.unusable_images < script.image_unusable {
-            self.unusable_images += 1;
-            return ContainerEvent::ImageUnusable { image_id, message: "scripted".to_string() };
-        }
-        ContainerEvent::ImageReady { image_id, stop_signal: script.image_stop_signal }
-    }
 }

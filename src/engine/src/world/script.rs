@@ -37,6 +37,8 @@ pub struct Latencies {
     pub remove_sandbox: Duration,
     /// `PrepareImage`.
     pub image: Duration,
+    /// `PullImage`.
+    pub pull: Duration,
     /// `Create`.
     pub create: Duration,
     /// `Start`.
@@ -77,6 +79,12 @@ pub struct AttemptScript {
     pub image_unusable: u32,
     /// `PrepareImage` doesn't return until it is killed (a network file system that is gone).
     pub image_hangs: bool,
+    /// It isn't there before it was pulled.
+    pub image_absent: bool,
+    /// How often it can't be pulled before it can, and why.
+    pub pull_fails: (u32, ImageFailure),
+    /// `PullImage` doesn't return until it is killed (a registry that says no more).
+    pub pull_hangs: bool,
     /// The stop signal that its image asks for (R5.12).
     pub image_stop_signal: Option<i32>,
     /// How often it can't be created before it can, and why.
@@ -159,6 +167,9 @@ impl Default for AttemptScript {
             image_fails: (0, ImageFailure::Pull),
             image_unusable: 0,
             image_hangs: false,
+            image_absent: false,
+            pull_fails: (0, ImageFailure::Pull),
+            pull_hangs: false,
             image_stop_signal: None,
             create_fails: (0, CreateFailure::Create),
             create_hangs: false,

@@ -16,6 +16,7 @@ mod pods;
 mod pre_stop;
 mod probes;
 mod property;
+mod pulls;
 mod resize;
 mod restart;
 mod restart_all;

@@ -68,6 +68,7 @@ pub fn container(name: &str, kind: Kind) -> ContainerSpec {
     ContainerSpec {
         name: name.into(),
         kind,
+        image: ImageSpec::Folder,
         restart_policy: None,
         restart_rules: Vec::new(),
         startup_probe: None,
@@ -102,6 +103,11 @@ impl Case {
     pub fn with(mut self, change: impl FnOnce(&mut ContainerSpec)) -> Self {
         change(self.spec.containers.last_mut().unwrap());
         self
+    }
+
+    /// The container that was added last has an image that can be pulled.
+    pub fn stored(self, name: &str, policy: PullPolicy) -> Self {
+        self.with(|one| one.image = ImageSpec::Store { name: name.into(), policy })
     }
 
     pub fn grace(mut self, seconds: f64) -> Self {

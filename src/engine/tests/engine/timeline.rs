@@ -161,6 +161,7 @@ fn write(lines: &mut Vec<String>, names: &[String], moment: Moment<'_>) {
 fn word(action: ContainerAction) -> String {
     match action {
         ContainerAction::PrepareImage => "image".into(),
+        ContainerAction::PullImage => "pull".into(),
         ContainerAction::Create => "create".into(),
         ContainerAction::Start => "start".into(),
         ContainerAction::Signal(signal) => format!("signal {signal}"),

@@ -2,7 +2,7 @@
 
 use barepod_engine::RestartRefusal;
 use barepod_engine::event::{Event, RestartOf};
-use barepod_engine::spec::{Attempt, ContainerIndex, HookSpec, RestartPolicy, RestartRuleAction};
+use barepod_engine::spec::{Attempt, ContainerIndex, HookSpec, ImageSpec, RestartPolicy, RestartRuleAction};
 use barepod_engine::status::{ConditionKind, ContainerState, Phase};
 use barepod_engine::world::script::{AttemptScript, Latencies, ProbeScript, StartScript};
 
@@ -248,7 +248,7 @@ fn a_restart_while_containers_are_made() {
 /// made is left alone.
 #[test]
 fn a_new_image() {
-    let changed = |index| Event::DefinitionChanged { container: ContainerIndex(index) };
+    let changed = |index| Event::DefinitionChanged { container: ContainerIndex(index), image: ImageSpec::Folder };
     let missing = AttemptScript { image_fails: (1, barepod_engine::event::ImageFailure::Pull), ..obeys(1.0) };
     let latencies = Latencies { create: secs(1.0), ..Latencies::default() };
     let case = never().main("m1", &[obeys(1.0)]).main("m2", &[missing]).latencies(latencies);

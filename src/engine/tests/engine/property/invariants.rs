@@ -8,7 +8,7 @@ use std::time::Duration;
 use barepod_engine::Engine;
 use barepod_engine::action::{Action, ContainerAction};
 use barepod_engine::event::Event;
-use barepod_engine::spec::{Kind, PodSpec};
+use barepod_engine::spec::{ImageSpec, Kind, PodSpec};
 use barepod_engine::status::Phase;
 use barepod_engine::time::Instant;
 use barepod_engine::world::Moment;
@@ -42,12 +42,16 @@ struct Seen {
     resized: bool,
     signaled: bool,
     exited_at: Option<Instant>,
+    /// Its image was looked for last, and isn't there.
+    absent: bool,
+    /// What it may have as its image: a change may have come too late.
+    images: Vec<ImageSpec>,
     /// Actions that wait for their answer.
     open: Vec<ContainerAction>,
 }
 
 impl Seen {
-    fn new() -> Self {
+    fn new(image: ImageSpec) -> Self {
         Self {
             stage: Stage::Gone,
             attempt: 0,
@@ -58,6 +62,8 @@ impl Seen {
             resized: false,
             signaled: false,
             exited_at: None,
+            absent: false,
+            images: vec![image],
             open: Vec::new(),
         }
     }
@@ -85,10 +91,11 @@ pub struct Invariants {
 
 impl Invariants {
     pub fn new(spec: &PodSpec, latencies: &Latencies) -> Self {
-        let Latencies { sandbox, remove_sandbox, image, create, start, kill, remove } = *latencies;
+        let Latencies { sandbox, remove_sandbox, image, pull, create, start, kill, remove } = *latencies;
+        let made = image + pull + create + start;
         Self {
-            slack: sandbox + remove_sandbox + image + create + start + kill * 2 + remove + Duration::from_secs(1),
-            seen: spec.containers.iter().map(|_| Seen::new()).collect(),
+            slack: sandbox + remove_sandbox + made + kill * 2 + remove + Duration::from_secs(1),
+            seen: spec.containers.iter().map(|one| Seen::new(one.image.clone())).collect(),
             spec: spec.clone(),
             stop_deadline: None,
             restart_deadline: None,
@@ -112,7 +119,7 @@ impl Invariants {
             if added.kind != Kind::Ephemeral || !matches!(moment.event, Event::EphemeralAdded { .. }) {
                 return Err(format!("R2.9: {} has come by itself", added.name));
             }
-            self.seen.push(Seen::new());
+            self.seen.push(Seen::new(ImageSpec::Folder));
             self.spec.containers.push(added.clone());
         }
         for action in moment.actions {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use barepod_engine::action::Action;
 use barepod_engine::event::{ContainerEvent, Event, ResizePolicy, ResizeWay, RestartOf};
 use barepod_engine::observer::{Gates, Observer};
-use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::spec::{Attempt, ContainerIndex, ImageSpec};
 use barepod_engine::time::Instant;
 use barepod_engine::world::{Moment, Simulation};
 
@@ -159,7 +159,7 @@ impl Judged {
                     match event {
                         Event::Resized { container, .. } => self.resize(container)?,
                         Event::Restart { of, grace } => self.restart(of, grace)?,
-                        Event::DefinitionChanged { container } => self.change(container)?,
+                        Event::DefinitionChanged { container, image } => self.change(container, image)?,
                         event => self.tell(&event)?,
                     }
                 }
@@ -200,7 +200,7 @@ impl Judged {
     }
 
     /// A new image, likewise.
-    fn change(&mut self, container: ContainerIndex) -> Result<(), String> {
+    fn change(&mut self, container: ContainerIndex, image: ImageSpec) -> Result<(), String> {
         let engine = &self.simulation.engine;
         let index = usize::from(container.0) % engine.spec().containers.len();
         let container = ContainerIndex(u16::try_from(index).unwrap());
@@ -208,7 +208,7 @@ impl Judged {
         if may != should {
             return Err(format!("a change of container {index}: {may}, not {should}"));
         }
-        self.tell(&Event::DefinitionChanged { container })
+        self.tell(&Event::DefinitionChanged { container, image })
     }
 
     fn go_on(&mut self, next: Instant) -> Result<(), String> {

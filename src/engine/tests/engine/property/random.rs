@@ -118,6 +118,7 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
             sandbox: random.short(),
             remove_sandbox: random.short(),
             image: random.short(),
+            pull: if random.percent(50) { random.short() } else { random.duration() },
             create: random.short(),
             start: random.short(),
             kill: random.short(),
@@ -135,6 +136,7 @@ fn container(random: &mut Random, case: Case, name: &str, kind: Kind, hookless: 
     let attempts = (0..random.below(4)).map(|_| attempt(random, kind)).collect();
     let mut spec = ContainerSpec {
         restart_policy: (kind != Kind::Sidecar && random.percent(20)).then(|| random.policy()),
+        image: image(random),
         stop_signal: random.percent(10).then_some(3),
         ..plain(name, kind)
     };
@@ -181,6 +183,15 @@ fn container(random: &mut Random, case: Case, name: &str, kind: Kind, hookless: 
     case
 }
 
+fn image(random: &mut Random) -> ImageSpec {
+    let policy =
+        random.pick(&[PullPolicy::Always, PullPolicy::IfNotPresent, PullPolicy::IfNotPresent, PullPolicy::Never]);
+    match random.below(5) {
+        0 => ImageSpec::Folder,
+        number => ImageSpec::Store { name: format!("image-{number}"), policy },
+    }
+}
+
 fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
     let hook = |random: &mut Random| HookScript {
         takes: (!random.percent(10)).then(|| random.duration()),
@@ -200,6 +211,9 @@ fn attempt(random: &mut Random, kind: Kind) -> AttemptScript {
         create_fails: if random.percent(4) { (2, CreateFailure::Config) } else { (0, CreateFailure::Create) },
         image_unusable: if random.percent(3) { 2 } else { 0 },
         image_hangs: random.percent(1),
+        image_absent: random.percent(40),
+        pull_fails: if random.percent(10) { (1, ImageFailure::Pull) } else { (0, ImageFailure::Pull) },
+        pull_hangs: random.percent(1),
         create_hangs: random.percent(1),
         dies_unstarted: random.percent(3).then(|| random.duration()),
         start: if random.percent(1) {
@@ -254,7 +268,10 @@ fn outside(random: &mut Random) -> Outside {
                     grace: random.percent(30).then(|| random.duration()),
                 },
                 13..=14 => Event::Restart { of: RestartOf::Pod, grace: None },
-                16 => Event::DefinitionChanged { container: ContainerIndex(u16::try_from(random.below(8)).unwrap()) },
+                16 => Event::DefinitionChanged {
+                    container: ContainerIndex(u16::try_from(random.below(8)).unwrap()),
+                    image: image(random),
+                },
                 15 => Event::ActiveDeadline { length: random.duration() },
                 1 if random.percent(30) => Event::SupervisorLost,
                 2 => Event::StorageExceeded(StorageExceeded::Pod { limit: "1Gi".into() }),

@@ -290,7 +290,9 @@ impl Reference {
             Event::Restart { of, grace } if self.may_restart(*of) => {
                 self.restart(now, *of, grace.unwrap_or(self.spec.grace_period));
             }
-            Event::DefinitionChanged { container } if self.may_change(usize::from(container.0)) => {
+            Event::DefinitionChanged { container, image } if self.may_change(usize::from(container.0)) => {
+                self.spec.containers[usize::from(container.0)].image = image.clone();
+                self.ones[usize::from(container.0)].pull = None;
                 self.restart(now, RestartOf::Container(*container), self.spec.grace_period);
             }
             Event::ActiveDeadline { length } => {

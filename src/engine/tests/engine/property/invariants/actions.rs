@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction};
-use barepod_engine::spec::Kind;
+use barepod_engine::spec::{ImageSpec, Kind, PullPolicy};
 use barepod_engine::time::Instant;
 
 use super::{Invariants, Seen, Stage};
@@ -70,6 +70,24 @@ impl Invariants {
                 return Err("R3.11: an ephemeral container starts once".into());
             }
             (ContainerAction::PrepareImage, Stage::Gone | Stage::Imaged) => {
+                let always = |image: &ImageSpec| matches!(image, ImageSpec::Store { policy: PullPolicy::Always, .. });
+                if self.seen[index].images.iter().all(always) {
+                    return Err("R8.12: looked for, though it is to be pulled".into());
+                }
+                self.prepare(now, index, attempt)?;
+                Stage::Imaging
+            }
+            (ContainerAction::PullImage, Stage::Gone | Stage::Imaged) => {
+                // R8.12: where it isn't there, or at once.
+                let absent = self.seen[index].absent;
+                let wanted = self.seen[index].images.iter().any(|image| match image {
+                    ImageSpec::Folder | ImageSpec::Store { policy: PullPolicy::Never, .. } => false,
+                    ImageSpec::Store { policy: PullPolicy::IfNotPresent, .. } => absent,
+                    ImageSpec::Store { policy: PullPolicy::Always, .. } => true,
+                });
+                if !wanted {
+                    return Err("R8.12: a pull that the policy doesn't ask for".into());
+                }
                 self.prepare(now, index, attempt)?;
                 Stage::Imaging
             }
@@ -135,6 +153,7 @@ impl Invariants {
             seen.open.clear();
         }
         seen.signaled = false;
+        seen.absent = false;
         Ok(())
     }
 

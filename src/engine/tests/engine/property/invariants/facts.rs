@@ -35,10 +35,13 @@ impl Invariants {
                     seen.resized = true;
                 }
             }
-            Event::DefinitionChanged { container } | Event::Restart { of: RestartOf::Container(container), .. } => {
+            Event::DefinitionChanged { container, .. } | Event::Restart { of: RestartOf::Container(container), .. } => {
                 if let Some(seen) = self.seen.get_mut(usize::from(container.0)) {
                     seen.blamed = true;
                     seen.resized = true;
+                    if let Event::DefinitionChanged { image, .. } = event {
+                        seen.images.push(image.clone());
+                    }
                 }
             }
             Event::Restart { of: RestartOf::Pod, grace } => {
@@ -87,6 +90,7 @@ impl Invariants {
         let failed = matches!(
             event,
             ContainerEvent::ImageFailed { .. }
+                | ContainerEvent::ImageAbsent
                 | ContainerEvent::ImageUnusable { .. }
                 | ContainerEvent::CreateFailed { .. }
                 | ContainerEvent::StartFailed { .. }
@@ -100,9 +104,11 @@ impl Invariants {
         let answered = |action: &ContainerAction| match (event, action) {
             (
                 ContainerEvent::ImageReady { .. }
+                | ContainerEvent::ImageAbsent
+                | ContainerEvent::ImagePulled { .. }
                 | ContainerEvent::ImageFailed { .. }
                 | ContainerEvent::ImageUnusable { .. },
-                ContainerAction::PrepareImage,
+                ContainerAction::PrepareImage | ContainerAction::PullImage,
             )
             | (ContainerEvent::Created { .. } | ContainerEvent::CreateFailed { .. }, ContainerAction::Create)
             | (ContainerEvent::Started | ContainerEvent::StartFailed { .. }, ContainerAction::Start)
@@ -116,7 +122,13 @@ impl Invariants {
             seen.open.remove(at);
         }
         match event {
-            ContainerEvent::ImageReady { .. } if seen.stage == Stage::Imaging => seen.stage = Stage::Imaged,
+            ContainerEvent::ImageReady { .. } | ContainerEvent::ImagePulled { .. } if seen.stage == Stage::Imaging => {
+                seen.stage = Stage::Imaged;
+            }
+            ContainerEvent::ImageAbsent if seen.stage == Stage::Imaging => {
+                seen.stage = Stage::Gone;
+                seen.absent = true;
+            }
             ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageUnusable { .. }
                 if seen.stage == Stage::Imaging =>
             {

@@ -7,7 +7,10 @@ impl Reference {
         let wanted = self.wanted(i);
         let stage = self.ones[i].stage;
         match (event, stage) {
-            (ContainerEvent::ImageReady { stop_signal, .. }, Stage::Imaging) => {
+            (
+                ContainerEvent::ImageReady { stop_signal, .. } | ContainerEvent::ImagePulled { stop_signal, .. },
+                Stage::Imaging,
+            ) => {
                 self.ones[i].image_signal = *stop_signal;
                 self.ones[i].pull = None;
                 if wanted {
@@ -32,7 +35,17 @@ impl Reference {
                 self.ones[i].fate = Fate::Try(at);
                 self.ones[i].unmade = true;
             }
-            (ContainerEvent::ImageFailed { .. }, Stage::Imaging) if wanted => {
+            // R8.12: pulled, or looked for again.
+            (ContainerEvent::ImageAbsent, Stage::Imaging) if wanted && self.pulls(i) => {
+                self.ask(i, ContainerAction::PullImage);
+            }
+            (ContainerEvent::ImageAbsent, Stage::Imaging) if wanted && !self.spec.containers[i].image.is_folder() => {
+                let at = now.after(self.retry());
+                self.ones[i].stage = Stage::Gone;
+                self.ones[i].fate = Fate::Try(at);
+                self.ones[i].unmade = true;
+            }
+            (ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageAbsent, Stage::Imaging) if wanted => {
                 let first = self.retry();
                 let one = &mut self.ones[i];
                 let delay = one.pull.map_or(first, |delay| (delay * 2).min(300 * SECOND).max(first));
@@ -47,7 +60,10 @@ impl Reference {
                 self.ones[i].fate = Fate::Try(at);
                 self.ones[i].unmade = true;
             }
-            (ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageUnusable { .. }, Stage::Imaging)
+            (
+                ContainerEvent::ImageFailed { .. } | ContainerEvent::ImageAbsent | ContainerEvent::ImageUnusable { .. },
+                Stage::Imaging,
+            )
             | (ContainerEvent::CreateFailed { .. }, Stage::Creating) => self.unmade(i),
             (ContainerEvent::Created { .. }, Stage::Creating) => {
                 self.ones[i].stage = Stage::Created;
@@ -128,6 +144,15 @@ impl Reference {
             (ContainerEvent::ProbeDone { probe, result }, Stage::Running) => self.probed(now, i, *probe, result),
             _ => {}
         }
+    }
+
+    /// Whether its image is pulled where it isn't there.
+    fn pulls(&self, i: usize) -> bool {
+        let policy = match &self.spec.containers[i].image {
+            ImageSpec::Folder => return false,
+            ImageSpec::Store { policy, .. } => *policy,
+        };
+        policy != PullPolicy::Never
     }
 
     pub(super) fn unmade(&mut self, i: usize) {

@@ -99,7 +99,8 @@ impl Reference {
         one.stage = Stage::Imaging;
         one.killed = false;
         one.unmade = false;
-        self.ask(i, ContainerAction::PrepareImage);
+        let pulls = matches!(self.spec.containers[i].image, ImageSpec::Store { policy: PullPolicy::Always, .. });
+        self.ask(i, if pulls { ContainerAction::PullImage } else { ContainerAction::PrepareImage });
         true
     }
 
