@@ -31,7 +31,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // read are those that cgroups get.
     ("report", &["plan", "store"]),
     ("simulate", &["manifest", "plan", "report"]),
-    // `runtime::{files, spawn, tree}` and `store::atomic` alone: files and folders where hostile ones may be.
+    // `runtime::{files, spawn, tree}` and `store::atomic` alone: files and folders where hostile ones may be;
+    // and `runtime::names`: addresses of registries, `runtime::program`: the kernel's words.
     ("images", &["runtime", "store"]),
     ("log", &[]),
     // `runtime::tree` and `runtime::files` alone: what pods leave may be of any depth, and there is one walk for that; and one
@@ -61,9 +62,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("libcontainer", &["runtime/container"]),
     ("cgroups_rs", &["runtime/cgroup"]),
     ("clap", &["cli"]),
-    ("rustls", &["runtime/handler"]),
+    ("rustls", &["images", "runtime/handler"]),
+    ("ureq", &["images"]),
     ("signal_hook", &["supervisor"]),
-    ("simple_dns", &["runtime/handler"]),
+    ("simple_dns", &["runtime/names"]),
     ("k8s_openapi", &["manifest", "plan", "report", "supervisor", "store", "cli", "simulate"]),
     ("barepod_engine", &["plan", "report", "supervisor", "store", "control", "cli", "simulate", "runtime/container"]),
 ];
@@ -188,7 +190,8 @@ fn unsafe_is_the_runtimes_alone() {
 #[test]
 fn nobody_sleeps_or_leaves_notes() {
     // Waits for something that has no descriptor, each with its end; and the moment of a test's kill -9.
-    let waits = ["src/store/lock.rs", "tests/e2e/harness/wait.rs", "tests/e2e/killed.rs"];
+    let waits =
+        ["src/images/registry/retry.rs", "src/store/lock.rs", "tests/e2e/harness/wait.rs", "tests/e2e/killed.rs"];
     let words = ["thread::sleep", concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
     for folder in ["src", "tests"] {
         for (path, text) in sources(folder) {

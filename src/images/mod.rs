@@ -13,6 +13,7 @@
 //! | `reference` | names of images, with what is left out of them filled in | digest |
 //! | `platform` | systems and processors, and which of them this box is | |
 //! | `document` | indexes, manifests and configs, read from bytes that nobody vouches for | digest, platform |
+//! | `registry` | the client of registries: manifests and blobs, over HTTP and TLS | digest, document, reference |
 pub mod archive;
 pub mod compression;
 pub mod digest;
@@ -21,4 +22,5 @@ pub mod layers;
 pub mod platform;
 pub mod record;
 pub mod reference;
+pub mod registry;
 pub mod unpack;

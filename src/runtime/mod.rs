@@ -31,6 +31,7 @@
 //! | `node` | box | facts about this box | cgroup, files, rlimits |
 //! | `rootless` | box | the namespaces that an ordinary user's pod needs first | detach, spawn |
 //! | `network` | box | a pod's way out of its network namespace (pasta) | spawn |
+//! | `names` | box | addresses of hosts: hosts files, then DNS | program |
 //! | `visit` | box | the way of other commands into a pod: descriptors of what leads there, sockets of its network | record, spawn |
 //! | `image` | pod | what `image:` names: a root file system and its config | seccomp, spawn |
 //! | `volume` | pod | volumes, with what is in them | files, image, spawn, tree |
@@ -38,7 +39,7 @@
 //! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, record, rlimits, sandbox, seccomp, spawn, tree |
 //! | `exec` | container | programs that run in a container for probes, hooks and `barepod exec` | capabilities, files, keyring, lsm, mount, program, record, rlimits, seccomp, spawn |
 //! | `transfer` | container | files into a running container and out of it | record, spawn, tree, visit |
-//! | `handler` | container | probes and hooks over the network | program, spawn |
+//! | `handler` | container | probes and hooks over the network | names, program, spawn |
 //! | `sweep` | end | nothing of a pod whose supervisor is dead | cgroup, mount, process, tree |
 
 pub mod backtrace;
@@ -54,6 +55,7 @@ mod keyring;
 mod lsm;
 pub mod memory;
 mod mount;
+pub(crate) mod names;
 pub mod network;
 pub mod node;
 pub mod process;

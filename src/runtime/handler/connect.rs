@@ -3,13 +3,14 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use super::names;
 use crate::plan::Names;
+use crate::runtime::names::{Families, Files, look_up};
 use crate::runtime::program::words;
 
 /// Tries the addresses of a host one after the other; what is told is why the first could not be reached, as Go does.
 pub(super) fn connect(host: &str, port: u16, names: &Names) -> Result<TcpStream, String> {
-    let addresses = names::look_up(host, names).map_err(|cause| format!("dial tcp: {cause}"))?;
+    let files = Files { hosts: &names.hosts, resolv_conf: &names.resolv_conf };
+    let addresses = look_up(host, files, Families::First).map_err(|cause| format!("dial tcp: {cause}"))?;
     let mut trouble = None;
     for ip in addresses {
         match TcpStream::connect((ip, port)) {

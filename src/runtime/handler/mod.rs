@@ -8,7 +8,6 @@ mod connect;
 mod grpc;
 mod h2;
 mod http;
-mod names;
 mod outcome;
 mod tls;
 mod wire;

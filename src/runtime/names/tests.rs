@@ -97,14 +97,20 @@ fn server(script: &'static [Says]) -> (u16, JoinHandle<Vec<String>>) {
     (port, std::thread::spawn(move || script.iter().map(serve).collect()))
 }
 
-fn names(resolv_conf: &str) -> Names {
-    Names { hosts: Vec::new(), resolv_conf: format!("nameserver 127.0.0.1\n{resolv_conf}") }
-}
-
 /// What `host` is, and what the server was asked for it.
 fn ask(host: &str, resolv_conf: &str, script: &'static [Says]) -> (Result<Vec<String>, String>, Vec<String>) {
+    ask_for(Families::First, host, resolv_conf, script)
+}
+
+fn ask_for(
+    families: Families,
+    host: &str,
+    resolv_conf: &str,
+    script: &'static [Says],
+) -> (Result<Vec<String>, String>, Vec<String>) {
     let (port, server) = server(script);
-    let found = look_up_at(host, &names(resolv_conf), port);
+    let resolv_conf = format!("nameserver 127.0.0.1\n{resolv_conf}");
+    let found = look_up_at(host, Files { hosts: &[], resolv_conf: &resolv_conf }, families, port);
     let text = |all: Vec<IpAddr>| all.iter().map(ToString::to_string).collect();
     (found.map(text).map_err(|cause| cause.replace(&port.to_string(), "PORT")), server.join().unwrap())
 }
@@ -117,9 +123,10 @@ fn list(all: &[&str]) -> Vec<String> {
 fn nobody_is_asked_what_is_known() {
     let hosts = |text: &str| text.to_owned();
     let pods = hosts("# managed\n10.0.0.1\tDB db.test # not-this\nbad line\n::1 six both\n10.0.0.2 both\n");
-    let names = Names { hosts: vec![pods, hosts("10.9.9.9 db\n10.0.0.3 box\n")], ..Names::default() };
+    let hosts = [pods, hosts("10.9.9.9 db\n10.0.0.3 box\n")];
+    let files = Files { hosts: &hosts, resolv_conf: "" };
     // A port at which nobody answers.
-    let found = |host: &str| look_up_at(host, &names, 1);
+    let found = |host: &str| look_up_at(host, files, Families::First, 1);
     for (host, wanted) in [
         ("192.0.2.7", &["192.0.2.7"][..]),
         ("[2001:db8::1]", &["2001:db8::1"]),
@@ -137,6 +144,8 @@ fn nobody_is_asked_what_is_known() {
     }
     let told = found("not-this").unwrap_err();
     assert_eq!(told, "lookup not-this: 127.0.0.1:1: connection refused");
+    let both = look_up_at("localhost", files, Families::Both, 1).unwrap();
+    assert_eq!(both.len(), 2, "{both:?}");
 }
 
 #[test]
@@ -152,6 +161,16 @@ fn a_server_is_asked() {
     assert_eq!(found, Ok(list(&["192.0.2.4"])));
     let (found, _) = ask("forged.test", "", &[AfterForgeries("192.0.2.5")]);
     assert_eq!(found, Ok(list(&["192.0.2.5"])));
+}
+
+/// A box may have a way to the second kind alone.
+#[test]
+fn both_kinds_of_addresses_are_asked_for() {
+    use Says::*;
+    let (found, asked) = ask_for(Families::Both, "web.test", "", &[Records(&["192.0.2.1"]), Records(&["2001:db8::1"])]);
+    assert_eq!((found, asked.len()), (Ok(list(&["192.0.2.1", "2001:db8::1"])), 2));
+    let (found, _) = ask_for(Families::Both, "web.test", "options attempts:1", &[Records(&["192.0.2.1"]), Fails]);
+    assert_eq!(found, Ok(list(&["192.0.2.1"])), "what is known is told, though the other isn't");
 }
 
 /// resolv.conf(5): search and ndots.

@@ -1,18 +1,15 @@
-//! What a host's name means to a probe or hook. A static program has no resolver of its own (glibc's loads its parts as
-//! shared objects), so it is written out: addresses, `localhost`, hosts files (hosts(5)), then DNS by resolv.conf(5) from
-//! where the request is made: the pod's network namespace. A library reads and writes the messages.
-//!
-//! IPv4 addresses are taken where there are any; only a name without one is asked for its IPv6 addresses.
+//! What a host's name means. A static program has no resolver of its own (glibc's loads its parts as shared objects), so it
+//! is written out: addresses, `localhost`, hosts files (hosts(5)), then DNS by resolv.conf(5) from where the request is made.
+//! A library reads and writes the messages.
 
 mod dns;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use simple_dns::{QTYPE, TYPE};
 
-use crate::plan::Names;
 use dns::{Reply, Server};
 
 /// Where a resolv.conf's servers listen.
@@ -23,25 +20,46 @@ const MOST_DOTS: usize = 15;
 const LONGEST_TIMEOUT: u64 = 30;
 const MOST_ATTEMPTS: usize = 5;
 
+/// Where names are looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    /// Texts of hosts files, the one that counts most first.
+    pub hosts: &'a [String],
+    /// Text of a resolv.conf.
+    pub resolv_conf: &'a str,
+}
+
+/// Which addresses of a host are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// IPv4 where there is one, otherwise IPv6: one question is enough for most names.
+    First,
+    /// IPv4, then IPv6: for hosts of the wide world, and boxes that have a way to one of the two alone.
+    Both,
+}
+
 /// The addresses of a host, at least one, the best first.
 ///
 /// # Errors
 /// In Go's words, which people search for.
-pub(super) fn look_up(host: &str, names: &Names) -> Result<Vec<IpAddr>, String> {
-    look_up_at(host, names, DNS_PORT)
+pub fn look_up(host: &str, files: Files<'_>, families: Families) -> Result<Vec<IpAddr>, String> {
+    look_up_at(host, files, families, DNS_PORT)
 }
 
-fn look_up_at(host: &str, names: &Names, port: u16) -> Result<Vec<IpAddr>, String> {
+fn look_up_at(host: &str, files: Files<'_>, families: Families, port: u16) -> Result<Vec<IpAddr>, String> {
     if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
         return Ok(vec![address]);
     }
     if host.eq_ignore_ascii_case("localhost") {
-        return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
+        return Ok(match families {
+            Families::First => vec![Ipv4Addr::LOCALHOST.into()],
+            Families::Both => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        });
     }
-    let listed = names.hosts.iter().map(|text| listed(text, host)).find(|found| !found.is_empty());
+    let listed = files.hosts.iter().map(|text| listed(text, host)).find(|found| !found.is_empty());
     match listed {
         Some(found) => Ok(found),
-        None => Config::parse(&names.resolv_conf, port).look_up(host),
+        None => Config::parse(files.resolv_conf, port).look_up(host, families),
     }
 }
 
@@ -117,19 +135,25 @@ impl Config {
         all
     }
 
-    fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+    fn look_up(&self, host: &str, families: Families) -> Result<Vec<IpAddr>, String> {
         let mut trouble = None;
         for name in self.candidates(host) {
+            let mut all = Vec::new();
             for kind in [TYPE::A, TYPE::AAAA] {
                 match self.ask(&name, kind) {
-                    Ok(Reply::Addresses(found)) if !found.is_empty() => return Ok(found),
-                    Ok(Reply::Addresses(_)) => {}
+                    Ok(Reply::Addresses(found)) => all.extend(found),
                     Ok(Reply::NoSuchName) => break,
                     Err(cause) => {
                         trouble.get_or_insert(cause);
                         break;
                     }
                 }
+                if families == Families::First && !all.is_empty() {
+                    break;
+                }
+            }
+            if !all.is_empty() {
+                return Ok(all);
             }
         }
         let server = self.servers[0].address;

@@ -1,0 +1,128 @@
+//! What is fetched from registries: manifests whole, blobs as they come.
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::address::Address;
+use super::blob::{Blob, Place};
+use super::error::{Asked, Cause, RegistryError, explain};
+use super::exchange::{Exchange, Question};
+use super::options::Options;
+use super::repository::{Repository, Transport};
+use super::retry::Patience;
+use crate::images::digest::{Digest, Hasher};
+use crate::images::document::LARGEST_MANIFEST;
+
+/// Asks registries. Clones share connections and tokens; one is enough for all threads.
+#[derive(Clone)]
+pub struct Client {
+    exchange: Arc<Exchange>,
+}
+
+/// A manifest or an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    pub bytes: Vec<u8>,
+    /// What the registry says that it is.
+    pub media_type: Option<String>,
+    /// Of these bytes, whatever the registry says.
+    pub digest: Digest,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self { exchange: Arc::new(Exchange::new(options)) }
+    }
+
+    /// Fetches a manifest or an index by its tag or digest; `accept`: media types that are understood.
+    ///
+    /// # Errors
+    /// Where the registry doesn't give it, or gives another one than that of this digest.
+    pub fn manifest(&self, of: &Repository, wanted: &str, accept: &[&str]) -> Result<Fetched, RegistryError> {
+        let by_digest: Option<Digest> = wanted.parse().ok();
+        let mut patience = Patience::new(self.exchange.options.retries);
+        loop {
+            let cause = match self.try_manifest(of, wanted, by_digest.as_ref(), accept) {
+                Ok(fetched) => return Ok(fetched),
+                Err(cause) => cause,
+            };
+            if !cause.may_pass() || !patience.wait(cause.asked_wait()) {
+                let asked = Asked::Manifest(wanted.to_owned());
+                return Err(RegistryError { repository: of.name(), asked, cause: Box::new(cause) });
+            }
+        }
+    }
+
+    fn try_manifest(
+        &self,
+        of: &Repository,
+        wanted: &str,
+        by_digest: Option<&Digest>,
+        accept: &[&str],
+    ) -> Result<Fetched, Cause> {
+        let at = self.exchange.address(of, &format!("manifests/{wanted}"))?;
+        let host = at.authority.clone();
+        let question = Question { of, at, accept: Some(accept.join(", ")), range: None, is_registrys: true };
+        let response = self.exchange.ask(&question)?;
+        let header = response.headers().get("content-type");
+        let media_type = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut bytes = Vec::new();
+        let stall = self.exchange.options.stall;
+        let mut reader = response.into_body().into_reader().take(LARGEST_MANIFEST + 1);
+        reader.read_to_end(&mut bytes).map_err(|cause| explain(cause.into(), &host, None, stall))?;
+        if bytes.len() as u64 > LARGEST_MANIFEST {
+            return Err(Cause::TooLong { host, wanted: LARGEST_MANIFEST });
+        }
+        let digest = match by_digest {
+            None => Digest::of(&bytes),
+            Some(wanted) => {
+                let mut hasher = Hasher::new(wanted.algorithm());
+                hasher.update(&bytes);
+                let found = hasher.finish();
+                if found != *wanted {
+                    return Err(Cause::OtherDigest { found });
+                }
+                found
+            }
+        };
+        Ok(Fetched { bytes, media_type, digest })
+    }
+
+    /// Begins to fetch a blob of `size` bytes. What is read of it goes on after a broken connection; that it is the right one
+    /// is for the reader to find out ([`Blob::verified`]).
+    ///
+    /// # Errors
+    /// Where the registry doesn't have it, or has one of another size.
+    pub fn blob(&self, of: &Repository, digest: &Digest, size: u64) -> Result<Blob, RegistryError> {
+        let place = Place::Registry { digest: digest.clone() };
+        Blob::begin(self.exchange.clone(), of.clone(), place, 0..size, size)
+    }
+
+    /// Begins to fetch a part of a blob of `size` bytes.
+    ///
+    /// # Errors
+    /// As [`blob`](Self::blob); [`Cause::NoParts`] where the registry has whole ones only.
+    pub fn part(&self, of: &Repository, digest: &Digest, size: u64, part: Range<u64>) -> Result<Blob, RegistryError> {
+        let place = Place::Registry { digest: digest.clone() };
+        Blob::begin(self.exchange.clone(), of.clone(), place, part, size)
+    }
+
+    /// Begins to fetch a layer that isn't in the registry, from where its manifest says that it is.
+    ///
+    /// # Errors
+    /// As [`blob`](Self::blob), and where the address can't be used.
+    pub fn elsewhere(&self, of: &Repository, url: &str, size: u64) -> Result<Blob, RegistryError> {
+        let is_good = |at: &Address| at.scheme == "https" || of.transport == Transport::Insecure;
+        let Some(at) = Address::parse(url).filter(is_good) else {
+            let cause = Cause::Redirect { host: of.registry.clone(), location: url.to_owned() };
+            return Err(RegistryError {
+                repository: of.name(),
+                asked: Asked::Elsewhere(url.to_owned()),
+                cause: Box::new(cause),
+            });
+        };
+        Blob::begin(self.exchange.clone(), of.clone(), Place::Elsewhere { at }, 0..size, size)
+    }
+}
