@@ -16,6 +16,8 @@ pub enum ArchiveError {
     Header { at: u64, why: &'static str },
     #[error("{name}: the tar archive has an entry of the type {letter:?}, which isn't supported")]
     Unknown { name: String, letter: char },
+    #[error("more than {limit} bytes follow the end of the tar archive")]
+    Rest { limit: usize },
     #[error("the tar archive is larger than the {limit} bytes that are allowed")]
     Large { limit: u64 },
 }

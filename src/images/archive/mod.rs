@@ -31,6 +31,8 @@ const BUFFER: usize = 256 << 10;
 /// The longest name in an entry of GNU's for that, and the longest header of PAX (with attributes; Go reads as much).
 const LONGEST_NAME: u64 = 64 << 10;
 const LONGEST_HEADER: u64 = 1 << 20;
+/// How much may follow the end of an archive: tapes had blocks of some MiB, which are filled up.
+const LONGEST_REST: usize = 64 << 20;
 
 /// An archive that is read.
 pub struct Archive<R> {
@@ -110,8 +112,13 @@ impl<R: Read> Archive<R> {
     /// # Errors
     /// As for [`Archive::advance`].
     pub fn finish(mut self) -> Result<R, ArchiveError> {
+        let mut length = 0;
         while self.fill()? {
+            length += self.end - self.start;
             self.start = self.end;
+            if length > LONGEST_REST {
+                return Err(ArchiveError::Rest { limit: LONGEST_REST });
+            }
         }
         Ok(self.reader)
     }

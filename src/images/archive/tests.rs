@@ -147,6 +147,9 @@ fn what_is_wrong_is_said() {
     let mut endless = Archive::new(std::io::repeat(0), 1 << 20);
     assert!(endless.advance().unwrap().is_none());
     assert!(matches!(endless.finish(), Err(ArchiveError::Large { limit: 1_048_576 })));
+    let mut longer = Archive::new(std::io::repeat(0), u64::MAX);
+    assert!(longer.advance().unwrap().is_none());
+    assert!(matches!(longer.finish(), Err(ArchiveError::Rest { .. })));
 }
 
 /// A cut between two entries can't be seen in a tar without an end; each other one is.

@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-use crate::images::compression::Decompressed;
-use crate::images::digest::{Algorithm, Digest, Hashed};
+use crate::images::compression::{Compression, Decompressed};
+use crate::images::digest::{Algorithm, Digest, Hashed, Hasher};
 
 /// The length of a block, and how many of them may wait.
 const BLOCK: usize = 256 << 10;
@@ -12,35 +12,72 @@ const WAITING: usize = 8;
 
 /// What comes from the thread.
 enum Piece {
+    /// Before all else.
+    Begins(Compression),
     Block(Vec<u8>),
     Failed(io::Error),
     /// All was read.
     End,
 }
 
-/// Has `take` read what `reader` gives, decompressed; with what it returns come the digest and the size of what was read
-/// from `reader`. `take` must read to the end.
-pub(super) fn decompress<T, E: From<crate::images::unpack::UnpackError>>(
+/// Which of the two threads hashes the archive. Each hash takes as long as half of what gzip needs, and both are to be busy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hashing {
+    Decompresses,
+    Takes,
+    /// What was read is the archive.
+    Neither,
+}
+
+impl From<Compression> for Hashing {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::Gzip => Self::Takes,
+            Compression::Zstd => Self::Decompresses,
+            Compression::None => Self::Neither,
+        }
+    }
+}
+
+/// What was read, once all was.
+pub(super) struct All {
+    /// The digest of the decompressed archive.
+    pub(super) archive: Digest,
+    /// Digest and size of what it was decompressed from.
+    pub(super) compressed: Digest,
+    pub(super) compressed_size: u64,
+}
+
+/// Has `take` read what `reader` gives, decompressed. `take` must read to the end.
+pub(super) fn decompress<T, E>(
     reader: impl Read + Send,
     take: impl FnOnce(&mut Ahead) -> Result<T, E>,
-) -> Result<(T, (Digest, u64)), E> {
+) -> Result<(T, All), E> {
     std::thread::scope(|scope| {
         let (to, from) = sync_channel(WAITING);
         let (empty, empties) = channel();
         let thread = scope.spawn(move || feed(reader, &to, &empties));
-        let mut ahead = Ahead { from, empty, block: Vec::new(), at: 0, has_ended: false };
+        let mut ahead = Ahead { from, empty, block: Vec::new(), at: 0, has_ended: false, hasher: None };
         let taken = take(&mut ahead);
-        // It ends where nobody waits for more.
+        let here = ahead.hasher.take().map(Hasher::finish);
+        // The thread ends where nobody waits for more.
         drop(ahead);
         let read = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let taken = taken?;
-        let read = read.expect("who takes all has had all");
-        Ok((taken, read))
+        let (there, (compressed, compressed_size)) = read.expect("who takes all has had all");
+        let archive = here.or(there).unwrap_or_else(|| compressed.clone());
+        Ok((taken, All { archive, compressed, compressed_size }))
     })
 }
 
-/// `None`: it failed, or nobody takes it any more.
-fn feed(reader: impl Read, to: &SyncSender<Piece>, empties: &Receiver<Vec<u8>>) -> Option<(Digest, u64)> {
+/// The digest of the archive, where this thread makes it, and that of what was read, with its size. `None`: it failed, or
+/// nobody takes it any more.
+#[allow(clippy::type_complexity, reason = "for the one caller above")]
+fn feed(
+    reader: impl Read,
+    to: &SyncSender<Piece>,
+    empties: &Receiver<Vec<u8>>,
+) -> Option<(Option<Digest>, (Digest, u64))> {
     let mut reader = match Decompressed::new(Hashed::new(reader, Algorithm::Sha256)) {
         Ok(reader) => reader,
         Err(error) => {
@@ -48,6 +85,9 @@ fn feed(reader: impl Read, to: &SyncSender<Piece>, empties: &Receiver<Vec<u8>>) 
             return None;
         }
     };
+    let hashing = Hashing::from(reader.compression());
+    let mut hasher = (hashing == Hashing::Decompresses).then(|| Hasher::new(Algorithm::Sha256));
+    to.send(Piece::Begins(reader.compression())).ok()?;
     loop {
         let mut block = empties.try_recv().unwrap_or_default();
         block.resize(BLOCK, 0);
@@ -65,12 +105,15 @@ fn feed(reader: impl Read, to: &SyncSender<Piece>, empties: &Receiver<Vec<u8>>) 
         };
         let is_full = length == BLOCK;
         block.truncate(length);
+        if let Some(hasher) = &mut hasher {
+            hasher.update(&block);
+        }
         to.send(Piece::Block(block)).ok()?;
         match read {
             Ok(()) if is_full => {}
             Ok(()) => {
                 to.send(Piece::End).ok()?;
-                return Some(reader.into_inner().finish());
+                return Some((hasher.map(Hasher::finish), reader.into_inner().finish()));
             }
             Err(error) => {
                 to.send(Piece::Failed(error)).ok()?;
@@ -88,6 +131,8 @@ pub(super) struct Ahead {
     block: Vec<u8>,
     at: usize,
     has_ended: bool,
+    /// Where the archive is hashed here.
+    hasher: Option<Hasher>,
 }
 
 impl Read for Ahead {
@@ -97,7 +142,14 @@ impl Read for Ahead {
                 return Ok(0);
             }
             match self.from.recv() {
+                Ok(Piece::Begins(compression)) => {
+                    let is_mine = Hashing::from(compression) == Hashing::Takes;
+                    self.hasher = is_mine.then(|| Hasher::new(Algorithm::Sha256));
+                }
                 Ok(Piece::Block(block)) => {
+                    if let Some(hasher) = &mut self.hasher {
+                        hasher.update(&block);
+                    }
                     let empty = std::mem::replace(&mut self.block, block);
                     self.at = 0;
                     // The thread may have ended.

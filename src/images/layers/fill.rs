@@ -9,7 +9,7 @@ use super::ahead;
 use super::error::{LayersError, failed};
 use super::found::{Layer, Layers};
 use super::stage::{RECORD, Staged, sync};
-use crate::images::digest::{Algorithm, Digest, Hashed};
+use crate::images::digest::Digest;
 use crate::images::record;
 use crate::images::unpack::{Limits, Notes, Unpacked, unpack};
 
@@ -33,11 +33,8 @@ impl Staged {
     pub fn fill(self, reader: impl Read + Send, limits: &Limits, notes: Notes) -> Result<Filled, LayersError> {
         let path = self.tree();
         let tree = File::open(&path).map_err(failed("open", &path))?;
-        let ((unpacked, diff_id), (compressed, compressed_size)) = ahead::decompress(reader, |archive| {
-            let mut archive = Hashed::new(archive, Algorithm::Sha256);
-            let unpacked = unpack(&mut archive, tree.as_fd(), limits, notes)?;
-            Ok::<_, LayersError>((unpacked, archive.finish().0))
-        })?;
+        let (unpacked, all) = ahead::decompress(reader, |archive| unpack(archive, tree.as_fd(), limits, notes))?;
+        let ahead::All { archive: diff_id, compressed, compressed_size } = all;
         Ok(Filled { staged: self, diff_id, compressed, compressed_size, unpacked })
     }
 }

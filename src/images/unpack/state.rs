@@ -22,7 +22,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 10_000_000, bytes: 256 << 30, paths: 512 << 20 }
+        Self { entries: 4_000_000, bytes: 256 << 30, paths: 512 << 20 }
     }
 }
 
