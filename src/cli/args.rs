@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod actions;
+mod debug;
 mod detach_keys;
 mod examples;
 mod kubectl;
@@ -17,6 +18,7 @@ pub use actions::{
     WaitArgs,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use debug::{DebugArgs, Profile};
 pub use detach_keys::DetachKeys;
 use examples::*;
 use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_OR_ALL};
@@ -85,6 +87,9 @@ pub enum Command {
     /// Show what a container prints from now on, and type what it reads
     #[command(after_help = ATTACH_EXAMPLES)]
     Attach(AttachArgs),
+    /// Add a container to a pod that runs, to look at the others
+    #[command(after_help = DEBUG_EXAMPLES)]
+    Debug(DebugArgs),
     /// Copy files into a container that runs, or out of it; its image needs no tar for that
     #[command(after_help = CP_EXAMPLES)]
     Cp(CpArgs),

@@ -28,6 +28,27 @@ pub fn attach(args: &AttachArgs, global: &Global) -> Result<Exit, CliError> {
         true => error.into(),
         false => of.not_running(),
     })?;
+    let request = Request::Attach { container: of.container.clone(), stdin: args.stdin };
+    let (id, links) = ask(&mut client, request)?;
+    let wish = Wish { tty: args.tty, keys: &args.detach_keys };
+    let what = format!("container {:?} of pod {}", of.container, of.name);
+    let logs = format!("{} -c {}", of.name, of.container);
+    let peer = Peer::Supervisor { client, id, silence: &|| of.tell_of_silence() };
+    match Session::begin(wish, peer, what, links)?.run(&logs)? {
+        Over::Left => Ok(Exit::Success),
+        Over::Signal(signal) => Ok(of_signal(signal)),
+        Over::Ended(answer) => ended(&of, answer, tell_below),
+    }
+}
+
+/// Where a signal ended this command.
+pub(super) fn of_signal(signal: i32) -> Exit {
+    Exit::Pod(128_u8.saturating_add(u8::try_from(signal).unwrap_or_default()))
+}
+
+/// Makes a request that attaches this process to a container. Gives its number, and what comes of it by our ends of the sockets: the
+/// way to what the container reads, and its standard output and error.
+pub(super) fn ask(client: &mut Client, request: Request) -> Result<(u64, [OwnedFd; 3]), CliError> {
     let (door, theirs) = pair(SocketType::SEQPACKET)?;
     let (stdout, their_stdout) = pair(SocketType::STREAM)?;
     let (stderr, their_stderr) = pair(SocketType::STREAM)?;
@@ -35,19 +56,9 @@ pub fn attach(args: &AttachArgs, global: &Global) -> Result<Exit, CliError> {
         // Less is as good, and somebody is told sooner that he is too slow.
         let _ = sockopt::set_socket_send_buffer_size(socket, ROOM);
     }
-    let request = Request::Attach { container: of.container.clone(), stdin: args.stdin };
+    // The supervisor alone has theirs then: their end is the container's.
     let id = client.ask_with(request, &[theirs.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()])?;
-    // The supervisor alone has them now: their end is the container's.
-    drop((theirs, their_stdout, their_stderr));
-    let wish = Wish { tty: args.tty, keys: &args.detach_keys };
-    let what = format!("container {:?} of pod {}", of.container, of.name);
-    let logs = format!("{} -c {}", of.name, of.container);
-    let peer = Peer::Supervisor { client, id, of: &of };
-    match Session::begin(wish, peer, what, [door, stdout, stderr])?.run(&logs)? {
-        Over::Left => Ok(Exit::Success),
-        Over::Signal(signal) => Ok(Exit::Pod(128_u8.saturating_add(u8::try_from(signal).unwrap_or_default()))),
-        Over::Ended(answer) => ended(&of, answer),
-    }
+    Ok((id, [door, stdout, stderr]))
 }
 
 /// Shows what a container prints from its beginning to its end, of the pod that the process below runs. `None`: it was left alone with that.
@@ -78,7 +89,11 @@ fn failed(of: &Inside, message: &str, exit: Exit) -> CliError {
 }
 
 /// Says how the container has ended: the command's own end.
-fn ended(of: &Inside, answer: Result<Answer, ControlError>) -> Result<Exit, CliError> {
+pub(super) fn ended(
+    of: &Inside,
+    answer: Result<Answer, ControlError>,
+    say: impl FnOnce(&str),
+) -> Result<Exit, CliError> {
     const UNKNOWN: &str =
         "the pod's supervisor is gone: nobody reads what the container prints, or will know how it ends";
     let answer = match answer {
@@ -94,6 +109,6 @@ fn ended(of: &Inside, answer: Result<Answer, ControlError>) -> Result<Exit, CliE
         Answer::NotRun { message, .. } => return Err(failed(of, &message, Exit::Own)),
         other => return Err(ControlError::Protocol(format!("{other:?}")).into()),
     };
-    tell_below(&format!("note: container {:?} of pod {} has ended{how}", of.container, of.name));
+    say(&format!("note: container {:?} of pod {} has ended{how}", of.container, of.name));
     Ok(Exit::Pod(exit))
 }

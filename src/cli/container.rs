@@ -8,11 +8,17 @@ use super::terminal::sanitize;
 /// kubectl's annotation for the container that is meant where none is named.
 pub(super) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
-/// All of a pod's containers, init containers first, as kubectl goes through them.
+/// All of a pod's containers, init containers first and ephemeral ones last, as kubectl goes through them.
 pub(super) fn all(pod: &v1::Pod) -> Vec<String> {
     let spec = pod.spec.as_ref();
     let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
-    inits.chain(spec.into_iter().flat_map(|spec| &spec.containers)).map(|one| one.name.clone()).collect()
+    let fixed = inits.chain(spec.into_iter().flat_map(|spec| &spec.containers)).map(|one| &one.name);
+    fixed.chain(extra(pod).map(|one| &one.name)).cloned().collect()
+}
+
+/// Those that were added while it ran.
+fn extra(pod: &v1::Pod) -> impl Iterator<Item = &v1::EphemeralContainer> {
+    pod.spec.iter().flat_map(|spec| &spec.ephemeral_containers).flatten()
 }
 
 /// Which container is meant, and what to say where that is not plain (as kubectl does).
@@ -21,12 +27,13 @@ pub(super) fn which(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<(S
     let mains: Vec<&str> = spec.into_iter().flat_map(|spec| &spec.containers).map(|one| one.name.as_str()).collect();
     let inits = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
     let inits: Vec<&str> = inits.map(|one| one.name.as_str()).collect();
-    let has = |wanted: &str| mains.contains(&wanted) || inits.contains(&wanted);
+    let extra: Vec<&str> = extra(pod).map(|one| one.name.as_str()).collect();
+    let has = |wanted: &str| [&mains, &inits, &extra].iter().any(|list| list.contains(&wanted));
     if let Some(asked) = asked {
         if has(asked) {
             return Ok((asked.to_owned(), None));
         }
-        let known: Vec<&str> = inits.iter().chain(&mains).copied().collect();
+        let known: Vec<&str> = inits.iter().chain(&mains).chain(&extra).copied().collect();
         return Err(CliError::NoContainer {
             container: asked.to_owned(),
             pod: name.to_owned(),
@@ -43,9 +50,10 @@ pub(super) fn which(pod: &v1::Pod, asked: Option<&str>, name: &str) -> Result<(S
             "warning: the pod has no container \"{}\", which {DEFAULT_CONTAINER} names; this is \"{chosen}\"",
             sanitize(absent)
         )),
-        None if mains.len() + inits.len() > 1 => {
+        None if mains.len() + inits.len() + extra.len() > 1 => {
             let inits = inits.iter().map(|one| format!("{one} (init)"));
-            let all: Vec<String> = mains.iter().map(|one| (*one).to_owned()).chain(inits).collect();
+            let extra = extra.iter().map(|one| format!("{one} (ephem)"));
+            let all: Vec<String> = mains.iter().map(|one| (*one).to_owned()).chain(extra).chain(inits).collect();
             Some(format!("Defaulted container \"{chosen}\" out of: {}", all.join(", ")))
         }
         None => None,
@@ -77,6 +85,13 @@ mod tests {
         let note = "Defaulted container \"a\" out of: a, b, i (init), s (init)";
         assert_eq!(which(&plain, None, "p").unwrap(), ("a".to_owned(), Some(note.to_owned())));
         assert_eq!(which(&pod("{}", "[]", r#"[{"name":"a"}]"#), None, "p").unwrap(), ("a".to_owned(), None));
+        let mut debugged = pod("{}", "[]", r#"[{"name":"a"}]"#);
+        let extra = serde_json::from_str(r#"[{"name":"d"}]"#).unwrap();
+        debugged.spec.as_mut().unwrap().ephemeral_containers = Some(extra);
+        let note = "Defaulted container \"a\" out of: a, d (ephem)";
+        assert_eq!(which(&debugged, None, "p").unwrap(), ("a".to_owned(), Some(note.to_owned())));
+        assert_eq!(which(&debugged, Some("d"), "p").unwrap(), ("d".to_owned(), None));
+        assert_eq!(all(&debugged), ["a", "d"]);
         let named = pod(r#"{"kubectl.kubernetes.io/default-container":"b"}"#, INITS, MAINS);
         assert_eq!(which(&named, None, "p").unwrap(), ("b".to_owned(), None));
         let absent = pod(r#"{"kubectl.kubernetes.io/default-container":"x\u001b[2J"}"#, INITS, MAINS);

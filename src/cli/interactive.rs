@@ -30,7 +30,8 @@ pub fn client(
     let (Some((at, _)), Ok([door, stdout, stderr])) = (at, <[_; 3]>::try_from(links)) else { return Ok(None) };
     let size = raw::size();
     let size = TerminalSize { rows: size.ws_row, columns: size.ws_col };
-    Ok(Some(FirstClient { container: ContainerIndex(at), stdin: args.stdin, size, door, stdout, stderr }))
+    let stdin = args.stdin;
+    Ok(Some(FirstClient { container: ContainerIndex(at), stdin, size, by: None, door, stdout, stderr }))
 }
 
 /// Its name: that which the annotation names, else the only one with `stdin` or `tty`.

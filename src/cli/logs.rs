@@ -279,8 +279,8 @@ fn options<'a>(args: &LogsArgs, prefix: &'a str) -> ReadOptions<'a> {
 /// The instance that `lastState` is about: the newest while its container waits to be restarted, else the one before.
 fn previous(pod: &v1::Pod, container: &str, newest: u32) -> Option<u32> {
     let status = pod.status.as_ref()?;
-    let inits = status.init_container_statuses.iter().flatten();
-    let one = inits.chain(status.container_statuses.iter().flatten()).find(|one| one.name == container)?;
+    let lists = [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
+    let one = lists.into_iter().flatten().flatten().find(|one| one.name == container)?;
     let last = one.last_state.as_ref().and_then(|last| last.terminated.as_ref())?;
     if last.container_id.is_some() && last.container_id == one.container_id {
         Some(newest)

@@ -33,8 +33,9 @@
 //! | `watch` | what a person sees of a pod that runs | console, phrases, terminal |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | args |
-//! | `session` | our terminal and streams at a container | args, error, inside, raw, relay, terminal |
+//! | `session` | our terminal and streams at a container | args, error, raw, relay, terminal |
 //! | `attach` | `barepod attach`, and `run -it` once its pod is made | args, error, exit_code, inside, session, terminal |
+//! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, raw, recover, session, terminal |
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, until |
 //! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, network, options, preflight, recover, rootless, terminal, watch |
@@ -61,7 +62,7 @@
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, describe, diff, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, get, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -80,6 +81,7 @@ mod console;
 mod container;
 mod cp;
 mod cpus;
+mod debug;
 mod describe;
 mod detach;
 mod diff;

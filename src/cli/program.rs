@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    apply, attach, complete, completion, cp, describe, diff, events, exec, get, kill, logs, port_forward, resize,
-    restart, rm, run, simulate, stop, top, wait, words,
+    apply, attach, complete, completion, cp, debug, describe, diff, events, exec, get, kill, logs, port_forward,
+    resize, restart, rm, run, simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Logs(args) => logs::logs(args, &cli.global),
         Command::Exec(args) => exec::exec(args, &cli.global),
         Command::Attach(args) => attach::attach(args, &cli.global),
+        Command::Debug(args) => debug::debug(args, &cli.global),
         Command::Cp(args) => cp::cp(args, &cli.global),
         Command::PortForward(args) => port_forward::port_forward(args, &cli.global),
         Command::Kill(args) => kill::kill(args, &cli.global),

@@ -329,7 +329,7 @@ fn container<'a>(engine: &'a Engine, record: &EventRecord) -> Option<&'a str> {
 /// What the engine doesn't know, from the status that was written last.
 fn facts(pod: &v1::Pod) -> report::StatusFacts {
     let before = pod.status.clone().unwrap_or_default();
-    let lists = [&before.init_container_statuses, &before.container_statuses];
+    let lists = [&before.init_container_statuses, &before.container_statuses, &before.ephemeral_container_statuses];
     let statuses = || lists.into_iter().flatten().flatten();
     report::StatusFacts {
         resources: statuses().filter_map(|one| Some((one.name.clone(), one.resources.clone()?))).collect(),

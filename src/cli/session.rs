@@ -8,7 +8,6 @@ use nix::sys::signalfd::SignalFd;
 
 use super::args::DetachKeys;
 use super::error::CliError;
-use super::inside::Inside;
 use super::raw::{self, Raw};
 use super::relay::{self, Outputs};
 use super::terminal::tell_below;
@@ -40,8 +39,8 @@ pub enum Peer<'a> {
         client: Client,
         /// Of the request.
         id: u64,
-        /// The container.
-        of: &'a Inside,
+        /// What is said while nothing comes.
+        silence: &'a dyn Fn(),
     },
     /// The process below this one.
     Below(&'a Above),
@@ -140,8 +139,8 @@ impl<'a> Session<'a> {
                 Ready::Client => self.hear(),
                 Ready::Nothing => {
                     self.told = true;
-                    if let Peer::Supervisor { of, .. } = &self.peer {
-                        of.tell_of_silence();
+                    if let Peer::Supervisor { silence, .. } = &self.peer {
+                        silence();
                     }
                 }
                 Ready::Left => {

@@ -46,11 +46,21 @@ struct Row {
     sent: Option<SignalSent>,
 }
 
+impl Row {
+    /// The container of this number; `coloured`: standard output, and error.
+    fn new(name: &str, width: usize, index: usize, [out, err]: [bool; 2]) -> Self {
+        let prefix = |coloured| Prefix::new(name, width, index, coloured);
+        Self { name: name.to_owned(), out_prefix: prefix(out), err_prefix: prefix(err), stopping: None, sent: None }
+    }
+}
+
 /// Shows a pod's run on this process's standard output and error.
 pub struct Watch {
     out: Console,
     err: Console,
     rows: Vec<Row>,
+    /// Of the names before lines.
+    width: usize,
     view: View,
     out_coloured: bool,
     err_coloured: bool,
@@ -76,17 +86,14 @@ impl Watch {
         let containers = &spec.containers;
         let width = containers.iter().map(|container| container.name.len()).max().unwrap_or(0);
         let (out_coloured, err_coloured) = (terminal::has_colours(&io::stdout()), terminal::has_colours(&io::stderr()));
-        let row = |(index, container): (usize, &ContainerSpec)| Row {
-            name: container.name.clone(),
-            out_prefix: Prefix::new(&container.name, width, index, out_coloured),
-            err_prefix: Prefix::new(&container.name, width, index, err_coloured),
-            stopping: None,
-            sent: None,
+        let row = |(index, container): (usize, &ContainerSpec)| {
+            Row::new(&container.name, width, index, [out_coloured, err_coloured])
         };
         Ok(Self {
             out: Console::stdout()?,
             err: Console::stderr()?,
             rows: containers.iter().enumerate().map(row).collect(),
+            width,
             view,
             out_coloured,
             err_coloured,
@@ -211,6 +218,12 @@ impl Audience for Watch {
         let end = ContainerEnd { exit, oom, ran, sent, why: why.unwrap_or(StopReason::Unsaid), requested };
         let kind = if oom { LineKind::Warning } else { LineKind::Progress };
         self.tell(kind, &format!("{name} {end}"));
+    }
+
+    fn container_added(&mut self, name: &str) {
+        let (index, width) = (self.rows.len(), self.width.max(name.len()));
+        self.rows.push(Row::new(name, width, index, [self.out_coloured, self.err_coloured]));
+        self.stops.add_container();
     }
 
     fn asked_to_stop(&mut self) {

@@ -71,7 +71,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
                  `barepod rm --force {removed}` ends it at once and forgets it"
             )
         }
-        "debug" | "edit" | "patch" => {
+        "edit" | "patch" => {
             format!("that is not there yet; `barepod --help` shows what is, `barepod describe {name}` all about a pod")
         }
         "inspect" => {
@@ -231,6 +231,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Resize(args) => one(&mut args.pod, "resize"),
         Command::Exec(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Attach(args) => by_name(&mut args.pod, args.namespace.as_deref()),
+        Command::Debug(args) => by_name(&mut args.pod, args.namespace.as_deref()),
         Command::Cp(args) => [&mut args.source, &mut args.target].into_iter().try_for_each(|place| match place {
             CopyPlace::Pod { pod, .. } => by_name(pod, args.namespace.as_deref()),
             CopyPlace::Box(_) => Ok(()),

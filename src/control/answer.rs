@@ -37,6 +37,11 @@ pub enum Answer {
         /// That.
         outcome: Restarting,
     },
+    /// Last: what became of an ephemeral container; where a client is attached to it, only that it was not added.
+    Added {
+        /// That.
+        outcome: Added,
+    },
     /// Last: the program of an `exec` ran, and has ended; or the container of an `attach` has.
     Exited(Exited),
     /// Last: the program of an `exec` never ran, or there is nothing to give descriptors of.
@@ -72,6 +77,7 @@ impl Answer {
             | Self::Signalled { .. }
             | Self::Restarting { .. }
             | Self::Applied { .. }
+            | Self::Added { .. }
             | Self::Exited(_)
             | Self::NotRun { .. }
             | Self::Done
@@ -181,6 +187,19 @@ pub enum Signalled {
     /// It doesn't run, or none of the main ones does.
     NotRunning,
     /// It can't be sent.
+    Refused {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What became of an ephemeral container that was to be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Added {
+    /// The pod has it.
+    Done,
+    /// It can't have it.
     Refused {
         /// Why.
         why: String,

@@ -15,7 +15,8 @@ use super::frame::{self, CONNECTION, Id, Malformed};
 use super::record::{self, Received, connect_in};
 use super::request::Call;
 use super::{
-    Answer, Applied, Changes, ControlError, Ended, Reason, Request, Resized, Resources, Restarting, Signalled, Waiting,
+    Added, Answer, Applied, Changes, ControlError, Debugging, Ended, Reason, Request, Resized, Resources, Restarting,
+    Signalled, Waiting,
 };
 
 /// How often a supervisor may be found to hold the pod's lock and not to listen: at its start, and when it leaves.
@@ -109,6 +110,19 @@ pub fn apply(
     match ask_with(dir, (Request::Apply(changes), &descriptors), lives, |_| {})? {
         None | Some(Answer::Ended(_)) => Ok(None),
         Some(Answer::Applied { outcome }) => Ok(Some(outcome)),
+        Some(other) => Err(unexpected(&other)),
+    }
+}
+
+/// Asks the supervisor of the pod whose state is in `dir` for an ephemeral container that nobody is attached to, as [`end`] asks for an
+/// end. `None`: the pod ended before there was an answer.
+///
+/// # Errors
+/// As [`end`].
+pub fn debug(dir: &Path, debugging: Debugging, lives: impl FnMut() -> bool) -> Result<Option<Added>, ControlError> {
+    match ask(dir, Request::Debug(debugging), lives, |_| {})? {
+        None | Some(Answer::Ended(_)) => Ok(None),
+        Some(Answer::Added { outcome }) => Ok(Some(outcome)),
         Some(other) => Err(unexpected(&other)),
     }
 }

@@ -73,12 +73,40 @@ pub enum Request {
     /// What a manifest that was applied changes of the pod. Brings a file of ConfigMaps and Secrets, where it says so. Answered once
     /// that is done and written down.
     Apply(Changes),
+    /// One more container for the pod, an ephemeral one (R2.9). Answered once it is written down; who wants to be attached to it brings
+    /// what `Attach` does, and is answered by how it ended.
+    Debug(Debugging),
     /// Descriptors of a container's user namespace and of its root (O_PATH), sent likewise in a record that says who its user is
     /// ([`RootOwner`]).
     Root {
         /// Name of the container.
         container: String,
     },
+}
+
+/// An ephemeral container that is to be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Debugging {
+    /// A v1 EphemeralContainer, as JSON.
+    pub container: String,
+    /// What a relative path of its image is relative to. Absolute.
+    pub folder: String,
+    /// Whether the client is attached to it from its beginning on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<Attaching>,
+}
+
+/// How a client is attached to a container from its beginning on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attaching {
+    /// Whether what the container reads is to be written to.
+    pub stdin: bool,
+    /// Of its terminal at first, in characters.
+    pub rows: u16,
+    /// Likewise.
+    pub columns: u16,
 }
 
 /// What a client is attached to. The master of a terminal comes with it, and of a pipe the writing end where it is [`Input::Given`].
@@ -154,6 +182,13 @@ impl Request {
             Self::Stop { .. } | Self::Kill | Self::Resize(_) => 0,
             Self::Apply(changes) => usize::from(changes.objects),
             Self::Signal { .. } | Self::SignalContainers { .. } | Self::Restart { .. } => 0,
+            Self::Debug(debugging) => {
+                if debugging.attach.is_some() {
+                    3
+                } else {
+                    0
+                }
+            }
             Self::Attach { .. } => 3,
             Self::Network | Self::Root { .. } | Self::Exec(Program { streams: Streams::Terminal { .. }, .. }) => 1,
             Self::Exec(Program { streams: Streams::Output, .. }) => 2,
@@ -242,7 +277,7 @@ impl<'de> Deserialize<'de> for Call {
         match kind {
             Some(
                 "stop" | "kill" | "resize" | "exec" | "signal" | "network" | "signalContainers" | "restart" | "root"
-                | "attach" | "apply",
+                | "attach" | "apply" | "debug",
             ) => ask(value),
             Some("watch") => Ok(Self::Watch),
             Some("cancel") => Ok(Self::Cancel),

@@ -38,6 +38,14 @@ pub fn apply_defaults(pod: &mut v1::Pod) {
 }
 
 /// Sets a text that is absent or empty.
+/// Fills in what an ephemeral container leaves out.
+pub fn apply_ephemeral_defaults(container: &mut v1::EphemeralContainer) {
+    fill(&mut container.termination_message_path, "/dev/termination-log");
+    fill(&mut container.termination_message_policy, "File");
+    let policy = if is_latest(container.image.as_deref().unwrap_or_default()) { "Always" } else { "IfNotPresent" };
+    fill(&mut container.image_pull_policy, policy);
+}
+
 fn fill(field: &mut Option<String>, default: &str) {
     if field.as_ref().is_none_or(String::is_empty) {
         *field = Some(default.to_owned());

@@ -13,6 +13,7 @@ mod de;
 mod decode;
 mod defaults;
 mod diagnostic;
+mod ephemeral;
 mod exported;
 mod fields;
 mod generate;
@@ -36,7 +37,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1;
 
 pub use decode::{decode, decode_beside, decode_objects, refuse};
-pub use defaults::apply_defaults;
+pub use defaults::{apply_defaults, apply_ephemeral_defaults};
 pub use generate::generate_name;
 
 /// One line about all fields that mean nothing here; `None`: there are none.
@@ -67,7 +68,20 @@ pub fn check_name(name: &str) -> Result<(), String> {
     let broken = validate::pod_name(name);
     if broken.is_empty() { Ok(()) } else { Err(broken.join("; ")) }
 }
+
+/// Whether a pod that runs may have this ephemeral container as well, by the API server's rules (R1.11). What has no effect is no
+/// fault.
+///
+/// # Errors
+/// What is wrong with it, each with its field.
+pub fn check_ephemeral(new: &v1::EphemeralContainer, pod: &v1::Pod) -> Result<(), Vec<String>> {
+    let found = validate::of_ephemeral(new, pod);
+    let faults = found.iter().filter(|one| one.severity == Severity::Error);
+    let faults: Vec<String> = faults.map(|one| format!("{}: {}", one.field, one.message)).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
 pub use diagnostic::{Diagnostic, Location, Severity};
+pub use ephemeral::as_container;
 pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
 pub use render::{Colour, render};

@@ -51,6 +51,12 @@ pub fn diff(running: &v1::Pod, wanted: &v1::Pod) -> Vec<Difference> {
     {
         spec.node_name.clone_from(&running.node_name);
     }
+    // They are added to a pod that runs, and no manifest has them.
+    if let (Some(spec), Some(running)) = (&mut spec, &running.spec)
+        && spec.ephemeral_containers.is_none()
+    {
+        spec.ephemeral_containers.clone_from(&running.ephemeral_containers);
+    }
     let of = |spec: &Option<v1::PodSpec>| serde_json::to_value(spec).unwrap_or_default();
     found.compare(&FieldPath::root().child("spec"), None, Some(&of(&running.spec)), Some(&of(&spec)), Meaning::Text);
     found.0

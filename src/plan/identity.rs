@@ -9,7 +9,7 @@ use crate::manifest::FieldPath;
 /// A container as the manifest of its pod has it.
 #[derive(Clone, Copy, Debug)]
 pub struct PodContainer<'a> {
-    /// The engine's number of it: all entries of `initContainers` come first, then all of `containers`.
+    /// The engine's number of it: all entries of `initContainers` come first, then all of `containers`, then ephemeral ones.
     pub index: ContainerIndex,
     /// Init container, sidecar or main container.
     pub kind: Kind,
@@ -42,7 +42,7 @@ impl<'a> PodContainer<'a> {
     }
 }
 
-/// All containers of a pod, in the engine's order.
+/// All containers that a pod has from its beginning on, in the engine's order; ephemeral ones are in its plan.
 pub(crate) fn containers(pod: &v1::PodSpec) -> impl Iterator<Item = PodContainer<'_>> {
     let inits = pod.init_containers.iter().flatten().enumerate();
     let inits = inits.map(|(place, one)| ("initContainers", place, init_kind(one), one));
@@ -63,6 +63,12 @@ pub fn pod_container(pod: &v1::Pod, index: ContainerIndex) -> PodContainer<'_> {
     let spec = pod.spec.as_ref().expect("plan::pod refused a pod without a spec");
     let found = containers(spec).nth(index.0.into());
     found.expect("the engine's containers are those of the pod, in the same order")
+}
+
+/// An ephemeral container: `manifest` is it as a container, and `place` how many there are before it.
+pub(crate) fn ephemeral<'a>(pod: &'a v1::PodSpec, manifest: &'a v1::Container, place: usize) -> PodContainer<'a> {
+    let index = ContainerIndex(u16::try_from(containers(pod).count() + place).unwrap_or(u16::MAX));
+    PodContainer { index, kind: Kind::Ephemeral, manifest, pod, list: "ephemeralContainers", place }
 }
 
 /// The container of this number, to be changed.

@@ -45,7 +45,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 
-pub use crate::manifest::{Content, Objects};
+pub use crate::manifest::{Content, Objects, as_container};
 pub use change::{Changes, ContainerResources, Immutable, changes, may_be_deadline};
 pub use container::hopeless::{Hopeless, hopeless};
 pub use container::plan::{ContainerPlan, Label, Streams};
@@ -62,6 +62,7 @@ pub use files::volumes::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
 pub use identity::{PodContainer, container_mut, init_kind, pod_container};
 pub use lifecycle::signal::{name_of as signal_name, number_of as signal_number};
 pub use lifecycle::{image as lifecycle_image, of as lifecycle_of};
+pub use pod::ephemeral::{NewEphemeral, ephemeral};
 pub use pod::images::{NamedImage, Origin, images, origin};
 pub use pod::plan::PodPlan;
 pub use pod::{PodOptions, check_objects, outdated_volumes, pod};

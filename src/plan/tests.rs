@@ -3,6 +3,7 @@
 
 mod configs;
 mod cpus;
+mod ephemeral;
 mod huge_pages;
 mod images;
 mod impossible;

@@ -86,9 +86,16 @@ fn v1_event(about: &v1::Pod, line: &EventLine, number: i128) -> v1::Event {
 
 /// As the kubelet names a container (pkg/kubelet/container/ref.go).
 fn field_path(about: &v1::Pod, name: &str) -> String {
-    let inits = about.spec.as_ref().and_then(|spec| spec.init_containers.as_ref());
-    let is_init = inits.into_iter().flatten().any(|init| init.name == name);
-    format!("spec.{}{{{name}}}", if is_init { "initContainers" } else { "containers" })
+    let mut inits = about.spec.iter().flat_map(|spec| &spec.init_containers).flatten();
+    let mut extra = about.spec.iter().flat_map(|spec| &spec.ephemeral_containers).flatten();
+    let list = if inits.any(|one| one.name == name) {
+        "initContainers"
+    } else if extra.any(|one| one.name == name) {
+        "ephemeralContainers"
+    } else {
+        "containers"
+    };
+    format!("spec.{list}{{{name}}}")
 }
 
 #[cfg(test)]

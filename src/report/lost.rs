@@ -71,8 +71,9 @@ pub fn lost(pod: &v1::Pod, loss: Loss, now: jiff::Timestamp) -> v1::Pod {
     status.phase = Some("Failed".to_owned());
     status.reason = Some(loss.reason().to_owned());
     status.message = Some(loss.message().to_owned());
-    let inits = status.init_container_statuses.iter_mut().flatten();
-    for container in inits.chain(status.container_statuses.iter_mut().flatten()) {
+    let lists =
+        [&mut status.init_container_statuses, &mut status.container_statuses, &mut status.ephemeral_container_statuses];
+    for container in lists.into_iter().flatten().flatten() {
         end(container, &now);
     }
     for condition in status.conditions.iter_mut().flatten() {
@@ -95,7 +96,7 @@ pub fn lost(pod: &v1::Pod, loss: Loss, now: jiff::Timestamp) -> v1::Pod {
 fn end(container: &mut v1::ContainerStatus, now: &Time) {
     let Some(running) = container.state.as_ref().and_then(|state| state.running.clone()) else { return };
     container.ready = false;
-    container.started = Some(false);
+    container.started = container.started.map(|_| false);
     let terminated = v1::ContainerStateTerminated {
         exit_code: 137,
         reason: Some("ContainerStatusUnknown".to_owned()),

@@ -47,12 +47,17 @@ pub fn v1(pod: &v1::Pod, status: &PodStatus, facts: &StatusFacts) -> v1::Pod {
         let mains = spec.map(|spec| &spec.containers).into_iter().flatten();
         inits.chain(mains).find(|one| one.name == name)
     };
+    let image_of = |name: &str| {
+        let mut extra = pod.spec.iter().flat_map(|spec| &spec.ephemeral_containers).flatten();
+        let fixed = of_spec(name).and_then(|one| one.image.clone());
+        fixed.or_else(|| extra.find(|one| one.name == name)?.image.clone())
+    };
     let statuses = |of: fn(Kind) -> bool| {
         let all: Vec<_> = status
             .containers
             .iter()
             .filter(|container| of(container.kind))
-            .map(|container| container_status(container, of_spec(&container.name), facts))
+            .map(|container| container_status(container, of_spec(&container.name), image_of(&container.name), facts))
             .collect();
         (!all.is_empty()).then_some(all)
     };
@@ -118,6 +123,7 @@ fn condition(condition: &barepod_engine::status::Condition) -> v1::PodCondition 
 fn container_status(
     container: &ContainerStatus,
     spec: Option<&v1::Container>,
+    image: Option<String>,
     facts: &StatusFacts,
 ) -> v1::ContainerStatus {
     let last = |last: &Terminated| v1::ContainerState { terminated: Some(terminated(last)), ..Default::default() };
@@ -128,7 +134,7 @@ fn container_status(
         user: facts.users.get(&container.name).cloned(),
         volume_mounts: spec.and_then(|spec| spec.volume_mounts.as_deref()).map(|all| all.iter().map(mount).collect()),
         name: container.name.clone(),
-        image: spec.and_then(|spec| spec.image.clone()).unwrap_or_default(),
+        image: image.unwrap_or_default(),
         image_id: container.image_id.clone().unwrap_or_default(),
         container_id: container.container_id.clone(),
         ready: container.ready,

@@ -13,7 +13,9 @@ use super::output::HandedOver;
 use super::visitors::{hand_over, not_run};
 use crate::control::record::send_at_once;
 use crate::control::{Answer, Exited, Obstacle, Requester, Server};
-use crate::plan;
+
+/// Exit code of a container whose program could not be executed (R8.4).
+const START_ERROR: u8 = 128;
 
 impl Supervisor<'_> {
     /// A client wants to be attached to a container. The first descriptor gets what it can write to and what is told of that; then come
@@ -39,7 +41,7 @@ impl Supervisor<'_> {
         let Ok([to, stdout, stderr]) = <[OwnedFd; 3]>::try_from(descriptors) else {
             return Err(other("a descriptor is missing".to_owned()));
         };
-        let once = plan::pod_container(&self.pod.manifest, index).manifest.stdin_once == Some(true);
+        let once = self.pod.plan.container(&self.pod.manifest, index).manifest.stdin_once == Some(true);
         let output = self.slots[usize::from(index.0)].output_mut();
         let output = output.ok_or_else(|| (Obstacle::NotRunning, format!("container {container:?} has just ended")))?;
         let HandedOver { streams, input } =
@@ -58,8 +60,8 @@ impl Supervisor<'_> {
     /// A container is there, and hasn't begun.
     pub(super) fn attach_first(&mut self, container: ContainerIndex) {
         let Some(first) = self.copies.take_first(container) else { return };
-        let FirstClient { stdin, size, door, stdout, stderr, .. } = first;
-        let once = plan::pod_container(&self.pod.manifest, container).manifest.stdin_once == Some(true);
+        let FirstClient { stdin, size, by, door, stdout, stderr, .. } = first;
+        let once = self.pod.plan.container(&self.pod.manifest, container).manifest.stdin_once == Some(true);
         let Some(output) = self.slots[usize::from(container.0)].output_mut() else { return };
         output.resize(size);
         let given = output.hand_over(stdin, once).map(|HandedOver { streams, input }| {
@@ -68,7 +70,8 @@ impl Supervisor<'_> {
         });
         let why = match given {
             Ok(Ok(())) => {
-                let (stdout, stderr, way) = (Some(stdout), Some(stderr), Way::Record(door));
+                let way = by.map_or(Way::Record(door), Way::Answer);
+                let (stdout, stderr) = (Some(stdout), Some(stderr));
                 return self.copies.add(Copied { way, container, stdout, stderr, lost: 0, is_told: false });
             }
             // It has gone, and the pod runs on as one in the background does.
@@ -84,6 +87,13 @@ impl Supervisor<'_> {
         for one in self.copies.who_is_behind() {
             one.is_told = true;
             tell(&mut self.control, &one.way, Answer::Lost { bytes: one.lost });
+        }
+    }
+
+    /// A container's program could not be executed: clients that were attached by their request are not kept waiting for another.
+    pub(super) fn attached_in_vain(&mut self, container: ContainerIndex) {
+        for way in self.copies.take_asking(container) {
+            tell(&mut self.control, &way, Answer::Exited(Exited::Code(START_ERROR)));
         }
     }
 

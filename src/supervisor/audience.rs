@@ -50,6 +50,8 @@ pub trait Audience {
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag);
     /// A container's process ended after running for `ran` (`None`: it never ran).
     fn exited(&mut self, container: ContainerIndex, exit: Exit, oom: bool, ran: Option<Duration>);
+    /// The pod has one more container of this name, behind all others.
+    fn container_added(&mut self, name: &str);
     /// Somebody has asked for the pod's end.
     fn asked_to_stop(&mut self);
     /// A container was sent its stop signal, or SIGKILL, because it is to end.

@@ -1,6 +1,6 @@
 //! Actions to the world: each is carried out at once, or begun and answered when its descriptor says so.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use barepod_engine::action::{Action, ContainerAction};
@@ -12,7 +12,7 @@ use super::output::Listener;
 use super::slot::{self, Creating, Image, MadeWith, Present, RemovalOf, Removing, Shown, Stage, Start};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, ContainerPlan, MountNamespaces};
+use crate::plan::{self, ContainerPlan, MountNamespaces, Scope};
 use crate::runtime::container::{AttemptDirs, ContainerError, Creation, Removal, reap_ended};
 use crate::runtime::image::Found;
 use crate::runtime::{node, volume};
@@ -76,10 +76,10 @@ impl Supervisor<'_> {
             }
         };
         match self.order_creation(container, attempt, &dirs, &mut creation) {
-            Ok(made) => {
+            Ok((made, target)) => {
                 let slot = self.slot(container);
                 slot.attempt = attempt;
-                slot.stage = Stage::Creating(Box::new(Creating { creation, made }));
+                slot.stage = Stage::Creating(Box::new(Creating { creation, made, target }));
             }
             Err(why) => self.abandon(container, attempt, creation.abort(), why),
         }
@@ -91,9 +91,10 @@ impl Supervisor<'_> {
         attempt: Attempt,
         dirs: &AttemptDirs,
         creation: &mut Creation,
-    ) -> Result<MadeWith, (CreateFailure, String)> {
+    ) -> Result<(MadeWith, Option<OwnedFd>), (CreateFailure, String)> {
         let fail = |cause: String| (CreateFailure::Create, cause);
-        let mut plan = self.plan_container(container, attempt, dirs)?;
+        let target = self.target_of(container)?;
+        let mut plan = self.plan_container(container, attempt, dirs, target.as_ref())?;
         let filter = self.filters.take(&mut plan.spec).map_err(|error| fail(error.to_string()))?;
         creation
             .order(&plan, filter.as_ref().map(|compiled| &compiled.filter))
@@ -102,11 +103,11 @@ impl Supervisor<'_> {
             .add(creation.fd(), Token::Creation(container), Interest::Readable)
             .and_then(|()| self.sources.add(creation.helper_pidfd(), Token::Creation(container), Interest::Readable))
             .map_err(|errno| fail(format!("epoll_ctl: {errno}")))?;
-        let resources = plan::pod_container(&self.pod.manifest, container).manifest.resources.clone();
+        let resources = self.pod.plan.container(&self.pod.manifest, container).manifest.resources.clone();
         let process = plan.spec.process().clone();
         let user = process.as_ref().map(|process| slot::user(process.user()));
         self.slot(container).shown = Shown { resources, user };
-        Ok(MadeWith { process, filter, termination_log: plan.termination_log })
+        Ok((MadeWith { process, filter, termination_log: plan.termination_log }, target))
     }
 
     /// What there is of an attempt that won't be made goes first: the next one comes after that is told.
@@ -133,6 +134,7 @@ impl Supervisor<'_> {
         container: ContainerIndex,
         attempt: Attempt,
         dirs: &AttemptDirs,
+        target: Option<&OwnedFd>,
     ) -> Result<ContainerPlan, (CreateFailure, String)> {
         let fail = |message: String| (CreateFailure::Create, message);
         let Image::Known(found) = std::mem::take(&mut self.slot(container).image) else {
@@ -142,13 +144,15 @@ impl Supervisor<'_> {
         let sandbox = self.sandbox.as_ref().ok_or((CreateFailure::Create, GONE.to_owned()))?;
         let mut facts = sandbox.facts();
         facts.attempt_dir.clone_from(&dirs.data);
+        let ours = |fd: &dyn AsRawFd| format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd()).into();
+        facts.pid_namespace = target.map(|target| ours(target)).or(facts.pid_namespace);
         facts.mounts = MountNamespaces {
-            host: format!("/proc/{}/fd/{}", std::process::id(), self.host_mounts.as_raw_fd()).into(),
+            host: ours(&self.host_mounts),
             pod: format!("/proc/{}/ns/mnt", std::process::id()).into(),
         };
         facts.shared_cpus = self.shared_cpus();
         let pod = &self.pod;
-        let of_manifest = plan::pod_container(&pod.manifest, container);
+        let of_manifest = pod.plan.container(&pod.manifest, container);
         if of_manifest.is_privileged() {
             facts.devices = node::devices();
         }
@@ -163,6 +167,19 @@ impl Supervisor<'_> {
             .collect();
         plan::container(&pod.manifest, &pod.plan, &pod.node, container, attempt, &image, &facts)
             .map_err(|error| (error.failure, error.to_string()))
+    }
+
+    /// The pid namespace of the container whose processes an ephemeral one sees. Where all share one, or have none of their own, it sees
+    /// them anyway.
+    fn target_of(&self, container: ContainerIndex) -> Result<Option<OwnedFd>, (CreateFailure, String)> {
+        let plan = &self.pod.plan;
+        let Some(target) = plan.target(container).filter(|_| plan.sandbox.pid == Scope::Container) else {
+            return Ok(None);
+        };
+        let fail = |why: String| (CreateFailure::Create, format!("its target: {why}"));
+        let (_, present) = self.running(target).map_err(|(_, why)| fail(why))?;
+        let namespace = present.container.pid_namespace();
+        namespace.map(Some).map_err(|error| fail(format!("the pid namespace of container {target:?}: {error}")))
     }
 
     fn start(&mut self, container: ContainerIndex, attempt: Attempt) {

@@ -14,12 +14,14 @@ use crate::runtime::exec::TerminalSize;
 /// All commands that are attached.
 pub struct Copies {
     all: Vec<Copied>,
-    first: Option<FirstClient>,
+    /// Those that wait for a container's beginning.
+    first: Vec<FirstClient>,
     /// Whether somebody has just missed something for the first time.
     is_behind: bool,
 }
 
-/// The process that was called to run the pod, where that is attached to a container from its beginning on (`run -it`).
+/// Who is attached to a container from its beginning on: the process that was called to run the pod (`run -it`), or a client that
+/// has added the container (`debug -it`).
 pub struct FirstClient {
     /// Which container.
     pub container: ContainerIndex,
@@ -27,7 +29,9 @@ pub struct FirstClient {
     pub stdin: bool,
     /// Of a terminal, at first.
     pub size: TerminalSize,
-    /// A socket for records: what it is attached to, then what else a client is told.
+    /// The client; `None`: the process that was called.
+    pub by: Option<Requester>,
+    /// A socket for records: what it is attached to, then what else that process is told.
     pub door: OwnedFd,
     /// A socket of the type SOCK_STREAM.
     pub stdout: OwnedFd,
@@ -62,17 +66,23 @@ pub struct Copied {
 impl Copies {
     /// None yet, but for who waits for a container's beginning.
     pub fn new(first: Option<FirstClient>) -> Self {
-        Self { all: Vec::new(), first, is_behind: false }
+        Self { all: Vec::new(), first: Vec::from_iter(first), is_behind: false }
     }
 
     /// Who waits for this container's beginning, once.
     pub fn take_first(&mut self, container: ContainerIndex) -> Option<FirstClient> {
-        self.first.take_if(|first| first.container == container)
+        let at = self.first.iter().position(|first| first.container == container)?;
+        Some(self.first.swap_remove(at))
     }
 
-    /// How many there are.
+    /// One more who waits for a container's beginning.
+    pub fn wait(&mut self, first: FirstClient) {
+        self.first.push(first);
+    }
+
+    /// How many there are, those that wait included.
     pub fn len(&self) -> usize {
-        self.all.len()
+        self.all.len() + self.first.len()
     }
 
     /// One more.
@@ -102,8 +112,15 @@ impl Copies {
         ended
     }
 
+    /// Takes out those of them who are told by an answer.
+    pub fn take_asking(&mut self, container: ContainerIndex) -> Vec<Way> {
+        let is_asking = |one: &Copied| one.container == container && matches!(one.way, Way::Answer(_));
+        self.all.extract_if(.., |one| is_asking(one)).map(|one| one.way).collect()
+    }
+
     /// Takes out the one who asked so.
     pub fn leave(&mut self, by: Requester) {
+        self.first.retain(|one| one.by != Some(by));
         self.all.retain(|one| !matches!(one.way, Way::Answer(its) if its == by));
     }
 }

@@ -12,7 +12,6 @@ use super::sources::Token;
 use super::{Supervisor, now, termination_message, timestamp};
 use crate::control::{Answer, Asked, Request};
 use crate::log::ContainerLog;
-use crate::plan;
 use crate::runtime::container::{Container, Progress, reap_ended};
 
 /// How long nobody is let in who can't be let in now.
@@ -102,6 +101,7 @@ impl Supervisor<'_> {
                 Request::Signal { of, signal } => self.signal_exec(by, of, signal),
                 Request::Network => self.network_asked(by, &descriptors),
                 Request::Root { container } => self.root_asked(by, &container, &descriptors),
+                Request::Debug(debugging) => self.debug_asked(by, &debugging, descriptors),
                 Request::Attach { container, stdin } => self.attach_asked(by, &container, stdin, descriptors),
             }
         }
@@ -123,10 +123,10 @@ impl Supervisor<'_> {
                 return;
             }
         };
-        let Creating { creation, made } = *creating;
+        let Creating { creation, made, target } = *creating;
         let event = match creation.advance() {
             (Some(creation), _) => {
-                slot.stage = Stage::Creating(Box::new(Creating { creation, made }));
+                slot.stage = Stage::Creating(Box::new(Creating { creation, made, target }));
                 return;
             }
             (None, Progress::Created(present)) => {
@@ -152,7 +152,7 @@ impl Supervisor<'_> {
         }
         let log =
             ContainerLog::create(&self.store.ledger().log_dir, self.name(container), attempt.0, timestamp(now().wall));
-        let is_read = plan::pod_container(&self.pod.manifest, container).manifest.stdin == Some(true);
+        let is_read = self.pod.plan.container(&self.pod.manifest, container).manifest.stdin == Some(true);
         let output = Output::new(made.take_ends(), is_read, log);
         let present = Present { container: made, made: with, output, start: Start::NotAsked, ran: None, process: None };
         self.slot(container).stage = Stage::Present(Box::new(present));
@@ -176,12 +176,16 @@ impl Supervisor<'_> {
             return;
         };
         *start = if outcome.is_ok() { Start::Started { at } } else { Start::Failed };
+        let failed = outcome.is_err();
         self.sources.remove(present.start_fd());
         let event = match outcome {
             Ok(()) => ContainerEvent::Started,
             Err(error) => ContainerEvent::StartFailed { message: error.to_string() },
         };
         self.grown |= self.mains_run();
+        if failed {
+            self.attached_in_vain(container);
+        }
         reap_ended();
         self.answer(container, attempt, event);
         if exit_waits {
@@ -226,7 +230,7 @@ impl Supervisor<'_> {
 
     fn termination_message(&self, container: ContainerIndex, exit: Exit) -> String {
         let Some(present) = self.slots[usize::from(container.0)].present() else { return String::new() };
-        let policy = termination_message::policy(plan::pod_container(&self.pod.manifest, container).manifest);
+        let policy = termination_message::policy(self.pod.plan.container(&self.pod.manifest, container).manifest);
         termination_message::read(policy, &present.made.termination_log, present.output.log().path(), exit)
     }
 

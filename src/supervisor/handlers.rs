@@ -51,7 +51,7 @@ pub(super) fn exit_of(status: ExitStatus) -> Exit {
 impl Supervisor<'_> {
     pub(super) fn begin_handler(&mut self, container: ContainerIndex, attempt: Attempt, purpose: Purpose) {
         let pod_ip = self.network().ips().swap_remove(0);
-        let handler = match plan::handler(&plan::pod_container(&self.pod.manifest, container), purpose, &pod_ip) {
+        let handler = match plan::handler(&self.pod.plan.container(&self.pod.manifest, container), purpose, &pod_ip) {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
                 return self.answer(container, attempt, plan::answer(purpose, Outcome::Error(error.to_string())));

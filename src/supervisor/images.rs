@@ -37,7 +37,7 @@ impl Supervisor<'_> {
 
     fn image_order(&self, container: ContainerIndex, attempt: Attempt) -> Order {
         let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
-        let profile = plan::localhost_profile(&plan::pod_container(&self.pod.manifest, container))
+        let profile = plan::localhost_profile(&self.pod.plan.container(&self.pod.manifest, container))
             .map(|name| self.pod.plan.security.seccomp_profile_root.join(name));
         Order { keys, profile }
     }

@@ -11,6 +11,7 @@ mod carry;
 mod clock;
 mod copies;
 pub mod cpus;
+mod debug;
 mod error;
 mod execs;
 mod facts;

@@ -4,6 +4,7 @@
 //! the pod over; the rest is what [`saved`](super::saved) writes down.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub struct Creating {
     pub creation: Creation,
     /// What it is made with.
     pub made: MadeWith,
+    /// The pid namespace of the container whose processes it sees, which it joins.
+    pub target: Option<OwnedFd>,
 }
 
 /// An attempt whose init process exists, or has ended and waits to be removed.

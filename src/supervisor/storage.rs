@@ -29,6 +29,11 @@ impl Storage {
     pub fn new(limits: StorageLimits, interval: Duration) -> Self {
         Self { limits, interval, alarm: None, measurement: None, warned: false }
     }
+
+    /// The pod has one more container, with no limit of its own.
+    pub fn add_container(&mut self, name: &str) {
+        self.limits.add_container(name);
+    }
 }
 
 impl Supervisor<'_> {

@@ -1,6 +1,7 @@
 //! `barepod exec`: programs that people run in containers that run, with their own streams or at a terminal.
 
 mod attached;
+mod debugging;
 mod interactive;
 mod screens;
 mod terminals;

@@ -112,6 +112,20 @@ Examples:
   barepod attach -it web -c shell at its terminal, until Ctrl-P Ctrl-Q
   barepod attach -i web < more.txt";
 
+pub const DEBUG_EXAMPLES: &str = "\
+The container ends with the pod, and runs once. It stays in the pod's status when it has
+ended; its log is there as any other (docs/debug.md).
+
+Exit codes: while it is attached (-i), the container's; 128+n where signal n ended it, or
+this command; 0 where it was left by --detach-keys. Otherwise 0 once the pod has it. 1 the
+pod can't have it; 125 barepod's own trouble.
+
+Examples:
+  barepod debug -it web --image rootfs:/srv/tools -- sh
+  barepod debug -it web --image rootfs:/srv/tools --target main -- sh   sees main's processes
+  barepod debug web --image bundle:tcpdump --profile netadmin -c trace
+  barepod logs -f web trace";
+
 pub const CP_EXAMPLES: &str = "\
 Exit codes: 1 it can't be copied, or not all of it; 2 a usage error; 128+n where
 signal n has ended it.

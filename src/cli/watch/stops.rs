@@ -41,6 +41,11 @@ impl Stops {
         Self { all: all.collect(), due: Vec::new() }
     }
 
+    /// The pod has one more container, without hooks.
+    pub fn add_container(&mut self) {
+        self.all.push(Stop { said: Said::Nothing, hook_at_once: false });
+    }
+
     /// A container is to end, or was sent something for that.
     pub fn add(&mut self, container: ContainerIndex) {
         if !self.due.contains(&container) {

@@ -68,8 +68,10 @@ pub enum Event {
     /// The pod has one more ephemeral container (R2.9), behind all others. Nothing comes of it where
     /// [`crate::Engine::takes_ephemeral`] would refuse it.
     EphemeralAdded {
-        /// Its name. Nothing else is to be known of it: it has neither probes nor hooks nor a restart policy.
+        /// Its name.
         name: String,
+        /// Where its image comes from. Nothing else is to be known of it: it has neither probes nor hooks nor a restart policy.
+        image: ImageSpec,
     },
     /// The pod uses more disk than it may.
     StorageExceeded(StorageExceeded),

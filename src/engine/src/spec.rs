@@ -77,12 +77,12 @@ pub struct ContainerSpec {
 }
 
 impl ContainerSpec {
-    /// An ephemeral container: all that there is to it is its name.
-    pub fn ephemeral(name: String) -> Self {
+    /// An ephemeral container: all that there is to it is its name and its image.
+    pub fn ephemeral(name: String, image: ImageSpec) -> Self {
         Self {
             name,
             kind: Kind::Ephemeral,
-            image: ImageSpec::Folder,
+            image,
             restart_policy: None,
             restart_rules: Vec::new(),
             startup_probe: None,

@@ -1,7 +1,7 @@
 //! Fates of the pod's own fields.
 
 use super::Fate::{Honoured, Partly, Warned};
-use super::{Table, later, refused};
+use super::{Table, refused};
 
 /// See [`super::TABLES`].
 pub(super) const TABLES: &[Table] = &[
@@ -21,7 +21,7 @@ pub(super) const TABLES: &[Table] = &[
                 ),
             ),
             ("enableServiceLinks", Partly("there are no services, so both values give what false gives")),
-            ("ephemeralContainers", later("ephemeral containers are not supported yet")),
+            ("ephemeralContainers", refused("cannot be set on create", "`barepod debug` adds one to a pod that runs")),
             ("evictionResponders", Warned("there is no eviction API")),
             ("hostAliases", Honoured),
             ("hostIPC", Honoured),

@@ -28,6 +28,7 @@ mod config_volumes;
 mod container;
 mod downward;
 mod env;
+mod ephemeral;
 mod meta;
 mod names;
 mod network;
@@ -67,6 +68,16 @@ pub(super) fn validate(pod: &v1::Pod, broken: &[FieldPath], known: Option<Known<
             pod::check(spec, &root.child("spec"), &mut check);
         }
         None => check.report(Diagnostic::required(&root.child("spec"), "").help("spec.containers says what to run")),
+    }
+    check.found
+}
+
+/// Everything that is wrong with an ephemeral container that is added to a pod.
+pub(super) fn of_ephemeral(new: &v1::EphemeralContainer, pod: &v1::Pod) -> Vec<Diagnostic> {
+    let namespace = pod.metadata.namespace.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
+    let mut check = Check { found: Vec::new(), broken: &[], namespace, known: None };
+    if let Some(spec) = &pod.spec {
+        ephemeral::check(new, spec, &mut check);
     }
     check.found
 }

@@ -14,7 +14,6 @@ use self::plan::{ContainerPlan, Label, Streams};
 use crate::plan::error::ConfigError;
 use crate::plan::facts::{ImageFacts, NodeFacts, SandboxFacts};
 use crate::plan::files::mounts;
-use crate::plan::identity;
 use crate::plan::inputs::Inputs;
 use crate::plan::pod::plan::PodPlan;
 use crate::plan::process::command::{command, cwd};
@@ -46,7 +45,7 @@ pub fn container(
     image: &ImageFacts,
     sandbox: &SandboxFacts,
 ) -> Result<ContainerPlan, ConfigError> {
-    let one = identity::pod_container(pod, container);
+    let one = pod_plan.container(pod, container);
     let inputs = Inputs {
         pod,
         container: one,

@@ -162,8 +162,8 @@ fn namespaces(inputs: &Inputs) -> Vec<LinuxNamespace> {
     all.extend(shared.iter().filter_map(|(typ, path)| path.as_ref().map(|path| of(*typ, Some(path)))));
     match inputs.sandbox_plan.pid {
         Scope::Host => {}
-        Scope::Pod => all.push(of(LinuxNamespaceType::Pid, inputs.sandbox.pid_namespace.as_ref())),
-        Scope::Container => all.push(of(LinuxNamespaceType::Pid, None)),
+        // An ephemeral container may see another's processes (R10.8).
+        Scope::Pod | Scope::Container => all.push(of(LinuxNamespaceType::Pid, inputs.sandbox.pid_namespace.as_ref())),
     }
     all
 }

@@ -64,7 +64,7 @@ pub struct SandboxFacts {
     pub ipc_namespace: Option<PathBuf>,
     /// Path of the shared UTS namespace; `None`: the host's.
     pub uts_namespace: Option<PathBuf>,
-    /// Path of the shared PID namespace; `None`: by `SandboxPlan::pid`, a new one or the host's.
+    /// Path of the PID namespace that is shared with others; `None`: by `SandboxPlan::pid`, a new one or the host's.
     pub pid_namespace: Option<PathBuf>,
     /// The pod's own user namespace; `None`: the host's.
     pub users: Option<UserFacts>,

@@ -1,5 +1,6 @@
 //! What is made once for a pod.
 
+pub(crate) mod ephemeral;
 pub(crate) mod images;
 pub(crate) mod plan;
 
@@ -115,6 +116,7 @@ pub fn pod(pod: &v1::Pod, node: &NodeFacts, options: &PodOptions) -> Result<PodP
         volumes: planned,
         objects: options.objects.clone(),
         images,
+        ephemeral: Vec::new(),
         cpus: Exclusive::new(),
         security: options.security.clone(),
         memory_qos: options.memory_qos,

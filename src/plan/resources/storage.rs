@@ -80,6 +80,11 @@ impl StorageLimits {
         Self { volumes: volumes.collect(), containers: all.collect(), pod }
     }
 
+    /// One more container, behind all others, which counts for the pod and has no limit of its own.
+    pub fn add_container(&mut self, name: &str) {
+        self.containers.push((name.to_owned(), None));
+    }
+
     /// Whether there is nothing to watch.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -8,8 +8,21 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::super::grace;
 use super::{NONE, NOTHING, handlers, time};
+use crate::plan::as_container;
 use crate::report::page::{Field, Page, field};
 use crate::store::read::has_ended;
+
+/// An ephemeral container.
+pub(super) fn describe_ephemeral(
+    page: &mut Page,
+    pod: &v1::Pod,
+    container: &v1::EphemeralContainer,
+    status: &v1::ContainerStatus,
+) {
+    describe(page, pod, &as_container(container), Kind::Ephemeral, status);
+    let target = container.target_container_name.as_ref().filter(|name| !name.is_empty());
+    page.fields(&target.map(|name| field(2, "Target", [name])).into_iter().collect::<Vec<_>>());
+}
 
 pub(super) fn describe(
     page: &mut Page,

@@ -61,6 +61,14 @@ pub fn describe(described: &Described<'_>) -> String {
         let status = status_of(&status.container_statuses, &container.name);
         containers::describe(&mut page, pod, container, Kind::Main, &status);
     }
+    let extra = spec.ephemeral_containers.as_deref().unwrap_or_default();
+    if !extra.is_empty() {
+        page.fields(&[field(0, "Ephemeral Containers", NOTHING)]);
+    }
+    for container in extra {
+        let status = status_of(&status.ephemeral_container_statuses, &container.name);
+        containers::describe_ephemeral(&mut page, pod, container, &status);
+    }
     effective(&mut page, &spec);
     conditions(&mut page, &status);
     volumes::describe(&mut page, &spec);

@@ -211,3 +211,25 @@ fn messages_share_their_room() {
         assert_eq!(message(one.last_state).len(), 10);
     }
 }
+
+/// R8.11: a list of its own, and nothing that the kubelet doesn't say of one.
+#[test]
+fn an_ephemeral_container() {
+    let mut pod = manifest();
+    let extra = serde_json::from_str(r#"[{"name":"eye","image":"rootfs:/tools"}]"#).unwrap();
+    pod.spec.as_mut().unwrap().ephemeral_containers = Some(extra);
+    let running = ContainerState::Running { started_at: at(3) };
+    let all = vec![
+        container("main", Kind::Main, running.clone()),
+        ContainerStatus { started: true, ..container("eye", Kind::Ephemeral, running) },
+    ];
+    let shown = v1(&pod, &status(Phase::Running, all), &StatusFacts::default());
+    let status = shown.status.as_ref().unwrap();
+    assert_eq!(status.container_statuses.as_ref().unwrap().len(), 1);
+    assert_eq!(status.init_container_statuses, None);
+    let [eye] = &status.ephemeral_container_statuses.as_ref().unwrap()[..] else { panic!("{status:?}") };
+    assert_eq!((eye.name.as_str(), eye.image.as_str(), eye.ready, eye.started), ("eye", "rootfs:/tools", false, None));
+    let lost = lost(&shown, Loss::Killed, jiff::Timestamp::UNIX_EPOCH).status.unwrap();
+    let [eye] = &lost.ephemeral_container_statuses.unwrap()[..] else { panic!() };
+    assert!(eye.state.as_ref().unwrap().terminated.is_some() && eye.started.is_none(), "{eye:?}");
+}

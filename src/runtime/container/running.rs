@@ -164,6 +164,19 @@ impl Container {
         self.pid
     }
 
+    /// The pid namespace that it runs in.
+    ///
+    /// # Errors
+    /// As open(2); also where it has ended.
+    pub fn pid_namespace(&self) -> io::Result<OwnedFd> {
+        let namespace = std::fs::File::open(format!("/proc/{}/ns/pid", self.pid))?;
+        // From then on the pid may be another process'.
+        if self.exit.is_some() || spawn::has_ended(&self.pidfd) {
+            return Err(io::Error::other("it has just ended"));
+        }
+        Ok(namespace.into())
+    }
+
     /// Whether it has ended and [`exit`](Self::exit) has told so.
     pub fn is_reaped(&self) -> bool {
         self.exit.is_some()

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::{Engine, PodLife, RestartingAll, Turn};
 use crate::container::{Container, Life};
-use crate::spec::{ContainerIndex, ContainerSpec, Kind};
+use crate::spec::{ContainerIndex, ContainerSpec, ImageSpec, Kind};
 
 /// Why a pod takes no more ephemeral containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +37,11 @@ impl Engine {
     }
 
     /// R2.9.
-    pub(crate) fn ephemeral_added(&mut self, turn: &mut Turn<'_>, name: String) {
+    pub(crate) fn ephemeral_added(&mut self, turn: &mut Turn<'_>, name: String, image: ImageSpec) {
         if self.takes_ephemeral(&name).is_err() {
             return;
         }
-        self.spec.containers.push(ContainerSpec::ephemeral(name));
+        self.spec.containers.push(ContainerSpec::ephemeral(name, image));
         self.containers.push(Container::new());
         turn.changed();
     }

@@ -48,7 +48,7 @@ impl Engine {
             Event::DefinitionChanged { container, image } => self.definition_changed(turn, container, image),
             Event::ActiveDeadline { length } => self.active_deadline_set(turn, length),
             Event::SandboxLost => self.sandbox_lost(turn),
-            Event::EphemeralAdded { name } => self.ephemeral_added(turn, name),
+            Event::EphemeralAdded { name, image } => self.ephemeral_added(turn, name, image),
             Event::StorageExceeded(exceeded) => self.storage_exceeded(turn, &exceeded),
             Event::SandboxReady => {
                 if self.life == PodLife::MakingSandbox {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction, LimitsOf};
 use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, Probe};
-use barepod_engine::spec::ContainerIndex;
+use barepod_engine::spec::{ContainerIndex, ImageSpec};
 use barepod_engine::status::{ContainerStatus, PodStatus};
 use barepod_engine::time::Instant;
 use barepod_engine::world::{Moment, Simulation};
@@ -77,7 +77,7 @@ impl Run {
         if self.simulation.engine.takes_ephemeral(name).is_ok() {
             self.names.push(name.to_owned());
         }
-        self.tell(&Event::EphemeralAdded { name: name.to_owned() });
+        self.tell(&Event::EphemeralAdded { name: name.to_owned(), image: ImageSpec::Folder });
     }
 
     pub fn until(&mut self, at: f64) {

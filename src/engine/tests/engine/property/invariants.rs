@@ -119,7 +119,7 @@ impl Invariants {
             if added.kind != Kind::Ephemeral || !matches!(moment.event, Event::EphemeralAdded { .. }) {
                 return Err(format!("R2.9: {} has come by itself", added.name));
             }
-            self.seen.push(Seen::new(ImageSpec::Folder));
+            self.seen.push(Seen::new(added.image.clone()));
             self.spec.containers.push(added.clone());
         }
         for action in moment.actions {

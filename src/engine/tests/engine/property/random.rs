@@ -251,7 +251,9 @@ fn outside(random: &mut Random) -> Outside {
             at = at.after(random.duration());
             let event = match random.below(24) {
                 // Now and then by a name that is taken.
-                20..=23 => Event::EphemeralAdded { name: random.pick(&["e0", "e1", "e2", "m0"]).into() },
+                20..=23 => {
+                    Event::EphemeralAdded { name: random.pick(&["e0", "e1", "e2", "m0"]).into(), image: image(random) }
+                }
                 0 => Event::Kill,
                 17..=19 => Event::Interrupt,
                 7..=8 => Event::SandboxLost,

@@ -299,8 +299,8 @@ impl Reference {
                 let before = self.spec.active_deadline.unwrap_or(*length);
                 self.spec.active_deadline = Some(before.min(*length));
             }
-            Event::EphemeralAdded { name } if self.may_add(name) => {
-                self.spec.containers.push(ContainerSpec::ephemeral(name.clone()));
+            Event::EphemeralAdded { name, image } if self.may_add(name) => {
+                self.spec.containers.push(ContainerSpec::ephemeral(name.clone(), image.clone()));
                 self.ones.push(One::new());
             }
             Event::SandboxReady if self.sandbox == Sandbox::Asked => {
