@@ -63,6 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("cgroups_rs", &["runtime/cgroup"]),
     ("clap", &["cli"]),
     ("rustls", &["images", "runtime/handler"]),
+    ("toml_span", &["images"]),
     ("ureq", &["images"]),
     ("signal_hook", &["supervisor"]),
     ("simple_dns", &["runtime/names"]),

@@ -14,13 +14,17 @@
 //! | `platform` | systems and processors, and which of them this box is | |
 //! | `document` | indexes, manifests and configs, read from bytes that nobody vouches for | digest, platform |
 //! | `registry` | the client of registries: manifests and blobs, over HTTP and TLS | digest, document, reference |
+//! | `credentials` | logins for registries: from files, Secrets, and programs that keep them | registry |
+//! | `registries_conf` | which registry or mirror is asked for an image, by registries.conf | reference, registry |
 pub mod archive;
 pub mod compression;
+pub mod credentials;
 pub mod digest;
 pub mod document;
 pub mod layers;
 pub mod platform;
 pub mod record;
 pub mod reference;
+pub mod registries_conf;
 pub mod registry;
 pub mod unpack;
