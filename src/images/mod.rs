@@ -10,21 +10,37 @@
 //! | `archive` | entries of tar archives that nobody vouches for | record |
 //! | `unpack` | the tree of a layer, of its archive | archive, record |
 //! | `layers` | unpacked layers on disk: made whole or not at all, found, verified, removed | archive, compression, digest, record, unpack |
+//! | `merged` | what layers show one over the other, without a mount | |
 //! | `reference` | names of images, with what is left out of them filled in | digest |
 //! | `platform` | systems and processors, and which of them this box is | |
 //! | `document` | indexes, manifests and configs, read from bytes that nobody vouches for | digest, platform |
 //! | `registry` | the client of registries: manifests and blobs, over HTTP and TLS | digest, document, reference |
 //! | `credentials` | logins for registries: from files, Secrets, and programs that keep them | registry |
 //! | `registries_conf` | which registry or mirror is asked for an image, by registries.conf | reference, registry |
+//! | `origin` | what a place has to give that images come from | document |
+//! | `local` | images in files of this box | archive, compression, digest, document, origin, reference |
+//! | `remote` | images in registries | credentials, document, origin, reference, registries_conf, registry |
+//! | `turns` | who may do what at the same time | digest |
+//! | `catalogue` | names of the images that are there, and their documents | digest, document |
+//! | `store` | all of this on disk, and the removal of what nobody needs | catalogue, digest, layers, turns |
+//! | `pull` | an image from where it is into the store | catalogue, digest, document, layers, merged, origin, platform, store, unpack |
 pub mod archive;
+pub mod catalogue;
 pub mod compression;
 pub mod credentials;
 pub mod digest;
 pub mod document;
 pub mod layers;
+pub mod local;
+pub mod merged;
+pub mod origin;
 pub mod platform;
+pub mod pull;
 pub mod record;
 pub mod reference;
 pub mod registries_conf;
 pub mod registry;
+pub mod remote;
+pub mod store;
+pub mod turns;
 pub mod unpack;

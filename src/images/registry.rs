@@ -33,4 +33,4 @@ pub use retry::Retries;
 pub use verified::{OtherDigest, Verified};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

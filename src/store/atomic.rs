@@ -22,9 +22,14 @@ pub fn replace<T: Serialize>(dir: &Path, name: &str, value: &T) -> Result<(), Er
 
 /// As [`replace`], and on disk once it returns.
 pub fn replace_synced<T: Serialize>(dir: &Path, name: &str, value: &T) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(value).map_err(|source| Error::Corrupt { path: dir.join(name), source })?;
+    replace_bytes_synced(dir, name, &bytes)
+}
+
+/// As [`replace_synced`], for ready bytes.
+pub fn replace_bytes_synced(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let (path, tmp) = (dir.join(name), half(dir, name));
-    let bytes = serde_json::to_vec(value).map_err(|source| Error::Corrupt { path: path.clone(), source })?;
-    write(&tmp, &bytes)?.sync_data().map_err(io_error(&tmp, "fdatasync"))?;
+    write(&tmp, bytes)?.sync_data().map_err(io_error(&tmp, "fdatasync"))?;
     fs::rename(&tmp, &path).map_err(io_error(&path, "rename"))?;
     sync(dir)
 }

@@ -8,7 +8,7 @@
 //! and makes all names from that.
 //!
 //! Start reading at [`PodStore::create`].
-mod atomic;
+pub(crate) mod atomic;
 pub mod boot;
 mod claim;
 pub mod cpus;

@@ -9,6 +9,7 @@ mod error;
 mod header;
 mod number;
 mod pax;
+mod skip;
 mod sparse;
 
 #[cfg(test)]

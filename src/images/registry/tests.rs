@@ -3,7 +3,7 @@
 
 mod blobs;
 mod doors;
-mod server;
+pub(in crate::images) mod server;
 mod trust;
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use server::{Answer, Request, Server, fixture};
 const MANIFEST: &str = "{\"schemaVersion\":2}";
 
 /// Patient with a slow box, and quick where something is to fail.
-fn options() -> Options {
+pub(in crate::images) fn options() -> Options {
     let retries = Retries { attempts: 3, first: Duration::from_millis(1), longest: Duration::from_secs(2) };
     Options {
         root_files: vec![fixture("authority.crt")],

@@ -1,0 +1,41 @@
+//! What is kept of an image beside its documents.
+
+use serde::{Deserialize, Serialize};
+
+use crate::images::digest::Digest;
+
+/// The version of a summary.
+const VERSION: u32 = 1;
+
+/// What a container needs to know of an image beside its config.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    version: u32,
+    /// Its config.
+    pub config: Digest,
+    /// Under which its layers are in the store, from the lowest to the highest.
+    pub layers: Vec<Digest>,
+    /// Bytes that a registry sends for it.
+    pub size: u64,
+    /// When it was brought, in seconds since 1970.
+    pub pulled: u64,
+    /// Text of /etc/passwd in it; empty where there is none.
+    pub passwd: String,
+    /// Text of /etc/group in it; empty where there is none.
+    pub group: String,
+}
+
+impl Summary {
+    /// Its version, where that isn't one that is understood.
+    pub(super) fn unknown_version(&self) -> Option<u32> {
+        (self.version != VERSION).then_some(self.version)
+    }
+
+    /// Of an image that is brought now.
+    #[must_use]
+    pub fn new(config: Digest, layers: Vec<Digest>, size: u64, [passwd, group]: [String; 2]) -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let pulled = now.map_or(0, |since| since.as_secs());
+        Self { version: VERSION, config, layers, size, pulled, passwd, group }
+    }
+}

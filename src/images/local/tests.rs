@@ -1,0 +1,182 @@
+//! Layouts and archives, good and bad.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::*;
+use crate::images::digest::Digest;
+use crate::images::document::{Descriptor, Document, Layer, Manifest};
+use crate::images::origin::Origin;
+
+/// Files of a folder, by their names.
+type Files = Vec<(String, Vec<u8>)>;
+
+fn blob(files: &mut Files, bytes: &[u8]) -> Digest {
+    let digest = Digest::of(bytes);
+    files.push((format!("blobs/sha256/{}", digest.hex()), bytes.to_vec()));
+    digest
+}
+
+/// A layout with an image of each of these names; what they have is told apart by the name.
+fn layout(names: &[&str]) -> Files {
+    let mut files: Files = vec![("oci-layout".into(), br#"{"imageLayoutVersion": "1.0.0"}"#.to_vec())];
+    let mut manifests = Vec::new();
+    for name in names {
+        let layer = format!("layer of {name}").into_bytes();
+        let of_layer = blob(&mut files, &layer);
+        let config = json!({"os": "linux", "rootfs": {"type": "layers", "diff_ids": [of_layer]}}).to_string();
+        let of_config = blob(&mut files, config.as_bytes());
+        let manifest = json!({
+            "schemaVersion": 2,
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": of_config, "size": config.len()},
+            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": of_layer, "size": layer.len()}],
+        })
+        .to_string();
+        let digest = blob(&mut files, manifest.as_bytes());
+        manifests.push(json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": manifest.len(),
+            "annotations": {"org.opencontainers.image.ref.name": name},
+        }));
+    }
+    files.push(("index.json".into(), json!({"schemaVersion": 2, "manifests": manifests}).to_string().into_bytes()));
+    files
+}
+
+fn write(dir: &Path, files: &Files) -> PathBuf {
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    dir.to_owned()
+}
+
+/// With the box's tar, which is what people have.
+pub(in crate::images) fn tar(dir: &Path, file: &Path, names: &[&str]) {
+    let mut command = std::process::Command::new("tar");
+    let done = command.arg("-C").arg(dir).args(["--no-recursion", "-cf"]).arg(file).args(names).status().unwrap();
+    assert!(done.success());
+}
+
+/// All of a folder.
+fn archive_of(dir: &Path, file: &Path) {
+    let done = std::process::Command::new("tar").arg("-C").arg(dir).arg("-cf").arg(file).arg(".").status().unwrap();
+    assert!(done.success());
+}
+
+fn manifest(origin: &dyn Origin) -> Manifest {
+    let top = origin.top().unwrap();
+    match Document::read(&top.bytes, top.media_type.as_deref()).unwrap() {
+        Document::Manifest(manifest) => manifest,
+        Document::Index(_) => panic!("an index"),
+    }
+}
+
+fn layer_text(origin: &dyn Origin) -> String {
+    let layers: Vec<Layer> = manifest(origin).layers().to_vec();
+    let mut text = String::new();
+    origin.layer(&layers[0]).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn images_of_layouts_are_found_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = write(&dir.path().join("layout"), &layout(&["one", "two"]));
+    let archive = dir.path().join("layout.tar");
+    archive_of(&folder, &archive);
+    for name in ["one", "two"] {
+        let expected = format!("layer of {name}");
+        assert_eq!(layer_text(&Layout::folder(&folder, Some(name)).unwrap()), expected);
+        assert_eq!(layer_text(&Layout::archive(&archive, Some(name)).unwrap()), expected);
+    }
+    let said = |result: Result<Layout, LocalError>| result.unwrap_err().to_string();
+    let several = said(Layout::archive(&archive, None));
+    assert!(several.ends_with("it has several images; name one of them behind a colon; it has one, two"), "{several}");
+    let none = said(Layout::folder(&folder, Some("three")));
+    assert!(none.ends_with("it has no \"three\"; it has one, two"), "{none}");
+    let only = write(&dir.path().join("only"), &layout(&["only"]));
+    assert_eq!(layer_text(&Layout::folder(&only, None).unwrap()), "layer of only");
+}
+
+/// What isn't what its descriptor says is refused, and so is what is no layout.
+#[test]
+fn damaged_layouts_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = write(&dir.path().join("layout"), &layout(&["one"]));
+    let of_manifest = {
+        let origin = Layout::folder(&folder, None).unwrap();
+        Digest::of(&origin.top().unwrap().bytes)
+    };
+    let path = folder.join("blobs/sha256").join(of_manifest.hex());
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    let last = bad.len() - 2;
+    bad[last] ^= 1;
+    fs::write(&path, &bad).unwrap();
+    let said = Layout::folder(&folder, None).unwrap().top().unwrap_err().to_string();
+    assert!(said.contains("the content has the digest"), "{said}");
+    fs::remove_file(&path).unwrap();
+    assert!(Layout::folder(&folder, None).unwrap().top().is_err());
+    let empty = write(&dir.path().join("empty"), &vec![("index.json".into(), br#"{"manifests": []}"#.to_vec())]);
+    assert!(Layout::folder(&empty, None).unwrap_err().to_string().ends_with("it has no image"));
+    let none = dir.path().join("none");
+    fs::create_dir(&none).unwrap();
+    let said = Layout::folder(&none, None).unwrap_err().to_string();
+    assert!(said.ends_with("there is no index.json in it: it is no OCI image layout"), "{said}");
+    // What is no file is not waited for.
+    nix::unistd::mkfifo(&none.join("index.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(Layout::folder(&none, None).is_err());
+    let packed = dir.path().join("packed.tar");
+    fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
+    let said = Layout::archive(&packed, None).unwrap_err().to_string();
+    assert!(said.ends_with("it is compressed; unpack it first (gunzip, unzstd)"), "{said}");
+    fs::write(&packed, b"nonsense that is no archive").unwrap();
+    assert!(matches!(Layout::archive(&packed, None), Err(LocalError::Damaged { .. })));
+}
+
+/// As docker save writes them, old ones with links between equal layers.
+#[test]
+fn archives_of_docker_save() {
+    let dir = tempfile::tempdir().unwrap();
+    let layer = b"a layer".to_vec();
+    let of_layer = Digest::of(&layer);
+    let config = json!({"os": "linux", "rootfs": {"type": "layers", "diff_ids": [of_layer, of_layer]}}).to_string();
+    let item =
+        |name: &str| json!({"Config": "config.json", "RepoTags": [name], "Layers": ["a/layer.tar", "b/layer.tar"]});
+    let files: Files = vec![
+        ("manifest.json".into(), json!([item("web:1"), item("db:2")]).to_string().into_bytes()),
+        ("config.json".into(), config.clone().into_bytes()),
+        ("a/layer.tar".into(), layer.clone()),
+    ];
+    let folder = write(&dir.path().join("save"), &files);
+    fs::create_dir(folder.join("b")).unwrap();
+    std::os::unix::fs::symlink("../a/layer.tar", folder.join("b/layer.tar")).unwrap();
+    let archive = dir.path().join("save.tar");
+    archive_of(&folder, &archive);
+    for name in ["web:1", "docker.io/library/web:1"] {
+        let origin = DockerArchive::open(&archive, Some(name)).unwrap();
+        let manifest = manifest(&origin);
+        assert_eq!(origin.document(manifest.config()).unwrap(), config.as_bytes());
+        assert!(manifest.config() == &Descriptor::of("application/vnd.oci.image.config.v1+json", config.as_bytes()));
+        for one in manifest.layers() {
+            let mut text = Vec::new();
+            origin.layer(one).unwrap().read_to_end(&mut text).unwrap();
+            assert_eq!((text.as_slice(), one.size), (layer.as_slice(), layer.len() as u64));
+        }
+    }
+    let said = DockerArchive::open(&archive, None).unwrap_err().to_string();
+    assert!(said.ends_with("it has web:1, db:2"), "{said}");
+    assert!(DockerArchive::open(&archive, Some("web:2")).is_err());
+    fs::write(folder.join("manifest.json"), json!([{"Config": "config.json", "Layers": []}]).to_string()).unwrap();
+    archive_of(&folder, &archive);
+    let said = DockerArchive::open(&archive, None).unwrap_err().to_string();
+    assert!(said.ends_with("manifest.json names 0 layers, the image's config 2"), "{said}");
+    fs::remove_file(folder.join("manifest.json")).unwrap();
+    archive_of(&folder, &archive);
+    let said = DockerArchive::open(&archive, None).unwrap_err().to_string();
+    assert!(said.ends_with("there is no manifest.json in it: it is no archive of docker save"), "{said}");
+}

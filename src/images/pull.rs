@@ -1,0 +1,225 @@
+//! Brings an image into the box's store: what is missing of it, whatever place it comes from.
+//!
+//! Nothing of it is seen before all of it is on disk: layers are unpacked aside and get their places one by one, documents
+//! follow, and the name comes last. Whoever is interrupted leaves layers that the next pull finds, and halves that it sweeps.
+
+mod fetch;
+mod folders;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::catalogue::{CatalogueError, Entry, Summary};
+use super::digest::Digest;
+use super::document::{Config, Descriptor, Document, DocumentError, Layer, Manifest};
+use super::layers::LayersError;
+use super::merged::Merged;
+use super::origin::{Fetched, Origin, OriginError};
+use super::platform::Platform;
+use super::store::Store;
+
+/// How often an index leads to another.
+const INDEXES: usize = 4;
+/// Files of an image whose texts are kept, and the bytes that these may have.
+const ACCOUNTS: [&str; 2] = ["etc/passwd", "etc/group"];
+const LARGEST_ACCOUNTS: u64 = 4 << 20;
+
+/// Why an image couldn't be brought.
+#[derive(Debug, Error)]
+pub enum PullError {
+    #[error("{0}")]
+    Origin(OriginError),
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error("layer {number} of {count} ({digest}): {cause}")]
+    Layer { number: usize, count: usize, digest: Digest, cause: LayerFault },
+    #[error("it leads from index to index, without an image")]
+    Circle,
+    #[error(transparent)]
+    Layers(#[from] LayersError),
+    #[error("{call} {}: {cause}", .path.display())]
+    Io { call: &'static str, path: PathBuf, cause: io::Error },
+    #[error(
+        "there is no room for it: its layers have {needed} bytes, packed, and {free} are free where images are ({}); \
+         `barepod image prune` removes what nobody uses", .path.display()
+    )]
+    Room { needed: u64, free: u64, path: PathBuf },
+}
+
+/// What is wrong with one layer.
+#[derive(Debug, Error)]
+pub enum LayerFault {
+    #[error("{0}")]
+    Origin(OriginError),
+    #[error(transparent)]
+    Store(#[from] LayersError),
+    #[error("what came has the digest {found}; it was damaged on the way, or its source lies")]
+    Digest { found: Digest },
+    #[error(
+        "unpacked it has the digest {found}, and the image's config says {wanted}: the image is damaged where it comes from"
+    )]
+    DiffId { found: Digest, wanted: Digest },
+    #[error("folders that it has only for what is in them: {0}")]
+    Folders(io::Error),
+    #[error("wait for others who bring it: {0}")]
+    Turn(io::Error),
+}
+
+/// What came of a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    pub entry: Entry,
+    /// Whether something was brought; otherwise all was there.
+    pub is_new: bool,
+    /// Bytes of its layers, packed.
+    pub size: u64,
+}
+
+/// An image's documents, as they were chosen.
+struct Documents {
+    /// What the name stands for.
+    source: Digest,
+    all: Vec<(Descriptor, Vec<u8>)>,
+    of_manifest: Descriptor,
+    manifest: Manifest,
+    config: Config,
+}
+
+/// A layer that an image needs.
+pub(super) struct Needed {
+    /// From 1 on, the lowest first.
+    number: usize,
+    layer: Layer,
+    diff_id: Digest,
+    /// Of it and all below it.
+    chain_id: Digest,
+}
+
+impl Store {
+    /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents is asked for.
+    ///
+    /// # Errors
+    /// Where it can't be had or kept. What is there under this name stays.
+    pub fn pull(&self, name: &str, origin: &dyn Origin, platform: &Platform) -> Result<Pulled, PullError> {
+        let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
+        // Another pull of the same name is waited for, and leaves nothing to be done.
+        let _own = self.turns.of(name).map_err(failed("fcntl", &self.dir))?;
+        let documents = choose(origin, platform)?;
+        let needed = needed(&documents);
+        let size = documents.manifest.size();
+        if let Some(entry) = self.catalogue.find(name)?
+            && (&entry.source, &entry.manifest) == (&documents.source, &documents.of_manifest.digest)
+            && self.is_whole(&entry)
+        {
+            return Ok(Pulled { entry, is_new: false, size });
+        }
+        self.check_room(&needed)?;
+        let mut layers = self.bring(origin, &needed)?;
+        self.cut(&mut layers)?;
+        let summary =
+            Summary::new(documents.manifest.config().digest.clone(), layers.clone(), size, self.accounts(&layers)?);
+        let lock = self.catalogue.lock()?;
+        for (descriptor, bytes) in &documents.all {
+            self.catalogue.keep(&lock, descriptor, bytes)?;
+        }
+        self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &summary)?;
+        let entry = self.catalogue.find(name)?.ok_or(PullError::Circle)?;
+        Ok(Pulled { entry, is_new: true, size })
+    }
+
+    /// Leaves out layers of which nothing is to be seen. An overlay heeds no note of that on a layer's root.
+    fn cut(&self, layers: &mut Vec<Digest>) -> Result<(), PullError> {
+        let trees = self.trees(layers.iter())?;
+        let hides = |tree: &PathBuf| Merged::open([tree.as_path()].into_iter()).map(|root| root.hides_all_below());
+        for (at, tree) in trees.iter().enumerate().rev() {
+            if hides(tree).map_err(failed("open", tree))? {
+                layers.drain(..at);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what can't fit, before anything is asked for.
+    fn check_room(&self, needed: &[Needed]) -> Result<(), PullError> {
+        let mut bytes = 0_u64;
+        for one in needed {
+            if self.kept(one)?.is_none() {
+                bytes = bytes.saturating_add(one.layer.size);
+            }
+        }
+        let found = rustix::fs::statvfs(&self.dir).map_err(|errno| failed("statvfs", &self.dir)(errno.into()))?;
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        match bytes > free {
+            true => Err(PullError::Room { needed: bytes, free, path: self.dir.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Texts of /etc/passwd and /etc/group; empty where there are none, or none that can be read.
+    fn accounts(&self, layers: &[Digest]) -> Result<[String; 2], PullError> {
+        let trees = self.trees(layers.iter().rev())?;
+        let merged = Merged::open(trees.iter().map(PathBuf::as_path)).map_err(failed("open", &self.dir))?;
+        Ok(ACCOUNTS.map(|path| merged.read(Path::new(path), LARGEST_ACCOUNTS).ok().flatten().unwrap_or_default()))
+    }
+}
+
+/// From what the name stands for to the image for this platform.
+fn choose(origin: &dyn Origin, platform: &Platform) -> Result<Documents, PullError> {
+    let Fetched { mut bytes, media_type } = origin.top().map_err(PullError::Origin)?;
+    let source = Digest::of(&bytes);
+    let mut media_type = media_type;
+    let mut all = Vec::new();
+    for _ in 0..INDEXES {
+        match Document::read(&bytes, media_type.as_deref())? {
+            Document::Manifest(manifest) => {
+                let is = |kind: &str| media_type.as_deref().unwrap_or(kind).to_owned();
+                let of_manifest = Descriptor::of(&is("application/vnd.oci.image.manifest.v1+json"), &bytes);
+                all.push((of_manifest.clone(), bytes));
+                let of_config = manifest.config().clone();
+                let text = origin.document(&of_config).map_err(PullError::Origin)?;
+                of_config.verify("the image's config", &text)?;
+                let config = Config::read(&text)?;
+                manifest.check(&config, platform)?;
+                all.push((of_config, text));
+                return Ok(Documents { source, all, of_manifest, manifest, config });
+            }
+            Document::Index(index) => {
+                let chosen = index.choose(platform)?.clone();
+                let index_type = media_type.as_deref().unwrap_or("application/vnd.oci.image.index.v1+json");
+                all.push((Descriptor::of(index_type, &bytes), bytes));
+                bytes = origin.document(&chosen).map_err(PullError::Origin)?;
+                chosen.verify("the image's manifest", &bytes)?;
+                media_type = Some(chosen.media_type).filter(|text| !text.is_empty());
+            }
+        }
+    }
+    Err(PullError::Circle)
+}
+
+/// Its layers, from the lowest to the highest (OCI image spec, "Layer ChainID").
+fn needed(documents: &Documents) -> Vec<Needed> {
+    let mut below: Option<Digest> = None;
+    let pairs = documents.manifest.layers().iter().zip(documents.config.diff_ids());
+    let one = |(number, (layer, diff_id)): (usize, (&Layer, &Digest))| {
+        let chain_id = match &below {
+            None => diff_id.clone(),
+            Some(chain) => Digest::of(format!("{chain} {diff_id}").as_bytes()),
+        };
+        below = Some(chain_id.clone());
+        Needed { number: number + 1, layer: layer.clone(), diff_id: diff_id.clone(), chain_id }
+    };
+    pairs.enumerate().map(one).collect()
+}
+
+fn failed(call: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PullError {
+    let path = path.to_owned();
+    move |cause| PullError::Io { call, path, cause }
+}

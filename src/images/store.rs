@@ -1,0 +1,122 @@
+//! The images of a box: names and documents, layers, and what becomes of those that nobody needs.
+//!
+//! A pod that uses an image has a lease on it, a lock that ends with its supervisor: nothing of what is leased is removed, named
+//! or not.
+
+use std::collections::BTreeSet;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::catalogue::{Catalogue, CatalogueError, Entry};
+use super::digest::Digest;
+use super::layers::{Layers, LayersError};
+use super::turns::Turns;
+
+/// Why the store can't be read or changed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Layers(#[from] LayersError),
+    #[error("{call} {}: {cause}", .path.display())]
+    Io { call: &'static str, path: PathBuf, cause: io::Error },
+    #[error("{}: it can't be removed: {cause}", .path.display())]
+    Left { path: PathBuf, cause: io::Error },
+}
+
+/// The box's images.
+#[derive(Debug)]
+pub struct Store {
+    /// All of it is below this folder.
+    pub dir: PathBuf,
+    /// Names and documents.
+    pub catalogue: Catalogue,
+    /// Unpacked layers.
+    pub layers: Layers,
+    /// Who may do what at the same time.
+    pub turns: Turns,
+}
+
+impl Store {
+    /// Below this folder, which need not be there.
+    #[must_use]
+    pub fn at(dir: &Path) -> Self {
+        let (catalogue, layers, turns) = (Catalogue::at(dir), Layers::at(&dir.join("layers")), Turns::at(dir));
+        Self { dir: dir.to_owned(), catalogue, layers, turns }
+    }
+
+    /// The folder of an image without layers.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub fn empty(&self) -> Result<PathBuf, StoreError> {
+        let path = self.dir.join("empty");
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(&path);
+        made.map_err(|cause| StoreError::Io { call: "mkdir", path: path.clone(), cause })?;
+        Ok(path)
+    }
+
+    /// Whether all that a container needs of an image is there.
+    #[must_use]
+    pub fn is_whole(&self, entry: &Entry) -> bool {
+        let Ok(summary) = self.catalogue.summary(&entry.manifest) else { return false };
+        let is_there = |layer: &Digest| matches!(self.layers.find(layer), Ok(Some(_)));
+        self.catalogue.config(&summary.config).is_ok() && summary.layers.iter().all(is_there)
+    }
+
+    /// Takes a name away; what no other name and no pod needs stays until [`Self::sweep`].
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn forget(&self, name: &str) -> Result<(), StoreError> {
+        let lock = self.catalogue.lock()?;
+        self.catalogue.forget(&lock, name)?;
+        Ok(())
+    }
+
+    /// Takes away the names that no pod uses, all of them or none, and removes what nobody needs. Gives these names.
+    ///
+    /// # Errors
+    /// Where something can't be read or removed.
+    pub fn prune(&self, all: bool) -> Result<Vec<String>, StoreError> {
+        let mut gone = Vec::new();
+        if all {
+            let lock = self.catalogue.lock()?;
+            for entry in self.catalogue.list()? {
+                if !self.catalogue.is_leased(&entry.manifest) && self.catalogue.forget(&lock, &entry.name)? {
+                    gone.push(entry.name);
+                }
+            }
+        }
+        self.sweep()?;
+        Ok(gone)
+    }
+
+    /// Removes what no name and no pod needs, and halves of pulls that are no more.
+    ///
+    /// # Errors
+    /// Where something can't be read or removed.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        // Whoever pulls has it from before the first look at layers to the name.
+        let turn = self.turns.sweeping();
+        let turn = turn.map_err(|cause| StoreError::Io { call: "flock", path: self.dir.clone(), cause })?;
+        let Some(_turn) = turn else { return Ok(()) };
+        let lock = self.catalogue.lock()?;
+        let (needed, _locks) = self.catalogue.sweep(&lock)?;
+        let needed: BTreeSet<Digest> = needed.into_iter().collect();
+        for layer in self.layers.list()? {
+            if !needed.contains(&layer.key) {
+                self.layers.remove(&layer.key)?;
+            }
+        }
+        match self.layers.sweep()?.left.into_iter().next() {
+            Some((path, cause)) => Err(StoreError::Left { path, cause }),
+            None => Ok(()),
+        }
+    }
+}
