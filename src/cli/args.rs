@@ -4,6 +4,7 @@ mod actions;
 mod debug;
 mod detach_keys;
 mod examples;
+mod image;
 mod kubectl;
 mod output;
 mod reports;
@@ -21,6 +22,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use debug::{DebugArgs, Profile};
 pub use detach_keys::DetachKeys;
 use examples::*;
+pub use image::{
+    ImageArgs, ImageCommand, ImageLsArgs, ImageNamesArgs, ImageOutput, ImagePruneArgs, ImagePullArgs, ImageVerifyArgs,
+};
 use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_OR_ALL};
 pub use kubectl::{ChosenPods, OnePod, Pods};
 pub use output::GetOutput;
@@ -124,6 +128,9 @@ pub enum Command {
     /// Show what of a pod that runs is different from its manifest
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
+    /// Images of this box: bring, list, look at, check and remove them
+    #[command(visible_alias = "images", after_help = IMAGE_EXAMPLES)]
+    Image(ImageArgs),
     /// Show in virtual time what a pod would do; runs nothing
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),

@@ -20,6 +20,9 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// `image`.
+    #[error("image {image}: {cause}")]
+    Image { image: String, cause: String },
     /// inotify(7).
     #[error("can't watch folders: {0}; /proc/sys/fs/inotify has the limits")]
     Watch(#[source] io::Error),

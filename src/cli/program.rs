@@ -11,7 +11,7 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    apply, attach, complete, completion, cp, debug, describe, diff, events, exec, get, kill, logs, port_forward,
+    apply, attach, complete, completion, cp, debug, describe, diff, events, exec, get, image, kill, logs, port_forward,
     resize, restart, rm, run, simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
@@ -61,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Wait(args) => wait::wait(args, &cli.global),
         Command::Resize(args) => resize::resize(args, &cli.global),
         Command::Rm(args) => rm::rm(args, &cli.global),
+        Command::Image(args) => image::image(args, &cli.global),
         Command::Simulate(args) => simulate::simulate(args),
         Command::Completion(args) => completion::completion(args),
         Command::Complete(args) => complete::complete(args),

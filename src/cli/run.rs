@@ -87,7 +87,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
     let view = view(args, &plan.lifecycle.containers)?;
     let attach = interactive::client(args, &manifest, &plan.lifecycle.containers, report.as_mut())?;
-    manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file))
+    manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file, &layout.images()))
         .map_err(given::refused)?;
     drop(text);
     let has_loopback_only = plan.sandbox.uplink == Uplink::None;
@@ -124,7 +124,8 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         None => None,
     };
     let storage_interval = args.eviction_interval;
-    let pod = Pod { manifest, plan, node, dirs, rejected, storage_interval, forget: args.rm, attach };
+    let images = layout.images();
+    let pod = Pod { manifest, plan, node, dirs, images, rejected, storage_interval, forget: args.rm, attach };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run().map_err(|error| match error {

@@ -82,12 +82,11 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         "check" | "validate" | "lint" => {
             format!("`barepod simulate {file}` checks a manifest and shows what it would do, and runs nothing")
         }
-        "pull" | "images" | "image" | "build" => {
-            "an image is a folder: an OCI bundle or a root file system (docs/images.md)".to_owned()
-        }
-        "load" | "save" | "import" | "export" | "history" | "rmi" | "push" | "tag" | "search" | "commit" | "login"
-        | "logout" | "mount" => {
-            "barepod keeps no images: an image is a folder, an OCI bundle or a root file system (docs/images.md)".to_owned()
+        "pull" | "history" => format!("`barepod image {word} {name}`"),
+        "rmi" => format!("`barepod image rm {name}`"),
+        "load" | "import" => "`barepod image pull docker-archive:FILE` brings what `docker save` wrote (docs/images.md)".to_owned(),
+        "build" | "save" | "export" | "push" | "tag" | "search" | "commit" | "login" | "logout" | "mount" => {
+            "barepod brings images and runs them; other tools make and hand them on (docs/images.md)".to_owned()
         }
         "scale" | "rollout" | "expose" | "autoscale" => {
             "barepod runs single Pods; it knows no Deployments or Services".to_owned()
@@ -127,9 +126,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
 /// For an option that a command has elsewhere.
 fn of_option(command: &str, option: &str) -> Option<String> {
     let text = match (command, option) {
-        ("run", "--image") => {
-            "barepod runs a manifest: `barepod run FILE`; the image stands in it, as bundle:DIR or rootfs:DIR"
-        }
+        ("run", "--image") => "barepod runs a manifest: `barepod run FILE`; the image stands in it",
         ("stop", "--force") => "`barepod rm --force POD` ends a pod at once and forgets it",
         ("stop", "-t" | "--time") => "`barepod stop POD --grace-period N` gives it N seconds",
         _ => return None,
@@ -245,6 +242,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Run(_)
         | Command::Apply(_)
         | Command::Diff(_)
+        | Command::Image(_)
         | Command::Simulate(_)
         | Command::Completion(_)
         | Command::Complete(_)

@@ -124,6 +124,10 @@ fn is_latest(image: &str) -> bool {
     if image.starts_with("bundle:") || image.starts_with("rootfs:") || image.contains('@') {
         return false;
     }
+    // A file may be another one tomorrow, and looking costs little.
+    if ["oci:", "oci-archive:", "docker-archive:"].iter().any(|transport| image.starts_with(transport)) {
+        return true;
+    }
     match image.rsplit('/').next().and_then(|name| name.split_once(':')) {
         Some((_, tag)) => tag == "latest",
         None => true,

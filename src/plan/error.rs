@@ -70,6 +70,17 @@ pub enum ConfigCause {
     },
     /// The kubelet's words.
     #[error(
+        "container has runAsNonRoot and image has non-numeric user ({user}), cannot verify user is non-root ({of}); set \
+         runAsUser"
+    )]
+    NamedUser {
+        /// As the image names it.
+        user: String,
+        /// Names of the pod and the container.
+        of: String,
+    },
+    /// The kubelet's words.
+    #[error(
         "container's runAsUser breaks non-root policy (pod: {pod:?}, container: {container}); use another user than 0"
     )]
     RootUser {

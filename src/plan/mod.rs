@@ -54,7 +54,7 @@ pub use diff::{Difference, diff};
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use facts::*;
 pub use files::config::FilePlan;
-pub use files::image::{ImageSource, source as image_source};
+pub use files::image::{FileKind, ImageSource, Stored, source as image_source};
 pub(crate) use files::mount::binds;
 pub use files::mount::{Missing, SharedMount, SubPath};
 pub(crate) use files::path::normal;

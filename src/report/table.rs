@@ -293,7 +293,7 @@ fn age(time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>, now:
 }
 
 /// A span as kubectl has it (apimachinery duration.HumanDuration): two units at most, the second only where it matters.
-pub(super) fn ago(now: jiff::Timestamp, then: jiff::Timestamp) -> String {
+pub fn ago(now: jiff::Timestamp, then: jiff::Timestamp) -> String {
     let seconds = (now.as_second() - then.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     let two = |big: i64, unit: char, small: i64, part: char| {

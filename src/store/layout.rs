@@ -55,6 +55,11 @@ impl Layout {
         if self.data == self.root.join("data") { self.root.join("seccomp") } else { self.data.join("seccomp") }
     }
 
+    /// The images of all pods.
+    pub fn images(&self) -> PathBuf {
+        self.data.join("images")
+    }
+
     /// Holds one folder per pod.
     pub fn pods_dir(&self) -> PathBuf {
         self.root.join("pods")

@@ -6,11 +6,11 @@ use barepod_engine::event::{ContainerEvent, ImageFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex};
 
 use super::Supervisor;
-use super::slot::{Image, Want};
+use super::slot::Image;
 use super::sources::{Interest, Token};
 use crate::plan;
 use crate::runtime::container::reap_ended;
-use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys};
+use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys, Want, lease};
 
 /// How an image is searched for.
 struct Order {
@@ -23,7 +23,7 @@ impl Supervisor<'_> {
     pub(super) fn look_for_image(&mut self, container: ContainerIndex, attempt: Attempt) {
         let order = self.image_order(container, attempt);
         let source = self.pod.plan.image(container);
-        if let Some(found) = self.file_systems.find(source, order.keys, order.profile.as_deref()) {
+        if let Some(found) = self.file_systems.find(source, &self.pod.images, order.keys, order.profile.as_deref()) {
             return self.image_found(container, attempt, Want::Look, found);
         }
         self.search_image(container, attempt, Want::Look, &order);
@@ -44,10 +44,11 @@ impl Supervisor<'_> {
 
     fn search_image(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, order: &Order) {
         let source = self.pod.plan.image(container);
-        let begun = Search::begin(source, order.keys, order.profile.as_deref()).and_then(|search| {
-            self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
-            Ok(search)
-        });
+        let begun =
+            Search::begin(source, &self.pod.images, want, order.keys, order.profile.as_deref()).and_then(|search| {
+                self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
+                Ok(search)
+            });
         match begun {
             Ok(search) => self.slot(container).image = Image::Sought(attempt, want, search),
             Err(cause) => self.no_image(container, attempt, want, &format!("the helper that looks for it: {cause}")),
@@ -88,23 +89,41 @@ impl Supervisor<'_> {
         self.image_found(container, attempt, want, Err(Refusal { trouble: Trouble::Absent, message }));
     }
 
+    /// Until the pod's end.
+    fn keep(&mut self, found: Found) -> Result<Found, Refusal> {
+        let Some(path) = found.lease.as_ref().filter(|path| !self.leases.contains_key(*path)) else { return Ok(found) };
+        let refused = |why: String| Refusal { trouble: Trouble::Absent, message: format!("{}: {why}", found.facts.id) };
+        match lease(path) {
+            Ok(Some(lease)) => {
+                self.leases.insert(path.clone(), lease);
+                Ok(found)
+            }
+            Ok(None) => Err(refused("somebody has just removed it from the store of this box".to_owned())),
+            Err(cause) => Err(refused(format!("lock {}: {cause}", path.display()))),
+        }
+    }
+
     fn image_found(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, found: Result<Found, Refusal>) {
+        let found = found.and_then(|found| self.keep(found));
         for key in found.iter().flat_map(|found| &found.unknown_keys) {
             let image = self.pod.plan.image(container).id();
             self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
         }
         let event = match found {
             Ok(found) => {
-                let (image_id, stop_signal) = (found.facts.id.clone(), found.facts.stop_signal);
+                let (image_id, stop_signal, size) = (found.facts.id.clone(), found.facts.stop_signal, found.size);
                 self.slot(container).image = Image::Known(Box::new(found));
                 match want {
                     Want::Look => ContainerEvent::ImageReady { image_id, stop_signal },
-                    // Only what comes from a store is pulled, and has a size.
-                    Want::Pull => ContainerEvent::ImagePulled { image_id, stop_signal, size: 0 },
+                    Want::Pull => ContainerEvent::ImagePulled { image_id, stop_signal, size },
                 }
             }
-            Err(Refusal { trouble: Trouble::Absent, message }) => {
+            Err(Refusal { trouble: Trouble::NotThere, .. }) if want == Want::Look => ContainerEvent::ImageAbsent,
+            Err(Refusal { trouble: Trouble::Absent | Trouble::NotThere, message }) => {
                 ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message }
+            }
+            Err(Refusal { trouble: Trouble::InvalidName, message }) => {
+                ContainerEvent::ImageFailed { failure: ImageFailure::InvalidName, message }
             }
             Err(Refusal { trouble: Trouble::Unusable, message }) => {
                 ContainerEvent::ImageUnusable { image_id: self.pod.plan.image(container).id(), message }

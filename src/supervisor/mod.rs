@@ -40,8 +40,9 @@ mod termination_message;
 mod unwatched;
 mod visitors;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use barepod_engine::Engine;
@@ -60,7 +61,7 @@ pub use open_files::open_files;
 
 use crate::control;
 use crate::plan::{NodeFacts, PodPlan, Purpose};
-use crate::runtime::image::LocalFileSystems;
+use crate::runtime::image::{Lease, LocalFileSystems};
 use crate::runtime::network::Connecting;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
@@ -89,6 +90,8 @@ pub struct Pod {
     pub node: NodeFacts,
     /// Where its files go.
     pub dirs: SandboxDirs,
+    /// The box's store of images.
+    pub images: PathBuf,
     /// Why it can't be run on this box now; then it only gets a status.
     pub rejected: Option<String>,
     /// How often its use of the disk is measured, where that is limited.
@@ -133,6 +136,8 @@ pub struct Supervisor<'a> {
     filters: Filters,
     /// Where an image is found without anybody being waited for.
     file_systems: LocalFileSystems,
+    /// Keep images of the store that the pod uses from being removed.
+    leases: BTreeMap<PathBuf, Lease>,
     handlers: Handlers,
     /// What commands run in containers.
     execs: Execs,

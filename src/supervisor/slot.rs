@@ -20,7 +20,7 @@ use super::filters::Compiled;
 use super::output::Output;
 use crate::runtime::container::{Container, Creation, Removal};
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, Stdio};
-use crate::runtime::image::{Found, Search};
+use crate::runtime::image::{Found, Search, Want};
 use crate::store::process::process_start;
 
 /// One container's place.
@@ -46,15 +46,6 @@ pub enum Image {
     Sought(Attempt, Want, Search),
     /// What it is now.
     Known(Box<Found>),
-}
-
-/// What a helper was begun for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
-    /// To look whether the image is there.
-    Look,
-    /// To pull it.
-    Pull,
 }
 
 /// How far an attempt is.

@@ -1,6 +1,6 @@
 //! A supervisor that is readied, before anything of its pod is made.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use barepod_engine::Engine;
 
@@ -79,6 +79,7 @@ impl<'a> Supervisor<'a> {
             slots,
             filters: Filters::default(),
             file_systems: LocalFileSystems::default(),
+            leases: BTreeMap::new(),
             handlers: Handlers::new(),
             execs: Execs::new(most_execs),
             copies: Copies::new(attach),

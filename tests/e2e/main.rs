@@ -47,6 +47,7 @@ mod harness;
 mod hooks;
 mod host_cgroups;
 mod huge_pages;
+mod images;
 mod killed;
 mod killing;
 mod looking;

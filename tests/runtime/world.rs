@@ -156,6 +156,7 @@ impl World {
             id: format!("{}-{name}", self.name),
             bundle: self.dir.path().to_owned(),
             rootfs: self.dir.path().join("rootfs"),
+            below: Vec::new(),
             spec,
             sub_paths: Vec::new(),
             shared: Vec::new(),

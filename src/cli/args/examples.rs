@@ -239,3 +239,24 @@ Examples:
   barepod completion bash > /etc/bash_completion.d/barepod
   barepod completion zsh > \"${fpath[1]}/_barepod\"
   barepod completion fish > ~/.config/fish/completions/barepod.fish";
+
+pub const IMAGE_EXAMPLES: &str = "\
+Pods bring their images themselves (imagePullPolicy). docs/images.md
+
+Examples:
+  barepod image pull docker.io/library/nginx:1.27
+  barepod image ls
+  barepod image verify            after a power cut, say
+  barepod image prune --all       all that no pod uses now";
+
+pub const IMAGE_PULL_EXAMPLES: &str = "\
+Examples:
+  barepod image pull nginx:1.27
+  barepod image pull oci-archive:web.tar docker-archive:db.tar
+  barepod image pull oci:layout:web --platform linux/arm64";
+
+pub const IMAGE_LS_EXAMPLES: &str = "\
+Examples:
+  barepod image ls
+  barepod image ls -o name
+  barepod image ls nginx:1.27 -o json";

@@ -52,6 +52,7 @@ impl CliError {
             | Self::Stuck { .. }
             | Self::Unsupervised(_)
             | Self::NotRunning { .. }
+            | Self::Image { .. }
             | Self::NoContainer { .. }
             | Self::Ended(_)
             | Self::Copy { .. }

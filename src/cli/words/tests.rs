@@ -33,7 +33,12 @@ fn pod(line: &str) -> Option<String> {
         Command::Rm(args) => Some(format!("{} {}", args.pods.chosen.names.join(" "), args.force)),
         Command::Run(args) => Some(args.file.display().to_string()),
         Command::Simulate(args) => Some(args.file.display().to_string()),
-        Command::Completion(_) | Command::Complete(_) | Command::Man(_) | Command::Diff(_) | Command::Apply(_) => None,
+        Command::Completion(_)
+        | Command::Complete(_)
+        | Command::Man(_)
+        | Command::Diff(_)
+        | Command::Apply(_)
+        | Command::Image(_) => None,
     }
 }
 

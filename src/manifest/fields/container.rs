@@ -15,10 +15,13 @@ pub(super) const TABLES: &[Table] = &[
             (
                 "image",
                 Partly(
-                    "bundle:PATH and rootfs:PATH, which must be there when the pod starts unless they are in a hostPath or claim of the pod; images are not supported yet",
+                    "names of images in registries, docker://, oci:, oci-archive:, docker-archive:, bundle: and rootfs:; the last two must be there when the pod starts unless they are in a hostPath or claim of the pod (docs/images.md)",
                 ),
             ),
-            ("imagePullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
+            (
+                "imagePullPolicy",
+                Partly("bundles and root file systems are not pulled; of images in files the default is Always"),
+            ),
             ("lifecycle", Honoured),
             ("livenessProbe", Honoured),
             ("name", Honoured),

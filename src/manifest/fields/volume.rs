@@ -108,7 +108,10 @@ pub(super) const TABLES: &[Table] = &[
         "ImageVolumeSource",
         &[
             ("pullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
-            ("reference", Partly("bundle:PATH and rootfs:PATH; images are not supported yet")),
+            (
+                "reference",
+                Partly("bundle:PATH and rootfs:PATH; volumes of images that have to be pulled are not supported yet"),
+            ),
         ],
     ),
     ("HostPathVolumeSource", &[("path", Honoured), ("type", Honoured)]),

@@ -19,7 +19,7 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
             let field = path.child("image.reference");
             match source.reference.as_deref().map(str::trim) {
                 None | Some("") => check.report(Diagnostic::required(&field, "")),
-                Some(reference) => self::image(reference, &field, check),
+                Some(reference) => volume_image(reference, &field, check),
             }
             check.one_of(
                 &path.child("image.pullPolicy"),
@@ -50,34 +50,51 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
     }
 }
 
-/// Which forms of image names there are (containers-transports(5)), and which work.
+/// Transports of images (containers-transports(5)) that work for containers, beside the bare name of one in a registry.
+const TRANSPORTS: [&str; 6] = ["bundle", "rootfs", "oci", "oci-archive", "docker-archive", "docker"];
+/// Those that need a path.
+const FILES: [&str; 5] = ["bundle", "rootfs", "oci", "oci-archive", "docker-archive"];
+
+/// Which forms of image names there are, and which work.
 fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
-    const WORKS: &str = "what works today: bundle:PATH (an OCI bundle) and rootfs:PATH (a directory)";
+    const WORKS: &str = "what works: NAME[:TAG] or docker://NAME (an image in a registry), oci:DIR, oci-archive:FILE, docker-archive:FILE, \
+                         bundle:PATH (an OCI bundle) and rootfs:PATH (a directory)";
     let (scheme, rest) = image.split_once(':').unwrap_or(("", image));
+    let invalid = |detail: String| Diagnostic::invalid(field, image, detail);
     match scheme {
         _ if image.is_empty() => {}
-        "bundle" | "rootfs" if rest.is_empty() => {
-            let detail = format!("must name a path after {scheme}:");
-            check.report(Diagnostic::invalid(field, image, detail));
+        _ if FILES.contains(&scheme) && (rest.is_empty() || rest.starts_with(':')) => {
+            check.report(invalid(format!("must name a path after {scheme}:")));
         }
-        "bundle" | "rootfs" => {}
-        "oci" | "oci-archive" | "docker-archive" | "docker" | "docker-daemon" | "dir" | "containers-storage" => {
-            forbid(field, &format!("images named by {scheme}: are not supported yet"), WORKS, check);
+        _ if FILES.contains(&scheme) => {}
+        "docker" if rest.starts_with("//") && rest.len() > 2 => {}
+        "docker" => check.report(invalid("must name an image after docker://".to_owned())),
+        "docker-daemon" | "dir" | "containers-storage" | "ostree" | "tarball" | "sif" => {
+            let help = format!("copy it by skopeo copy {image} oci-archive:FILE; {WORKS}");
+            forbid(field, &format!("images named by {scheme}: are not supported"), &help, check);
         }
         _ if image.starts_with(['.', '/', '~']) => {
-            let detail = "a path needs bundle: or rootfs: before it";
-            check.report(Diagnostic::invalid(field, image, detail).help(WORKS));
+            check.report(invalid("a path needs bundle: or rootfs: before it".to_owned()).help(WORKS));
         }
-        _ => {
-            let why = format!("Forbidden: images from registries, such as {}, are not supported yet", image.shown());
-            let diagnostic = Diagnostic::error(field, why);
-            let near = nearest(scheme, &["bundle", "rootfs"]);
-            check.report(match near {
+        _ if rest.starts_with(['.', '/', '~']) => {
+            let diagnostic = invalid(format!("no transport of images is named {}:", scheme.shown()));
+            check.report(match nearest(scheme, &TRANSPORTS) {
                 Some(near) => diagnostic.help(format!("did you mean {near}:? {WORKS}")),
                 None => diagnostic.help(WORKS),
             });
         }
+        _ => {}
     }
+}
+
+/// Of a volume: what is pulled can't be mounted yet.
+fn volume_image(name: &str, field: &FieldPath, check: &mut Check<'_>) {
+    let scheme = name.split_once(':').map_or("", |(scheme, _)| scheme);
+    if matches!(scheme, "bundle" | "rootfs") {
+        return image(name, field, check);
+    }
+    let help = "what works for volumes: bundle:PATH (an OCI bundle) and rootfs:PATH (a directory)";
+    forbid(field, "volumes of images that have to be pulled are not supported yet", help, check);
 }
 
 fn forbid(field: &FieldPath, why: &str, help: &str, check: &mut Check<'_>) {

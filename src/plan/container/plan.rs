@@ -32,10 +32,12 @@ pub struct ContainerPlan {
     pub attempt: Attempt,
     /// Unique on this box: the part of containerID behind `barepod://`.
     pub id: String,
-    /// The folder that `image:` names: what the bundle's hooks are told.
+    /// The bundle's folder: what its hooks are told.
     pub bundle: PathBuf,
-    /// The lower layer of the root file system. Absolute.
+    /// The lower layer of the root file system, of several the highest. Absolute.
     pub rootfs: PathBuf,
+    /// Further layers below that, from the highest to the lowest. Absolute.
+    pub below: Vec<PathBuf>,
     /// The whole OCI config, but for `root.path`, which the helper sets to where it mounts the root file system.
     pub spec: Spec,
     /// Sources of mounts in `spec` that must be resolved below a volume first.

@@ -10,10 +10,19 @@ use serde::{Deserialize, Serialize};
 pub struct ImageFacts {
     /// `imageID`: what the manifest's `image:` says, with an absolute path.
     pub id: String,
-    /// The directory that becomes the root file system's lower layer. Absolute.
+    /// The directory that becomes the root file system's lower layer, of several the highest. Absolute.
     pub rootfs: PathBuf,
-    /// The bundle's config.json, or the default config for a plain rootfs.
+    /// Further layers below that, from the highest to the lowest. Absolute.
+    pub below: Vec<PathBuf>,
+    /// What hooks of a bundle are told: its folder; `/` for others.
+    pub bundle: PathBuf,
+    /// The bundle's config.json, the default config for a plain rootfs, or what an image's config says.
     pub base: Spec,
+    /// How many words of its command are the entrypoint, which a container's `args` don't replace (R10.1). A bundle doesn't
+    /// tell: it is the first.
+    pub entrypoint: usize,
+    /// The user that the image's config names, where that is no number.
+    pub user: Option<String>,
     /// Text of /etc/passwd in it, resolved inside it; empty where there is none.
     pub passwd: String,
     /// Text of /etc/group in it, resolved inside it; empty where there is none.

@@ -1,5 +1,6 @@
 //! `image:` to where the root file system comes from (docs/images.md).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,39 +14,109 @@ pub enum ImageSource {
     Bundle(PathBuf),
     /// `rootfs:PATH`: a plain directory with the default config.
     Rootfs(PathBuf),
+    /// Any other: an image that is brought into the box's store first.
+    Stored(Stored),
 }
 
-impl ImageSource {
-    /// `imageID`: what `image:` says, with an absolute path.
-    pub fn id(&self) -> String {
+/// An image that the box's store has, or gets (containers-transports(5)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stored {
+    /// `docker://NAME` or the bare NAME, as it is written: in a registry.
+    Registry(String),
+    /// In a file or folder of this box.
+    File {
+        /// What kind of file.
+        kind: FileKind,
+        /// Which. Absolute.
+        path: PathBuf,
+        /// Which of its images; `None`: it has one.
+        name: Option<String>,
+    },
+}
+
+/// A file or folder that has images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileKind {
+    /// `oci:DIR[:NAME]`: an OCI image layout.
+    Layout,
+    /// `oci-archive:FILE[:NAME]`: an OCI image layout in a tar archive.
+    OciArchive,
+    /// `docker-archive:FILE[:NAME]`: what `docker save` writes.
+    DockerArchive,
+}
+
+impl FileKind {
+    const ALL: [Self; 3] = [Self::Layout, Self::OciArchive, Self::DockerArchive];
+
+    /// As in `image:`, before the colon.
+    #[must_use]
+    pub fn transport(self) -> &'static str {
         match self {
-            Self::Bundle(path) => format!("bundle:{}", path.display()),
-            Self::Rootfs(path) => format!("rootfs:{}", path.display()),
+            Self::Layout => "oci",
+            Self::OciArchive => "oci-archive",
+            Self::DockerArchive => "docker-archive",
         }
     }
 }
 
-const ADVICE: &str = "images come later; unpack it and use bundle:PATH or rootfs:PATH";
+impl fmt::Display for Stored {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(name) => to.write_str(name),
+            Self::File { kind, path, name } => {
+                write!(to, "{}:{}", kind.transport(), path.display())?;
+                name.as_ref().map_or(Ok(()), |name| write!(to, ":{name}"))
+            }
+        }
+    }
+}
 
-/// `bundle:PATH` and `rootfs:PATH`, a relative PATH being relative to the manifest's folder.
+impl ImageSource {
+    /// What `image:` says, with an absolute path. Of a bundle and a root file system it is the `imageID`.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Bundle(path) => format!("bundle:{}", path.display()),
+            Self::Rootfs(path) => format!("rootfs:{}", path.display()),
+            Self::Stored(stored) => stored.to_string(),
+        }
+    }
+}
+
+/// `bundle:PATH`, `rootfs:PATH` and the other transports, a relative PATH being relative to the manifest's folder; a name without
+/// one is a registry's.
 pub fn source(field: String, image: &str, manifest_dir: &Path) -> Result<ImageSource, PlanError> {
-    let (path, make): (&str, fn(PathBuf) -> ImageSource) = if let Some(path) = image.strip_prefix("bundle:") {
-        (path, ImageSource::Bundle)
-    } else if let Some(path) = image.strip_prefix("rootfs:") {
-        (path, ImageSource::Rootfs)
-    } else if image.is_empty() {
-        return Err(PlanError::Required { field, advice: "write bundle:PATH or rootfs:PATH" });
-    } else {
-        // A bare reference (`nginx:1.27`) and the transports alike.
-        return Err(PlanError::Unsupported { field, value: image.to_owned(), advice: ADVICE });
-    };
-    if path.is_empty() || path.contains('\0') {
-        let cause = "a path must follow the colon".to_owned();
-        return Err(PlanError::Invalid { field, value: image.to_owned(), cause });
+    if image.is_empty() {
+        let advice = "write an image's name, bundle:PATH or rootfs:PATH";
+        return Err(PlanError::Required { field, advice });
     }
     // Components are tidied by name (`./web` and `web` are the same), `..` is left to the kernel: it may follow a link.
-    let path = manifest_dir.join(path).components().collect();
-    Ok(make(path))
+    let absolute = |path: &str| -> PathBuf { manifest_dir.join(path).components().collect() };
+    let no_path = || {
+        let cause = "a path must follow the colon".to_owned();
+        PlanError::Invalid { field: field.clone(), value: image.to_owned(), cause }
+    };
+    let checked = |path: &str| match path.is_empty() || path.contains('\0') {
+        true => Err(no_path()),
+        false => Ok(absolute(path)),
+    };
+    let (scheme, rest) = image.split_once(':').unwrap_or((image, ""));
+    let file = |kind: &FileKind| {
+        // As in containers-transports(5): the first colon ends the path.
+        let (path, name) = rest.split_once(':').map_or((rest, None), |(path, name)| (path, Some(name)));
+        let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
+        Ok(ImageSource::Stored(Stored::File { kind: *kind, path: checked(path)?, name }))
+    };
+    match scheme {
+        "bundle" => Ok(ImageSource::Bundle(checked(rest)?)),
+        "rootfs" => Ok(ImageSource::Rootfs(checked(rest)?)),
+        _ => match FileKind::ALL.iter().find(|kind| kind.transport() == scheme) {
+            Some(kind) => file(kind),
+            None => {
+                let name = image.strip_prefix("docker://").unwrap_or(image).to_owned();
+                Ok(ImageSource::Stored(Stored::Registry(name)))
+            }
+        },
+    }
 }
 
 #[cfg(test)]
@@ -59,10 +130,22 @@ mod tests {
         assert_eq!(read("bundle:./web").unwrap(), ImageSource::Bundle(PathBuf::from("/m/web")));
         assert_eq!(read("rootfs:/srv/x").unwrap(), ImageSource::Rootfs(PathBuf::from("/srv/x")));
         assert_eq!(read("bundle:../x").unwrap(), ImageSource::Bundle(PathBuf::from("/m/../x")));
-        for image in ["nginx:1.27", "docker://nginx", "oci:dir:tag"] {
-            assert!(matches!(read(image), Err(PlanError::Unsupported { .. })), "{image}");
+        for (image, id) in [
+            ("nginx:1.27", "nginx:1.27"),
+            ("docker://nginx", "nginx"),
+            ("localhost:5000/a/b", "localhost:5000/a/b"),
+            ("oci:dir", "oci:/m/dir"),
+            ("oci:dir:a:b", "oci:/m/dir:a:b"),
+            ("oci-archive:/x.tar:", "oci-archive:/x.tar"),
+            ("docker-archive:x.tar:nginx:1", "docker-archive:/m/x.tar:nginx:1"),
+        ] {
+            let source = read(image).unwrap();
+            assert_eq!(source.id(), id, "{image}");
+            assert_eq!(super::source("f".to_owned(), id, Path::new("/")).unwrap(), source, "{image}");
         }
-        assert!(matches!(read("bundle:"), Err(PlanError::Invalid { .. })));
+        for image in ["bundle:", "oci:", "oci::tag", "docker-archive:"] {
+            assert!(matches!(read(image), Err(PlanError::Invalid { .. })), "{image}");
+        }
         assert!(matches!(read(""), Err(PlanError::Required { .. })));
     }
 }

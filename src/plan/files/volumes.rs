@@ -132,6 +132,12 @@ pub(crate) fn volume(
     if let Some(made) = &volume.image {
         let reference = made.reference.as_deref().unwrap_or_default();
         let image = image::source(format!("{field}.image.reference"), reference, manifest_dir)?;
+        if matches!(image, ImageSource::Stored(_)) {
+            let advice =
+                "volumes of images that have to be pulled come later; unpack it and use bundle:PATH or rootfs:PATH";
+            let field = format!("{field}.image.reference");
+            return Err(PlanError::Unsupported { field, value: reference.to_owned(), advice });
+        }
         return Ok(VolumePlan { name, source: VolumeSource::Image { image }, fs_group: None });
     }
     let advice = "emptyDir, hostPath, configMap, secret, downwardAPI, projected, image and persistentVolumeClaim are";

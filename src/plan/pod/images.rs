@@ -32,6 +32,8 @@ pub struct NamedImage<'a> {
 pub enum Origin {
     /// Nobody but the user: it has to be there before the pod starts.
     Given,
+    /// barepod: from a registry or a file into the box's store.
+    Fetched,
     /// Perhaps the pod itself: it is in a folder of the box that the pod mounts, where an init container may unpack what
     /// a later one is made of.
     Mounted,
@@ -42,9 +44,9 @@ pub enum Origin {
 /// Paths are compared as they are written: who gets to a pod's folder by a symbolic link elsewhere has to make it first.
 pub fn images<'a>(pod: &'a v1::Pod, plan: &'a PodPlan) -> Vec<NamedImage<'a>> {
     let Some(spec) = &pod.spec else { return Vec::new() };
-    let origin = |source: &ImageSource| {
-        let (ImageSource::Bundle(path) | ImageSource::Rootfs(path)) = source;
-        origin(path, plan)
+    let origin = |source: &ImageSource| match source {
+        ImageSource::Bundle(path) | ImageSource::Rootfs(path) => origin(path, plan),
+        ImageSource::Stored(_) => Origin::Fetched,
     };
     let containers = identity::containers(spec).map(|one| {
         let source = plan.image(one.index);

@@ -21,12 +21,11 @@ pub(crate) fn command(inputs: &Inputs, env: &Environment) -> Result<Vec<String>,
         });
         words.collect::<Result<Vec<String>, ConfigError>>()
     };
-    // A bundle doesn't tell entrypoint from arguments: its first word is the entrypoint, the rest its arguments.
     let image: Vec<String> =
         inputs.image.base.process().as_ref().and_then(|process| process.args().clone()).unwrap_or_default();
     let mut command: Vec<String> = match (own, args) {
         (Some(own), _) => expand("command", own)?,
-        (None, Some(_)) => image.into_iter().take(1).collect(),
+        (None, Some(_)) => image.into_iter().take(inputs.image.entrypoint).collect(),
         (None, None) => image,
     };
     if let Some(args) = args {

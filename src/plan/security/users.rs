@@ -111,14 +111,19 @@ pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
 /// The kubelet's verifyRunAsNonRoot.
 fn run_as_non_root(inputs: &Inputs, asked: Option<u32>, uid: u32) -> Result<(), ConfigError> {
     let wanted = inputs.context().run_as_non_root.or(inputs.pod_context().run_as_non_root);
-    if wanted != Some(true) || uid != 0 {
+    // A name may mean root after all, says the kubelet.
+    let named = inputs.image.user.as_ref().filter(|_| asked.is_none());
+    if wanted != Some(true) || uid != 0 && named.is_none() {
         return Ok(());
     }
     let pod = identity::full_name(inputs.pod);
     let container = inputs.container.name().to_owned();
-    let cause = match asked {
-        Some(_) => ConfigCause::RootUser { pod, container },
-        None => ConfigCause::RootImage { pod, container },
+    let cause = match (asked, named) {
+        (Some(_), _) => ConfigCause::RootUser { pod, container },
+        (None, Some(user)) => {
+            ConfigCause::NamedUser { user: user.clone(), of: format!("pod: {pod:?}, container: {container}") }
+        }
+        (None, None) => ConfigCause::RootImage { pod, container },
     };
     Err(inputs.config_error("securityContext.runAsNonRoot", cause))
 }

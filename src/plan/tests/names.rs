@@ -169,15 +169,15 @@ fn volumes_are_planned_in_their_order() {
 fn all_errors_of_a_pod_come_at_once() {
     let mut pod = v1_pod(json!({
         "volumes": [{"name": "a", "configMap": {"name": "m"}}, {"name": "b", "emptyDir": {"medium": "HugePages"}}],
-        "containers": [{"name": "c", "image": "nginx:1.27"}, {"name": "d"}],
+        "containers": [{"name": "c", "image": "oci:"}, {"name": "d"}],
     }));
     pod.metadata.uid = Some("../../etc".to_owned());
     let errors = super::super::pod(&pod, &node(), &options()).unwrap_err();
     let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(text.join("\n"), @r#"
     metadata.uid: invalid value: "../../etc": must be letters, digits, '-', '_' and '.', and not begin with '.'
-    spec.containers[0].image: "nginx:1.27" is not supported yet; images come later; unpack it and use bundle:PATH or rootfs:PATH
-    spec.containers[1].image: required value; write bundle:PATH or rootfs:PATH
+    spec.containers[0].image: invalid value: "oci:": a path must follow the colon
+    spec.containers[1].image: required value; write an image's name, bundle:PATH or rootfs:PATH
     spec.volumes[0].configMap: invalid value: "m": there is no such ConfigMap; give it by --config FILE
     spec.volumes[1].emptyDir.medium: invalid value: "HugePages": no container requests huge pages; give one hugepages-SIZE in its limits
     "#);

@@ -18,6 +18,7 @@ mod helper;
 mod hook;
 mod oci_hooks;
 mod options;
+mod overlay;
 mod places;
 mod removal;
 mod rootfs;

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -13,8 +13,8 @@ use rustix::fs::Mode;
 
 use super::attempt::AttemptDirs;
 use super::failure::{Failure, Stage};
-use super::upper;
 use super::users::Users;
+use super::{overlay, upper};
 use crate::plan::{ContainerPlan, Missing, Rights, SubPath};
 use crate::runtime::files::{self, Create, SubPathFault};
 
@@ -44,30 +44,38 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
         fs::metadata(&plan.rootfs).map_err(|cause| Failure::io(Stage::RootFs, plan.rootfs.display(), cause))?;
     fs::set_permissions(&upper, lower_facts.permissions())
         .map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
-    let mut lower = plan.rootfs.clone();
+    let mut layers: Vec<PathBuf> = [&plan.rootfs].into_iter().chain(&plan.below).cloned().collect();
     if let Some(users) = users {
         // What is copied up has the ids that it is seen with, so the upper layer needs no mapping of its own.
         let owner = |id| users.host(id).unwrap_or(users.root());
         std::os::unix::fs::chown(&upper, Some(owner(lower_facts.uid())), Some(owner(lower_facts.gid())))
             .map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
-        lower = dirs.mounts().join("lower");
-        users.map_root(&plan.rootfs, &lower)?;
+        for (number, layer) in layers.iter_mut().enumerate() {
+            let mapped = dirs.mounts().join("lower").join(number.to_string());
+            users.map_root(layer, &mapped)?;
+            *layer = mapped;
+        }
     }
-    let lower = open(&lower)?;
-    if plan.rights == Rights::UserNamespace {
+    let layers = layers.iter().map(|layer| open(layer)).collect::<Result<Vec<_>, _>>()?;
+    // Layers of a stored image belong to users whom the namespace has.
+    if plan.rights == Rights::UserNamespace && plan.below.is_empty() {
         let mounts = plan.spec.mounts().iter().flatten().map(oci_spec::runtime::Mount::destination);
         let cwd = plan.spec.process().as_ref().map(oci_spec::runtime::Process::cwd);
-        upper::make_folders(&lower, &upper, mounts.chain(cwd))?;
+        upper::make_folders(&layers[0], &upper, mounts.chain(cwd))?;
     }
     let (upper, work) = (open(&upper)?, open(&work)?);
     // By descriptor, so that no path needs escaping, none can be too long, and none shows in the container's mountinfo.
-    let options = |more: &str| {
-        let fd = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
-        format!("lowerdir={},upperdir={},workdir={}{more}", fd(&lower), fd(&upper), fd(&work))
-    };
+    let fd = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
+    let lower = layers.iter().map(fd).collect::<Vec<_>>().join(":");
+    let options = |more: &str| format!("lowerdir={lower},upperdir={},workdir={}{more}", fd(&upper), fd(&work));
     // The upper layer ends with the attempt: syncing it to disk would be for nothing (kernel 5.10).
-    let try_mount =
-        |more: &str| mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(options(more).as_str()));
+    let try_mount = |more: &str| match options(more) {
+        // With what is behind the last, mount(2) takes a page of them.
+        short if short.len() < rustix::param::page_size() => {
+            mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(short.as_str()))
+        }
+        _ => overlay::mount(&layers, &upper, &work, more, &target),
+    };
     let notes = match plan.rights {
         // Its own notes would be in `trusted.*`, which belongs to the box's root (kernel 5.11).
         Rights::UserNamespace => ",userxattr",
@@ -104,6 +112,9 @@ fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs, users: O
             if users.is_some() {
                 failure.cause.push_str("; below a user namespace (hostUsers: false) an overlay needs Linux 5.19");
             }
+        }
+        nix::Error::EOPNOTSUPP if !plan.below.is_empty() => {
+            failure.cause = format!("{} layers: so many need Linux 6.8", plan.below.len() + 1);
         }
         nix::Error::ENODEV => failure.cause.push_str("; this kernel has no overlay file system (modprobe overlay)"),
         _ => {}

@@ -201,7 +201,7 @@ fn stop_signal(image: &str, spec: &Spec) -> Result<Option<i32>, ImageError> {
     }
 }
 
-fn signal(name: &str) -> Option<i32> {
+pub(super) fn signal(name: &str) -> Option<i32> {
     let (first, last) = (nix::libc::SIGRTMIN(), nix::libc::SIGRTMAX());
     if let Ok(number) = name.parse::<i32>() {
         return (1..=last).contains(&number).then_some(number);

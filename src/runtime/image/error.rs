@@ -5,9 +5,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::images::digest::Digest;
+use crate::images::pull::PullError;
+use crate::images::reference::NoReference;
+use crate::images::store::StoreError;
+
 /// What kind of failure an [`ImageError`] is (R8.4). The engine's types can't be named in `runtime`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trouble {
+    /// It isn't in the box's store, and nobody was to bring it.
+    NotThere,
+    /// What names it is no name of an image: `InvalidImageName`.
+    InvalidName,
     /// There is nothing: like a pull that failed (`ErrImagePull`, later `ImagePullBackOff`).
     Absent,
     /// There is something, but no container can be made of it: `CreateContainerError`.
@@ -101,6 +110,56 @@ pub enum ImageError {
         /// What was to be looked at.
         path: PathBuf,
     },
+    /// A name that no registry has.
+    #[error("Failed to apply default image tag {image:?}: {cause}")]
+    Name {
+        /// As `image:` has it.
+        image: String,
+        /// What is wrong with it.
+        cause: NoReference,
+    },
+    /// It has yet to be pulled.
+    #[error("{image}: it is not in the store of this box; `barepod image pull` brings it")]
+    NotThere {
+        /// As `image:` has it.
+        image: String,
+    },
+    /// It could not be pulled.
+    #[error("{image}: {cause}")]
+    Pull {
+        /// As `image:` has it.
+        image: String,
+        /// What its source or the store says.
+        cause: Box<PullError>,
+    },
+    /// What the store says of it can't be read.
+    #[error("{image}: {cause}")]
+    Store {
+        /// As `image:` has it.
+        image: String,
+        /// Which file, and why.
+        cause: Box<StoreError>,
+    },
+    /// A layer of it has gone from the store.
+    #[error("{image}: its layer {layer} is not in the store any more; `barepod image pull` brings it again")]
+    Layer {
+        /// As `image:` has it.
+        image: String,
+        /// Under which it was kept.
+        layer: Digest,
+    },
+    /// Something of an image's config that can't be used.
+    #[error("{image}: its config says {field} {value:?}: {cause}")]
+    ImageConfig {
+        /// As `image:` has it.
+        image: String,
+        /// `User`
+        field: &'static str,
+        /// What it says.
+        value: String,
+        /// What is wrong with it.
+        cause: &'static str,
+    },
     /// A file of the root file system that is there but can't be read.
     #[error("{image}: {path} in its root file system: {cause}", path = .path.display())]
     Inside {
@@ -118,7 +177,10 @@ impl ImageError {
     #[must_use]
     pub fn trouble(&self) -> Trouble {
         match self {
-            ImageError::Missing { .. } => Trouble::Absent,
+            ImageError::Missing { .. } | ImageError::Pull { .. } => Trouble::Absent,
+            ImageError::NotThere { .. } | ImageError::Layer { .. } => Trouble::NotThere,
+            ImageError::Name { .. } => Trouble::InvalidName,
+            ImageError::Store { .. } | ImageError::ImageConfig { .. } => Trouble::Unusable,
             ImageError::NotADirectory { .. }
             | ImageError::Config { .. }
             | ImageError::ConfigKind { .. }
@@ -147,8 +209,15 @@ impl ImageError {
             | ImageError::ConfigKind { .. }
             | ImageError::ConfigSize { .. }
             | ImageError::Json { .. }
-            | ImageError::Field { .. } => Some(Defect::Unusable),
-            ImageError::NotAtHand { .. } | ImageError::Inside { .. } => None,
+            | ImageError::Field { .. }
+            | ImageError::Name { .. } => Some(Defect::Unusable),
+            ImageError::NotAtHand { .. }
+            | ImageError::Inside { .. }
+            | ImageError::NotThere { .. }
+            | ImageError::Pull { .. }
+            | ImageError::Store { .. }
+            | ImageError::Layer { .. }
+            | ImageError::ImageConfig { .. } => None,
         }
     }
 }

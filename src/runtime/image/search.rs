@@ -13,7 +13,9 @@ use rustix::io::Errno;
 use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
 
-use super::{GROUP, Image, ImageError, PASSWD, Trouble, open, open_if};
+use super::opened::{GROUP, PASSWD};
+use super::{Image, ImageError, Trouble, open, open_if, pull};
+use crate::images::platform::Platform;
 use crate::plan::{ImageFacts, ImageSource};
 use crate::runtime::seccomp;
 use crate::runtime::spawn::{self, Inquiry};
@@ -36,6 +38,10 @@ pub struct Found {
     pub unknown_keys: Vec<String>,
     /// The text of the container's own seccomp profile, where it has one: that may be on such a file system as well.
     pub profile: Option<Result<String, String>>,
+    /// Bytes of its layers, packed, where it was pulled now.
+    pub size: u64,
+    /// What keeps the store from removing it ([`super::lease`]), where it is the store's.
+    pub lease: Option<PathBuf>,
 }
 
 /// Why none was found.
@@ -60,6 +66,15 @@ pub enum UnknownKeys {
     Unwanted,
 }
 
+/// What is to be done about an image that the store doesn't have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Want {
+    /// Nothing.
+    Look,
+    /// It is brought, also where the store has one of this name that is older.
+    Pull,
+}
+
 /// A search by a helper. Dropping it ends it.
 #[derive(Debug)]
 pub struct Search(Inquiry);
@@ -69,8 +84,14 @@ impl Search {
     ///
     /// # Errors
     /// Where there is no helper process to be had.
-    pub fn begin(source: &ImageSource, keys: UnknownKeys, profile: Option<&Path>) -> io::Result<Self> {
-        Inquiry::begin(NAME, &(source, keys, profile), None).map(Self)
+    pub fn begin(
+        source: &ImageSource,
+        store: &Path,
+        want: Want,
+        keys: UnknownKeys,
+        profile: Option<&Path>,
+    ) -> io::Result<Self> {
+        Inquiry::begin(NAME, &(source, store, want, keys, profile), None).map(Self)
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
@@ -87,8 +108,13 @@ impl Search {
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
-        spawn::serve(NAME, |(source, keys, profile): (ImageSource, UnknownKeys, Option<PathBuf>)| {
-            complete(open(&source)?, keys, profile.as_deref())
+        type Request = (ImageSource, PathBuf, Want, UnknownKeys, Option<PathBuf>);
+        spawn::serve(NAME, |(source, store, want, keys, profile): Request| {
+            let size = match (&source, want) {
+                (ImageSource::Stored(stored), Want::Pull) => pull(stored, &store, &Platform::here())?.1.size,
+                _ => 0,
+            };
+            complete(open(&source, &store)?, keys, profile.as_deref()).map(|found| Found { size, ..found })
         })
     }
 }
@@ -99,7 +125,8 @@ fn complete(image: Image, keys: UnknownKeys, profile: Option<&Path>) -> Result<F
         UnknownKeys::Wanted => image.unknown_keys(),
         UnknownKeys::Unwanted => Vec::new(),
     };
-    Ok(Found { facts: image.facts()?, unknown_keys, profile })
+    let lease = image.lease.clone();
+    Ok(Found { facts: image.facts()?, unknown_keys, profile, size: 0, lease })
 }
 
 /// The mounts of file systems of the kernel's own, as this process' mount namespace has them. The table of mounts is read
@@ -115,18 +142,21 @@ impl LocalFileSystems {
     pub fn find(
         &mut self,
         source: &ImageSource,
+        store: &Path,
         keys: UnknownKeys,
         profile: Option<&Path>,
     ) -> Option<Result<Found, Refusal>> {
         self.refresh()?;
-        let image = match open_if(source, &|path| self.at_hand(path).is_some()) {
+        let image = match open_if(source, store, &|path| self.at_hand(path).is_some()) {
             Ok(image) => image,
             Err(ImageError::NotAtHand { .. }) => return None,
             Err(error) => return Some(Err(error.into())),
         };
         let root = self.at_hand(&image.rootfs)?;
-        for name in [PASSWD, GROUP] {
-            self.at_hand_in(root.as_fd(), Path::new(name))?;
+        if image.accounts.is_none() {
+            for name in [PASSWD, GROUP] {
+                self.at_hand_in(root.as_fd(), Path::new(name))?;
+            }
         }
         if let Some(profile) = profile {
             self.at_hand(profile)?;
@@ -232,22 +262,41 @@ mod tests {
             crate::skips::skip("the temporary folder is on a file system that isn't the kernel's own");
             return;
         }
-        let slowly = complete(open(&source).unwrap(), UnknownKeys::Wanted, None).unwrap();
-        let at_once = local.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap();
+        let slowly = complete(open(&source, Path::new("/none")).unwrap(), UnknownKeys::Wanted, None).unwrap();
+        let at_once = local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).unwrap().unwrap();
         assert_eq!(at_once.unknown_keys, ["odd"]);
         assert_eq!(serde_json::to_value(&at_once).unwrap(), serde_json::to_value(&slowly).unwrap());
-        assert_eq!(local.find(&source, UnknownKeys::Unwanted, None).unwrap().unwrap().unknown_keys, [""; 0]);
-        assert!(local.find(&ImageSource::Rootfs(bundle.join("rootfs")), UnknownKeys::Unwanted, None).unwrap().is_ok());
+        assert_eq!(
+            local.find(&source, Path::new("/none"), UnknownKeys::Unwanted, None).unwrap().unwrap().unknown_keys,
+            [""; 0]
+        );
+        assert!(
+            local
+                .find(&ImageSource::Rootfs(bundle.join("rootfs")), Path::new("/none"), UnknownKeys::Unwanted, None)
+                .unwrap()
+                .is_ok()
+        );
         fs::write(bundle.join("config.json"), "{").unwrap();
-        assert_eq!(local.find(&source, UnknownKeys::Wanted, None).unwrap().unwrap_err().trouble, Trouble::Unusable);
+        assert_eq!(
+            local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).unwrap().unwrap_err().trouble,
+            Trouble::Unusable
+        );
         // /proc isn't in the list.
         config("/proc/self");
-        assert!(local.find(&source, UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).is_none());
         fs::remove_file(bundle.join("config.json")).unwrap();
         symlink("/proc/version", bundle.join("config.json")).unwrap();
-        assert!(local.find(&source, UnknownKeys::Wanted, None).is_none());
-        assert!(local.find(&ImageSource::Rootfs("/proc/self".into()), UnknownKeys::Wanted, None).is_none());
-        assert!(local.find(&ImageSource::Rootfs(dir.path().join("none")), UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).is_none());
+        assert!(
+            local
+                .find(&ImageSource::Rootfs("/proc/self".into()), Path::new("/none"), UnknownKeys::Wanted, None)
+                .is_none()
+        );
+        assert!(
+            local
+                .find(&ImageSource::Rootfs(dir.path().join("none")), Path::new("/none"), UnknownKeys::Wanted, None)
+                .is_none()
+        );
     }
 
     /// The table is read again when something has been mounted, and only then.

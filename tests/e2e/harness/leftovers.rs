@@ -42,7 +42,8 @@ pub fn of_an_ended_pod(case: &Case) -> Vec<String> {
 /// Of a pod that has been removed: no file at all.
 pub fn of_a_removed_pod(case: &Case) -> Vec<String> {
     let mut left = on_the_machine(case);
-    left.extend(files_below(&case.root()).iter().map(|path| format!("file {}", path.display())));
+    let files = files_below(&case.root()).into_iter().filter(|path| !path.starts_with(case.root().join("data/images")));
+    left.extend(files.map(|path| format!("file {}", path.display())));
     left
 }
 
@@ -50,7 +51,10 @@ fn on_the_machine(case: &Case) -> Vec<String> {
     let mut left = processes(case);
     left.extend(cgroups(Path::new("/sys/fs/cgroup"), &case.uid));
     for tree in [case.root().join("data"), case.dir().join("tmp")] {
-        left.extend(entries_below(&tree).iter().map(|path| format!("data {}", path.display())));
+        // The store of images is the box's, and no pod's.
+        let entries =
+            entries_below(&tree).into_iter().filter(|path| !path.starts_with(case.root().join("data/images")));
+        left.extend(entries.map(|path| format!("data {}", path.display())));
     }
     for folder in ["/run/barepod/pods", "/var/lib/barepod", "/var/log/pods"] {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();

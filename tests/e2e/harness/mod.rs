@@ -3,6 +3,7 @@
 mod end;
 pub mod guest;
 pub mod hostile;
+pub mod image;
 mod leftovers;
 mod manifest;
 pub mod observed;

@@ -1,0 +1,103 @@
+//! What `image` takes, and its own commands.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::examples::*;
+use crate::images::platform::Platform;
+
+/// `barepod image`.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: ImageCommand,
+}
+
+/// What can be done with the box's images.
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Bring images into the store of this box
+    #[command(after_help = IMAGE_PULL_EXAMPLES)]
+    Pull(ImagePullArgs),
+    /// List the images of this box
+    #[command(aliases = ["list", "get"], after_help = IMAGE_LS_EXAMPLES)]
+    Ls(ImageLsArgs),
+    /// Show what an image's config says, as JSON
+    #[command(alias = "describe")]
+    Inspect(ImageNameArgs),
+    /// Show the steps by which an image was made
+    History(ImageNameArgs),
+    /// Take names of images away, and remove what no other name and no pod needs
+    #[command(aliases = ["remove", "delete"])]
+    Rm(ImageNamesArgs),
+    /// Remove what no pod uses
+    Prune(ImagePruneArgs),
+    /// Compare every file of images with what was recorded when they were unpacked
+    Verify(ImageVerifyArgs),
+}
+
+/// `barepod image pull`.
+#[derive(Debug, Args)]
+pub struct ImagePullArgs {
+    /// Names as in a manifest's `image:`
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<String>,
+    /// For another platform than this box's: OS/ARCHITECTURE[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<Platform>,
+    /// Print nothing but what has failed
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `barepod image ls`.
+#[derive(Debug, Args)]
+pub struct ImageLsArgs {
+    /// Only these
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Output format instead of a table
+    #[arg(short, long, value_enum)]
+    pub output: Option<ImageOutput>,
+}
+
+/// How `image ls` shows images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImageOutput {
+    /// A list
+    Json,
+    /// Names alone
+    Name,
+}
+
+/// An image of this box.
+#[derive(Debug, Args)]
+pub struct ImageNameArgs {
+    /// The name as in a manifest's `image:`
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+}
+
+/// Images of this box.
+#[derive(Debug, Args)]
+pub struct ImageNamesArgs {
+    /// Names as in a manifest's `image:`
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<String>,
+}
+
+/// `barepod image prune`.
+#[derive(Debug, Args)]
+pub struct ImagePruneArgs {
+    /// Also images that have a name
+    #[arg(short, long)]
+    pub all: bool,
+}
+
+/// `barepod image verify`.
+#[derive(Debug, Args)]
+pub struct ImageVerifyArgs {
+    /// Names as in a manifest's `image:`; all images, where none is given
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+}

@@ -1,0 +1,203 @@
+//! `barepod image`: what the store of this box has, and what is brought into it. Pods use it by themselves.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::args::{
+    Global, ImageArgs, ImageCommand, ImageLsArgs, ImageNamesArgs, ImageOutput, ImagePruneArgs, ImagePullArgs,
+    ImageVerifyArgs,
+};
+use super::error::CliError;
+use super::exit_code::Exit;
+use super::output::{exit_of_all, print};
+use crate::images::catalogue::{Entry, Summary};
+use crate::images::digest::Digest;
+use crate::images::document::Config;
+use crate::images::platform::Platform;
+use crate::images::pull::Pulled;
+use crate::images::store::Store;
+use crate::plan::{self, ImageSource, Stored};
+use crate::report::table::{ago, columns};
+use crate::runtime::image;
+
+/// Does it.
+pub fn image(args: &ImageArgs, global: &Global) -> Result<Exit, CliError> {
+    let dir = global.layout()?.images();
+    match &args.command {
+        ImageCommand::Pull(args) => pull(args, &dir),
+        ImageCommand::Ls(args) => ls(args, &dir),
+        ImageCommand::Inspect(args) => inspect(&args.image, &dir),
+        ImageCommand::History(args) => history(&args.image, &dir),
+        ImageCommand::Rm(args) => rm(args, &dir),
+        ImageCommand::Prune(args) => prune(args, &dir),
+        ImageCommand::Verify(args) => verify(args, &dir),
+    }
+}
+
+fn failed(image: &str, cause: impl std::fmt::Display) -> CliError {
+    CliError::Image { image: image.to_owned(), cause: cause.to_string() }
+}
+
+/// What a name on the command line means: a relative path is relative to where we are.
+fn stored(name: &str) -> Result<Stored, CliError> {
+    let here = std::env::current_dir().map_err(|cause| failed(name, format!("getcwd: {cause}")))?;
+    match plan::image_source("IMAGE".to_owned(), name, &here).map_err(|error| failed(name, error))? {
+        ImageSource::Stored(stored) => Ok(stored),
+        ImageSource::Bundle(_) | ImageSource::Rootfs(_) => {
+            Err(failed(name, "it is a folder, which is used where it is and never copied into the store"))
+        }
+    }
+}
+
+fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
+    let platform = args.platform.clone().unwrap_or_else(Platform::here);
+    let one = |name: &String| {
+        let (whole, Pulled { is_new, size, .. }) =
+            image::pull(&stored(name)?, dir, &platform).map_err(|cause| failed(name, cause))?;
+        let what = if is_new { "pulled" } else { "is up to date" };
+        if args.quiet { Ok(Exit::Success) } else { print(&format!("{whole} {what} ({} packed)\n", bytes(size))) }
+    };
+    exit_of_all(args.images.iter().map(one))
+}
+
+/// An image that is there, with what is known of it.
+struct There {
+    entry: Entry,
+    summary: Summary,
+    config: Config,
+}
+
+fn there(store: &Store, name: &str, entry: Entry) -> Result<There, CliError> {
+    let summary = store.catalogue.summary(&entry.manifest).map_err(|cause| failed(name, cause))?;
+    let config = store.catalogue.config(&summary.config).map_err(|cause| failed(name, cause))?;
+    Ok(There { entry, summary, config })
+}
+
+fn find(store: &Store, name: &str) -> Result<There, CliError> {
+    let whole = image::name(&stored(name)?).map_err(|cause| failed(name, cause))?;
+    let found = store.catalogue.find(&whole).map_err(|cause| failed(name, cause))?;
+    let missing = || failed(name, "it is not in the store of this box; `barepod image ls` shows what is");
+    there(store, name, found.ok_or_else(missing)?)
+}
+
+/// Those that are named, or all.
+fn chosen(store: &Store, names: &[String]) -> Result<Vec<There>, CliError> {
+    if names.is_empty() {
+        let all = store.catalogue.list().map_err(|cause| failed("the store", cause))?;
+        return all.into_iter().map(|entry| there(store, &entry.name.clone(), entry)).collect();
+    }
+    names.iter().map(|name| find(store, name)).collect()
+}
+
+fn ls(args: &ImageLsArgs, dir: &Path) -> Result<Exit, CliError> {
+    let images = chosen(&Store::at(dir), &args.images)?;
+    match args.output {
+        Some(ImageOutput::Name) => print(&images.iter().map(|one| format!("{}\n", one.entry.name)).collect::<String>()),
+        Some(ImageOutput::Json) => print(&format!("{:#}\n", Value::Array(images.iter().map(object).collect()))),
+        None => {
+            let now = jiff::Timestamp::now();
+            let row = |one: &There| {
+                let age = jiff::Timestamp::from_second(one.summary.pulled.try_into().unwrap_or(i64::MAX));
+                let age = age.map_or_else(|_| "<unknown>".to_owned(), |then| ago(now, then));
+                vec![one.entry.name.clone(), one.entry.source.short().to_owned(), bytes(one.summary.size), age]
+            };
+            print(&columns(&["NAME", "DIGEST", "SIZE", "PULLED"], images.iter().map(row)))
+        }
+    }
+}
+
+fn object(one: &There) -> Value {
+    json!({
+        "name": one.entry.name,
+        "digest": one.entry.source,
+        "manifest": one.entry.manifest,
+        "config": one.summary.config,
+        "layers": one.summary.layers,
+        "size": one.summary.size,
+        "platform": one.config.platform().to_string(),
+        "created": one.config.created().map(|time| time.to_string()),
+        "pulled": jiff::Timestamp::from_second(one.summary.pulled.try_into().unwrap_or(0)).ok().map(|time| time.to_string()),
+    })
+}
+
+fn inspect(name: &str, dir: &Path) -> Result<Exit, CliError> {
+    let store = Store::at(dir);
+    let found = find(&store, name)?;
+    let process = found.config.process();
+    let mut shown = object(&found);
+    shown["config"] = json!({
+        "digest": found.summary.config,
+        "entrypoint": process.entrypoint,
+        "cmd": process.cmd,
+        "env": process.env,
+        "user": process.user,
+        "workingDir": process.working_dir,
+        "stopSignal": process.stop_signal,
+        "volumes": process.volumes,
+        "exposedPorts": process.exposed_ports,
+        "labels": process.labels,
+    });
+    print(&format!("{shown:#}\n"))
+}
+
+fn history(name: &str, dir: &Path) -> Result<Exit, CliError> {
+    let found = find(&Store::at(dir), name)?;
+    let row = |step: &crate::images::document::History| {
+        let when = step.created().map_or_else(|| "<unknown>".to_owned(), |time| time.to_string());
+        let layer = if step.empty_layer { "-" } else { "yes" };
+        vec![when, layer.to_owned(), step.created_by.clone(), step.comment.clone()]
+    };
+    // The last step first, as docker and podman show them.
+    print(&columns(&["CREATED", "LAYER", "CREATED BY", "COMMENT"], found.config.history().iter().rev().map(row)))
+}
+
+fn rm(args: &ImageNamesArgs, dir: &Path) -> Result<Exit, CliError> {
+    let store = Store::at(dir);
+    let one = |name: &String| {
+        let found = find(&store, name)?;
+        store.forget(&found.entry.name).map_err(|cause| failed(name, cause))?;
+        print(&format!("{}\n", found.entry.name))
+    };
+    let exit = exit_of_all(args.images.iter().map(one));
+    store.sweep().map_err(|cause| failed("the store", cause))?;
+    exit
+}
+
+fn prune(args: &ImagePruneArgs, dir: &Path) -> Result<Exit, CliError> {
+    let store = Store::at(dir);
+    let gone = store.prune(args.all).map_err(|cause| failed("the store", cause))?;
+    print(&gone.iter().map(|name| format!("{name}\n")).collect::<String>())
+}
+
+fn verify(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
+    let store = Store::at(dir);
+    let one = |found: There| {
+        let name = &found.entry.name;
+        let damaged: Vec<String> = found.summary.layers.iter().flat_map(|layer| of_layer(&store, layer)).collect();
+        match damaged.is_empty() {
+            true => print(&format!("{name} is whole\n")),
+            false => Err(failed(name, format!("it is damaged: {}", damaged.join("; ")))),
+        }
+    };
+    exit_of_all(chosen(&store, &args.images)?.into_iter().map(one))
+}
+
+/// What is wrong with a layer.
+fn of_layer(store: &Store, layer: &Digest) -> Vec<String> {
+    match store.layers.verify(layer) {
+        Ok(differences) => differences.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// As people read them.
+fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut amount, mut unit) = (number, 0);
+    while amount >= 10 * 1024 && unit + 1 < UNITS.len() {
+        amount /= 1024;
+        unit += 1;
+    }
+    format!("{amount} {}", UNITS[unit])
+}

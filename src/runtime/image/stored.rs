@@ -1,0 +1,160 @@
+//! Images of the box's store: found there, and brought into it.
+
+use std::path::Path;
+
+use oci_spec::runtime::{ProcessBuilder, UserBuilder};
+
+use super::bundle::signal;
+use super::error::ImageError;
+use super::opened::{Image, default_config};
+use super::user;
+use crate::images::catalogue::{Catalogue, CatalogueError, Entry};
+use crate::images::digest::Digest;
+use crate::images::document::Config;
+use crate::images::local::{DockerArchive, Layout};
+use crate::images::origin::{Origin, OriginError};
+use crate::images::platform::Platform;
+use crate::images::pull::{PullError, Pulled};
+use crate::images::reference::Reference;
+use crate::images::remote::{Remote, full_name};
+use crate::images::store::{Store, StoreError};
+use crate::plan::{FileKind, Stored};
+
+/// What is in the store under the name of this image.
+///
+/// # Errors
+/// Where it isn't there, or can't be used.
+pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
+    let (id, store) = (stored.to_string(), Store::at(store));
+    let unreadable = |cause: StoreError| ImageError::Store { image: id.clone(), cause: Box::new(cause) };
+    let failed = |cause: CatalogueError| unreadable(cause.into());
+    let name = name(stored)?;
+    let Some(entry) = store.catalogue.find(&name).map_err(failed)? else {
+        return Err(ImageError::NotThere { image: id });
+    };
+    let summary = store.catalogue.summary(&entry.manifest).map_err(failed)?;
+    let config = store.catalogue.config(&summary.config).map_err(failed)?;
+    let tree = |layer: &Digest| {
+        let missing = || ImageError::Layer { image: id.clone(), layer: layer.clone() };
+        match store.layers.find(layer) {
+            Ok(found) => found.map(|layer| layer.tree).ok_or_else(missing),
+            Err(cause) => Err(unreadable(cause.into())),
+        }
+    };
+    // The kernel counts from the highest on.
+    let mut trees = summary.layers.iter().rev().map(tree).collect::<Result<Vec<_>, _>>()?;
+    if trees.is_empty() {
+        trees.push(store.empty().map_err(unreadable)?);
+    }
+    let below = trees.split_off(1);
+    let rootfs = trees.remove(0);
+    let process = config.process();
+    let wrong = |field, value: &str, cause| {
+        let value = value.to_owned();
+        ImageError::ImageConfig { image: id.clone(), field, value, cause }
+    };
+    let (uid, gid) = user::ids(&process.user, &summary.passwd, &summary.group)
+        .map_err(|cause| wrong("User", &process.user, cause))?;
+    let stop_signal = match process.stop_signal.as_str() {
+        "" => None,
+        name => Some(signal(name).ok_or_else(|| wrong("StopSignal", name, "there is no such signal"))?),
+    };
+    Ok(Image {
+        id: image_id(stored, &entry, &summary.config),
+        rootfs,
+        below,
+        bundle: "/".into(),
+        stop_signal,
+        base: base(&config, uid, gid),
+        entrypoint: process.entrypoint.len(),
+        user: named(&process.user),
+        accounts: Some([summary.passwd, summary.group]),
+        lease: Some(store.catalogue.summary_path(&entry.manifest)),
+        config: Vec::new(),
+    })
+}
+
+/// Keeps an image of the store from being removed, by what [`Found`](super::Found) says; `None`: it is gone, or about to be.
+///
+/// # Errors
+/// As open(2), flock(2).
+pub fn lease(path: &Path) -> std::io::Result<Option<Lease>> {
+    Ok(Catalogue::lease(path)?.map(Lease))
+}
+
+/// For as long as it lives.
+#[derive(Debug)]
+pub struct Lease(#[expect(dead_code, reason = "holds the lock")] crate::images::catalogue::Lock);
+
+/// Brings an image into the store, or what is there up to date. Gives its name there.
+///
+/// # Errors
+/// Where it can't be had.
+pub fn pull(stored: &Stored, store: &Path, platform: &Platform) -> Result<(String, Pulled), ImageError> {
+    let (name, image) = (name(stored)?, stored.to_string());
+    let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
+    let origin = origin(stored).map_err(|cause| failed(PullError::Origin(cause)))?;
+    let pulled = Store::at(store).pull(&name, &*origin, platform).map_err(failed)?;
+    Ok((name, pulled))
+}
+
+/// The name that an image has in the store: the whole one, whatever was left out of it.
+///
+/// # Errors
+/// Where it is none.
+pub fn name(stored: &Stored) -> Result<String, ImageError> {
+    match stored {
+        Stored::Registry(name) => Ok(reference(name)?.to_string()),
+        Stored::File { .. } => Ok(stored.to_string()),
+    }
+}
+
+fn reference(name: &str) -> Result<Reference, ImageError> {
+    full_name(name).map_err(|cause| ImageError::Name { image: name.to_owned(), cause })
+}
+
+fn origin(stored: &Stored) -> Result<Box<dyn Origin>, OriginError> {
+    Ok(match stored {
+        Stored::Registry(name) => Box::new(Remote::new(name)?),
+        Stored::File { kind, path, name } => {
+            let name = name.as_deref();
+            match kind {
+                FileKind::Layout => Box::new(Layout::folder(path, name)?),
+                FileKind::OciArchive => Box::new(Layout::archive(path, name)?),
+                FileKind::DockerArchive => Box::new(DockerArchive::open(path, name)?),
+            }
+        }
+    })
+}
+
+/// `imageID`, as containerd has it: the repository with the digest of what its name stands for; of an image without a
+/// repository its config's digest.
+fn image_id(stored: &Stored, entry: &Entry, config: &Digest) -> String {
+    let repository = match stored {
+        Stored::Registry(name) => reference(name).ok(),
+        Stored::File { .. } => None,
+    };
+    repository.map_or_else(|| config.to_string(), |found| found.at(entry.source.clone()).to_string())
+}
+
+/// A user that has to be looked up by name.
+fn named(user: &str) -> Option<String> {
+    let name = user.split(':').next().unwrap_or_default();
+    (!name.is_empty() && name.parse::<u32>().is_err()).then(|| name.to_owned())
+}
+
+/// The image's config as a container's: what a manifest is silent on.
+fn base(config: &Config, uid: u32, gid: u32) -> oci_spec::runtime::Spec {
+    let process = config.process();
+    let user = UserBuilder::default().uid(uid).gid(gid).build().expect("a user has no field that must be given");
+    let cwd = if process.working_dir.is_empty() { "/" } else { &process.working_dir };
+    let mut base =
+        ProcessBuilder::default().user(user).cwd(cwd).build().expect("a process has no field that must be given");
+    let args: Vec<String> = process.entrypoint.iter().chain(&process.cmd).cloned().collect();
+    base.set_args(Some(args).filter(|args| !args.is_empty()));
+    base.set_env(Some(process.env.clone()).filter(|env| !env.is_empty()));
+    base.set_capabilities(None).set_rlimits(None).set_no_new_privileges(None);
+    let mut spec = default_config();
+    spec.set_process(Some(base));
+    spec
+}
