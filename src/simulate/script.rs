@@ -65,7 +65,10 @@ fn play(text: &ScriptText, pod: &PodSpec) -> Play {
         let attempts = text.containers.get(&spec.name).map(Vec::as_slice).unwrap_or_default();
         let default = [AttemptText::default()];
         let attempts = if attempts.is_empty() { &default[..] } else { attempts };
-        ContainerScript { attempts: attempts.iter().map(|one| attempt(one, spec)).collect() }
+        let image =
+            pod.containers.iter().position(|other| other.image == spec.image).filter(|_| !spec.image.is_folder());
+        let attempts = attempts.iter().map(|one| attempt(one, spec)).collect();
+        ContainerScript { attempts, image: image.and_then(|number| u16::try_from(number).ok()) }
     });
     let mut requests: Vec<Request> = text.requests.iter().map(|text| request(text, pod)).collect();
     requests.sort_by_key(|request| request.at);

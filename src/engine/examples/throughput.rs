@@ -105,6 +105,7 @@ fn pod() -> PodSpec {
         sidecar_grace: None,
         sidecar_pre_stop: SidecarPreStop::AtBegin,
         readiness_gates: Vec::new(),
+        ahead: Ahead::Yes,
         containers: names.map(|(name, kind)| container(name, kind)).into(),
     }
 }

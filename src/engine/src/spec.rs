@@ -43,6 +43,9 @@ pub struct PodSpec {
     pub sidecar_pre_stop: SidecarPreStop,
     /// Names of `spec.readinessGates`' condition types; a pod with any is never Ready here unless they are met (R8.2).
     pub readiness_gates: Vec<String>,
+    /// Whether images of later containers are brought here while init containers run (ours: R8.15).
+    #[serde(default, skip_serializing_if = "Ahead::is_default")]
+    pub ahead: Ahead,
     /// All entries of `initContainers` in their order, then all of `containers` in theirs, then the ephemeral containers that
     /// were added while the pod ran (R2.9).
     pub containers: Vec<ContainerSpec>,
@@ -108,6 +111,22 @@ pub enum ImageSpec {
         /// When it is pulled.
         policy: PullPolicy,
     },
+}
+
+/// Whether images are pulled before the turn of their containers (R8.15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub enum Ahead {
+    /// All at once.
+    #[default]
+    Yes,
+    /// Each when its container's turn comes.
+    No,
+}
+
+impl Ahead {
+    fn is_default(&self) -> bool {
+        *self == Self::Yes
+    }
 }
 
 impl ImageSpec {

@@ -54,6 +54,7 @@ pub(crate) fn spec(pod: &v1::Pod, spec: &v1::PodSpec, backoff: Backoff, errors: 
         sidecar_grace: annotations.and_then(|all| sidecar_grace(all, grace_period, errors)),
         sidecar_pre_stop: annotations.map_or(SidecarPreStop::AtBegin, |all| sidecar_pre_stop(all, errors)),
         readiness_gates: spec.readiness_gates.iter().flatten().map(|gate| gate.condition_type.clone()).collect(),
+        ahead: barepod_engine::spec::Ahead::Yes,
         containers: containers(spec).map(|one| container(&one, errors)).collect(),
     }
 }

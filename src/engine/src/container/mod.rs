@@ -1,6 +1,7 @@
 //! One container: where its current attempt stands, and what it remembers of earlier ones. Nothing here knows the pod: what
 //! depends on other containers comes in as arguments, and what is to be done goes out as results.
 
+mod ahead;
 mod asked;
 pub(crate) mod hook;
 mod life;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::spec::{Attempt, Backoff};
 use crate::status::{GraceUse, Terminated, TerminatedReason};
 use crate::time::{Instant, WallTime};
+pub(crate) use ahead::Ahead;
 pub(crate) use asked::UntilRestart;
 use hook::HookRun;
 pub(crate) use life::{AfterRemoval, Life, Running, WhileEnding};
@@ -47,6 +49,9 @@ pub(crate) struct Container {
     pub pull_backoff: Option<Duration>,
     pub container_id: Option<String>,
     pub image_id: Option<String>,
+    /// Its image before its turn (R8.15).
+    #[serde(default, skip_serializing_if = "Ahead::is_no")]
+    pub ahead: Ahead,
     /// The stop signal its image asks for (R5.12).
     pub image_stop_signal: Option<i32>,
     /// R5.18.
@@ -73,6 +78,7 @@ impl Container {
             pull_backoff: None,
             container_id: None,
             image_id: None,
+            ahead: Ahead::No,
             image_stop_signal: None,
             grace_use: None,
             resizing: None,
@@ -105,6 +111,11 @@ impl Container {
         !self.is_live() && !matches!(self.life, Life::Removing(_))
     }
 
+    /// Likewise, nor is its image being brought here.
+    pub fn is_quiet(&self) -> bool {
+        self.is_settled() && !self.ahead.is_under_way()
+    }
+
     /// It has ended and isn't started again, or never will be.
     pub fn is_over(&self) -> bool {
         matches!(self.life, Life::Over | Life::Removing(AfterRemoval::Over))
@@ -115,6 +126,7 @@ impl Container {
         let started_at = self.running().map(|running| running.since_wall);
         let executed = self.is_executing();
         self.life = Life::Over;
+        self.ahead = Ahead::No;
         if executed {
             self.previous = self.last.replace(Terminated {
                 exit_code: 137,

@@ -15,6 +15,9 @@ impl Engine {
         if usize::from(index.0) >= self.containers.len() || self.container(index).attempt != attempt {
             return;
         }
+        if self.ahead_event(turn, index, &event) {
+            return;
+        }
         match event {
             ContainerEvent::ImageReady { image_id, stop_signal } => {
                 self.image_ready(turn, index, image_id, stop_signal);

@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::ahead::Adopted;
 use super::{Engine, Turn};
 use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::Life;
@@ -13,6 +14,7 @@ use crate::container::restart::go_duration;
 use crate::event::{CreateFailure, ImageFailure};
 use crate::spec::{ContainerIndex, ImageSpec, PullPolicy};
 use crate::status::WaitingReason;
+use crate::time::Instant;
 
 /// The longest wait between two tries to get an image; the first is `Engine::retry_delay`.
 const PULL_BACKOFF_MAX: Duration = Duration::from_secs(300);
@@ -22,9 +24,15 @@ const UNTIL_BACK_OFF: Duration = Duration::from_secs(1);
 impl Engine {
     /// The attempt that has just begun looks for its image, or pulls it where what is there doesn't count (R8.12).
     pub(crate) fn begin_image(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let adopted = self.adopt(index);
+        if adopted == Adopted::UnderWay {
+            return turn.changed();
+        }
         match self.container_spec(index).image {
-            ImageSpec::Store { policy: PullPolicy::Always, .. } => self.begin_pull(turn, index),
-            ImageSpec::Folder | ImageSpec::Store { policy: PullPolicy::IfNotPresent | PullPolicy::Never, .. } => {
+            ImageSpec::Store { policy: PullPolicy::Always, .. } if adopted == Adopted::Nothing => {
+                self.begin_pull(turn, index);
+            }
+            ImageSpec::Folder | ImageSpec::Store { .. } => {
                 let attempt = self.container(index).attempt;
                 turn.act(index, attempt, ContainerAction::PrepareImage);
             }
@@ -35,6 +43,10 @@ impl Engine {
         let container = self.container_mut(index);
         container.life = Life::Pulling { since: turn.now.monotonic };
         turn.act(index, container.attempt, ContainerAction::PullImage);
+        self.record_pulling(turn, index);
+    }
+
+    pub(crate) fn record_pulling(&self, turn: &mut Turn<'_>, index: ContainerIndex) {
         if let Some(name) = self.stored_image(index) {
             let message = format!("Pulling image \"{name}\"");
             turn.record(Severity::Normal, EventReason::Pulling, Some(index), message);
@@ -42,7 +54,7 @@ impl Engine {
     }
 
     /// The name of an image that isn't a folder.
-    fn stored_image(&self, index: ContainerIndex) -> Option<&str> {
+    pub(crate) fn stored_image(&self, index: ContainerIndex) -> Option<&str> {
         match &self.container_spec(index).image {
             ImageSpec::Folder => None,
             ImageSpec::Store { name, .. } => Some(name),
@@ -86,6 +98,12 @@ impl Engine {
             return self.give_up(index);
         }
         match self.container_spec(index).image {
+            // R8.16: it is looked for once more then.
+            ImageSpec::Store { policy: PullPolicy::Always | PullPolicy::IfNotPresent, .. }
+                if self.ending.is_none() && self.is_pulled_for_another(index) =>
+            {
+                self.container_mut(index).life = Life::Waiting;
+            }
             ImageSpec::Store { policy: PullPolicy::Always | PullPolicy::IfNotPresent, .. } => {
                 self.begin_pull(turn, index);
             }
@@ -107,17 +125,19 @@ impl Engine {
         if !self.container(index).is_preparing() {
             return;
         }
-        self.record_pulled(turn, index, &format!(" Image size: {size} bytes."));
+        // Of a pull that was given up nothing is said, though it ended well.
+        if let Life::Pulling { since } = self.container(index).life {
+            self.record_pulled(turn, index, since, Some(size));
+        }
         self.image_is_there(index, image_id, stop_signal);
+        self.note_image_is_pulled(index);
         if self.is_wanted(index) { self.create(turn, index) } else { self.give_up(index) }
     }
 
-    /// Of a pull that was given up nothing is said, though it ended well.
-    fn record_pulled(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, size: &str) {
-        let (Life::Pulling { since }, Some(name)) = (&self.container(index).life, self.stored_image(index)) else {
-            return;
-        };
-        let took = go_duration(turn.now.monotonic.since(*since));
+    pub(crate) fn record_pulled(&self, turn: &mut Turn<'_>, index: ContainerIndex, since: Instant, size: Option<u64>) {
+        let Some(name) = self.stored_image(index) else { return };
+        let took = go_duration(turn.now.monotonic.since(since));
+        let size = size.map_or_else(String::new, |size| format!(" Image size: {size} bytes."));
         let message = format!("Successfully pulled image \"{name}\" in {took} ({took} including waiting).{size}");
         turn.record(Severity::Normal, EventReason::Pulled, Some(index), message);
     }
@@ -133,8 +153,8 @@ impl Engine {
         if !self.container(index).is_preparing() {
             return;
         }
-        if matches!(self.container(index).life, Life::Pulling { .. }) {
-            self.record_pulled(turn, index, "");
+        if let Life::Pulling { since } = self.container(index).life {
+            self.record_pulled(turn, index, since, None);
             self.image_is_there(index, image_id, None);
         } else {
             self.image_found(turn, index, image_id, None);

@@ -1,5 +1,6 @@
 //! The pod: its state, and what of its lifecycle depends on more than one container. Start reading at `step`.
 
+mod ahead;
 mod awaited;
 mod conditions;
 mod ending;

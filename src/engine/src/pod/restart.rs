@@ -79,6 +79,7 @@ impl Engine {
         turn.changed();
         // What went wrong went wrong with another image.
         self.container_mut(index).pull_backoff = None;
+        self.give_up_ahead(turn, index);
         self.spec.containers[usize::from(index.0)].image = image;
         if self.restarting_all == RestartingAll::No {
             let deadline = turn.now.monotonic.after(self.spec.grace_period);

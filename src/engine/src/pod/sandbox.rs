@@ -86,7 +86,7 @@ impl Engine {
     /// Once the pod is bound to end and nothing of its containers is left, the sandbox goes (R5.16).
     pub(crate) fn advance_end(&mut self, turn: &mut Turn<'_>) {
         let Some(ending) = &self.ending else { return };
-        if !self.containers.iter().all(Container::is_settled) {
+        if !self.containers.iter().all(Container::is_quiet) {
             return;
         }
         match self.life {
@@ -113,7 +113,7 @@ impl Engine {
     }
 
     pub(crate) fn finish(&mut self, turn: &mut Turn<'_>) {
-        debug_assert!(self.containers.iter().all(Container::is_settled), "R5.16: the sandbox goes last");
+        debug_assert!(self.containers.iter().all(Container::is_quiet), "R5.16: the sandbox goes last");
         self.life = PodLife::Finished;
         turn.ask(Action::Finish { exit_code: self.exit().0 });
     }

@@ -37,18 +37,25 @@ impl Engine {
         let held = self
             .indices()
             .take_while(|&other| other < index)
-            .any(|other| self.kind(other) == Kind::Main && self.container(other).holds_up_mains());
+            .any(|other| self.kind(other) == Kind::Main && self.holds_up_mains(other));
         if !held {
             self.start_if_created(turn, index);
         }
     }
 
+    fn holds_up_mains(&self, index: ContainerIndex) -> bool {
+        let container = self.container(index);
+        let waits = matches!(container.life, Life::Waiting) && !container.done && self.waits_for_pull(index);
+        waits || container.holds_up_mains()
+    }
+
     /// Whether nothing but time holds up the next attempt (R2.1, R2.2, R2.8, R5.10).
     pub(crate) fn may_begin(&self, index: ContainerIndex) -> bool {
         if self.ending.is_some() {
-            return self.restarts_while_ending(index);
+            return self.restarts_while_ending(index) && !self.waits_for_pull(index);
         }
         self.life == PodLife::Up
+            && !self.waits_for_pull(index)
             && !self.is_restarting(index)
             && (self.kind(index) == Kind::Ephemeral || self.in_front_are_done(index))
     }
@@ -61,6 +68,9 @@ impl Engine {
 
     /// Begins an attempt where it waits for nothing any more.
     pub(crate) fn begin_if_due(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        if self.waits_for_pull(index) {
+            return;
+        }
         let backoff = self.spec.backoff;
         let container = self.container_mut(index);
         if container.begin_if_due(turn.now.monotonic, &backoff) {

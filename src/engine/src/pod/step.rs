@@ -76,6 +76,8 @@ impl Engine {
             self.advance_restart_all(turn);
             self.advance_startup(turn);
             self.advance_ephemeral(turn);
+            // Last: what others begin needn't be begun ahead.
+            self.advance_ahead(turn);
         }
         for index in self.indices() {
             self.advance_probes(turn, index);

@@ -73,6 +73,7 @@ impl Engine {
         turn.changed();
         for index in self.indices() {
             let own = ending.deadline_of(self.kind(index));
+            self.give_up_ahead(turn, index);
             let container = self.container_mut(index);
             match container.life {
                 // R4.7, R2.8.

@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 
 use super::script::AttemptScript;
-use super::{NEVER, Process, World};
+use super::{ImageNumber, NEVER, Process, World};
 use crate::event::{ContainerEvent, Event, ImageFailure};
 use crate::spec::{Attempt, ContainerIndex};
 use crate::time::Instant;
@@ -13,12 +13,12 @@ const SIZE: u64 = 4096;
 
 impl Process {
     /// What comes of looking for its image.
-    pub(super) fn look(&mut self, script: &AttemptScript) -> ContainerEvent {
+    pub(super) fn look(&mut self, script: &AttemptScript, there: bool) -> ContainerEvent {
         if self.image_failures < script.image_fails.0 {
             self.image_failures += 1;
             return failure(script.image_fails.1, "scripted");
         }
-        if script.image_absent && !self.pulled {
+        if !there {
             return ContainerEvent::ImageAbsent;
         }
         let (image_id, stop_signal) = ("world".to_string(), script.image_stop_signal);
@@ -31,8 +31,6 @@ impl Process {
             self.pull_failures += 1;
             return failure(script.pull_fails.1, "scripted");
         }
-        // A pull that hangs never gets there.
-        self.pulled |= !script.pull_hangs;
         let (image_id, stop_signal) = ("world".to_string(), script.image_stop_signal);
         self.unusable(script).unwrap_or(ContainerEvent::ImagePulled { image_id, stop_signal, size: SIZE })
     }
@@ -46,6 +44,23 @@ impl Process {
 }
 
 impl World {
+    fn image(&self, container: ContainerIndex) -> ImageNumber {
+        let shared = self.script.containers.get(usize::from(container.0)).and_then(|one| one.image);
+        shared.map_or(ImageNumber::Of(container), ImageNumber::Shared)
+    }
+
+    /// Whether its image was pulled, for whomever.
+    pub(super) fn has_pulled(&self, container: ContainerIndex) -> bool {
+        self.pulled.contains(&self.image(container))
+    }
+
+    /// A pull has come to its end.
+    pub(super) fn note_pulled(&mut self, event: &Event) {
+        if let Event::Container { container, event: ContainerEvent::ImagePulled { .. }, .. } = event {
+            self.pulled.insert(self.image(*container));
+        }
+    }
+
     /// SIGKILL to what looks for a container's image or pulls it, where something does.
     pub(super) fn kill_search(&mut self, at: Instant, container: ContainerIndex, attempt: Attempt) -> bool {
         let search = self.agenda.iter_mut().find(|scheduled| {
@@ -58,7 +73,6 @@ impl World {
         if scheduled.at == NEVER || pulls && scheduled.at > at {
             scheduled.at = at;
             scheduled.event = Event::Container { container, attempt, event: failure(ImageFailure::Pull, "killed") };
-            self.containers[usize::from(container.0)].pulled &= !pulls;
         }
         true
     }

@@ -8,6 +8,7 @@ mod images;
 pub mod script;
 mod simulation;
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -33,6 +34,17 @@ pub struct World {
     agreed: u64,
     sandbox_tries: u32,
     containers: Vec<Process>,
+    /// The images that were pulled.
+    pulled: BTreeSet<ImageNumber>,
+}
+
+/// An image of the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ImageNumber {
+    /// One container's own.
+    Of(ContainerIndex),
+    /// Of several.
+    Shared(u16),
 }
 
 #[derive(Clone, Debug)]
@@ -51,8 +63,6 @@ struct Process {
     pull_failures: u32,
     unusable_images: u32,
     create_failures: u32,
-    /// Its image was pulled, for this attempt or an earlier one.
-    pulled: bool,
     /// When it was started.
     started: Option<Instant>,
     exited: bool,
@@ -62,7 +72,7 @@ impl World {
     /// A box on which nothing has happened yet.
     pub fn new(script: Script) -> Self {
         let containers = script.containers.iter().map(|_| Process::default()).collect();
-        Self { script, agenda: Vec::new(), agreed: 0, sandbox_tries: 0, containers }
+        Self { script, agenda: Vec::new(), agreed: 0, sandbox_tries: 0, containers, pulled: BTreeSet::new() }
     }
 
     /// When something happens next.
@@ -83,6 +93,7 @@ impl World {
             self.containers[usize::from(container.0)].exited = true;
             self.end_with(at, container, attempt);
         }
+        self.note_pulled(&event);
         Some((at, event))
     }
 
@@ -119,15 +130,16 @@ impl World {
     fn carry_container(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt, action: ContainerAction) {
         let latencies = self.script.latencies;
         let script = self.script.attempt(container, attempt);
+        let there = !script.image_absent || self.has_pulled(container);
         let process = self.process(container);
         if process.attempt != attempt {
-            *process = Process { attempt, pulled: process.pulled, ..Process::default() };
+            *process = Process { attempt, ..Process::default() };
         }
         let started = process.started.unwrap_or(now);
         let (at, event) = match action {
             ContainerAction::PrepareImage => {
                 let at = if script.image_hangs { NEVER } else { now.after(latencies.image) };
-                (at, process.look(&script))
+                (at, process.look(&script, there))
             }
             ContainerAction::PullImage => {
                 let at = if script.pull_hangs { NEVER } else { now.after(latencies.pull) };

@@ -54,12 +54,14 @@ pub struct Latencies {
 pub struct ContainerScript {
     /// Attempt 0 first.
     pub attempts: Vec<AttemptScript>,
+    /// The number of its image, where others have the same: what was pulled for one is there for all.
+    pub image: Option<u16>,
 }
 
 impl ContainerScript {
     /// Every attempt alike.
     pub fn always(attempt: AttemptScript) -> Self {
-        Self { attempts: alloc::vec![attempt] }
+        Self { attempts: alloc::vec![attempt], image: None }
     }
 
     /// What this attempt does.

@@ -11,7 +11,9 @@ use crate::timeline::*;
 
 /// What the ephemeral containers that are added to it do, one after the other.
 fn with(mut case: Case, attempts: &[AttemptScript]) -> Case {
-    case.script.containers.extend(attempts.iter().map(|&attempt| ContainerScript { attempts: vec![attempt] }));
+    case.script
+        .containers
+        .extend(attempts.iter().map(|&attempt| ContainerScript { attempts: vec![attempt], image: None }));
     case
 }
 

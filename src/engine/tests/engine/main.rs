@@ -2,6 +2,7 @@
 //! (`property`). All in virtual time.
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod deadline;
 mod ephemeral;
 mod eviction;

@@ -31,6 +31,7 @@ pub fn pod(policy: RestartPolicy) -> Case {
         sidecar_grace: None,
         sidecar_pre_stop: SidecarPreStop::AtBegin,
         readiness_gates: Vec::new(),
+        ahead: Ahead::Yes,
         containers: Vec::new(),
     };
     Case { spec, script: Script::default() }
@@ -83,7 +84,7 @@ pub fn container(name: &str, kind: Kind) -> ContainerSpec {
 impl Case {
     fn add(mut self, name: &str, kind: Kind, attempts: Vec<AttemptScript>) -> Self {
         self.spec.containers.push(container(name, kind));
-        self.script.containers.push(ContainerScript { attempts });
+        self.script.containers.push(ContainerScript { attempts, image: None });
         self
     }
 

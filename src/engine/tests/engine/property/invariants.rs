@@ -44,6 +44,8 @@ struct Seen {
     exited_at: Option<Instant>,
     /// Its image was looked for last, and isn't there.
     absent: bool,
+    /// It was killed since it was begun.
+    given_up: bool,
     /// What it may have as its image: a change may have come too late.
     images: Vec<ImageSpec>,
     /// Actions that wait for their answer.
@@ -63,6 +65,7 @@ impl Seen {
             signaled: false,
             exited_at: None,
             absent: false,
+            given_up: false,
             images: vec![image],
             open: Vec::new(),
         }
@@ -87,6 +90,8 @@ pub struct Invariants {
     interrupted: bool,
     removing_sandbox: bool,
     over: bool,
+    /// Some image was pulled.
+    pulled: bool,
 }
 
 impl Invariants {
@@ -107,6 +112,7 @@ impl Invariants {
             interrupted: false,
             removing_sandbox: false,
             over: false,
+            pulled: false,
         }
     }
 

@@ -84,6 +84,9 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
     spec.grace_period = random.pick(&[0, 1, 2, 3, 5, 10, 30].map(Duration::from_secs));
     spec.active_deadline = random.percent(10).then(|| random.duration());
     spec.timeout = random.percent(10).then(|| random.duration());
+    if random.percent(20) {
+        spec.ahead = Ahead::No;
+    }
     if random.percent(15) {
         spec.fail_fast = FailFast::Yes;
     }
@@ -110,7 +113,7 @@ pub fn case(random: &mut Random) -> (Case, Outside) {
     // Of ephemeral containers that come from outside.
     for _ in 0..3 {
         let attempts = vec![attempt(random, Kind::Ephemeral)];
-        case.script.containers.push(ContainerScript { attempts });
+        case.script.containers.push(ContainerScript { attempts, image: None });
     }
     let short = random.percent(50);
     if !short {
@@ -178,8 +181,12 @@ fn container(random: &mut Random, case: Case, name: &str, kind: Kind, hookless: 
         }
     }
     let mut case = case;
+    let image = match &spec.image {
+        ImageSpec::Folder => None,
+        ImageSpec::Store { name, .. } => name.strip_prefix("image-").and_then(|number| number.parse().ok()),
+    };
     case.spec.containers.push(spec);
-    case.script.containers.push(ContainerScript { attempts });
+    case.script.containers.push(ContainerScript { attempts, image });
     case
 }
 

@@ -6,6 +6,7 @@ mod ephemeral;
 mod facts;
 mod patience;
 mod probes;
+mod pulls;
 mod requested;
 mod restarts;
 mod settling;
@@ -20,6 +21,8 @@ use barepod_engine::event::{
 use barepod_engine::spec::*;
 use barepod_engine::status::{ConditionKind, ContainerState, Phase, PodStatus};
 use barepod_engine::time::Instant;
+
+use pulls::Early;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -101,6 +104,11 @@ struct One {
     delay: Duration,
     raised: Option<Instant>,
     pull: Option<Duration>,
+    /// While its image is got: it is pulled, not looked for.
+    pulling: bool,
+    /// It was there once.
+    had_image: bool,
+    early: Early,
     image_signal: Option<i32>,
     started: Instant,
     post_start: PostStart,
@@ -293,6 +301,7 @@ impl Reference {
             Event::DefinitionChanged { container, image } if self.may_change(usize::from(container.0)) => {
                 self.spec.containers[usize::from(container.0)].image = image.clone();
                 self.ones[usize::from(container.0)].pull = None;
+                self.drop_early(usize::from(container.0));
                 self.restart(now, RestartOf::Container(*container), self.spec.grace_period);
             }
             Event::ActiveDeadline { length } => {

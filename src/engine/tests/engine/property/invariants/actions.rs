@@ -40,7 +40,8 @@ impl Invariants {
             }
             Action::CreateSandbox => {
                 self.making_sandbox = true;
-                let exists = |seen: &Seen| !matches!(seen.stage, Stage::Gone | Stage::Imaged);
+                // Images are nothing of a container.
+                let exists = |seen: &Seen| !matches!(seen.stage, Stage::Gone | Stage::Imaging | Stage::Imaged);
                 if self.seen.iter().any(exists) {
                     Err("R2.7: a new sandbox beside old containers".into())
                 } else {
@@ -71,7 +72,7 @@ impl Invariants {
             }
             (ContainerAction::PrepareImage, Stage::Gone | Stage::Imaged) => {
                 let always = |image: &ImageSpec| matches!(image, ImageSpec::Store { policy: PullPolicy::Always, .. });
-                if self.seen[index].images.iter().all(always) {
+                if self.seen[index].images.iter().all(always) && !self.pulled {
                     return Err("R8.12: looked for, though it is to be pulled".into());
                 }
                 self.prepare(now, index, attempt)?;
@@ -87,6 +88,11 @@ impl Invariants {
                 });
                 if !wanted {
                     return Err("R8.12: a pull that the policy doesn't ask for".into());
+                }
+                let given_up = |seen: &Seen| seen.given_up || seen.images.len() > 1;
+                let mut others = self.seen.iter().filter(|seen| seen.open.contains(&action) && !given_up(seen));
+                if !given_up(&self.seen[index]) && others.any(|other| other.images == self.seen[index].images) {
+                    return Err("R8.16: an image is pulled twice at a time".into());
                 }
                 self.prepare(now, index, attempt)?;
                 Stage::Imaging
@@ -121,6 +127,7 @@ impl Invariants {
             _ => return Err(format!("I8: meaningless while {stage:?}")),
         };
         let seen = &mut self.seen[index];
+        seen.given_up |= action == ContainerAction::Kill;
         if attempt != seen.attempt {
             return Err("I8: another attempt".into());
         }
@@ -154,6 +161,7 @@ impl Invariants {
         }
         seen.signaled = false;
         seen.absent = false;
+        seen.given_up = false;
         Ok(())
     }
 

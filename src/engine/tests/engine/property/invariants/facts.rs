@@ -99,6 +99,7 @@ impl Invariants {
         if failed && self.spec.containers[index].kind != Kind::Ephemeral {
             self.may_fail_fast(now);
         }
+        self.pulled |= matches!(event, ContainerEvent::ImagePulled { .. });
         let spec = &self.spec.containers[index];
         let seen = &mut self.seen[index];
         let answered = |action: &ContainerAction| match (event, action) {

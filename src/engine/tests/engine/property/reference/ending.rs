@@ -57,6 +57,7 @@ impl Reference {
             forced: false,
         });
         for i in 0..self.ones.len() {
+            self.drop_early(i);
             match self.ones[i].stage {
                 Stage::Gone => self.ones[i].fate = Fate::Over,
                 Stage::Creating => self.ones[i].kill_at = Some(now.after(grace)),

@@ -4,8 +4,21 @@ use super::*;
 
 impl Reference {
     pub(super) fn hear_one(&mut self, now: Instant, i: usize, event: &ContainerEvent) {
+        if self.hear_early(i, event) {
+            return;
+        }
         let wanted = self.wanted(i);
         let stage = self.ones[i].stage;
+        let is_there = matches!(
+            event,
+            ContainerEvent::ImageReady { .. }
+                | ContainerEvent::ImagePulled { .. }
+                | ContainerEvent::ImageUnusable { .. }
+        );
+        self.ones[i].had_image |= is_there && stage == Stage::Imaging;
+        if stage == Stage::Imaging && matches!(event, ContainerEvent::ImagePulled { .. }) {
+            self.image_is_there(i);
+        }
         match (event, stage) {
             (
                 ContainerEvent::ImageReady { stop_signal, .. } | ContainerEvent::ImagePulled { stop_signal, .. },
@@ -37,6 +50,10 @@ impl Reference {
             }
             // R8.12: pulled, or looked for again.
             (ContainerEvent::ImageAbsent, Stage::Imaging) if wanted && self.pulls(i) => {
+                if self.ending.is_none() && self.pulled_elsewhere(i) {
+                    return self.unmade(i);
+                }
+                self.ones[i].pulling = true;
                 self.ask(i, ContainerAction::PullImage);
             }
             (ContainerEvent::ImageAbsent, Stage::Imaging) if wanted && !self.spec.containers[i].image.is_folder() => {

@@ -85,7 +85,7 @@ impl Reference {
             Fate::AtOnce | Fate::Over => return false,
         };
         let open = self.ending.is_some() || self.sandbox == Sandbox::Up && self.gate(i);
-        if at > now || !open || !self.wanted(i) {
+        if at > now || !open || !self.wanted(i) || self.held(i) {
             return false;
         }
         let backoff = self.spec.backoff;
@@ -99,8 +99,7 @@ impl Reference {
         one.stage = Stage::Imaging;
         one.killed = false;
         one.unmade = false;
-        let pulls = matches!(self.spec.containers[i].image, ImageSpec::Store { policy: PullPolicy::Always, .. });
-        self.ask(i, if pulls { ContainerAction::PullImage } else { ContainerAction::PrepareImage });
+        self.begin_image(i);
         true
     }
 
@@ -124,6 +123,7 @@ impl Reference {
             }
             if anew && matches!(self.ones[i].fate, Fate::Try(_)) {
                 self.ones[i].fate = Fate::Try(Instant::default());
+                self.ones[i].unmade = false;
             }
             if self.is_extra(i) {
                 continue;

@@ -52,6 +52,7 @@ impl Reference {
                 _ => false,
             };
         }
+        moved |= self.settle_early();
         moved |= self.settle_restart();
         moved |= self.settle_in_order();
         moved | self.settle_pod(now)
@@ -132,7 +133,8 @@ impl Reference {
                         Stage::Created => !self.ones[j].killed,
                         Stage::Starting => true,
                         Stage::Running => self.ones[j].post_start != PostStart::Past && self.ones[j].stop.is_none(),
-                        Stage::Gone | Stage::Removing => false,
+                        Stage::Gone => self.waits(j) && !self.ones[j].done && self.held(j),
+                        Stage::Removing => false,
                     }
             });
         let open = self.ending.is_some() || self.gate(i);
@@ -146,7 +148,8 @@ impl Reference {
     }
 
     pub(super) fn settle_pod(&mut self, now: Instant) -> bool {
-        let gone = self.ones.iter().all(|one| one.stage == Stage::Gone && one.fate == Fate::Over);
+        let gone =
+            self.ones.iter().all(|one| one.stage == Stage::Gone && one.fate == Fate::Over && !one.early.is_open());
         match (self.sandbox, self.ending.is_some()) {
             (Sandbox::Retry(at), false) if at <= now => {
                 self.sandbox = Sandbox::Asked;
