@@ -100,6 +100,7 @@ fn images(changes: &plan::Changes, file: &Path, store: &Path) -> Result<BTreeMap
     let read = |(container, text): (&String, &String)| {
         let source = plan::image_source(format!("the image of container {container}"), text, folder);
         let source = source.map_err(|error| error.to_string())?;
+        let source = image::resolved(source).map_err(|error| format!("container {container}: {error}"))?;
         if let Err(error) = image::open(&source, store)
             && error.defect().is_some()
         {

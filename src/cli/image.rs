@@ -11,6 +11,7 @@ use super::args::{
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{exit_of_all, print};
+use super::user::become_root;
 use crate::images::catalogue::{Entry, Summary};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
@@ -24,6 +25,8 @@ use crate::runtime::image;
 /// Does it.
 pub fn image(args: &ImageArgs, global: &Global) -> Result<Exit, CliError> {
     let dir = global.layout()?.images();
+    // Its files belong to users of pods.
+    become_root()?;
     match &args.command {
         ImageCommand::Pull(args) => pull(args, &dir),
         ImageCommand::Ls(args) => ls(args, &dir),
@@ -42,7 +45,8 @@ fn failed(image: &str, cause: impl std::fmt::Display) -> CliError {
 /// What a name on the command line means: a relative path is relative to where we are.
 fn stored(name: &str) -> Result<Stored, CliError> {
     let here = std::env::current_dir().map_err(|cause| failed(name, format!("getcwd: {cause}")))?;
-    match plan::image_source("IMAGE".to_owned(), name, &here).map_err(|error| failed(name, error))? {
+    let source = plan::image_source("IMAGE".to_owned(), name, &here).map_err(|error| failed(name, error))?;
+    match image::resolved(source).map_err(|error| failed(name, error))? {
         ImageSource::Stored(stored) => Ok(stored),
         ImageSource::Bundle(_) | ImageSource::Rootfs(_) => {
             Err(failed(name, "it is a folder, which is used where it is and never copied into the store"))
@@ -74,11 +78,14 @@ fn there(store: &Store, name: &str, entry: Entry) -> Result<There, CliError> {
     Ok(There { entry, summary, config })
 }
 
-fn find(store: &Store, name: &str) -> Result<There, CliError> {
+fn entry(store: &Store, name: &str) -> Result<Entry, CliError> {
     let whole = image::name(&stored(name)?).map_err(|cause| failed(name, cause))?;
     let found = store.catalogue.find(&whole).map_err(|cause| failed(name, cause))?;
-    let missing = || failed(name, "it is not in the store of this box; `barepod image ls` shows what is");
-    there(store, name, found.ok_or_else(missing)?)
+    found.ok_or_else(|| failed(name, "it is not in the store of this box; `barepod image ls` shows what is"))
+}
+
+fn find(store: &Store, name: &str) -> Result<There, CliError> {
+    there(store, name, entry(store, name)?)
 }
 
 /// Those that are named, or all.
@@ -155,18 +162,28 @@ fn history(name: &str, dir: &Path) -> Result<Exit, CliError> {
 fn rm(args: &ImageNamesArgs, dir: &Path) -> Result<Exit, CliError> {
     let store = Store::at(dir);
     let one = |name: &String| {
-        let found = find(&store, name)?;
-        store.forget(&found.entry.name).map_err(|cause| failed(name, cause))?;
-        print(&format!("{}\n", found.entry.name))
+        let entry = entry(&store, name)?;
+        store.forget(&entry.name).map_err(|cause| failed(name, cause))?;
+        print(&format!("{}\n", entry.name))
     };
     let exit = exit_of_all(args.images.iter().map(one));
-    store.sweep().map_err(|cause| failed("the store", cause))?;
+    sweep(&store)?;
     exit
+}
+
+fn sweep(store: &Store) -> Result<(), CliError> {
+    if !store.sweep().map_err(|cause| failed("the store", cause))? {
+        tell!(
+            "note: an image is being pulled, and nothing is removed beside that; `barepod image prune` removes it later"
+        );
+    }
+    Ok(())
 }
 
 fn prune(args: &ImagePruneArgs, dir: &Path) -> Result<Exit, CliError> {
     let store = Store::at(dir);
-    let gone = store.prune(args.all).map_err(|cause| failed("the store", cause))?;
+    let gone = if args.all { store.prune().map_err(|cause| failed("the store", cause))? } else { Vec::new() };
+    sweep(&store)?;
     print(&gone.iter().map(|name| format!("{name}\n")).collect::<String>())
 }
 

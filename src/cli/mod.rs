@@ -60,7 +60,7 @@
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
-//! | `image` | `barepod image` | args, error, exit_code, output |
+//! | `image` | `barepod image` | args, error, exit_code, output, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
 //! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |

@@ -52,7 +52,12 @@ pub(super) fn findings(pod: &v1::Pod, plan: &PodPlan, node: &NodeFacts, file: &P
 fn known(named: &NamedImage<'_>, plan: &PodPlan, images: &Path) -> Result<Option<ImageFacts>, ImageError> {
     match named.origin {
         Origin::Mounted => Ok(image::foreseen(named.source)),
-        Origin::Given | Origin::Fetched => match image::open(named.source, images) {
+        // What the store has of it may be another image by then; a name that is none stays that.
+        Origin::Fetched => match image::open(named.source, images) {
+            Err(error) if error.defect().is_some() => Err(error),
+            Ok(_) | Err(_) => Ok(None),
+        },
+        Origin::Given => match image::open(named.source, images) {
             Ok(image) => Ok(Some(image.facts_of_config())),
             Err(error) => match error.defect() {
                 // A bundle whose root file system the pod may make.

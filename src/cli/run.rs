@@ -18,7 +18,7 @@ use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
 use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
-use crate::runtime::{node, rlimits};
+use crate::runtime::{image, node, rlimits};
 use crate::store::PodStore;
 use crate::store::identity::Identity;
 use crate::store::ids::Pool;
@@ -83,6 +83,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         cgroup_name: identity.cgroup_name(),
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
+    resolve_images(&manifest, &mut plan);
     plan.lifecycle.timeout = args.timeout;
     plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
     let view = view(args, &plan.lifecycle.containers)?;
@@ -206,5 +207,15 @@ fn ledger(pod: &Identity, plan: &plan::PodPlan, file: &Path) -> Ledger {
         manifest: std::path::absolute(file).ok(),
         memory_qos: plan.memory_qos.is_wanted().then(|| plan.memory_qos.to_string()),
         ..Ledger::new(pod, plan.cgroup.path.clone())
+    }
+}
+
+/// Images by their whole names, as this box's aliases have them: the supervisor reads no files for that. What is no name is told
+/// with all else that is wrong.
+fn resolve_images(manifest: &v1::Pod, plan: &mut plan::PodPlan) {
+    let named = plan::images(manifest, plan).into_iter();
+    let whole = named.filter_map(|one| Some((one.container?, image::resolved(one.source.clone()).ok()?)));
+    for (container, source) in whole.collect::<Vec<_>>() {
+        plan.set_image(container, source);
     }
 }

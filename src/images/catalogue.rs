@@ -160,7 +160,8 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Gives an image its name, once all of it is there. What had that name before keeps its documents until [`Self::sweep`].
+    /// Gives an image its name, once all of it is there. A summary that is there and says the same is left alone: leases are locks
+    /// of that file. What had that name before keeps its documents until [`Self::sweep`].
     ///
     /// # Errors
     /// Where it can't be written.
@@ -172,7 +173,9 @@ impl Catalogue {
         source: &Digest,
         summary: &Summary,
     ) -> Result<(), CatalogueError> {
-        store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.digest.hex(), summary)?;
+        if self.summary(&manifest.digest).ok().as_ref() != Some(summary) {
+            store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.digest.hex(), summary)?;
+        }
         let mut index = self.index()?;
         index.manifests.retain(|one| one.annotations.get(NAME).is_none_or(|there| there != name));
         let mut named = manifest.clone();

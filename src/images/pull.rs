@@ -98,8 +98,8 @@ pub(super) struct Needed {
     number: usize,
     layer: Layer,
     diff_id: Digest,
-    /// Of it and all below it.
-    chain_id: Digest,
+    /// Of it and all below it: what it is kept under where its folders depend on those. Never a diffID.
+    own_id: Digest,
 }
 
 impl Store {
@@ -120,11 +120,19 @@ impl Store {
         {
             return Ok(Pulled { entry, is_new: false, size });
         }
-        self.check_room(&needed)?;
-        let mut layers = self.bring(origin, &needed)?;
-        self.cut(&mut layers)?;
-        let summary =
-            Summary::new(documents.manifest.config().digest.clone(), layers.clone(), size, self.accounts(&layers)?);
+        // What is there of it under another name has leases of pods, perhaps: it stays what it is.
+        let summary = match self.whole_summary(&documents.of_manifest.digest) {
+            Some(summary) => summary,
+            None => {
+                // What others left who died is no good to anybody, and may be what takes the room.
+                let _ = self.layers.sweep_halves();
+                self.check_room(&needed)?;
+                let mut layers = self.bring(origin, &needed)?;
+                self.cut(&mut layers)?;
+                let accounts = self.accounts(&layers)?;
+                Summary::new(documents.manifest.config().digest.clone(), layers, size, accounts)
+            }
+        };
         let lock = self.catalogue.lock()?;
         for (descriptor, bytes) in &documents.all {
             self.catalogue.keep(&lock, descriptor, bytes)?;
@@ -213,8 +221,9 @@ fn needed(documents: &Documents) -> Vec<Needed> {
             None => diff_id.clone(),
             Some(chain) => Digest::of(format!("{chain} {diff_id}").as_bytes()),
         };
-        below = Some(chain_id.clone());
-        Needed { number: number + 1, layer: layer.clone(), diff_id: diff_id.clone(), chain_id }
+        let own_id = Digest::of(format!("{chain_id} with folders of the layers below").as_bytes());
+        below = Some(chain_id);
+        Needed { number: number + 1, layer: layer.clone(), diff_id: diff_id.clone(), own_id }
     };
     pairs.enumerate().map(one).collect()
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::catalogue::{Catalogue, CatalogueError, Entry};
+use super::catalogue::{Catalogue, CatalogueError, Entry, Summary};
 use super::digest::Digest;
 use super::layers::{Layers, LayersError};
 use super::turns::Turns;
@@ -64,9 +64,15 @@ impl Store {
     /// Whether all that a container needs of an image is there.
     #[must_use]
     pub fn is_whole(&self, entry: &Entry) -> bool {
-        let Ok(summary) = self.catalogue.summary(&entry.manifest) else { return false };
+        self.whole_summary(&entry.manifest).is_some()
+    }
+
+    /// What is kept of the image of this manifest, where all that a container needs of it is there.
+    pub(super) fn whole_summary(&self, manifest: &Digest) -> Option<Summary> {
+        let summary = self.catalogue.summary(manifest).ok()?;
         let is_there = |layer: &Digest| matches!(self.layers.find(layer), Ok(Some(_)));
-        self.catalogue.config(&summary.config).is_ok() && summary.layers.iter().all(is_there)
+        let is_whole = self.catalogue.config(&summary.config).is_ok() && summary.layers.iter().all(is_there);
+        is_whole.then_some(summary)
     }
 
     /// Takes a name away; what no other name and no pod needs stays until [`Self::sweep`].
@@ -79,33 +85,31 @@ impl Store {
         Ok(())
     }
 
-    /// Takes away the names that no pod uses, all of them or none, and removes what nobody needs. Gives these names.
+    /// Takes away all names that no pod uses; [`Self::sweep`] removes what they stood for. Gives these names.
     ///
     /// # Errors
     /// Where something can't be read or removed.
-    pub fn prune(&self, all: bool) -> Result<Vec<String>, StoreError> {
+    pub fn prune(&self) -> Result<Vec<String>, StoreError> {
         let mut gone = Vec::new();
-        if all {
-            let lock = self.catalogue.lock()?;
-            for entry in self.catalogue.list()? {
-                if !self.catalogue.is_leased(&entry.manifest) && self.catalogue.forget(&lock, &entry.name)? {
-                    gone.push(entry.name);
-                }
+        let lock = self.catalogue.lock()?;
+        for entry in self.catalogue.list()? {
+            if !self.catalogue.is_leased(&entry.manifest) && self.catalogue.forget(&lock, &entry.name)? {
+                gone.push(entry.name);
             }
         }
-        self.sweep()?;
         Ok(gone)
     }
 
-    /// Removes what no name and no pod needs, and halves of pulls that are no more.
+    /// Removes what no name and no pod needs, and halves of pulls that are no more; false: an image is being pulled, whose layers
+    /// nobody could tell from these.
     ///
     /// # Errors
     /// Where something can't be read or removed.
-    pub fn sweep(&self) -> Result<(), StoreError> {
+    pub fn sweep(&self) -> Result<bool, StoreError> {
         // Whoever pulls has it from before the first look at layers to the name.
         let turn = self.turns.sweeping();
         let turn = turn.map_err(|cause| StoreError::Io { call: "flock", path: self.dir.clone(), cause })?;
-        let Some(_turn) = turn else { return Ok(()) };
+        let Some(_turn) = turn else { return Ok(false) };
         let lock = self.catalogue.lock()?;
         let (needed, _locks) = self.catalogue.sweep(&lock)?;
         let needed: BTreeSet<Digest> = needed.into_iter().collect();
@@ -116,7 +120,7 @@ impl Store {
         }
         match self.layers.sweep()?.left.into_iter().next() {
             Some((path, cause)) => Err(StoreError::Left { path, cause }),
-            None => Ok(()),
+            None => Ok(true),
         }
     }
 }

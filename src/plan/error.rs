@@ -58,6 +58,12 @@ pub enum ConfigCause {
     /// Neither the manifest nor the bundle says what to run.
     #[error("no command specified; give the container a command, or the bundle's config.json process.args")]
     NoCommand,
+    /// The user that the image's config names.
+    #[error("the image's user {why}; set runAsUser")]
+    NoUser {
+        /// As the image names it, and what is wrong.
+        why: String,
+    },
     /// The kubelet's words.
     #[error(
         "container has runAsNonRoot and image will run as root (pod: {pod:?}, container: {container}); set runAsUser"

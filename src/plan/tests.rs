@@ -120,6 +120,7 @@ fn image(base: Value) -> ImageFacts {
         bundle: PathBuf::from("/m/b"),
         entrypoint: 1,
         user: None,
+        user_fault: None,
         base: serde_json::from_value(base).unwrap(),
         passwd: "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1001::/home/web:/bin/sh\nbad line\n".to_owned(),
         group: "root:x:0:\nvideo:x:44:web,other\naudio:x:29:other\nplug:x:46:web\n".to_owned(),

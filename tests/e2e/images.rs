@@ -170,3 +170,21 @@ fn bad_names_are_refused() {
         run.stderr()
     );
 }
+
+/// R10.4: a user that the image names and doesn't have matters only where the pod names none.
+#[test]
+fn a_user_that_the_image_lacks() {
+    let Some(case) = Case::new("lacks-user") else { return };
+    let layout = case.dir().join("images");
+    let process = json!({"Cmd": ["/bin/sh", "-c", "exit $(/bin/id -u)"], "User": "app"});
+    write(&layout, "web", &process, vec![busybox()]);
+    let more = json!({"securityContext": {"runAsUser": 7}});
+    assert_eq!(case.run(&pod(&case, container("main", "web", more))), 7);
+    let mut run = case.start(&pod(&case, container("main", "web", json!({}))));
+    wait("the refusal", || case.container("main")["state"]["waiting"]["reason"] == "CreateContainerError");
+    let said = "the image's user \"app\": its /etc/passwd has no such user; set runAsUser";
+    assert!(run.stderr().contains(said), "{}", run.stderr());
+    run.signal(rustix::process::Signal::TERM);
+    run.end();
+    case.nothing_left();
+}

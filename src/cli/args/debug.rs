@@ -13,7 +13,7 @@ pub struct DebugArgs {
     /// The pod's namespace, instead of NAMESPACE/NAME
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// The image of the container that is added: rootfs:DIR or bundle:DIR
+    /// The image of the container that is added: as in a manifest
     #[arg(long, value_name = "IMAGE")]
     pub image: String,
     /// Its name, which no container of the pod has; if left out, debugger-XXXXX

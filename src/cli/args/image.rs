@@ -30,7 +30,7 @@ pub enum ImageCommand {
     /// Take names of images away, and remove what no other name and no pod needs
     #[command(aliases = ["remove", "delete"])]
     Rm(ImageNamesArgs),
-    /// Remove what no pod uses
+    /// Remove what no name leads to and no pod uses, such as what pulls left that were killed
     Prune(ImagePruneArgs),
     /// Compare every file of images with what was recorded when they were unpacked
     Verify(ImageVerifyArgs),
@@ -89,7 +89,7 @@ pub struct ImageNamesArgs {
 /// `barepod image prune`.
 #[derive(Debug, Args)]
 pub struct ImagePruneArgs {
-    /// Also images that have a name
+    /// Also images with a name that no pod uses now
     #[arg(short, long)]
     pub all: bool,
 }

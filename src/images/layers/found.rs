@@ -33,7 +33,7 @@ impl Layers {
         Self { dir: dir.to_owned() }
     }
 
-    /// The layer of this name: its diffID, or its chainID where it depends on the layers below. Looks at its record's first line
+    /// The layer of this name: its diffID, or another one where it depends on the layers below. Looks at its record's first line
     /// alone. One whose record isn't there or isn't one counts as not there.
     ///
     /// # Errors

@@ -104,6 +104,22 @@ impl Layers {
         Ok(swept)
     }
 
+    /// As [`Self::sweep`], only of what was being made or removed: beside those who make layers.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn sweep_halves(&self) -> Result<Swept, LayersError> {
+        let mut swept = Swept::default();
+        for name in self.names()?.iter().filter(|name| HALVES.iter().any(|prefix| name.starts_with(prefix))) {
+            let path = self.dir.join(name);
+            match stage::remove_if_dead(&path) {
+                Ok(is_gone) => swept.removed += usize::from(is_gone),
+                Err(cause) => swept.left.push((path, cause)),
+            }
+        }
+        Ok(swept)
+    }
+
     /// All layers, by name.
     ///
     /// # Errors

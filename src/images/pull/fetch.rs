@@ -75,7 +75,7 @@ impl Store {
 
     /// What a layer is kept under, where it is there.
     pub(super) fn kept(&self, one: &Needed) -> Result<Option<Digest>, LayersError> {
-        for key in [&one.chain_id, &one.diff_id] {
+        for key in [&one.own_id, &one.diff_id] {
             if self.layers.find(key)?.is_some() {
                 return Ok(Some(key.clone()));
             }
@@ -101,7 +101,8 @@ impl Store {
         if filled.diff_id != one.diff_id {
             return Err(LayerFault::DiffId { found: filled.diff_id, wanted: one.diff_id.clone() });
         }
-        if filled.unpacked.implied.is_empty() {
+        // The root alone depends on nothing: nearly no layer has an entry for it.
+        if filled.unpacked.implied.iter().all(|path| path == b".") {
             filled.commit(&one.diff_id)?;
             return Ok(Brought::There(one.diff_id.clone()));
         }
@@ -113,10 +114,9 @@ impl Store {
     /// Gives a layer its place whose folders depend on the layers below it.
     fn place(&self, filled: Filled, one: &Needed, below: &[Digest]) -> Result<Digest, LayerFault> {
         let trees = self.trees(below.iter().rev())?;
-        let is_default = folders::adopt(&filled, &trees).map_err(LayerFault::Folders)?;
-        let key = if is_default { &one.diff_id } else { &one.chain_id };
-        filled.commit(key)?;
-        Ok(key.clone())
+        folders::adopt(&filled, &trees).map_err(LayerFault::Folders)?;
+        filled.commit(&one.own_id)?;
+        Ok(one.own_id.clone())
     }
 }
 

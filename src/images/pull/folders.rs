@@ -15,38 +15,28 @@ use rustix::io::Errno;
 use crate::images::layers::Filled;
 use crate::images::merged::Merged;
 
-/// Mode, owner and group of a folder that nobody says anything of.
-const DEFAULT: (u32, u32, u32) = (0o755, 0, 0);
 /// Bytes of an extended attribute, and of their names (xattr(7)).
 const LARGEST: usize = 64 << 10;
 
-/// Gives them what those have below; `trees` from the highest to the lowest. Whether they are as they would be without any layer
-/// below.
+/// Gives them what those have below; `trees` from the highest to the lowest.
 ///
 /// # Errors
 /// Where one can't be looked at or changed.
-pub(super) fn adopt(filled: &Filled, trees: &[PathBuf]) -> io::Result<bool> {
+pub(super) fn adopt(filled: &Filled, trees: &[PathBuf]) -> io::Result<()> {
     let merged = Merged::open(trees.iter().map(PathBuf::as_path))?;
     let tree = filled.tree();
     let own = Merged::open([tree.as_path()].into_iter())?;
-    let mut is_default = true;
     for path in &filled.unpacked.implied {
         let path = Path::new(OsStr::from_bytes(path));
         let (Some(below), Some(folder)) = (merged.folder(path)?, own.folder(path)?) else { continue };
-        is_default &= copy(below.as_fd(), folder.as_fd())?;
+        copy(below.as_fd(), folder.as_fd())?;
     }
-    Ok(is_default)
+    Ok(())
 }
 
-/// Whether that changes nothing of what matters. Times don't: a folder that only one image's lower layer has changed is worth no
-/// layer of its own.
-fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<bool> {
+fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     let found = fstat(from)?;
     let attributes = attributes(from)?;
-    let is_default = (found.st_mode & 0o7777, found.st_uid, found.st_gid) == DEFAULT && attributes.is_empty();
-    if is_default {
-        return Ok(true);
-    }
     fchown(to, Some(Uid::from_raw(found.st_uid)), Some(Gid::from_raw(found.st_gid)))?;
     for (name, value) in &attributes {
         fsetxattr(to, name.as_slice(), value, XattrFlags::empty())?;
@@ -56,7 +46,7 @@ fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<bool> {
     #[allow(clippy::useless_conversion, reason = "the types differ between architectures")]
     let last_modification = time(found.st_mtime, found.st_mtime_nsec.into());
     futimens(to, &Timestamps { last_access: last_modification, last_modification })?;
-    Ok(false)
+    Ok(())
 }
 
 /// Extended attributes that are the image's: not overlayfs' notes, nor labels of the box.

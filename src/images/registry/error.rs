@@ -109,11 +109,11 @@ pub enum Cause {
 fn advice(status: u16, logged_in: bool) -> &'static str {
     match (status, logged_in) {
         (401, false) => {
-            "; log in (docker login or podman login, or --auth-file): a registry may also say this of a name that it doesn't \
+            "; log in (docker login or podman login): a registry may also say this of a name that it doesn't \
              have"
         }
         (401, true) => "; the login isn't accepted, or the name is wrong",
-        (403, false) => "; log in (docker login or podman login, or --auth-file)",
+        (403, false) => "; log in (docker login or podman login)",
         (403, true) => "; this login may not read it",
         (404, _) => "; is the name right, and does this tag or digest exist?",
         (429, false) => "; more may be fetched after a login, or from a mirror (registries.conf)",

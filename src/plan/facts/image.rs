@@ -23,6 +23,8 @@ pub struct ImageFacts {
     pub entrypoint: usize,
     /// The user that the image's config names, where that is no number.
     pub user: Option<String>,
+    /// Why its user can't be had, where it has one that isn't in its /etc/passwd, say. A pod may name another.
+    pub user_fault: Option<String>,
     /// Text of /etc/passwd in it, resolved inside it; empty where there is none.
     pub passwd: String,
     /// Text of /etc/group in it, resolved inside it; empty where there is none.

@@ -57,6 +57,9 @@ pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
     };
     let base = inputs.image.base.process().as_ref().map(|process| process.user().clone()).unwrap_or_default();
     let asked = own.run_as_user.or(pod.run_as_user).map(|value| number("runAsUser", value)).transpose()?;
+    if let (None, Some(why)) = (asked, &inputs.image.user_fault) {
+        return Err(inputs.create_error("process.user", ConfigCause::NoUser { why: why.clone() }));
+    }
     let uid = asked.unwrap_or(base.uid());
     run_as_non_root(inputs, asked, uid)?;
     let account = account(&inputs.image.passwd, uid);

@@ -124,8 +124,8 @@ pub enum ImageError {
         /// As `image:` has it.
         image: String,
     },
-    /// It could not be pulled.
-    #[error("{image}: {cause}")]
+    /// It could not be pulled. Whoever says so names it.
+    #[error("{cause}")]
     Pull {
         /// As `image:` has it.
         image: String,

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::{Defect, FieldCause, ImageError, Trouble};
 pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
-pub use stored::{Lease, lease, name, pull};
+pub use stored::{Lease, lease, name, pull, resolved};
 
 use crate::plan::{ImageFacts, ImageSource};
 pub use opened::Image;
@@ -51,10 +51,8 @@ fn open_if(source: &ImageSource, store: &Path, may_look: &dyn Fn(&Path) -> bool)
             Ok(Image { bundle: path.clone(), stop_signal, base, config, ..Image::of_folder(source, rootfs) })
         }
         ImageSource::Stored(stored) => {
-            // Where the store is, all of it is.
-            if store.exists() {
-                at_hand(store)?;
-            }
+            // Where the store is, all of it is; what isn't there yet is at hand as well.
+            at_hand(store)?;
             stored::open(stored, store)
         }
     }

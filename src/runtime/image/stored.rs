@@ -18,7 +18,7 @@ use crate::images::pull::{PullError, Pulled};
 use crate::images::reference::Reference;
 use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Store, StoreError};
-use crate::plan::{FileKind, Stored};
+use crate::plan::{FileKind, ImageSource, Stored};
 
 /// What is in the store under the name of this image.
 ///
@@ -32,8 +32,15 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
     let Some(entry) = store.catalogue.find(&name).map_err(failed)? else {
         return Err(ImageError::NotThere { image: id });
     };
-    let summary = store.catalogue.summary(&entry.manifest).map_err(failed)?;
-    let config = store.catalogue.config(&summary.config).map_err(failed)?;
+    // What can't be read is as good as not there: a pull brings it again.
+    let not_there = |_| ImageError::NotThere { image: id.clone() };
+    let summary = store.catalogue.summary(&entry.manifest).map_err(not_there)?;
+    let config = store.catalogue.config(&summary.config).map_err(not_there)?;
+    // Somebody has pulled it for another box.
+    let made_for = config.platform();
+    if !made_for.architecture.is_empty() && Platform::here().rank(&made_for).is_none() {
+        return Err(ImageError::NotThere { image: id });
+    }
     let tree = |layer: &Digest| {
         let missing = || ImageError::Layer { image: id.clone(), layer: layer.clone() };
         match store.layers.find(layer) {
@@ -53,8 +60,11 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
         let value = value.to_owned();
         ImageError::ImageConfig { image: id.clone(), field, value, cause }
     };
-    let (uid, gid) = user::ids(&process.user, &summary.passwd, &summary.group)
-        .map_err(|cause| wrong("User", &process.user, cause))?;
+    // A pod may say otherwise, and then nobody minds.
+    let ((uid, gid), user_fault) = match user::ids(&process.user, &summary.passwd, &summary.group) {
+        Ok(ids) => (ids, None),
+        Err(why) => ((0, 0), Some(format!("{:?}: {why}", process.user))),
+    };
     let stop_signal = match process.stop_signal.as_str() {
         "" => None,
         name => Some(signal(name).ok_or_else(|| wrong("StopSignal", name, "there is no such signal"))?),
@@ -68,6 +78,7 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
         base: base(&config, uid, gid),
         entrypoint: process.entrypoint.len(),
         user: named(&process.user),
+        user_fault,
         accounts: Some([summary.passwd, summary.group]),
         lease: Some(store.catalogue.summary_path(&entry.manifest)),
         config: Vec::new(),
@@ -110,7 +121,18 @@ pub fn name(stored: &Stored) -> Result<String, ImageError> {
 }
 
 fn reference(name: &str) -> Result<Reference, ImageError> {
-    full_name(name).map_err(|cause| ImageError::Name { image: name.to_owned(), cause })
+    name.parse().map_err(|cause| ImageError::Name { image: name.to_owned(), cause })
+}
+
+/// The same image by its whole name, as this box's aliases of short names have it (containers-registries.conf(5)). Reads files:
+/// for commands, not for who supervises a pod.
+///
+/// # Errors
+/// Where it is no name.
+pub fn resolved(source: ImageSource) -> Result<ImageSource, ImageError> {
+    let ImageSource::Stored(Stored::Registry(name)) = &source else { return Ok(source) };
+    let whole = full_name(name).map_err(|cause| ImageError::Name { image: name.clone(), cause })?;
+    Ok(ImageSource::Stored(Stored::Registry(whole.to_string())))
 }
 
 fn origin(stored: &Stored) -> Result<Box<dyn Origin>, OriginError> {
