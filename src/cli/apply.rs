@@ -54,7 +54,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
             names.join(", ")
         ))
     })?;
-    let images = images(&changes, file, &layout.images()).map_err(&refused)?;
+    let images = images(&changes, file).map_err(&refused)?;
     match ask(&found, changes, images, &objects)?.ok_or_else(ended)? {
         Applied::Done { objects: false, .. } if differences.is_empty() => print(&format!("pod/{bare} unchanged\n")),
         Applied::Done { resized, restarting, .. } => {
@@ -93,7 +93,7 @@ fn run_it(args: &ApplyArgs, global: &Global, name: String) -> Result<Exit, CliEr
 }
 
 /// The new images; each must be there and be one, before anything is stopped for it.
-fn images(changes: &plan::Changes, file: &Path, store: &Path) -> Result<BTreeMap<String, Image>, String> {
+fn images(changes: &plan::Changes, file: &Path) -> Result<BTreeMap<String, Image>, String> {
     let folder = std::path::absolute(file).map_err(|error| error.to_string())?;
     // Standard input's paths are relative to where we are.
     let folder = folder.parent().unwrap_or(Path::new("/"));
@@ -101,7 +101,7 @@ fn images(changes: &plan::Changes, file: &Path, store: &Path) -> Result<BTreeMap
         let source = plan::image_source(format!("the image of container {container}"), text, folder);
         let source = source.map_err(|error| error.to_string())?;
         let source = image::resolved(source).map_err(|error| format!("container {container}: {error}"))?;
-        if let Err(error) = image::open(&source, store)
+        if let Err(error) = image::open(&source)
             && error.defect().is_some()
         {
             return Err(format!("container {container}: image {text}: {error}"));

@@ -13,18 +13,11 @@ use super::{attach, container, raw, recover};
 use crate::control::{self, Added, Answer, Attaching, Client, Debugging, Request};
 use crate::manifest;
 use crate::report;
-use crate::store::read::Life;
 
 /// Adds the container, and where that is asked for shows what it prints until it ends.
 pub fn debug(args: &DebugArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let found = recover::look(&layout, &args.pod)?;
-    let name = recover::full_name(&found);
-    match recover::life(&found)? {
-        Life::Running => {}
-        Life::Lost => return Err(CliError::Unsupervised(name)),
-        Life::Ended | Life::Left => return Err(CliError::Ended(name)),
-    }
+    let (found, name) = recover::look_running(&layout, &args.pod)?;
     let pod = recover::pod(&found)?;
     let container = args.container.clone().unwrap_or_else(|| a_name(&pod));
     if args.container.is_none() && !args.quiet {

@@ -41,13 +41,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Forwards until the pod has ended, or somebody ends this command.
 pub fn port_forward(args: &PortForwardArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let found = recover::look(&layout, &args.pod)?;
-    let name = recover::full_name(&found);
-    match recover::life(&found)? {
-        Life::Running => {}
-        Life::Lost => return Err(CliError::Unsupervised(name)),
-        Life::Ended | Life::Left => return Err(CliError::Ended(name)),
-    }
+    let (found, name) = recover::look_running(&layout, &args.pod)?;
     let wanted = listener::resolve(&args.ports, &recover::pod(&found)?, &name)?;
     let door = first(&found, &name)?;
     let listeners = listener::listen(&args.addresses, &wanted)?;

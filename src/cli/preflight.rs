@@ -30,11 +30,11 @@ pub(super) fn check_claims(pod: &v1::Pod, given: &BTreeMap<String, PathBuf>) -> 
 }
 
 /// Everything that no retry can mend.
-pub(super) fn findings(pod: &v1::Pod, plan: &PodPlan, node: &NodeFacts, file: &Path, images: &Path) -> Vec<Finding> {
+pub(super) fn findings(pod: &v1::Pod, plan: &PodPlan, node: &NodeFacts, file: &Path) -> Vec<Finding> {
     let start = if file == Path::new("-") { "the folder barepod was started in" } else { "the manifest's folder" };
     let mut findings = claims(pod, plan);
     for named in plan::images(pod, plan) {
-        let facts = match known(&named, plan, images) {
+        let facts = match known(&named, plan) {
             Ok(facts) => facts,
             Err(error) => {
                 findings.extend(unusable(&named, &error, start));
@@ -49,15 +49,12 @@ pub(super) fn findings(pod: &v1::Pod, plan: &PodPlan, node: &NodeFacts, file: &P
 }
 
 /// What is known of an image; `None`: nothing yet.
-fn known(named: &NamedImage<'_>, plan: &PodPlan, images: &Path) -> Result<Option<ImageFacts>, ImageError> {
+fn known(named: &NamedImage<'_>, plan: &PodPlan) -> Result<Option<ImageFacts>, ImageError> {
     match named.origin {
         Origin::Mounted => Ok(image::foreseen(named.source)),
         // What the store has of it may be another image by then; a name that is none stays that.
-        Origin::Fetched => match image::open(named.source, images) {
-            Err(error) if error.defect().is_some() => Err(error),
-            Ok(_) | Err(_) => Ok(None),
-        },
-        Origin::Given => match image::open(named.source, images) {
+        Origin::Fetched => image::check_name(named.source).map(|()| None),
+        Origin::Given => match image::open(named.source) {
             Ok(image) => Ok(Some(image.facts_of_config())),
             Err(error) => match error.defect() {
                 // A bundle whose root file system the pod may make.

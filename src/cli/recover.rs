@@ -4,6 +4,8 @@
 //! became of the pod ([`find`], [`clean_if_lost`]). Commands that read ([`look`], [`pod`]) show what is known, say that
 //! nobody supervises the pod, and touch nothing.
 
+mod running;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use crate::store::read::{self, Found, Life};
 use crate::store::{self, Error, PodStore, old_logs, orphans};
 use crate::supervisor::cpus::give_back;
 use crate::supervisor::{self, saved::State};
+pub use running::look_running;
 
 /// How long killed processes may take to die.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

@@ -88,7 +88,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
     let view = view(args, &plan.lifecycle.containers)?;
     let attach = interactive::client(args, &manifest, &plan.lifecycle.containers, report.as_mut())?;
-    manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file, &layout.images()))
+    manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file))
         .map_err(given::refused)?;
     drop(text);
     let has_loopback_only = plan.sandbox.uplink == Uplink::None;

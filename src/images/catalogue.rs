@@ -47,8 +47,6 @@ pub struct Entry {
     pub manifest: Digest,
     /// What the name stands for at its source: the manifest, or the index that this was chosen from.
     pub source: Digest,
-    /// The manifest's descriptor, as the layout has it.
-    descriptor: Descriptor,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,7 +87,7 @@ impl Catalogue {
             let name = descriptor.annotations.get(NAME)?.clone();
             let chosen = descriptor.annotations.get(CHOSEN_FROM).and_then(|text| text.parse().ok());
             let source = chosen.unwrap_or_else(|| descriptor.digest.clone());
-            Some(Entry { name, manifest: descriptor.digest.clone(), source, descriptor })
+            Some(Entry { name, manifest: descriptor.digest, source })
         };
         let mut entries: Vec<Entry> = self.index()?.manifests.into_iter().filter_map(entry).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -172,7 +170,7 @@ impl Catalogue {
         manifest: &Descriptor,
         source: &Digest,
         summary: &Summary,
-    ) -> Result<(), CatalogueError> {
+    ) -> Result<Entry, CatalogueError> {
         if self.summary(&manifest.digest).ok().as_ref() != Some(summary) {
             store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.digest.hex(), summary)?;
         }
@@ -184,7 +182,8 @@ impl Catalogue {
             named.annotations.insert(CHOSEN_FROM.to_owned(), source.to_string());
         }
         index.manifests.push(named);
-        self.write(&index)
+        self.write(&index)?;
+        Ok(Entry { name: name.to_owned(), manifest: manifest.digest.clone(), source: source.clone() })
     }
 
     /// Takes a name away; `false`: there is none.

@@ -70,6 +70,8 @@ pub enum LayerFault {
     Folders(io::Error),
     #[error("wait for others who bring it: {0}")]
     Turn(io::Error),
+    #[error("read /proc/self/uid_map: {0}")]
+    UidMap(io::Error),
 }
 
 /// What came of a pull.
@@ -137,8 +139,7 @@ impl Store {
         for (descriptor, bytes) in &documents.all {
             self.catalogue.keep(&lock, descriptor, bytes)?;
         }
-        self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &summary)?;
-        let entry = self.catalogue.find(name)?.ok_or(PullError::Circle)?;
+        let entry = self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &summary)?;
         Ok(Pulled { entry, is_new: true, size })
     }
 

@@ -42,6 +42,15 @@ pub struct Swept {
     pub left: Vec<(PathBuf, io::Error)>,
 }
 
+impl Swept {
+    fn put(&mut self, path: PathBuf, removed: io::Result<bool>) {
+        match removed {
+            Ok(is_gone) => self.removed += usize::from(is_gone),
+            Err(cause) => self.left.push((path, cause)),
+        }
+    }
+}
+
 impl Layers {
     /// Begins a layer.
     ///
@@ -84,22 +93,12 @@ impl Layers {
     /// # Errors
     /// The folder can't be read.
     pub fn sweep(&self) -> Result<Swept, LayersError> {
-        let mut swept = Swept::default();
-        for name in self.names()? {
-            let path = self.dir.join(&name);
-            let is_half = HALVES.iter().any(|prefix| name.starts_with(prefix));
-            let is_broken = || stage::key(&name).is_some_and(|key| matches!(self.find(&key), Ok(None)));
-            let removed = if is_half {
-                stage::remove_if_dead(&path)
-            } else if is_broken() {
-                tree::remove(&path).map(|()| true)
-            } else {
-                continue;
-            };
-            match removed {
-                Ok(is_gone) => swept.removed += usize::from(is_gone),
-                Err(cause) => swept.left.push((path, cause)),
-            }
+        let mut swept = self.sweep_halves()?;
+        let is_broken = |name: &String| stage::key(name).is_some_and(|key| matches!(self.find(&key), Ok(None)));
+        for name in self.names()?.into_iter().filter(is_broken) {
+            let path = self.dir.join(name);
+            let removed = tree::remove(&path).map(|()| true);
+            swept.put(path, removed);
         }
         Ok(swept)
     }
@@ -110,12 +109,10 @@ impl Layers {
     /// The folder can't be read.
     pub fn sweep_halves(&self) -> Result<Swept, LayersError> {
         let mut swept = Swept::default();
-        for name in self.names()?.iter().filter(|name| HALVES.iter().any(|prefix| name.starts_with(prefix))) {
+        for name in self.names()?.into_iter().filter(|name| HALVES.iter().any(|prefix| name.starts_with(prefix))) {
             let path = self.dir.join(name);
-            match stage::remove_if_dead(&path) {
-                Ok(is_gone) => swept.removed += usize::from(is_gone),
-                Err(cause) => swept.left.push((path, cause)),
-            }
+            let removed = stage::remove_if_dead(&path);
+            swept.put(path, removed);
         }
         Ok(swept)
     }

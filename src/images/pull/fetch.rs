@@ -126,7 +126,7 @@ fn fill(
     packed: Box<dyn Read + Send + '_>,
     algorithm: Algorithm,
 ) -> Result<(Filled, Digest), LayerFault> {
-    let (staged, limits, notes) = (store.layers.stage()?, Limits::default(), notes().map_err(LayerFault::Turn)?);
+    let (staged, limits, notes) = (store.layers.stage()?, Limits::default(), notes().map_err(LayerFault::UidMap)?);
     let explained = |error: LayersError| match error.stream() {
         // The source's own words say it all.
         Some(cause) => LayerFault::Origin(cause.to_string().into()),

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::images::layers::Filled;
 use crate::images::merged::Merged;
+use crate::images::unpack::is_of_an_image;
 
 /// Bytes of an extended attribute, and of their names (xattr(7)).
 const LARGEST: usize = 64 << 10;
@@ -49,17 +50,14 @@ fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Extended attributes that are the image's: not overlayfs' notes, nor labels of the box.
+/// Extended attributes that are the image's.
 fn attributes(folder: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut names = vec![0; LARGEST];
     let length = match flistxattr(folder, names.as_mut_slice()) {
         Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
         length => length?,
     };
-    let is_own = |name: &&[u8]| {
-        let others = [&b"trusted."[..], b"user.overlay.", b"security.selinux", b"security.ima", b"security.evm"];
-        !name.is_empty() && !others.iter().any(|other| name.starts_with(other))
-    };
+    let is_own = |name: &&[u8]| !name.is_empty() && is_of_an_image(name);
     let mut found = Vec::new();
     for name in names[..length].split(|byte| *byte == 0).filter(is_own) {
         let mut value = vec![0; LARGEST];

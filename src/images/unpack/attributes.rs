@@ -15,6 +15,11 @@ use crate::images::record::{Time, is_label_of_the_box};
 /// What overlays keep for themselves; with it a layer could show files of the box that it isn't to reach, or hide others.
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
+/// Whether an extended attribute is an image's to say: neither a note of overlays nor a label that the box gives.
+pub(in crate::images) fn is_of_an_image(name: &[u8]) -> bool {
+    !is_label_of_the_box(name) && !OVERLAY.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Only the time of the last change: a layer's files are read at any moment.
 fn times(modified: Time) -> Timestamps {
     Timestamps {
@@ -65,7 +70,7 @@ impl Unpacker<'_> {
 
     fn set_xattrs(&mut self, entry: &Entry, set: impl Fn(&[u8], &[u8]) -> Result<(), Errno>) -> Result<(), Fault> {
         for (name, value) in &entry.xattrs {
-            if is_label_of_the_box(name) || OVERLAY.iter().any(|prefix| name.starts_with(prefix)) {
+            if !is_of_an_image(name) {
                 continue;
             }
             match set(name, value) {

@@ -28,6 +28,7 @@ mod tests;
 use std::io::Read;
 use std::os::fd::BorrowedFd;
 
+pub(super) use attributes::is_of_an_image;
 pub use error::{Fault, UnpackError};
 pub use state::{LeftOut, Limits, Notes, Unpacked};
 

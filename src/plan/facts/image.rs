@@ -21,10 +21,8 @@ pub struct ImageFacts {
     /// How many words of its command are the entrypoint, which a container's `args` don't replace (R10.1). A bundle doesn't
     /// tell: it is the first.
     pub entrypoint: usize,
-    /// The user that the image's config names, where that is no number.
-    pub user: Option<String>,
-    /// Why its user can't be had, where it has one that isn't in its /etc/passwd, say. A pod may name another.
-    pub user_fault: Option<String>,
+    /// `USER[:GROUP]`, as an image's config has it; empty where that has none, and of bundles, which have ids in `base`.
+    pub user: String,
     /// Text of /etc/passwd in it, resolved inside it; empty where there is none.
     pub passwd: String,
     /// Text of /etc/group in it, resolved inside it; empty where there is none.

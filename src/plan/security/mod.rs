@@ -1,6 +1,7 @@
 //! What a container may do, and what is kept from it: users and groups, capabilities, paths, devices, profiles of AppArmor
 //! and seccomp, labels of SELinux.
 
+mod accounts;
 pub(crate) mod apparmor;
 pub(crate) mod capabilities;
 mod context;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use oci_spec::runtime::{User, UserBuilder};
 
+use super::accounts;
 use crate::plan::error::{ConfigCause, ConfigError};
 use crate::plan::facts::{IdRange, NodeFacts, Scope};
 use crate::plan::identity;
@@ -22,33 +23,6 @@ pub(crate) fn id(number: i64) -> Option<u32> {
     i32::try_from(number).ok().and_then(|number| u32::try_from(number).ok())
 }
 
-/// A line of /etc/passwd: name, uid, gid, home.
-struct Account<'a> {
-    name: &'a str,
-    gid: u32,
-    home: &'a str,
-}
-
-/// The first account of this uid (passwd(5)). Lines that make no sense are skipped: they are the image's.
-fn account(passwd: &str, uid: u32) -> Option<Account<'_>> {
-    passwd.lines().find_map(|line| {
-        let fields: Vec<_> = line.split(':').collect();
-        let [name, _, number, gid, _, home, ..] = fields[..] else { return None };
-        (number.parse() == Ok(uid)).then_some(())?;
-        Some(Account { name, gid: gid.parse().ok()?, home })
-    })
-}
-
-/// Groups of group(5) that name the user as a member.
-fn memberships(group: &str, user: &str) -> Vec<u32> {
-    let of = |line: &str| {
-        let fields: Vec<_> = line.split(':').collect();
-        let [_, _, gid, members, ..] = fields[..] else { return None };
-        members.split(',').any(|member| member.trim() == user).then(|| gid.parse().ok()).flatten()
-    };
-    group.lines().filter_map(of).collect()
-}
-
 /// Users and groups: the container's, else the pod's, else the bundle's, else root.
 pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
     let (own, pod) = (inputs.context(), inputs.pod_context());
@@ -57,18 +31,21 @@ pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
     };
     let base = inputs.image.base.process().as_ref().map(|process| process.user().clone()).unwrap_or_default();
     let asked = own.run_as_user.or(pod.run_as_user).map(|value| number("runAsUser", value)).transpose()?;
-    if let (None, Some(why)) = (asked, &inputs.image.user_fault) {
-        return Err(inputs.create_error("process.user", ConfigCause::NoUser { why: why.clone() }));
-    }
-    let uid = asked.unwrap_or(base.uid());
+    let (uid, base_gid) = match (asked, inputs.image.user.as_str()) {
+        (Some(asked), _) => (asked, base.gid()),
+        (None, "") => (base.uid(), base.gid()),
+        (None, user) => accounts::ids(user, &inputs.image.passwd, &inputs.image.group).map_err(|why| {
+            inputs.create_error("process.user", ConfigCause::NoUser { why: format!("{user:?}: {why}") })
+        })?,
+    };
     run_as_non_root(inputs, asked, uid)?;
-    let account = account(&inputs.image.passwd, uid);
+    let account = accounts::account(&inputs.image.passwd, |one| one.uid == uid);
     let group = own.run_as_group.or(pod.run_as_group).map(|value| number("runAsGroup", value)).transpose()?;
     let gid = match (group, asked) {
         (Some(group), _) => group,
         // A user of the manifest's brings its primary group from the image; the bundle's group was for the bundle's user.
         (None, Some(_)) => account.as_ref().map_or(0, |account| account.gid),
-        (None, None) => base.gid(),
+        (None, None) => base_gid,
     };
     // The primary group comes first, as in containerd. It also keeps the list from being empty, which libcontainer would
     // take for "leave the caller's groups as they are".
@@ -79,7 +56,7 @@ pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
             groups.extend(base.additional_gids().iter().flatten());
         }
         if let Some(account) = &account {
-            groups.extend(memberships(&inputs.image.group, account.name));
+            groups.extend(accounts::memberships(&inputs.image.group, account.name));
         }
     }
     for value in pod.supplemental_groups.iter().flatten() {
@@ -115,7 +92,8 @@ pub(crate) fn identity(inputs: &Inputs) -> Result<Identity, ConfigError> {
 fn run_as_non_root(inputs: &Inputs, asked: Option<u32>, uid: u32) -> Result<(), ConfigError> {
     let wanted = inputs.context().run_as_non_root.or(inputs.pod_context().run_as_non_root);
     // A name may mean root after all, says the kubelet.
-    let named = inputs.image.user.as_ref().filter(|_| asked.is_none());
+    let user = inputs.image.user.split(':').next().unwrap_or_default();
+    let named = (asked.is_none() && !user.is_empty() && user.parse::<u32>().is_err()).then_some(user);
     if wanted != Some(true) || uid != 0 && named.is_none() {
         return Ok(());
     }
@@ -124,7 +102,7 @@ fn run_as_non_root(inputs: &Inputs, asked: Option<u32>, uid: u32) -> Result<(), 
     let cause = match (asked, named) {
         (Some(_), _) => ConfigCause::RootUser { pod, container },
         (None, Some(user)) => {
-            ConfigCause::NamedUser { user: user.clone(), of: format!("pod: {pod:?}, container: {container}") }
+            ConfigCause::NamedUser { user: user.to_owned(), of: format!("pod: {pod:?}, container: {container}") }
         }
         (None, None) => ConfigCause::RootImage { pod, container },
     };

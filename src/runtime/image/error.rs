@@ -148,17 +148,13 @@ pub enum ImageError {
         /// Under which it was kept.
         layer: Digest,
     },
-    /// Something of an image's config that can't be used.
-    #[error("{image}: its config says {field} {value:?}: {cause}")]
-    ImageConfig {
+    /// An image's config asks for a signal that there is not.
+    #[error("{image}: its config says StopSignal {name:?}: there is no such signal")]
+    StopSignal {
         /// As `image:` has it.
         image: String,
-        /// `User`
-        field: &'static str,
         /// What it says.
-        value: String,
-        /// What is wrong with it.
-        cause: &'static str,
+        name: String,
     },
     /// A file of the root file system that is there but can't be read.
     #[error("{image}: {path} in its root file system: {cause}", path = .path.display())]
@@ -180,7 +176,7 @@ impl ImageError {
             ImageError::Missing { .. } | ImageError::Pull { .. } => Trouble::Absent,
             ImageError::NotThere { .. } | ImageError::Layer { .. } => Trouble::NotThere,
             ImageError::Name { .. } => Trouble::InvalidName,
-            ImageError::Store { .. } | ImageError::ImageConfig { .. } => Trouble::Unusable,
+            ImageError::Store { .. } | ImageError::StopSignal { .. } => Trouble::Unusable,
             ImageError::NotADirectory { .. }
             | ImageError::Config { .. }
             | ImageError::ConfigKind { .. }
@@ -217,7 +213,7 @@ impl ImageError {
             | ImageError::Pull { .. }
             | ImageError::Store { .. }
             | ImageError::Layer { .. }
-            | ImageError::ImageConfig { .. } => None,
+            | ImageError::StopSignal { .. } => None,
         }
     }
 }

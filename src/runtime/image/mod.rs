@@ -12,7 +12,6 @@ mod inside;
 mod opened;
 mod search;
 mod stored;
-mod user;
 
 #[cfg(test)]
 mod tests;
@@ -22,18 +21,21 @@ use std::path::{Path, PathBuf};
 
 pub use error::{Defect, FieldCause, ImageError, Trouble};
 pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
-pub use stored::{Lease, lease, name, pull, resolved};
+pub use stored::{Lease, check_name, lease, name, pull, resolved};
 
 use crate::plan::{ImageFacts, ImageSource};
 pub use opened::Image;
 
-/// Finds an image and reads its config; one that has to be brought is looked for in the box's store. Never writes.
-pub fn open(source: &ImageSource, store: &Path) -> Result<Image, ImageError> {
-    open_if(source, store, &|_| true)
+/// Finds an image in a folder of this box and reads its config. Never writes.
+///
+/// # Errors
+/// Where there is none; [`ImageError::NotThere`] of one that the box's store may have.
+pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
+    open_if(source, None, &|_| true)
 }
 
-/// As [`open`], but looks only at what `may_look` allows.
-fn open_if(source: &ImageSource, store: &Path, may_look: &dyn Fn(&Path) -> bool) -> Result<Image, ImageError> {
+/// As [`open`], also in the box's store, but looks only at what `may_look` allows.
+fn open_if(source: &ImageSource, store: Option<&Path>, may_look: &dyn Fn(&Path) -> bool) -> Result<Image, ImageError> {
     let id = source.id();
     let at_hand = |path: &Path| match may_look(path) {
         true => Ok(()),
@@ -51,6 +53,7 @@ fn open_if(source: &ImageSource, store: &Path, may_look: &dyn Fn(&Path) -> bool)
             Ok(Image { bundle: path.clone(), stop_signal, base, config, ..Image::of_folder(source, rootfs) })
         }
         ImageSource::Stored(stored) => {
+            let Some(store) = store else { return Err(ImageError::NotThere { image: id }) };
             // Where the store is, all of it is; what isn't there yet is at hand as well.
             at_hand(store)?;
             stored::open(stored, store)

@@ -30,9 +30,7 @@ pub struct Image {
     /// As [`ImageFacts::entrypoint`].
     pub(super) entrypoint: usize,
     /// As [`ImageFacts::user`].
-    pub(super) user: Option<String>,
-    /// As [`ImageFacts::user_fault`].
-    pub(super) user_fault: Option<String>,
+    pub(super) user: String,
     /// Texts of /etc/passwd and /etc/group, where they are known already.
     pub(super) accounts: Option<[String; 2]>,
     /// As [`Found::lease`].
@@ -52,8 +50,7 @@ impl Image {
             stop_signal: None,
             base: default_config(),
             entrypoint: 1,
-            user: None,
-            user_fault: None,
+            user: String::new(),
             accounts: None,
             lease: None,
             config: Vec::new(),
@@ -72,9 +69,9 @@ impl Image {
     /// As [`facts`](Self::facts), as far as its config says them: of its users nothing is known.
     #[must_use]
     pub fn facts_of_config(self) -> ImageFacts {
-        let Image { id, rootfs, below, bundle, stop_signal, base, entrypoint, user, user_fault, accounts, .. } = self;
+        let Image { id, rootfs, below, bundle, stop_signal, base, entrypoint, user, accounts, .. } = self;
         let [passwd, group] = accounts.unwrap_or_default();
-        ImageFacts { id, rootfs, below, bundle, base, entrypoint, user, user_fault, passwd, group, stop_signal }
+        ImageFacts { id, rootfs, below, bundle, base, entrypoint, user, passwd, group, stop_signal }
     }
 
     /// What a container's config needs to know about its image. Reads its users, never writes.

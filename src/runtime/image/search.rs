@@ -14,7 +14,7 @@ use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
 
 use super::opened::{GROUP, PASSWD};
-use super::{Image, ImageError, Trouble, open, open_if, pull};
+use super::{Image, ImageError, Trouble, open_if, pull};
 use crate::images::platform::Platform;
 use crate::plan::{ImageFacts, ImageSource};
 use crate::runtime::seccomp;
@@ -114,7 +114,8 @@ pub fn helper_main_if_asked() {
                 (ImageSource::Stored(stored), Want::Pull) => pull(stored, &store, &Platform::here())?.1.size,
                 _ => 0,
             };
-            complete(open(&source, &store)?, keys, profile.as_deref()).map(|found| Found { size, ..found })
+            complete(open_if(&source, Some(&store), &|_| true)?, keys, profile.as_deref())
+                .map(|found| Found { size, ..found })
         })
     }
 }
@@ -147,7 +148,7 @@ impl LocalFileSystems {
         profile: Option<&Path>,
     ) -> Option<Result<Found, Refusal>> {
         self.refresh()?;
-        let image = match open_if(source, store, &|path| self.at_hand(path).is_some()) {
+        let image = match open_if(source, Some(store), &|path| self.at_hand(path).is_some()) {
             Ok(image) => image,
             Err(ImageError::NotAtHand { .. }) => return None,
             Err(error) => return Some(Err(error.into())),
@@ -262,7 +263,7 @@ mod tests {
             crate::skips::skip("the temporary folder is on a file system that isn't the kernel's own");
             return;
         }
-        let slowly = complete(open(&source, Path::new("/none")).unwrap(), UnknownKeys::Wanted, None).unwrap();
+        let slowly = complete(super::super::open(&source).unwrap(), UnknownKeys::Wanted, None).unwrap();
         let at_once = local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).unwrap().unwrap();
         assert_eq!(at_once.unknown_keys, ["odd"]);
         assert_eq!(serde_json::to_value(&at_once).unwrap(), serde_json::to_value(&slowly).unwrap());

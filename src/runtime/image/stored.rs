@@ -7,7 +7,6 @@ use oci_spec::runtime::{ProcessBuilder, UserBuilder};
 use super::bundle::signal;
 use super::error::ImageError;
 use super::opened::{Image, default_config};
-use super::user;
 use crate::images::catalogue::{Catalogue, CatalogueError, Entry};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
@@ -56,18 +55,9 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
     let below = trees.split_off(1);
     let rootfs = trees.remove(0);
     let process = config.process();
-    let wrong = |field, value: &str, cause| {
-        let value = value.to_owned();
-        ImageError::ImageConfig { image: id.clone(), field, value, cause }
-    };
-    // A pod may say otherwise, and then nobody minds.
-    let ((uid, gid), user_fault) = match user::ids(&process.user, &summary.passwd, &summary.group) {
-        Ok(ids) => (ids, None),
-        Err(why) => ((0, 0), Some(format!("{:?}: {why}", process.user))),
-    };
     let stop_signal = match process.stop_signal.as_str() {
         "" => None,
-        name => Some(signal(name).ok_or_else(|| wrong("StopSignal", name, "there is no such signal"))?),
+        name => Some(signal(name).ok_or_else(|| ImageError::StopSignal { image: id.clone(), name: name.to_owned() })?),
     };
     Ok(Image {
         id: image_id(stored, &entry, &summary.config),
@@ -75,10 +65,9 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
         below,
         bundle: "/".into(),
         stop_signal,
-        base: base(&config, uid, gid),
+        base: base(&config),
         entrypoint: process.entrypoint.len(),
-        user: named(&process.user),
-        user_fault,
+        user: process.user.clone(),
         accounts: Some([summary.passwd, summary.group]),
         lease: Some(store.catalogue.summary_path(&entry.manifest)),
         config: Vec::new(),
@@ -117,6 +106,17 @@ pub fn name(stored: &Stored) -> Result<String, ImageError> {
     match stored {
         Stored::Registry(name) => Ok(reference(name)?.to_string()),
         Stored::File { .. } => Ok(stored.to_string()),
+    }
+}
+
+/// Whether an image has a name by which it could be brought.
+///
+/// # Errors
+/// Where it has none.
+pub fn check_name(source: &ImageSource) -> Result<(), ImageError> {
+    match source {
+        ImageSource::Stored(stored) => name(stored).map(drop),
+        ImageSource::Bundle(_) | ImageSource::Rootfs(_) => Ok(()),
     }
 }
 
@@ -159,16 +159,10 @@ fn image_id(stored: &Stored, entry: &Entry, config: &Digest) -> String {
     repository.map_or_else(|| config.to_string(), |found| found.at(entry.source.clone()).to_string())
 }
 
-/// A user that has to be looked up by name.
-fn named(user: &str) -> Option<String> {
-    let name = user.split(':').next().unwrap_or_default();
-    (!name.is_empty() && name.parse::<u32>().is_err()).then(|| name.to_owned())
-}
-
 /// The image's config as a container's: what a manifest is silent on.
-fn base(config: &Config, uid: u32, gid: u32) -> oci_spec::runtime::Spec {
+fn base(config: &Config) -> oci_spec::runtime::Spec {
     let process = config.process();
-    let user = UserBuilder::default().uid(uid).gid(gid).build().expect("a user has no field that must be given");
+    let user = UserBuilder::default().build().expect("a user has no field that must be given");
     let cwd = if process.working_dir.is_empty() { "/" } else { &process.working_dir };
     let mut base =
         ProcessBuilder::default().user(user).cwd(cwd).build().expect("a process has no field that must be given");

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ const GOOD: &str = r#"{"ociVersion": "1.0.2", "root": {"path": "rootfs"},
     "annotations": {"org.opencontainers.image.stopSignal": "SIGUSR1"}, "later": {"unknown": 1}}"#;
 
 fn load(source: &ImageSource) -> Result<ImageFacts, ImageError> {
-    open(source, Path::new("/none")).and_then(Image::facts)
+    open(source).and_then(Image::facts)
 }
 
 fn bundle(config: &str) -> TempDir {

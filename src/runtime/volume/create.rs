@@ -33,9 +33,8 @@ pub fn create(plan: &VolumePlan, folder: &Path, ids: Option<IdRange>) -> Result<
             Ok(made)
         }
         VolumeSource::Image { image } => {
-            // The plan refuses those that the store has.
             let failed = |cause| VolumeError::Image { volume: plan.name.clone(), cause: Box::new(cause) };
-            Ok(image::open(image, Path::new("/")).map_err(failed)?.rootfs)
+            Ok(image::open(image).map_err(failed)?.rootfs)
         }
         VolumeSource::Claim { path, change } => {
             let found = host_path(plan, path, HostPathKind::Directory)?;
