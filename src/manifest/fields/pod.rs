@@ -30,7 +30,7 @@ pub(super) const TABLES: &[Table] = &[
             ("hostUsers", Honoured),
             ("hostname", Honoured),
             ("hostnameOverride", Honoured),
-            ("imagePullSecrets", Warned("bundles and root file systems are not pulled")),
+            ("imagePullSecrets", Warned("logins come from files of this box (docs/images.md), not from Secrets yet")),
             ("initContainers", Honoured),
             ("nodeName", Warned("the pod runs on this box, whatever its name")),
             ("nodeSelector", Warned("there is one box and no scheduler")),

@@ -110,8 +110,8 @@ pub enum ImageError {
         /// What was to be looked at.
         path: PathBuf,
     },
-    /// A name that no registry has.
-    #[error("Failed to apply default image tag {image:?}: {cause}")]
+    /// A name that no registry has. Whoever says so names it.
+    #[error("{cause}")]
     Name {
         /// As `image:` has it.
         image: String,
