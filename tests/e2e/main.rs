@@ -64,6 +64,7 @@ mod pasta;
 mod places;
 mod pressure;
 mod probes;
+mod registry;
 mod remains;
 mod remains_network;
 mod replacing;

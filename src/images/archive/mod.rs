@@ -173,7 +173,11 @@ impl<R: Read> Archive<R> {
     fn skip_content(&mut self) -> Result<(), ArchiveError> {
         while self.content()?.is_some() {}
         self.content = std::mem::take(&mut self.padding);
-        while self.content()?.is_some() {}
+        // The last one may have none: umoci's insert doesn't end its archives, and Go reads them.
+        while self.content > 0 && self.fill()? {
+            self.content()?;
+        }
+        self.content = 0;
         Ok(())
     }
 

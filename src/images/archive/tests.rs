@@ -41,6 +41,13 @@ fn plain_entries_are_read() {
     assert_eq!(read(&tar.clone().cut()).unwrap().len(), 5);
     assert_eq!(read(&[&tar.finish()[..], &[b'x'; 700]].concat()).unwrap().len(), 5);
     assert_eq!(read(b"").unwrap().len(), 0);
+    // Nor what fills the last block up; but all of the content must be there.
+    let last = Tar::new().file("a", b"1").file("b", &[b'x'; 700]).cut();
+    let end = last.len() - (1024 - 700);
+    for length in [end, end + 1, last.len() - 1] {
+        assert_eq!(read(&last[..length]).unwrap()[1].1.len(), 700, "{length}");
+    }
+    assert!(error(&last[..end - 1]).contains("ends in the middle"));
     // Some give hard links the size of the file, whose content doesn't follow.
     let header = Tar::new().header(b'1', b"h", "a", 0o644, 5000);
     assert_eq!(read(&Tar::new().raw(&header).file("next", b"").finish()).unwrap().len(), 2);
@@ -157,9 +164,10 @@ fn what_is_wrong_is_said() {
 fn every_cut_inside_an_entry_is_found() {
     let tar = Tar::new().pax(&[("path", b"long")]).file("a", &[1; 700]).file("b", b"x");
     let whole = tar.cut();
-    let between = [0, 512 * 5, whole.len()];
+    // After the content of either file.
+    let between = [0..=0, 512 * 3 + 700..=512 * 5, 512 * 6 + 1..=whole.len()];
     for cut in 0..whole.len() {
-        let is_between = between.contains(&cut);
+        let is_between = between.iter().any(|range| range.contains(&cut));
         assert_eq!(read(&whole[..cut]).is_ok(), is_between, "{cut}");
     }
 }

@@ -216,7 +216,7 @@ fn what_is_no_good_leaves_nothing() {
     let mut lies = Made::of(std::slice::from_ref(&good), json!({}));
     lies.blobs.insert(Digest::of(&good).to_string(), layer(&[("own", "2")], &[]));
     assert!(refused(&lies).contains("what came has the digest sha256:"));
-    let cut = Made::of(&[good[..700].to_vec()], json!({}));
+    let cut = Made::of(&[good[..512].to_vec()], json!({}));
     assert!(refused(&cut).starts_with("layer 1 of 1 (sha256:"), "{}", refused(&cut));
     let other =
         Made::of(std::slice::from_ref(&good), json!({"rootfs": {"type": "layers", "diff_ids": [Digest::of(b"x")]}}));

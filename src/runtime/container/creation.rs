@@ -20,7 +20,7 @@ use super::stdio::Ends;
 use crate::plan::{CgroupVersion, ContainerPlan, Label};
 use crate::runtime::cgroup::Hierarchies;
 use crate::runtime::seccomp::Filter;
-use crate::runtime::spawn::{self, Child, ExitStatus, Spawn};
+use crate::runtime::spawn::{self, Child, Environment, ExitStatus, Spawn};
 use crate::runtime::{files, record};
 
 /// How far a creation is.
@@ -84,6 +84,7 @@ impl Creation {
             ],
             new_pid_namespace: false,
             dies_with_parent: true,
+            environment: Environment::Empty,
         };
         let helper = spawn::spawn(&what).map_err(|cause| failed("start", cause))?;
         let place = place.clone();

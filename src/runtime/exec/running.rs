@@ -12,7 +12,7 @@ use super::cgroup::Place;
 use super::failure::{ExecError, Failure, io_error, step};
 use super::messages::{Descriptors, Report, Request, Streams};
 use super::{ExecRequest, ExitStatus, Stdio, exe, helper};
-use crate::runtime::spawn::{self, Child, Spawn};
+use crate::runtime::spawn::{self, Child, Environment, Spawn};
 
 /// How much of a program's output is read in one go, in bytes: a program that floods its output must not keep the
 /// supervisor from others.
@@ -101,6 +101,7 @@ impl Exec {
             fds: &fds.into_array(),
             new_pid_namespace: false,
             dies_with_parent: true,
+            environment: Environment::Empty,
         };
         let helper = spawn::spawn(&what).map_err(io_error("start", "the helper"))?;
         let exec = Self {

@@ -91,7 +91,7 @@ impl Search {
         keys: UnknownKeys,
         profile: Option<&Path>,
     ) -> io::Result<Self> {
-        Inquiry::begin(NAME, &(source, store, want, keys, profile), None).map(Self)
+        Inquiry::begin_outside(NAME, &(source, store, want, keys, profile)).map(Self)
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.

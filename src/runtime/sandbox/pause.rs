@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, setns};
 
 use super::user;
 use crate::runtime::cgroup::PodCgroup;
-use crate::runtime::spawn::{self, Spawn};
+use crate::runtime::spawn::{self, Environment, Spawn};
 
 /// Its `argv[0]`.
 pub(crate) const NAME: &str = "barepod:pause";
@@ -31,8 +31,14 @@ impl Pause {
             return Self::start_in(users, folder.as_deref());
         }
         // It outlives its parent: containers shall survive a crash of their supervisor, and they would die with it.
-        let what =
-            Spawn { name: NAME, cgroup: folder.as_deref(), fds: &[], new_pid_namespace: true, dies_with_parent: false };
+        let what = Spawn {
+            name: NAME,
+            cgroup: folder.as_deref(),
+            fds: &[],
+            new_pid_namespace: true,
+            dies_with_parent: false,
+            environment: Environment::Empty,
+        };
         Ok(Self { child: spawn::spawn(&what)? })
     }
 
@@ -45,6 +51,7 @@ impl Pause {
             fds: &[users.as_raw_fd(), report_end.as_raw_fd()],
             new_pid_namespace: false,
             dies_with_parent: false,
+            environment: Environment::Empty,
         };
         let parent = spawn::spawn(&what)?;
         drop(report_end);

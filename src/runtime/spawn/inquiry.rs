@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::child::{Child, ExitStatus, has_ended, reap, reap_later, signal};
-use super::{Spawn, inherited, pipe, settle, spawn};
+use super::{Environment, Spawn, inherited, pipe, settle, spawn};
 
 /// A file in memory for what a helper is asked to do. Any length, and writing it waits for nobody.
 pub(crate) fn empty_request() -> io::Result<File> {
@@ -60,11 +60,22 @@ pub(crate) fn ask(
     more: Option<RawFd>,
     cgroup: impl FnOnce() -> io::Result<Option<PathBuf>>,
 ) -> io::Result<(Child, File)> {
+    ask_in(Environment::Empty, name, request, more, cgroup)
+}
+
+fn ask_in(
+    environment: Environment,
+    name: &str,
+    request: &impl Serialize,
+    more: Option<RawFd>,
+    cgroup: impl FnOnce() -> io::Result<Option<PathBuf>>,
+) -> io::Result<(Child, File)> {
     let request = self::request(request)?;
     let (report, end) = pipe()?;
     let fds: Vec<RawFd> = [request.as_raw_fd(), end.as_raw_fd()].into_iter().chain(more).collect();
     let cgroup = cgroup()?;
-    let what = Spawn { name, cgroup: cgroup.as_deref(), fds: &fds, new_pid_namespace: false, dies_with_parent: true };
+    let cgroup = cgroup.as_deref();
+    let what = Spawn { name, cgroup, fds: &fds, new_pid_namespace: false, dies_with_parent: true, environment };
     Ok((spawn(&what)?, report))
 }
 
@@ -105,6 +116,12 @@ impl Inquiry {
     /// Asks a helper, in this process' cgroup.
     pub(crate) fn begin(name: &str, request: &impl Serialize, more: Option<RawFd>) -> io::Result<Self> {
         let (helper, report) = ask(name, request, more, || Ok(None))?;
+        Ok(Self { helper, report, text: Vec::new() })
+    }
+
+    /// As [`begin`](Self::begin), of a helper that reaches the outside as this process' environment says.
+    pub(crate) fn begin_outside(name: &str, request: &impl Serialize) -> io::Result<Self> {
+        let (helper, report) = ask_in(Environment::Ours, name, request, None, || Ok(None))?;
         Ok(Self { helper, report, text: Vec::new() })
     }
 

@@ -8,7 +8,7 @@ mod clone;
 mod fork;
 mod inquiry;
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -51,6 +51,16 @@ pub(crate) struct Spawn<'a> {
     pub(crate) new_pid_namespace: bool,
     /// Whether it dies with the process that starts it.
     pub(crate) dies_with_parent: bool,
+    pub(crate) environment: Environment,
+}
+
+/// The environment that a helper gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Environment {
+    /// None: what it does, and what becomes a container, doesn't depend on who runs barepod.
+    Empty,
+    /// This process', where that says how the outside is reached: proxies, logins, certificates.
+    Ours,
 }
 
 /// Everything the child needs between clone and exec, made beforehand.
@@ -63,6 +73,9 @@ struct Prepared {
     open_files: Option<libc::rlimit64>,
     parent: i32,
     tied: bool,
+    /// For execve(2): pointers to the texts below, and a null pointer.
+    environment: Vec<*const libc::c_char>,
+    _texts: Vec<CString>,
 }
 
 /// Starts a helper. The kernel's refusal is the error.
@@ -71,6 +84,10 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
     let above = FIRST_FD + what.fds.len() as RawFd;
     let fds = what.fds.iter().map(|fd| duplicate(*fd, above)).collect::<io::Result<Vec<_>>>()?;
     let cgroup = what.cgroup.map(File::open).transpose()?;
+    let texts = match what.environment {
+        Environment::Empty => Vec::new(),
+        Environment::Ours => environment(),
+    };
     let mut prepared = Prepared {
         exe: CString::new(exe.as_os_str().as_bytes())?,
         name: CString::new(what.name)?,
@@ -80,6 +97,8 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
         open_files: rlimits::given_open_files(),
         parent: std::process::id() as i32,
         tied: what.dies_with_parent,
+        environment: texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect(),
+        _texts: texts,
     };
     let mut flags = libc::CLONE_PIDFD as u64;
     if what.new_pid_namespace {
@@ -104,6 +123,15 @@ pub(crate) fn spawn(what: &Spawn<'_>) -> io::Result<Child> {
     }
 }
 
+/// `NAME=VALUE` of all that this process has.
+fn environment() -> Vec<CString> {
+    let one = |(name, value): (OsString, OsString)| {
+        // Neither can have a NUL in it: they came to us by exec.
+        CString::new([name.as_bytes(), value.as_bytes()].join(&b'=')).ok()
+    };
+    std::env::vars_os().filter_map(one).collect()
+}
+
 /// One that doesn't stand where a helper's own descriptors go.
 fn duplicate(fd: RawFd, above: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC touches no memory; the new descriptor is ours alone. No safe call takes a RawFd.
@@ -118,7 +146,6 @@ fn duplicate(fd: RawFd, above: RawFd) -> io::Result<OwnedFd> {
 /// Runs in the child, in its parent's memory, with all signals blocked: system calls only.
 extern "C" fn become_helper(prepared: &Prepared) -> ! {
     let arguments = [prepared.name.as_ptr(), std::ptr::null()];
-    let environment: [*const libc::c_char; 1] = [std::ptr::null()];
     // SAFETY: system calls on memory that lives until exec; `prepared`'s descriptors are above those that
     // dup2 puts them at, and what stands there itself (null, procs) has been used before.
     unsafe {
@@ -152,7 +179,7 @@ extern "C" fn become_helper(prepared: &Prepared) -> ! {
         for (index, fd) in prepared.fds.iter().enumerate() {
             libc::dup2(fd.as_raw_fd(), FIRST_FD + index as RawFd);
         }
-        libc::execve(prepared.exe.as_ptr(), arguments.as_ptr(), environment.as_ptr());
+        libc::execve(prepared.exe.as_ptr(), arguments.as_ptr(), prepared.environment.as_ptr());
         libc::_exit(127)
     }
 }

@@ -1,0 +1,169 @@
+//! A real registry: Debian's docker-registry on this machine's loopback, over TLS by the tests' authority, with a login.
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine as _;
+use serde_json::json;
+
+use super::{Case, wait, wait_for};
+
+/// Who may push and pull.
+const USER: &str = "tester";
+const PASSWORD: &str = "open sesame";
+/// The password by bcrypt, the only way that the registry takes.
+const HASH: &str = "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy";
+
+/// A registry; ended when this is dropped.
+pub struct Registry {
+    dir: tempfile::TempDir,
+    address: String,
+    child: Child,
+}
+
+/// The programs that a test of registries needs: the registry, and what makes and pushes images. `None`, said aloud: one is
+/// missing here.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let find = |name: &str| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
+    // Where scripts/setup puts what it only unpacks.
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/docker-registry/usr/bin/docker-registry");
+    let registry = find("docker-registry").or_else(|| unpacked.is_file().then_some(unpacked));
+    if registry.is_none() || find("skopeo").is_none() || find("umoci").is_none() {
+        crate::skips::skip("needs docker-registry, skopeo and umoci");
+        return None;
+    }
+    registry
+}
+
+/// A file of the tests' certificates, which are of one authority.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/registry").join(name)
+}
+
+impl Registry {
+    /// A registry for the case, whose commands from now on trust it and are logged in. `None`, said aloud, where there is none.
+    pub fn new(case: &mut Case) -> Option<Self> {
+        let program = programs()?;
+        // Not the case's folder, of which nobody may have anything open at its end.
+        let tempdir = tempfile::Builder::new().prefix("barepod-registry-").tempdir().unwrap();
+        let dir = tempdir.path();
+        for folder in ["blobs", "certificates"] {
+            fs::create_dir_all(dir.join(folder)).unwrap();
+        }
+        fs::copy(fixture("authority.crt"), dir.join("certificates/ca.crt")).unwrap();
+        fs::write(dir.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
+        fs::write(dir.join("program"), program.as_os_str().as_encoded_bytes()).unwrap();
+        let child = serve(dir, "127.0.0.1:0");
+        let address = wait_for("the registry's address", || {
+            let said = fs::read_to_string(dir.join("log")).unwrap();
+            Some(said.split_once("listening on ")?.1.split_once(", tls")?.0.to_owned())
+        });
+        let registry = Self { dir: tempdir, address, child };
+        registry.log_in(PASSWORD);
+        let authority = format!("SSL_CERT_FILE={}", registry.authority().display());
+        let logins = format!("REGISTRY_AUTH_FILE={}", registry.logins().display());
+        case.within(&["env", &authority, &logins]);
+        Some(registry)
+    }
+
+    /// What an image of it is called.
+    pub fn image(&self, name: &str) -> String {
+        format!("localhost:{}/{name}", self.address.rsplit_once(':').unwrap().1)
+    }
+
+    /// The case's commands log in with this password from now on.
+    pub fn log_in(&self, password: &str) {
+        let login = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
+        let logins = json!({"auths": {self.image("").trim_end_matches('/'): {"auth": login}}});
+        fs::write(self.logins(), logins.to_string()).unwrap();
+    }
+
+    /// The file with the case's logins.
+    pub fn logins(&self) -> PathBuf {
+        self.dir.path().join("auth.json")
+    }
+
+    /// What certificates the case's commands trust.
+    pub fn authority(&self) -> PathBuf {
+        self.dir.path().join("certificates/ca.crt")
+    }
+
+    /// Ends it; what it has stays on the disk.
+    pub fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Begins it again, at the same address.
+    pub fn start(&mut self) {
+        self.child = serve(self.dir.path(), &self.address);
+        wait("the registry's return", || {
+            // Somebody may have the port for the moment.
+            if self.child.try_wait().unwrap().is_some() {
+                self.child = serve(self.dir.path(), &self.address);
+            }
+            TcpStream::connect(&self.address).is_ok()
+        });
+    }
+
+    /// Copies an image of a layout into it by skopeo, with more of its options.
+    pub fn push(&self, layout: &Path, image: &str, name: &str, options: &[&str]) {
+        let mut skopeo = self.skopeo("copy", "--dest-cert-dir", "--dest-creds");
+        skopeo
+            .args(options)
+            .arg(format!("oci:{}:{image}", layout.display()))
+            .arg(format!("docker://{}", self.image(name)));
+        quiet(&mut skopeo);
+    }
+
+    /// The digest of the manifest that the registry has under a name, by skopeo.
+    pub fn digest(&self, name: &str) -> String {
+        let mut skopeo = self.skopeo("inspect", "--cert-dir", "--creds");
+        skopeo.args(["--format", "{{.Digest}}"]).arg(format!("docker://{}", self.image(name)));
+        quiet(&mut skopeo).trim().to_owned()
+    }
+
+    fn skopeo(&self, command: &str, certificates: &str, login: &str) -> Command {
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["--insecure-policy", command, certificates]).arg(self.dir.path().join("certificates"));
+        skopeo.args([login, &format!("{USER}:{PASSWORD}")]).env("TMPDIR", self.dir.path());
+        skopeo
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(dir: &Path, address: &str) -> Child {
+    let config = json!({
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": dir.join("blobs")}, "delete": {"enabled": true}},
+        "http": {
+            "addr": address, "secret": "secret",
+            "tls": {"certificate": fixture("server.cert"), "key": fixture("server.key")}
+        },
+        "auth": {"htpasswd": {"realm": "tests", "path": dir.join("htpasswd")}},
+    });
+    // JSON is YAML.
+    fs::write(dir.join("config.yml"), config.to_string()).unwrap();
+    let program = fs::read_to_string(dir.join("program")).unwrap();
+    let log = File::create(dir.join("log")).unwrap();
+    let mut command = Command::new(program);
+    command.arg("serve").arg(dir.join("config.yml")).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    command.spawn().unwrap()
+}
+
+/// Runs a tool to its end, which must be good, and gives what it says on standard output.
+#[track_caller]
+pub fn quiet(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}: {said}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
