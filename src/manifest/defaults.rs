@@ -61,6 +61,10 @@ fn volume(volume: &mut v1::Volume) {
     if let Some(source) = &mut volume.host_path {
         source.type_.get_or_insert_default();
     }
+    if let Some(source) = &mut volume.image {
+        let is_latest = is_latest(source.reference.as_deref().unwrap_or_default());
+        fill(&mut source.pull_policy, if is_latest { "Always" } else { "IfNotPresent" });
+    }
     if let Some(source) = &mut volume.config_map {
         source.default_mode.get_or_insert(FILE_MODE);
     }

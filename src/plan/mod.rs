@@ -56,7 +56,7 @@ pub use facts::*;
 pub use files::config::FilePlan;
 pub use files::image::{FileKind, ImageSource, Stored, source as image_source};
 pub(crate) use files::mount::binds;
-pub use files::mount::{Missing, SharedMount, SubPath};
+pub use files::mount::{ImageMount, Missing, SharedMount, SubPath};
 pub(crate) use files::path::normal;
 pub use files::volumes::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
 pub use identity::{PodContainer, container_mut, init_kind, pod_container};

@@ -146,6 +146,7 @@ fn sandbox() -> SandboxFacts {
         hostname: run("hostname"),
         resolv_conf: run("resolv.conf"),
         volumes: [("data".to_owned(), run("volumes/data"))].into(),
+        images: [("shown".to_owned(), vec![PathBuf::from("/layers/2"), PathBuf::from("/layers/1")])].into(),
         pod_ips: vec!["127.0.0.1".to_owned()],
         seccomp_profile: None,
         env_files: std::collections::BTreeMap::new(),

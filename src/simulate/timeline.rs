@@ -218,8 +218,8 @@ impl Recorder {
             ContainerAction::RunHook(hook) => {
                 self.add(at, EntryKind::Hook, index, hook_name(hook), "begins".to_owned());
             }
-            ContainerAction::PrepareImage
-            | ContainerAction::PullImage
+            ContainerAction::PrepareImage(_)
+            | ContainerAction::PullImage(_)
             | ContainerAction::Create
             | ContainerAction::Start
             | ContainerAction::Remove

@@ -37,8 +37,8 @@ impl Supervisor<'_> {
 
     fn carry_container(&mut self, container: ContainerIndex, attempt: Attempt, action: ContainerAction) {
         match action {
-            ContainerAction::PrepareImage => self.look_for_image(container, attempt),
-            ContainerAction::PullImage => self.pull_image(container, attempt),
+            ContainerAction::PrepareImage(of) => self.look_for_image(container, attempt, of),
+            ContainerAction::PullImage(of) => self.pull_image(container, attempt, of),
             ContainerAction::Create => self.create(container, attempt),
             ContainerAction::Start => self.start(container, attempt),
             ContainerAction::Signal(signal) => {
@@ -151,6 +151,7 @@ impl Supervisor<'_> {
             pod: format!("/proc/{}/ns/mnt", std::process::id()).into(),
         };
         facts.shared_cpus = self.shared_cpus();
+        facts.images.clone_from(&self.image_volumes);
         let pod = &self.pod;
         let of_manifest = pod.plan.container(&pod.manifest, container);
         if of_manifest.is_privileged() {

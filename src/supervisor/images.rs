@@ -3,90 +3,97 @@
 use std::path::PathBuf;
 
 use barepod_engine::event::{ContainerEvent, ImageFailure};
-use barepod_engine::spec::{Attempt, ContainerIndex};
+use barepod_engine::spec::{Attempt, ContainerIndex, ImageOf};
 
 use super::Supervisor;
-use super::slot::Image;
+use super::slot::{Image, Order};
 use super::sources::{Interest, Token};
-use crate::plan;
+use crate::plan::{self, ImageSource, PodPlan, VolumePlan};
 use crate::runtime::container::reap_ended;
 use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys, Want, lease};
 
-/// How an image is searched for.
-struct Order {
+/// What else is to be found with it.
+struct Beside {
     keys: UnknownKeys,
     profile: Option<PathBuf>,
 }
 
 impl Supervisor<'_> {
     /// Looks whether it is there: at once where nobody has to be waited for.
-    pub(super) fn look_for_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let order = self.image_order(container, attempt);
-        let source = self.pod.plan.image(container);
-        if let Some(found) = self.file_systems.find(source, &self.pod.images, order.keys, order.profile.as_deref()) {
-            return self.image_found(container, attempt, Want::Look, found);
+    pub(super) fn look_for_image(&mut self, container: ContainerIndex, attempt: Attempt, of: ImageOf) {
+        let order = Order { attempt, of, want: Want::Look };
+        let beside = self.beside(container, order);
+        let source = source(&self.pod.plan, container, of);
+        if let Some(found) = self.file_systems.find(source, &self.pod.images, beside.keys, beside.profile.as_deref()) {
+            return self.image_found(container, order, found);
         }
-        self.search_image(container, attempt, Want::Look, &order);
+        self.search_image(container, order, &beside);
     }
 
     /// Brings it here, by a helper: whatever is there isn't asked.
-    pub(super) fn pull_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        let order = self.image_order(container, attempt);
-        self.search_image(container, attempt, Want::Pull, &order);
+    pub(super) fn pull_image(&mut self, container: ContainerIndex, attempt: Attempt, of: ImageOf) {
+        let order = Order { attempt, of, want: Want::Pull };
+        let beside = self.beside(container, order);
+        self.search_image(container, order, &beside);
     }
 
-    fn image_order(&self, container: ContainerIndex, attempt: Attempt) -> Order {
-        let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
-        let profile = plan::localhost_profile(&self.pod.plan.container(&self.pod.manifest, container))
-            .map(|name| self.pod.plan.security.seccomp_profile_root.join(name));
-        Order { keys, profile }
+    fn beside(&self, container: ContainerIndex, order: Order) -> Beside {
+        match order {
+            Order { of: ImageOf::Volume(_), .. } => Beside { keys: UnknownKeys::Unwanted, profile: None },
+            Order { attempt, of: ImageOf::Container, .. } => {
+                let keys = if attempt == Attempt(0) { UnknownKeys::Wanted } else { UnknownKeys::Unwanted };
+                let profile = plan::localhost_profile(&self.pod.plan.container(&self.pod.manifest, container))
+                    .map(|name| self.pod.plan.security.seccomp_profile_root.join(name));
+                Beside { keys, profile }
+            }
+        }
     }
 
-    fn search_image(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, order: &Order) {
-        let source = self.pod.plan.image(container);
-        let begun =
-            Search::begin(source, &self.pod.images, want, order.keys, order.profile.as_deref()).and_then(|search| {
+    fn search_image(&mut self, container: ContainerIndex, order: Order, beside: &Beside) {
+        let source = source(&self.pod.plan, container, order.of);
+        let begun = Search::begin(source, &self.pod.images, order.want, beside.keys, beside.profile.as_deref())
+            .and_then(|search| {
                 self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
                 Ok(search)
             });
         match begun {
-            Ok(search) => self.slot(container).image = Image::Sought(attempt, want, search),
-            Err(cause) => self.no_image(container, attempt, want, &format!("the helper that looks for it: {cause}")),
+            Ok(search) => self.slot(container).image = Image::Sought(order, search),
+            Err(cause) => self.no_image(container, order, &format!("the helper that looks for it: {cause}")),
         }
     }
 
     /// The helper has something to say, or has died.
     pub(super) fn image_moved(&mut self, container: ContainerIndex) {
-        let Image::Sought(attempt, want, search) = &mut self.slot(container).image else { return };
+        let Image::Sought(order, search) = &mut self.slot(container).image else { return };
         let Some(outcome) = search.outcome() else { return };
-        let (attempt, want) = (*attempt, *want);
+        let order = *order;
         self.forget_search(container);
         reap_ended();
         match outcome {
-            Ok(found) => self.image_found(container, attempt, want, found),
-            Err(cause) => self.no_image(container, attempt, want, &format!("looking for it: {cause}")),
+            Ok(found) => self.image_found(container, order, found),
+            Err(cause) => self.no_image(container, order, &format!("looking for it: {cause}")),
         }
     }
 
     /// Nobody wants it any more.
     pub(super) fn give_up_image(&mut self, container: ContainerIndex, attempt: Attempt) {
-        if let Image::Sought(asked, want, _) = self.slot(container).image
-            && asked == attempt
+        if let Image::Sought(order, _) = self.slot(container).image
+            && order.attempt == attempt
         {
             self.forget_search(container);
-            self.no_image(container, attempt, want, "it was given up while it was looked for");
+            self.no_image(container, order, "it was given up while it was looked for");
         }
     }
 
     fn forget_search(&mut self, container: ContainerIndex) {
-        if let Image::Sought(_, _, search) = std::mem::take(&mut self.slot(container).image) {
+        if let Image::Sought(_, search) = std::mem::take(&mut self.slot(container).image) {
             self.sources.remove(search.fd());
         }
     }
 
-    fn no_image(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, why: &str) {
-        let message = format!("{}: {why}", self.pod.plan.image(container).id());
-        self.image_found(container, attempt, want, Err(Refusal { trouble: Trouble::Absent, message }));
+    fn no_image(&mut self, container: ContainerIndex, order: Order, why: &str) {
+        let message = format!("{}: {why}", source(&self.pod.plan, container, order.of).id());
+        self.image_found(container, order, Err(Refusal { trouble: Trouble::Absent, message }));
     }
 
     /// Until the pod's end.
@@ -103,7 +110,8 @@ impl Supervisor<'_> {
         }
     }
 
-    fn image_found(&mut self, container: ContainerIndex, attempt: Attempt, want: Want, found: Result<Found, Refusal>) {
+    fn image_found(&mut self, container: ContainerIndex, order: Order, found: Result<Found, Refusal>) {
+        let Order { attempt, of, want } = order;
         let found = found.and_then(|found| self.keep(found));
         for key in found.iter().flat_map(|found| &found.unknown_keys) {
             let image = self.pod.plan.image(container).id();
@@ -112,7 +120,7 @@ impl Supervisor<'_> {
         let event = match found {
             Ok(found) => {
                 let (image_id, stop_signal, size) = (found.facts.id.clone(), found.facts.stop_signal, found.size);
-                self.slot(container).image = Image::Known(Box::new(found));
+                self.note_image(container, of, found);
                 match want {
                     Want::Look => ContainerEvent::ImageReady { image_id, stop_signal },
                     Want::Pull => ContainerEvent::ImagePulled { image_id, stop_signal, size },
@@ -126,9 +134,30 @@ impl Supervisor<'_> {
                 ContainerEvent::ImageFailed { failure: ImageFailure::InvalidName, message }
             }
             Err(Refusal { trouble: Trouble::Unusable, message }) => {
-                ContainerEvent::ImageUnusable { image_id: self.pod.plan.image(container).id(), message }
+                ContainerEvent::ImageUnusable { image_id: source(&self.pod.plan, container, of).id(), message }
             }
         };
         self.answer(container, attempt, event);
     }
+
+    fn note_image(&mut self, container: ContainerIndex, of: ImageOf, found: Found) {
+        match of {
+            ImageOf::Container => self.slot(container).image = Image::Known(Box::new(found)),
+            ImageOf::Volume(volume) => {
+                if let Some(volume) = self.pod.plan.volumes.get(usize::from(volume.0)) {
+                    let layers = [found.facts.rootfs].into_iter().chain(found.facts.below).collect();
+                    self.image_volumes.insert(volume.name.clone(), layers);
+                }
+            }
+        }
+    }
+}
+
+/// What an image's name in the manifest means.
+fn source(plan: &PodPlan, container: ContainerIndex, of: ImageOf) -> &ImageSource {
+    let of_volume = match of {
+        ImageOf::Container => None,
+        ImageOf::Volume(volume) => plan.volumes.get(usize::from(volume.0)).and_then(VolumePlan::stored_image),
+    };
+    of_volume.unwrap_or_else(|| plan.image(container))
 }

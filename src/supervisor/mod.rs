@@ -138,6 +138,8 @@ pub struct Supervisor<'a> {
     file_systems: LocalFileSystems,
     /// Keep images of the store that the pod uses from being removed.
     leases: BTreeMap<PathBuf, Lease>,
+    /// Layers of the volumes that show an image of the store, as far as these were looked for.
+    image_volumes: BTreeMap<String, Vec<PathBuf>>,
     handlers: Handlers,
     /// What commands run in containers.
     execs: Execs,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use barepod_engine::event::CreateFailure;
-use barepod_engine::spec::Attempt;
+use barepod_engine::spec::{Attempt, ImageOf};
 use barepod_engine::time::Instant;
 use k8s_openapi::api::core::v1::{ContainerUser, LinuxContainerUser, ResourceRequirements};
 use oci_spec::runtime::{Process, User};
@@ -42,10 +42,21 @@ pub enum Image {
     /// Nothing was looked for, or what was found has been used.
     #[default]
     Unknown,
-    /// A helper looks for it or pulls it, for this attempt.
-    Sought(Attempt, Want, Search),
+    /// A helper looks for it or pulls it, or the image of a volume.
+    Sought(Order, Search),
     /// What it is now.
     Known(Box<Found>),
+}
+
+/// What is looked for.
+#[derive(Clone, Copy)]
+pub struct Order {
+    /// For which attempt.
+    pub attempt: Attempt,
+    /// Which of its images.
+    pub of: ImageOf,
+    /// Whether it is pulled.
+    pub want: Want,
 }
 
 /// How far an attempt is.

@@ -80,6 +80,7 @@ impl<'a> Supervisor<'a> {
             filters: Filters::default(),
             file_systems: LocalFileSystems::default(),
             leases: BTreeMap::new(),
+            image_volumes: BTreeMap::new(),
             handlers: Handlers::new(),
             execs: Execs::new(most_execs),
             copies: Copies::new(attach),

@@ -47,6 +47,7 @@ mod harness;
 mod hooks;
 mod host_cgroups;
 mod huge_pages;
+mod image_volumes;
 mod images;
 mod killed;
 mod killing;

@@ -159,6 +159,7 @@ impl World {
             below: Vec::new(),
             spec,
             sub_paths: Vec::new(),
+            images: Vec::new(),
             shared: Vec::new(),
             private: Vec::new(),
             config_volumes: Vec::new(),

@@ -71,6 +71,7 @@ fn pod() -> PodSpec {
         name: name.into(),
         kind,
         image: ImageSpec::Folder,
+        volumes: Vec::new(),
         restart_policy: None,
         restart_rules: Vec::new(),
         startup_probe: None,

@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Hook, Probe};
-use crate::spec::{Attempt, ContainerIndex};
+use crate::spec::{Attempt, ContainerIndex, ImageOf};
 use crate::time::WallTime;
 
 /// Something to be done, in the order of the list. Each but `WriteLimits`, `Record`, `Finish` and `GiveUp` is answered by
@@ -60,10 +60,10 @@ pub enum LimitsOf {
 /// Something to be done with one attempt of one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerAction {
-    /// Look whether its image is there. Answer: `ImageReady`, `ImageAbsent`, `ImageFailed` or `ImageUnusable`.
-    PrepareImage,
-    /// Pull its image, whether it is there or not. Answer: `ImagePulled`, `ImageFailed` or `ImageUnusable`.
-    PullImage,
+    /// Look whether this image of it is there. Answer: `ImageReady`, `ImageAbsent`, `ImageFailed` or `ImageUnusable`.
+    PrepareImage(ImageOf),
+    /// Pull this image of it, whether it is there or not. Answer: `ImagePulled`, `ImageFailed` or `ImageUnusable`.
+    PullImage(ImageOf),
     /// Create it, ready to start. Answer: `Created` or `CreateFailed`.
     Create,
     /// Execute its program. Answer: `Started` or `StartFailed`.

@@ -61,6 +61,9 @@ pub struct ContainerSpec {
     /// Where its image comes from.
     #[serde(default, skip_serializing_if = "ImageSpec::is_folder")]
     pub image: ImageSpec,
+    /// Images of the volumes that it mounts, in the pod's order: those that come from a store (R8.17).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeImage>,
     /// The container's own `restartPolicy` (KEP-5307); `None` where the pod's holds. Never set for a sidecar.
     pub restart_policy: Option<RestartPolicy>,
     /// `restartPolicyRules` in their order (KEP-5307, KEP-5532).
@@ -86,6 +89,7 @@ impl ContainerSpec {
             name,
             kind: Kind::Ephemeral,
             image,
+            volumes: Vec::new(),
             restart_policy: None,
             restart_rules: Vec::new(),
             startup_probe: None,
@@ -111,6 +115,39 @@ pub enum ImageSpec {
         /// When it is pulled.
         policy: PullPolicy,
     },
+}
+
+/// A volume of the pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VolumeIndex(
+    /// Its place in the pod's list.
+    pub u16,
+);
+
+/// The image that a volume shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeImage {
+    /// Which volume.
+    pub volume: VolumeIndex,
+    /// Where its image comes from: a store.
+    pub image: ImageSpec,
+}
+
+/// What a container has an image for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub enum ImageOf {
+    /// Its root file system.
+    #[default]
+    Container,
+    /// A volume that it mounts (R8.17).
+    Volume(VolumeIndex),
+}
+
+impl ImageOf {
+    /// Whether it is its root file system's.
+    pub fn is_container(&self) -> bool {
+        *self == Self::Container
+    }
 }
 
 /// Whether images are pulled before the turn of their containers (R8.15).

@@ -108,10 +108,7 @@ pub(super) const TABLES: &[Table] = &[
         "ImageVolumeSource",
         &[
             ("pullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
-            (
-                "reference",
-                Partly("bundle:PATH and rootfs:PATH; volumes of images that have to be pulled are not supported yet"),
-            ),
+            ("reference", Honoured),
         ],
     ),
     ("HostPathVolumeSource", &[("path", Honoured), ("type", Honoured)]),

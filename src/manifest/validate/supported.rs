@@ -19,7 +19,7 @@ pub(super) fn of_pod(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>
             let field = path.child("image.reference");
             match source.reference.as_deref().map(str::trim) {
                 None | Some("") => check.report(Diagnostic::required(&field, "")),
-                Some(reference) => volume_image(reference, &field, check),
+                Some(reference) => image(reference, &field, check),
             }
             check.one_of(
                 &path.child("image.pullPolicy"),
@@ -85,16 +85,6 @@ fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
         }
         _ => {}
     }
-}
-
-/// Of a volume: what is pulled can't be mounted yet.
-fn volume_image(name: &str, field: &FieldPath, check: &mut Check<'_>) {
-    let scheme = name.split_once(':').map_or("", |(scheme, _)| scheme);
-    if matches!(scheme, "bundle" | "rootfs") {
-        return image(name, field, check);
-    }
-    let help = "what works for volumes: bundle:PATH (an OCI bundle) and rootfs:PATH (a directory)";
-    forbid(field, "volumes of images that have to be pulled are not supported yet", help, check);
 }
 
 fn forbid(field: &FieldPath, why: &str, help: &str, check: &mut Check<'_>) {

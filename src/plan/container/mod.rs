@@ -79,6 +79,7 @@ pub fn container(
         below: image.below.clone(),
         spec,
         sub_paths: planned.sub_paths,
+        images: planned.images,
         shared: planned.shared,
         private: planned.private,
         config_volumes: planned.config_volumes,

@@ -78,6 +78,8 @@ pub struct SandboxFacts {
     pub resolv_conf: PathBuf,
     /// Where each volume is on the host, by name.
     pub volumes: BTreeMap<String, PathBuf>,
+    /// Layers of the volumes that show an image of the store, from the highest to the lowest, by the volumes' names.
+    pub images: BTreeMap<String, Vec<PathBuf>>,
     /// `status.podIPs`, as [`PodNetwork::ips`] has them.
     pub pod_ips: Vec<String>,
     /// Text of the file with the container's `Localhost` profile, or why it can't be read; `None`: there is none.

@@ -25,6 +25,15 @@ pub struct SharedMount {
     pub namespace: PathBuf,
 }
 
+/// A mount that shows an image of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageMount {
+    /// Index of the mount in `spec.mounts`, whose source the helper makes.
+    pub mount: usize,
+    /// Its layers, from the highest to the lowest.
+    pub layers: Vec<PathBuf>,
+}
+
 /// What is done about a `subPath` that isn't in its volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Missing {
@@ -43,6 +52,8 @@ pub(super) struct Item {
     pub(super) shared: Option<PathBuf>,
     /// Whether it shows files that are made of ConfigMaps and the like.
     pub(super) is_config: bool,
+    /// The layers of the image that it shows, where that is one of the store.
+    pub(super) layers: Option<Vec<PathBuf>>,
 }
 
 /// Whose files a mount shows.
@@ -53,7 +64,7 @@ pub(super) enum Shows {
     Hosts,
     /// What was made for this pod, and belongs to its users anyway.
     Pods,
-    /// What the kernel makes up.
+    /// What is made up for the container, by the kernel or by us.
     Kernels,
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount;
 
-use super::mount::{Item, Missing, SharedMount, Shows, SubPath, bind, binds};
+use super::mount::{ImageMount, Item, Missing, SharedMount, Shows, SubPath, bind, binds};
 use super::own_mounts::{bundle, contained, possible, sandbox, standard, writable};
 use super::path::normal;
 use super::volume_mounts::volume;
@@ -21,6 +21,7 @@ const TERMINATION_LOG_MODE: u32 = 0o666;
 pub(crate) struct Planned {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) sub_paths: Vec<SubPath>,
+    pub(crate) images: Vec<ImageMount>,
     pub(crate) shared: Vec<SharedMount>,
     pub(crate) files: Vec<(PathBuf, u32)>,
     /// Mounts of what was made for this pod alone: they get the container's SELinux label.
@@ -55,6 +56,7 @@ pub(crate) fn mounts(inputs: &Inputs, volumes: &[VolumePlan], env: &Environment)
     let mut planned = Planned {
         mounts: Vec::new(),
         sub_paths: Vec::new(),
+        images: Vec::new(),
         shared: Vec::new(),
         files,
         private: Vec::new(),
@@ -63,6 +65,9 @@ pub(crate) fn mounts(inputs: &Inputs, volumes: &[VolumePlan], env: &Environment)
     for (at, mut item) in items.into_iter().enumerate() {
         if let Some(path) = item.sub_path {
             planned.sub_paths.push(SubPath { mount: at, path, missing: item.missing });
+        }
+        if let Some(layers) = item.layers.take() {
+            planned.images.push(ImageMount { mount: at, layers });
         }
         if let Some(namespace) = item.shared.take() {
             planned.shared.push(SharedMount { mount: at, namespace });
@@ -89,7 +94,7 @@ pub(crate) fn termination_log(inputs: &Inputs) -> PathBuf {
 }
 
 fn plain(mount: Mount, shows: Shows) -> Item {
-    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None, is_config: false }
+    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None, is_config: false, layers: None }
 }
 
 /// A bundle's.

@@ -23,7 +23,9 @@ pub(super) fn volume(
     env: &Environment,
 ) -> Result<Item, ConfigError> {
     let field = |rest: &str| format!("volumeMounts[{at}].{rest}");
-    let Some(source) = inputs.sandbox.volumes.get(&mount.name) else {
+    let layers = inputs.sandbox.images.get(&mount.name);
+    // The helper makes one of all layers.
+    let Some(source) = layers.map_or(inputs.sandbox.volumes.get(&mount.name), |layers| layers.first()) else {
         return Err(inputs.config_error(field("name"), ConfigCause::NoSuchVolume { name: mount.name.clone() }));
     };
     let propagation = match mount.mount_propagation.as_deref() {
@@ -41,6 +43,9 @@ pub(super) fn volume(
             if inputs.sandbox_plan.user == Scope::Pod {
                 let advice = "what is mounted in a user namespace can't be seen outside; use hostUsers: true";
                 return refuse("Bidirectional with hostUsers: false", advice);
+            }
+            if layers.is_some() {
+                return refuse("Bidirectional of an image", "leave it out: nothing can be mounted in an image");
             }
             if mount.sub_path.is_some() || mount.sub_path_expr.is_some() {
                 return refuse("Bidirectional with a subPath", "mount the whole volume");
@@ -82,6 +87,7 @@ pub(super) fn volume(
     }
     options.extend(mount.bind_mount_options.iter().flatten().map(String::as_str));
     let shows = planned.map_or(Shows::Pods, |volume| match volume.source {
+        VolumeSource::Image { .. } if layers.is_some() => Shows::Kernels,
         VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => Shows::Hosts,
         VolumeSource::EmptyDir { .. }
         | VolumeSource::Memory { .. }
@@ -94,7 +100,8 @@ pub(super) fn volume(
         if shows == Shows::Hosts { of.host.clone() } else { of.pod.clone() }
     });
     let is_config = planned.is_some_and(|volume| matches!(volume.source, VolumeSource::Files { .. }));
-    Ok(Item { mount: bind(source, &destination, &options), sub_path, shows, missing, shared, is_config })
+    let (mount, layers) = (bind(source, &destination, &options), layers.cloned());
+    Ok(Item { mount, sub_path, shows, missing, shared, is_config, layers })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

@@ -28,6 +28,17 @@ pub struct VolumePlan {
     pub fs_group: Option<u32>,
 }
 
+impl VolumePlan {
+    /// The image that it shows, where that comes into the box's store first (R8.17).
+    #[must_use]
+    pub fn stored_image(&self) -> Option<&ImageSource> {
+        match &self.source {
+            VolumeSource::Image { image: image @ ImageSource::Stored(_) } => Some(image),
+            _ => None,
+        }
+    }
+}
+
 /// What a volume is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VolumeSource {
@@ -59,7 +70,7 @@ pub enum VolumeSource {
         /// Each path once, none below another.
         files: Vec<FilePlan>,
     },
-    /// `image`: a bundle's root file system, or a plain directory; never written to.
+    /// `image`: what it names shows read-only.
     Image {
         /// What its reference names.
         image: ImageSource,
@@ -132,12 +143,6 @@ pub(crate) fn volume(
     if let Some(made) = &volume.image {
         let reference = made.reference.as_deref().unwrap_or_default();
         let image = image::source(format!("{field}.image.reference"), reference, manifest_dir)?;
-        if matches!(image, ImageSource::Stored(_)) {
-            let advice =
-                "volumes of images that have to be pulled come later; unpack it and use bundle:PATH or rootfs:PATH";
-            let field = format!("{field}.image.reference");
-            return Err(PlanError::Unsupported { field, value: reference.to_owned(), advice });
-        }
         return Ok(VolumePlan { name, source: VolumeSource::Image { image }, fs_group: None });
     }
     let advice = "emptyDir, hostPath, configMap, secret, downwardAPI, projected, image and persistentVolumeClaim are";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use barepod_engine::spec::{
     Backoff, ContainerSpec, ExitCodeOperator, HookSpec, ImageSpec, Kind, PodSpec, ProbeSpec, PullPolicy, RestartPolicy,
-    RestartRule, RestartRuleAction, SidecarPreStop,
+    RestartRule, RestartRuleAction, SidecarPreStop, VolumeImage, VolumeIndex,
 };
 use k8s_openapi::api::core::v1;
 
@@ -55,11 +55,11 @@ pub(crate) fn spec(pod: &v1::Pod, spec: &v1::PodSpec, backoff: Backoff, errors: 
         sidecar_pre_stop: annotations.map_or(SidecarPreStop::AtBegin, |all| sidecar_pre_stop(all, errors)),
         readiness_gates: spec.readiness_gates.iter().flatten().map(|gate| gate.condition_type.clone()).collect(),
         ahead: barepod_engine::spec::Ahead::Yes,
-        containers: containers(spec).map(|one| container(&one, errors)).collect(),
+        containers: containers(spec).map(|one| container(&one, spec, errors)).collect(),
     }
 }
 
-fn container(one: &PodContainer<'_>, errors: &mut Vec<PlanError>) -> ContainerSpec {
+fn container(one: &PodContainer<'_>, spec: &v1::PodSpec, errors: &mut Vec<PlanError>) -> ContainerSpec {
     let &PodContainer { kind, manifest: container, .. } = one;
     let field = one.field();
     let restart_policy = match kind {
@@ -75,6 +75,7 @@ fn container(one: &PodContainer<'_>, errors: &mut Vec<PlanError>) -> ContainerSp
         name: container.name.clone(),
         kind,
         image: image(container),
+        volumes: volume_images(container, spec),
         restart_policy,
         restart_rules: (container.restart_policy_rules.iter().flatten().enumerate())
             .filter_map(|(at, one)| rule(&format!("{field}.restartPolicyRules[{at}]"), one, errors))
@@ -92,11 +93,27 @@ fn container(one: &PodContainer<'_>, errors: &mut Vec<PlanError>) -> ContainerSp
 
 /// Where a container's image comes from (R8.12). `manifest` has checked the policy, and filled it in where there was none.
 pub fn image(container: &v1::Container) -> ImageSpec {
-    let name = container.image.as_deref().unwrap_or_default();
+    from(container.image.as_deref(), container.image_pull_policy.as_deref())
+}
+
+/// Images of the volumes that a container mounts, as far as they come from a store (R8.17).
+fn volume_images(container: &v1::Container, spec: &v1::PodSpec) -> Vec<VolumeImage> {
+    let is_mounted = |name: &str| container.volume_mounts.iter().flatten().any(|mount| mount.name == name);
+    let volumes = spec.volumes.iter().flatten().zip(0..).filter(|(volume, _)| is_mounted(&volume.name));
+    let image = |(volume, at): (&v1::Volume, u16)| {
+        let shown = volume.image.as_ref()?;
+        let image = from(shown.reference.as_deref(), shown.pull_policy.as_deref());
+        (!image.is_folder()).then_some(VolumeImage { volume: VolumeIndex(at), image })
+    };
+    volumes.filter_map(image).collect()
+}
+
+fn from(name: Option<&str>, policy: Option<&str>) -> ImageSpec {
+    let name = name.unwrap_or_default();
     if name.is_empty() || FOLDERS.iter().any(|prefix| name.starts_with(prefix)) {
         return ImageSpec::Folder;
     }
-    let policy = match container.image_pull_policy.as_deref() {
+    let policy = match policy {
         Some("Always") => PullPolicy::Always,
         Some("Never") => PullPolicy::Never,
         Some(_) | None => PullPolicy::IfNotPresent,
@@ -217,6 +234,26 @@ fn invalid(field: String, value: &str, cause: &str) -> PlanError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_of_volumes_that_are_mounted() {
+        let spec: v1::PodSpec = serde_json::from_value(serde_json::json!({
+            "volumes": [
+                {"name": "folder", "image": {"reference": "rootfs:/x"}}, {"name": "e", "emptyDir": {}},
+                {"name": "late", "image": {"reference": "data:1", "pullPolicy": "Always"}},
+                {"name": "nobodys", "image": {"reference": "data:2"}}, {"name": "file", "image": {"reference": "oci:d"}}],
+            "containers": [{"name": "m", "volumeMounts": [
+                {"name": "file", "mountPath": "/f"}, {"name": "late", "mountPath": "/1"}, {"name": "late", "mountPath": "/2"},
+                {"name": "e", "mountPath": "/e"}, {"name": "folder", "mountPath": "/x"}]}]
+        }))
+        .expect("a pod's spec");
+        let image = |name: &str, policy| ImageSpec::Store { name: name.to_owned(), policy };
+        let expected = vec![
+            VolumeImage { volume: VolumeIndex(2), image: image("data:1", PullPolicy::Always) },
+            VolumeImage { volume: VolumeIndex(4), image: image("oci:d", PullPolicy::IfNotPresent) },
+        ];
+        assert_eq!(volume_images(&spec.containers[0], &spec), expected, "R8.17");
+    }
 
     /// R8.12: folders have no policy that means anything.
     #[test]

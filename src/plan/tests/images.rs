@@ -95,3 +95,29 @@ fn what_no_retry_can_mend_is_known_by_manifest_and_image() {
         assert_eq!(found(waits.clone(), &plain), None, "{waits}");
     }
 }
+
+/// R8.17: a volume of the store's image is made of its layers, and read-only; of a folder's it is that folder.
+#[test]
+fn a_volume_of_layers() {
+    let pod = v1_pod(json!({
+        "volumes": [{"name": "shown", "image": {"reference": "data:1"}}],
+        "containers": [{"name": "m", "image": "bundle:m", "volumeMounts": [
+            {"name": "shown", "mountPath": "/v"}, {"name": "shown", "mountPath": "/s", "subPath": "a/b"}]}]
+    }));
+    let facts = image(json!({"ociVersion": "1.2.0", "process": {"cwd": "/", "user": {}, "args": ["a"]}}));
+    let plan = container(&pod, &planned(&pod), &node(), ContainerIndex(0), Attempt(0), &facts, &sandbox()).unwrap();
+    let mounts = plan.spec.mounts().as_deref().unwrap();
+    let at = |place: &str| mounts.iter().position(|mount| mount.destination() == std::path::Path::new(place)).unwrap();
+    for place in ["/v", "/s"] {
+        let options = mounts[at(place)].options().as_deref().unwrap();
+        assert!(["ro", "noexec"].iter().all(|one| options.iter().any(|option| option == one)), "{place}: {options:?}");
+    }
+    let layers = vec![PathBuf::from("/layers/2"), PathBuf::from("/layers/1")];
+    let mut shown: Vec<usize> = plan.images.iter().map(|one| one.mount).collect();
+    shown.sort_unstable();
+    let mut expected = vec![at("/v"), at("/s")];
+    expected.sort_unstable();
+    assert_eq!(shown, expected);
+    assert!(plan.images.iter().all(|one| one.layers == layers));
+    assert_eq!(plan.sub_paths.iter().map(|one| one.mount).collect::<Vec<_>>(), [at("/s")]);
+}

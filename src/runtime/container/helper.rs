@@ -20,7 +20,7 @@ use super::early_hooks::{self, StartHooks};
 use super::executor::{self, Confinement, EndOfCreation, LastStep};
 use super::failure::{Failure, Stage};
 use super::users::Users;
-use super::{binds, explain, file_systems, rootfs, stdio, users};
+use super::{binds, explain, file_systems, images, rootfs, stdio, users};
 use crate::plan::{CgroupVersion, ContainerPlan, Rights};
 use crate::runtime::cgroup::{Access, CgroupError, Hierarchies, ProcessLimit, View};
 use crate::runtime::{lsm, record, rlimits, seccomp, spawn};
@@ -97,6 +97,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Made, Failur
     }
     rootfs::own_mounts(&dirs)?;
     rootfs::mount_root(&plan, &dirs, users.as_ref())?;
+    images::mount(&plan, &mut spec, &dirs, users.as_ref())?;
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs, users.as_ref())?;
     label_mounts(&plan.private, &mut spec)?;
     if users.is_some() || plan.rights == Rights::UserNamespace {

@@ -16,6 +16,7 @@ mod failure;
 mod file_systems;
 mod helper;
 mod hook;
+mod images;
 mod oci_hooks;
 mod options;
 mod overlay;

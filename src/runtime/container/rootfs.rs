@@ -2,7 +2,7 @@
 //! rootfs, and subPaths. Runs in the helper, in its own mount namespace.
 
 use std::fs::{self, File};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,9 @@ use rustix::fs::Mode;
 
 use super::attempt::AttemptDirs;
 use super::failure::{Failure, Stage};
+use super::overlay::Overlay;
+use super::upper;
 use super::users::Users;
-use super::{overlay, upper};
 use crate::plan::{ContainerPlan, Missing, Rights, SubPath};
 use crate::runtime::files::{self, Create, SubPathFault};
 
@@ -64,18 +65,18 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
         upper::make_folders(&layers[0], &upper, mounts.chain(cwd))?;
     }
     let (upper, work) = (open(&upper)?, open(&work)?);
-    // By descriptor, so that no path needs escaping, none can be too long, and none shows in the container's mountinfo.
-    let fd = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
-    let lower = layers.iter().map(fd).collect::<Vec<_>>().join(":");
-    let options = |more: &str| format!("lowerdir={lower},upperdir={},workdir={}{more}", fd(&upper), fd(&work));
+    let overlay = Overlay { layers: &layers, upper: Some([&upper, &work]) };
+    let options = overlay_options(plan);
     // The upper layer ends with the attempt: syncing it to disk would be for nothing (kernel 5.10).
-    let try_mount = |more: &str| match options(more) {
-        // With what is behind the last, mount(2) takes a page of them.
-        short if short.len() < rustix::param::page_size() => {
-            mount(Some("overlay"), &target, Some("overlay"), MsFlags::empty(), Some(short.as_str()))
-        }
-        _ => overlay::mount(&layers, &upper, &work, more, &target),
+    let mounted = match overlay.mount(&format!(",volatile{options}"), &target) {
+        Err(nix::Error::EINVAL) => overlay.mount(&options, &target),
+        other => other,
     };
+    mounted.map_err(|errno| explain(errno, plan, dirs, users))
+}
+
+/// What every overlay of a container's is mounted with.
+pub(super) fn overlay_options(plan: &ContainerPlan) -> String {
     let notes = match plan.rights {
         // Its own notes would be in `trusted.*`, which belongs to the box's root (kernel 5.11).
         Rights::UserNamespace => ",userxattr",
@@ -84,14 +85,10 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
     let label = plan.spec.linux().as_ref().and_then(|linux| linux.mount_label().as_ref());
     // One label for all, so that a bundle's files need none of their own (SELinux). Quoted, as a level has commas.
     let context = label.map(|label| format!(",context=\"{label}\"")).unwrap_or_default();
-    let mounted = match try_mount(&format!(",volatile{notes}{context}")) {
-        Err(nix::Error::EINVAL) => try_mount(&format!("{notes}{context}")),
-        other => other,
-    };
-    mounted.map_err(|errno| explain(errno, plan, dirs, users))
+    format!("{notes}{context}")
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
+pub(super) fn open(path: &Path) -> Result<File, Failure> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     File::options()
         .read(true)

@@ -156,7 +156,9 @@ impl Sandbox {
             self.pause = Some(pause.map_err(error("start", "the sandbox's pid 1"))?);
         }
         self.search = volume::Search::begin(volumes).map_err(error("start", "the helper that looks for volumes"))?;
-        for one in volumes.iter().filter(|one| !volume::is_elsewhere(one)) {
+        // Images of the store come with the containers that mount them.
+        let is_made = |one: &&VolumePlan| !volume::is_elsewhere(one) && one.stored_image().is_none();
+        for one in volumes.iter().filter(is_made) {
             let place = volume::create(one, &self.volume_folder(), self.ids)?;
             if plan.shared_volumes.contains(&one.name) {
                 volume::share(one, &place)?;

@@ -20,7 +20,8 @@ type Answer = Result<BTreeMap<String, PathBuf>, String>;
 /// Whether a volume is not the pod's own: it is found by a [`Search`], and not to be made where nothing may take its time.
 pub fn is_elsewhere(plan: &VolumePlan) -> bool {
     match plan.source {
-        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } | VolumeSource::Image { .. } => true,
+        VolumeSource::Image { .. } => plan.stored_image().is_none(),
+        VolumeSource::HostPath { .. } | VolumeSource::Claim { .. } => true,
         VolumeSource::EmptyDir { .. }
         | VolumeSource::Memory { .. }
         | VolumeSource::HugePages { .. }

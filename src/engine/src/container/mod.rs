@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Attempt, Backoff};
+use crate::spec::{Attempt, Backoff, ImageOf};
 use crate::status::{GraceUse, Terminated, TerminatedReason};
 use crate::time::{Instant, WallTime};
 pub(crate) use ahead::Ahead;
@@ -49,6 +49,9 @@ pub(crate) struct Container {
     pub pull_backoff: Option<Duration>,
     pub container_id: Option<String>,
     pub image_id: Option<String>,
+    /// Which image is looked for or pulled, or could not be had (R8.17).
+    #[serde(default, skip_serializing_if = "ImageOf::is_container")]
+    pub image_of: ImageOf,
     /// Its image before its turn (R8.15).
     #[serde(default, skip_serializing_if = "Ahead::is_no")]
     pub ahead: Ahead,
@@ -78,6 +81,7 @@ impl Container {
             pull_backoff: None,
             container_id: None,
             image_id: None,
+            image_of: ImageOf::Container,
             ahead: Ahead::No,
             image_stop_signal: None,
             grace_use: None,

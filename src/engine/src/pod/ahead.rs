@@ -6,7 +6,7 @@ use super::{Engine, PodLife, RestartingAll, Turn};
 use crate::action::ContainerAction;
 use crate::container::{Ahead, Life};
 use crate::event::ContainerEvent;
-use crate::spec::{Ahead as Wanted, ContainerIndex, ImageSpec, Kind, PullPolicy};
+use crate::spec::{Ahead as Wanted, ContainerIndex, ImageOf, ImageSpec, Kind, PullPolicy};
 
 impl Engine {
     /// R8.15: begins what nobody has begun.
@@ -15,19 +15,21 @@ impl Engine {
             return;
         }
         for index in self.indices() {
-            let policy = match self.container_spec(index).image {
+            let policy = match self.image(index) {
                 ImageSpec::Folder | ImageSpec::Store { policy: PullPolicy::Never, .. } => continue,
-                ImageSpec::Store { policy, .. } => policy,
+                ImageSpec::Store { policy, .. } => *policy,
             };
             if self.kind(index) == Kind::Ephemeral || self.may_begin(index) || !self.is_untouched(index) {
                 continue;
             }
+            let of = self.next_image(index);
+            let container = self.container_mut(index);
+            container.image_of = of;
             if policy == PullPolicy::Always {
                 self.pull_ahead(turn, index);
             } else {
-                let container = self.container_mut(index);
                 container.ahead = Ahead::Looking;
-                turn.act(index, container.attempt, ContainerAction::PrepareImage);
+                turn.act(index, container.attempt, ContainerAction::PrepareImage(of));
             }
         }
     }
@@ -35,7 +37,7 @@ impl Engine {
     fn pull_ahead(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let container = self.container_mut(index);
         container.ahead = Ahead::Pulling { since: turn.now.monotonic };
-        turn.act(index, container.attempt, ContainerAction::PullImage);
+        turn.act(index, container.attempt, ContainerAction::PullImage(container.image_of));
         self.record_pulling(turn, index);
     }
 
@@ -60,7 +62,7 @@ impl Engine {
         if self.ending.is_some() || ahead == Ahead::Abandoned {
             return ahead == Ahead::Abandoned;
         }
-        let pulls = match self.container_spec(index).image {
+        let pulls = match self.image(index) {
             ImageSpec::Folder | ImageSpec::Store { policy: PullPolicy::Never, .. } => false,
             ImageSpec::Store { policy: PullPolicy::Always | PullPolicy::IfNotPresent, .. } => true,
         };
@@ -122,16 +124,27 @@ impl Engine {
             // Of the kill that ends it.
             (_, _) => return true,
         };
-        self.container_mut(index).ahead = now;
+        let container = self.container_mut(index);
+        container.ahead = now;
+        if let (Ahead::There, ImageOf::Volume(volume)) = (now, container.image_of) {
+            // The next one may follow.
+            container.ahead = Ahead::No;
+            self.volumes.insert(volume);
+        }
         turn.changed();
         true
     }
 
     /// Whoever waits for the same image needn't pull it once more (R8.16).
     pub(crate) fn note_image_is_pulled(&mut self, index: ContainerIndex) {
+        // A volume is there for all once it is noted.
+        if self.image_of(index) != ImageOf::Container {
+            return;
+        }
         for other in self.indices() {
             let waits = matches!(self.container(other).life, Life::Waiting | Life::Retry { .. });
-            if waits && self.shares_image(index, other) && !self.container(other).ahead.is_under_way() {
+            let is_own = self.image_of(other) == ImageOf::Container;
+            if waits && is_own && self.shares_image(index, other) && !self.container(other).ahead.is_under_way() {
                 self.container_mut(other).ahead = Ahead::There;
             }
         }

@@ -12,7 +12,7 @@ use crate::action::{ContainerAction, EventReason, Severity};
 use crate::container::Life;
 use crate::container::restart::go_duration;
 use crate::event::{CreateFailure, ImageFailure};
-use crate::spec::{ContainerIndex, ImageSpec, PullPolicy};
+use crate::spec::{ContainerIndex, ImageOf, ImageSpec, PullPolicy};
 use crate::status::WaitingReason;
 use crate::time::Instant;
 
@@ -28,13 +28,20 @@ impl Engine {
         if adopted == Adopted::UnderWay {
             return turn.changed();
         }
-        match self.container_spec(index).image {
-            ImageSpec::Store { policy: PullPolicy::Always, .. } if adopted == Adopted::Nothing => {
-                self.begin_pull(turn, index);
-            }
+        self.seek_image(turn, index, adopted);
+    }
+
+    fn seek_image(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, adopted: Adopted) {
+        let of = self.next_image(index);
+        // What was brought ahead at last is its own.
+        let is_there = adopted == Adopted::There && of == ImageOf::Container;
+        let container = self.container_mut(index);
+        container.image_of = of;
+        let attempt = container.attempt;
+        match self.image(index) {
+            ImageSpec::Store { policy: PullPolicy::Always, .. } if !is_there => self.begin_pull(turn, index),
             ImageSpec::Folder | ImageSpec::Store { .. } => {
-                let attempt = self.container(index).attempt;
-                turn.act(index, attempt, ContainerAction::PrepareImage);
+                turn.act(index, attempt, ContainerAction::PrepareImage(of));
             }
         }
     }
@@ -42,20 +49,20 @@ impl Engine {
     fn begin_pull(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
         let container = self.container_mut(index);
         container.life = Life::Pulling { since: turn.now.monotonic };
-        turn.act(index, container.attempt, ContainerAction::PullImage);
+        turn.act(index, container.attempt, ContainerAction::PullImage(container.image_of));
         self.record_pulling(turn, index);
     }
 
     pub(crate) fn record_pulling(&self, turn: &mut Turn<'_>, index: ContainerIndex) {
         if let Some(name) = self.stored_image(index) {
             let message = format!("Pulling image \"{name}\"");
-            turn.record(Severity::Normal, EventReason::Pulling, Some(index), message);
+            turn.record(Severity::Normal, EventReason::Pulling, self.whose_image(index), message);
         }
     }
 
     /// The name of an image that isn't a folder.
     pub(crate) fn stored_image(&self, index: ContainerIndex) -> Option<&str> {
-        match &self.container_spec(index).image {
+        match self.image(index) {
             ImageSpec::Folder => None,
             ImageSpec::Store { name, .. } => Some(name),
         }
@@ -71,22 +78,55 @@ impl Engine {
         if !self.container(index).is_preparing() {
             return;
         }
-        self.image_found(turn, index, image_id, stop_signal);
-        if self.is_wanted(index) { self.create(turn, index) } else { self.give_up(index) }
+        self.record_found(turn, index, &image_id);
+        self.image_is_there(turn, index, image_id, stop_signal);
     }
 
-    fn image_found(&mut self, turn: &mut Turn<'_>, index: ContainerIndex, image_id: String, stop_signal: Option<i32>) {
-        let name = self.stored_image(index).unwrap_or(&image_id);
+    fn record_found(&self, turn: &mut Turn<'_>, index: ContainerIndex, image_id: &str) {
+        let name = self.stored_image(index).unwrap_or(image_id);
         let message = format!("Container image \"{name}\" already present on machine and can be accessed by the pod");
-        turn.record(Severity::Normal, EventReason::Pulled, Some(index), message);
-        self.image_is_there(index, image_id, stop_signal);
+        turn.record(Severity::Normal, EventReason::Pulled, self.whose_image(index), message);
     }
 
-    fn image_is_there(&mut self, index: ContainerIndex, image_id: String, stop_signal: Option<i32>) {
+    /// The attempt goes on: with its next image, or its creation.
+    fn image_is_there(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: ContainerIndex,
+        image_id: String,
+        stop_signal: Option<i32>,
+    ) {
+        let of = self.container(index).image_of;
+        self.note_image(index, image_id, stop_signal);
+        match of {
+            _ if !self.is_wanted(index) => self.give_up(index),
+            ImageOf::Container => self.create(turn, index),
+            ImageOf::Volume(_) => self.seek_next_image(turn, index),
+        }
+    }
+
+    fn note_image(&mut self, index: ContainerIndex, image_id: String, stop_signal: Option<i32>) {
         let container = self.container_mut(index);
-        container.image_id = Some(image_id);
-        container.image_stop_signal = stop_signal;
         container.pull_backoff = None;
+        match container.image_of {
+            ImageOf::Container => {
+                container.image_id = Some(image_id);
+                container.image_stop_signal = stop_signal;
+            }
+            ImageOf::Volume(volume) => {
+                self.volumes.insert(volume);
+            }
+        }
+    }
+
+    fn seek_next_image(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        // R8.16
+        self.container_mut(index).life = Life::Waiting;
+        if self.ending.is_some() || !self.is_pulled_for_another(index) {
+            self.container_mut(index).life = Life::Preparing;
+            self.seek_image(turn, index, Adopted::Nothing);
+        }
+        turn.changed();
     }
 
     /// R8.12.
@@ -97,7 +137,7 @@ impl Engine {
         if !self.is_wanted(index) {
             return self.give_up(index);
         }
-        match self.container_spec(index).image {
+        match self.image(index) {
             // R8.16: it is looked for once more then.
             ImageSpec::Store { policy: PullPolicy::Always | PullPolicy::IfNotPresent, .. }
                 if self.ending.is_none() && self.is_pulled_for_another(index) =>
@@ -129,9 +169,8 @@ impl Engine {
         if let Life::Pulling { since } = self.container(index).life {
             self.record_pulled(turn, index, since, Some(size));
         }
-        self.image_is_there(index, image_id, stop_signal);
         self.note_image_is_pulled(index);
-        if self.is_wanted(index) { self.create(turn, index) } else { self.give_up(index) }
+        self.image_is_there(turn, index, image_id, stop_signal);
     }
 
     pub(crate) fn record_pulled(&self, turn: &mut Turn<'_>, index: ContainerIndex, since: Instant, size: Option<u64>) {
@@ -139,7 +178,7 @@ impl Engine {
         let took = go_duration(turn.now.monotonic.since(since));
         let size = size.map_or_else(String::new, |size| format!(" Image size: {size} bytes."));
         let message = format!("Successfully pulled image \"{name}\" in {took} ({took} including waiting).{size}");
-        turn.record(Severity::Normal, EventReason::Pulled, Some(index), message);
+        turn.record(Severity::Normal, EventReason::Pulled, self.whose_image(index), message);
     }
 
     /// As if its creation had been asked for and had failed: that is when the kubelet's runtimes look into it.
@@ -155,9 +194,11 @@ impl Engine {
         }
         if let Life::Pulling { since } = self.container(index).life {
             self.record_pulled(turn, index, since, None);
-            self.image_is_there(index, image_id, None);
         } else {
-            self.image_found(turn, index, image_id, None);
+            self.record_found(turn, index, &image_id);
+        }
+        if self.container(index).image_of == ImageOf::Container {
+            self.note_image(index, image_id, None);
         }
         if !self.is_wanted(index) {
             return self.give_up(index);
@@ -183,8 +224,10 @@ impl Engine {
         };
         // What we ended ourselves is not news.
         if !matches!(self.container(index).life, Life::Abandoned) {
-            for (reason, message) in failed.events {
-                turn.record(Severity::Warning, reason, Some(index), message);
+            // What it is, and what it means for the container.
+            let about = [self.whose_image(index), Some(index)];
+            for ((reason, message), about) in failed.events.into_iter().zip(about) {
+                turn.record(Severity::Warning, reason, about, message);
             }
         }
         if !self.is_wanted(index) {
@@ -214,6 +257,7 @@ impl Engine {
         let now = turn.now.monotonic;
         let Some(name) = self.stored_image(index) else { return };
         let waits = format!("Back-off pulling image \"{name}\"");
+        let about = self.whose_image(index);
         let Life::Retry { reason, message, backs_off, .. } = &mut self.container_mut(index).life else { return };
         if backs_off.is_none_or(|at| at > now) {
             return;
@@ -221,7 +265,7 @@ impl Engine {
         *backs_off = None;
         *message = format!("{waits}: {reason:?}: {message}");
         *reason = WaitingReason::ImagePullBackOff;
-        turn.record(Severity::Normal, EventReason::BackOff, Some(index), waits);
+        turn.record(Severity::Normal, EventReason::BackOff, about, waits);
         turn.record(Severity::Warning, EventReason::Failed, Some(index), "Error: ImagePullBackOff".to_string());
     }
 }

@@ -25,7 +25,9 @@ mod step;
 mod stopping;
 mod termination;
 mod turn;
+mod volume_images;
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -33,7 +35,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::container::Container;
-use crate::spec::{ContainerIndex, ContainerSpec, Kind, PodSpec};
+use crate::spec::{ContainerIndex, ContainerSpec, Kind, PodSpec, VolumeIndex};
 use crate::status::{Deletion, Phase, PodReason};
 use crate::time::{Instant, WallTime};
 pub use awaited::Awaited;
@@ -75,6 +77,9 @@ pub struct Engine {
     /// Whether a SIGINT has come.
     #[serde(default)]
     interrupted: bool,
+    /// Volumes of this sandbox whose images are there (R8.17).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    volumes: BTreeSet<VolumeIndex>,
 }
 
 /// Where the pod as a whole stands.
@@ -129,6 +134,7 @@ impl Engine {
             evicted: None,
             had_sandbox: false,
             interrupted: false,
+            volumes: BTreeSet::new(),
         }
     }
 

@@ -36,6 +36,7 @@ impl Engine {
 
     pub(crate) fn make_sandbox(&mut self, turn: &mut Turn<'_>) {
         self.life = PodLife::MakingSandbox;
+        self.volumes.clear();
         turn.changed();
         turn.ask(Action::CreateSandbox);
     }

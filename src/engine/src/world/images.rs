@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use super::script::AttemptScript;
 use super::{ImageNumber, NEVER, Process, World};
 use crate::event::{ContainerEvent, Event, ImageFailure};
-use crate::spec::{Attempt, ContainerIndex};
+use crate::spec::{Attempt, ContainerIndex, ImageOf};
 use crate::time::Instant;
 
 /// How many bytes every image has.
@@ -45,6 +45,9 @@ impl Process {
 
 impl World {
     fn image(&self, container: ContainerIndex) -> ImageNumber {
+        if let Some(Process { image_of: ImageOf::Volume(volume), .. }) = self.containers.get(usize::from(container.0)) {
+            return ImageNumber::Volume(*volume);
+        }
         let shared = self.script.containers.get(usize::from(container.0)).and_then(|one| one.image);
         shared.map_or(ImageNumber::Of(container), ImageNumber::Shared)
     }

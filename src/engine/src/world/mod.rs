@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use crate::action::{Action, ContainerAction};
 use crate::event::{ContainerEvent, CreateFailure, Event, Exit, HookResult, ProbeResult, SandboxFailure};
-use crate::spec::{Attempt, ContainerIndex};
+use crate::spec::{Attempt, ContainerIndex, ImageOf, VolumeIndex};
 use crate::time::Instant;
 use script::{AttemptScript, Script, StartScript, StopScript};
 
@@ -45,6 +45,8 @@ enum ImageNumber {
     Of(ContainerIndex),
     /// Of several.
     Shared(u16),
+    /// Of a volume.
+    Volume(VolumeIndex),
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ struct Scheduled {
 #[derive(Clone, Copy, Debug, Default)]
 struct Process {
     attempt: Attempt,
+    /// Which image was asked for last.
+    image_of: ImageOf,
     /// How often this attempt failed to get its image, got one that is no good, and failed to be created.
     image_failures: u32,
     pull_failures: u32,
@@ -130,18 +134,20 @@ impl World {
     fn carry_container(&mut self, now: Instant, container: ContainerIndex, attempt: Attempt, action: ContainerAction) {
         let latencies = self.script.latencies;
         let script = self.script.attempt(container, attempt);
-        let there = !script.image_absent || self.has_pulled(container);
         let process = self.process(container);
         if process.attempt != attempt {
             *process = Process { attempt, ..Process::default() };
         }
         let started = process.started.unwrap_or(now);
         let (at, event) = match action {
-            ContainerAction::PrepareImage => {
+            ContainerAction::PrepareImage(of) => {
+                process.image_of = of;
+                let there = !script.image_absent || self.has_pulled(container);
                 let at = if script.image_hangs { NEVER } else { now.after(latencies.image) };
-                (at, process.look(&script, there))
+                (at, self.process(container).look(&script, there))
             }
-            ContainerAction::PullImage => {
+            ContainerAction::PullImage(of) => {
+                process.image_of = of;
                 let at = if script.pull_hangs { NEVER } else { now.after(latencies.pull) };
                 (at, process.pull(&script))
             }

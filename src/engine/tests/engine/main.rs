@@ -28,4 +28,5 @@ mod supervised;
 mod termination;
 mod timeline;
 mod tries;
+mod volume_images;
 mod wanted_restart;

@@ -70,6 +70,7 @@ pub fn container(name: &str, kind: Kind) -> ContainerSpec {
         name: name.into(),
         kind,
         image: ImageSpec::Folder,
+        volumes: Vec::new(),
         restart_policy: None,
         restart_rules: Vec::new(),
         startup_probe: None,
@@ -109,6 +110,12 @@ impl Case {
     /// The container that was added last has an image that can be pulled.
     pub fn stored(self, name: &str, policy: PullPolicy) -> Self {
         self.with(|one| one.image = ImageSpec::Store { name: name.into(), policy })
+    }
+
+    /// It mounts this volume of the pod, whose image can be pulled.
+    pub fn shows(self, volume: u16, name: &str, policy: PullPolicy) -> Self {
+        let image = ImageSpec::Store { name: name.into(), policy };
+        self.with(|one| one.volumes.push(VolumeImage { volume: VolumeIndex(volume), image }))
     }
 
     pub fn grace(mut self, seconds: f64) -> Self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use barepod_engine::action::{Action, ContainerAction, LimitsOf};
 use barepod_engine::event::{ContainerEvent, Event, Exit, Hook, Probe};
-use barepod_engine::spec::{ContainerIndex, ImageSpec};
+use barepod_engine::spec::{ContainerIndex, ImageOf, ImageSpec};
 use barepod_engine::status::{ContainerStatus, PodStatus};
 use barepod_engine::time::Instant;
 use barepod_engine::world::{Moment, Simulation};
@@ -160,8 +160,8 @@ fn write(lines: &mut Vec<String>, names: &[String], moment: Moment<'_>) {
 
 fn word(action: ContainerAction) -> String {
     match action {
-        ContainerAction::PrepareImage => "image".into(),
-        ContainerAction::PullImage => "pull".into(),
+        ContainerAction::PrepareImage(of) => format!("image{}", of_volume(of)),
+        ContainerAction::PullImage(of) => format!("pull{}", of_volume(of)),
         ContainerAction::Create => "create".into(),
         ContainerAction::Start => "start".into(),
         ContainerAction::Signal(signal) => format!("signal {signal}"),
@@ -172,6 +172,13 @@ fn word(action: ContainerAction) -> String {
         ContainerAction::Probe(Probe::Startup) => "probe startup".into(),
         ContainerAction::Probe(Probe::Liveness) => "probe liveness".into(),
         ContainerAction::Probe(Probe::Readiness) => "probe readiness".into(),
+    }
+}
+
+fn of_volume(of: ImageOf) -> String {
+    match of {
+        ImageOf::Container => String::new(),
+        ImageOf::Volume(volume) => format!(" of volume {}", volume.0),
     }
 }
 

@@ -67,10 +67,10 @@ impl Invariants {
         let before_done =
             self.seen[..index].iter().zip(&self.spec.containers).all(|(seen, spec)| !spec.kind.gates() || seen.done);
         let next = match (action, stage) {
-            (ContainerAction::PrepareImage, _) if kind == Kind::Ephemeral && self.seen[index].done => {
+            (ContainerAction::PrepareImage(_), _) if kind == Kind::Ephemeral && self.seen[index].done => {
                 return Err("R3.11: an ephemeral container starts once".into());
             }
-            (ContainerAction::PrepareImage, Stage::Gone | Stage::Imaged) => {
+            (ContainerAction::PrepareImage(_), Stage::Gone | Stage::Imaged) => {
                 let always = |image: &ImageSpec| matches!(image, ImageSpec::Store { policy: PullPolicy::Always, .. });
                 if self.seen[index].images.iter().all(always) && !self.pulled {
                     return Err("R8.12: looked for, though it is to be pulled".into());
@@ -78,7 +78,7 @@ impl Invariants {
                 self.prepare(now, index, attempt)?;
                 Stage::Imaging
             }
-            (ContainerAction::PullImage, Stage::Gone | Stage::Imaged) => {
+            (ContainerAction::PullImage(_), Stage::Gone | Stage::Imaged) => {
                 // R8.12: where it isn't there, or at once.
                 let absent = self.seen[index].absent;
                 let wanted = self.seen[index].images.iter().any(|image| match image {

@@ -109,7 +109,7 @@ impl Invariants {
                 | ContainerEvent::ImagePulled { .. }
                 | ContainerEvent::ImageFailed { .. }
                 | ContainerEvent::ImageUnusable { .. },
-                ContainerAction::PrepareImage | ContainerAction::PullImage,
+                ContainerAction::PrepareImage(_) | ContainerAction::PullImage(_),
             )
             | (ContainerEvent::Created { .. } | ContainerEvent::CreateFailed { .. }, ContainerAction::Create)
             | (ContainerEvent::Started | ContainerEvent::StartFailed { .. }, ContainerAction::Start)

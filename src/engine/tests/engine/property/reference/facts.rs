@@ -54,7 +54,7 @@ impl Reference {
                     return self.unmade(i);
                 }
                 self.ones[i].pulling = true;
-                self.ask(i, ContainerAction::PullImage);
+                self.ask(i, ContainerAction::PullImage(ImageOf::Container));
             }
             (ContainerEvent::ImageAbsent, Stage::Imaging) if wanted && !self.spec.containers[i].image.is_folder() => {
                 let at = now.after(self.retry());

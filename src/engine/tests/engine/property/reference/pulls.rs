@@ -70,10 +70,10 @@ impl Reference {
         let Some(i) = first else { return false };
         if self.pullable(i).is_some_and(|(_, policy)| policy == PullPolicy::Always) {
             self.ones[i].early = Early::Pulling;
-            self.ask(i, ContainerAction::PullImage);
+            self.ask(i, ContainerAction::PullImage(ImageOf::Container));
         } else {
             self.ones[i].early = Early::Looking;
-            self.ask(i, ContainerAction::PrepareImage);
+            self.ask(i, ContainerAction::PrepareImage(ImageOf::Container));
         }
         true
     }
@@ -90,7 +90,14 @@ impl Reference {
         };
         self.ones[i].pulling = pulls;
         if !asked {
-            self.ask(i, if pulls { ContainerAction::PullImage } else { ContainerAction::PrepareImage });
+            self.ask(
+                i,
+                if pulls {
+                    ContainerAction::PullImage(ImageOf::Container)
+                } else {
+                    ContainerAction::PrepareImage(ImageOf::Container)
+                },
+            );
         }
     }
 
@@ -106,7 +113,7 @@ impl Reference {
             (ContainerEvent::ImageReady { .. } | ContainerEvent::ImagePulled { .. }, _) => Early::There,
             (ContainerEvent::ImageAbsent, _) if self.pulled_elsewhere(i) => Early::No,
             (ContainerEvent::ImageAbsent, _) => {
-                self.ask(i, ContainerAction::PullImage);
+                self.ask(i, ContainerAction::PullImage(ImageOf::Container));
                 Early::Pulling
             }
             _ => Early::Failed,
