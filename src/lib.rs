@@ -22,3 +22,7 @@ pub mod store;
 pub mod supervisor;
 #[cfg(test)]
 mod type_walk;
+
+// ureq, rustls and netlink-packet-route log by it, to nobody: a feature of it (Cargo.toml) leaves their words out of the release
+// binary.
+use ::log as _;

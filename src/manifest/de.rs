@@ -29,7 +29,15 @@ pub(super) struct Read<T> {
 
 /// Deserializes a tree.
 pub(super) fn from_tree<T: Deserialize<'static> + Default>(tree: &Node) -> Read<T> {
-    let mut walk = Walk::default();
+    read(tree, Walk::default())
+}
+
+/// Deserializes a tree that barepod has written itself: nothing is told of its fields, and those that aren't known are left out.
+pub(super) fn from_own<T: Deserialize<'static> + Default>(tree: &Node) -> Read<T> {
+    read(tree, Walk { own: true, ..Walk::default() })
+}
+
+fn read<T: Deserialize<'static> + Default>(tree: &Node, mut walk: Walk) -> Read<T> {
     let result = T::deserialize(Reader { node: tree, walk: &mut walk });
     let value = result.unwrap_or_else(|Stop(message)| {
         // No type of a Pod gets here: what it could refuse was checked before. If one does, it is still an error.
@@ -94,7 +102,7 @@ impl Reader<'_, '_> {
     /// A text; empty after an error and for null.
     fn text(&mut self) -> String {
         match self.scalar("must be a string").map(|scalar| (scalar.meaning, scalar.text.clone())) {
-            Some((Meaning::Text, text)) if !text.contains('\0') => text,
+            Some((Meaning::Text, text)) if self.walk.own || !text.contains('\0') => text,
             Some((Meaning::Text, text)) => {
                 let path = self.walk.path.clone();
                 self.walk.fail(Diagnostic::invalid(&path, text, "must not contain a NUL character"));

@@ -25,6 +25,7 @@ mod render;
 mod report;
 mod scalar;
 mod selector;
+mod stored;
 mod strict;
 mod text;
 mod tree;
@@ -39,6 +40,7 @@ use k8s_openapi::api::core::v1;
 pub use decode::{decode, decode_beside, decode_objects, refuse};
 pub use defaults::{apply_defaults, apply_ephemeral_defaults};
 pub use generate::generate_name;
+pub use stored::from_json;
 
 /// One line about all fields that mean nothing here; `None`: there are none.
 #[must_use]

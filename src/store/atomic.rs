@@ -87,9 +87,18 @@ pub fn forget_halves(dir: &Path) -> Result<(), Error> {
 
 /// Reads `dir/name`; `None` where there is none.
 pub fn load<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<Option<T>, Error> {
+    load_by(dir, name, |bytes| serde_json::from_slice(bytes))
+}
+
+/// As [`load`], by another reader of JSON.
+pub fn load_by<T>(
+    dir: &Path,
+    name: &str,
+    reader: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+) -> Result<Option<T>, Error> {
     let path = dir.join(name);
     match read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Corrupt { path, source }),
+        Ok(bytes) => reader(&bytes).map(Some).map_err(|source| Error::Corrupt { path, source }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_error(&path, "read")(error)),
     }

@@ -14,7 +14,7 @@ pub(super) use super::layout::{POD, STATE};
 use super::ledger::{Ledger, Stage, Supervisor};
 use super::lock::{self, PodLock};
 use super::{atomic, supervisor_log};
-use crate::control;
+use crate::{control, manifest};
 
 pub(super) const ATTEMPT: &str = "attempt.json";
 
@@ -39,7 +39,11 @@ pub fn has_ended(pod: &v1::Pod) -> bool {
 
 /// Likewise of the pod whose state is in `dir`. `false` where that can't be read.
 pub(super) fn has_ended_in(dir: &Path) -> bool {
-    atomic::load(dir, POD).ok().flatten().is_some_and(|pod| has_ended(&pod))
+    load_pod(dir).ok().flatten().is_some_and(|pod| has_ended(&pod))
+}
+
+fn load_pod(dir: &Path) -> Result<Option<v1::Pod>, Error> {
+    atomic::load_by(dir, POD, manifest::from_json)
 }
 
 /// A pod's state folder.
@@ -102,7 +106,7 @@ impl Found {
 
     /// `pod.json`; `None` before it is first written.
     pub fn pod(&self) -> Result<Option<v1::Pod>, Error> {
-        atomic::load(&self.dir, POD)
+        load_pod(&self.dir)
     }
 
     /// `state.json`, what was saved of engine and supervisor; `None` before it is first written.

@@ -12,8 +12,8 @@ use super::Supervisor;
 use super::copies::FirstClient;
 use super::slot::Slot;
 use crate::control::{Added, Answer, Attaching, Debugging, Requester};
-use crate::plan;
 use crate::runtime::exec::TerminalSize;
+use crate::{manifest, plan};
 
 impl Supervisor<'_> {
     /// A client wants one more container. Its descriptors are as for `attach`.
@@ -37,8 +37,8 @@ impl Supervisor<'_> {
     }
 
     fn add_ephemeral(&mut self, asked: &Debugging) -> Result<ContainerIndex, String> {
-        let manifest: k8s_openapi::api::core::v1::EphemeralContainer =
-            serde_json::from_str(&asked.container).map_err(|error| format!("no ephemeral container: {error}"))?;
+        let manifest: k8s_openapi::api::core::v1::EphemeralContainer = manifest::from_json(asked.container.as_bytes())
+            .map_err(|error| format!("no ephemeral container: {error}"))?;
         let name = manifest.name.clone();
         let index = self.engine.takes_ephemeral(&name).map_err(|refusal| match refusal {
             EphemeralRefusal::PodEnds => "it has ended, or is about to".to_owned(),

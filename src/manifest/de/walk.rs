@@ -15,6 +15,8 @@ pub(super) struct Walk {
     pub(super) path: FieldPath,
     pub(super) found: Vec<Diagnostic>,
     pub(super) broken: Vec<FieldPath>,
+    /// Of a tree that barepod has written itself: only types are looked at.
+    pub(super) own: bool,
     /// Above 0 below a field whose fate was told already.
     pub(super) quiet: usize,
 }
@@ -35,7 +37,7 @@ impl Walk {
 
     /// Reports a key that no field has.
     pub(super) fn unknown(&mut self, key: &str, fields: &[&'static str]) {
-        if self.is_full() {
+        if self.own || self.is_full() {
             return;
         }
         let field = self.path.child(key);
@@ -54,7 +56,7 @@ impl Walk {
 
     /// Tells the fate of a field of the struct `name` where it isn't simply honoured.
     pub(super) fn tell_fate(&mut self, name: &str, entry: &Entry) -> Reported {
-        if self.quiet > 0 || self.is_full() || entry.value.says_nothing() {
+        if self.own || self.quiet > 0 || self.is_full() || entry.value.says_nothing() {
             return Reported::Nothing;
         }
         let field = self.path.child(&entry.key);

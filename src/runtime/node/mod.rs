@@ -7,7 +7,7 @@ mod users;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -227,8 +227,8 @@ fn host_ips(all: nix::Result<InterfaceAddressIterator>) -> Result<Vec<String>, N
 /// Connecting a datagram socket sends nothing: it only asks the routing table. The address is from the
 /// documentation range (RFC 5737), so it is reached by the default route wherever there is one.
 fn towards_default_route() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
 }
 
