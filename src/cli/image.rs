@@ -1,6 +1,7 @@
 //! `barepod image`: what the store of this box has, and what is brought into it. Pods use it by themselves.
 
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -11,11 +12,14 @@ use super::args::{
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{exit_of_all, print};
+use super::phrases::span;
+use super::pulling::{bytes, shown};
 use super::user::become_root;
 use crate::images::catalogue::{Entry, Summary};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
 use crate::images::platform::Platform;
+use crate::images::progress::Progress;
 use crate::images::pull::Pulled;
 use crate::images::store::Store;
 use crate::plan::{self, ImageSource, Stored};
@@ -57,10 +61,17 @@ fn stored(name: &str) -> Result<Stored, CliError> {
 fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
     let platform = args.platform.clone().unwrap_or_else(Platform::here);
     let one = |name: &String| {
-        let (whole, Pulled { is_new, size, .. }) =
-            image::pull(&stored(name)?, dir, &platform).map_err(|cause| failed(name, cause))?;
+        let (stored, progress, begun) = (stored(name)?, Progress::default(), Instant::now());
+        let pull = || image::pull(&stored, dir, &platform, &progress);
+        let pulled = if args.quiet { pull() } else { shown(name, &progress, pull) };
+        let (whole, Pulled { is_new, size, .. }) = pulled.map_err(|cause| failed(name, cause))?;
         let what = if is_new { "pulled" } else { "is up to date" };
-        if args.quiet { Ok(Exit::Success) } else { print(&format!("{whole} {what} ({} packed)\n", bytes(size))) }
+        let took = span(begun.elapsed());
+        if args.quiet {
+            Ok(Exit::Success)
+        } else {
+            print(&format!("{whole} {what} ({} packed, {took})\n", bytes(size)))
+        }
     };
     exit_of_all(args.images.iter().map(one))
 }
@@ -206,15 +217,4 @@ fn of_layer(store: &Store, layer: &Digest) -> Vec<String> {
         Ok(differences) => differences.iter().map(ToString::to_string).collect(),
         Err(error) => vec![error.to_string()],
     }
-}
-
-/// As people read them.
-fn bytes(number: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut amount, mut unit) = (number, 0);
-    while amount >= 10 * 1024 && unit + 1 < UNITS.len() {
-        amount /= 1024;
-        unit += 1;
-    }
-    format!("{amount} {}", UNITS[unit])
 }

@@ -30,6 +30,8 @@
 //! | `cpus` | `run --cpu-manager static` | args, error, recover |
 //! | `network` | `run --network` | args, error |
 //! | `preflight` | what of a manifest can be checked on this box before anything is made | error |
+//! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
+//! | `pulling` | how far pulls are | phrases, screen |
 //! | `watch` | what a person sees of a pod that runs | console, phrases, terminal |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | args |
@@ -43,7 +45,6 @@
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
 //! | `diff` | `barepod diff` | args, error, exit_code, given, output, recover |
-//! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
 //! | `top` | `barepod top` | args, chosen, container, error, exit_code, given, output, recover, screen, terminal |
 //! | `events` | `barepod events` | args, chosen, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |
@@ -60,7 +61,7 @@
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
-//! | `image` | `barepod image` | args, error, exit_code, output, user |
+//! | `image` | `barepod image` | args, error, exit_code, output, phrases, pulling, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
 //! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
@@ -110,6 +111,7 @@ mod pod_changes;
 mod port_forward;
 mod preflight;
 mod program;
+mod pulling;
 mod raw;
 mod recover;
 mod relay;

@@ -42,6 +42,16 @@ pub(super) fn seconds(duration: Duration) -> String {
     }
 }
 
+/// How long something took: `12 ms`, `3.4 s`, `2 min 5 s`.
+pub(super) fn span(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

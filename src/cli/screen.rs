@@ -7,9 +7,17 @@ fn erase(lines: usize) -> String {
     if lines == 0 { String::new() } else { format!("\x1b[{lines}F\x1b[J") }
 }
 
-/// Standard output. What is shown ends with a whole line, so that whoever ends the command finds the cursor below it, and
-/// nothing has to be put back.
+/// Where a [`Screen`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// One of our output streams. What is shown ends with a whole line, so that whoever ends the command finds the cursor below it,
+/// and nothing has to be put back.
 pub struct Screen {
+    stream: Stream,
     is_terminal: bool,
     /// What is there now.
     shown: Option<String>,
@@ -17,16 +25,20 @@ pub struct Screen {
 
 /// Of a terminal; `None`: it doesn't say.
 #[derive(Clone, Copy)]
-struct Size {
-    rows: Option<usize>,
-    columns: Option<usize>,
+pub struct Size {
+    pub rows: Option<usize>,
+    pub columns: Option<usize>,
 }
 
 impl Screen {
     /// With nothing on it.
-    pub fn new() -> Self {
+    pub fn on(stream: Stream) -> Self {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self { is_terminal: io::stdout().is_terminal() && !is_dumb, shown: None }
+        let is_terminal = match stream {
+            Stream::Stdout => io::stdout().is_terminal(),
+            Stream::Stderr => io::stderr().is_terminal(),
+        };
+        Self { stream, is_terminal: is_terminal && !is_dumb, shown: None }
     }
 
     /// Whether the text before is replaced.
@@ -43,20 +55,52 @@ impl Screen {
             (false, None) => (text.to_owned(), String::new()),
             (false, Some(_)) => (format!("\n{text}"), String::new()),
             (true, before) => {
-                let size = size();
-                let fitting = fit(text, size);
-                // Its lines may have been wrapped since: the terminal can have become narrower.
-                let above = before.as_ref().map_or(0, |before| rows(before, size.columns));
-                let above = size.rows.map_or(above, |rows| above.min(rows.saturating_sub(1)));
-                (format!("{}{fitting}", erase(above)), fitting)
+                let fitting = fit(text, self.size());
+                (format!("{}{fitting}", erase(self.above(before.as_deref()))), fitting)
             }
         };
         self.shown = Some(shown);
-        append(&written)
+        self.write(&written)
+    }
+
+    /// Takes away what is shown on a terminal.
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn clear(&mut self) -> io::Result<()> {
+        match (self.is_terminal, self.shown.take()) {
+            (true, Some(shown)) => self.write(&erase(self.above(Some(&shown)))),
+            (false, _) | (true, None) => Ok(()),
+        }
+    }
+
+    /// What the terminal says of itself.
+    pub fn size(&self) -> Size {
+        let size = match self.stream {
+            Stream::Stdout => rustix::termios::tcgetwinsize(io::stdout()).ok(),
+            Stream::Stderr => rustix::termios::tcgetwinsize(io::stderr()).ok(),
+        };
+        let known = |number: u16| Some(usize::from(number)).filter(|number| *number > 0);
+        Size { rows: size.and_then(|size| known(size.ws_row)), columns: size.and_then(|size| known(size.ws_col)) }
+    }
+
+    /// Rows between the cursor and the begin of what is shown. Its lines may have been wrapped since: the terminal can have become
+    /// narrower.
+    fn above(&self, shown: Option<&str>) -> usize {
+        let size = self.size();
+        let above = shown.map_or(0, |shown| rows(shown, size.columns));
+        size.rows.map_or(above, |rows| above.min(rows.saturating_sub(1)))
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        match self.stream {
+            Stream::Stdout => append(text),
+            Stream::Stderr => io::stderr().write_all(text.as_bytes()),
+        }
     }
 }
 
-/// Shows a text below what is there.
+/// Shows a text on standard output, below what is there.
 ///
 /// # Errors
 /// Where it can't be written.
@@ -64,12 +108,6 @@ pub fn append(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
-}
-
-fn size() -> Size {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    let known = |number: u16| Some(usize::from(number)).filter(|number| *number > 0);
-    Size { rows: size.and_then(|size| known(size.ws_row)), columns: size.and_then(|size| known(size.ws_col)) }
 }
 
 /// Rows of a terminal that one line takes.

@@ -12,7 +12,7 @@ use super::args::{Global, TopArgs, TopOutput, TopSort};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::exit_of_all;
-use super::screen::{self, Screen};
+use super::screen::{self, Screen, Stream};
 use super::{chosen, container, given, recover, terminal};
 use crate::report::top::{self, PodSample, Sample, Shown, SortBy};
 use crate::runtime::cgroup::Hierarchies;
@@ -30,7 +30,7 @@ pub fn top(args: &TopArgs, global: &Global) -> Result<Exit, CliError> {
     let hierarchies = Hierarchies::discover().unwrap_or_else(|_| Hierarchies::none());
     let names = given::names(&args.pods)?;
     let eye = Eye { args, names: &names, layout: &layout, hierarchies, began: Instant::now() };
-    let mut page = Page { args, has_names: !names.is_empty(), screen: Screen::new() };
+    let mut page = Page { args, has_names: !names.is_empty(), screen: Screen::on(Stream::Stdout) };
     let mut before = eye.look()?;
     // Of several pods those are shown that there are.
     let exit = exit_of_all(std::mem::take(&mut before.failures).into_iter().map(Err))?;

@@ -20,10 +20,11 @@
 //! | `origin` | what a place has to give that images come from | document |
 //! | `local` | images in files of this box | archive, compression, digest, document, origin, reference |
 //! | `remote` | images in registries | credentials, document, origin, reference, registries_conf, registry |
+//! | `progress` | how far a pull is, for who shows it | digest |
 //! | `turns` | who may do what at the same time | digest |
 //! | `catalogue` | names of the images that are there, and their documents | digest, document |
 //! | `store` | all of this on disk, and the removal of what nobody needs | catalogue, digest, layers, turns |
-//! | `pull` | an image from where it is into the store | catalogue, digest, document, layers, merged, origin, platform, store, unpack |
+//! | `pull` | an image from where it is into the store | catalogue, digest, document, layers, merged, origin, platform, progress, store, unpack |
 pub mod archive;
 pub mod catalogue;
 pub mod compression;
@@ -35,6 +36,7 @@ pub mod local;
 pub mod merged;
 pub mod origin;
 pub mod platform;
+pub mod progress;
 pub mod pull;
 pub mod record;
 pub mod reference;

@@ -21,6 +21,7 @@ use super::layers::LayersError;
 use super::merged::Merged;
 use super::origin::{Fetched, Origin, OriginError};
 use super::platform::Platform;
+use super::progress::Progress;
 use super::store::Store;
 
 /// How often an index leads to another.
@@ -105,11 +106,18 @@ pub(super) struct Needed {
 }
 
 impl Store {
-    /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents is asked for.
+    /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents is asked for. How far it is can be
+    /// read from `progress` meanwhile.
     ///
     /// # Errors
     /// Where it can't be had or kept. What is there under this name stays.
-    pub fn pull(&self, name: &str, origin: &dyn Origin, platform: &Platform) -> Result<Pulled, PullError> {
+    pub fn pull(
+        &self,
+        name: &str,
+        origin: &dyn Origin,
+        platform: &Platform,
+        progress: &Progress,
+    ) -> Result<Pulled, PullError> {
         let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
         // Another pull of the same name is waited for, and leaves nothing to be done.
         let _own = self.turns.of(name).map_err(failed("fcntl", &self.dir))?;
@@ -128,8 +136,9 @@ impl Store {
             None => {
                 // What others left who died is no good to anybody, and may be what takes the room.
                 let _ = self.layers.sweep_halves();
+                progress.begin(needed.iter().map(|one| (&one.layer.digest, one.layer.size)));
                 self.check_room(&needed)?;
-                let mut layers = self.bring(origin, &needed)?;
+                let mut layers = self.bring(origin, &needed, progress)?;
                 self.cut(&mut layers)?;
                 let accounts = self.accounts(&layers)?;
                 Summary::new(documents.manifest.config().digest.clone(), layers, size, accounts)

@@ -65,6 +65,7 @@ mod pasta;
 mod places;
 mod pressure;
 mod probes;
+mod pulling;
 mod registry;
 mod remains;
 mod remains_network;

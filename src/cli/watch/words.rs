@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use barepod_engine::event::Exit;
 
+use crate::cli::phrases::span;
 use crate::supervisor::SignalSent;
 
 /// Why a container is to end.
@@ -89,16 +90,6 @@ impl fmt::Display for ContainerEnd {
             f.write_str("; one of its processes was killed for lack of memory")?;
         }
         self.ran.map_or(Ok(()), |ran| write!(f, " ({})", span(ran)))
-    }
-}
-
-/// A duration as people say it: `12 ms`, `3.4 s`, `2 min 5 s`.
-fn span(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    match millis {
-        0..1_000 => format!("{millis} ms"),
-        1_000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
-        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
     }
 }
 

@@ -9,6 +9,7 @@ use super::{LayerFault, Needed, PullError, folders};
 use crate::images::digest::{Algorithm, Digest, Hashed};
 use crate::images::layers::{Filled, LayersError};
 use crate::images::origin::Origin;
+use crate::images::progress::{Progress, Stage};
 use crate::images::store::Store;
 use crate::images::unpack::{Limits, Notes};
 
@@ -25,7 +26,12 @@ enum Brought {
 
 impl Store {
     /// Brings what is missing of these layers. Gives what each is kept under, from the lowest to the highest.
-    pub(super) fn bring(&self, origin: &dyn Origin, needed: &[Needed]) -> Result<Vec<Digest>, PullError> {
+    pub(super) fn bring(
+        &self,
+        origin: &dyn Origin,
+        needed: &[Needed],
+        progress: &Progress,
+    ) -> Result<Vec<Digest>, PullError> {
         let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let brought: Vec<Mutex<Option<Result<Brought, LayerFault>>>> =
             needed.iter().map(|_| Mutex::default()).collect();
@@ -33,7 +39,7 @@ impl Store {
             while !is_over.load(Ordering::Relaxed) {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let (Some(one), Some(place)) = (needed.get(at), brought.get(at)) else { return };
-                let result = self.bring_one(origin, one);
+                let result = self.bring_one(origin, one, progress);
                 if result.is_err() {
                     is_over.store(true, Ordering::Relaxed);
                 }
@@ -65,7 +71,9 @@ impl Store {
             let cut = || LayerFault::Origin("its thread ended without a word".into());
             let key = match result.unwrap_or_else(|| Err(cut())) {
                 Ok(Brought::There(key)) => Ok(key),
-                Ok(Brought::Filled(filled)) => self.place(*filled, one, &keys),
+                Ok(Brought::Filled(filled)) => {
+                    self.place(*filled, one, &keys).inspect(|_| progress.reach(one.number - 1, Stage::Done))
+                }
                 Err(cause) => Err(cause),
             };
             keys.push(key.map_err(|cause| fault(one, cause))?);
@@ -88,12 +96,15 @@ impl Store {
         keys.filter_map(|key| self.layers.find(key).map(|found| found.map(|layer| layer.tree)).transpose()).collect()
     }
 
-    fn bring_one(&self, origin: &dyn Origin, one: &Needed) -> Result<Brought, LayerFault> {
+    fn bring_one(&self, origin: &dyn Origin, one: &Needed, progress: &Progress) -> Result<Brought, LayerFault> {
+        let place = one.number - 1;
         let turn = self.turns.of(&one.diff_id.to_string()).map_err(LayerFault::Turn)?;
         if let Some(key) = self.kept(one)? {
+            progress.reach(place, Stage::There);
             return Ok(Brought::There(key));
         }
         let packed = origin.layer(&one.layer).map_err(LayerFault::Origin)?;
+        let packed = progress.counted(place, packed);
         let (filled, found) = fill(self, packed, one.layer.digest.algorithm())?;
         if found != one.layer.digest {
             return Err(LayerFault::Digest { found });
@@ -104,6 +115,7 @@ impl Store {
         // The root alone depends on nothing: nearly no layer has an entry for it.
         if filled.unpacked.implied.iter().all(|path| path == b".") {
             filled.commit(&one.diff_id)?;
+            progress.reach(place, Stage::Done);
             return Ok(Brought::There(one.diff_id.clone()));
         }
         // Who kept several of these until all layers are there could wait for another who does the same.
@@ -121,11 +133,7 @@ impl Store {
 }
 
 /// Unpacks a layer, and tells the digest of what came.
-fn fill(
-    store: &Store,
-    packed: Box<dyn Read + Send + '_>,
-    algorithm: Algorithm,
-) -> Result<(Filled, Digest), LayerFault> {
+fn fill(store: &Store, packed: impl Read + Send, algorithm: Algorithm) -> Result<(Filled, Digest), LayerFault> {
     let (staged, limits, notes) = (store.layers.stage()?, Limits::default(), notes().map_err(LayerFault::UidMap)?);
     let explained = |error: LayersError| match error.stream() {
         // The source's own words say it all.

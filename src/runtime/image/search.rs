@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::opened::{GROUP, PASSWD};
 use super::{Image, ImageError, Trouble, open_if, pull};
 use crate::images::platform::Platform;
+use crate::images::progress::Progress;
 use crate::plan::{ImageFacts, ImageSource};
 use crate::runtime::seccomp;
 use crate::runtime::spawn::{self, Inquiry};
@@ -111,7 +112,9 @@ pub fn helper_main_if_asked() {
         type Request = (ImageSource, PathBuf, Want, UnknownKeys, Option<PathBuf>);
         spawn::serve(NAME, |(source, store, want, keys, profile): Request| {
             let size = match (&source, want) {
-                (ImageSource::Stored(stored), Want::Pull) => pull(stored, &store, &Platform::here())?.1.size,
+                (ImageSource::Stored(stored), Want::Pull) => {
+                    pull(stored, &store, &Platform::here(), &Progress::default())?.1.size
+                }
                 _ => 0,
             };
             complete(open_if(&source, Some(&store), &|_| true)?, keys, profile.as_deref())

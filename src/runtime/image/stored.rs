@@ -13,6 +13,7 @@ use crate::images::document::Config;
 use crate::images::local::{DockerArchive, Layout};
 use crate::images::origin::{Origin, OriginError};
 use crate::images::platform::Platform;
+use crate::images::progress::Progress;
 use crate::images::pull::{PullError, Pulled};
 use crate::images::reference::Reference;
 use crate::images::remote::{Remote, full_name};
@@ -86,15 +87,20 @@ pub fn lease(path: &Path) -> std::io::Result<Option<Lease>> {
 #[derive(Debug)]
 pub struct Lease(#[expect(dead_code, reason = "holds the lock")] crate::images::catalogue::Lock);
 
-/// Brings an image into the store, or what is there up to date. Gives its name there.
+/// Brings an image into the store, or what is there up to date; `progress` tells how far it is. Gives its name there.
 ///
 /// # Errors
 /// Where it can't be had.
-pub fn pull(stored: &Stored, store: &Path, platform: &Platform) -> Result<(String, Pulled), ImageError> {
+pub fn pull(
+    stored: &Stored,
+    store: &Path,
+    platform: &Platform,
+    progress: &Progress,
+) -> Result<(String, Pulled), ImageError> {
     let (name, image) = (name(stored)?, stored.to_string());
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
     let origin = origin(stored).map_err(|cause| failed(PullError::Origin(cause)))?;
-    let pulled = Store::at(store).pull(&name, &*origin, platform).map_err(failed)?;
+    let pulled = Store::at(store).pull(&name, &*origin, platform, progress).map_err(failed)?;
     Ok((name, pulled))
 }
 

@@ -8,6 +8,7 @@ mod leftovers;
 mod manifest;
 pub mod observed;
 mod open_files;
+pub mod plain_registry;
 pub mod registry;
 mod rootfs;
 mod run;
