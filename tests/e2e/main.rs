@@ -90,6 +90,7 @@ mod systemd_limits;
 mod systemd_users;
 mod terminal;
 mod top;
+mod trees;
 mod users;
 mod volumes;
 mod waiting;

@@ -25,6 +25,11 @@ impl Layer {
         self.entry(b'2', name, target, 0o777, b"")
     }
 
+    /// What another program has packed.
+    pub fn packed(archive: Vec<u8>) -> Self {
+        Self(archive)
+    }
+
     fn entry(mut self, kind: u8, name: &str, link: &str, mode: u32, content: &[u8]) -> Self {
         let mut header = [0_u8; 512];
         let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());

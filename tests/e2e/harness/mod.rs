@@ -1,6 +1,7 @@
 //! A pod under test: its manifest, its run, what its containers wrote, and the search for what it left behind.
 
 mod end;
+pub mod entries;
 pub mod guest;
 pub mod hostile;
 pub mod image;

@@ -54,6 +54,23 @@ impl Image<'_> {
     }
 }
 
+/// Whether there is umoci; said aloud where there is none.
+#[track_caller]
+pub fn is_here() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_here = std::env::split_paths(&path).any(|dir| dir.join("umoci").is_file());
+    if !is_here {
+        crate::skips::skip("needs umoci");
+    }
+    is_here
+}
+
+/// The tree that umoci unpacks of an image of a layout, in a new bundle.
+pub fn unpacked(layout: &Path, image: &str, bundle: &Path) -> PathBuf {
+    quiet(Command::new("umoci").args(["unpack", "--image"]).arg(format!("{}:{image}", layout.display())).arg(bundle));
+    bundle.join("rootfs")
+}
+
 /// Makes a tree with busybox and its programs.
 pub fn busybox(tree: &Path) {
     let path = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists()).unwrap();
