@@ -62,7 +62,7 @@ fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
     let platform = args.platform.clone().unwrap_or_else(Platform::here);
     let one = |name: &String| {
         let (stored, progress, begun) = (stored(name)?, Progress::default(), Instant::now());
-        let pull = || image::pull(&stored, dir, &platform, &progress);
+        let pull = || image::pull(&stored, dir, &platform, &progress, args.signature_policy.as_deref());
         let pulled = if args.quiet { pull() } else { shown(name, &progress, pull) };
         let (whole, Pulled { is_new, size, .. }) = pulled.map_err(|cause| failed(name, cause))?;
         let what = if is_new { "pulled" } else { "is up to date" };

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use super::document::{Config, Descriptor};
+use super::trust::Proof;
 use crate::store;
 pub use error::CatalogueError;
 pub use summary::Summary;
@@ -29,6 +30,8 @@ const SUMMARIES: &str = "summaries";
 const NAME: &str = "org.opencontainers.image.ref.name";
 /// The index that the image was chosen from.
 const CHOSEN_FROM: &str = "dev.barepod.image.index";
+/// What was proven of its signatures when it was pulled, as JSON.
+const PROOFS: &str = "dev.barepod.image.signatures";
 /// Bytes of a document that is read back: the largest that is ever written, and of the index with all names.
 const LARGEST: u64 = 64 << 20;
 
@@ -47,6 +50,8 @@ pub struct Entry {
     pub manifest: Digest,
     /// What the name stands for at its source: the manifest, or the index that this was chosen from.
     pub source: Digest,
+    /// What was proven of its signatures when it was pulled.
+    pub proofs: Vec<Proof>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,7 +92,8 @@ impl Catalogue {
             let name = descriptor.annotations.get(NAME)?.clone();
             let chosen = descriptor.annotations.get(CHOSEN_FROM).and_then(|text| text.parse().ok());
             let source = chosen.unwrap_or_else(|| descriptor.digest.clone());
-            Some(Entry { name, manifest: descriptor.digest, source })
+            let proofs = descriptor.annotations.get(PROOFS).and_then(|text| serde_json::from_str(text).ok());
+            Some(Entry { name, manifest: descriptor.digest, source, proofs: proofs.unwrap_or_default() })
         };
         let mut entries: Vec<Entry> = self.index()?.manifests.into_iter().filter_map(entry).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -169,6 +175,7 @@ impl Catalogue {
         name: &str,
         manifest: &Descriptor,
         source: &Digest,
+        proofs: &[Proof],
         summary: &Summary,
     ) -> Result<Entry, CatalogueError> {
         if self.summary(&manifest.digest).ok().as_ref() != Some(summary) {
@@ -181,9 +188,14 @@ impl Catalogue {
         if *source != manifest.digest {
             named.annotations.insert(CHOSEN_FROM.to_owned(), source.to_string());
         }
+        if !proofs.is_empty() {
+            let text = serde_json::to_string(proofs).expect("digests and names are text");
+            named.annotations.insert(PROOFS.to_owned(), text);
+        }
         index.manifests.push(named);
         self.write(&index)?;
-        Ok(Entry { name: name.to_owned(), manifest: manifest.digest.clone(), source: source.clone() })
+        let (name, manifest, source) = (name.to_owned(), manifest.digest.clone(), source.clone());
+        Ok(Entry { name, manifest, source, proofs: proofs.to_vec() })
     }
 
     /// Takes a name away; `false`: there is none.

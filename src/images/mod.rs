@@ -17,14 +17,15 @@
 //! | `registry` | the client of registries: manifests and blobs, over HTTP and TLS | digest, document, reference |
 //! | `credentials` | logins for registries: from files, Secrets, and programs that keep them | registry |
 //! | `registries_conf` | which registry or mirror is asked for an image, by registries.conf | reference, registry |
-//! | `origin` | what a place has to give that images come from | document |
+//! | `origin` | what a place has to give that images come from | digest, document |
+//! | `trust` | which images may be used, by policy.json and signatures | digest, origin, reference |
 //! | `local` | images in files of this box | archive, compression, digest, document, origin, reference |
-//! | `remote` | images in registries | credentials, document, origin, reference, registries_conf, registry |
+//! | `remote` | images in registries | credentials, digest, document, origin, reference, registries_conf, registry |
 //! | `progress` | how far a pull is, for who shows it | digest |
 //! | `turns` | who may do what at the same time | digest |
-//! | `catalogue` | names of the images that are there, and their documents | digest, document |
+//! | `catalogue` | names of the images that are there, and their documents | digest, document, trust |
 //! | `store` | all of this on disk, and the removal of what nobody needs | catalogue, digest, layers, turns |
-//! | `pull` | an image from where it is into the store | catalogue, digest, document, layers, merged, origin, platform, progress, store, unpack |
+//! | `pull` | an image from where it is into the store | catalogue, digest, document, layers, merged, origin, platform, progress, store, trust, unpack |
 pub mod archive;
 pub mod catalogue;
 pub mod compression;
@@ -44,5 +45,6 @@ pub mod registries_conf;
 pub mod registry;
 pub mod remote;
 pub mod store;
+pub mod trust;
 pub mod turns;
 pub mod unpack;

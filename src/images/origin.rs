@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::Read;
 
+use super::digest::Digest;
 use super::document::{Descriptor, Layer};
 
 /// A failure of the place that an image comes from, in its own words.
@@ -14,6 +15,24 @@ pub struct Fetched {
     pub bytes: Vec<u8>,
     /// The media type that came with it, where one did.
     pub media_type: Option<String>,
+}
+
+/// A signature that lies beside an image, as it came: nobody has verified it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// A text, and in base64 who has signed it.
+    Simple { payload: Vec<u8>, signature: String, has_certificate: bool },
+    /// A Sigstore bundle.
+    Bundle(Vec<u8>),
+}
+
+/// How signatures are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Under a tag that names the digest.
+    Tag,
+    /// By what refers to the digest (OCI distribution spec, "Listing Referrers").
+    Referrers,
 }
 
 /// A place that has one image. Several threads ask at the same time.
@@ -35,4 +54,12 @@ pub trait Origin: Sync {
     /// # Errors
     /// Where it can't be had.
     fn layer<'a>(&'a self, layer: &Layer) -> Result<Box<dyn Read + Send + 'a>, OriginError>;
+
+    /// Signatures of the manifest or index of this digest. Only registries have some.
+    ///
+    /// # Errors
+    /// Where they can't be had, though there may be some.
+    fn signatures(&self, _of: &Digest, _scheme: Scheme) -> Result<Vec<Signature>, OriginError> {
+        Ok(Vec::new())
+    }
 }

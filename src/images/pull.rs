@@ -23,6 +23,7 @@ use super::origin::{Fetched, Origin, OriginError};
 use super::platform::Platform;
 use super::progress::Progress;
 use super::store::Store;
+use super::trust::{Rules, TrustError};
 
 /// How often an index leads to another.
 const INDEXES: usize = 4;
@@ -41,6 +42,8 @@ pub enum PullError {
     Catalogue(#[from] CatalogueError),
     #[error("layer {number} of {count} ({digest}): {cause}")]
     Layer { number: usize, count: usize, digest: Digest, cause: LayerFault },
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("it leads from index to index, without an image")]
     Circle,
     #[error(transparent)]
@@ -52,6 +55,14 @@ pub enum PullError {
          `barepod image prune` removes what nobody uses", .path.display()
     )]
     Room { needed: u64, free: u64, path: PathBuf },
+}
+
+impl PullError {
+    /// Whether it was not brought because it isn't trusted.
+    #[must_use]
+    pub fn is_of_trust(&self) -> bool {
+        matches!(self, Self::Trust(cause) if !matches!(cause, TrustError::Origin(_)))
+    }
 }
 
 /// What is wrong with one layer.
@@ -95,6 +106,17 @@ struct Documents {
     config: Config,
 }
 
+impl Documents {
+    /// What may be signed: what the name stands for, and the manifest.
+    fn signable(&self) -> Vec<(&Digest, &[u8])> {
+        let of = |wanted: &Digest| {
+            let found = self.all.iter().find(|(descriptor, _)| descriptor.digest == *wanted);
+            found.map(|(descriptor, bytes)| (&descriptor.digest, bytes.as_slice()))
+        };
+        [&self.source, &self.of_manifest.digest].into_iter().filter_map(of).collect()
+    }
+}
+
 /// A layer that an image needs.
 pub(super) struct Needed {
     /// From 1 on, the lowest first.
@@ -106,8 +128,8 @@ pub(super) struct Needed {
 }
 
 impl Store {
-    /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents is asked for. How far it is can be
-    /// read from `progress` meanwhile.
+    /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents and signatures is asked for. How
+    /// far it is can be read from `progress` meanwhile. What isn't as `rules` want it is not brought.
     ///
     /// # Errors
     /// Where it can't be had or kept. What is there under this name stays.
@@ -117,15 +139,18 @@ impl Store {
         origin: &dyn Origin,
         platform: &Platform,
         progress: &Progress,
+        rules: &Rules,
     ) -> Result<Pulled, PullError> {
         let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
         // Another pull of the same name is waited for, and leaves nothing to be done.
         let _own = self.turns.of(name).map_err(failed("fcntl", &self.dir))?;
         let documents = choose(origin, platform)?;
         let needed = needed(&documents);
+        let proofs = rules.check(origin, &documents.signable())?;
         let size = documents.manifest.size();
         if let Some(entry) = self.catalogue.find(name)?
             && (&entry.source, &entry.manifest) == (&documents.source, &documents.of_manifest.digest)
+            && proofs.iter().all(|proof| entry.proofs.contains(proof))
             && self.is_whole(&entry)
         {
             return Ok(Pulled { entry, is_new: false, size });
@@ -148,7 +173,7 @@ impl Store {
         for (descriptor, bytes) in &documents.all {
             self.catalogue.keep(&lock, descriptor, bytes)?;
         }
-        let entry = self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &summary)?;
+        let entry = self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &proofs, &summary)?;
         Ok(Pulled { entry, is_new: true, size })
     }
 

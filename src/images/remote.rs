@@ -1,11 +1,14 @@
 //! Images in registries.
 
+mod signatures;
+
 use std::io::Read;
 use std::sync::OnceLock;
 
 use super::credentials::Credentials;
+use super::digest::Digest;
 use super::document::{ACCEPTED, Descriptor, Layer};
-use super::origin::{Fetched, Origin, OriginError};
+use super::origin::{Fetched, Origin, OriginError, Scheme, Signature};
 use super::reference::{NoReference, Reference};
 use super::registries_conf::Registries;
 use super::registry::{Client, Options, Repository};
@@ -99,6 +102,10 @@ impl Origin for Remote {
             },
         }
     }
+
+    fn signatures(&self, of: &Digest, scheme: Scheme) -> Result<Vec<Signature>, OriginError> {
+        self.find_signatures(of, scheme)
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +114,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::images::digest::Digest;
     use crate::images::document::{Document, Manifest};
     use crate::images::registry::tests::options;
     use crate::images::registry::tests::server::{Answer, Server};

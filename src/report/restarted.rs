@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1;
 
 /// Reasons of a container that can't be started as it is (R8.4), or has been and waits for more.
-const STUCK: [&str; 9] = [
+const STUCK: [&str; 10] = [
     "CrashLoopBackOff",
     "CreateContainerConfigError",
     "CreateContainerError",
@@ -13,6 +13,7 @@ const STUCK: [&str; 9] = [
     "ImagePullBackOff",
     "InvalidImageName",
     "RunContainerError",
+    "SignatureValidationFailed",
 ];
 
 /// How a restart stands.

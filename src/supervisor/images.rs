@@ -130,6 +130,9 @@ impl Supervisor<'_> {
             Err(Refusal { trouble: Trouble::Absent | Trouble::NotThere, message }) => {
                 ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message }
             }
+            Err(Refusal { trouble: Trouble::Untrusted, message }) => {
+                ContainerEvent::ImageFailed { failure: ImageFailure::Signature, message }
+            }
             Err(Refusal { trouble: Trouble::InvalidName, message }) => {
                 ContainerEvent::ImageFailed { failure: ImageFailure::InvalidName, message }
             }

@@ -91,6 +91,7 @@ mod systemd_users;
 mod terminal;
 mod top;
 mod trees;
+mod trust;
 mod users;
 mod volumes;
 mod waiting;

@@ -1,5 +1,7 @@
 //! What `image` takes, and its own commands.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::examples::*;
@@ -45,6 +47,9 @@ pub struct ImagePullArgs {
     /// For another platform than this box's: OS/ARCHITECTURE[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
+    /// Which images are trusted, as containers-policy.json(5), instead of what this box's file says
+    #[arg(long, value_name = "FILE")]
+    pub signature_policy: Option<PathBuf>,
     /// Print nothing but what has failed
     #[arg(short, long)]
     pub quiet: bool,

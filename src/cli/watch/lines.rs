@@ -14,12 +14,13 @@ pub enum LineKind {
 }
 
 /// What the second event about an image that can't be had says (R8.13): its reason alone.
-const IMAGE_ERRORS: [&str; 5] = [
+const IMAGE_ERRORS: [&str; 6] = [
     "Error: ErrImageNeverPull",
     "Error: ErrImagePull",
     "Error: ImageInspectError",
     "Error: ImagePullBackOff",
     "Error: InvalidImageName",
+    "Error: SignatureValidationFailed",
 ];
 
 /// The line about an event, where there is one. `who` is the container's name, or the pod's where it is about none.

@@ -263,6 +263,8 @@ pub enum Exit {
 pub enum ImageFailure {
     /// It could not be pulled (`ErrImagePull`, later `ImagePullBackOff`), or looked at (`ImageInspectError`).
     Pull,
+    /// It was not pulled, as it isn't trusted (`SignatureValidationFailed`, later `ImagePullBackOff`).
+    Signature,
     /// `ErrImageNeverPull`.
     NeverPull,
     /// `InvalidImageName`.

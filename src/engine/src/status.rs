@@ -161,6 +161,7 @@ pub enum WaitingReason {
     ContainerCreating,
     CrashLoopBackOff,
     ErrImagePull,
+    SignatureValidationFailed,
     ImagePullBackOff,
     ErrImageNeverPull,
     ImageInspectError,

@@ -123,18 +123,21 @@ fn images_are_brought_once() {
     let (base, own) = (layer(&[("etc/passwd", "me:x:1:1::/:")], &[("etc", 0o755)]), layer(&[("own", "1")], &[]));
     let made = Made::of(&[base.clone(), own], json!({})).in_an_index();
     let here = Platform::here();
-    let pulled = store.pull("web", &made, &here, &Progress::default()).unwrap();
+    let pulled = store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap();
     assert!(pulled.is_new && store.is_whole(&pulled.entry));
     assert_eq!((made.asked.load(Ordering::SeqCst), folders(&store)), (2, 2));
     assert_eq!(pulled.entry.source, Digest::of(&made.top), "the index is what the name stands for");
     let summary = store.catalogue.summary(&pulled.entry.manifest).unwrap();
     assert_eq!((summary.passwd.as_str(), summary.group.as_str()), ("me:x:1:1::/:", ""));
-    assert!(!store.pull("web", &made, &here, &Progress::default()).unwrap().is_new);
-    assert!(store.pull("same", &made, &here, &Progress::default()).unwrap().is_new, "another name of it");
+    assert!(!store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert!(
+        store.pull("same", &made, &here, &Progress::default(), &Rules::default()).unwrap().is_new,
+        "another name of it"
+    );
     assert_eq!(made.asked.load(Ordering::SeqCst), 2);
     // The name moves on.
     let newer = Made::of(&[base, layer(&[("own", "2")], &[])], json!({}));
-    assert!(store.pull("web", &newer, &here, &Progress::default()).unwrap().is_new);
+    assert!(store.pull("web", &newer, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
     assert_eq!((newer.asked.load(Ordering::SeqCst), folders(&store)), (1, 3));
     store.forget("same").unwrap();
     store.sweep().unwrap();
@@ -155,7 +158,7 @@ fn what_is_leased_stays() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
     let made = Made::of(&[layer(&[("own", "1")], &[])], json!({}));
-    let entry = store.pull("web", &made, &Platform::here(), &Progress::default()).unwrap().entry;
+    let entry = store.pull("web", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap().entry;
     let path = store.catalogue.summary_path(&entry.manifest);
     let lease = crate::images::catalogue::Catalogue::lease(&path).unwrap().unwrap();
     assert_eq!(store.prune().unwrap(), [""; 0]);
@@ -163,7 +166,7 @@ fn what_is_leased_stays() {
     store.sweep().unwrap();
     assert_eq!(folders(&store), 1);
     // Not even where it is pulled again under another name, and that is taken away.
-    assert!(store.pull("other", &made, &Platform::here(), &Progress::default()).unwrap().is_new);
+    assert!(store.pull("other", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap().is_new);
     assert_eq!(store.prune().unwrap(), [""; 0]);
     store.forget("other").unwrap();
     store.sweep().unwrap();
@@ -187,7 +190,7 @@ fn folders_that_are_only_implied() {
     let one = Made::of(&[lower(0o1777), upper.clone()], json!({}));
     let other = Made::of(std::slice::from_ref(&upper), json!({}));
     let layers = |made: &Made, name: &str| {
-        let entry = store.pull(name, made, &Platform::here(), &Progress::default()).unwrap().entry;
+        let entry = store.pull(name, made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap().entry;
         store.catalogue.summary(&entry.manifest).unwrap().layers
     };
     // First over nothing: whatever comes first, each is as its own layers have it.
@@ -212,7 +215,8 @@ fn what_is_no_good_leaves_nothing() {
     let store = Store::at(dir.path());
     let here = Platform::here();
     let good = layer(&[("own", "1")], &[]);
-    let refused = |made: &Made| store.pull("web", made, &here, &Progress::default()).unwrap_err().to_string();
+    let refused =
+        |made: &Made| store.pull("web", made, &here, &Progress::default(), &Rules::default()).unwrap_err().to_string();
     let mut lies = Made::of(std::slice::from_ref(&good), json!({}));
     lies.blobs.insert(Digest::of(&good).to_string(), layer(&[("own", "2")], &[]));
     assert!(refused(&lies).contains("what came has the digest sha256:"));
@@ -230,7 +234,7 @@ fn what_is_no_good_leaves_nothing() {
     assert_eq!(folders(&store), 0, "halves are left");
     // An image that is there stays.
     *fails.fails.lock().unwrap() = None;
-    assert!(store.pull("web", &fails, &here, &Progress::default()).unwrap().is_new);
+    assert!(store.pull("web", &fails, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
     assert!(refused(&foreign).contains("plan9"));
     assert!(store.is_whole(&store.catalogue.find("web").unwrap().unwrap()));
 }
@@ -246,7 +250,9 @@ fn who_comes_second_waits() {
     let made = Made::of(&[layer(&[("a", "1")], &[]), layer(&[("b", "1")], &[])], json!({}));
     std::thread::scope(|scope| {
         for _ in 0..6 {
-            scope.spawn(|| store.pull("web", &made, &Platform::here(), &Progress::default()).unwrap());
+            scope.spawn(|| {
+                store.pull("web", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap()
+            });
         }
     });
     assert_eq!((made.asked.load(Ordering::SeqCst), folders(&store)), (2, 2));

@@ -42,9 +42,30 @@ impl Client {
     /// Where the registry doesn't give it, or gives another one than that of this digest.
     pub fn manifest(&self, of: &Repository, wanted: &str, accept: &[&str]) -> Result<Fetched, RegistryError> {
         let by_digest: Option<Digest> = wanted.parse().ok();
+        self.document(of, &format!("manifests/{wanted}"), wanted, by_digest.as_ref(), accept)
+    }
+
+    /// Fetches the list of what refers to a digest, an index.
+    ///
+    /// # Errors
+    /// Where the registry doesn't give it; older ones have no such lists ([`RegistryError::is_absent`]).
+    pub fn referrers(&self, of: &Repository, to: &Digest) -> Result<Vec<u8>, RegistryError> {
+        let accept = ["application/vnd.oci.image.index.v1+json"];
+        let wanted = format!("list of referrers to {to}");
+        Ok(self.document(of, &format!("referrers/{to}"), &wanted, None, &accept)?.bytes)
+    }
+
+    fn document(
+        &self,
+        of: &Repository,
+        path: &str,
+        wanted: &str,
+        by_digest: Option<&Digest>,
+        accept: &[&str],
+    ) -> Result<Fetched, RegistryError> {
         let mut patience = Patience::new(self.exchange.options.retries);
         loop {
-            let cause = match self.try_manifest(of, wanted, by_digest.as_ref(), accept) {
+            let cause = match self.try_document(of, path, by_digest, accept) {
                 Ok(fetched) => return Ok(fetched),
                 Err(cause) => cause,
             };
@@ -55,14 +76,14 @@ impl Client {
         }
     }
 
-    fn try_manifest(
+    fn try_document(
         &self,
         of: &Repository,
-        wanted: &str,
+        path: &str,
         by_digest: Option<&Digest>,
         accept: &[&str],
     ) -> Result<Fetched, Cause> {
-        let at = self.exchange.address(of, &format!("manifests/{wanted}"))?;
+        let at = self.exchange.address(of, path)?;
         let host = at.authority.clone();
         let question = Question { of, at, accept: Some(accept.join(", ")), range: None, is_registrys: true };
         let response = self.exchange.ask(&question)?;

@@ -19,6 +19,8 @@ pub enum Trouble {
     InvalidName,
     /// There is nothing: like a pull that failed (`ErrImagePull`, later `ImagePullBackOff`).
     Absent,
+    /// What says what may be used doesn't accept it: `SignatureValidationFailed`.
+    Untrusted,
     /// There is something, but no container can be made of it: `CreateContainerError`.
     Unusable,
 }
@@ -173,6 +175,7 @@ impl ImageError {
     #[must_use]
     pub fn trouble(&self) -> Trouble {
         match self {
+            ImageError::Pull { cause, .. } if cause.is_of_trust() => Trouble::Untrusted,
             ImageError::Missing { .. } | ImageError::Pull { .. } => Trouble::Absent,
             ImageError::NotThere { .. } | ImageError::Layer { .. } => Trouble::NotThere,
             ImageError::Name { .. } => Trouble::InvalidName,

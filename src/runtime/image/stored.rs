@@ -18,6 +18,7 @@ use crate::images::pull::{PullError, Pulled};
 use crate::images::reference::Reference;
 use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Store, StoreError};
+use crate::images::trust::{Policy, Rules, Subject, TrustError};
 use crate::plan::{FileKind, ImageSource, Stored};
 
 /// What is in the store under the name of this image.
@@ -32,6 +33,12 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
     let Some(entry) = store.catalogue.find(&name).map_err(failed)? else {
         return Err(ImageError::NotThere { image: id });
     };
+    // What isn't trusted any more is as good as not there: a pull says why, or finds signatures that will do.
+    let is_trusted =
+        rules(stored, None).is_ok_and(|rules| rules.hold(&entry.proofs, &[&entry.source, &entry.manifest]));
+    if !is_trusted {
+        return Err(ImageError::NotThere { image: id });
+    }
     // What can't be read is as good as not there: a pull brings it again.
     let not_there = |_| ImageError::NotThere { image: id.clone() };
     let summary = store.catalogue.summary(&entry.manifest).map_err(not_there)?;
@@ -87,7 +94,8 @@ pub fn lease(path: &Path) -> std::io::Result<Option<Lease>> {
 #[derive(Debug)]
 pub struct Lease(#[expect(dead_code, reason = "holds the lock")] crate::images::catalogue::Lock);
 
-/// Brings an image into the store, or what is there up to date; `progress` tells how far it is. Gives its name there.
+/// Brings an image into the store, or what is there up to date; `progress` tells how far it is; `policy`: the file that says
+/// what is trusted, instead of this box's. Gives its name there.
 ///
 /// # Errors
 /// Where it can't be had.
@@ -96,12 +104,39 @@ pub fn pull(
     store: &Path,
     platform: &Platform,
     progress: &Progress,
+    policy: Option<&Path>,
 ) -> Result<(String, Pulled), ImageError> {
     let (name, image) = (name(stored)?, stored.to_string());
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
+    let rules = rules(stored, policy).map_err(|cause| failed(cause.into()))?;
     let origin = origin(stored).map_err(|cause| failed(PullError::Origin(cause)))?;
-    let pulled = Store::at(store).pull(&name, &*origin, platform, progress).map_err(failed)?;
+    let pulled = Store::at(store).pull(&name, &*origin, platform, progress, &rules).map_err(failed)?;
     Ok((name, pulled))
+}
+
+/// What the policy wants of this image.
+fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, TrustError> {
+    let Some(policy) = Policy::of_this_box(policy, |name| std::env::var(name).ok())? else {
+        return Ok(Rules::default());
+    };
+    let subject = match stored {
+        // A name that is none was refused before.
+        Stored::Registry(name) => match full_name(name) {
+            Ok(reference) => Subject::Registry(reference),
+            Err(_) => return Ok(Rules::default()),
+        },
+        Stored::File { kind, path, name } => Subject::File {
+            transport: match kind {
+                FileKind::Layout => "oci",
+                FileKind::OciArchive => "oci-archive",
+                FileKind::DockerArchive => "docker-archive",
+            },
+            // Not another name of what has a scope.
+            path: path.canonicalize().unwrap_or_else(|_| path.clone()),
+            name: name.clone(),
+        },
+    };
+    policy.rules(&subject)
 }
 
 /// The name that an image has in the store: the whole one, whatever was left out of it.

@@ -295,6 +295,7 @@ impl FailedTry {
         let reason = match (failure, again) {
             (ImageFailure::Pull, false) => WaitingReason::ErrImagePull,
             (ImageFailure::Pull, true) => WaitingReason::ImagePullBackOff,
+            (ImageFailure::Signature, _) => WaitingReason::SignatureValidationFailed,
             (ImageFailure::NeverPull, _) => WaitingReason::ErrImageNeverPull,
             (ImageFailure::InvalidName, _) => WaitingReason::InvalidImageName,
         };
@@ -308,6 +309,10 @@ impl FailedTry {
             (ImageFailure::Pull, true) => {
                 let said = format!("Failed to pull image \"{name}\": {cause}");
                 (EventReason::Failed, said, WaitingReason::ErrImagePull, Next::BacksOff)
+            }
+            (ImageFailure::Signature, _) => {
+                let said = format!("Failed to pull image \"{name}\": SignatureValidationFailed: {cause}");
+                (EventReason::Failed, said, WaitingReason::SignatureValidationFailed, Next::BacksOff)
             }
             (ImageFailure::Pull, false) => {
                 let said = format!("Failed to inspect image \"{name}\": {cause}");
@@ -323,7 +328,13 @@ impl FailedTry {
             }
         };
         // Of a pull the status has what failed alone.
-        let message = if next == Next::BacksOff { cause.into() } else { said.clone() };
+        let message = match (failure, next) {
+            (ImageFailure::Signature, _) => {
+                format!("image pull failed for {name} because the signature validation failed: {cause}")
+            }
+            (_, Next::BacksOff) => cause.into(),
+            (_, Next::Steadily | Next::LessOften) => said.clone(),
+        };
         let events = vec![(event, said), (EventReason::Failed, format!("Error: {reason:?}"))];
         Self { reason, message, events, next }
     }

@@ -112,6 +112,27 @@ fn pulls_that_fail_back_off() {
     assert_eq!(quick.of(&["BackOff"])[0], format!("0.5 record BackOff m1: {backs_off}"));
 }
 
+/// R8.13, R8.14: one that isn't trusted is told of with the kubelet's words for that, and tried again like any other.
+#[test]
+fn what_is_not_trusted_is_not_pulled() {
+    let failing = AttemptScript { pull_fails: (1, ImageFailure::Signature), ..absent() };
+    let mut run = begin(always().main("m1", &[failing]).stored("web:1", IfNotPresent));
+    run.until(0.5);
+    let message = "image pull failed for web:1 because the signature validation failed: scripted";
+    assert_eq!(waits_for(&run), (WaitingReason::SignatureValidationFailed, message.into()));
+    assert_eq!(
+        run.of(&["Failed"]),
+        [
+            "0 record Failed m1: Failed to pull image \"web:1\": SignatureValidationFailed: scripted",
+            "0 record Failed m1: Error: SignatureValidationFailed"
+        ]
+    );
+    run.until(5.0);
+    assert_eq!(waits_for(&run).0, WaitingReason::ImagePullBackOff);
+    run.until(12.0);
+    assert_eq!(run.times("m1 pull"), [0.0, 10.0]);
+}
+
 /// R8.14: a pull that works, or an image that is there, ends it.
 #[test]
 fn a_pull_that_works_ends_the_back_off() {

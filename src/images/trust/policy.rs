@@ -1,0 +1,96 @@
+//! policy.json: which requirements are an image's.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::error::TrustError;
+use super::requirement::Rules;
+use super::subject::Subject;
+
+const SYSTEM: &str = "/etc/containers/policy.json";
+const USERS: &str = ".config/containers/policy.json";
+/// Bytes.
+const LARGEST: u64 = 4 << 20;
+
+/// What a policy file says.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    path: PathBuf,
+    default: Value,
+    transports: Map<String, Value>,
+}
+
+/// Where this box's policy may be; the first that is there counts alone.
+#[must_use]
+pub fn files(environment: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let home = environment("HOME").filter(|home| !home.is_empty());
+    home.map(|home| Path::new(&home).join(USERS)).into_iter().chain([SYSTEM.into()]).collect()
+}
+
+impl Policy {
+    /// The one that was given, or this box's; `None`: there is none, and everything is accepted.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn of_this_box(
+        given: Option<&Path>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, TrustError> {
+        if let Some(path) = given {
+            let absent = || TrustError::Read { path: path.to_owned(), cause: ErrorKind::NotFound.into() };
+            return Self::read(path)?.ok_or_else(absent).map(Some);
+        }
+        for path in files(environment) {
+            if let Some(policy) = Self::read(&path)? {
+                return Ok(Some(policy));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `None`: there is no such file.
+    fn read(path: &Path) -> Result<Option<Self>, TrustError> {
+        let failed = |cause| TrustError::Read { path: path.to_owned(), cause };
+        let file = match std::fs::File::open(path) {
+            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            file => file.map_err(failed)?,
+        };
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST), &mut text).map_err(failed)?;
+        Self::parse(path, &text).map(Some)
+    }
+
+    pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, TrustError> {
+        let wrong =
+            |place: &str, fault: String| TrustError::Policy { path: path.to_owned(), place: place.to_owned(), fault };
+        let value: Value = serde_json::from_slice(text).map_err(|cause| wrong("$", cause.to_string()))?;
+        let Value::Object(mut all) = value else { return Err(wrong("$", "no object".to_owned())) };
+        let default = all.remove("default").ok_or_else(|| wrong("$", "it has no \"default\"".to_owned()))?;
+        let transports = match all.remove("transports") {
+            None => Map::new(),
+            Some(Value::Object(transports)) => transports,
+            Some(_) => return Err(wrong("$.transports", "no object".to_owned())),
+        };
+        match all.keys().next() {
+            Some(unknown) => Err(wrong("$", format!("unknown key {unknown:?}"))),
+            None => Ok(Self { path: path.to_owned(), default, transports }),
+        }
+    }
+
+    /// What it wants of this image.
+    ///
+    /// # Errors
+    /// Where it rejects the image, or wants what can't be understood. Nothing of the image has to be there for that.
+    pub fn rules(&self, image: &Subject) -> Result<Rules, TrustError> {
+        let transport = image.transport();
+        let scopes = self.transports.get(transport);
+        let found = image.scopes().into_iter().find_map(|scope| Some((scopes?.get(&scope)?, scope)));
+        let (value, place) = match &found {
+            Some((value, scope)) => (*value, format!("$.transports.{transport}[{scope:?}]")),
+            None => (&self.default, "$.default".to_owned()),
+        };
+        Rules::read(&self.path, &place, value, image)
+    }
+}

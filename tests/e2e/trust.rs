@@ -1,0 +1,172 @@
+//! Images that a policy wants signed, as cosign signs them, by keys of openssl.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use barepod::images::digest::Digest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::harness::image::{busybox, write};
+use crate::harness::plain_registry::PlainRegistry;
+use crate::harness::{Case, Manifest, Run, wait};
+
+/// A registry with an image `app:1`, a home with a policy that wants it signed by a key, and the key.
+struct World<'a> {
+    case: &'a Case,
+    registry: PlainRegistry,
+    /// Of the image's manifest.
+    digest: String,
+}
+
+impl<'a> World<'a> {
+    fn new(case: &'a Case) -> Self {
+        let layout = case.dir().join("images");
+        write(&layout, "1", &json!({"Cmd": ["/bin/echo", "up"]}), vec![busybox()]);
+        let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+        let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+        let world = Self { case, registry: PlainRegistry::of(&layout), digest };
+        world.openssl(&["genpkey", "-algorithm", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "key"]);
+        world.openssl(&["pkey", "-in", "key", "-pubout", "-out", "public"]);
+        world
+    }
+
+    fn openssl(&self, words: &[&str]) {
+        let output = Command::new("openssl").args(words).current_dir(self.case.dir()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn image(&self) -> String {
+        self.registry.image("1")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.case.dir().join("home")
+    }
+
+    /// What the home's policy.json wants of the registry's images.
+    fn policy(&self, requirement: &Value) {
+        let folder = self.home().join(".config/containers");
+        fs::create_dir_all(&folder).unwrap();
+        let host = self.image().split('/').next().unwrap().to_owned();
+        let policy =
+            json!({"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {host: [requirement]}}});
+        fs::write(folder.join("policy.json"), policy.to_string()).unwrap();
+    }
+
+    fn wants_signatures(&self) {
+        let key = self.case.dir().join("public");
+        self.policy(&json!({"type": "sigstoreSigned", "keyPath": key, "signedIdentity": {"type": "matchRepository"}}));
+    }
+
+    /// Puts a signature beside the image, as `cosign sign --key` of version 2 does.
+    fn sign(&self) {
+        let repository = self.image();
+        let repository = repository.rsplit_once(':').unwrap().0;
+        let payload = json!({"critical": {"identity": {"docker-reference": repository},
+            "image": {"docker-manifest-digest": self.digest}, "type": "cosign container image signature"}, "optional": null});
+        let payload = payload.to_string();
+        fs::write(self.case.dir().join("message"), &payload).unwrap();
+        self.openssl(&["dgst", "-sha256", "-sign", "key", "-out", "signature", "message"]);
+        let signature = STANDARD.encode(fs::read(self.case.dir().join("signature")).unwrap());
+        let digest = Digest::of(payload.as_bytes()).to_string();
+        self.registry.put(&format!("blobs/{digest}"), "application/octet-stream", payload.as_bytes());
+        let layer = json!({"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": digest,
+            "size": payload.len(), "annotations": {"dev.cosignproject.cosign/signature": signature}});
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "layers": [layer]}).to_string();
+        let tag = format!("{}.sig", self.digest.replace(':', "-"));
+        self.registry.put(&format!("manifests/{tag}"), media_type, manifest.as_bytes());
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.case.command(words);
+        self.registry.known_to(&mut command, self.case.dir());
+        command.env("HOME", self.home());
+        command
+    }
+
+    /// Exit code and standard error.
+    fn said(&self, words: &[&str]) -> (Option<i32>, String) {
+        let output = self.command(words).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn pod(&self, more: Value) -> Manifest {
+        let mut container = json!({"name": "main", "image": self.image()});
+        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.case.pod().container(container)
+    }
+
+    fn start(&self, pod: &Manifest) -> Run<'a> {
+        let file = self.case.write(&pod.text());
+        let output = |name: &str| fs::File::create(self.case.dir().join(name)).unwrap();
+        let mut command = self.command(&["run", "--backoff-initial", "300ms", "--backoff-max", "1200ms"]);
+        Run::of(self.case, command.arg(file).stdout(output("out.txt")).stderr(output("err.txt")))
+    }
+}
+
+/// R8.13: what has no signature that the policy wants isn't pulled, and is once it has one; then no registry is needed for it.
+#[test]
+fn pods_wait_for_a_signature() {
+    let Some(case) = Case::new("signed") else { return };
+    let world = World::new(&case);
+    world.wants_signatures();
+    let pod = world.pod(json!({}));
+    let mut run = world.start(&pod);
+    wait("the refusal", || run.stderr().contains("main: Failed to pull image") || run.has_ended());
+    let words = [
+        "SignatureValidationFailed: ",
+        "policy.json: $.transports.docker[",
+        "[0] wants a signature: there is none (neither tag sha256-",
+    ];
+    assert!(words.iter().all(|words| run.stderr().contains(words)), "{}", run.stderr());
+    let reasons = ["SignatureValidationFailed", "ImagePullBackOff"];
+    let reason = case.container("main")["state"]["waiting"]["reason"].clone();
+    assert!(reasons.iter().any(|one| reason == *one), "{reason}");
+    world.sign();
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    // It was proven: the registry may have lost it all.
+    let pod = world.pod(json!({"imagePullPolicy": "Never"}));
+    let mut run = world.start(&pod);
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    // Another key is wanted now.
+    world.openssl(&["genpkey", "-algorithm", "ed25519", "-out", "key"]);
+    world.openssl(&["pkey", "-in", "key", "-pubout", "-out", "public"]);
+    let mut run = world.start(&pod);
+    wait("the refusal", || case.container("main")["state"]["waiting"]["reason"] == "ErrImageNeverPull");
+    run.signal(rustix::process::Signal::TERM);
+    run.end();
+    case.nothing_left();
+}
+
+/// `image pull`: by the box's policy and by a file that is given; nothing of what is refused comes.
+#[test]
+fn pulls_heed_the_policy() {
+    let Some(case) = Case::new("policy") else { return };
+    let world = World::new(&case);
+    let image = world.image();
+    world.policy(&json!({"type": "reject"}));
+    let (code, said) = world.said(&["image", "pull", &image]);
+    assert!(code == Some(1) && said.contains("[0] rejects it"), "{said}");
+    world.policy(&json!({"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/x"}));
+    let (code, said) = world.said(&["image", "pull", &image]);
+    assert!(code == Some(1) && said.contains("signatures by GPG are not supported"), "{said}");
+    world.wants_signatures();
+    let (code, said) = world.said(&["image", "pull", &image]);
+    assert!(code == Some(1) && said.contains("wants a signature"), "{said}");
+    assert!(!case.root().join("data/images/layers").exists(), "something was brought");
+    let accepts = case.dir().join("accepts.json");
+    fs::write(&accepts, r#"{"default": [{"type": "insecureAcceptAnything"}]}"#).unwrap();
+    let (code, said) = world.said(&["image", "pull", "--signature-policy", accepts.to_str().unwrap(), &image]);
+    assert_eq!(code, Some(0), "{said}");
+    // What was accepted then has to be signed now.
+    world.sign();
+    let (code, said) = world.said(&["image", "pull", &image]);
+    assert_eq!(code, Some(0), "{said}");
+    let mut run = world.start(&world.pod(json!({"imagePullPolicy": "Never"})));
+    assert_eq!(run.end(), 0, "{}", run.stderr());
+    case.nothing_left();
+}
