@@ -61,6 +61,46 @@ impl<'a> World<'a> {
         self.policy(&json!({"type": "sigstoreSigned", "keyPath": key, "signedIdentity": {"type": "matchRepository"}}));
     }
 
+    /// By the key, in base64.
+    fn signature(&self, message: &[u8]) -> String {
+        fs::write(self.case.dir().join("message"), message).unwrap();
+        self.openssl(&["dgst", "-sha256", "-sign", "key", "-out", "signature", "message"]);
+        STANDARD.encode(fs::read(self.case.dir().join("signature")).unwrap())
+    }
+
+    fn put_blob(&self, content: &[u8]) -> String {
+        let digest = Digest::of(content).to_string();
+        self.registry.put(&format!("blobs/{digest}"), "application/octet-stream", content);
+        digest
+    }
+
+    /// Puts a bundle into the registry, as `cosign sign --key` of version 3 does, and gives the index of what refers to the image.
+    fn bundle(&self) -> String {
+        let (kind, hex) = ("application/vnd.in-toto+json", self.digest.strip_prefix("sha256:").unwrap());
+        let statement = json!({"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha256": hex}}],
+            "predicateType": "https://sigstore.dev/cosign/sign/v1", "predicate": {}});
+        let payload = statement.to_string();
+        let signed = format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len());
+        let signatures = json!([{"sig": self.signature(signed.as_bytes())}]);
+        let envelope = json!({"payload": STANDARD.encode(&payload), "payloadType": kind, "signatures": signatures});
+        let bundle_type = "application/vnd.dev.sigstore.bundle.v0.3+json";
+        let material = json!({"publicKey": {"hint": ""}});
+        let bundle =
+            json!({"mediaType": bundle_type, "verificationMaterial": material, "dsseEnvelope": envelope}).to_string();
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let layer = json!({"mediaType": bundle_type, "digest": self.put_blob(bundle.as_bytes()), "size": bundle.len()});
+        let manifest =
+            json!({"schemaVersion": 2, "mediaType": media_type, "artifactType": bundle_type, "layers": [layer]});
+        let manifest = manifest.to_string();
+        let digest = Digest::of(manifest.as_bytes());
+        self.registry.put(&format!("manifests/{digest}"), media_type, manifest.as_bytes());
+        let other =
+            json!({"mediaType": media_type, "artifactType": "text/spdx+json", "digest": Digest::of(b"x"), "size": 1});
+        let own =
+            json!({"mediaType": media_type, "artifactType": bundle_type, "digest": digest, "size": manifest.len()});
+        json!({"schemaVersion": 2, "manifests": [other, own]}).to_string()
+    }
+
     /// Puts a signature beside the image, as `cosign sign --key` of version 2 does.
     fn sign(&self) {
         let repository = self.image();
@@ -68,11 +108,8 @@ impl<'a> World<'a> {
         let payload = json!({"critical": {"identity": {"docker-reference": repository},
             "image": {"docker-manifest-digest": self.digest}, "type": "cosign container image signature"}, "optional": null});
         let payload = payload.to_string();
-        fs::write(self.case.dir().join("message"), &payload).unwrap();
-        self.openssl(&["dgst", "-sha256", "-sign", "key", "-out", "signature", "message"]);
-        let signature = STANDARD.encode(fs::read(self.case.dir().join("signature")).unwrap());
-        let digest = Digest::of(payload.as_bytes()).to_string();
-        self.registry.put(&format!("blobs/{digest}"), "application/octet-stream", payload.as_bytes());
+        let signature = self.signature(payload.as_bytes());
+        let digest = self.put_blob(payload.as_bytes());
         let layer = json!({"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": digest,
             "size": payload.len(), "annotations": {"dev.cosignproject.cosign/signature": signature}});
         let media_type = "application/vnd.oci.image.manifest.v1+json";
@@ -168,5 +205,31 @@ fn pulls_heed_the_policy() {
     assert_eq!(code, Some(0), "{said}");
     let mut run = world.start(&world.pod(json!({"imagePullPolicy": "Never"})));
     assert_eq!(run.end(), 0, "{}", run.stderr());
+    case.nothing_left();
+}
+
+/// Bundles are found by the registry's list of what refers to the image, and by the tag where it has no such list.
+#[test]
+fn bundles_refer_to_their_image() {
+    let Some(case) = Case::new("bundles-refer") else { return };
+    let index = "application/vnd.oci.image.index.v1+json";
+    for by_tag in [false, true] {
+        let world = World::new(&case);
+        let image = world.image();
+        world.policy(&json!({"type": "sigstoreSigned", "keyPath": case.dir().join("public")}));
+        let (code, said) = world.said(&["image", "pull", &image]);
+        assert!(code == Some(1) && said.contains("nor a bundle that refers to it"), "{said}");
+        let path = match by_tag {
+            true => format!("manifests/{}", world.digest.replace(':', "-")),
+            false => format!("referrers/{}", world.digest),
+        };
+        world.registry.put(&path, index, world.bundle().as_bytes());
+        let (code, said) = world.said(&["image", "pull", &image]);
+        assert_eq!(code, Some(0), "{path}: {said}");
+        // It has no name that could be compared.
+        world.wants_signatures();
+        let (code, said) = world.said(&["image", "pull", &image]);
+        assert!(code == Some(1) && said.contains("without signedIdentity its digest is enough"), "{said}");
+    }
     case.nothing_left();
 }
