@@ -65,6 +65,7 @@ mod pasta;
 mod places;
 mod pressure;
 mod probes;
+mod public;
 mod pulling;
 mod registry;
 mod remains;

@@ -63,10 +63,15 @@ impl Registry {
         });
         let registry = Self { dir: tempdir, address, child };
         registry.log_in(PASSWORD);
-        let authority = format!("SSL_CERT_FILE={}", registry.authority().display());
-        let logins = format!("REGISTRY_AUTH_FILE={}", registry.logins().display());
-        case.within(&["env", &authority, &logins]);
+        registry.reach(case, &[]);
         Some(registry)
+    }
+
+    /// The case's commands have from now on what they need to reach it, and these variables.
+    pub fn reach(&self, case: &mut Case, more: &[&str]) {
+        let authority = format!("SSL_CERT_FILE={}", self.authority().display());
+        let logins = format!("REGISTRY_AUTH_FILE={}", self.logins().display());
+        case.within(&[&["env", &authority, &logins], more].concat());
     }
 
     /// What an image of it is called.

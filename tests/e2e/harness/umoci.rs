@@ -26,6 +26,13 @@ impl Layout {
         quiet(&mut image.umoci("new"));
         image
     }
+
+    /// An image under one more name, instead of what that meant before.
+    pub fn tagged(&self, name: &str, other: &str) -> Image<'_> {
+        let image = Image { layout: self, name: name.to_owned() };
+        quiet(image.umoci("tag").arg(other));
+        Image { layout: self, name: other.to_owned() }
+    }
 }
 
 /// An image of a layout.
