@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::args::{
-    Global, ImageArgs, ImageCommand, ImageLsArgs, ImageNamesArgs, ImageOutput, ImagePruneArgs, ImagePullArgs,
-    ImageVerifyArgs,
+    Global, ImageArgs, ImageCommand, ImageExportArgs, ImageImportArgs, ImageLsArgs, ImageNamesArgs, ImageOutput,
+    ImagePruneArgs, ImagePullArgs, ImageVerifyArgs,
 };
 use super::error::CliError;
 use super::exit_code::Exit;
@@ -18,9 +18,10 @@ use super::user::become_root;
 use crate::images::catalogue::{Entry, Summary};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
+use crate::images::export::Target;
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
-use crate::images::pull::Pulled;
+use crate::images::pull::{Pulled, Repaired};
 use crate::images::store::Store;
 use crate::plan::{self, ImageSource, Stored};
 use crate::report::table::{ago, columns};
@@ -39,6 +40,9 @@ pub fn image(args: &ImageArgs, global: &Global) -> Result<Exit, CliError> {
         ImageCommand::Rm(args) => rm(args, &dir),
         ImageCommand::Prune(args) => prune(args, &dir),
         ImageCommand::Verify(args) => verify(args, &dir),
+        ImageCommand::Repair(args) => repair(args, &dir),
+        ImageCommand::Import(args) => import(args, &dir),
+        ImageCommand::Export(args) => export(args, &dir),
     }
 }
 
@@ -97,6 +101,14 @@ fn entry(store: &Store, name: &str) -> Result<Entry, CliError> {
 
 fn find(store: &Store, name: &str) -> Result<There, CliError> {
     there(store, name, entry(store, name)?)
+}
+
+/// As [`chosen`], also those of which nothing else can be read.
+fn entries(store: &Store, names: &[String]) -> Result<Vec<Entry>, CliError> {
+    if names.is_empty() {
+        return store.catalogue.list().map_err(|cause| failed("the store", cause));
+    }
+    names.iter().map(|name| entry(store, name)).collect()
 }
 
 /// Those that are named, or all.
@@ -200,15 +212,66 @@ fn prune(args: &ImagePruneArgs, dir: &Path) -> Result<Exit, CliError> {
 
 fn verify(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
     let store = Store::at(dir);
-    let one = |found: There| {
-        let name = &found.entry.name;
-        let damaged: Vec<String> = found.summary.layers.iter().flat_map(|layer| of_layer(&store, layer)).collect();
+    let one = |entry: Entry| {
+        let name = &entry.name;
+        let mut damaged = store.damaged_documents(&entry).map_err(|cause| failed(name, cause))?;
+        // Without a summary nobody can tell which layers it has.
+        let summary = store.catalogue.summary(&entry.manifest).ok();
+        let layers = summary.iter().flat_map(|summary| &summary.layers);
+        damaged.extend(layers.flat_map(|layer| of_layer(&store, layer)));
         match damaged.is_empty() {
             true => print(&format!("{name} is whole\n")),
-            false => Err(failed(name, format!("it is damaged: {}", damaged.join("; ")))),
+            false => {
+                let all = damaged.join("; ");
+                Err(failed(name, format!("it is damaged: {all}; `barepod image repair` brings again what is")))
+            }
         }
     };
-    exit_of_all(chosen(&store, &args.images)?.into_iter().map(one))
+    exit_of_all(entries(&store, &args.images)?.into_iter().map(one))
+}
+
+fn repair(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
+    let store = Store::at(dir);
+    let one = |entry: Entry| {
+        let name = &entry.name;
+        let done = image::repair(&stored(name)?, &entry, dir).map_err(|cause| failed(name, cause))?;
+        let Repaired { documents, layers, of_layers, size } = done;
+        if done.is_nothing() {
+            return print(&format!("{name} is whole\n"));
+        }
+        let documents = match documents {
+            0 => String::new(),
+            1 => " and 1 document".to_owned(),
+            many => format!(" and {many} documents"),
+        };
+        let size = bytes(size);
+        print(&format!("{name} is whole again: {layers} of {of_layers} layers{documents} came anew ({size} packed)\n"))
+    };
+    exit_of_all(entries(&store, &args.images)?.into_iter().map(one))
+}
+
+fn import(args: &ImageImportArgs, dir: &Path) -> Result<Exit, CliError> {
+    let from = args.from.display().to_string();
+    let done = image::import(&args.from, args.name.as_deref(), dir);
+    let (name, pulled, repaired) = done.map_err(|cause| failed(&from, cause))?;
+    let what = match (pulled.is_new, repaired.is_nothing()) {
+        (true, _) => "imported",
+        (false, true) => "is up to date",
+        (false, false) => "is whole again",
+    };
+    print(&format!("{name} {what} ({} packed)\n", bytes(pulled.size)))
+}
+
+fn export(args: &ImageExportArgs, dir: &Path) -> Result<Exit, CliError> {
+    let store = Store::at(dir);
+    let stored = stored(&args.image)?;
+    let entry = entry(&store, &args.image)?;
+    let name = match &stored {
+        Stored::Registry(_) => Some(entry.name.as_str()),
+        Stored::File { name, .. } => name.as_deref(),
+    };
+    store.export(&entry, name, &Target::of(&args.to)).map_err(|cause| failed(&args.image, cause))?;
+    print(&format!("{} written to {}\n", entry.name, args.to))
 }
 
 /// What is wrong with a layer.

@@ -84,8 +84,9 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         }
         "pull" | "history" => format!("`barepod image {word} {name}`"),
         "rmi" => format!("`barepod image rm {name}`"),
-        "load" | "import" => "`barepod image pull docker-archive:FILE` brings what `docker save` wrote (docs/images.md)".to_owned(),
-        "build" | "save" | "export" | "push" | "tag" | "search" | "commit" | "login" | "logout" | "mount" => {
+        "load" | "import" => "`barepod image import FILE` brings what `docker save` or `podman save` wrote".to_owned(),
+        "save" | "export" => format!("`barepod image export {name} FILE` writes an image where other tools read it"),
+        "build" | "push" | "tag" | "search" | "commit" | "login" | "logout" | "mount" => {
             "barepod brings images and runs them; other tools make and hand them on (docs/images.md)".to_owned()
         }
         "scale" | "rollout" | "expose" | "autoscale" => {

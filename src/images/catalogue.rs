@@ -5,9 +5,10 @@
 //! file has the catalogue's lock; readers need none.
 
 mod error;
+mod leases;
 mod summary;
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -251,41 +252,13 @@ impl Catalogue {
         Ok((layers, locks))
     }
 
-    /// Keeps an image from being removed for as long as what this gives lives; `None`: it is gone, or about to be. Waits for nobody.
+    /// What describes the manifest of this name.
     ///
     /// # Errors
-    /// Where that can't be had.
-    pub fn lease(summary: &Path) -> io::Result<Option<Lock>> {
-        let file = match File::open(summary) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
-        match file.try_lock_shared() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(cause)) => return Err(cause),
-        }
-        // It may have been removed before it was locked.
-        Ok((rustix::fs::fstat(&file)?.st_nlink > 0).then_some(Lock(file)))
-    }
-
-    /// What a lease is on.
-    #[must_use]
-    pub fn summary_path(&self, manifest: &Digest) -> PathBuf {
-        self.dir.join(SUMMARIES).join(manifest.hex())
-    }
-
-    /// Whether a pod has a lease on an image. What can't be looked at may have one.
-    #[must_use]
-    pub fn is_leased(&self, manifest: &Digest) -> bool {
-        self.unleased(manifest).is_none()
-    }
-
-    /// Keeps others from taking a lease; `None`: somebody has one, or may have.
-    fn unleased(&self, manifest: &Digest) -> Option<Lock> {
-        let file = File::open(self.summary_path(manifest)).ok()?;
-        file.try_lock().ok()?;
-        Some(Lock(file))
+    /// Where that can't be read.
+    pub fn descriptor(&self, name: &str) -> Result<Option<Descriptor>, CatalogueError> {
+        let is_its = |one: &Descriptor| one.annotations.get(NAME).is_some_and(|there| there == name);
+        Ok(self.index()?.manifests.into_iter().find(is_its))
     }
 
     /// Manifests of all summaries, named or not.

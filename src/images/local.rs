@@ -2,6 +2,7 @@
 
 mod archive;
 mod docker;
+mod given;
 mod layout;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use docker::DockerArchive;
+pub use given::{Given, given};
 pub use layout::Layout;
 
 /// Why an image in files can't be had.

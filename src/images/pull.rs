@@ -5,6 +5,7 @@
 
 mod fetch;
 mod folders;
+mod repair;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -24,6 +25,8 @@ use super::platform::Platform;
 use super::progress::Progress;
 use super::store::Store;
 use super::trust::{Rules, TrustError};
+
+pub use repair::Repaired;
 
 /// How often an index leads to another.
 const INDEXES: usize = 4;
@@ -46,6 +49,8 @@ pub enum PullError {
     Trust(#[from] TrustError),
     #[error("it leads from index to index, without an image")]
     Circle,
+    #[error("its name was taken away meanwhile")]
+    Gone,
     #[error(transparent)]
     Layers(#[from] LayersError),
     #[error("{call} {}: {cause}", .path.display())]
@@ -145,7 +150,7 @@ impl Store {
         // Another pull of the same name is waited for, and leaves nothing to be done.
         let _own = self.turns.of(name).map_err(failed("fcntl", &self.dir))?;
         let documents = choose(origin, platform)?;
-        let needed = needed(&documents);
+        let needed = needed(&documents.manifest, &documents.config);
         let proofs = rules.check(origin, &documents.signable())?;
         let size = documents.manifest.size();
         if let Some(entry) = self.catalogue.find(name)?
@@ -248,9 +253,9 @@ fn choose(origin: &dyn Origin, platform: &Platform) -> Result<Documents, PullErr
 }
 
 /// Its layers, from the lowest to the highest (OCI image spec, "Layer ChainID").
-fn needed(documents: &Documents) -> Vec<Needed> {
+fn needed(manifest: &Manifest, config: &Config) -> Vec<Needed> {
     let mut below: Option<Digest> = None;
-    let pairs = documents.manifest.layers().iter().zip(documents.config.diff_ids());
+    let pairs = manifest.layers().iter().zip(config.diff_ids());
     let one = |(number, (layer, diff_id)): (usize, (&Layer, &Digest))| {
         let chain_id = match &below {
             None => diff_id.clone(),

@@ -111,6 +111,8 @@ impl Store {
         let turn = turn.map_err(|cause| StoreError::Io { call: "flock", path: self.dir.clone(), cause })?;
         let Some(_turn) = turn else { return Ok(false) };
         let lock = self.catalogue.lock()?;
+        // Of what is replaced, by its layer's name: a lease doesn't say since when it is there.
+        let leased = self.catalogue.leased()?;
         let (needed, _locks) = self.catalogue.sweep(&lock)?;
         let needed: BTreeSet<Digest> = needed.into_iter().collect();
         for layer in self.layers.list()? {
@@ -118,7 +120,8 @@ impl Store {
                 self.layers.remove(&layer.key)?;
             }
         }
-        match self.layers.sweep()?.left.into_iter().next() {
+        let is_used = |layer: &Digest| leased.as_ref().is_none_or(|leased| leased.contains(layer));
+        match self.layers.sweep(&is_used)?.left.into_iter().next() {
             Some((path, cause)) => Err(StoreError::Left { path, cause }),
             None => Ok(true),
         }

@@ -127,7 +127,12 @@ impl Supervisor<'_> {
                 }
             }
             Err(Refusal { trouble: Trouble::NotThere, .. }) if want == Want::Look => ContainerEvent::ImageAbsent,
-            Err(Refusal { trouble: Trouble::Absent | Trouble::NotThere, message }) => {
+            // As good as not there; but who looks after the box's disk wants to know.
+            Err(Refusal { trouble: Trouble::Damaged, message }) if want == Want::Look => {
+                self.audience.warn(&message);
+                ContainerEvent::ImageAbsent
+            }
+            Err(Refusal { trouble: Trouble::Absent | Trouble::NotThere | Trouble::Damaged, message }) => {
                 ContainerEvent::ImageFailed { failure: ImageFailure::Pull, message }
             }
             Err(Refusal { trouble: Trouble::Untrusted, message }) => {

@@ -47,6 +47,8 @@ mod harness;
 mod hooks;
 mod host_cgroups;
 mod huge_pages;
+mod image_files;
+mod image_repair;
 mod image_volumes;
 mod images;
 mod killed;

@@ -255,6 +255,27 @@ Examples:
   barepod image pull oci-archive:web.tar docker-archive:db.tar
   barepod image pull oci:layout:web --platform linux/arm64";
 
+pub const IMAGE_REPAIR_EXAMPLES: &str = "\
+Pods that run go on with the files that they have. docs/images.md
+
+Examples:
+  barepod image repair            all images
+  barepod image repair nginx:1.27";
+
+pub const IMAGE_IMPORT_EXAMPLES: &str = "\
+Pods find it by imagePullPolicy IfNotPresent or Never, without a registry. docs/images.md
+
+Examples:
+  barepod image import web.tar
+  barepod image import layout/ registry.example.com/team/web:1.0";
+
+pub const IMAGE_EXPORT_EXAMPLES: &str = "\
+skopeo, podman load and `barepod image import` read what it writes. docs/images.md
+
+Examples:
+  barepod image export nginx:1.27 nginx.tar
+  barepod image export nginx:1.27 layout/";
+
 pub const IMAGE_LS_EXAMPLES: &str = "\
 Examples:
   barepod image ls

@@ -36,6 +36,37 @@ pub enum ImageCommand {
     Prune(ImagePruneArgs),
     /// Compare every file of images with what was recorded when they were unpacked
     Verify(ImageVerifyArgs),
+    /// Verify images, and bring again what is damaged of them
+    #[command(after_help = IMAGE_REPAIR_EXAMPLES)]
+    Repair(ImageVerifyArgs),
+    /// Bring an image of a file or folder into the store of this box: OCI image layouts, archives of them, and what `docker save` writes
+    #[command(alias = "load", after_help = IMAGE_IMPORT_EXAMPLES)]
+    Import(ImageImportArgs),
+    /// Write an image of this box into an archive, or into an OCI image layout in a folder
+    #[command(alias = "save", after_help = IMAGE_EXPORT_EXAMPLES)]
+    Export(ImageExportArgs),
+}
+
+/// `barepod image import`.
+#[derive(Debug, Args)]
+pub struct ImageImportArgs {
+    /// What it is in
+    #[arg(value_name = "FILE|DIR")]
+    pub from: PathBuf,
+    /// Under which name pods find it; by default the one that it has there
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `barepod image export`.
+#[derive(Debug, Args)]
+pub struct ImageExportArgs {
+    /// The name as in a manifest's `image:`
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// A folder where it is there or ends with a slash, else an archive
+    #[arg(value_name = "FILE|DIR")]
+    pub to: String,
 }
 
 /// `barepod image pull`.
@@ -99,7 +130,7 @@ pub struct ImagePruneArgs {
     pub all: bool,
 }
 
-/// `barepod image verify`.
+/// `barepod image verify`, `repair`.
 #[derive(Debug, Args)]
 pub struct ImageVerifyArgs {
     /// Names as in a manifest's `image:`; all images, where none is given

@@ -1,4 +1,4 @@
-//! Tar archives, read from a stream: ustar, GNU and PAX (POSIX.1-2001), with sparse files of all forms that GNU tar writes.
+//! Tar archives, written ([`Writer`]) and read from a stream: ustar, GNU and PAX (POSIX.1-2001), with sparse files of all forms that GNU tar writes.
 //!
 //! The stream is hostile: nothing that it says of its own length is believed, names and tables have a longest length, and what is
 //! read in all has a limit. (The crate `tar` reads names of any length into memory.) What is odd but does no harm is read
@@ -11,6 +11,7 @@ mod number;
 mod pax;
 mod skip;
 mod sparse;
+mod write;
 
 #[cfg(test)]
 pub(super) mod build;
@@ -22,6 +23,7 @@ use std::io::{self, Read};
 pub use entry::Entry;
 pub use error::ArchiveError;
 pub use header::Kind;
+pub use write::{Writer, header};
 
 use header::{Header, Type};
 use number::BLOCK;

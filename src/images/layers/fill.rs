@@ -5,10 +5,13 @@ use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 use super::ahead;
 use super::error::{LayersError, failed};
 use super::found::{Layer, Layers};
-use super::stage::{RECORD, Staged, sync};
+use super::stage::{RECORD, Staged, aside, sync};
 use crate::images::digest::Digest;
 use crate::images::record;
 use crate::images::unpack::{Limits, Notes, Unpacked, unpack};
@@ -51,34 +54,67 @@ impl Filled {
     /// # Errors
     /// It can't be recorded, or put on disk, or renamed. Nothing of it stays then.
     pub fn commit(mut self, key: &Digest) -> Result<Layer, LayersError> {
-        let staged = &mut self.staged;
-        let (tree, record) = (staged.tree(), staged.path.join(RECORD));
-        let open = File::open(&tree).map_err(failed("open", &tree))?;
-        let file = File::create_new(&record).map_err(failed("make", &record))?;
-        record::write(open.as_fd(), &self.unpacked.contents, &file)
-            .map_err(|cause| LayersError::Record { path: record.clone(), cause })?;
-        // One call for all of it: a layer has tens of thousands of files, and each fsync waits for the disk.
-        rustix::fs::syncfs(&staged.folder).map_err(|errno| failed("put on disk", &staged.path)(errno.into()))?;
-        let layers = Layers::at(&staged.dir);
-        let name = layers.folder(key);
+        self.record()?;
+        let layers = Layers::at(&self.staged.dir);
         loop {
-            match fs::rename(&staged.path, &name) {
+            match fs::rename(&self.staged.path, layers.folder(key)) {
                 Ok(()) => {
-                    staged.is_committed = true;
+                    self.staged.is_committed = true;
                     break;
                 }
                 Err(cause) if matches!(cause.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
                     if layers.find(key)?.is_some() {
                         break;
                     }
-                    // Something that isn't a layer.
-                    layers.remove(key)?;
+                    // Something that isn't a layer; but somebody may use it.
+                    layers.set_aside(key)?;
                 }
-                Err(cause) => return Err(failed("rename", &staged.path)(cause)),
+                Err(cause) => return Err(failed("rename", &self.staged.path)(cause)),
             }
         }
-        sync(&staged.dir)?;
-        let missing = || failed("find", &name)(ErrorKind::NotFound.into());
+        self.named(&layers, key)
+    }
+
+    /// As [`Self::commit`], in the place of what has that name. That is set aside, for those who use it.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; what was there stays then.
+    pub fn replace(mut self, key: &Digest) -> Result<Layer, LayersError> {
+        self.record()?;
+        let layers = Layers::at(&self.staged.dir);
+        let (aside, name) = (layers.dir.join(aside(key)), layers.folder(key));
+        // First, as an exchange leaves the old one under the new one's name: what is set aside isn't swept while it is used.
+        fs::rename(&self.staged.path, &aside).map_err(failed("rename", &self.staged.path))?;
+        self.staged.path.clone_from(&aside);
+        match renameat_with(CWD, &aside, CWD, &name, RenameFlags::EXCHANGE) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => fs::rename(&aside, &name).map_err(failed("rename", &aside))?,
+            // Not every file system has that: for a moment there is none.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                layers.set_aside(key)?;
+                fs::rename(&aside, &name).map_err(failed("rename", &aside))?;
+            }
+            Err(errno) => return Err(failed("exchange", &name)(errno.into())),
+        }
+        self.staged.is_committed = true;
+        self.named(&layers, key)
+    }
+
+    /// Writes its record down, and puts all of it on disk.
+    fn record(&self) -> Result<(), LayersError> {
+        let staged = &self.staged;
+        let (tree, record) = (staged.tree(), staged.path.join(RECORD));
+        let open = File::open(&tree).map_err(failed("open", &tree))?;
+        let file = File::create_new(&record).map_err(failed("make", &record))?;
+        record::write(open.as_fd(), &self.unpacked.contents, &file)
+            .map_err(|cause| LayersError::Record { path: record.clone(), cause })?;
+        // One call for all of it: a layer has tens of thousands of files, and each fsync waits for the disk.
+        rustix::fs::syncfs(&staged.folder).map_err(|errno| failed("put on disk", &staged.path)(errno.into()))
+    }
+
+    fn named(&self, layers: &Layers, key: &Digest) -> Result<Layer, LayersError> {
+        sync(&layers.dir)?;
+        let missing = || failed("find", &layers.folder(key))(ErrorKind::NotFound.into());
         layers.find(key)?.ok_or_else(missing)
     }
 }

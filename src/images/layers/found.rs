@@ -34,7 +34,8 @@ impl Layers {
     }
 
     /// The layer of this name: its diffID, or another one where it depends on the layers below. Looks at its record's first line
-    /// alone. One whose record isn't there or isn't one counts as not there.
+    /// alone. One whose record isn't there or isn't one counts as not there, and so does one whose folder is empty though the
+    /// record has more than that.
     ///
     /// # Errors
     /// It can't be looked at.
@@ -50,7 +51,11 @@ impl Layers {
         };
         let tree = folder.join(TREE);
         match fs::symlink_metadata(&tree) {
-            Ok(found) if found.is_dir() => Ok(Some(Layer { key: key.clone(), tree, header })),
+            Ok(found) if found.is_dir() => {
+                let mut entries = fs::read_dir(&tree).map_err(failed("read", &tree))?;
+                let is_lost = header.entries > 1 && entries.next().is_none();
+                Ok((!is_lost).then_some(Layer { key: key.clone(), tree, header }))
+            }
             Ok(_) => Ok(None),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(failed("look at", &tree)(cause)),
@@ -73,6 +78,19 @@ impl Layers {
         stage::sync(&self.dir)?;
         tree::remove(&old).map_err(failed("remove", &old))?;
         Ok(true)
+    }
+
+    /// Takes a layer's name away; its files stay for those who use them, until [`Self::sweep`] is told that nobody does. Whether
+    /// there was anything of that name.
+    ///
+    /// # Errors
+    /// It can't be renamed.
+    pub(super) fn set_aside(&self, key: &Digest) -> Result<bool, LayersError> {
+        let folder = self.folder(key);
+        match fs::rename(&folder, self.dir.join(stage::aside(key))) {
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
+            renamed => renamed.map(|()| true).map_err(failed("rename", &folder)),
+        }
     }
 
     pub(super) fn folder(&self, key: &Digest) -> PathBuf {

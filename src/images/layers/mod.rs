@@ -4,7 +4,7 @@
 //! A layer that has its name is whole, whatever happened: it is made in a folder `.new-RANDOM`, put on disk with its record,
 //! and renamed then, which is put on disk as well. Whoever makes one holds a lock on the folder, which the kernel drops with its
 //! process: what has no such lock is half made by somebody who is dead, and [`Layers::sweep`] removes it. What is to go is
-//! renamed to `.old-RANDOM` first. Two that make the same layer at once don't wait for each other: the first one counts.
+//! renamed to `.old-RANDOM` first. What is replaced while somebody may use it is at `.aside-HEX-RANDOM`. Two that make the same layer at once don't wait for each other: the first one counts.
 //!
 //! Start reading at [`Layers::stage`], [`Staged::fill`] and [`Filled::commit`].
 
@@ -87,20 +87,36 @@ impl Layers {
         }
     }
 
-    /// Removes what others have left behind who died: layers that were being made or removed, and folders with a layer's name
-    /// that are none. Goes on after failures.
+    /// Removes what others have left behind who died: layers that were being made or removed; and folders with a layer's name
+    /// that are none, and layers that were replaced, as far as `is_used` doesn't know of somebody who uses the layer. Goes on
+    /// after failures.
+    ///
+    /// # Errors
+    /// The folder can't be read, or something in it renamed.
+    pub fn sweep(&self, is_used: &dyn Fn(&Digest) -> bool) -> Result<Swept, LayersError> {
+        let mut swept = self.sweep_halves()?;
+        for key in self.names()?.iter().filter_map(|name| stage::key(name)) {
+            if matches!(self.find(&key), Ok(None)) {
+                self.set_aside(&key)?;
+            }
+        }
+        self.sweep_aside(is_used, &mut swept)?;
+        Ok(swept)
+    }
+
+    /// As [`Self::sweep`], only of what was replaced.
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn sweep(&self) -> Result<Swept, LayersError> {
-        let mut swept = self.sweep_halves()?;
-        let is_broken = |name: &String| stage::key(name).is_some_and(|key| matches!(self.find(&key), Ok(None)));
-        for name in self.names()?.into_iter().filter(is_broken) {
-            let path = self.dir.join(name);
-            let removed = tree::remove(&path).map(|()| true);
-            swept.put(path, removed);
+    pub fn sweep_aside(&self, is_used: &dyn Fn(&Digest) -> bool, swept: &mut Swept) -> Result<(), LayersError> {
+        for name in self.names()? {
+            if stage::key_of_aside(&name).is_some_and(|key| !is_used(&key)) {
+                let path = self.dir.join(name);
+                let removed = tree::remove(&path).map(|()| true);
+                swept.put(path, removed);
+            }
         }
-        Ok(swept)
+        Ok(())
     }
 
     /// As [`Self::sweep`], only of what was being made or removed: beside those who make layers.
@@ -115,6 +131,23 @@ impl Layers {
             swept.put(path, removed);
         }
         Ok(swept)
+    }
+
+    /// A layer's tree, and what was recorded of all that is in it, in no order.
+    ///
+    /// # Errors
+    /// It isn't there, or its record is damaged.
+    pub fn contents(&self, key: &Digest) -> Result<(File, Vec<record::Entry>), LayersError> {
+        let folder = self.folder(key);
+        let (path, tree) = (folder.join(RECORD), folder.join(TREE));
+        let file = File::open(&path).map_err(failed("open", &path))?;
+        let damaged = |cause| LayersError::Record { path: path.clone(), cause };
+        let mut reader = record::Reader::new(BufReader::with_capacity(64 << 10, file)).map_err(damaged)?;
+        let mut entries = Vec::new();
+        while let Some(entry) = reader.advance().map_err(damaged)? {
+            entries.push(entry);
+        }
+        Ok((File::open(&tree).map_err(failed("open", &tree))?, entries))
     }
 
     /// All layers, by name.

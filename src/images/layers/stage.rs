@@ -15,6 +15,8 @@ pub(super) const RECORD: &str = "record";
 pub(super) const NEW: &str = ".new-";
 pub(super) const OLD: &str = ".old-";
 pub(super) const HALVES: [&str; 2] = [NEW, OLD];
+/// And of one that was replaced: then the layer's name, and a random one.
+pub(super) const ASIDE: &str = ".aside-";
 
 /// A layer that is being made. It is gone with this value unless it is committed.
 #[derive(Debug)]
@@ -84,6 +86,16 @@ pub(super) fn remove_if_dead(path: &Path) -> io::Result<bool> {
 
 pub(super) fn random(prefix: &str) -> String {
     format!("{prefix}{}", uuid::Uuid::new_v4().simple())
+}
+
+/// A name for what is set aside of a layer.
+pub(super) fn aside(key: &Digest) -> String {
+    random(&format!("{ASIDE}{}-", key.hex()))
+}
+
+/// Of which layer something was set aside.
+pub(super) fn key_of_aside(name: &str) -> Option<Digest> {
+    key(name.strip_prefix(ASIDE)?.rsplit_once('-')?.0)
 }
 
 /// Which layer's name this is.

@@ -38,7 +38,7 @@ fn a_layer_is_made_found_verified_and_removed() {
     let tar = small();
     let key = Digest::of(&tar);
     assert!(layers.find(&key).unwrap().is_none() && layers.list().unwrap().is_empty());
-    assert!(!layers.remove(&key).unwrap() && layers.sweep().unwrap().removed == 0);
+    assert!(!layers.remove(&key).unwrap() && layers.sweep(&|_| false).unwrap().removed == 0);
     for compressed in [gzip(&tar), tar.clone(), zstd::encode_all(&tar[..], 1).unwrap()] {
         let filled = fill(&layers, &compressed[..]).unwrap();
         assert_eq!(filled.diff_id, key);
@@ -79,7 +79,7 @@ fn damage_is_found() {
     assert!(told().is_empty(), "{}", told());
     fs::remove_dir_all(&layer.tree).unwrap();
     assert!(told().ends_with("tree: it is missing") && layers.find(&key).unwrap().is_none());
-    assert_eq!(layers.sweep().unwrap().removed, 1);
+    assert_eq!(layers.sweep(&|_| false).unwrap().removed, 2, "and what was in its place");
     assert!(names(dir.path()).is_empty());
 }
 
@@ -122,11 +122,39 @@ fn the_first_of_two_counts_and_the_other_goes() {
     let key = Digest::of(b"key");
     let [one, two] = [(); 2].map(|()| fill(&layers, &small()[..]).unwrap());
     // Both live, and a sweep knows it.
-    assert_eq!(layers.sweep().unwrap().removed, 0);
+    assert_eq!(layers.sweep(&|_| false).unwrap().removed, 0);
     let first = one.commit(&key).unwrap();
     let inode = |layer: &Layer| std::os::unix::fs::MetadataExt::ino(&fs::metadata(&layer.tree).unwrap());
     let second = two.commit(&key).unwrap();
     assert_eq!((inode(&first), names(dir.path())), (inode(&second), vec![key.hex().to_owned()]));
+}
+
+/// What is replaced stays for those who use it, whoever sweeps, until nobody does.
+#[test]
+fn what_is_replaced_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let layers = Layers::at(dir.path());
+    let key = Digest::of(b"key");
+    let first = fill(&layers, &small()[..]).unwrap().replace(&key).unwrap();
+    assert_eq!(names(dir.path()), [key.hex()], "nothing was there");
+    let user = File::open(first.tree.join("etc")).unwrap();
+    fs::write(first.tree.join("etc/hosts"), "damaged").unwrap();
+    fill(&layers, &small()[..]).unwrap().replace(&key).unwrap();
+    assert!(layers.verify(&key).unwrap().is_empty());
+    let names_there = || names(dir.path());
+    assert!(names_there().len() == 2 && names_there()[0].starts_with(&format!(".aside-{}-", key.hex())));
+    layers.sweep_halves().unwrap();
+    layers.sweep(&|used| *used == key).unwrap();
+    let old = format!("/proc/self/fd/{}/hosts", std::os::fd::AsRawFd::as_raw_fd(&user));
+    assert_eq!(fs::read_to_string(old).unwrap(), "damaged");
+    assert_eq!(layers.sweep(&|_| false).unwrap().removed, 1);
+    assert_eq!(names_there(), [key.hex()]);
+    // What has lost its files is none, and what isn't a layer may be in use as well.
+    fs::remove_dir_all(first.tree.join("etc")).unwrap();
+    fs::remove_file(first.tree.join("link")).unwrap();
+    assert!(layers.find(&key).unwrap().is_none());
+    fill(&layers, &small()[..]).unwrap().commit(&key).unwrap();
+    assert_eq!(names_there().len(), 2);
 }
 
 /// Folders may still be changed before a layer is recorded.
@@ -186,7 +214,7 @@ fn who_is_killed_leaves_a_whole_layer_or_none() {
         let layers = Layers::at(dir.path());
         let found = layers.find(&key).unwrap();
         assert!(found.is_none() || layers.verify(&key).unwrap().is_empty(), "{at}");
-        let swept = layers.sweep().unwrap();
+        let swept = layers.sweep(&|_| false).unwrap();
         assert!(swept.left.is_empty(), "{at}: {swept:?}");
         assert_eq!(names(dir.path()).len(), usize::from(found.is_some()), "{at}");
     }

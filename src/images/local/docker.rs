@@ -28,6 +28,8 @@ pub struct DockerArchive {
     config: Vec<u8>,
     /// Names of the layers' files, by what the manifest calls them.
     layers: Vec<(Digest, String)>,
+    /// Names that it has there.
+    names: Vec<String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -86,7 +88,16 @@ impl DockerArchive {
         let list = layers.iter().map(layer).collect::<Result<Vec<_>, LocalError>>()?;
         let config_is = Descriptor::of(CONFIG, &config);
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config_is, "layers": list});
-        Ok(Self { files, manifest: manifest.to_string().into_bytes(), config, layers })
+        let names = item.repo_tags.clone().unwrap_or_default();
+        Ok(Self { files, manifest: manifest.to_string().into_bytes(), config, layers, names })
+    }
+}
+
+impl DockerArchive {
+    /// Names that it has there.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 }
 

@@ -72,6 +72,12 @@ impl Layout {
         Ok(Self { files, top })
     }
 
+    /// Names that it has there, whole ones first.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        NAMES.iter().rev().filter_map(|key| self.top.annotations.get(*key)).cloned().collect()
+    }
+
     fn name(descriptor: &crate::images::digest::Digest) -> String {
         format!("blobs/{}/{}", descriptor.algorithm().name(), descriptor.hex())
     }

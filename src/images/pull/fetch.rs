@@ -103,15 +103,7 @@ impl Store {
             progress.reach(place, Stage::There);
             return Ok(Brought::There(key));
         }
-        let packed = origin.layer(&one.layer).map_err(LayerFault::Origin)?;
-        let packed = progress.counted(place, packed);
-        let (filled, found) = fill(self, packed, one.layer.digest.algorithm())?;
-        if found != one.layer.digest {
-            return Err(LayerFault::Digest { found });
-        }
-        if filled.diff_id != one.diff_id {
-            return Err(LayerFault::DiffId { found: filled.diff_id, wanted: one.diff_id.clone() });
-        }
+        let filled = self.unpack(origin, one, progress)?;
         // The root alone depends on nothing: nearly no layer has an entry for it.
         if filled.unpacked.implied.iter().all(|path| path == b".") {
             filled.commit(&one.diff_id)?;
@@ -121,6 +113,20 @@ impl Store {
         // Who kept several of these until all layers are there could wait for another who does the same.
         drop(turn);
         Ok(Brought::Filled(Box::new(filled)))
+    }
+
+    /// Has a layer come and be unpacked, beside its place.
+    pub(super) fn unpack(&self, origin: &dyn Origin, one: &Needed, progress: &Progress) -> Result<Filled, LayerFault> {
+        let packed = origin.layer(&one.layer).map_err(LayerFault::Origin)?;
+        let packed = progress.counted(one.number - 1, packed);
+        let (filled, found) = fill(self, packed, one.layer.digest.algorithm())?;
+        if found != one.layer.digest {
+            return Err(LayerFault::Digest { found });
+        }
+        if filled.diff_id != one.diff_id {
+            return Err(LayerFault::DiffId { found: filled.diff_id, wanted: one.diff_id.clone() });
+        }
+        Ok(filled)
     }
 
     /// Gives a layer its place whose folders depend on the layers below it.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::images::digest::Digest;
 use crate::images::pull::PullError;
 use crate::images::reference::NoReference;
 use crate::images::store::StoreError;
@@ -15,6 +14,8 @@ use crate::images::store::StoreError;
 pub enum Trouble {
     /// It isn't in the box's store, and nobody was to bring it.
     NotThere,
+    /// It is, and something of it has gone or can't be read: it has to be brought again.
+    Damaged,
     /// What names it is no name of an image: `InvalidImageName`.
     InvalidName,
     /// There is nothing: like a pull that failed (`ErrImagePull`, later `ImagePullBackOff`).
@@ -142,13 +143,13 @@ pub enum ImageError {
         /// Which file, and why.
         cause: Box<StoreError>,
     },
-    /// A layer of it has gone from the store.
-    #[error("{image}: its layer {layer} is not in the store any more; `barepod image pull` brings it again")]
-    Layer {
+    /// A layer of it has gone from the store, or what the store says of it.
+    #[error("{image}: it is damaged in the store of this box: {what}")]
+    Damaged {
         /// As `image:` has it.
         image: String,
-        /// Under which it was kept.
-        layer: Digest,
+        /// What has gone.
+        what: String,
     },
     /// An image's config asks for a signal that there is not.
     #[error("{image}: its config says StopSignal {name:?}: there is no such signal")]
@@ -177,7 +178,8 @@ impl ImageError {
         match self {
             ImageError::Pull { cause, .. } if cause.is_of_trust() => Trouble::Untrusted,
             ImageError::Missing { .. } | ImageError::Pull { .. } => Trouble::Absent,
-            ImageError::NotThere { .. } | ImageError::Layer { .. } => Trouble::NotThere,
+            ImageError::NotThere { .. } => Trouble::NotThere,
+            ImageError::Damaged { .. } => Trouble::Damaged,
             ImageError::Name { .. } => Trouble::InvalidName,
             ImageError::Store { .. } | ImageError::StopSignal { .. } => Trouble::Unusable,
             ImageError::NotADirectory { .. }
@@ -215,7 +217,7 @@ impl ImageError {
             | ImageError::NotThere { .. }
             | ImageError::Pull { .. }
             | ImageError::Store { .. }
-            | ImageError::Layer { .. }
+            | ImageError::Damaged { .. }
             | ImageError::StopSignal { .. } => None,
         }
     }

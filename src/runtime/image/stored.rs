@@ -10,11 +10,11 @@ use super::opened::{Image, default_config};
 use crate::images::catalogue::{Catalogue, CatalogueError, Entry};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
-use crate::images::local::{DockerArchive, Layout};
+use crate::images::local::{DockerArchive, Given, Layout, LocalError, given};
 use crate::images::origin::{Origin, OriginError};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
-use crate::images::pull::{PullError, Pulled};
+use crate::images::pull::{PullError, Pulled, Repaired};
 use crate::images::reference::Reference;
 use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Store, StoreError};
@@ -40,7 +40,8 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
         return Err(ImageError::NotThere { image: id });
     }
     // What can't be read is as good as not there: a pull brings it again.
-    let not_there = |_| ImageError::NotThere { image: id.clone() };
+    let damaged = |what: String| ImageError::Damaged { image: id.clone(), what };
+    let not_there = |cause: CatalogueError| damaged(cause.to_string());
     let summary = store.catalogue.summary(&entry.manifest).map_err(not_there)?;
     let config = store.catalogue.config(&summary.config).map_err(not_there)?;
     // Somebody has pulled it for another box.
@@ -49,7 +50,7 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
         return Err(ImageError::NotThere { image: id });
     }
     let tree = |layer: &Digest| {
-        let missing = || ImageError::Layer { image: id.clone(), layer: layer.clone() };
+        let missing = || damaged(format!("the layer {layer} has lost its files or its record"));
         match store.layers.find(layer) {
             Ok(found) => found.map(|layer| layer.tree).ok_or_else(missing),
             Err(cause) => Err(unreadable(cause.into())),
@@ -137,6 +138,44 @@ fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, TrustError> {
         },
     };
     policy.rules(&subject)
+}
+
+/// Has come again what is damaged of an image of the store.
+///
+/// # Errors
+/// Where it can't be had.
+pub fn repair(stored: &Stored, entry: &Entry, store: &Path) -> Result<Repaired, ImageError> {
+    let failed = |cause| ImageError::Pull { image: stored.to_string(), cause: Box::new(cause) };
+    Store::at(store).repair(entry, &|| origin(stored)).map_err(failed)
+}
+
+/// Brings an image of a file or folder into the store under a name of a registry's; what is damaged of it there is mended. `None`:
+/// under the one that it has in the file. Gives that.
+///
+/// # Errors
+/// Where it can't be read, or has no such name, or can't be kept.
+pub fn import(path: &Path, name: Option<&str>, store: &Path) -> Result<(String, Pulled, Repaired), ImageError> {
+    let image = path.display().to_string();
+    let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
+    let of_file = |cause: LocalError| failed(PullError::Origin(cause.into()));
+    let Given { origin, names } = given(path, name).map_err(of_file)?;
+    // A tag alone, as layouts have it, says nothing of the image.
+    let own = names.iter().find(|name| name.contains(['/', ':']));
+    let Some(wanted) = name.or(own.map(String::as_str)) else {
+        let cause = "it has no whole name there: write one behind it, as in `barepod image import FILE web:1.0`";
+        return Err(failed(PullError::Origin(cause.into())));
+    };
+    let whole = reference(wanted)?.to_string();
+    // Those of the name that it gets: by it pods are to find it.
+    let rules = rules(&Stored::Registry(whole.clone()), None).map_err(|cause| failed(cause.into()))?;
+    let store = Store::at(store);
+    let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;
+    let again = || given(path, name).map(|given| given.origin).map_err(OriginError::from);
+    let repaired = match pulled.is_new {
+        true => Repaired::default(),
+        false => store.repair(&pulled.entry, &again).map_err(failed)?,
+    };
+    Ok((whole, pulled, repaired))
 }
 
 /// The name that an image has in the store: the whole one, whatever was left out of it.

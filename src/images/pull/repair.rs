@@ -1,0 +1,180 @@
+//! Mends an image that is there: what is damaged of it comes again, by its digest, whatever its name stands for by now.
+
+use std::cell::OnceCell;
+
+use super::{LayerFault, Needed, PullError, failed, folders, needed};
+use crate::images::catalogue::{Entry, Summary};
+use crate::images::digest::Digest;
+use crate::images::document::{Config, Descriptor, Manifest};
+use crate::images::layers::Swept;
+use crate::images::origin::{Origin, OriginError};
+use crate::images::progress::Progress;
+use crate::images::store::Store;
+
+/// What was damaged, and has come again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// Documents.
+    pub documents: usize,
+    /// Layers, of so many.
+    pub layers: usize,
+    pub of_layers: usize,
+    /// Bytes of these layers, packed.
+    pub size: u64,
+}
+
+impl Repaired {
+    /// Whether nothing was damaged.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.documents == 0 && self.layers == 0
+    }
+}
+
+/// Where the image comes from, asked once something of it is needed.
+struct Source<'a> {
+    open: &'a dyn Fn() -> Result<Box<dyn Origin>, OriginError>,
+    opened: OnceCell<Box<dyn Origin>>,
+}
+
+impl Source<'_> {
+    fn get(&self) -> Result<&dyn Origin, OriginError> {
+        if let Some(origin) = self.opened.get() {
+            return Ok(&**origin);
+        }
+        let origin = (self.open)()?;
+        // What its name stands for now doesn't matter; but it finds its way by that.
+        origin.top()?;
+        Ok(&**self.opened.get_or_init(|| origin))
+    }
+}
+
+impl Store {
+    /// Reads all of an image, and has come again what is damaged. Where nothing is, its source isn't asked.
+    ///
+    /// # Errors
+    /// Where something can't be had again, or kept. What is there stays.
+    pub fn repair(
+        &self,
+        entry: &Entry,
+        open: &dyn Fn() -> Result<Box<dyn Origin>, OriginError>,
+    ) -> Result<Repaired, PullError> {
+        let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
+        let _own = self.turns.of(&entry.name).map_err(failed("fcntl", &self.dir))?;
+        let source = Source { open, opened: OnceCell::new() };
+        let mut repaired = Repaired::default();
+        let of_manifest = self.catalogue.descriptor(&entry.name)?.ok_or(PullError::Gone)?;
+        let manifest = Manifest::read(&self.document("the image's manifest", &of_manifest, &source, &mut repaired)?)?;
+        let of_config = manifest.config();
+        let config = Config::read(&self.document("the image's config", of_config, &source, &mut repaired)?)?;
+        let needed = needed(&manifest, &config);
+        let summary = self.catalogue.summary(&entry.manifest).ok();
+        let mut keys = Vec::new();
+        for one in &needed {
+            let fault = |cause| PullError::Layer {
+                number: one.number,
+                count: needed.len(),
+                digest: one.layer.digest.clone(),
+                cause,
+            };
+            // Without a summary all of them, under whatever name they are there.
+            let is_of = |key: &&Digest| **key == one.own_id || **key == one.diff_id;
+            let key = match &summary {
+                Some(summary) => match summary.layers.iter().find(is_of) {
+                    Some(key) => Some(key.clone()),
+                    // A higher one hides it.
+                    None => continue,
+                },
+                None => self.kept(one)?,
+            };
+            let (key, is_new) = self.mend(one, key, &keys, &source).map_err(fault)?;
+            keys.push(key);
+            repaired.of_layers += 1;
+            if is_new {
+                repaired.layers += 1;
+                repaired.size += one.layer.size;
+            }
+        }
+        if summary.is_none() {
+            self.cut(&mut keys)?;
+            let accounts = self.accounts(&keys)?;
+            let summary = Summary::new(of_config.digest.clone(), keys, manifest.size(), accounts);
+            let lock = self.catalogue.lock()?;
+            self.catalogue.name(&lock, &entry.name, &of_manifest, &entry.source, &entry.proofs, &summary)?;
+            repaired.documents += 1;
+        }
+        // What was replaced goes at once where nobody uses it.
+        if let Some(leased) = self.catalogue.leased()? {
+            self.layers.sweep_aside(&|layer| leased.contains(layer), &mut Swept::default())?;
+        }
+        Ok(repaired)
+    }
+
+    /// What of an image's documents isn't what it is to be.
+    ///
+    /// # Errors
+    /// Where the store can't be read.
+    pub fn damaged_documents(&self, entry: &Entry) -> Result<Vec<String>, PullError> {
+        let of_manifest = self.catalogue.descriptor(&entry.name)?.ok_or(PullError::Gone)?;
+        let look = |what: &str, descriptor: &Descriptor| match self.catalogue.blob(&descriptor.digest) {
+            Ok(Some(bytes)) => descriptor.verify(what, &bytes).map(|()| bytes).map_err(|error| error.to_string()),
+            Ok(None) => Err(format!("{what} is missing")),
+            Err(error) => Err(error.to_string()),
+        };
+        let mut damaged = Vec::new();
+        let manifest = look("the image's manifest", &of_manifest)
+            .and_then(|bytes| Manifest::read(&bytes).map_err(|error| error.to_string()));
+        match manifest {
+            Ok(manifest) => damaged.extend(look("the image's config", manifest.config()).err()),
+            Err(why) => damaged.push(why),
+        }
+        damaged.extend(self.catalogue.summary(&entry.manifest).err().map(|error| error.to_string()));
+        Ok(damaged)
+    }
+
+    /// A document, as it is to be.
+    fn document(
+        &self,
+        what: &str,
+        descriptor: &Descriptor,
+        source: &Source<'_>,
+        repaired: &mut Repaired,
+    ) -> Result<Vec<u8>, PullError> {
+        if let Ok(Some(bytes)) = self.catalogue.blob(&descriptor.digest)
+            && descriptor.verify(what, &bytes).is_ok()
+        {
+            return Ok(bytes);
+        }
+        let bytes = source.get().and_then(|origin| origin.document(descriptor)).map_err(PullError::Origin)?;
+        descriptor.verify(what, &bytes)?;
+        let lock = self.catalogue.lock()?;
+        self.catalogue.keep(&lock, descriptor, &bytes)?;
+        repaired.documents += 1;
+        Ok(bytes)
+    }
+
+    /// A layer as it is to be; what it is kept under, and whether it had to come again.
+    fn mend(
+        &self,
+        one: &Needed,
+        key: Option<Digest>,
+        below: &[Digest],
+        source: &Source<'_>,
+    ) -> Result<(Digest, bool), LayerFault> {
+        let _turn = self.turns.of(&one.diff_id.to_string()).map_err(LayerFault::Turn)?;
+        if let Some(key) = &key
+            && self.layers.verify(key)?.is_empty()
+        {
+            return Ok((key.clone(), false));
+        }
+        let filled = self.unpack(source.get().map_err(LayerFault::Origin)?, one, &Progress::default())?;
+        let is_alone = filled.unpacked.implied.iter().all(|path| path == b".");
+        let key = key.unwrap_or_else(|| if is_alone { &one.diff_id } else { &one.own_id }.clone());
+        if !is_alone {
+            let trees = self.trees(below.iter().rev())?;
+            folders::adopt(&filled, &trees).map_err(LayerFault::Folders)?;
+        }
+        filled.replace(&key)?;
+        Ok((key, true))
+    }
+}
