@@ -165,7 +165,10 @@ def entering(stage, table, barepod, rounds):
 def logging(stage, table, barepod, podman, megabytes):
     """The log path, beside conmon's."""
     found = logged.figures(stage, barepod, podman, megabytes)
+    alone = logged.alone(stage, megabytes)
     table.head(f"the log of a container that prints {megabytes} MiB in lines of 100 bytes")
+    for name, speed in alone.items():
+        table.row(f"the same without a log, {name}", f"{speed:.0f} MiB/s")
     for name, one in found.items():
         table.row(name, f"{one['speed']:.0f} MiB/s, {one['cpu']:.2f} ms/MiB")
     if "conmon" in found:

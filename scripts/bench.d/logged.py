@@ -1,8 +1,7 @@
 """The way of a container's output into its log, by barepod's supervisor and by podman's conmon: bytes a second, and what of the
-processor they take."""
+processor they take. Both rotate their logs at 10 MiB, on the same file system."""
 
 import json
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -31,6 +30,20 @@ def figures(stage, barepod, podman, megabytes):
     return {logger.name: measured(stage, logger, written) for logger in loggers}
 
 
+def alone(stage, megabytes):
+    """What prints, without anybody who writes a log, in MiB a second: to nowhere, and by a pipe and cat into a file."""
+    text, file = stage.stamps / "text", stage.dir / "copy"
+    times = max(1, megabytes * MIB // text.stat().st_size)
+    prints = f"for i in $(seq {times}); do cat {text}; done"
+    found = {}
+    for name, script in (("to /dev/null", f"{prints} >/dev/null"), ("by cat to a file", f"({prints}) | cat >{file}")):
+        began = time.monotonic()
+        stage.must([stage.root / "bin/sh", "-c", script])
+        found[name] = times * text.stat().st_size / MIB / (time.monotonic() - began)
+    file.unlink()
+    return found
+
+
 def measured(stage, logger, written):
     """Runs the container and looks at who writes its log."""
     logger.start()
@@ -39,19 +52,18 @@ def measured(stage, logger, written):
         stage_has = stage.wait_for({("done", "first"), ("rest", "first")})
         # Who writes may be behind by what a pipe holds.
         until_idle(process)
-        cpu = ticks(process)
+        cpu = used(process)
     finally:
         logger.end()
     seconds = (stage_has["done", "first"] - stage_has["begin", "first"]) / 1e9
-    milliseconds = cpu * 1000 / os.sysconf("SC_CLK_TCK")
-    return {"speed": written / seconds, "cpu": milliseconds / written}
+    return {"speed": written / seconds, "cpu": cpu / 1e6 / written}
 
 
 def until_idle(process):
     """Waits until a process has nothing to do: it sleeps, and twice in a row has used no time."""
     ends, before = time.monotonic() + DEADLINE, None
     while time.monotonic() < ends:
-        now = ticks(process), field(process / "status", "voluntary_ctxt_switches:")
+        now = used(process), field(process / "status", "voluntary_ctxt_switches:")
         if now == before:
             return
         before = now
@@ -59,10 +71,9 @@ def until_idle(process):
     raise Failed(f"{process} never comes to rest")
 
 
-def ticks(process):
-    """Of the processor, in user and kernel mode."""
-    fields = (process / "stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def used(process):
+    """Nanoseconds of the processor, in user and kernel mode, of all threads that it has."""
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in (process / "task").iterdir())
 
 
 class Supervisor:
@@ -102,6 +113,7 @@ class Conmon:
 
     def start(self):
         options = ["--name", "bench-log", "--network", "none", "--log-driver", "k8s-file"]
+        options += ["--log-opt", "max-size=10mb"]
         options += ["--volume", f"{self.stage.stamps}:/stamps", "--entrypoint", "/bin/sh"]
         self.stage.must(self.words("run", "--detach", *options, self.podman.IMAGE, "-c", self.script))
 

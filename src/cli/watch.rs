@@ -176,6 +176,14 @@ impl Watch {
 }
 
 impl Audience for Watch {
+    fn shows(&self, container: ContainerIndex) -> bool {
+        match self.view.output {
+            Output::None => false,
+            Output::Only(only) => only == usize::from(container.0),
+            Output::Named | Output::Plain => true,
+        }
+    }
+
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag) {
         let row = &self.rows[usize::from(container.0)];
         let (console, other, prefix, coloured) = match stream {

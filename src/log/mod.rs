@@ -1,10 +1,10 @@
 //! Writes what containers print from their pipes into files in CRI format (R10.9), and reads those files back as lines.
 //!
 //! Nothing here waits or polls: the supervisor calls [`ContainerLog::pump`] when a pipe is readable. Start reading there.
+mod entries;
 mod file;
 mod follow;
 mod read;
-mod shown;
 mod split;
 mod tail;
 
@@ -19,12 +19,16 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use entries::{Entries, MAX_LINE, ROOM};
 use file::RotatingFile;
-use shown::Shown;
-use split::{Encoder, Splitter};
+use split::Splitter;
 
 /// Bytes read from a pipe per pump: a flood is served in turns with everything else.
-const BUDGET: usize = 64 * 1024;
+const BUDGET: usize = 256 * 1024;
+/// A read of so much says that a pipe of the usual 64 KiB runs full: it gets one of [`BUDGET`] bytes.
+const FLOOD: usize = 32 * 1024;
+/// A line longer than this is shown as several: a container that never ends its line must not eat the supervisor's memory.
+const MAX_SHOWN: usize = 256 * 1024;
 
 /// Which of a container's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,22 +71,47 @@ pub struct Pump {
     pub eof: bool,
 }
 
+/// What pumps read into, and write from: one for all containers of a pod.
+#[derive(Debug)]
+pub struct Buffers {
+    /// Zeroed memory costs nothing until it is read into.
+    read: Vec<u8>,
+    entries: Vec<u8>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { read: vec![0; BUDGET], entries: vec![0; ROOM] }
+    }
+}
+
+impl Buffers {
+    /// What the last pump has read.
+    pub fn read_last(&self, pump: Pump) -> &[u8] {
+        &self.read[..pump.bytes]
+    }
+}
+
+/// Receives lines for people. The file has a long line in entries of 16 KiB; who watches gets it in one piece, without its
+/// newline ([`Tag::Full`]), so that no other container's line comes into its middle. One above 256 KiB comes in pieces of that
+/// size, and what the stream ends with without a newline comes as [`Tag::Partial`].
+pub type Show<'a> = &'a mut dyn FnMut(Stream, &[u8], Tag);
+
 /// The log of one attempt of one container.
 #[derive(Debug)]
 pub struct ContainerLog {
     file: RotatingFile,
     stdout: StreamState,
     stderr: StreamState,
-    /// What was read last and what became of it: here so that a busy log makes no new memory.
-    buffer: Vec<u8>,
-    entries: Vec<u8>,
 }
 
 /// What is remembered of one of the two streams between reads.
 #[derive(Debug, Default)]
 struct StreamState {
-    splitter: Splitter,
-    shown: Shown,
+    logged: Splitter<MAX_LINE>,
+    shown: Splitter<MAX_SHOWN>,
+    /// Whether its pipe was made larger, as far as that is allowed.
+    widened: bool,
 }
 
 impl ContainerLog {
@@ -93,9 +122,7 @@ impl ContainerLog {
         // First: where the disk is full, they make room.
         file::forget_history(&folder, attempt);
         let file = RotatingFile::open(&path_of(&folder, attempt), now);
-        // Zeroed memory costs nothing until it is read into.
-        let buffer = vec![0; BUDGET];
-        Self { file, stdout: StreamState::default(), stderr: StreamState::default(), buffer, entries: Vec::new() }
+        Self { file, stdout: StreamState::default(), stderr: StreamState::default() }
     }
 
     /// The file that is written now.
@@ -103,9 +130,8 @@ impl ContainerLog {
         self.file.path()
     }
 
-    /// Reads what is in the (non-blocking) pipe, at most 64 KiB, and writes it to the file in one write. Each line goes to
-    /// `line` whole, without its newline ([`Tag::Full`]); one above 256 KiB in pieces of that size, and what the stream ends with
-    /// without one, as [`Tag::Partial`]. All carry the time `now`.
+    /// Reads what is in the (non-blocking) pipe, at most 256 KiB, and writes it to the file, in one write unless the lines are
+    /// short. All entries have the time `now`. `show`: where somebody watches.
     ///
     /// # Errors
     /// [`Error::Pipe`]. A full or failing disk is no error: see [`ContainerLog::news`].
@@ -114,55 +140,56 @@ impl ContainerLog {
         stream: Stream,
         pipe: BorrowedFd<'_>,
         now: jiff::Timestamp,
-        line: &mut dyn FnMut(Stream, &[u8], Tag),
+        buffers: &mut Buffers,
+        show: Option<Show<'_>>,
     ) -> Result<Pump, Error> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let read = fill(stream, pipe, &mut buffer);
-        if let Ok(pump) = read {
-            self.take(stream, &buffer[..pump.bytes], now, line);
+        let pump = fill(stream, pipe, &mut buffers.read)?;
+        if pump.bytes >= FLOOD && self.widens(stream) {
+            // A terminal has no size, and an ordinary user with many large pipes gets no more: then it stays as it is.
+            let _ = rustix::pipe::fcntl_setpipe_size(pipe, BUDGET);
         }
-        self.buffer = buffer;
-        let pump = read?;
-        if pump.eof {
-            self.end(stream, now, line);
-        }
+        self.take(stream, pump, now, buffers, show);
         Ok(pump)
     }
 
-    /// What a pump has just read.
-    pub fn read_last(&self, pump: Pump) -> &[u8] {
-        &self.buffer[..pump.bytes]
+    /// Writes what stands without a newline, when its stream is given up.
+    pub fn end(&mut self, stream: Stream, now: jiff::Timestamp, buffers: &mut Buffers, show: Option<Show<'_>>) {
+        self.take(stream, Pump { bytes: 0, eof: true }, now, buffers, show);
     }
 
-    fn take(&mut self, stream: Stream, bytes: &[u8], now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8], Tag)) {
-        self.write(stream, now, line, |splitter, emit| splitter.push(bytes, emit));
-    }
-
-    /// Writes what stands without a newline, when its stream has ended or is given up.
-    pub fn end(&mut self, stream: Stream, now: jiff::Timestamp, line: &mut dyn FnMut(Stream, &[u8], Tag)) {
-        self.write(stream, now, line, |splitter, emit| splitter.finish(emit));
-        let half = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
-        half.shown.finish(&mut |text, tag| line(stream, text, tag));
-    }
-
-    fn write(
+    /// What was read last goes to the file, and to who watches.
+    fn take(
         &mut self,
         stream: Stream,
+        pump: Pump,
         now: jiff::Timestamp,
-        line: &mut dyn FnMut(Stream, &[u8], Tag),
-        split: impl FnOnce(&mut Splitter, &mut dyn FnMut(&[u8], Tag)),
+        buffers: &mut Buffers,
+        show: Option<Show<'_>>,
     ) {
-        let Self { file, stdout, stderr, entries, .. } = self;
-        let StreamState { splitter, shown } = if stream == Stream::Stdout { stdout } else { stderr };
-        entries.clear();
-        let encoder = Encoder::new(now, stream);
-        split(splitter, &mut |text, tag| {
-            encoder.append(entries, tag, text);
-            shown.push(text, tag, &mut |text, tag| line(stream, text, tag));
-        });
-        file.append(entries, now);
-        // A pipe full of empty lines makes forty times as much of itself.
-        entries.shrink_to(2 * BUDGET);
+        let (file, StreamState { logged, shown, .. }) = self.parts(stream);
+        let Buffers { read, entries } = buffers;
+        let bytes = &read[..pump.bytes];
+        let mut entries = Entries::new(file, stream.name(), now, entries);
+        logged.push(bytes, |text, tag| entries.add(text, tag));
+        if pump.eof {
+            logged.finish(|text, tag| entries.add(text, tag));
+        }
+        entries.finish();
+        let Some(show) = show else { return };
+        shown.push(bytes, |text, tag| show(stream, text, tag));
+        if pump.eof {
+            shown.finish(|text, tag| show(stream, text, tag));
+        }
+    }
+
+    fn parts(&mut self, stream: Stream) -> (&mut RotatingFile, &mut StreamState) {
+        let state = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        (&mut self.file, state)
+    }
+
+    /// Whether the stream's pipe is to be made larger: once.
+    fn widens(&mut self, stream: Stream) -> bool {
+        !std::mem::replace(&mut self.parts(stream).1.widened, true)
     }
 
     /// Bytes of log file that could not be written (full or failing disk). The container is not told.

@@ -45,6 +45,8 @@ impl Wait {
 /// Receives what containers print and what happens to them, in the order in which it happens. No call
 /// but `ended` blocks.
 pub trait Audience {
+    /// Whether lines of a container are shown at all; what has no reader isn't cut into lines for it. It stays as it is.
+    fn shows(&self, container: ContainerIndex) -> bool;
     /// A whole line that a container printed, without its newline ([`Tag::Full`]); or a piece of a very long one, or what
     /// its output ends with without one.
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag);

@@ -251,8 +251,8 @@ impl Supervisor<'_> {
             RemovalOf::Unmade(failure, message) => ContainerEvent::CreateFailed { failure, message },
             RemovalOf::Made(output) => {
                 let name = &self.pod.plan.lifecycle.containers[usize::from(container.0)].name;
-                let (audience, records, copies) = (&mut *self.audience, &mut self.records, &mut self.copies);
-                output.end(&mut Listener { container, name, audience, records, copies });
+                let Self { audience, records, copies, buffers, .. } = self;
+                output.end(&mut Listener { container, name, audience: &mut **audience, records, copies, buffers });
                 self.records_are_to_be_written();
                 ContainerEvent::Removed
             }

@@ -254,8 +254,8 @@ impl Supervisor<'_> {
         let index = usize::from(container.0);
         if let Some(output) = self.slots[index].output_mut() {
             let name = &self.pod.plan.lifecycle.containers[index].name;
-            let (audience, records, copies) = (&mut *self.audience, &mut self.records, &mut self.copies);
-            act(output, &mut Listener { container, name, audience, records, copies });
+            let Self { audience, records, copies, buffers, .. } = self;
+            act(output, &mut Listener { container, name, audience: &mut **audience, records, copies, buffers });
             self.records_are_to_be_written();
             self.tell_who_is_behind();
         }

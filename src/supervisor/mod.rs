@@ -60,6 +60,7 @@ pub use error::SupervisorError;
 pub use open_files::open_files;
 
 use crate::control;
+use crate::log::Buffers;
 use crate::plan::{NodeFacts, PodPlan, Purpose};
 use crate::runtime::image::{Lease, LocalFileSystems};
 use crate::runtime::network::Connecting;
@@ -145,6 +146,8 @@ pub struct Supervisor<'a> {
     execs: Execs,
     /// Commands that get what containers print.
     copies: Copies,
+    /// Of one container after the other, for what it prints.
+    buffers: Buffers,
     storage: Storage,
     /// Facts the engine has not been told yet.
     facts: VecDeque<Event>,

@@ -10,7 +10,7 @@ use super::audience::Audience;
 use super::clock::{now, timestamp};
 use super::copies::Copies;
 use crate::control::{AttachedTo, Input};
-use crate::log::{ContainerLog, Stream};
+use crate::log::{Buffers, ContainerLog, Show, Stream};
 use crate::runtime::container::Ends;
 use crate::runtime::exec::TerminalSize;
 
@@ -27,6 +27,7 @@ pub struct Listener<'a> {
     pub records: &'a mut Vec<EventRecord>,
     /// Clients, who get it as it is.
     pub copies: &'a mut Copies,
+    pub buffers: &'a mut Buffers,
 }
 
 impl Listener<'_> {
@@ -132,10 +133,12 @@ impl Output {
         let pipe = if stream == Stream::Stdout { stdout } else { stderr };
         let Some(open) = pipe.as_ref() else { return false };
         let (container, audience) = (to.container, &mut *to.audience);
+        let is_shown = audience.shows(container);
         let mut line = |stream, line: &[u8], tag| audience.line(container, stream, line, tag);
-        let read = match log.pump(stream, open.as_fd(), timestamp(now().wall), &mut line) {
+        let show = is_shown.then_some(&mut line as Show<'_>);
+        let read = match log.pump(stream, open.as_fd(), timestamp(now().wall), to.buffers, show) {
             Ok(pump) => {
-                to.copies.copy(to.container, stream, log.read_last(pump));
+                to.copies.copy(to.container, stream, to.buffers.read_last(pump));
                 if pump.eof {
                     *pipe = None;
                 }
@@ -165,9 +168,11 @@ impl Output {
     pub fn end(mut self, to: &mut Listener<'_>) {
         self.drain(to);
         let (container, audience) = (to.container, &mut *to.audience);
+        let is_shown = audience.shows(container);
         for stream in [Stream::Stdout, Stream::Stderr] {
             let mut line = |stream, line: &[u8], tag| audience.line(container, stream, line, tag);
-            self.log.end(stream, timestamp(now().wall), &mut line);
+            let show = is_shown.then_some(&mut line as Show<'_>);
+            self.log.end(stream, timestamp(now().wall), to.buffers, show);
         }
         if self.log.lost() > 0 {
             let (bytes, path) = (self.log.lost(), self.log.path().display());

@@ -18,6 +18,7 @@ use super::storage::Storage;
 use super::unwatched::Unwatched;
 use super::{Audience, Pod, Supervisor, SupervisorError, now};
 use crate::control;
+use crate::log::Buffers;
 use crate::plan::storage::StorageLimits;
 use crate::runtime::image::LocalFileSystems;
 use crate::store::PodStore;
@@ -84,6 +85,7 @@ impl<'a> Supervisor<'a> {
             handlers: Handlers::new(),
             execs: Execs::new(most_execs),
             copies: Copies::new(attach),
+            buffers: Buffers::default(),
             storage,
             facts: VecDeque::new(),
             asked: VecDeque::new(),

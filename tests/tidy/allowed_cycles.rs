@@ -4,11 +4,6 @@
 /// Files that use each other in a circle, by the module of the top level, without `.rs`, and why they do.
 pub const CYCLES: &[(&str, &[&str], &str)] = &[
     (
-        "log",
-        &["log/mod", "log/shown", "log/split"],
-        "lines are split by their stream, whose type is in `mod`, which calls both",
-    ),
-    (
         "manifest",
         &["manifest/de", "manifest/de/access"],
         "serde's deserializer hands out accesses that go on with it: the two halves of one trait",
