@@ -1,42 +1,25 @@
-//! Decompression in a thread of its own, some blocks ahead of who reads.
+//! Decompression in a thread of its own, some blocks ahead of who reads; and the archive's digest in another.
+//!
+//! Decompressing by zstd, hashing the archive, and writing its files while they are hashed take about as long each: on a box with
+//! two processors all are busy, whichever of the three is behind.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use crate::images::compression::{Compression, Decompressed};
 use crate::images::digest::{Algorithm, Digest, Hashed, Hasher};
 
-/// The length of a block, and how many of them may wait.
+/// The length of a block, and how many of them may wait for who reads, and for who hashes.
 const BLOCK: usize = 256 << 10;
 const WAITING: usize = 8;
 
-/// What comes from the thread.
+/// What comes from the thread that decompresses.
 enum Piece {
-    /// Before all else.
-    Begins(Compression),
-    Block(Vec<u8>),
+    Block(Arc<Vec<u8>>),
     Failed(io::Error),
     /// All was read.
     End,
-}
-
-/// Which of the two threads hashes the archive. Each hash takes as long as half of what gzip needs, and both are to be busy.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hashing {
-    Decompresses,
-    Takes,
-    /// What was read is the archive.
-    Neither,
-}
-
-impl From<Compression> for Hashing {
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::Gzip => Self::Takes,
-            Compression::Zstd => Self::Decompresses,
-            Compression::None => Self::Neither,
-        }
-    }
 }
 
 /// What was read, once all was.
@@ -48,6 +31,13 @@ pub(super) struct All {
     pub(super) compressed_size: u64,
 }
 
+/// What the thread that decompresses has read.
+struct Packed {
+    compression: Compression,
+    digest: Digest,
+    size: u64,
+}
+
 /// Has `take` read what `reader` gives, decompressed. `take` must read to the end.
 pub(super) fn decompress<T, E>(
     reader: impl Read + Send,
@@ -55,29 +45,32 @@ pub(super) fn decompress<T, E>(
 ) -> Result<(T, All), E> {
     std::thread::scope(|scope| {
         let (to, from) = sync_channel(WAITING);
+        let (to_hash, hashed) = sync_channel(WAITING);
         let (empty, empties) = channel();
-        let thread = scope.spawn(move || feed(reader, &to, &empties));
-        let mut ahead = Ahead { from, empty, block: Vec::new(), at: 0, has_ended: false, hasher: None };
+        let also_empty = empty.clone();
+        let reads = scope.spawn(move || feed(reader, &to, &to_hash, &empties));
+        let hashes = scope.spawn(move || hash(&hashed, &also_empty));
+        let mut ahead = Ahead { from, empty, block: Arc::default(), at: 0, has_ended: false };
         let taken = take(&mut ahead);
-        let here = ahead.hasher.take().map(Hasher::finish);
-        // The thread ends where nobody waits for more.
+        // The threads end where nobody waits for more.
         drop(ahead);
-        let read = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let packed = reads.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let archive = hashes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let taken = taken?;
-        let (there, (compressed, compressed_size)) = read.expect("who takes all has had all");
-        let archive = here.or(there).unwrap_or_else(|| compressed.clone());
+        let Packed { compression, digest: compressed, size: compressed_size } =
+            packed.expect("who takes all has had all");
+        let archive = if compression == Compression::None { compressed.clone() } else { archive };
         Ok((taken, All { archive, compressed, compressed_size }))
     })
 }
 
-/// The digest of the archive, where this thread makes it, and that of what was read, with its size. `None`: it failed, or
-/// nobody takes it any more.
-#[allow(clippy::type_complexity, reason = "for the one caller above")]
+/// Hands on what is in `reader`; to be hashed as well, unless it is the archive itself. `None`: it failed, or nobody takes it any more.
 fn feed(
     reader: impl Read,
     to: &SyncSender<Piece>,
+    to_hash: &SyncSender<Arc<Vec<u8>>>,
     empties: &Receiver<Vec<u8>>,
-) -> Option<(Option<Digest>, (Digest, u64))> {
+) -> Option<Packed> {
     let mut reader = match Decompressed::new(Hashed::new(reader, Algorithm::Sha256)) {
         Ok(reader) => reader,
         Err(error) => {
@@ -85,9 +78,7 @@ fn feed(
             return None;
         }
     };
-    let hashing = Hashing::from(reader.compression());
-    let mut hasher = (hashing == Hashing::Decompresses).then(|| Hasher::new(Algorithm::Sha256));
-    to.send(Piece::Begins(reader.compression())).ok()?;
+    let compression = reader.compression();
     loop {
         let mut block = empties.try_recv().unwrap_or_default();
         block.resize(BLOCK, 0);
@@ -105,15 +96,17 @@ fn feed(
         };
         let is_full = length == BLOCK;
         block.truncate(length);
-        if let Some(hasher) = &mut hasher {
-            hasher.update(&block);
+        let block = Arc::new(block);
+        if compression != Compression::None {
+            to_hash.send(Arc::clone(&block)).ok()?;
         }
         to.send(Piece::Block(block)).ok()?;
         match read {
             Ok(()) if is_full => {}
             Ok(()) => {
                 to.send(Piece::End).ok()?;
-                return Some((hasher.map(Hasher::finish), reader.into_inner().finish()));
+                let (digest, size) = reader.into_inner().finish();
+                return Some(Packed { compression, digest, size });
             }
             Err(error) => {
                 to.send(Piece::Failed(error)).ok()?;
@@ -123,16 +116,32 @@ fn feed(
     }
 }
 
+/// The digest of all that comes.
+fn hash(blocks: &Receiver<Arc<Vec<u8>>>, empty: &Sender<Vec<u8>>) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    for block in blocks {
+        hasher.update(&block);
+        give_back(block, empty);
+    }
+    hasher.finish()
+}
+
+/// The last who has a block gives it back, to be filled again.
+fn give_back(block: Arc<Vec<u8>>, empty: &Sender<Vec<u8>>) {
+    if let Some(block) = Arc::into_inner(block) {
+        // The thread that decompresses may have ended.
+        let _ = empty.send(block);
+    }
+}
+
 /// Reads what the thread has.
 pub(super) struct Ahead {
     from: Receiver<Piece>,
     /// Blocks that were read go back.
     empty: Sender<Vec<u8>>,
-    block: Vec<u8>,
+    block: Arc<Vec<u8>>,
     at: usize,
     has_ended: bool,
-    /// Where the archive is hashed here.
-    hasher: Option<Hasher>,
 }
 
 impl Read for Ahead {
@@ -142,18 +151,9 @@ impl Read for Ahead {
                 return Ok(0);
             }
             match self.from.recv() {
-                Ok(Piece::Begins(compression)) => {
-                    let is_mine = Hashing::from(compression) == Hashing::Takes;
-                    self.hasher = is_mine.then(|| Hasher::new(Algorithm::Sha256));
-                }
                 Ok(Piece::Block(block)) => {
-                    if let Some(hasher) = &mut self.hasher {
-                        hasher.update(&block);
-                    }
-                    let empty = std::mem::replace(&mut self.block, block);
+                    give_back(std::mem::replace(&mut self.block, block), &self.empty);
                     self.at = 0;
-                    // The thread may have ended.
-                    let _ = self.empty.send(empty);
                 }
                 Ok(Piece::End) => self.has_ended = true,
                 Ok(Piece::Failed(error)) => return Err(error),
