@@ -12,9 +12,9 @@ use super::exit_code::Exit;
 use super::output::print;
 use super::restart::{self, Begun};
 use super::terminal::sanitize;
-use super::{given, recover, run};
+use super::{given, logins, recover, run};
 use crate::control::{self, Applied, Changes, Image, Resized, Resources};
-use crate::manifest::Objects;
+use crate::manifest::{Finding, Objects, Wrong};
 use crate::plan::{self, Immutable};
 use crate::runtime::image;
 use crate::store::Error;
@@ -29,6 +29,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
         return Err(CliError::Usage("only one of --filename and --config can be standard input"));
     }
     given::read_objects(&args.config, &mut objects)?;
+    let auth_file = logins::auth_file(args.auth_file.as_deref())?;
     let found = match recover::look(&layout, &name) {
         Ok(found) => found,
         Err(CliError::Store(Error::NotFound(_))) => return run_it(args, global, name),
@@ -44,7 +45,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     }
     let differences = given::differences(&mut recover::pod(&found)?, &mut wanted);
     let bare = name.rsplit('/').next().unwrap_or(&name);
-    if differences.is_empty() && objects.is_empty() {
+    if differences.is_empty() && objects.is_empty() && auth_file.is_none() {
         return print(&format!("pod/{bare} unchanged\n"));
     }
     let changes = plan::changes(&wanted, &differences).map_err(|all| {
@@ -54,8 +55,11 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
             names.join(", ")
         ))
     })?;
+    if let Some(Finding { field, wrong: Wrong::Unusable { why, .. }, .. }) = logins::findings(&wanted, &objects).pop() {
+        return Err(refused(format!("{field}: {why}")));
+    }
     let images = images(&changes, file).map_err(&refused)?;
-    match ask(&found, changes, images, &objects)?.ok_or_else(ended)? {
+    match ask(&found, request(changes, images, auth_file.as_deref()), &objects)?.ok_or_else(ended)? {
         Applied::Done { objects: false, .. } if differences.is_empty() => print(&format!("pod/{bare} unchanged\n")),
         Applied::Done { resized, restarting, .. } => {
             print(&format!("pod/{bare} configured\n"))?;
@@ -85,6 +89,9 @@ fn run_it(args: &ApplyArgs, global: &Global, name: String) -> Result<Exit, CliEr
     for file in &args.config {
         words.extend(["--config".into(), file.clone().into()]);
     }
+    if let Some(file) = &args.auth_file {
+        words.extend(["--auth-file".into(), file.into()]);
+    }
     words.extend(["--".into(), args.filename.clone().into()]);
     match Cli::try_parse_from(words).map(|cli| cli.command) {
         Ok(Command::Run(args)) => run::run(&args, global),
@@ -111,19 +118,19 @@ fn images(changes: &plan::Changes, file: &Path) -> Result<BTreeMap<String, Image
     changes.images.iter().map(read).collect()
 }
 
-fn ask(
-    found: &Found,
-    changes: plan::Changes,
-    images: BTreeMap<String, Image>,
-    objects: &Objects,
-) -> Result<Option<Applied>, CliError> {
+/// What is asked of the supervisor.
+fn request(changes: plan::Changes, images: BTreeMap<String, Image>, auth_file: Option<&Path>) -> Changes {
     let plan::Changes { labels, annotations, active_deadline_seconds, resources, .. } = changes;
     let of = |(container, amounts): (String, plan::ContainerResources)| {
         let plan::ContainerResources { requests, limits } = amounts;
         Resources { container: Some(container), requests, limits, ..Resources::default() }
     };
     let resources = resources.into_iter().map(of).collect();
-    let changes = Changes { labels, annotations, active_deadline_seconds, images, objects: false, resources };
+    let auth_file = auth_file.map(|path| path.display().to_string());
+    Changes { labels, annotations, active_deadline_seconds, images, objects: false, resources, auth_file }
+}
+
+fn ask(found: &Found, changes: Changes, objects: &Objects) -> Result<Option<Applied>, CliError> {
     let text = (!objects.is_empty()).then(|| serde_json::to_vec(objects).unwrap_or_default());
     Ok(control::apply(&found.dir, changes, text.as_deref(), || found.runs_on())?)
 }

@@ -9,7 +9,7 @@ use super::exit_code::Exit;
 use super::inside::Inside;
 use super::session::{Over, Peer, Session, Wish};
 use super::terminal::tell_below;
-use super::{attach, container, raw, recover};
+use super::{attach, container, logins, raw, recover};
 use crate::control::{self, Added, Answer, Attaching, Client, Debugging, Request};
 use crate::manifest;
 use crate::report;
@@ -31,7 +31,8 @@ pub fn debug(args: &DebugArgs, global: &Global) -> Result<Exit, CliError> {
         Attaching { stdin: args.stdin, rows: size.ws_row, columns: size.ws_col }
     });
     let container = serde_json::to_string(&new).unwrap_or_default();
-    let debugging = Debugging { container, folder: folder.display().to_string(), attach };
+    let auth_file = logins::auth_file(args.auth_file.as_deref())?.map(|path| path.display().to_string());
+    let debugging = Debugging { container, folder: folder.display().to_string(), attach, auth_file };
     if attach.is_some() { attached(&of, debugging, args) } else { added(&of, debugging) }
 }
 

@@ -11,6 +11,7 @@ use super::args::{
 };
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::logins::auth_file;
 use super::output::{exit_of_all, print};
 use super::phrases::span;
 use super::pulling::{bytes, shown};
@@ -23,7 +24,7 @@ use crate::images::platform::Platform;
 use crate::images::progress::Progress;
 use crate::images::pull::{Pulled, Repaired};
 use crate::images::store::Store;
-use crate::plan::{self, ImageSource, Stored};
+use crate::plan::{self, ImageSource, Logins, Stored};
 use crate::report::table::{ago, columns};
 use crate::runtime::image;
 
@@ -64,9 +65,11 @@ fn stored(name: &str) -> Result<Stored, CliError> {
 
 fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
     let platform = args.platform.clone().unwrap_or_else(Platform::here);
+    let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
     let one = |name: &String| {
         let (stored, progress, begun) = (stored(name)?, Progress::default(), Instant::now());
-        let pull = || image::pull(&stored, dir, &platform, &progress, args.signature_policy.as_deref());
+        let policy = args.signature_policy.as_deref();
+        let pull = || image::pull(&stored, dir, &platform, &logins, &progress, policy);
         let pulled = if args.quiet { pull() } else { shown(name, &progress, pull) };
         let (whole, Pulled { is_new, size, .. }) = pulled.map_err(|cause| failed(name, cause))?;
         let what = if is_new { "pulled" } else { "is up to date" };

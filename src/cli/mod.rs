@@ -30,6 +30,7 @@
 //! | `cpus` | `run --cpu-manager static` | args, error, recover |
 //! | `network` | `run --network` | args, error |
 //! | `preflight` | what of a manifest can be checked on this box before anything is made | error |
+//! | `logins` | logins for registries: `--auth-file`, Secrets | error |
 //! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
 //! | `pulling` | how far pulls are | phrases, screen |
 //! | `watch` | what a person sees of a pod that runs | console, phrases, terminal |
@@ -37,10 +38,10 @@
 //! | `relay` | bytes between this process's streams and a program in a container | args |
 //! | `session` | our terminal and streams at a container | args, error, raw, relay, terminal |
 //! | `attach` | `barepod attach`, and `run -it` once its pod is made | args, error, exit_code, inside, session, terminal |
-//! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, raw, recover, session, terminal |
+//! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, logins, raw, recover, session, terminal |
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, until |
-//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, network, options, preflight, recover, rootless, terminal, watch |
+//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, logins, network, options, preflight, recover, rootless, terminal, watch |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
@@ -57,11 +58,11 @@
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
-//! | `apply` | `barepod apply` | args, error, exit_code, given, output, recover, restart, run |
+//! | `apply` | `barepod apply` | args, error, exit_code, given, logins, output, recover, restart, run |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
-//! | `image` | `barepod image` | args, error, exit_code, output, phrases, pulling, user |
+//! | `image` | `barepod image` | args, error, exit_code, logins, output, phrases, pulling, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
 //! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
@@ -102,6 +103,7 @@ mod inside;
 mod interactive;
 mod joined;
 mod kill;
+mod logins;
 mod logs;
 mod network;
 mod options;

@@ -12,7 +12,7 @@ use super::exit_code_file::ExitCodeFile;
 use super::rootless::Runner;
 use super::terminal::warn;
 use super::watch::{Detaching, Output, View, Watch};
-use super::{cpus, detach, ending, given, interactive, network, options, preflight, recover, rootless};
+use super::{cpus, detach, ending, given, interactive, logins, network, options, preflight, recover, rootless};
 use crate::manifest;
 use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
 use crate::report::ending::Ending;
@@ -55,6 +55,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
 fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(Exit, Option<Ending>), CliError> {
     let backoff = options::backoff(&args.backoff)?;
     let claims = options::claims(&args.volume)?;
+    let auth_file = logins::auth_file(args.auth_file.as_deref())?;
     let given::Given { pod: mut manifest, objects, name: text_name, text } = given::read_beside(args, &claims)?;
     preflight::check_claims(&manifest, &claims)?;
     if let Some(name) = &args.name {
@@ -88,8 +89,9 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
     let view = view(args, &plan.lifecycle.containers)?;
     let attach = interactive::client(args, &manifest, &plan.lifecycle.containers, report.as_mut())?;
-    manifest::refuse(&text_name, &text, &preflight::findings(&manifest, &plan, &node, &args.file))
-        .map_err(given::refused)?;
+    let mut findings = preflight::findings(&manifest, &plan, &node, &args.file);
+    findings.extend(logins::findings(&manifest, &plan.objects));
+    manifest::refuse(&text_name, &text, &findings).map_err(given::refused)?;
     drop(text);
     let has_loopback_only = plan.sandbox.uplink == Uplink::None;
     if let Some(lacks) = plan::out_of_reach(&manifest).filter(|_| has_loopback_only && !args.quiet) {
@@ -126,7 +128,8 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     };
     let storage_interval = args.eviction_interval;
     let images = layout.images();
-    let pod = Pod { manifest, plan, node, dirs, images, rejected, storage_interval, forget: args.rm, attach };
+    let forget = args.rm;
+    let pod = Pod { manifest, plan, node, dirs, images, auth_file, rejected, storage_interval, forget, attach };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run().map_err(|error| match error {

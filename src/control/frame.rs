@@ -136,6 +136,7 @@ mod tests {
                     images: std::collections::BTreeMap::new(),
                     objects: false,
                     resources: vec![Resources::default()],
+                    auth_file: None,
                 }))
             }),
             (proptest::option::of(text()), proptest::option::of(any::<u64>())).prop_map(

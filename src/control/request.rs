@@ -95,6 +95,9 @@ pub struct Debugging {
     /// Whether the client is attached to it from its beginning on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach: Option<Attaching>,
+    /// A file of logins for its image. Absolute; none: as for the pod's other images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_file: Option<String>,
 }
 
 /// How a client is attached to a container from its beginning on.
@@ -247,6 +250,9 @@ pub struct Changes {
     /// New resources of containers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Resources>,
+    /// A file of logins for what the pod pulls from now on. Absolute; none: as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_file: Option<String>,
 }
 
 /// The kinds of calls that are no requests for something.

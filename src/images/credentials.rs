@@ -80,11 +80,14 @@ impl Credentials {
     /// # Errors
     /// Where a file can't be read, or a program doesn't answer. That a program has none is no error.
     pub fn find(&self, registry: &str, repository: &str) -> Result<Vec<Login>, CredentialsError> {
-        let mut all = Vec::new();
+        // As in the kubelet's keyring all Secrets are one: what is more specific counts first, whichever has it, then which is named
+        // first. What a Secret says is not run.
+        let mut of_secrets = Vec::new();
         for (name, config) in &self.secrets {
-            // What a Secret says is not run.
-            all.extend(config.logins(registry, repository, &format!("Secret {name}"))?);
+            of_secrets.extend(config.ranked(registry, repository, &format!("Secret {name}"))?);
         }
+        of_secrets.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        let mut all: Vec<Login> = of_secrets.into_iter().map(|(_, login)| login).collect();
         for file in &self.files {
             let Some(bytes) = file.read()? else { continue };
             let from = file.path.display().to_string();
@@ -98,6 +101,21 @@ impl Credentials {
         let mut seen = HashSet::new();
         all.retain(|login| seen.insert(login.clone()));
         Ok(all)
+    }
+
+    /// Whether what Secrets and a file that somebody named say can be read, whichever registry it is for.
+    ///
+    /// # Errors
+    /// What is wrong with the first that can't be.
+    pub fn check(&self) -> Result<(), CredentialsError> {
+        for (name, config) in &self.secrets {
+            config.check(&format!("Secret {name}"))?;
+        }
+        for file in self.files.iter().filter(|file| file.is_named) {
+            let from = file.path.display().to_string();
+            Config::read(&file.read()?.unwrap_or_default(), &from)?.check(&from)?;
+        }
+        Ok(())
     }
 
     fn ask(&self, name: &str, registry: &str, from: &str) -> Result<Option<Login>, CredentialsError> {

@@ -24,14 +24,13 @@ pub struct Remote {
 
 impl Remote {
     /// The one that a manifest or a person calls so, as this box's files and this process' environment say how registries
-    /// are reached.
+    /// are reached; `credentials`: as whom.
     ///
     /// # Errors
     /// Where it is no name; where one of the files can't be read; where the registry is blocked.
-    pub fn new(name: &str) -> Result<Self, OriginError> {
+    pub fn new(name: &str, credentials: &Credentials) -> Result<Self, OriginError> {
         let set = |name: &str| std::env::var(name).ok();
         let registries = Registries::of_this_box(set)?;
-        let credentials = Credentials::new(None, set);
         let mut doors = Vec::new();
         for source in registries.sources(&registries.name(name)?)? {
             let mut repository = Repository::of(&source.reference);
@@ -67,13 +66,21 @@ pub fn full_name(name: &str) -> Result<Reference, NoReference> {
 impl Origin for Remote {
     fn top(&self) -> Result<Fetched, OriginError> {
         let mut refusals: Vec<String> = Vec::new();
+        // Which can't be asked, whoever does.
+        let mut out_of_reach: Option<String> = None;
         for (number, (repository, reference)) in self.doors.iter().enumerate() {
+            if out_of_reach.as_ref() == Some(&repository.name()) {
+                continue;
+            }
             match self.client.manifest(repository, &reference.wanted(), &ACCEPTED) {
                 Ok(found) => {
                     let _ = self.open.set(number);
                     return Ok(Fetched { bytes: found.bytes, media_type: found.media_type });
                 }
-                Err(error) => refusals.push(error.to_string()),
+                Err(error) => {
+                    out_of_reach = (!error.is_refusal()).then(|| repository.name());
+                    refusals.push(error.to_string());
+                }
             }
         }
         // What several logins are refused with is the same.

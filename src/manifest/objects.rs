@@ -47,13 +47,28 @@ pub struct Object {
     pub data: BTreeMap<String, Content>,
     /// A ConfigMap's `binaryData`: files of volumes, but no variables.
     pub binary: BTreeMap<String, Content>,
+    /// A Secret's `type`.
+    #[serde(default, rename = "type")]
+    pub secret_type: String,
 }
+
+/// The types of Secrets that have logins for registries, with the key of these.
+pub(super) const LOGINS: [(&str, &str); 2] =
+    [("kubernetes.io/dockercfg", ".dockercfg"), ("kubernetes.io/dockerconfigjson", ".dockerconfigjson")];
 
 impl Object {
     /// What a key holds, as a file.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Content> {
         self.data.get(key).or_else(|| self.binary.get(key))
+    }
+
+    /// What a Secret of one of the types for it says of logins for registries; `None`: it is of another type. As with the kubelet,
+    /// what other types have under these keys isn't looked at.
+    #[must_use]
+    pub fn logins(&self) -> Option<&Content> {
+        let (_, key) = LOGINS.iter().find(|(of, _)| self.secret_type == *of)?;
+        self.data.get(*key)
     }
 
     /// All keys with what they hold, in order.

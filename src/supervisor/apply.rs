@@ -24,7 +24,7 @@ impl Supervisor<'_> {
             Ok(new) => new,
             Err(why) => return Applied::Refused { why, resized },
         };
-        let Changes { labels, annotations, active_deadline_seconds, resources, .. } = changes;
+        let Changes { labels, annotations, active_deadline_seconds, resources, auth_file, .. } = changes;
         for wanted in resources {
             match self.resize(wanted) {
                 Resized::Refused { why } => return Applied::Refused { why, resized },
@@ -34,6 +34,7 @@ impl Supervisor<'_> {
         let metadata = &mut self.pod.manifest.metadata;
         metadata.labels = labels.or(metadata.labels.take());
         metadata.annotations = annotations.or(metadata.annotations.take());
+        self.pod.auth_file = auth_file.map(Into::into).or(self.pod.auth_file.take());
         let new_objects = objects.is_some();
         if let Some(objects) = objects {
             self.pod.plan.objects = objects;

@@ -47,7 +47,7 @@ impl Supervisor<'_> {
         })?;
         let new = plan::ephemeral(&self.pod.manifest, manifest, Path::new(&asked.folder))?;
         self.pod.plan.add(&mut self.pod.manifest, new);
-        self.slots.push(Slot::default());
+        self.slots.push(Slot { auth_file: asked.auth_file.as_ref().map(Into::into), ..Slot::default() });
         self.storage.add_container(&name);
         self.audience.container_added(&name);
         let image = self.pod.plan.lifecycle.containers[usize::from(index.0)].image.clone();

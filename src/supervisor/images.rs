@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use barepod_engine::action::{EventReason, EventRecord, Severity};
 use barepod_engine::event::{ContainerEvent, ImageFailure};
 use barepod_engine::spec::{Attempt, ContainerIndex, ImageOf};
 
-use super::Supervisor;
 use super::slot::{Image, Order};
 use super::sources::{Interest, Token};
-use crate::plan::{self, ImageSource, PodPlan, VolumePlan};
+use super::{Supervisor, now};
+use crate::plan::{self, ImageSource, Logins, PodPlan, VolumePlan};
 use crate::runtime::container::reap_ended;
 use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys, Want, lease};
 
@@ -51,8 +52,14 @@ impl Supervisor<'_> {
 
     fn search_image(&mut self, container: ContainerIndex, order: Order, beside: &Beside) {
         let source = source(&self.pod.plan, container, order.of);
-        let begun = Search::begin(source, &self.pod.images, order.want, beside.keys, beside.profile.as_deref())
-            .and_then(|search| {
+        // They are for who pulls alone.
+        let logins = match order.want {
+            Want::Pull => self.logins(container),
+            Want::Look => Logins::default(),
+        };
+        let profile = beside.profile.as_deref();
+        let begun =
+            Search::begin(source, &self.pod.images, order.want, &logins, beside.keys, profile).and_then(|search| {
                 self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
                 Ok(search)
             });
@@ -60,6 +67,28 @@ impl Supervisor<'_> {
             Ok(search) => self.slot(container).image = Image::Sought(order, search),
             Err(cause) => self.no_image(container, order, &format!("the helper that looks for it: {cause}")),
         }
+    }
+
+    fn logins(&self, container: ContainerIndex) -> Logins {
+        let own = self.slots[usize::from(container.0)].auth_file.as_ref();
+        Logins {
+            secrets: plan::pull_secrets(&self.pod.manifest, &self.pod.plan.objects),
+            auth_file: own.or(self.pod.auth_file.as_ref()).cloned(),
+        }
+    }
+
+    /// As the kubelet does when it looks for them.
+    pub(super) fn tell_of_missing_pull_secrets(&mut self) {
+        let missing = plan::missing_pull_secrets(&self.pod.manifest, &self.pod.plan.objects).join(", ");
+        if missing.is_empty() {
+            return;
+        }
+        let message = format!(
+            "Unable to retrieve some image pull secrets ({missing}); attempting to pull the image may not succeed."
+        );
+        let (reason, severity) = (EventReason::FailedToRetrieveImagePullSecret, Severity::Warning);
+        self.records.push(EventRecord { time: now().wall, severity, reason, container: None, message });
+        self.records_are_to_be_written();
     }
 
     /// The helper has something to say, or has died.

@@ -93,6 +93,8 @@ pub struct Pod {
     pub dirs: SandboxDirs,
     /// The box's store of images.
     pub images: PathBuf,
+    /// A file of logins for registries, in the place of those that this box has. Absolute.
+    pub auth_file: Option<PathBuf>,
     /// Why it can't be run on this box now; then it only gets a status.
     pub rejected: Option<String>,
     /// How often its use of the disk is measured, where that is limited.

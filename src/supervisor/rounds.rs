@@ -34,7 +34,10 @@ impl Supervisor<'_> {
     fn go_round(&mut self) -> Result<u8, SupervisorError> {
         let first = match self.pod.rejected.take() {
             Some(message) => Event::Rejected { message },
-            None => Event::Begin,
+            None => {
+                self.tell_of_missing_pull_secrets();
+                Event::Begin
+            }
         };
         self.tell(first)?;
         loop {

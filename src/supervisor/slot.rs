@@ -26,6 +26,8 @@ use crate::store::process::process_start;
 /// One container's place.
 #[derive(Default)]
 pub struct Slot {
+    /// Of logins for its image, where it isn't the pod's. Absolute.
+    pub auth_file: Option<PathBuf>,
     /// What is known of what `image:` names.
     pub image: Image,
     /// The attempt that `stage` is about; where there is none, the last one.

@@ -53,6 +53,7 @@ mod image_volumes;
 mod images;
 mod killed;
 mod killing;
+mod logins;
 mod looking;
 mod names;
 mod network;

@@ -151,6 +151,10 @@ pub struct ApplyArgs {
     /// documents of the manifest
     #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
+    /// A file of logins for registries, as podman login and docker login write it, for what the pod pulls from now on, instead of
+    /// the files that this box has for that
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
     /// The pod's namespace, if the manifest names none
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,

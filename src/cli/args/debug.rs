@@ -1,5 +1,7 @@
 //! What `debug` takes.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::detach_keys::DetachKeys;
@@ -16,6 +18,10 @@ pub struct DebugArgs {
     /// The image of the container that is added: as in a manifest
     #[arg(long, value_name = "IMAGE")]
     pub image: String,
+    /// A file of logins for the image's registry, as podman login and docker login write it, instead of those that the pod has; its
+    /// imagePullSecrets come before it
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
     /// Its name, which no container of the pod has; if left out, debugger-XXXXX
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,

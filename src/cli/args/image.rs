@@ -81,6 +81,9 @@ pub struct ImagePullArgs {
     /// Which images are trusted, as containers-policy.json(5), instead of what this box's file says
     #[arg(long, value_name = "FILE")]
     pub signature_policy: Option<PathBuf>,
+    /// A file of logins for registries, as podman login and docker login write it, instead of the files that this box has for that
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
     /// Print nothing but what has failed
     #[arg(short, long)]
     pub quiet: bool,

@@ -55,6 +55,10 @@ pub struct RunArgs {
     /// documents of the manifest
     #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
+    /// A file of logins for registries, as podman login and docker login write it, instead of the files that this box has for that;
+    /// the pod's imagePullSecrets come before it
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
     /// The folder for a persistentVolumeClaim of the pod; may be given several times
     #[arg(long, value_name = "CLAIM=PATH", value_parser = claim)]
     pub volume: Vec<(String, PathBuf)>,

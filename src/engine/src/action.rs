@@ -139,6 +139,8 @@ pub enum EventReason {
     RestartRequested,
     /// Ours (R5.18): how a container that was stopped with its pod used the grace period.
     GracePeriodUsed,
+    /// The kubelet's, and not the engine's, which knows no Secrets: one of `imagePullSecrets` isn't there.
+    FailedToRetrieveImagePullSecret,
     /// Ours, and not the engine's: somebody sent a container a signal by `barepod kill`.
     SignalSent,
     /// Ours, and not the engine's, which knows no logs: what a container printed could not be written to its log.

@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use super::error::CredentialsError;
-use super::key;
+use super::key::{self, Rank};
 use crate::images::registry::Login;
 
 /// With or without the `=` at its end.
@@ -74,7 +74,7 @@ impl Config {
 
     /// The name of the program that keeps the login of a registry.
     pub fn helper(&self, registry: &str, repository: &str) -> Option<&str> {
-        best(self.cred_helpers.as_ref()?, registry, repository).into_iter().next().map(|(_, name)| name.as_str())
+        best(self.cred_helpers.as_ref()?, registry, repository).into_iter().next().map(|(_, _, name)| name.as_str())
     }
 
     /// The name of the program that keeps all logins.
@@ -84,18 +84,32 @@ impl Config {
 
     /// The logins that stand in it themselves, the best first.
     pub fn logins(&self, registry: &str, repository: &str, from: &str) -> Result<Vec<Login>, CredentialsError> {
+        Ok(self.ranked(registry, repository, from)?.into_iter().map(|(_, login)| login).collect())
+    }
+
+    /// The same, with how well each suits.
+    pub fn ranked(&self, registry: &str, repository: &str, from: &str) -> Result<Vec<(Rank, Login)>, CredentialsError> {
         let Some(auths) = &self.auths else { return Ok(Vec::new()) };
-        let all = best(auths, registry, repository).into_iter().map(|(key, entry)| entry.login(key, from));
-        all.filter_map(Result::transpose).collect()
+        let mut all = Vec::new();
+        for (rank, key, entry) in best(auths, registry, repository) {
+            all.extend(entry.login(key, from)?.map(|login| (rank, login)));
+        }
+        Ok(all)
+    }
+
+    /// Whether each of these logins can be read.
+    pub fn check(&self, from: &str) -> Result<(), CredentialsError> {
+        let mut all = self.auths.iter().flatten();
+        all.try_for_each(|(key, entry)| entry.login(key, from).map(|_| ()))
     }
 }
 
 /// The entries that suit a repository, the most specific first.
-fn best<'a, T>(all: &'a BTreeMap<String, T>, registry: &str, repository: &str) -> Vec<(&'a String, &'a T)> {
-    let ranked = all.iter().filter_map(|(key, value)| Some((key::rank(key, registry, repository)?, (key, value))));
+fn best<'a, T>(all: &'a BTreeMap<String, T>, registry: &str, repository: &str) -> Vec<(Rank, &'a String, &'a T)> {
+    let ranked = all.iter().filter_map(|(key, value)| Some((key::rank(key, registry, repository)?, key, value)));
     let mut ranked: Vec<_> = ranked.collect();
-    ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
-    ranked.into_iter().map(|(_, found)| found).collect()
+    ranked.sort_by_key(|(rank, ..)| std::cmp::Reverse(*rank));
+    ranked
 }
 
 impl Entry {

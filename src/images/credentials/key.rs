@@ -14,8 +14,11 @@ fn is_hub(host: &str) -> bool {
     HUB.contains(&host)
 }
 
-/// How well a key suits a repository: the more specific, the higher. `None`: not at all.
-pub fn rank(key: &str, registry: &str, repository: &str) -> Option<(usize, bool)> {
+/// How well a key suits a repository: the more specific, the higher.
+pub type Rank = (usize, bool);
+
+/// How well a key suits a repository. `None`: not at all.
+pub fn rank(key: &str, registry: &str, repository: &str) -> Option<Rank> {
     // An address: docker writes no path that would say anything.
     let address = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
     let (host, path) = match address {

@@ -52,6 +52,30 @@ fn logins_are_read_and_the_most_specific_is_first() {
     }
 }
 
+/// As the kubelet's keyring: all Secrets are one, and the first that is named counts among equals.
+#[test]
+fn the_most_specific_login_of_all_secrets_is_first() {
+    let mut all = by(r#"{"auths": {"reg.example": {"auth": "YTpi"}, "reg.example/team": {"auth": "Zjpn"}}}"#);
+    all.add_secret(
+        "t",
+        br#"{"auths": {"reg.example/team/app": {"auth": "YzpkOmU="}, "reg.example": {"auth": "dTpw"}}}"#,
+    )
+    .unwrap();
+    let found = all.find("reg.example", "team/app").unwrap();
+    assert_eq!(found, [password("c", "d:e"), password("f", "g"), password("a", "b"), password("u", "p")]);
+    all.check().unwrap();
+    all.add_secret("u", br#"{"auths": {"other.example": {"auth": "hush"}}}"#).unwrap();
+    assert!(all.check().unwrap_err().to_string().starts_with("Secret u: auths: other.example: auth: USER:PASSWORD"));
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("auth.json");
+    let check = || Credentials::new(Some(&file), nothing).check().map_err(|error| error.to_string());
+    assert!(check().unwrap_err().contains("auth.json: No such file"), "{:?}", check());
+    fs::write(&file, "hush").unwrap();
+    assert!(check().unwrap_err().contains("auth.json: line 1, column 1: it is no file of logins"), "{:?}", check());
+    fs::write(&file, r#"{"auths": {"reg.example": {"auth": "YTpi"}}}"#).unwrap();
+    check().unwrap();
+}
+
 #[test]
 fn what_is_wrong_is_said_without_the_secret() {
     for text in [r#"{"auths": "hush"}"#, r#"{"auths": {"x": {"auth": "hush"}}"#, "hush", r#"{"auths": {"x": "hush"}}"#]

@@ -140,6 +140,12 @@ impl Cause {
 }
 
 impl RegistryError {
+    /// The registry has answered, and doesn't give it: it may give it to somebody else.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(*self.cause, Cause::Refused { .. } | Cause::Token { .. })
+    }
+
     /// The registry is there, and doesn't have it.
     #[must_use]
     pub fn is_absent(&self) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
 use super::super::diagnostic::Diagnostic;
@@ -82,12 +83,21 @@ fn keys<'a>(field: &str, keys: impl Iterator<Item = &'a String>, found: &mut Vec
 }
 
 /// What a Secret's type asks for.
-pub(super) fn secret_type(kind: Option<&str>, object: &Object, found: &mut Vec<Diagnostic>) {
+pub(super) fn secret_type(object: &Object, found: &mut Vec<Diagnostic>) {
     let field = FieldPath::root().child("data");
-    let lists = TYPES.iter().find(|(name, _)| kind == Some(*name)).map_or(&[][..], |(_, lists)| lists);
+    let lists = TYPES.iter().find(|(name, _)| object.secret_type == *name).map_or(&[][..], |(_, lists)| lists);
     for list in lists.iter().filter(|list| !list.iter().any(|key| object.data.contains_key(*key))) {
         let detail = format!("a Secret of this type has {}", list.join(" or "));
         found.push(Diagnostic::required(&field, &detail));
+    }
+    // serde's own words may have a part of what is there.
+    if let Some(logins) = object.logins()
+        && let Err(cause) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&logins.0)
+    {
+        let (line, column) = (cause.line(), cause.column());
+        let message = format!("Invalid value: its line {line}, column {column} isn't that of a JSON object of logins");
+        let help = "docker login and podman login write such a file (~/.docker/config.json, auth.json)";
+        found.push(Diagnostic::error(&field, message).at_key().help(help));
     }
 }
 

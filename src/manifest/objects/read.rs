@@ -59,6 +59,7 @@ pub(in crate::manifest) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects
             let object = Object {
                 data: check::plain("data", text.data.unwrap_or_default(), &mut found),
                 binary: check::encoded("binaryData", text.binary_data.unwrap_or_default(), &mut found),
+                secret_type: String::new(),
             };
             (text.metadata, object, text.immutable == Some(true), read.broken)
         }
@@ -70,8 +71,9 @@ pub(in crate::manifest) fn read(kind: ObjectKind, tree: &Node, all: &mut Objects
             let mut data = check::encoded("data", text.data.unwrap_or_default(), &mut found);
             // As the API server merges them.
             data.extend(check::plain("stringData", text.string_data.unwrap_or_default(), &mut found));
-            let object = Object { data, binary: BTreeMap::new() };
-            check::secret_type(text.kind_of_secret.as_deref(), &object, &mut found);
+            let secret_type = text.kind_of_secret.unwrap_or_default();
+            let object = Object { data, binary: BTreeMap::new(), secret_type };
+            check::secret_type(&object, &mut found);
             (text.metadata, object, text.immutable == Some(true), read.broken)
         }
     };

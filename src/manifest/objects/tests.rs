@@ -72,6 +72,10 @@ fn what_is_wrong_is_said_with_its_place() {
         (format!("{head}ConfigMap\ndata: {{a: x}}\nbinaryData: {{a: eA==}}\n"), "duplicate of key present in data"),
         (format!("{head}Secret\ndata: {{a: x*y}}\n"), "not base64"),
         (format!("{head}Secret\ntype: kubernetes.io/tls\nstringData: {{tls.crt: x}}\n"), "tls.key"),
+        (
+            format!("{head}Secret\ntype: kubernetes.io/dockerconfigjson\nstringData: {{.dockerconfigjson: hush}}\n"),
+            "its line 1, column 1 isn't that of a JSON object of logins",
+        ),
         (format!("{head}Secret\n---\n{head}Secret\n"), "c.yaml:6:"),
         (format!("{head}Pod\n"), "\"ConfigMap\", \"Secret\""),
         ("kind: Secret\n".to_owned(), "metadata.name"),
@@ -81,6 +85,50 @@ fn what_is_wrong_is_said_with_its_place() {
         let report = decode_objects("c.yaml", text.as_bytes(), &mut Objects::default()).unwrap_err().to_string();
         assert!(report.contains(wanted), "{text}\n{report}");
     }
+}
+
+/// What is missing or of another type keeps no pod from running, as with the kubelet; it is told.
+#[test]
+fn pull_secrets_are_told_of() {
+    let secrets = r#"apiVersion: v1
+kind: Secret
+metadata: {name: web}
+type: kubernetes.io/dockerconfigjson
+stringData: {.dockerconfigjson: '{"auths": {"a.example": {"auth": "YTpi"}}}'}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: old}
+type: kubernetes.io/dockercfg
+stringData: {.dockercfg: "{}"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: opaque}
+stringData: {.dockerconfigjson: '{}'}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: far, namespace: apps}
+type: kubernetes.io/dockercfg
+stringData: {.dockercfg: "{}"}
+"#;
+    let mut objects = Objects::default();
+    decode_objects("c.yaml", secrets.as_bytes(), &mut objects).unwrap();
+    let logins = |name: &str| objects.get(ObjectKind::Secret, "default", name).unwrap().logins().is_some();
+    assert!(logins("web") && logins("old") && !logins("opaque"));
+    let beside = Beside { objects, ..Beside::default() };
+    let text = pod("  imagePullSecrets: [{name: web}, {name: old}, {name: opaque}, {name: far}, {}]\n");
+    let warnings = decode_beside("p.yaml", text.as_bytes(), &beside).unwrap().warnings;
+    let said: Vec<String> = warnings.iter().map(|one| format!("{}: {}", one.field, one.message)).collect();
+    assert_eq!(
+        said,
+        [
+            "spec.imagePullSecrets[2].name: Secret \"opaque\" has no logins: it isn't of the type kubernetes.io/dockercfg or \
+             kubernetes.io/dockerconfigjson",
+            "spec.imagePullSecrets[3].name: there is no Secret \"far\": images are pulled without its login",
+        ]
+    );
 }
 
 /// R10.3, R10.6: what isn't there, isn't optional and will not come is an error.

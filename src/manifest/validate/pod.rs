@@ -9,7 +9,7 @@ use super::super::path::FieldPath;
 use super::check::{Check, each};
 use super::restart::List;
 use super::surroundings::Surroundings;
-use super::{container, names, network, resources, restart, security, supported, volume};
+use super::{container, names, network, references, resources, restart, security, supported, volume};
 
 /// Checks the spec and everything in it.
 pub(super) fn check(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
@@ -35,6 +35,7 @@ pub(super) fn check(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>)
     }
     check.one_of(&path.child("preemptionPolicy"), spec.preemption_policy.as_ref(), &["PreemptLowerPriority", "Never"]);
     operating_system(spec, path, check);
+    references::pull_secrets(spec, path, check);
     containers(&pod, check);
     supported::of_pod(spec, path, check);
 }

@@ -2,11 +2,13 @@
 //! what there isn't is an error: a pod's config is given at its start, so that waiting for it as the kubelet does would
 //! be for ever.
 
+use k8s_openapi::api::core::v1;
+
 use super::super::diagnostic::Diagnostic;
-use super::super::objects::{Content, Object, ObjectKind};
+use super::super::objects::{Content, LOGINS, Object, ObjectKind};
 use super::super::path::FieldPath;
-use super::super::words::nearest;
-use super::check::Check;
+use super::super::words::{Shown, nearest};
+use super::check::{Check, each};
 use super::names;
 
 /// A reference to an object: kind, name, and whether it may lead nowhere.
@@ -65,6 +67,33 @@ pub(super) fn missing_key(found: &Object, key: &str, field: &FieldPath, check: &
         None => format!("its keys are {}", keys[..keys.len().min(16)].join(", ")),
     };
     check.report(Diagnostic::not_found(field, key).help(help));
+}
+
+/// Secrets with logins for registries. As with the kubelet the pod runs without one that isn't there: the image may need none.
+pub(super) fn pull_secrets(spec: &v1::PodSpec, path: &FieldPath, check: &mut Check<'_>) {
+    let Some(known) = check.known else { return };
+    for (path, secret) in each(spec.image_pull_secrets.as_ref(), &path.child("imagePullSecrets")) {
+        let (field, name) = (path.child("name"), secret.name.as_str());
+        // The API server takes one without a name, and the kubelet leaves it out.
+        if name.is_empty() {
+            continue;
+        }
+        let warning = match known.objects.get(ObjectKind::Secret, check.namespace, name) {
+            None => {
+                let message = format!("there is no Secret {}: images are pulled without its login", name.shown());
+                let help = "give the Secret by --config FILE or as a further document of the manifest";
+                Diagnostic::warning(&field, message).help(help)
+            }
+            Some(secret) if secret.logins().is_none() => {
+                let types: Vec<&str> = LOGINS.iter().map(|(name, _)| *name).collect();
+                let message =
+                    format!("Secret {} has no logins: it isn't of the type {}", name.shown(), types.join(" or "));
+                Diagnostic::warning(&field, message)
+            }
+            Some(_) => continue,
+        };
+        check.report(warning);
+    }
 }
 
 /// Whether a variable can hold it.

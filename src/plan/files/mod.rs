@@ -3,6 +3,7 @@
 pub(crate) mod bundle_mounts;
 pub(crate) mod config;
 pub(crate) mod image;
+pub(crate) mod logins;
 pub(crate) mod mount;
 pub(crate) mod mounts;
 mod own_mounts;

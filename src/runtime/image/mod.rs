@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::{Defect, FieldCause, ImageError, Trouble};
 pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
-pub use stored::{Lease, check_name, import, lease, name, pull, repair, resolved};
+pub use stored::{Lease, check_logins, check_name, import, lease, name, pull, repair, resolved};
 
 use crate::plan::{ImageFacts, ImageSource};
 pub use opened::Image;

@@ -17,7 +17,7 @@ use super::opened::{GROUP, PASSWD};
 use super::{Image, ImageError, Trouble, open_if, pull};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
-use crate::plan::{ImageFacts, ImageSource};
+use crate::plan::{ImageFacts, ImageSource, Logins};
 use crate::runtime::seccomp;
 use crate::runtime::spawn::{self, Inquiry};
 
@@ -81,7 +81,7 @@ pub enum Want {
 pub struct Search(Inquiry);
 
 impl Search {
-    /// Begins one.
+    /// Begins one; `logins`: for what is pulled.
     ///
     /// # Errors
     /// Where there is no helper process to be had.
@@ -89,10 +89,11 @@ impl Search {
         source: &ImageSource,
         store: &Path,
         want: Want,
+        logins: &Logins,
         keys: UnknownKeys,
         profile: Option<&Path>,
     ) -> io::Result<Self> {
-        Inquiry::begin_outside(NAME, &(source, store, want, keys, profile)).map(Self)
+        Inquiry::begin_outside(NAME, &(source, store, want, logins, keys, profile)).map(Self)
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
@@ -109,11 +110,11 @@ impl Search {
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
-        type Request = (ImageSource, PathBuf, Want, UnknownKeys, Option<PathBuf>);
-        spawn::serve(NAME, |(source, store, want, keys, profile): Request| {
+        type Request = (ImageSource, PathBuf, Want, Logins, UnknownKeys, Option<PathBuf>);
+        spawn::serve(NAME, |(source, store, want, logins, keys, profile): Request| {
             let size = match (&source, want) {
                 (ImageSource::Stored(stored), Want::Pull) => {
-                    pull(stored, &store, &Platform::here(), &Progress::default(), None)?.1.size
+                    pull(stored, &store, &Platform::here(), &logins, &Progress::default(), None)?.1.size
                 }
                 _ => 0,
             };

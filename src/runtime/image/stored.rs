@@ -8,6 +8,7 @@ use super::bundle::signal;
 use super::error::ImageError;
 use super::opened::{Image, default_config};
 use crate::images::catalogue::{Catalogue, CatalogueError, Entry};
+use crate::images::credentials::{Credentials, CredentialsError};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
 use crate::images::local::{DockerArchive, Given, Layout, LocalError, given};
@@ -19,7 +20,7 @@ use crate::images::reference::Reference;
 use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Store, StoreError};
 use crate::images::trust::{Policy, Rules, Subject, TrustError};
-use crate::plan::{FileKind, ImageSource, Stored};
+use crate::plan::{FileKind, ImageSource, Logins, Stored};
 
 /// What is in the store under the name of this image.
 ///
@@ -104,13 +105,14 @@ pub fn pull(
     stored: &Stored,
     store: &Path,
     platform: &Platform,
+    logins: &Logins,
     progress: &Progress,
     policy: Option<&Path>,
 ) -> Result<(String, Pulled), ImageError> {
     let (name, image) = (name(stored)?, stored.to_string());
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
     let rules = rules(stored, policy).map_err(|cause| failed(cause.into()))?;
-    let origin = origin(stored).map_err(|cause| failed(PullError::Origin(cause)))?;
+    let origin = origin(stored, logins).map_err(|cause| failed(PullError::Origin(cause)))?;
     let pulled = Store::at(store).pull(&name, &*origin, platform, progress, &rules).map_err(failed)?;
     Ok((name, pulled))
 }
@@ -146,7 +148,7 @@ fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, TrustError> {
 /// Where it can't be had.
 pub fn repair(stored: &Stored, entry: &Entry, store: &Path) -> Result<Repaired, ImageError> {
     let failed = |cause| ImageError::Pull { image: stored.to_string(), cause: Box::new(cause) };
-    Store::at(store).repair(entry, &|| origin(stored)).map_err(failed)
+    Store::at(store).repair(entry, &|| origin(stored, &Logins::default())).map_err(failed)
 }
 
 /// Brings an image of a file or folder into the store under a name of a registry's; what is damaged of it there is mended. `None`:
@@ -215,9 +217,9 @@ pub fn resolved(source: ImageSource) -> Result<ImageSource, ImageError> {
     Ok(ImageSource::Stored(Stored::Registry(whole.to_string())))
 }
 
-fn origin(stored: &Stored) -> Result<Box<dyn Origin>, OriginError> {
+fn origin(stored: &Stored, logins: &Logins) -> Result<Box<dyn Origin>, OriginError> {
     Ok(match stored {
-        Stored::Registry(name) => Box::new(Remote::new(name)?),
+        Stored::Registry(name) => Box::new(Remote::new(name, &credentials(logins)?)?),
         Stored::File { kind, path, name } => {
             let name = name.as_deref();
             match kind {
@@ -227,6 +229,20 @@ fn origin(stored: &Stored) -> Result<Box<dyn Origin>, OriginError> {
             }
         }
     })
+}
+
+fn credentials(logins: &Logins) -> Result<Credentials, CredentialsError> {
+    let mut all = Credentials::new(logins.auth_file.as_deref(), |name| std::env::var(name).ok());
+    logins.secrets.iter().try_for_each(|secret| all.add_secret(&secret.name, &secret.content.0))?;
+    Ok(all)
+}
+
+/// Whether these logins can be read, whichever registry they are for. Only a file that somebody named is looked at.
+///
+/// # Errors
+/// In words, what is wrong with the first that can't be.
+pub fn check_logins(logins: &Logins) -> Result<(), String> {
+    credentials(logins).and_then(|all| all.check()).map_err(|cause| cause.to_string())
 }
 
 /// `imageID`, as containerd has it: the repository with the digest of what its name stands for; of an image without a

@@ -9,6 +9,7 @@ mod leftovers;
 mod manifest;
 pub mod observed;
 mod open_files;
+pub mod own_registry;
 pub mod plain_registry;
 pub mod registry;
 mod rootfs;
