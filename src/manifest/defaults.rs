@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
 use super::apparmor;
+use super::image::ImageName;
 use super::quantity::{HUGE_PAGES, Quantity};
 
 /// Of files of ConfigMaps and their like.
@@ -125,14 +126,18 @@ fn container(container: &mut v1::Container, host_network: bool) {
 
 /// Whether a reference has the tag `latest` or none, and so is pulled each time. A path is never pulled.
 fn is_latest(image: &str) -> bool {
-    if image.starts_with("bundle:") || image.starts_with("rootfs:") || image.contains('@') {
+    let name = match ImageName::read(image) {
+        Ok(ImageName::Bundle(_) | ImageName::Rootfs(_)) => return false,
+        // A file may be another one tomorrow, and looking costs little.
+        Ok(ImageName::File { .. }) => return true,
+        Ok(ImageName::Registry(name)) => name,
+        // Which is told of elsewhere.
+        Err(_) => return false,
+    };
+    if name.contains('@') {
         return false;
     }
-    // A file may be another one tomorrow, and looking costs little.
-    if ["oci:", "oci-archive:", "docker-archive:"].iter().any(|transport| image.starts_with(transport)) {
-        return true;
-    }
-    match image.rsplit('/').next().and_then(|name| name.split_once(':')) {
+    match name.rsplit('/').next().and_then(|name| name.split_once(':')) {
         Some((_, tag)) => tag == "latest",
         None => true,
     }
@@ -319,6 +324,8 @@ mod tests {
             ("a:5000/nginx", true),
             ("nginx:1", false),
             ("a@sha256:0", false),
+            ("docker://nginx", true),
+            ("oci:a", true),
             ("bundle:a", false),
         ] {
             assert_eq!(is_latest(image), latest, "{image}");

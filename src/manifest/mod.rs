@@ -17,6 +17,7 @@ mod ephemeral;
 mod exported;
 mod fields;
 mod generate;
+mod image;
 mod objects;
 mod parse;
 mod path;
@@ -40,6 +41,7 @@ use k8s_openapi::api::core::v1;
 pub use decode::{decode, decode_beside, decode_objects, refuse};
 pub use defaults::{apply_defaults, apply_ephemeral_defaults};
 pub use generate::generate_name;
+pub use image::{FileKind, ImageName, NoImageName};
 pub use stored::from_json;
 
 /// One line about all fields that mean nothing here; `None`: there are none.

@@ -45,7 +45,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 
-pub use crate::manifest::{Content, Objects, as_container};
+pub use crate::manifest::{Content, FileKind, Objects, as_container};
 pub use change::{Changes, ContainerResources, Immutable, changes, may_be_deadline};
 pub use container::hopeless::{Hopeless, hopeless};
 pub use container::plan::{ContainerPlan, Label, Streams};
@@ -54,7 +54,7 @@ pub use diff::{Difference, diff};
 pub use error::{ConfigCause, ConfigError, PlanError};
 pub use facts::*;
 pub use files::config::FilePlan;
-pub use files::image::{FileKind, ImageSource, Stored, source as image_source};
+pub use files::image::{ImageSource, Stored, source as image_source};
 pub use files::logins::{Logins, PullSecret, missing_pull_secrets, pull_secrets};
 pub(crate) use files::mount::binds;
 pub use files::mount::{ImageMount, Missing, SharedMount, SubPath};

@@ -4,6 +4,7 @@
 use k8s_openapi::api::core::v1;
 
 use super::super::diagnostic::Diagnostic;
+use super::super::image::{ImageName, NoImageName, TRANSPORTS};
 use super::super::path::FieldPath;
 use super::super::words::{Shown, nearest};
 use super::check::{Check, each};
@@ -50,41 +51,27 @@ pub(super) fn of_container(container: &v1::Container, spec: &v1::PodSpec, path: 
     }
 }
 
-/// Transports of images (containers-transports(5)) that work for containers, beside the bare name of one in a registry.
-const TRANSPORTS: [&str; 6] = ["bundle", "rootfs", "oci", "oci-archive", "docker-archive", "docker"];
-/// Those that need a path.
-const FILES: [&str; 5] = ["bundle", "rootfs", "oci", "oci-archive", "docker-archive"];
-
 /// Which forms of image names there are, and which work.
 fn image(image: &str, field: &FieldPath, check: &mut Check<'_>) {
     const WORKS: &str = "what works: NAME[:TAG] or docker://NAME (an image in a registry), oci:DIR, oci-archive:FILE, docker-archive:FILE, \
                          bundle:PATH (an OCI bundle) and rootfs:PATH (a directory)";
-    let (scheme, rest) = image.split_once(':').unwrap_or(("", image));
+    let Err(wrong) = ImageName::read(image) else { return };
     let invalid = |detail: String| Diagnostic::invalid(field, image, detail);
-    match scheme {
-        _ if image.is_empty() => {}
-        _ if FILES.contains(&scheme) && (rest.is_empty() || rest.starts_with(':')) => {
-            check.report(invalid(format!("must name a path after {scheme}:")));
-        }
-        _ if FILES.contains(&scheme) => {}
-        "docker" if rest.starts_with("//") && rest.len() > 2 => {}
-        "docker" => check.report(invalid("must name an image after docker://".to_owned())),
-        "docker-daemon" | "dir" | "containers-storage" | "ostree" | "tarball" | "sif" => {
+    check.report(match wrong {
+        NoImageName::NoPath(_) | NoImageName::NoName => invalid(wrong.to_string()),
+        NoImageName::BarePath => invalid(wrong.to_string()).help(WORKS),
+        NoImageName::Unsupported(_) => {
             let help = format!("copy it by skopeo copy {image} oci-archive:FILE; {WORKS}");
-            forbid(field, &format!("images named by {scheme}: are not supported"), &help, check);
+            return forbid(field, &wrong.to_string(), &help, check);
         }
-        _ if image.starts_with(['.', '/', '~']) => {
-            check.report(invalid("a path needs bundle: or rootfs: before it".to_owned()).help(WORKS));
-        }
-        _ if rest.starts_with(['.', '/', '~']) => {
-            let diagnostic = invalid(format!("no transport of images is named {}:", scheme.shown()));
-            check.report(match nearest(scheme, &TRANSPORTS) {
+        NoImageName::Unknown(transport) => {
+            let diagnostic = invalid(format!("no transport of images is named {}:", transport.shown()));
+            match nearest(transport, &TRANSPORTS) {
                 Some(near) => diagnostic.help(format!("did you mean {near}:? {WORKS}")),
                 None => diagnostic.help(WORKS),
-            });
+            }
         }
-        _ => {}
-    }
+    });
 }
 
 fn forbid(field: &FieldPath, why: &str, help: &str, check: &mut Check<'_>) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::{FileKind, ImageName};
 use crate::plan::error::PlanError;
 
 /// What `image:` names, with absolute paths.
@@ -32,31 +33,6 @@ pub enum Stored {
         /// Which of its images; `None`: it has one.
         name: Option<String>,
     },
-}
-
-/// A file or folder that has images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FileKind {
-    /// `oci:DIR[:NAME]`: an OCI image layout.
-    Layout,
-    /// `oci-archive:FILE[:NAME]`: an OCI image layout in a tar archive.
-    OciArchive,
-    /// `docker-archive:FILE[:NAME]`: what `docker save` writes.
-    DockerArchive,
-}
-
-impl FileKind {
-    const ALL: [Self; 3] = [Self::Layout, Self::OciArchive, Self::DockerArchive];
-
-    /// As in `image:`, before the colon.
-    #[must_use]
-    pub fn transport(self) -> &'static str {
-        match self {
-            Self::Layout => "oci",
-            Self::OciArchive => "oci-archive",
-            Self::DockerArchive => "docker-archive",
-        }
-    }
 }
 
 impl fmt::Display for Stored {
@@ -91,32 +67,19 @@ pub fn source(field: String, image: &str, manifest_dir: &Path) -> Result<ImageSo
     }
     // Components are tidied by name (`./web` and `web` are the same), `..` is left to the kernel: it may follow a link.
     let absolute = |path: &str| -> PathBuf { manifest_dir.join(path).components().collect() };
-    let no_path = || {
-        let cause = "a path must follow the colon".to_owned();
-        PlanError::Invalid { field: field.clone(), value: image.to_owned(), cause }
-    };
-    let checked = |path: &str| match path.is_empty() || path.contains('\0') {
-        true => Err(no_path()),
-        false => Ok(absolute(path)),
-    };
-    let (scheme, rest) = image.split_once(':').unwrap_or((image, ""));
-    let file = |kind: &FileKind| {
-        // As in containers-transports(5): the first colon ends the path.
-        let (path, name) = rest.split_once(':').map_or((rest, None), |(path, name)| (path, Some(name)));
-        let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
-        Ok(ImageSource::Stored(Stored::File { kind: *kind, path: checked(path)?, name }))
-    };
-    match scheme {
-        "bundle" => Ok(ImageSource::Bundle(checked(rest)?)),
-        "rootfs" => Ok(ImageSource::Rootfs(checked(rest)?)),
-        _ => match FileKind::ALL.iter().find(|kind| kind.transport() == scheme) {
-            Some(kind) => file(kind),
-            None => {
-                let name = image.strip_prefix("docker://").unwrap_or(image).to_owned();
-                Ok(ImageSource::Stored(Stored::Registry(name)))
-            }
-        },
+    let invalid = |cause: String| PlanError::Invalid { field: field.clone(), value: image.to_owned(), cause };
+    let name = ImageName::read(image).map_err(|wrong| invalid(wrong.to_string()))?;
+    if image.contains('\0') {
+        return Err(invalid("must have no NUL".to_owned()));
     }
+    Ok(match name {
+        ImageName::Bundle(path) => ImageSource::Bundle(absolute(path)),
+        ImageName::Rootfs(path) => ImageSource::Rootfs(absolute(path)),
+        ImageName::File { kind, path, name } => {
+            ImageSource::Stored(Stored::File { kind, path: absolute(path), name: name.map(str::to_owned) })
+        }
+        ImageName::Registry(name) => ImageSource::Stored(Stored::Registry(name.to_owned())),
+    })
 }
 
 #[cfg(test)]

@@ -11,13 +11,12 @@ use barepod_engine::spec::{
 };
 use k8s_openapi::api::core::v1;
 
+use crate::manifest::ImageName;
 use crate::plan::error::PlanError;
 use crate::plan::identity::{PodContainer, containers};
 
 /// R5.17
 const SIDECAR_GRACE: &str = "barepod.dev/sidecar-grace-seconds";
-/// How an `image:` begins that is a folder on this box.
-const FOLDERS: [&str; 2] = ["bundle:", "rootfs:"];
 /// R5.17
 const SIDECAR_PRE_STOP: &str = "barepod.dev/sidecar-prestop";
 
@@ -110,7 +109,7 @@ fn volume_images(container: &v1::Container, spec: &v1::PodSpec) -> Vec<VolumeIma
 
 fn from(name: Option<&str>, policy: Option<&str>) -> ImageSpec {
     let name = name.unwrap_or_default();
-    if name.is_empty() || FOLDERS.iter().any(|prefix| name.starts_with(prefix)) {
+    if name.is_empty() || ImageName::read(name).is_ok_and(ImageName::is_folder) {
         return ImageSpec::Folder;
     }
     let policy = match policy {

@@ -176,7 +176,7 @@ fn all_errors_of_a_pod_come_at_once() {
     let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(text.join("\n"), @r#"
     metadata.uid: invalid value: "../../etc": must be letters, digits, '-', '_' and '.', and not begin with '.'
-    spec.containers[0].image: invalid value: "oci:": a path must follow the colon
+    spec.containers[0].image: invalid value: "oci:": must name a path after oci:
     spec.containers[1].image: required value; write an image's name, bundle:PATH or rootfs:PATH
     spec.volumes[0].configMap: invalid value: "m": there is no such ConfigMap; give it by --config FILE
     spec.volumes[1].emptyDir.medium: invalid value: "HugePages": no container requests huge pages; give one hugepages-SIZE in its limits
