@@ -12,9 +12,9 @@ use super::exit_code::Exit;
 use super::output::print;
 use super::restart::{self, Begun};
 use super::terminal::sanitize;
-use super::{given, logins, recover, run};
+use super::{given, logins, pinned, recover, run};
 use crate::control::{self, Applied, Changes, Image, Resized, Resources};
-use crate::manifest::{Finding, Objects, Wrong};
+use crate::manifest::Objects;
 use crate::plan::{self, Immutable};
 use crate::runtime::image;
 use crate::store::Error;
@@ -24,12 +24,18 @@ use crate::store::read::{Found, Life};
 pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let file = &args.filename;
-    let given::Named { name, pod: mut wanted, mut objects } = given::named(file, args.namespace.as_deref())?;
+    let mut given = given::named(file, args.namespace.as_deref())?;
     if args.config.iter().any(|one| one == Path::new("-")) && file == Path::new("-") {
         return Err(CliError::Usage("only one of --filename and --config can be standard input"));
     }
-    given::read_objects(&args.config, &mut objects)?;
+    given::read_objects(&args.config, &mut given.objects)?;
     let auth_file = logins::auth_file(args.auth_file.as_deref())?;
+    let mut findings = logins::findings(&given.pod, &given.objects);
+    if args.require_digest {
+        findings.extend(pinned::findings(&given.pod, &layout.images()));
+    }
+    given.refuse(&findings)?;
+    let given::Named { name, pod: mut wanted, objects, .. } = given;
     let found = match recover::look(&layout, &name) {
         Ok(found) => found,
         Err(CliError::Store(Error::NotFound(_))) => return run_it(args, global, name),
@@ -55,9 +61,6 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
             names.join(", ")
         ))
     })?;
-    if let Some(Finding { field, wrong: Wrong::Unusable { why, .. }, .. }) = logins::findings(&wanted, &objects).pop() {
-        return Err(refused(format!("{field}: {why}")));
-    }
     let images = images(&changes, file).map_err(&refused)?;
     match ask(&found, request(changes, images, auth_file.as_deref()), &objects)?.ok_or_else(ended)? {
         Applied::Done { objects: false, .. } if differences.is_empty() => print(&format!("pod/{bare} unchanged\n")),
@@ -91,6 +94,9 @@ fn run_it(args: &ApplyArgs, global: &Global, name: String) -> Result<Exit, CliEr
     }
     if let Some(file) = &args.auth_file {
         words.extend(["--auth-file".into(), file.into()]);
+    }
+    if args.require_digest {
+        words.push("--require-digest".into());
     }
     words.extend(["--".into(), args.filename.clone().into()]);
     match Cli::try_parse_from(words).map(|cli| cli.command) {

@@ -33,7 +33,7 @@ pub use reports::{
     DescribeArgs, DiffArgs, EventType, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput,
 };
 pub use run::{
-    BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, RunArgs, SecurityArgs, SwapBehavior,
+    BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, Pull, RunArgs, SecurityArgs, SwapBehavior,
 };
 pub use top::{TopArgs, TopOutput, TopSort};
 pub use values::{Address, CopyPlace, Forwarding, LocalPort, RemotePort};

@@ -28,7 +28,7 @@ pub fn diff(args: &DiffArgs, global: &Global) -> Result<Exit, CliError> {
 
 /// Whether there are some.
 fn diff_one(layout: &Layout, file: &Path, namespace: Option<&str>) -> Result<bool, CliError> {
-    let given::Named { name, pod: mut wanted, objects } = given::named(file, namespace)?;
+    let given::Named { name, pod: mut wanted, objects, .. } = given::named(file, namespace)?;
     let shown = sanitize(&file.display().to_string());
     if !objects.is_empty() {
         tell!("note: ConfigMaps and Secrets in {shown} are not compared");

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1;
 use super::args::{ChosenPods, RunArgs};
 use super::error::CliError;
 use super::terminal;
-use crate::manifest::{self, Beside, Objects};
+use crate::manifest::{self, Beside, Finding, Objects};
 use crate::plan::{self, Difference};
 use crate::report::grace;
 
@@ -49,6 +49,16 @@ pub(super) struct Named {
     pub(super) pod: v1::Pod,
     /// ConfigMaps and Secrets that its text has, too.
     pub(super) objects: Objects,
+    /// What its text is called in messages.
+    text_name: String,
+    text: Vec<u8>,
+}
+
+impl Named {
+    /// Says what else is wrong with it, each with its place.
+    pub(super) fn refuse(&self, findings: &[Finding]) -> Result<(), CliError> {
+        manifest::refuse(&self.text_name, &self.text, findings).map_err(refused)
+    }
 }
 
 /// As [`name_in`], with the manifest itself.
@@ -58,7 +68,7 @@ pub(super) fn named(file: &Path, namespace: Option<&str>) -> Result<Named, CliEr
     in_namespace(&mut pod, namespace)?;
     let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
     match pod.metadata.name.as_deref().filter(|name| !name.is_empty()) {
-        Some(name) => Ok(Named { name: format!("{namespace}/{name}"), pod, objects }),
+        Some(name) => Ok(Named { name: format!("{namespace}/{name}"), pod, objects, text_name, text: bytes }),
         None => Err(CliError::Words(format!(
             "{text_name}: the manifest has no metadata.name, so that each run of it has another: name the pod itself"
         ))),

@@ -66,6 +66,12 @@ fn stored(name: &str) -> Result<Stored, CliError> {
 fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
     let platform = args.platform.clone().unwrap_or_else(Platform::here);
     let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
+    for name in args.images.iter().filter(|_| args.require_digest) {
+        let lacks = image::unpinned(&ImageSource::Stored(stored(name)?), dir).map_err(|cause| failed(name, cause))?;
+        if let Some(lacks) = lacks {
+            return Err(failed(name, format!("{}; {}", image::Unpinned::WHY, lacks.help())));
+        }
+    }
     let one = |name: &String| {
         let (stored, progress, begun) = (stored(name)?, Progress::default(), Instant::now());
         let policy = args.signature_policy.as_deref();

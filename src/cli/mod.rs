@@ -33,6 +33,7 @@
 //! | `logins` | logins for registries: `--auth-file`, Secrets | error |
 //! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
 //! | `pulling` | how far pulls are | phrases, screen |
+//! | `pinned` | `--require-digest` | |
 //! | `watch` | what a person sees of a pod that runs | console, phrases, terminal |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | args |
@@ -41,7 +42,7 @@
 //! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, logins, raw, recover, session, terminal |
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, until |
-//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, logins, network, options, preflight, recover, rootless, terminal, watch |
+//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, logins, network, options, pinned, preflight, recover, rootless, terminal, watch |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
@@ -58,7 +59,7 @@
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
-//! | `apply` | `barepod apply` | args, error, exit_code, given, logins, output, recover, restart, run |
+//! | `apply` | `barepod apply` | args, error, exit_code, given, logins, output, pinned, recover, restart, run |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
@@ -109,6 +110,7 @@ mod network;
 mod options;
 mod output;
 mod phrases;
+mod pinned;
 mod pod_changes;
 mod port_forward;
 mod preflight;

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use barepod_engine::spec::{ContainerSpec, FailFast};
+use barepod_engine::spec::{Ahead, ContainerSpec, FailFast};
 use k8s_openapi::api::core::v1;
 
-use super::args::{Global, LogLevel, RunArgs};
+use super::args::{Global, LogLevel, Pull, RunArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::rootless::Runner;
 use super::terminal::warn;
 use super::watch::{Detaching, Output, View, Watch};
-use super::{cpus, detach, ending, given, interactive, logins, network, options, preflight, recover, rootless};
+use super::{cpus, detach, ending, given, interactive, logins, network, options, pinned, preflight, recover, rootless};
 use crate::manifest;
 use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
 use crate::report::ending::Ending;
@@ -86,11 +86,18 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
     resolve_images(&manifest, &mut plan);
     plan.lifecycle.timeout = args.timeout;
+    plan.lifecycle.ahead = match args.pull {
+        Pull::Parallel => Ahead::Yes,
+        Pull::Serial => Ahead::No,
+    };
     plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
     let view = view(args, &plan.lifecycle.containers)?;
     let attach = interactive::client(args, &manifest, &plan.lifecycle.containers, report.as_mut())?;
     let mut findings = preflight::findings(&manifest, &plan, &node, &args.file);
     findings.extend(logins::findings(&manifest, &plan.objects));
+    if args.require_digest {
+        findings.extend(pinned::findings(&manifest, &layout.images()));
+    }
     manifest::refuse(&text_name, &text, &findings).map_err(given::refused)?;
     drop(text);
     let has_loopback_only = plan.sandbox.uplink == Uplink::None;

@@ -69,6 +69,7 @@ mod places;
 mod pressure;
 mod probes;
 mod public;
+mod pull_options;
 mod pulling;
 mod registry;
 mod remains;

@@ -155,6 +155,9 @@ pub struct ApplyArgs {
     /// the files that this box has for that
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// Refuse a manifest with an image whose name in a registry has no digest (NAME@sha256:...), before anything is changed
+    #[arg(long)]
+    pub require_digest: bool,
     /// The pod's namespace, if the manifest names none
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,

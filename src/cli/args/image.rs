@@ -84,6 +84,9 @@ pub struct ImagePullArgs {
     /// A file of logins for registries, as podman login and docker login write it, instead of the files that this box has for that
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// Refuse a name in a registry that has no digest (NAME@sha256:...), before anything is pulled
+    #[arg(long)]
+    pub require_digest: bool,
     /// Print nothing but what has failed
     #[arg(short, long)]
     pub quiet: bool,

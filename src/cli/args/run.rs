@@ -59,6 +59,12 @@ pub struct RunArgs {
     /// the pod's imagePullSecrets come before it
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// When images are pulled
+    #[arg(long, value_name = "HOW", default_value = "parallel")]
+    pub pull: Pull,
+    /// Refuse a manifest with an image whose name in a registry has no digest (NAME@sha256:...), before anything is made
+    #[arg(long)]
+    pub require_digest: bool,
     /// The folder for a persistentVolumeClaim of the pod; may be given several times
     #[arg(long, value_name = "CLAIM=PATH", value_parser = claim)]
     pub volume: Vec<(String, PathBuf)>,
@@ -126,6 +132,15 @@ impl RunArgs {
     pub fn is_interactive(&self) -> bool {
         self.stdin || self.tty
     }
+}
+
+/// `--pull`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pull {
+    /// Those of later containers at once, while init containers run
+    Parallel,
+    /// Each when its container's turn comes
+    Serial,
 }
 
 /// `--network`.

@@ -10,6 +10,7 @@ mod bundle;
 mod error;
 mod inside;
 mod opened;
+mod pinned;
 mod search;
 mod stored;
 
@@ -20,6 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use error::{Defect, FieldCause, ImageError, Trouble};
+pub use pinned::{Unpinned, unpinned};
 pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
 pub use stored::{Lease, check_logins, check_name, import, lease, name, pull, repair, resolved};
 

@@ -1,0 +1,103 @@
+//! How images are pulled: when, and by which names.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::image::{busybox, write};
+use crate::harness::own_registry::Registry;
+use crate::harness::{Case, wait};
+
+/// `barepod COMMAND OPTIONS`: how it ended, standard output and error.
+fn said(registry: &Registry, case: &Case, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = registry.command(case, args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn container(name: &str, image: &str, script: &str) -> Value {
+    let mounts = json!([{"name": "t", "mountPath": "/t"}]);
+    json!({"name": name, "image": image, "command": ["/bin/sh", "-c", script], "volumeMounts": mounts})
+}
+
+/// A name without a digest is refused before anything is made, with its field and the digest that the box knows; with one it runs.
+#[test]
+fn digests_that_are_required() {
+    let Some(case) = Case::new("require-digest") else { return };
+    let layout = case.dir().join("images");
+    write(&layout, "web", &json!({}), vec![busybox()]);
+    let registry = Registry::open(&layout);
+    let (image, other) = (registry.image("team/app", "web"), registry.image("team/other", "web"));
+    let pod =
+        case.pod().init(container("first", &other, "true")).container(container("main", &image, "echo ran >> /t/log"));
+    let file = case.write(&pod.text()).display().to_string();
+    let (code, _, stderr) = said(&registry, &case, &["image", "pull", "--require-digest", &image]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(
+        stderr.contains("it has no digest, and --require-digest asks for one; write NAME@sha256:DIGEST"),
+        "{stderr}"
+    );
+    assert!(registry.asked().is_empty(), "{:?}", registry.asked());
+    assert_eq!(said(&registry, &case, &["image", "pull", "-q", &image]).0, Some(0));
+    let (_, shown, _) = said(&registry, &case, &["image", "inspect", &image]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let digest = shown["digest"].as_str().unwrap();
+    for args in [&["run", "--require-digest", &file][..], &["apply", "--require-digest", "-f", &file]] {
+        let (code, _, stderr) = said(&registry, &case, args);
+        assert_eq!(code, Some(2), "{args:?}: {stderr}");
+        assert!(
+            stderr.contains("spec.containers[0].image") && stderr.contains("spec.initContainers[0].image"),
+            "{stderr}"
+        );
+        let there = format!("what this box has now under that name is {}@{digest}", image.trim_end_matches(":web"));
+        assert!(stderr.contains(&there) && stderr.contains("image pull"), "{stderr}");
+    }
+    assert_eq!(case.left_behind(), [""; 0]);
+    let pinned = |image: &str| format!("{image}@{digest}");
+    // What is in files and folders of the box isn't by such a name.
+    let pod = case
+        .pod()
+        .init(container("first", &pinned(&other), "true"))
+        .init(json!({"name": "second", "image": "oci:images:web", "command": ["/bin/true"]}))
+        .container(container("main", &pinned(&image), "echo ran >> /t/log"));
+    let file = case.write(&pod.text()).display().to_string();
+    let (code, _, stderr) = said(&registry, &case, &["run", "--require-digest", &file]);
+    assert_eq!((code, case.trace().as_slice()), (Some(0), &["ran".to_owned()][..]), "{stderr}");
+    case.nothing_left();
+}
+
+/// R8.15: images of later containers come while init containers run, and with --pull=serial when their turn has come.
+#[test]
+fn serial_pulls_wait_for_their_turn() {
+    let Some(case) = Case::new("pull-serial") else { return };
+    let layout = case.dir().join("images");
+    write(&layout, "web", &json!({}), vec![busybox()]);
+    let registry = Registry::open(&layout);
+    let asked_for = |name: &str| registry.asked().iter().any(|one| one.path.starts_with(&format!("/v2/{name}/")));
+    for how in ["parallel", "serial"] {
+        let (first, later) = (format!("first/{how}"), format!("later/{how}"));
+        let script = format!("echo {how} >> /t/log; while ! [ -e /t/go-{how} ]; do sleep 0.05; done");
+        let pod = case.pod().init(container("first", &registry.image(&first, "web"), &script)).container(container(
+            "main",
+            &registry.image(&later, "web"),
+            "true",
+        ));
+        let file = case.write(&pod.text()).display().to_string();
+        let option = format!("--pull={how}");
+        let mut command = registry.command(&case, &["run", &option, &file]);
+        command.stdout(fs::File::create(case.dir().join("out.txt")).unwrap());
+        command.stderr(fs::File::create(case.dir().join("err.txt")).unwrap());
+        let mut run = crate::harness::Run::of(&case, &mut command);
+        case.wait_for(how);
+        if how == "parallel" {
+            wait("the other image", || asked_for(&later));
+        } else {
+            // What would be pulled ahead has been begun with the pod.
+            assert!(!asked_for(&later), "{:?}", registry.asked());
+        }
+        case.release(&format!("go-{how}"));
+        assert_eq!(run.end(), 0, "{}", run.stderr());
+        assert!(asked_for(&later));
+    }
+    case.nothing_left();
+}
