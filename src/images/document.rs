@@ -23,6 +23,14 @@ pub use limits::{LARGEST_CONFIG, LARGEST_MANIFEST, MOST_LAYERS};
 pub use manifest::Manifest;
 pub use media::{ACCEPTED, Kind};
 
+/// A document as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    pub bytes: Vec<u8>,
+    /// The media type that came with it, where one did.
+    pub media_type: Option<String>,
+}
+
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one is held at a time")]

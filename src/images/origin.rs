@@ -4,18 +4,10 @@ use std::error::Error;
 use std::io::Read;
 
 use super::digest::Digest;
-use super::document::{Descriptor, Layer};
+use super::document::{Descriptor, Fetched, Layer};
 
 /// A failure of the place that an image comes from, in its own words.
 pub type OriginError = Box<dyn Error + Send + Sync>;
-
-/// A document as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
-    pub bytes: Vec<u8>,
-    /// The media type that came with it, where one did.
-    pub media_type: Option<String>,
-}
 
 /// A signature that lies beside an image, as it came: nobody has verified it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +29,14 @@ pub enum Scheme {
 
 /// A place that has one image. Several threads ask at the same time.
 pub trait Origin: Sync {
+    /// The digest of what the name stands for, where that can be told for less than the content costs; `None`: it can't.
+    ///
+    /// # Errors
+    /// Where the content can't be had either.
+    fn digest(&self) -> Result<Option<Digest>, OriginError> {
+        Ok(None)
+    }
+
     /// What the name stands for: an index or a manifest. Where the name has a digest, it has been compared.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod fetch;
 mod folders;
+mod kept;
 mod repair;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -17,10 +18,10 @@ use thiserror::Error;
 
 use super::catalogue::{CatalogueError, Entry, Summary};
 use super::digest::Digest;
-use super::document::{Config, Descriptor, Document, DocumentError, Layer, Manifest};
+use super::document::{Config, Descriptor, Document, DocumentError, Fetched, Layer, Manifest};
 use super::layers::LayersError;
 use super::merged::Merged;
-use super::origin::{Fetched, Origin, OriginError};
+use super::origin::{Origin, OriginError};
 use super::platform::Platform;
 use super::progress::Progress;
 use super::store::Store;
@@ -149,6 +150,9 @@ impl Store {
         let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
         // Another pull of the same name is waited for, and leaves nothing to be done.
         let _own = self.turns.of(name).map_err(failed("fcntl", &self.dir))?;
+        if let Some(pulled) = self.unchanged(name, origin, platform, rules)? {
+            return Ok(pulled);
+        }
         let documents = choose(origin, platform)?;
         let needed = needed(&documents.manifest, &documents.config);
         let proofs = rules.check(origin, &documents.signable())?;
@@ -180,6 +184,30 @@ impl Store {
         }
         let entry = self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &proofs, &summary)?;
         Ok(Pulled { entry, is_new: true, size })
+    }
+
+    /// What is there under this name, where it is whole, the one for this platform, and still what the name stands for: that costs its
+    /// source one question about a digest. `None`: it may be another.
+    fn unchanged(
+        &self,
+        name: &str,
+        origin: &dyn Origin,
+        platform: &Platform,
+        rules: &Rules,
+    ) -> Result<Option<Pulled>, PullError> {
+        // What was proven of it holds as long as it is the same.
+        let is_good =
+            |entry: &Entry| rules.hold(&entry.proofs, &[&entry.source, &entry.manifest]) && self.is_whole(entry);
+        let Some(entry) = self.catalogue.find(name)?.filter(is_good) else { return Ok(None) };
+        // Documents that can't be read are as good as not there.
+        let Ok(documents) = choose(&kept::Kept { catalogue: &self.catalogue, source: &entry.source }, platform) else {
+            return Ok(None);
+        };
+        let is_it = (&documents.source, &documents.of_manifest.digest) == (&entry.source, &entry.manifest);
+        if !is_it || origin.digest().map_err(PullError::Origin)?.as_ref() != Some(&entry.source) {
+            return Ok(None);
+        }
+        Ok(Some(Pulled { entry, is_new: false, size: documents.manifest.size() }))
     }
 
     /// Leaves out layers of which nothing is to be seen. An overlay heeds no note of that on a layer's root.

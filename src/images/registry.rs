@@ -23,7 +23,7 @@ mod tokens;
 mod verified;
 
 pub use blob::Blob;
-pub use client::{Client, Fetched};
+pub use client::Client;
 pub use error::{Asked, Cause, RegistryError};
 pub use login::Login;
 pub use options::Options;

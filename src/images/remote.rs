@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 
 use super::credentials::Credentials;
 use super::digest::Digest;
-use super::document::{ACCEPTED, Descriptor, Layer};
-use super::origin::{Fetched, Origin, OriginError, Scheme, Signature};
+use super::document::{ACCEPTED, Descriptor, Fetched, Layer};
+use super::origin::{Origin, OriginError, Scheme, Signature};
 use super::reference::{NoReference, Reference};
 use super::registries_conf::Registries;
-use super::registry::{Client, Options, Repository};
+use super::registry::{Client, Options, RegistryError, Repository};
 
 /// One image of a registry.
 pub struct Remote {
@@ -64,6 +64,28 @@ pub fn full_name(name: &str) -> Result<Reference, NoReference> {
 }
 
 impl Origin for Remote {
+    fn digest(&self) -> Result<Option<Digest>, OriginError> {
+        let (mut has_answered, mut out_of_reach) = (false, None);
+        for (repository, reference) in &self.doors {
+            // What a digest leads to never changes.
+            if let Some(digest) = reference.digest() {
+                return Ok(Some(digest.clone()));
+            }
+            if out_of_reach.as_ref().is_some_and(|error: &RegistryError| error.repository == repository.name()) {
+                continue;
+            }
+            match self.client.digest(repository, &reference.wanted(), &ACCEPTED) {
+                Ok(Some(digest)) => return Ok(Some(digest)),
+                Ok(None) => has_answered = true,
+                Err(error) => out_of_reach = Some(error),
+            }
+        }
+        match out_of_reach {
+            Some(error) if !has_answered => Err(error.into()),
+            Some(_) | None => Ok(None),
+        }
+    }
+
     fn top(&self) -> Result<Fetched, OriginError> {
         let mut refusals: Vec<String> = Vec::new();
         // Which can't be asked, whoever does.
@@ -75,7 +97,7 @@ impl Origin for Remote {
             match self.client.manifest(repository, &reference.wanted(), &ACCEPTED) {
                 Ok(found) => {
                     let _ = self.open.set(number);
-                    return Ok(Fetched { bytes: found.bytes, media_type: found.media_type });
+                    return Ok(found);
                 }
                 Err(error) => {
                     out_of_reach = (!error.is_refusal()).then(|| repository.name());

@@ -101,3 +101,52 @@ fn serial_pulls_wait_for_their_turn() {
     }
     case.nothing_left();
 }
+
+/// An image that is still what it was costs one question and no content: registries count what is fetched.
+#[test]
+fn an_unchanged_image_costs_one_question() {
+    let Some(case) = Case::new("pull-head") else { return };
+    let layout = case.dir().join("images");
+    write(&layout, "web", &json!({}), vec![busybox()]);
+    let registry = Registry::open(&layout);
+    let image = registry.image("team/app", "web");
+    let asked = |args: &[&str]| {
+        let before = registry.asked().len();
+        let (code, stdout, stderr) = said(&registry, &case, args);
+        assert_eq!(code, Some(0), "{stderr}");
+        let asked = registry.asked().split_off(before);
+        (stdout, asked.into_iter().map(|one| format!("{} {}", one.method, one.path)).collect::<Vec<_>>())
+    };
+    let (stdout, first) = asked(&["image", "pull", &image]);
+    assert!(stdout.contains(" pulled ("), "{stdout}");
+    assert_eq!(first[0], "GET /v2/team/app/manifests/web", "nothing is there that it could be compared with");
+    assert_eq!(first.len(), 3, "{first:?}");
+    let one = ["HEAD /v2/team/app/manifests/web"];
+    let (stdout, second) = asked(&["image", "pull", &image]);
+    assert!(stdout.contains(" is up to date ("), "{stdout}");
+    assert_eq!(second, one);
+    // A pod likewise.
+    let mut main = container("main", &image, "echo ran >> /t/log");
+    main["imagePullPolicy"] = json!("Always");
+    let file = case.write(&case.pod().container(main).text()).display().to_string();
+    assert_eq!(asked(&["run", &file]).1, one);
+    assert_eq!(case.trace(), ["ran"]);
+    // Its digest says all.
+    let digest = barepod::images::digest::Digest::of(&manifest(&layout));
+    let pinned = format!("{}@{digest}", image.trim_end_matches(":web"));
+    assert_eq!(asked(&["image", "pull", &pinned]).1.len(), 2, "the manifest and the config; the layer is there");
+    assert_eq!(asked(&["image", "pull", &pinned]).1, [""; 0]);
+    write(&layout, "web", &json!({"Cmd": ["other"]}), vec![busybox()]);
+    let (stdout, changed) = asked(&["image", "pull", &image]);
+    assert!(stdout.contains(" pulled ("), "{stdout}");
+    assert_eq!(changed[..2], [one[0].to_owned(), first[0].clone()], "{changed:?}");
+    assert_eq!(changed.len(), 3, "{changed:?}");
+    case.nothing_left();
+}
+
+/// Of the layout's only image.
+fn manifest(layout: &std::path::Path) -> Vec<u8> {
+    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let digest = index["manifests"][0]["digest"].as_str().unwrap();
+    fs::read(layout.join("blobs/sha256").join(digest.trim_start_matches("sha256:"))).unwrap()
+}

@@ -11,8 +11,8 @@ use super::LocalError;
 use super::archive::Files;
 use crate::images::compression::Decompressed;
 use crate::images::digest::Digest;
-use crate::images::document::{Config, Descriptor, LARGEST_CONFIG, LARGEST_MANIFEST, Layer};
-use crate::images::origin::{Fetched, Origin, OriginError};
+use crate::images::document::{Config, Descriptor, Fetched, LARGEST_CONFIG, LARGEST_MANIFEST, Layer};
+use crate::images::origin::{Origin, OriginError};
 use crate::images::reference::Reference;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

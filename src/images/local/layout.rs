@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::LocalError;
 use super::archive::Files;
-use crate::images::document::{Descriptor, Document, LARGEST_MANIFEST, Layer};
-use crate::images::origin::{Fetched, Origin, OriginError};
+use crate::images::document::{Descriptor, Document, Fetched, LARGEST_MANIFEST, Layer};
+use crate::images::origin::{Origin, OriginError};
 
 /// Whose name it is (OCI image spec, "Pre-Defined Annotation Keys"); and as containerd writes it.
 const NAMES: [&str; 2] = ["org.opencontainers.image.ref.name", "io.containerd.image.name"];

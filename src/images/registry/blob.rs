@@ -9,7 +9,7 @@ use ureq::{Body, BodyReader};
 
 use super::address::Address;
 use super::error::{Asked, Cause, RegistryError, explain};
-use super::exchange::{Exchange, Question};
+use super::exchange::{Exchange, Method, Question};
 use super::repository::Repository;
 use super::retry::Patience;
 use super::verified::Verified;
@@ -98,7 +98,14 @@ impl Blob {
         self.host.clone_from(&at.authority);
         let is_whole = self.left == (0..self.size);
         let range = (!is_whole).then(|| format!("bytes={}-{}", self.left.start, self.left.end.saturating_sub(1)));
-        let response = self.exchange.ask(&Question { of: &self.of, at, accept: None, range, is_registrys })?;
+        let response = self.exchange.ask(&Question {
+            of: &self.of,
+            at,
+            method: Method::Get,
+            accept: None,
+            range,
+            is_registrys,
+        })?;
         let is_part = response.status().as_u16() == 206;
         let (head, body) = response.into_parts();
         let skipped = self.begins_at(&head.headers, is_part)?;

@@ -7,27 +7,17 @@ use std::sync::Arc;
 use super::address::Address;
 use super::blob::{Blob, Place};
 use super::error::{Asked, Cause, RegistryError, explain};
-use super::exchange::{Exchange, Question};
+use super::exchange::{Exchange, Method, Question};
 use super::options::Options;
 use super::repository::{Repository, Transport};
 use super::retry::Patience;
 use crate::images::digest::{Digest, Hasher};
-use crate::images::document::LARGEST_MANIFEST;
+use crate::images::document::{Fetched, LARGEST_MANIFEST};
 
 /// Asks registries. Clones share connections and tokens; one is enough for all threads.
 #[derive(Clone)]
 pub struct Client {
     exchange: Arc<Exchange>,
-}
-
-/// A manifest or an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
-    pub bytes: Vec<u8>,
-    /// What the registry says that it is.
-    pub media_type: Option<String>,
-    /// Of these bytes, whatever the registry says.
-    pub digest: Digest,
 }
 
 impl Client {
@@ -63,10 +53,41 @@ impl Client {
         by_digest: Option<&Digest>,
         accept: &[&str],
     ) -> Result<Fetched, RegistryError> {
+        self.patiently(of, wanted, || self.try_document(of, path, by_digest, accept))
+    }
+
+    /// The digest of what a tag leads to, as the registry says. `None`: it doesn't say, or doesn't answer such a question; who asks
+    /// for the content learns why. Registries that count what is fetched don't count this.
+    ///
+    /// # Errors
+    /// Where the registry is out of reach, or has too much to do.
+    pub fn digest(&self, of: &Repository, tag: &str, accept: &[&str]) -> Result<Option<Digest>, RegistryError> {
+        let asked = self.patiently(of, tag, || {
+            let at = self.exchange.address(of, &format!("manifests/{tag}"))?;
+            let accept = Some(accept.join(", "));
+            self.exchange.ask(&Question { of, at, method: Method::Head, accept, range: None, is_registrys: true })
+        });
+        match asked {
+            Ok(response) => {
+                let header = response.headers().get("docker-content-digest");
+                Ok(header.and_then(|value| value.to_str().ok()?.trim().parse().ok()))
+            }
+            Err(error) if error.is_refusal() && !error.cause.may_pass() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries again what may pass.
+    fn patiently<T>(
+        &self,
+        of: &Repository,
+        wanted: &str,
+        ask: impl Fn() -> Result<T, Cause>,
+    ) -> Result<T, RegistryError> {
         let mut patience = Patience::new(self.exchange.options.retries);
         loop {
-            let cause = match self.try_document(of, path, by_digest, accept) {
-                Ok(fetched) => return Ok(fetched),
+            let cause = match ask() {
+                Ok(answer) => return Ok(answer),
                 Err(cause) => cause,
             };
             if !cause.may_pass() || !patience.wait(cause.asked_wait()) {
@@ -85,7 +106,8 @@ impl Client {
     ) -> Result<Fetched, Cause> {
         let at = self.exchange.address(of, path)?;
         let host = at.authority.clone();
-        let question = Question { of, at, accept: Some(accept.join(", ")), range: None, is_registrys: true };
+        let accept = Some(accept.join(", "));
+        let question = Question { of, at, method: Method::Get, accept, range: None, is_registrys: true };
         let response = self.exchange.ask(&question)?;
         let header = response.headers().get("content-type");
         let media_type = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -96,19 +118,15 @@ impl Client {
         if bytes.len() as u64 > LARGEST_MANIFEST {
             return Err(Cause::TooLong { host, wanted: LARGEST_MANIFEST });
         }
-        let digest = match by_digest {
-            None => Digest::of(&bytes),
-            Some(wanted) => {
-                let mut hasher = Hasher::new(wanted.algorithm());
-                hasher.update(&bytes);
-                let found = hasher.finish();
-                if found != *wanted {
-                    return Err(Cause::OtherDigest { found });
-                }
-                found
+        if let Some(wanted) = by_digest {
+            let mut hasher = Hasher::new(wanted.algorithm());
+            hasher.update(&bytes);
+            let found = hasher.finish();
+            if found != *wanted {
+                return Err(Cause::OtherDigest { found });
             }
-        };
-        Ok(Fetched { bytes, media_type, digest })
+        }
+        Ok(Fetched { bytes, media_type })
     }
 
     /// Begins to fetch a blob of `size` bytes. What is read of it goes on after a broken connection; that it is the right one

@@ -18,10 +18,18 @@ use super::tokens::Tokens;
 /// How often a registry may send us on.
 const REDIRECTS: usize = 10;
 
+/// Whether the content is wanted, or only what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+}
+
 /// What is asked.
 pub(super) struct Question<'a> {
     pub of: &'a Repository,
     pub at: Address,
+    pub method: Method,
     /// Media types, for the header `Accept`.
     pub accept: Option<String>,
     /// The part of a content that is wanted, for the header `Range`.
@@ -66,7 +74,9 @@ impl Exchange {
         }
         let speaks = |scheme: &'static str| {
             let at = self.address_by(scheme, host, "")?;
-            self.send(&Question { of, at: at.clone(), accept: None, range: None, is_registrys: true }, &at, None)?;
+            let question =
+                Question { of, at: at.clone(), method: Method::Get, accept: None, range: None, is_registrys: true };
+            self.send(&question, &at, None)?;
             Ok(scheme)
         };
         let scheme = speaks("https").or_else(|cause: Cause| speaks("http").map_err(|_| cause))?;
@@ -119,7 +129,10 @@ impl Exchange {
 
     fn send(&self, question: &Question<'_>, at: &Address, secret: Option<&str>) -> Result<Response<Body>, Cause> {
         let way = self.agents.way(at, question.of.transport)?;
-        let mut request = way.agent.get(at.to_string());
+        let mut request = match question.method {
+            Method::Get => way.agent.get(at.to_string()),
+            Method::Head => way.agent.head(at.to_string()),
+        };
         let headers =
             [("Accept", question.accept.as_deref()), ("Range", question.range.as_deref()), ("Authorization", secret)];
         for (name, value) in headers {

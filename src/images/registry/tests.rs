@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::images::digest::Digest;
-use crate::images::document::ACCEPTED;
+use crate::images::document::{ACCEPTED, Fetched};
 use server::{Answer, Request, Server, fixture};
 
 const MANIFEST: &str = "{\"schemaVersion\":2}";
@@ -55,14 +55,14 @@ fn refusal(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Strin
 #[test]
 fn a_manifest_is_fetched() {
     let digest = Digest::of(MANIFEST.as_bytes());
-    let server = Server::tls(move |request| match request.path.as_str() {
+    let server = Server::tls(|request| match request.path.as_str() {
         "/v2/team/app/manifests/latest" => manifest().with("Docker-Content-Digest", "sha256:0000"),
         path if path.ends_with(&Digest::of(MANIFEST.as_bytes()).to_string()) => manifest(),
         _ => Answer::ok("another one"),
     });
     let (client, of) = (client(), repository(&server));
     let fetched = fetch(&client, &of, "latest").unwrap();
-    assert_eq!((fetched.bytes.as_slice(), &fetched.digest), (MANIFEST.as_bytes(), &digest));
+    assert_eq!(fetched.bytes, MANIFEST.as_bytes());
     assert_eq!(fetched.media_type.as_deref(), Some(ACCEPTED[1]));
     fetch(&client, &of, &digest.to_string()).unwrap();
     let other = Digest::of(b"other").to_string();
@@ -169,4 +169,31 @@ fn what_is_not_there_is_said() {
     // A label that is too long: no server is asked.
     let told = fetch(&client(), &of(format!("{}.example", "a".repeat(64))), "latest").unwrap_err().to_string();
     assert!(told.contains("lookup aaaa") && told.contains("/etc/resolv.conf"), "{told}");
+}
+
+/// A registry tells a tag's digest for a HEAD; where it doesn't, who asks goes on with a GET.
+#[test]
+fn digests_are_asked_for_without_the_content() {
+    let digest = Digest::of(MANIFEST.as_bytes());
+    let ask = |answer: Answer| {
+        let server = Server::tls(move |_| answer.clone());
+        let told = client().digest(&repository(&server), "latest", &ACCEPTED);
+        let asked = server.asked();
+        let first = &asked[0];
+        assert_eq!((first.method.as_str(), first.path.as_str()), ("HEAD", "/v2/team/app/manifests/latest"));
+        assert_eq!(first.header("accept"), ACCEPTED.join(", "));
+        (told.map_err(|error| error.to_string().replace(&server.host(), "HOST")), asked.len())
+    };
+    let empty = || Answer::new(200, "").without_length();
+    let said = empty().with("Docker-Content-Digest", &digest.to_string()).with("Content-Length", "1234");
+    assert_eq!(ask(said), (Ok(Some(digest)), 1));
+    assert_eq!(ask(empty()), (Ok(None), 1));
+    assert_eq!(ask(empty().with("Docker-Content-Digest", "sha256:short")), (Ok(None), 1));
+    for status in [400, 401, 403, 404, 405, 501] {
+        let answer = Answer::new(status, "").without_length().with("WWW-Authenticate", "Basic realm=\"tests\"");
+        assert_eq!(ask(answer), (Ok(None), 1), "{status}");
+    }
+    let (told, times) = ask(Answer::new(503, "").without_length());
+    assert!(told.unwrap_err().contains("HOST answers 503 Service Unavailable; try again later"));
+    assert_eq!(times, 4);
 }

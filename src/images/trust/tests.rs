@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::images::digest::Digest;
+use crate::images::document::Fetched;
 use crate::images::document::{Descriptor, Layer};
-use crate::images::origin::{Fetched, Origin, OriginError, Scheme, Signature};
+use crate::images::origin::{Origin, OriginError, Scheme, Signature};
 
 const NAME: &str = "reg.example/team/app:1";
 
