@@ -42,6 +42,8 @@ pub struct Blob {
     body: Option<BodyReader<'static>>,
     host: String,
     patience: Patience,
+    /// With an outage.
+    outage: Patience,
     /// Bytes since something failed last.
     progress: u64,
 }
@@ -55,9 +57,10 @@ impl Blob {
         left: Range<u64>,
         size: u64,
     ) -> Result<Self, RegistryError> {
-        let patience = Patience::new(exchange.options.retries);
+        let retries = exchange.options.retries;
+        let (patience, outage) = (Patience::new(retries), Patience::of_outages(retries));
         let host = of.host().to_owned();
-        let mut blob = Self { exchange, of, place, left, size, body: None, host, patience, progress: 0 };
+        let mut blob = Self { exchange, of, place, left, size, body: None, host, patience, outage, progress: 0 };
         while blob.body.is_none() && !blob.left.is_empty() {
             if let Err(cause) = blob.open() {
                 blob.bear(cause)?;
@@ -79,7 +82,11 @@ impl Blob {
             self.patience.renew();
         }
         self.progress = 0;
-        if cause.may_pass() && self.patience.wait(cause.asked_wait()) {
+        let waited = match cause.is_outage() && self.exchange.has_reached() {
+            true => self.outage.wait(None),
+            false => cause.may_pass() && self.patience.wait(cause.asked_wait()),
+        };
+        if waited {
             return Ok(());
         }
         let asked = match &self.place {
@@ -118,6 +125,7 @@ impl Blob {
             }
         }
         self.body = Some(reader);
+        self.outage.renew();
         Ok(())
     }
 

@@ -133,6 +133,11 @@ impl Cause {
         }
     }
 
+    /// Nobody was reached: the network may be away for a while.
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self, Self::NoHost(_) | Self::Connect { .. } | Self::Proxy { .. })
+    }
+
     /// How long the registry wants to be left alone.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         if let Self::Refused { after, .. } = self { *after } else { None }

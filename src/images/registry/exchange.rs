@@ -1,6 +1,7 @@
 //! One question to a registry and its answer: with a login where one is wanted, wherever the registry sends us.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ureq::Body;
@@ -43,13 +44,22 @@ pub(super) struct Exchange {
     pub options: Options,
     agents: Agents,
     tokens: Tokens,
+    /// Whether anybody has answered yet.
+    reached: AtomicBool,
     /// How registries are spoken to that may speak in clear text, by host.
     schemes: Mutex<HashMap<String, &'static str>>,
 }
 
 impl Exchange {
     pub fn new(options: Options) -> Self {
-        Self { agents: Agents::new(options.clone()), options, tokens: Tokens::default(), schemes: Mutex::default() }
+        let agents = Agents::new(options.clone());
+        Self { agents, options, tokens: Tokens::default(), reached: AtomicBool::new(false), schemes: Mutex::default() }
+    }
+
+    /// Whether somebody has answered: a name that can't be looked up, or a host that nobody answers at, is an outage then, and no wrong
+    /// name.
+    pub fn has_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
     }
 
     /// Where something of a repository is; `rest`: `manifests/latest`.
@@ -140,7 +150,10 @@ impl Exchange {
                 request = request.header(name, value);
             }
         }
-        request.call().map_err(|cause| explain(cause, &at.authority, way.proxy.as_deref(), self.options.stall))
+        let explained = |cause| explain(cause, &at.authority, way.proxy.as_deref(), self.options.stall);
+        let answer = request.call().map_err(explained)?;
+        self.reached.store(true, Ordering::Relaxed);
+        Ok(answer)
     }
 }
 

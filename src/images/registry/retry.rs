@@ -7,15 +7,17 @@ use std::time::Duration;
 pub struct Retries {
     /// How often, after the first attempt.
     pub attempts: u32,
+    /// How often where the network went away in the middle of a pull: nobody is reached, by no name.
+    pub outages: u32,
     pub first: Duration,
     /// Also of what a registry may ask for (Retry-After).
     pub longest: Duration,
 }
 
 impl Default for Retries {
-    /// 15 seconds in all.
+    /// 15 seconds in all, three minutes in an outage.
     fn default() -> Self {
-        Self { attempts: 4, first: Duration::from_secs(1), longest: Duration::from_secs(60) }
+        Self { attempts: 4, outages: 8, first: Duration::from_secs(1), longest: Duration::from_secs(60) }
     }
 }
 
@@ -23,12 +25,19 @@ impl Default for Retries {
 #[derive(Debug)]
 pub(super) struct Patience {
     retries: Retries,
+    /// How many there are.
+    attempts: u32,
     used: u32,
 }
 
 impl Patience {
     pub fn new(retries: Retries) -> Self {
-        Self { retries, used: 0 }
+        Self { retries, attempts: retries.attempts, used: 0 }
+    }
+
+    /// With an outage.
+    pub fn of_outages(retries: Retries) -> Self {
+        Self { attempts: retries.outages, ..Self::new(retries) }
     }
 
     /// There was progress: as if nothing had failed yet.
@@ -47,7 +56,7 @@ impl Patience {
     }
 
     fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
-        if self.used >= self.retries.attempts || asked.is_some_and(|asked| asked > self.retries.longest) {
+        if self.used >= self.attempts || asked.is_some_and(|asked| asked > self.retries.longest) {
             return None;
         }
         let own = self.retries.first.saturating_mul(1 << self.used.min(16)).min(self.retries.longest);
@@ -63,7 +72,7 @@ mod tests {
     #[test]
     fn attempts_come_to_an_end() {
         let seconds = Duration::from_secs;
-        let retries = Retries { attempts: 4, first: seconds(1), longest: seconds(5) };
+        let retries = Retries { attempts: 4, outages: 6, first: seconds(1), longest: seconds(5) };
         let mut patience = Patience::new(retries);
         assert_eq!(patience.next(None), Some(seconds(1)));
         assert_eq!(patience.next(Some(seconds(6))), None, "longer than anybody waits");
@@ -73,5 +82,8 @@ mod tests {
         assert_eq!(patience.next(None), None);
         patience.renew();
         assert_eq!(patience.next(None), Some(seconds(1)));
+        let mut patience = Patience::of_outages(retries);
+        let all: Vec<_> = std::iter::from_fn(|| patience.next(None)).collect();
+        assert_eq!(all, [1, 2, 4, 5, 5, 5].map(seconds));
     }
 }

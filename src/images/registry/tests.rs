@@ -17,7 +17,7 @@ const MANIFEST: &str = "{\"schemaVersion\":2}";
 
 /// Patient with a slow box, and quick where something is to fail.
 pub(in crate::images) fn options() -> Options {
-    let retries = Retries { attempts: 3, first: Duration::from_millis(1), longest: Duration::from_secs(2) };
+    let retries = Retries { attempts: 3, outages: 9, first: Duration::from_millis(1), longest: Duration::from_secs(2) };
     Options {
         root_files: vec![fixture("authority.crt")],
         root_folders: Vec::new(),

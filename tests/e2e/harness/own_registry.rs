@@ -43,7 +43,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// One that is read with this login alone. A tag is the name of an image in the layout, whatever the repository.
+    /// One that anybody reads. A tag is the name of an image in the layout, whatever the repository.
+    pub fn open(layout: &Path) -> Self {
+        Self::start(layout, Rules::default())
+    }
+
+    /// One that is read with this login alone.
     pub fn closed(layout: &Path, user: &str, password: &str) -> Self {
         Self::start(layout, Rules { login: Some(format!("{user}:{password}")) })
     }

@@ -1,6 +1,7 @@
 //! Blobs over connections that break, from registries that lie.
 
 use std::io::{self, Read};
+use std::sync::{Arc, OnceLock};
 
 use super::*;
 
@@ -50,6 +51,68 @@ fn a_blob_goes_on_where_it_broke() {
     ];
     assert_eq!(ranges(&server), wanted);
     assert_eq!(server.asked()[0].path, format!("/v2/team/app/blobs/{digest}"));
+}
+
+/// How many connections this machine has refused so far.
+fn refused() -> u64 {
+    let text = std::fs::read_to_string("/proc/net/snmp").unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
+    let at = lines.next().unwrap().split(' ').position(|name| name == "OutRsts").unwrap();
+    lines.next().unwrap().split(' ').nth(at).unwrap().parse().unwrap()
+}
+
+/// A registry that goes away in the middle of a blob, and comes back after somebody has knocked in vain.
+#[test]
+fn a_blob_goes_on_after_an_outage() {
+    let content = content();
+    let (size, digest) = (content.len() as u64, Digest::of(&content));
+    let place: Arc<OnceLock<Arc<Server>>> = Arc::default();
+    let (sent, there) = (content.clone(), place.clone());
+    let server = Arc::new(Server::tls(move |request| {
+        if request.number > 0 {
+            return Answer::part(&sent, request);
+        }
+        let server = there.get().unwrap().clone();
+        server.leave();
+        let before = refused();
+        std::thread::spawn(move || {
+            while refused() < before + 2 {
+                std::thread::yield_now();
+            }
+            server.come_back();
+        });
+        Answer::part(&sent, request).cut_after(1000)
+    }));
+    assert!(place.set(server.clone()).is_ok());
+    let retries = Retries { outages: 100, longest: Duration::from_millis(100), ..options().retries };
+    let client = Client::new(Options { retries, ..options() });
+    assert!(read(client.blob(&repository(&server), &digest, size)).unwrap() == content);
+    assert_eq!(ranges(&server), [String::new(), format!("bytes=1000-{}", size - 1)]);
+}
+
+/// One that doesn't come back is told of, after a while.
+#[test]
+fn an_outage_comes_to_an_end() {
+    let content = content();
+    let (size, digest) = (content.len() as u64, Digest::of(&content));
+    let place: Arc<OnceLock<Arc<Server>>> = Arc::default();
+    let there = place.clone();
+    let server = Arc::new(Server::tls(move |request| {
+        there.get().unwrap().leave();
+        Answer::part(&content, request).cut_after(1000)
+    }));
+    assert!(place.set(server.clone()).is_ok());
+    let retries =
+        Retries { attempts: 3, outages: 4, first: Duration::from_millis(10), longest: Duration::from_secs(2) };
+    let client = Client::new(Options { retries, ..options() });
+    let begin = std::time::Instant::now();
+    let told = read(client.blob(&repository(&server), &digest, size)).unwrap_err().to_string();
+    assert!(told.contains(&format!("blob {digest}: connect to {}: connection refused", server.host())), "{told}");
+    assert!(begin.elapsed() >= Duration::from_millis(10 + 20 + 40 + 80), "it was to be tried again");
+    // At the very begin nobody knows that anybody is there.
+    let retries = Retries { outages: 100, first: Duration::from_secs(1000), ..retries };
+    let client = Client::new(Options { retries, ..options() });
+    assert!(client.blob(&repository(&server), &digest, size).is_err());
 }
 
 /// Where parts aren't had, what is there already is skipped.

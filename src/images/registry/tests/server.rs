@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -112,6 +114,15 @@ type Says = dyn Fn(&Request) -> Answer + Send + Sync;
 pub struct Server {
     port: u16,
     asked: Arc<Mutex<Vec<Request>>>,
+    tls: Option<Arc<ServerConfig>>,
+    says: Arc<Says>,
+    /// What lets people in; `None`: nobody is let in.
+    door: Mutex<Option<Door>>,
+}
+
+struct Door {
+    is_shut: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 impl Server {
@@ -132,10 +143,21 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let noted = asked.clone();
+        let server = Self { port, asked, tls, says, door: Mutex::default() };
+        server.open(listener);
+        server
+    }
+
+    fn open(&self, listener: TcpListener) {
+        let (tls, says, noted) = (self.tls.clone(), self.says.clone(), self.asked.clone());
+        let is_shut = Arc::new(AtomicBool::new(false));
+        let is_over = is_shut.clone();
         // They end with the test's process.
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                if is_over.load(Ordering::SeqCst) {
+                    return;
+                }
                 let (tls, says, noted) = (tls.clone(), says.clone(), noted.clone());
                 std::thread::spawn(move || {
                     let _ = match tls {
@@ -147,7 +169,27 @@ impl Server {
                 });
             }
         });
-        Self { port, asked }
+        *self.door.lock().unwrap() = Some(Door { is_shut, thread });
+    }
+
+    /// Who connects from now on is refused. What is being answered goes on.
+    pub fn leave(&self) {
+        let Some(door) = self.door.lock().unwrap().take() else { return };
+        door.is_shut.store(true, Ordering::SeqCst);
+        // It looks up for that.
+        drop(TcpStream::connect(self.host()));
+        door.thread.join().unwrap();
+    }
+
+    /// Lets people in again.
+    pub fn come_back(&self) {
+        loop {
+            // Somebody may have the port for the moment.
+            if let Ok(listener) = TcpListener::bind(self.host()) {
+                return self.open(listener);
+            }
+            std::thread::yield_now();
+        }
     }
 
     pub fn host(&self) -> String {
