@@ -123,8 +123,8 @@ impl Origin for Remote {
     fn layer<'a>(&'a self, layer: &Layer) -> Result<Box<dyn Read + Send + 'a>, OriginError> {
         let repository = self.repository()?;
         // Those that may not be handed on are only elsewhere.
-        match self.client.blob(repository, &layer.digest, layer.size) {
-            Ok(blob) => Ok(Box::new(blob)),
+        match self.client.quickly(repository, &layer.digest, layer.size) {
+            Ok(blob) => Ok(blob),
             Err(error) => match layer.urls.first() {
                 Some(url) => Ok(Box::new(self.client.elsewhere(repository, url, layer.size)?)),
                 None => Err(error.into()),

@@ -40,6 +40,8 @@ pub struct Blob {
     size: u64,
     /// `None`: there is no connection.
     body: Option<BodyReader<'static>>,
+    /// Whether it was said how long it is.
+    has_length: bool,
     host: String,
     patience: Patience,
     /// With an outage.
@@ -60,7 +62,19 @@ impl Blob {
         let retries = exchange.options.retries;
         let (patience, outage) = (Patience::new(retries), Patience::of_outages(retries));
         let host = of.host().to_owned();
-        let mut blob = Self { exchange, of, place, left, size, body: None, host, patience, outage, progress: 0 };
+        let mut blob = Self {
+            exchange,
+            of,
+            place,
+            left,
+            size,
+            body: None,
+            has_length: false,
+            host,
+            patience,
+            outage,
+            progress: 0,
+        };
         while blob.body.is_none() && !blob.left.is_empty() {
             if let Err(cause) = blob.open() {
                 blob.bear(cause)?;
@@ -73,6 +87,19 @@ impl Blob {
     #[must_use]
     pub fn verified(self, digest: Digest) -> Verified<Self> {
         Verified::new(self, digest)
+    }
+
+    /// What a read of it has failed with.
+    pub(super) fn failed(&self, cause: io::Error) -> RegistryError {
+        cause.downcast().unwrap_or_else(|other| self.error(self.explain(other)))
+    }
+
+    fn error(&self, cause: Cause) -> RegistryError {
+        let asked = match &self.place {
+            Place::Registry { digest } => Asked::Blob(digest.clone()),
+            Place::Elsewhere { at } => Asked::Elsewhere(at.to_string()),
+        };
+        RegistryError { repository: self.of.name(), asked, cause: Box::new(cause) }
     }
 
     /// Takes a failure, and waits; an error where that is no use.
@@ -89,11 +116,7 @@ impl Blob {
         if waited {
             return Ok(());
         }
-        let asked = match &self.place {
-            Place::Registry { digest } => Asked::Blob(digest.clone()),
-            Place::Elsewhere { at } => Asked::Elsewhere(at.to_string()),
-        };
-        Err(RegistryError { repository: self.of.name(), asked, cause: Box::new(cause) })
+        Err(self.error(cause))
     }
 
     /// Asks for what is yet to come.
@@ -116,6 +139,7 @@ impl Blob {
         let is_part = response.status().as_u16() == 206;
         let (head, body) = response.into_parts();
         let skipped = self.begins_at(&head.headers, is_part)?;
+        self.has_length = head.headers.contains_key("content-length");
         let mut reader = reader(body);
         if skipped > 0 {
             let found =
@@ -158,14 +182,15 @@ impl Blob {
         Cause::Broken { host: self.host.clone(), cause: "it ended early".to_owned() }
     }
 
-    /// All has come. A whole blob must be over then; what follows a part is nobody's business.
+    /// All has come. A whole blob must be over then; what follows a part is nobody's business. A connection whose answer was read to its
+    /// end is good for the next.
     fn finish(&mut self) -> io::Result<usize> {
         let Some(mut body) = self.body.take() else { return Ok(0) };
-        if self.left.end < self.size {
+        if self.left.end < self.size && !self.has_length {
             return Ok(0);
         }
         match body.read(&mut [0]) {
-            Ok(1..) => {
+            Ok(1..) if self.left.end == self.size => {
                 let cause = Cause::TooLong { host: self.host.clone(), wanted: self.size };
                 self.bear(cause).map(|()| 0).map_err(io::Error::other)
             }

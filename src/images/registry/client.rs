@@ -1,7 +1,6 @@
 //! What is fetched from registries: manifests whole, blobs as they come.
 
 use std::io::Read;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::address::Address;
@@ -9,6 +8,7 @@ use super::blob::{Blob, Place};
 use super::error::{Asked, Cause, RegistryError, explain};
 use super::exchange::{Exchange, Method, Question};
 use super::options::Options;
+use super::parts::Parts;
 use super::repository::{Repository, Transport};
 use super::retry::Patience;
 use crate::images::digest::{Digest, Hasher};
@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// Begins to fetch a blob of `size` bytes. What is read of it goes on after a broken connection; that it is the right one
-    /// is for the reader to find out ([`Blob::verified`]).
+    /// is for the reader to find out.
     ///
     /// # Errors
     /// Where the registry doesn't have it, or has one of another size.
@@ -139,13 +139,15 @@ impl Client {
         Blob::begin(self.exchange.clone(), of.clone(), place, 0..size, size)
     }
 
-    /// Begins to fetch a part of a blob of `size` bytes.
+    /// Begins to fetch a blob of `size` bytes: a large one in several parts at once, where the registry has parts.
     ///
     /// # Errors
-    /// As [`blob`](Self::blob); [`Cause::NoParts`] where the registry has whole ones only.
-    pub fn part(&self, of: &Repository, digest: &Digest, size: u64, part: Range<u64>) -> Result<Blob, RegistryError> {
-        let place = Place::Registry { digest: digest.clone() };
-        Blob::begin(self.exchange.clone(), of.clone(), place, part, size)
+    /// As [`blob`](Self::blob).
+    pub fn quickly(&self, of: &Repository, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>, RegistryError> {
+        match Parts::begin(&self.exchange, of, digest, size)? {
+            Some(parts) => Ok(Box::new(parts)),
+            None => Ok(Box::new(self.blob(of, digest, size)?)),
+        }
     }
 
     /// Begins to fetch a layer that isn't in the registry, from where its manifest says that it is.

@@ -151,6 +151,11 @@ impl RegistryError {
         matches!(*self.cause, Cause::Refused { .. } | Cause::Token { .. })
     }
 
+    /// The registry has whole blobs only.
+    pub(super) fn has_no_parts(&self) -> bool {
+        matches!(*self.cause, Cause::NoParts { .. })
+    }
+
     /// The registry is there, and doesn't have it.
     #[must_use]
     pub fn is_absent(&self) -> bool {

@@ -20,6 +20,21 @@ const ROOT_FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /// Folders with certificates for single registries, in folders of their names.
 const HOST_FOLDERS: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
 
+/// How large blobs are cut into parts, several of which come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// A smaller one comes in one piece.
+    pub large: u64,
+    /// Bytes of a part.
+    pub part: u64,
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Self { large: 64 << 20, part: 4 << 20 }
+    }
+}
+
 /// What a client may be told about its surroundings.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,6 +50,7 @@ pub struct Options {
     /// So long a connection may take, TLS included.
     pub connect: Duration,
     pub retries: Retries,
+    pub cut: Cut,
 }
 
 impl Options {
@@ -68,6 +84,7 @@ impl Options {
             stall: Duration::from_secs(30),
             connect: Duration::from_secs(30),
             retries: Retries::default(),
+            cut: Cut::default(),
         }
     }
 }

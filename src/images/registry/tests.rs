@@ -3,6 +3,7 @@
 
 mod blobs;
 mod doors;
+mod parts;
 pub(in crate::images) mod server;
 mod trust;
 
@@ -26,6 +27,7 @@ pub(in crate::images) fn options() -> Options {
         stall: Duration::from_secs(20),
         connect: Duration::from_secs(20),
         retries,
+        cut: Cut::default(),
     }
 }
 
