@@ -50,3 +50,6 @@ pub mod store;
 pub mod trust;
 pub mod turns;
 pub mod unpack;
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ impl Remote {
         Ok(Self::by(Client::new(Options::new(set)), doors))
     }
 
-    fn by(client: Client, doors: Vec<(Repository, Reference)>) -> Self {
+    pub(super) fn by(client: Client, doors: Vec<(Repository, Reference)>) -> Self {
         Self { client, doors, open: OnceLock::new() }
     }
 

@@ -17,6 +17,10 @@ use crate::images::local::tests::tar;
 struct Made {
     blobs: BTreeMap<String, Vec<u8>>,
     top: Vec<u8>,
+    /// Whether its digest is told.
+    tells: bool,
+    /// How often all of it was asked for.
+    tops: AtomicUsize,
     /// Layers that were asked for.
     asked: AtomicUsize,
     /// What is said instead of a layer.
@@ -64,7 +68,12 @@ impl Made {
 }
 
 impl Origin for Made {
+    fn digest(&self) -> Result<Option<Digest>, OriginError> {
+        Ok(self.tells.then(|| Digest::of(&self.top)))
+    }
+
     fn top(&self) -> Result<Fetched, OriginError> {
+        self.tops.fetch_add(1, Ordering::SeqCst);
         Ok(Fetched { bytes: self.top.clone(), media_type: None })
     }
 
@@ -237,6 +246,35 @@ fn what_is_no_good_leaves_nothing() {
     assert!(store.pull("web", &fails, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
     assert!(refused(&foreign).contains("plan9"));
     assert!(store.is_whole(&store.catalogue.find("web").unwrap().unwrap()));
+}
+
+/// What is still what it was isn't asked for again, unless something of it is gone, or another platform's is wanted.
+#[test]
+fn what_has_not_changed() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let here = Platform::here();
+    let made = Made { tells: true, ..Made::of(&[layer(&[("a", "1")], &[])], json!({})).in_an_index() };
+    let tops = || made.tops.load(Ordering::SeqCst);
+    let first = store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap();
+    assert!(first.is_new);
+    let again = store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap();
+    assert_eq!((again.is_new, &again.entry, again.size, tops()), (false, &first.entry, first.size, 1));
+    // The index's other image isn't there.
+    assert!(
+        store.pull("web", &made, &"linux/s390x".parse().unwrap(), &Progress::default(), &Rules::default()).is_err()
+    );
+    assert_eq!(tops(), 2);
+    let summary = store.catalogue.summary(&first.entry.manifest).unwrap();
+    fs::remove_file(dir.path().join("layout/blobs/sha256").join(summary.config.hex())).unwrap();
+    assert!(store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert_eq!((tops(), made.asked.load(Ordering::SeqCst)), (3, 1));
+    let changed = Made { tells: true, ..Made::of(&[layer(&[("a", "2")], &[])], json!({})) };
+    assert!(store.pull("web", &changed, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert_eq!(changed.tops.load(Ordering::SeqCst), 1);
 }
 
 /// Several pulls of the same at once bring it once.
