@@ -76,12 +76,17 @@ fn inherit_cpuset(root: &Path, cgroup: &Path) -> Result<(), CgroupError> {
     Ok(())
 }
 
+/// What is made below `child` from then on has them from the beginning (cgroup-v1/cpusets.txt, `cgroup.clone_children`): each write
+/// of `cpuset.cpus` makes the kernel walk all cpusets of the box, which with hundreds of pods is most of a start.
 pub(super) fn copy_cpuset(parent: &Path, child: &Path) -> Result<(), CgroupError> {
     for name in ["cpuset.cpus", "cpuset.mems"] {
         let (from, to) = (parent.join(name), child.join(name));
         if fs::read_to_string(&to).map_err(error("read", &to))?.trim().is_empty() {
             let value = fs::read_to_string(&from).map_err(error("read", &from))?;
             fs::write(&to, value.trim()).map_err(error("write", &to))?;
+            // Nobody has set it: the folder is ours, and new.
+            let handed_down = child.join("cgroup.clone_children");
+            fs::write(&handed_down, "1").map_err(error("write", &handed_down))?;
         }
     }
     Ok(())
@@ -118,4 +123,31 @@ fn hand_down(folder: &Path) -> Result<(), CgroupError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_cpuset_takes_its_parents_over_and_hands_it_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |name: &str, cpus: &str| {
+            let folder = dir.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            for (file, text) in [("cpuset.cpus", cpus), ("cpuset.mems", cpus), ("cgroup.clone_children", "0")] {
+                fs::write(folder.join(file), text).unwrap();
+            }
+            folder
+        };
+        let read = |folder: &Path, file: &str| fs::read_to_string(folder.join(file)).unwrap();
+        let (parent, new, others) = (folder("parent", "0-1\n"), folder("new", "\n"), folder("others", "1\n"));
+        for child in [&new, &others] {
+            copy_cpuset(&parent, child).unwrap();
+        }
+        assert_eq!((read(&new, "cpuset.cpus"), read(&new, "cgroup.clone_children")), ("0-1".into(), "1".into()));
+        // What somebody has set is theirs.
+        assert_eq!((read(&others, "cpuset.cpus"), read(&others, "cgroup.clone_children")), ("1\n".into(), "0".into()));
+    }
 }
