@@ -8,6 +8,7 @@ mod error;
 mod leases;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
@@ -27,6 +28,8 @@ const INDEX: &str = "index.json";
 const BLOBS: &str = "blobs";
 /// What is known of images beside their documents; not a part of the layout.
 const SUMMARIES: &str = "summaries";
+/// Of each image a file that pods which use it have locked (`leases`).
+const LEASES: &str = "leases";
 /// Whose name it is (OCI image spec, "Pre-Defined Annotation Keys").
 const NAME: &str = "org.opencontainers.image.ref.name";
 /// The index that the image was chosen from.
@@ -165,8 +168,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Gives an image its name, once all of it is there. A summary that is there and says the same is left alone: leases are locks
-    /// of that file. What had that name before keeps its documents until [`Self::sweep`].
+    /// Gives an image its name, once all of it is there. What had that name before keeps its documents until [`Self::sweep`].
     ///
     /// # Errors
     /// Where it can't be written.
@@ -221,12 +223,14 @@ impl Catalogue {
     /// The first that couldn't be read or removed.
     pub fn sweep(&self, _: &Lock) -> Result<(Vec<Digest>, Vec<Lock>), CatalogueError> {
         let (mut documents, mut layers, mut locks) = (Vec::new(), Vec::new(), Vec::new());
+        // Of an index whose writer died; others' halves are names that nobody needs.
+        store::atomic::forget_halves(&self.dir)?;
         let mut named: Vec<Digest> = Vec::new();
         for entry in self.list()? {
             named.extend([entry.manifest.clone(), entry.source.clone()]);
             documents.push(entry.source);
         }
-        for manifest in self.summaries()? {
+        for manifest in self.known()? {
             let lock = if named.contains(&manifest) { None } else { self.unleased(&manifest) };
             if lock.is_none() {
                 let summary = self.summary(&manifest)?;
@@ -237,7 +241,7 @@ impl Catalogue {
         }
         let is_needed = |name: &std::ffi::OsStr| documents.iter().any(|one| name == one.hex());
         let algorithms = ["sha256", "sha512"].map(|algorithm| self.dir.join(BLOBS).join(algorithm));
-        for folder in algorithms.into_iter().chain([self.dir.join(SUMMARIES)]) {
+        for folder in algorithms.into_iter().chain([self.dir.join(SUMMARIES), self.dir.join(LEASES)]) {
             let entries = match fs::read_dir(&folder) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 entries => entries.map_err(failed("read", &folder))?,
@@ -261,18 +265,19 @@ impl Catalogue {
         Ok(self.index()?.manifests.into_iter().find(is_its))
     }
 
-    /// Manifests of all summaries, named or not.
-    fn summaries(&self) -> Result<Vec<Digest>, CatalogueError> {
-        let folder = self.dir.join(SUMMARIES);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed("read", &folder))?,
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(failed("read", &folder))?.file_name();
-            // Manifests are named by SHA-256 here, whatever their source says.
-            found.extend(name.to_str().and_then(|hex| format!("sha256:{hex}").parse().ok()));
+    /// Manifests of all images, named or not. A pod may have a lease on one whose summary is gone.
+    fn known(&self) -> Result<BTreeSet<Digest>, CatalogueError> {
+        let mut found = BTreeSet::new();
+        for folder in [self.dir.join(SUMMARIES), self.dir.join(LEASES)] {
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed("read", &folder))?,
+            };
+            for entry in entries {
+                let name = entry.map_err(failed("read", &folder))?.file_name();
+                // Manifests are named by SHA-256 here, whatever their source says.
+                found.extend(name.to_str().and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok()));
+            }
         }
         Ok(found)
     }

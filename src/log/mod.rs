@@ -24,7 +24,7 @@ use file::RotatingFile;
 use split::Splitter;
 
 /// Bytes read from a pipe per pump: a flood is served in turns with everything else.
-const BUDGET: usize = 256 * 1024;
+pub const BUDGET: usize = 256 * 1024;
 /// A read of so much says that a pipe of the usual 64 KiB runs full: it gets one of [`BUDGET`] bytes.
 const FLOOD: usize = 32 * 1024;
 /// A line longer than this is shown as several: a container that never ends its line must not eat the supervisor's memory.
@@ -74,6 +74,8 @@ pub struct Pump {
 /// What pumps read into, and write from: one for all containers of a pod.
 #[derive(Debug)]
 pub struct Buffers {
+    /// Bytes that a pump reads at most, up to [`BUDGET`].
+    pub most: usize,
     /// Zeroed memory costs nothing until it is read into.
     read: Vec<u8>,
     entries: Vec<u8>,
@@ -81,7 +83,7 @@ pub struct Buffers {
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self { read: vec![0; BUDGET], entries: vec![0; ROOM] }
+        Self { most: BUDGET, read: vec![0; BUDGET], entries: vec![0; ROOM] }
     }
 }
 
@@ -130,8 +132,8 @@ impl ContainerLog {
         self.file.path()
     }
 
-    /// Reads what is in the (non-blocking) pipe, at most 256 KiB, and writes it to the file, in one write unless the lines are
-    /// short. All entries have the time `now`. `show`: where somebody watches.
+    /// Reads what is in the (non-blocking) pipe, at most [`Buffers::most`], and writes it to the file, in one write unless the
+    /// lines are short. All entries have the time `now`. `show`: where somebody watches.
     ///
     /// # Errors
     /// [`Error::Pipe`]. A full or failing disk is no error: see [`ContainerLog::news`].
@@ -143,7 +145,8 @@ impl ContainerLog {
         buffers: &mut Buffers,
         show: Option<Show<'_>>,
     ) -> Result<Pump, Error> {
-        let pump = fill(stream, pipe, &mut buffers.read)?;
+        let most = buffers.most.min(BUDGET);
+        let pump = fill(stream, pipe, &mut buffers.read[..most])?;
         if pump.bytes >= FLOOD && self.widens(stream) {
             // A terminal has no size, and an ordinary user with many large pipes gets no more: then it stays as it is.
             let _ = rustix::pipe::fcntl_setpipe_size(pipe, BUDGET);
@@ -167,7 +170,7 @@ impl ContainerLog {
         show: Option<Show<'_>>,
     ) {
         let (file, StreamState { logged, shown, .. }) = self.parts(stream);
-        let Buffers { read, entries } = buffers;
+        let Buffers { read, entries, .. } = buffers;
         let bytes = &read[..pump.bytes];
         let mut entries = Entries::new(file, stream.name(), now, entries);
         logged.push(bytes, |text, tag| entries.add(text, tag));

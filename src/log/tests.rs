@@ -164,6 +164,25 @@ fn what_nobody_watches_is_logged_all_the_same() {
     assert_eq!(out, b"one\ntwo");
 }
 
+/// Somebody is attached whose socket takes no more at one go.
+#[test]
+fn a_pump_reads_no_more_than_it_may() {
+    let tmp = tempfile::tempdir().unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let (read, mut write) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&read, true).unwrap();
+    write.write_all(b"one\ntwo\n").unwrap();
+    let mut log = ContainerLog::create(tmp.path(), "web", 0, now);
+    let mut buffers = Buffers { most: 6, ..Buffers::default() };
+    for bytes in [6, 2, 0] {
+        let pump = log.pump(Stream::Stdout, read.as_fd(), now, &mut buffers, None).unwrap();
+        assert_eq!(pump, Pump { bytes, eof: false });
+    }
+    let mut out = Vec::new();
+    copy(log.path(), ReadOptions::default(), &mut out).unwrap();
+    assert_eq!(out, b"one\ntwo\n");
+}
+
 /// A pipe that is found full gets larger, so that its writer waits less often; one that never is stays as it is.
 #[test]
 fn a_flood_gets_a_larger_pipe() {

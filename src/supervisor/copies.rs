@@ -8,8 +8,12 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use crate::control::Requester;
-use crate::log::Stream;
+use crate::log::{BUDGET, Stream};
 use crate::runtime::exec::TerminalSize;
+
+/// Bytes that a unix socket takes at one go while it is empty, where nobody has changed net.core.wmem_default (unix(7)): who reads at
+/// once misses nothing.
+const MOST_COPIED: usize = 64 * 1024;
 
 /// All commands that are attached.
 pub struct Copies {
@@ -88,6 +92,12 @@ impl Copies {
     /// One more.
     pub fn add(&mut self, one: Copied) {
         self.all.push(one);
+    }
+
+    /// How much of a container's output may be read at one go: where somebody is attached, what a socket of the usual size takes.
+    pub fn most(&self, container: ContainerIndex) -> usize {
+        let is_copied = self.all.iter().any(|one| one.container == container);
+        if is_copied { MOST_COPIED } else { BUDGET }
     }
 
     /// A container has printed this.

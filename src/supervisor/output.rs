@@ -136,6 +136,7 @@ impl Output {
         let is_shown = audience.shows(container);
         let mut line = |stream, line: &[u8], tag| audience.line(container, stream, line, tag);
         let show = is_shown.then_some(&mut line as Show<'_>);
+        to.buffers.most = to.copies.most(container);
         let read = match log.pump(stream, open.as_fd(), timestamp(now().wall), to.buffers, show) {
             Ok(pump) => {
                 to.copies.copy(to.container, stream, to.buffers.read_last(pump));

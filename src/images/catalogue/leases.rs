@@ -1,33 +1,37 @@
-//! Leases: what pods have on images, locks of the images' summaries.
+//! Leases: what pods have on images. Each image has a file for them, which is locked and never replaced: its summary and documents
+//! may be written anew while pods run.
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Catalogue, CatalogueError, Lock, SUMMARIES};
+use super::{Catalogue, CatalogueError, LEASES, Lock, SUMMARIES};
 use crate::images::digest::Digest;
 
 impl Catalogue {
-    /// Keeps an image from being removed for as long as what this gives lives; `None`: it is gone, or about to be. Waits for nobody.
+    /// Keeps an image from being removed for as long as what this gives lives, by the path of its summary; `None`: it is gone, or
+    /// about to be. Waits for nobody.
     ///
     /// # Errors
     /// Where that can't be had.
     pub fn lease(summary: &Path) -> io::Result<Option<Lock>> {
-        let file = match File::open(summary) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
+        if !summary.try_exists()? {
+            return Ok(None);
+        }
+        let file = lease_file(summary)?;
         match file.try_lock_shared() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(cause)) => return Err(cause),
         }
         // It may have been removed before it was locked.
-        Ok((rustix::fs::fstat(&file)?.st_nlink > 0).then_some(Lock(file)))
+        let is_there = rustix::fs::fstat(&file)?.st_nlink > 0 && summary.try_exists()?;
+        Ok(is_there.then_some(Lock(file)))
     }
 
-    /// What a lease is on.
+    /// What a lease is asked for by.
     #[must_use]
     pub fn summary_path(&self, manifest: &Digest) -> PathBuf {
         self.dir.join(SUMMARIES).join(manifest.hex())
@@ -41,7 +45,7 @@ impl Catalogue {
 
     /// Keeps others from taking a lease; `None`: somebody has one, or may have.
     pub(super) fn unleased(&self, manifest: &Digest) -> Option<Lock> {
-        let file = File::open(self.summary_path(manifest)).ok()?;
+        let file = lease_file(&self.summary_path(manifest)).ok()?;
         file.try_lock().ok()?;
         Some(Lock(file))
     }
@@ -52,10 +56,25 @@ impl Catalogue {
     /// Where the store can't be read.
     pub fn leased(&self) -> Result<Option<BTreeSet<Digest>>, CatalogueError> {
         let mut layers = BTreeSet::new();
-        for manifest in self.summaries()?.into_iter().filter(|manifest| self.is_leased(manifest)) {
+        for manifest in self.known()?.into_iter().filter(|manifest| self.is_leased(manifest)) {
             let Ok(summary) = self.summary(&manifest) else { return Ok(None) };
             layers.extend(summary.layers);
         }
         Ok(Some(layers))
+    }
+}
+
+/// The file of an image's leases; made where it isn't there.
+fn lease_file(summary: &Path) -> io::Result<File> {
+    let layout = summary.parent().and_then(Path::parent);
+    let (Some(layout), Some(name)) = (layout, summary.file_name()) else { return Err(ErrorKind::InvalidInput.into()) };
+    let folder = layout.join(LEASES);
+    let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join(name));
+    match open() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+            open()
+        }
+        file => file,
     }
 }

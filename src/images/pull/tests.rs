@@ -154,7 +154,11 @@ fn images_are_brought_once() {
     let names: Vec<String> = store.catalogue.list().unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["web"]);
     assert_eq!(store.prune().unwrap(), ["web"]);
+    // Somebody died while it was written.
+    let half = dir.path().join("layout/.index.json.tmp");
+    std::fs::write(&half, "{").unwrap();
     store.sweep().unwrap();
+    assert!(!half.exists());
     assert_eq!(folders(&store), 0);
 }
 
@@ -180,6 +184,20 @@ fn what_is_leased_stays() {
     store.forget("other").unwrap();
     store.sweep().unwrap();
     assert_eq!(folders(&store), 1);
+    // Nor where what is known of it was damaged, and is written anew.
+    std::fs::write(&path, "half").unwrap();
+    store.pull("web", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap();
+    assert!(store.catalogue.summary(&entry.manifest).is_ok());
+    assert_eq!(store.prune().unwrap(), [""; 0]);
+    store.forget("web").unwrap();
+    store.sweep().unwrap();
+    assert_eq!(folders(&store), 1);
+    // Which layers it has nobody knows then: nothing is removed.
+    let known = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(store.sweep().is_err());
+    assert_eq!(folders(&store), 1);
+    std::fs::write(&path, known).unwrap();
     drop(lease);
     store.sweep().unwrap();
     assert_eq!(folders(&store), 0);

@@ -1,6 +1,7 @@
 //! R8.17: images of volumes.
 
 use barepod_engine::event::ImageFailure;
+use barepod_engine::spec::Ahead;
 use barepod_engine::spec::PullPolicy::{Always, IfNotPresent, Never};
 use barepod_engine::status::{ContainerState, WaitingReason};
 use barepod_engine::world::script::{AttemptScript, Latencies};
@@ -142,6 +143,21 @@ fn volumes_are_brought_ahead() {
             "10.5 m1 start",
         ]
     );
+}
+
+/// R8.16, R8.17: that its own image was pulled for another doesn't stand for its volume's.
+#[test]
+fn an_image_of_another_is_not_that_of_a_volume() {
+    let mut case = never()
+        .init("i1", &[absent(ends(1.0, 0))])
+        .stored("web:1", Always)
+        .main("m1", &[ends(1.0, 0)])
+        .stored("web:1", Always)
+        .shows(0, "data:1", Always)
+        .latencies(slow());
+    case.spec.ahead = Ahead::No;
+    let run = run(case, &[]);
+    assert_eq!(done(&run), ["0 i1 pull", "2 i1 start", "3 m1 pull of volume 0", "5 m1 pull", "7 m1 start"]);
 }
 
 /// R5.16, R8.17: a pull of a volume ends with the pod.
