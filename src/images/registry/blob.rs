@@ -42,6 +42,8 @@ pub struct Blob {
     body: Option<BodyReader<'static>>,
     /// Whether it was said how long it is.
     has_length: bool,
+    /// Whether the rest may be asked for alone.
+    has_parts: bool,
     host: String,
     patience: Patience,
     /// With an outage.
@@ -70,6 +72,7 @@ impl Blob {
             size,
             body: None,
             has_length: false,
+            has_parts: true,
             host,
             patience,
             outage,
@@ -109,7 +112,7 @@ impl Blob {
             self.patience.renew();
         }
         self.progress = 0;
-        let waited = match cause.is_outage() && self.exchange.has_reached() {
+        let waited = match cause.unreached().is_some_and(|host| self.exchange.has_reached(host)) {
             true => self.outage.wait(None),
             false => cause.may_pass() && self.patience.wait(cause.asked_wait()),
         };
@@ -119,15 +122,26 @@ impl Blob {
         Err(self.error(cause))
     }
 
-    /// Asks for what is yet to come.
+    /// Asks for what is yet to come; where that isn't sent as a part, for all of it.
     fn open(&mut self) -> Result<(), Cause> {
+        match self.ask() {
+            Err(Cause::NoParts { .. }) if self.has_parts && self.left.end == self.size => {
+                self.has_parts = false;
+                self.ask()
+            }
+            done => done,
+        }
+    }
+
+    fn ask(&mut self) -> Result<(), Cause> {
         let (at, is_registrys) = match &self.place {
             Place::Registry { digest } => (self.exchange.address(&self.of, &format!("blobs/{digest}"))?, true),
             Place::Elsewhere { at } => (at.clone(), false),
         };
         self.host.clone_from(&at.authority);
         let is_whole = self.left == (0..self.size);
-        let range = (!is_whole).then(|| format!("bytes={}-{}", self.left.start, self.left.end.saturating_sub(1)));
+        let range = (!is_whole && self.has_parts)
+            .then(|| format!("bytes={}-{}", self.left.start, self.left.end.saturating_sub(1)));
         let response = self.exchange.ask(&Question {
             of: &self.of,
             at,
@@ -158,10 +172,11 @@ impl Blob {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let length: Option<u64> = text("content-length").and_then(|text| text.trim().parse().ok());
         let (skipped, wanted) = match (is_part, text("content-range").and_then(content_range)) {
-            (true, Some((start, total)))
-                if start == self.left.start && total.is_none_or(|total| total == self.size) =>
+            // A registry may send less than was asked for.
+            (true, Some((start, end, total)))
+                if (start..end) == self.left && total.is_none_or(|total| total == self.size) =>
             {
-                (0, self.left.end - self.left.start)
+                (0, end - start)
             }
             (true, _) => return Err(Cause::NoParts { host: self.host.clone() }),
             // All of it, though a part was asked for.
@@ -169,6 +184,7 @@ impl Blob {
             (false, _) => (self.left.start, self.size),
         };
         match length {
+            Some(said) if said != wanted && is_part => Err(Cause::NoParts { host: self.host.clone() }),
             Some(said) if said != wanted => Err(Cause::Length { host: self.host.clone(), said, wanted }),
             _ => Ok(skipped),
         }
@@ -204,11 +220,12 @@ fn reader(body: Body) -> BodyReader<'static> {
     body.into_with_config().limit(u64::MAX).reader()
 }
 
-/// `bytes 5-9/10`: where it begins, and how much there is in all, where that is known.
-fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+/// `bytes 5-9/10`: where it begins, what is the first byte behind it, and how much there is in all, where that is known.
+fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
-    let (start, _) = range.split_once('-')?;
-    Some((start.parse().ok()?, total.parse().ok()))
+    let (start, last) = range.split_once('-')?;
+    let last: u64 = last.parse().ok()?;
+    Some((start.parse().ok()?, last.checked_add(1)?, total.parse().ok()))
 }
 
 impl Read for Blob {

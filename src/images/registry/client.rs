@@ -56,14 +56,13 @@ impl Client {
         self.patiently(of, wanted, || self.try_document(of, path, by_digest, accept))
     }
 
-    /// The digest of what a tag leads to, as the registry says. `None`: it doesn't say, or doesn't answer such a question; who asks
-    /// for the content learns why. Registries that count what is fetched don't count this.
+    /// The digest of what a tag leads to, as the registry says. `None`: it doesn't say, or doesn't answer such a question, or not now; who
+    /// asks for the content learns why, and has the patience. Registries that count what is fetched don't count this.
     ///
     /// # Errors
-    /// Where the registry is out of reach, or has too much to do.
+    /// Where the registry is out of reach, or has a certificate that isn't trusted.
     pub fn digest(&self, of: &Repository, tag: &str, accept: &[&str]) -> Result<Option<Digest>, RegistryError> {
-        let asked = self.patiently(of, tag, || {
-            let at = self.exchange.address(of, &format!("manifests/{tag}"))?;
+        let asked = self.exchange.address(of, &format!("manifests/{tag}")).and_then(|at| {
             let accept = Some(accept.join(", "));
             self.exchange.ask(&Question { of, at, method: Method::Head, accept, range: None, is_registrys: true })
         });
@@ -72,8 +71,11 @@ impl Client {
                 let header = response.headers().get("docker-content-digest");
                 Ok(header.and_then(|value| value.to_str().ok()?.trim().parse().ok()))
             }
-            Err(error) if error.is_refusal() && !error.cause.may_pass() => Ok(None),
-            Err(error) => Err(error),
+            Err(cause) if cause.unreached().is_some() || cause.is_of_certificates() => {
+                let asked = Asked::Manifest(tag.to_owned());
+                Err(RegistryError { repository: of.name(), asked, cause: Box::new(cause) })
+            }
+            Err(_) => Ok(None),
         }
     }
 

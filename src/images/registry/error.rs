@@ -42,8 +42,8 @@ impl fmt::Display for Asked {
 /// What went wrong.
 #[derive(Debug, Error)]
 pub enum Cause {
-    #[error("{0}; is the registry's name right, and does this box have a name server (/etc/resolv.conf)?")]
-    NoHost(String),
+    #[error("{said}; is the registry's name right, and does this box have a name server (/etc/resolv.conf)?")]
+    NoHost { host: String, said: String },
     #[error("connect to {host}: {cause}; is the registry's name right, and does it run?")]
     Connect { host: String, cause: String },
     #[error(
@@ -133,9 +133,17 @@ impl Cause {
         }
     }
 
-    /// Nobody was reached: the network may be away for a while.
-    pub(super) fn is_outage(&self) -> bool {
-        matches!(self, Self::NoHost(_) | Self::Connect { .. } | Self::Proxy { .. })
+    /// Who was not reached at all: where they have answered before, the network may be away for a while.
+    pub(super) fn unreached(&self) -> Option<&str> {
+        match self {
+            Self::NoHost { host, .. } | Self::Connect { host, .. } | Self::Proxy { host, .. } => Some(host),
+            _ => None,
+        }
+    }
+
+    /// Nobody's certificate is trusted, or not this one's.
+    pub(super) fn is_of_certificates(&self) -> bool {
+        matches!(self, Self::Certificate { .. } | Self::NoAuthorities { .. } | Self::CertificateFile { .. })
     }
 
     /// How long the registry wants to be left alone.
@@ -172,8 +180,8 @@ pub(super) fn explain(error: ureq::Error, host: &str, proxy: Option<&str>, stall
             Some(inner) => tls(inner.clone(), host),
             None => io(&cause, host, proxy),
         },
-        ureq::Error::Other(cause) => Cause::NoHost(cause.to_string()),
-        ureq::Error::HostNotFound => Cause::NoHost(format!("lookup {host}: no such host")),
+        ureq::Error::Other(cause) => Cause::NoHost { host: name(), said: cause.to_string() },
+        ureq::Error::HostNotFound => Cause::NoHost { host: name(), said: format!("lookup {host}: no such host") },
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
             connect(host, proxy, "no answer in time".to_owned())
         }

@@ -1,7 +1,6 @@
 //! One question to a registry and its answer: with a login where one is wanted, wherever the registry sends us.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use ureq::Body;
@@ -44,8 +43,8 @@ pub(super) struct Exchange {
     pub options: Options,
     agents: Agents,
     tokens: Tokens,
-    /// Whether anybody has answered yet.
-    reached: AtomicBool,
+    /// Who has answered, by host and port.
+    reached: Mutex<HashSet<String>>,
     /// How registries are spoken to that may speak in clear text, by host.
     schemes: Mutex<HashMap<String, &'static str>>,
 }
@@ -53,13 +52,20 @@ pub(super) struct Exchange {
 impl Exchange {
     pub fn new(options: Options) -> Self {
         let agents = Agents::new(options.clone());
-        Self { agents, options, tokens: Tokens::default(), reached: AtomicBool::new(false), schemes: Mutex::default() }
+        Self { agents, options, tokens: Tokens::default(), reached: Mutex::default(), schemes: Mutex::default() }
     }
 
-    /// Whether somebody has answered: a name that can't be looked up, or a host that nobody answers at, is an outage then, and no wrong
+    /// Whether this host has answered: where its name can't be looked up, or nobody answers at it, that is an outage then, and no wrong
     /// name.
-    pub fn has_reached(&self) -> bool {
-        self.reached.load(Ordering::Relaxed)
+    pub fn has_reached(&self, authority: &str) -> bool {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).contains(authority)
+    }
+
+    fn answered(&self, authority: &str) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reached.contains(authority) {
+            reached.insert(authority.to_owned());
+        }
     }
 
     /// Where something of a repository is; `rest`: `manifests/latest`.
@@ -70,7 +76,8 @@ impl Exchange {
 
     fn address_by(&self, scheme: &str, host: &str, path: &str) -> Result<Address, Cause> {
         let text = format!("{scheme}://{host}/v2/{path}");
-        Address::parse(&text).ok_or_else(|| Cause::NoHost(format!("{host:?} is no host")))
+        Address::parse(&text)
+            .ok_or_else(|| Cause::NoHost { host: host.to_owned(), said: format!("{host:?} is no host") })
     }
 
     fn scheme(&self, of: &Repository) -> Result<&'static str, Cause> {
@@ -112,6 +119,11 @@ impl Exchange {
                     let challenge = challenge(&response, &at)?;
                     let stall = self.options.stall;
                     let fresh = self.tokens.renew(&self.agents, of, authorization.as_deref(), &challenge, stall)?;
+                    if let Challenge::Bearer { realm, .. } = &challenge
+                        && let Some(server) = Address::parse(realm)
+                    {
+                        self.answered(&server.authority);
+                    }
                     if fresh.is_none() {
                         return Err(refused(response, &at.authority, of.login.is_some()));
                     }
@@ -152,7 +164,7 @@ impl Exchange {
         }
         let explained = |cause| explain(cause, &at.authority, way.proxy.as_deref(), self.options.stall);
         let answer = request.call().map_err(explained)?;
-        self.reached.store(true, Ordering::Relaxed);
+        self.answered(&at.authority);
         Ok(answer)
     }
 }

@@ -4,6 +4,7 @@
 //! and no more is in memory than a part for each thread and the one that is read.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -27,9 +28,13 @@ pub struct Parts {
     /// How many there are.
     count: usize,
     part: io::Cursor<Vec<u8>>,
+    share: Share,
+    /// What comes in one piece after all.
+    rest: Option<Blob>,
 }
 
 /// What a thread fetches.
+#[derive(Clone)]
 struct Share {
     exchange: Arc<Exchange>,
     of: Repository,
@@ -43,7 +48,7 @@ struct Share {
 }
 
 impl Parts {
-    /// Begins with one that is large; `None`: it isn't, or the registry has whole ones only.
+    /// Begins with one that is large; `None`: it isn't, or the registry has whole ones only, or the box has no more threads.
     ///
     /// # Errors
     /// Where it can't be had.
@@ -57,9 +62,10 @@ impl Parts {
         if size < cut.large || size <= cut.part {
             return Ok(None);
         }
+        let (exchange, of, digest) = (exchange.clone(), of.clone(), digest.clone());
+        let share = Share { exchange, of, digest, size, length: cut.part, first: 0, step: AT_ONCE };
         // Who can't have it knows at once.
-        let place = Place::Registry { digest: digest.clone() };
-        let first = match Blob::begin(exchange.clone(), of.clone(), place, 0..cut.part, size) {
+        let first = match share.blob(0..cut.part) {
             Ok(first) => first,
             Err(error) if error.has_no_parts() => return Ok(None),
             Err(error) => return Err(error),
@@ -67,20 +73,33 @@ impl Parts {
         let count = size.div_ceil(cut.part);
         let (mut first, mut from) = (Some(first), Vec::new());
         for number in 0..AT_ONCE.min(count) {
-            let (exchange, of, digest) = (exchange.clone(), of.clone(), digest.clone());
-            let share = Share { exchange, of, digest, size, length: cut.part, first: number, step: AT_ONCE };
+            let share = Share { first: number, ..share.clone() };
             // Nothing is kept behind: a thread holds its part until that is taken.
             let (to, parts) = sync_channel(0);
             let begun = first.take();
-            std::thread::spawn(move || share.fetch(begun, &to));
+            // Those that are there already end when nobody wants their parts.
+            if std::thread::Builder::new().spawn(move || share.fetch(begun, &to)).is_err() {
+                return Ok(None);
+            }
             from.push(parts);
         }
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        Ok(Some(Self { from, taken: 0, count, part: io::Cursor::default() }))
+        Ok(Some(Self { from, taken: 0, count, part: io::Cursor::default(), share, rest: None }))
+    }
+
+    /// All that wasn't taken yet, over one connection.
+    fn in_one_piece(&mut self) -> Result<Blob, RegistryError> {
+        self.from.clear();
+        self.share.blob(self.taken as u64 * self.share.length..self.share.size)
     }
 }
 
 impl Share {
+    fn blob(&self, range: Range<u64>) -> Result<Blob, RegistryError> {
+        let place = Place::Registry { digest: self.digest.clone() };
+        Blob::begin(self.exchange.clone(), self.of.clone(), place, range, self.size)
+    }
+
     /// Until nobody wants more; `begun`: its first part.
     fn fetch(&self, mut begun: Option<Blob>, to: &SyncSender<Part>) {
         let count = self.size.div_ceil(self.length);
@@ -100,10 +119,7 @@ impl Share {
         let end = self.size.min(start + self.length);
         let mut blob = match begun {
             Some(blob) => blob,
-            None => {
-                let place = Place::Registry { digest: self.digest.clone() };
-                Blob::begin(self.exchange.clone(), self.of.clone(), place, start..end, self.size)?
-            }
+            None => self.blob(start..end)?,
         };
         let mut bytes = Vec::with_capacity(usize::try_from(end - start).unwrap_or_default());
         match blob.read_to_end(&mut bytes) {
@@ -116,14 +132,26 @@ impl Share {
 impl Read for Parts {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            if let Some(rest) = &mut self.rest {
+                return rest.read(buffer);
+            }
             let length = self.part.read(buffer)?;
             if length > 0 || buffer.is_empty() || self.taken == self.count {
                 return Ok(length);
             }
             let part = self.from[self.taken % self.from.len()].recv();
             let part = part.map_err(|_| io::Error::other("the thread that fetches it ended without a word"))?;
-            self.part = io::Cursor::new(part.map_err(io::Error::other)?);
-            self.taken += 1;
+            match part {
+                Ok(part) => {
+                    self.part = io::Cursor::new(part);
+                    self.taken += 1;
+                }
+                // What stands in front of a registry may have answered the first.
+                Err(error) if error.has_no_parts() => {
+                    self.rest = Some(self.in_one_piece().map_err(io::Error::other)?);
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
         }
     }
 }

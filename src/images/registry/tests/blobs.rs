@@ -115,6 +115,34 @@ fn an_outage_comes_to_an_end() {
     assert!(client.blob(&repository(&server), &digest, size).is_err());
 }
 
+/// Nobody waits for a host that has never answered, though the registry that leads there has.
+#[test]
+fn a_host_that_was_never_there_is_no_outage() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let to = format!("https://127.0.0.1:{port}/blob");
+    let server = Server::tls(move |_| Answer::new(307, "").with("Location", &to));
+    let retries = Retries { outages: 100, first: Duration::from_secs(1000), ..options().retries };
+    let client = Client::new(Options { retries, ..options() });
+    let told = read(client.blob(&repository(&server), &Digest::of(b"x"), 1)).unwrap_err().to_string();
+    assert!(told.contains(&format!("connect to 127.0.0.1:{port}: connection refused")), "{told}");
+    assert_eq!(server.asked().len(), 1);
+}
+
+/// One that sends less than the rest that was asked for sends all of it.
+#[test]
+fn a_rest_that_is_cut_short() {
+    let content = content();
+    let sent = content.clone();
+    let server = Server::tls(move |request| match (request.number, request.header("range")) {
+        (0, _) => Answer::ok(&sent).cut_after(100_000),
+        (_, "") => Answer::ok(&sent),
+        _ => Answer::new(206, &sent[100_000..200_000]).with("Content-Range", "bytes 100000-199999/3000000"),
+    });
+    let (of, digest) = (repository(&server), Digest::of(&content));
+    assert!(read(client().blob(&of, &digest, content.len() as u64)).unwrap() == content);
+    assert_eq!(ranges(&server), ["", "bytes=100000-2999999", ""]);
+}
+
 /// Where parts aren't had, what is there already is skipped.
 #[test]
 fn a_registry_needs_no_parts() {

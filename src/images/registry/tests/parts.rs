@@ -75,7 +75,13 @@ fn a_part_goes_on_where_it_broke() {
 #[test]
 fn whole_ones_do_as_well() {
     let content = content();
-    for range in [None, Some("bytes 1-700000/3000000"), Some("bytes 0-699999/3000001"), Some("nonsense")] {
+    for range in [
+        None,
+        Some("bytes 1-700000/3000000"),
+        Some("bytes 0-699999/3000001"),
+        Some("bytes 0-599999/3000000"),
+        Some("nonsense"),
+    ] {
         let sent = content.clone();
         let server = Server::tls(move |request| match range {
             Some(range) if !request.header("range").is_empty() => {
@@ -92,6 +98,26 @@ fn whole_ones_do_as_well() {
     let server = Server::tls(move |request| Answer::part(&sent, request));
     assert!(fetch(&server, &small).unwrap() == small);
     assert_eq!(ranges(&server), [""]);
+}
+
+/// Where only the first comes as a part, or others are shorter than was asked for, the rest comes in one piece.
+#[test]
+fn parts_that_stop_coming() {
+    let content = content();
+    for is_whole in [true, false] {
+        let sent = content.clone();
+        let server = Server::tls(move |request| match request.header("range") {
+            "bytes=0-699999" => Answer::part(&sent, request),
+            "bytes=1400000-2099999" if !is_whole => {
+                Answer::new(206, &sent[1_400_000..1_500_000]).with("Content-Range", "bytes 1400000-1499999/3000000")
+            }
+            "bytes=700000-1399999" if !is_whole => Answer::part(&sent, request),
+            _ => Answer::ok(&sent),
+        });
+        assert!(fetch(&server, &content).unwrap() == content);
+        let rest = if is_whole { "bytes=700000-2999999" } else { "bytes=1400000-2999999" };
+        assert!(ranges(&server).iter().any(|range| range == rest), "{:?}", ranges(&server));
+    }
 }
 
 /// What goes wrong in a part is said as of the whole.
