@@ -1,5 +1,7 @@
 //! `barepod debug`: an ephemeral container for a pod that runs, and our terminal at it.
 
+use std::path::Path;
+
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -12,7 +14,8 @@ use super::terminal::tell_below;
 use super::{attach, container, logins, raw, recover};
 use crate::control::{self, Added, Answer, Attaching, Client, Debugging, Request};
 use crate::manifest;
-use crate::report;
+use crate::runtime::image;
+use crate::{plan, report};
 
 /// Adds the container, and where that is asked for shows what it prints until it ends.
 pub fn debug(args: &DebugArgs, global: &Global) -> Result<Exit, CliError> {
@@ -25,6 +28,7 @@ pub fn debug(args: &DebugArgs, global: &Global) -> Result<Exit, CliError> {
     }
     let new = ephemeral(args, &container);
     let folder = std::env::current_dir().map_err(|source| CliError::Read { path: ".".into(), source })?;
+    let place = place(&args.image, &folder);
     let of = Inside { found, name, container };
     let attach = args.attaches().then(|| {
         let size = raw::size();
@@ -32,8 +36,14 @@ pub fn debug(args: &DebugArgs, global: &Global) -> Result<Exit, CliError> {
     });
     let container = serde_json::to_string(&new).unwrap_or_default();
     let auth_file = logins::auth_file(args.auth_file.as_deref())?.map(|path| path.display().to_string());
-    let debugging = Debugging { container, folder: folder.display().to_string(), attach, auth_file };
+    let debugging = Debugging { container, folder: folder.display().to_string(), place, attach, auth_file };
     if attach.is_some() { attached(&of, debugging, args) } else { added(&of, debugging) }
+}
+
+/// What the name of an image stands for on this box; `None`: it is none, and the supervisor says why.
+fn place(name: &str, folder: &Path) -> Option<String> {
+    let source = plan::image_source("image".to_owned(), name, folder).ok()?;
+    Some(image::resolved(source).ok()?.id())
 }
 
 fn refused(of: &Inside, why: String) -> CliError {

@@ -276,11 +276,19 @@ fn export(args: &ImageExportArgs, dir: &Path) -> Result<Exit, CliError> {
     let stored = stored(&args.image)?;
     let entry = entry(&store, &args.image)?;
     let name = match &stored {
-        Stored::Registry(_) => Some(entry.name.as_str()),
-        Stored::File { name, .. } => name.as_deref(),
+        Stored::Registry(_) => without_digest(&entry.name),
+        Stored::File { name, .. } => name.clone(),
     };
-    store.export(&entry, name, &Target::of(&args.to)).map_err(|cause| failed(&args.image, cause))?;
+    store.export(&entry, name.as_deref(), &Target::of(&args.to)).map_err(|cause| failed(&args.image, cause))?;
     print(&format!("{} written to {}\n", entry.name, args.to))
+}
+
+/// A name without its digest, which what is written doesn't have; `None`: nothing but the digest told it from others.
+fn without_digest(name: &str) -> Option<String> {
+    match name.split_once('@') {
+        None => Some(name.to_owned()),
+        Some((rest, _)) => rest.rsplit('/').next()?.contains(':').then(|| rest.to_owned()),
+    }
 }
 
 /// What is wrong with a layer.
@@ -288,5 +296,21 @@ fn of_layer(store: &Store, layer: &Digest) -> Vec<String> {
     match store.layers.verify(layer) {
         Ok(differences) => differences.iter().map(ToString::to_string).collect(),
         Err(error) => vec![error.to_string()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exported_names_have_no_digest() {
+        for (name, written) in [
+            ("reg.example:5000/a:1", Some("reg.example:5000/a:1")),
+            ("reg.example:5000/a:1@sha256:0", Some("reg.example:5000/a:1")),
+            ("reg.example:5000/a@sha256:0", None),
+        ] {
+            assert_eq!(without_digest(name).as_deref(), written);
+        }
     }
 }

@@ -84,7 +84,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         cgroup_name: identity.cgroup_name(),
     };
     let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
-    resolve_images(&manifest, &mut plan);
+    resolve_images(&mut plan);
     plan.lifecycle.timeout = args.timeout;
     plan.lifecycle.ahead = match args.pull {
         Pull::Parallel => Ahead::Yes,
@@ -220,12 +220,12 @@ fn ledger(pod: &Identity, plan: &plan::PodPlan, file: &Path) -> Ledger {
     }
 }
 
-/// Images by their whole names, as this box's aliases have them: the supervisor reads no files for that. What is no name is told
-/// with all else that is wrong.
-fn resolve_images(manifest: &v1::Pod, plan: &mut plan::PodPlan) {
-    let named = plan::images(manifest, plan).into_iter();
-    let whole = named.filter_map(|one| Some((one.container?, image::resolved(one.source.clone()).ok()?)));
-    for (container, source) in whole.collect::<Vec<_>>() {
-        plan.set_image(container, source);
+/// Images of containers and volumes by their whole names, as this box's aliases have them: the supervisor reads no files for that.
+/// What is no name is told with all else that is wrong.
+fn resolve_images(plan: &mut plan::PodPlan) {
+    for named in plan.images_mut() {
+        if let Ok(whole) = image::resolved(named.clone()) {
+            *named = whole;
+        }
     }
 }

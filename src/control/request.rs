@@ -92,6 +92,9 @@ pub struct Debugging {
     pub container: String,
     /// What a relative path of its image is relative to. Absolute.
     pub folder: String,
+    /// What its image's name stands for, by this box's aliases and with an absolute path; none: nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// Whether the client is attached to it from its beginning on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attach: Option<Attaching>,

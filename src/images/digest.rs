@@ -58,7 +58,13 @@ impl Digest {
     /// Of these bytes, by SHA-256.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
+        Self::by(Algorithm::Sha256, bytes)
+    }
+
+    /// Of these bytes, by this algorithm.
+    #[must_use]
+    pub fn by(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
         hasher.update(bytes);
         hasher.finish()
     }

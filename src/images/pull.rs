@@ -24,6 +24,7 @@ use super::merged::Merged;
 use super::origin::{Origin, OriginError};
 use super::platform::Platform;
 use super::progress::Progress;
+use super::reference::Reference;
 use super::store::Store;
 use super::trust::{Rules, TrustError};
 
@@ -48,6 +49,8 @@ pub enum PullError {
     Layer { number: usize, count: usize, digest: Digest, cause: LayerFault },
     #[error(transparent)]
     Trust(#[from] TrustError),
+    #[error("its name has the digest {wanted}, and what is there has {found}: it is another image")]
+    Pinned { wanted: Digest, found: Digest },
     #[error("it leads from index to index, without an image")]
     Circle,
     #[error("its name was taken away meanwhile")]
@@ -135,7 +138,7 @@ pub(super) struct Needed {
 
 impl Store {
     /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents and signatures is asked for. How
-    /// far it is can be read from `progress` meanwhile. What isn't as `rules` want it is not brought.
+    /// far it is can be read from `progress` meanwhile. What isn't as `rules` want it is not brought, nor what hasn't the name's digest.
     ///
     /// # Errors
     /// Where it can't be had or kept. What is there under this name stays.
@@ -154,6 +157,7 @@ impl Store {
             return Ok(pulled);
         }
         let documents = choose(origin, platform)?;
+        check_pin(name, &documents)?;
         let needed = needed(&documents.manifest, &documents.config);
         let proofs = rules.check(origin, &documents.signable())?;
         let size = documents.manifest.size();
@@ -278,6 +282,16 @@ fn choose(origin: &dyn Origin, platform: &Platform) -> Result<Documents, PullErr
         }
     }
     Err(PullError::Circle)
+}
+
+/// A name with a digest stands for nothing else, wherever the image comes from.
+fn check_pin(name: &str, documents: &Documents) -> Result<(), PullError> {
+    let reference: Option<Reference> = name.parse().ok();
+    let Some((wanted, (_, top))) = reference.as_ref().and_then(Reference::digest).zip(documents.all.first()) else {
+        return Ok(());
+    };
+    let found = Digest::by(wanted.algorithm(), top);
+    if found == *wanted { Ok(()) } else { Err(PullError::Pinned { wanted: wanted.clone(), found }) }
 }
 
 /// Its layers, from the lowest to the highest (OCI image spec, "Layer ChainID").

@@ -10,11 +10,13 @@
 mod bundle;
 mod check;
 mod error;
+mod file;
 mod identity;
 mod key;
 mod policy;
 mod requirement;
 mod simple;
+mod strict;
 mod subject;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

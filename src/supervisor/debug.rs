@@ -45,7 +45,7 @@ impl Supervisor<'_> {
             EphemeralRefusal::NameTaken(_) => format!("it has a container {name:?} already; choose another name by -c"),
             EphemeralRefusal::TooMany => "it has as many containers as there can be".to_owned(),
         })?;
-        let new = plan::ephemeral(&self.pod.manifest, manifest, Path::new(&asked.folder))?;
+        let new = plan::ephemeral(&self.pod.manifest, manifest, Path::new(&asked.folder), asked.place.as_deref())?;
         self.pod.plan.add(&mut self.pod.manifest, new);
         self.slots.push(Slot { auth_file: asked.auth_file.as_ref().map(Into::into), ..Slot::default() });
         self.storage.add_container(&name);

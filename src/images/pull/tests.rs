@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
+use crate::images::digest::Algorithm;
 use crate::images::local::tests::tar;
 
 /// An image whose documents and layers are in memory.
@@ -293,6 +294,29 @@ fn what_has_not_changed() {
     let changed = Made { tells: true, ..Made::of(&[layer(&[("a", "2")], &[])], json!({})) };
     assert!(store.pull("web", &changed, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
     assert_eq!(changed.tops.load(Ordering::SeqCst), 1);
+}
+
+/// Under a name with a digest there is what has it, or nothing.
+#[test]
+fn a_digest_in_the_name_is_heeded() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let made = Made::of(&[layer(&[("a", "1")], &[])], json!({})).in_an_index();
+    let pull = |digest: &Digest| {
+        let name = format!("reg.example/app:1@{digest}");
+        store.pull(&name, &made, &Platform::here(), &Progress::default(), &Rules::default())
+    };
+    let other = Digest::of(b"other");
+    let said = pull(&other).unwrap_err().to_string();
+    assert!(said.contains(&format!("the digest {other}, and what is there has {}", Digest::of(&made.top))), "{said}");
+    assert!(store.catalogue.list().unwrap().is_empty());
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        assert!(pull(&Digest::by(algorithm, &made.top)).unwrap().is_new);
+    }
+    assert!(pull(&Digest::by(Algorithm::Sha512, b"other")).is_err());
 }
 
 /// Several pulls of the same at once bring it once.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::error::TrustError;
 use super::requirement::Rules;
 use super::subject::Subject;
+use super::{file, strict};
 
 const SYSTEM: &str = "/etc/containers/policy.json";
 const USERS: &str = ".config/containers/policy.json";
@@ -53,19 +54,16 @@ impl Policy {
     /// `None`: there is no such file.
     fn read(path: &Path) -> Result<Option<Self>, TrustError> {
         let failed = |cause| TrustError::Read { path: path.to_owned(), cause };
-        let file = match std::fs::File::open(path) {
-            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            file => file.map_err(failed)?,
-        };
-        let mut text = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST), &mut text).map_err(failed)?;
-        Self::parse(path, &text).map(Some)
+        match file::read(path, LARGEST) {
+            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            text => Self::parse(path, &text.map_err(failed)?).map(Some),
+        }
     }
 
     pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, TrustError> {
         let wrong =
             |place: &str, fault: String| TrustError::Policy { path: path.to_owned(), place: place.to_owned(), fault };
-        let value: Value = serde_json::from_slice(text).map_err(|cause| wrong("$", cause.to_string()))?;
+        let value: Value = strict::read(text).map_err(|cause| wrong("$", cause.to_string()))?;
         let Value::Object(mut all) = value else { return Err(wrong("$", "no object".to_owned())) };
         let default = all.remove("default").ok_or_else(|| wrong("$", "it has no \"default\"".to_owned()))?;
         let transports = match all.remove("transports") {
@@ -73,10 +71,23 @@ impl Policy {
             Some(Value::Object(transports)) => transports,
             Some(_) => return Err(wrong("$.transports", "no object".to_owned())),
         };
+        // It would be as if it were not there, and the default counted.
+        if let Some((name, _)) = transports.iter().find(|(_, scopes)| !scopes.is_object()) {
+            return Err(wrong(&format!("$.transports.{name}"), "no object".to_owned()));
+        }
         match all.keys().next() {
             Some(unknown) => Err(wrong("$", format!("unknown key {unknown:?}"))),
             None => Ok(Self { path: path.to_owned(), default, transports }),
         }
+    }
+
+    /// Whether it wants nothing of any image, so that no file but this one matters.
+    #[must_use]
+    pub fn accepts_everything(&self) -> bool {
+        let accepts = |one: &Value| one.get("type").is_some_and(|kind| kind == "insecureAcceptAnything");
+        let accept = |all: &Value| all.as_array().is_some_and(|all| all.iter().all(accepts));
+        let mut scopes = self.transports.values().filter_map(Value::as_object).flat_map(Map::values);
+        accept(&self.default) && scopes.all(accept)
     }
 
     /// What it wants of this image.

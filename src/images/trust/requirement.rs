@@ -7,10 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::error::TrustError;
+use super::file;
 use super::identity::Identity;
 use super::key::Key;
 use super::subject::Subject;
 use crate::images::reference::Reference;
+
+/// Bytes of a file with a key.
+const LARGEST_KEY: u64 = 64 << 10;
 
 /// All that must hold for an image.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +120,7 @@ impl File<'_> {
             .ok_or_else(|| self.wrong(&place, &format!("{name}: strings are wanted, keyPath and keyData have one")))?;
         let key = |text: &str| {
             let pem = if name.starts_with("keyPath") {
-                std::fs::read(text).map_err(|cause| format!("{name} {text}: {cause}"))?
+                file::read(Path::new(text), LARGEST_KEY).map_err(|cause| format!("{name} {text}: {cause}"))?
             } else {
                 STANDARD.decode(text).map_err(|_| format!("{name}: it is no base64"))?
             };

@@ -213,16 +213,56 @@ fn policies_that_can_not_be_used() {
         (json!([]), "$: no object"),
         (json!({}), "it has no \"default\""),
         (json!({"default": [], "transport": {}}), "unknown key \"transport\""),
+        (json!({"default": [], "transports": {"docker": null}}), "$.transports.docker: no object"),
+        (json!({"default": [], "transports": {"docker": []}}), "$.transports.docker: no object"),
         (json!({"default": []}), "$.default: a list of requirements is wanted"),
         (json!({"default": [{"type": "insecureAcceptAnything", "x": 1}]}), "\"x\" is not supported"),
     ] {
         let said = refused(&policy, NAME);
         assert!(said.starts_with("policy /policy.json: $") && said.contains(words), "{said}");
     }
+    // Whoever reads the first of two could rely on it.
+    for twice in [
+        r#"{"default": [{"type": "reject"}], "default": [{"type": "insecureAcceptAnything"}]}"#,
+        r#"{"default": [{"type": "reject", "type": "insecureAcceptAnything"}]}"#,
+        r#"{"default": [], "transports": {"docker": {"a": [], "a": []}}}"#,
+    ] {
+        let said = Policy::parse(Path::new("/policy.json"), twice.as_bytes()).unwrap_err().to_string();
+        assert!(
+            said.starts_with("policy /policy.json: $: the key ") && said.contains("stands twice at line 1"),
+            "{said}"
+        );
+    }
     let file = Subject::File { transport: "oci", path: "/srv/web".into(), name: None };
     let policy = json!({"default": [{"type": "insecureAcceptAnything"}], "transports": {"oci": {"/srv": [{"type": "sigstoreSigned"}]}}});
     assert!(rules_of(&policy, &file).unwrap_err().to_string().contains("images in files have none"));
     assert!(rules_of(&policy, &subject(NAME)).is_ok());
+}
+
+/// Keys in files of other kinds, or that are too large to be some.
+#[test]
+fn keys_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    let refused = || rules_of(&wants(json!({"keyPath": path})), &subject(NAME)).unwrap_err().to_string();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(refused().ends_with("key: not a regular file"), "{}", refused());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::File::create(&path).unwrap().set_len(65_537).unwrap();
+    assert!(refused().ends_with("key: larger than 65536 bytes"), "{}", refused());
+}
+
+/// Which policies want nothing of anybody.
+#[test]
+fn policies_that_accept_everything() {
+    let accepts = |policy: Value| {
+        Policy::parse(Path::new("/policy.json"), policy.to_string().as_bytes()).unwrap().accepts_everything()
+    };
+    let any = json!([{"type": "insecureAcceptAnything"}]);
+    assert!(accepts(json!({"default": any, "transports": {"docker-daemon": {"": any}}})));
+    assert!(!accepts(json!({"default": [{"type": "reject"}]})));
+    assert!(!accepts(json!({"default": any, "transports": {"docker": {"a": any, "b": [{"type": "sigstoreSigned"}]}}})));
+    assert!(!accepts(json!({"default": {}})));
 }
 
 /// The user's own file counts before the system's; none is none.

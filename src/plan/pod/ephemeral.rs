@@ -18,17 +18,26 @@ pub struct NewEphemeral {
     image: ImageSource,
 }
 
-/// Plans one for a pod that runs. A relative path of its image is relative to `folder`.
+/// Plans one for a pod that runs. A relative path of its image is relative to `folder`; `place`: what the image's name stands for on
+/// this box, where somebody has looked.
 ///
 /// # Errors
 /// What the API server would refuse, and what keeps its image from being looked for.
-pub fn ephemeral(pod: &v1::Pod, mut manifest: v1::EphemeralContainer, folder: &Path) -> Result<NewEphemeral, String> {
+pub fn ephemeral(
+    pod: &v1::Pod,
+    mut manifest: v1::EphemeralContainer,
+    folder: &Path,
+    place: Option<&str>,
+) -> Result<NewEphemeral, String> {
     apply_ephemeral_defaults(&mut manifest);
     check_ephemeral(&manifest, pod).map_err(|faults| faults.join("; "))?;
     let there = pod.spec.iter().flat_map(|spec| &spec.ephemeral_containers).flatten().count();
     let field = format!("spec.ephemeralContainers[{there}].image");
     let name = manifest.image.as_deref().unwrap_or_default();
-    let image = image::source(field, name, folder).map_err(|error| error.to_string())?;
+    let mut image = image::source(field.clone(), name, folder).map_err(|error| error.to_string())?;
+    if let Some(place) = place {
+        image = image::source(field, place, Path::new("/")).map_err(|error| error.to_string())?;
+    }
     let target = manifest.target_container_name.clone().filter(|name| !name.is_empty());
     Ok(NewEphemeral { planned: Ephemeral { container: as_container(&manifest), target }, manifest, image })
 }

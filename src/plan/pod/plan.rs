@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1;
 
 use crate::manifest::Objects;
 use crate::plan::files::image::ImageSource;
-use crate::plan::files::volumes::VolumePlan;
+use crate::plan::files::volumes::{VolumePlan, VolumeSource};
 use crate::plan::identity::{self, PodContainer};
 use crate::plan::resources::cgroup::CgroupPlan;
 use crate::plan::resources::cpus::Exclusive;
@@ -85,6 +85,15 @@ impl PodPlan {
     /// What it names from now on.
     pub fn set_image(&mut self, container: ContainerIndex, image: ImageSource) {
         self.images[usize::from(container.0)] = image;
+    }
+
+    /// All images that it names: those of its containers, and those that its volumes show.
+    pub fn images_mut(&mut self) -> impl Iterator<Item = &mut ImageSource> {
+        let of_volumes = self.volumes.iter_mut().filter_map(|volume| match &mut volume.source {
+            VolumeSource::Image { image } => Some(image),
+            _ => None,
+        });
+        self.images.iter_mut().chain(of_volumes)
     }
 
     /// A container's cgroup, below the pod's.

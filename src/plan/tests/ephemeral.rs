@@ -21,12 +21,23 @@ fn one_that_is_added() {
         "name": "eye", "image": "rootfs:tools", "command": ["sh"], "targetContainerName": "main",
         "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}},
     });
-    let new =
-        super::super::ephemeral(&pod, serde_json::from_value(asked.clone()).unwrap(), Path::new("/here")).unwrap();
+    let new = super::super::ephemeral(&pod, serde_json::from_value(asked.clone()).unwrap(), Path::new("/here"), None)
+        .unwrap();
     plan.add(&mut pod, new);
-    let again = super::super::ephemeral(&pod, serde_json::from_value(asked).unwrap(), Path::new("/here"));
+    let again = super::super::ephemeral(&pod, serde_json::from_value(asked).unwrap(), Path::new("/here"), None);
     assert!(again.unwrap_err().contains("spec.ephemeralContainers[1].name: Duplicate value"));
     let index = ContainerIndex(2);
+    let ear = json!({"name": "ear", "image": "tools"});
+    let ear =
+        |place| super::super::ephemeral(&pod, serde_json::from_value(ear.clone()).unwrap(), Path::new("/here"), place);
+    for (place, names) in
+        [(None, "tools"), (Some("reg.example/a:1"), "reg.example/a:1"), (Some("rootfs:/x"), "rootfs:/x")]
+    {
+        let (mut pod, mut plan) = (pod.clone(), plan.clone());
+        plan.add(&mut pod, ear(place).unwrap());
+        assert_eq!(plan.image(ContainerIndex(3)).id(), names);
+        assert_eq!(pod.spec.unwrap().ephemeral_containers.unwrap()[1].image.as_deref(), Some("tools"));
+    }
     assert_eq!(plan.image(index), &ImageSource::Rootfs(PathBuf::from("/here/tools")));
     assert_eq!((plan.target(index), plan.target(ContainerIndex(1))), (Some("main"), None));
     let one = plan.container(&pod, index);

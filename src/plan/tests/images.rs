@@ -121,3 +121,19 @@ fn a_volume_of_layers() {
     assert!(plan.images.iter().all(|one| one.layers == layers));
     assert_eq!(plan.sub_paths.iter().map(|one| one.mount).collect::<Vec<_>>(), [at("/s")]);
 }
+
+/// Whatever an image is for, its name may stand for another one on this box.
+#[test]
+fn images_that_can_be_exchanged() {
+    let pod = v1_pod(json!({
+        "containers": [{"name": "main", "image": "a"}],
+        "volumes": [{"name": "v", "image": {"reference": "b"}}, {"name": "e", "emptyDir": {}}],
+    }));
+    let mut plan = planned(&pod);
+    for image in plan.images_mut() {
+        *image = ImageSource::Rootfs(format!("/{}", image.id()).into());
+    }
+    assert_eq!(plan.image(ContainerIndex(0)).id(), "rootfs:/a");
+    let found: Vec<String> = super::super::images(&pod, &plan).iter().map(|one| one.source.id()).collect();
+    assert_eq!(found, ["rootfs:/a", "rootfs:/b"]);
+}

@@ -17,6 +17,7 @@ use super::opened::{GROUP, PASSWD};
 use super::{Image, ImageError, Trouble, open_if, pull};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
+use crate::images::trust;
 use crate::plan::{ImageFacts, ImageSource, Logins};
 use crate::runtime::seccomp;
 use crate::runtime::spawn::{self, Inquiry};
@@ -154,8 +155,13 @@ impl LocalFileSystems {
         self.refresh()?;
         if let ImageSource::Stored(_) = source {
             // What says what is trusted is read too. No such file is at hand as well.
-            for path in crate::images::trust::files(|name| std::env::var(name).ok()) {
+            let set = |name: &str| std::env::var(name).ok();
+            for path in trust::files(set) {
                 self.checked(openat2(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::CACHED))?;
+            }
+            // Keys that it names may be anywhere.
+            if trust::Policy::of_this_box(None, set).ok()?.is_some_and(|policy| !policy.accepts_everything()) {
+                return None;
             }
         }
         let image = match open_if(source, Some(store), &|path| self.at_hand(path).is_some()) {

@@ -16,10 +16,10 @@ use crate::images::origin::{Origin, OriginError};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
 use crate::images::pull::{PullError, Pulled, Repaired};
-use crate::images::reference::Reference;
+use crate::images::reference::{NoReference, Reference};
 use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Store, StoreError};
-use crate::images::trust::{Policy, Rules, Subject, TrustError};
+use crate::images::trust::{Policy, Rules, Subject};
 use crate::plan::{FileKind, ImageSource, Logins, Stored};
 
 /// What is in the store under the name of this image.
@@ -34,6 +34,14 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
     let Some(entry) = store.catalogue.find(&name).map_err(failed)? else {
         return Err(ImageError::NotThere { image: id });
     };
+    // Under a name with a digest there is nothing else; what older versions took for it isn't it.
+    if let Stored::Registry(name) = stored
+        && let Some(wanted) = reference(name)?.digest()
+        && wanted.algorithm() == entry.source.algorithm()
+        && *wanted != entry.source
+    {
+        return Err(ImageError::NotThere { image: id });
+    }
     // What isn't trusted any more is as good as not there: a pull says why, or finds signatures that will do.
     let is_trusted =
         rules(stored, None).is_ok_and(|rules| rules.hold(&entry.proofs, &[&entry.source, &entry.manifest]));
@@ -111,23 +119,22 @@ pub fn pull(
 ) -> Result<(String, Pulled), ImageError> {
     let (name, image) = (name(stored)?, stored.to_string());
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
-    let rules = rules(stored, policy).map_err(|cause| failed(cause.into()))?;
+    let rules = rules(stored, policy).map_err(failed)?;
     let origin = origin(stored, logins).map_err(|cause| failed(PullError::Origin(cause)))?;
     let pulled = Store::at(store).pull(&name, &*origin, platform, progress, &rules).map_err(failed)?;
     Ok((name, pulled))
 }
 
 /// What the policy wants of this image.
-fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, TrustError> {
+fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, PullError> {
     let Some(policy) = Policy::of_this_box(policy, |name| std::env::var(name).ok())? else {
         return Ok(Rules::default());
     };
     let subject = match stored {
-        // A name that is none was refused before.
-        Stored::Registry(name) => match full_name(name) {
-            Ok(reference) => Subject::Registry(reference),
-            Err(_) => return Ok(Rules::default()),
-        },
+        // By the name that it has in the store.
+        Stored::Registry(name) => {
+            Subject::Registry(name.parse().map_err(|cause: NoReference| PullError::Origin(cause.into()))?)
+        }
         Stored::File { kind, path, name } => Subject::File {
             transport: match kind {
                 FileKind::Layout => "oci",
@@ -139,7 +146,7 @@ fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, TrustError> {
             name: name.clone(),
         },
     };
-    policy.rules(&subject)
+    Ok(policy.rules(&subject)?)
 }
 
 /// Has come again what is damaged of an image of the store.
@@ -169,7 +176,7 @@ pub fn import(path: &Path, name: Option<&str>, store: &Path) -> Result<(String, 
     };
     let whole = reference(wanted)?.to_string();
     // Those of the name that it gets: by it pods are to find it.
-    let rules = rules(&Stored::Registry(whole.clone()), None).map_err(|cause| failed(cause.into()))?;
+    let rules = rules(&Stored::Registry(whole.clone()), None).map_err(failed)?;
     let store = Store::at(store);
     let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;
     let again = || given(path, name).map(|given| given.origin).map_err(OriginError::from);
@@ -219,7 +226,11 @@ pub fn resolved(source: ImageSource) -> Result<ImageSource, ImageError> {
 
 fn origin(stored: &Stored, logins: &Logins) -> Result<Box<dyn Origin>, OriginError> {
     Ok(match stored {
-        Stored::Registry(name) => Box::new(Remote::new(name, &credentials(logins)?)?),
+        // The name that it has in the store: an alias that was not looked at for that doesn't count here either.
+        Stored::Registry(name) => {
+            let whole: Reference = name.parse()?;
+            Box::new(Remote::new(&whole.to_string(), &credentials(logins, |name| std::env::var(name).ok())?)?)
+        }
         Stored::File { kind, path, name } => {
             let name = name.as_deref();
             match kind {
@@ -231,18 +242,18 @@ fn origin(stored: &Stored, logins: &Logins) -> Result<Box<dyn Origin>, OriginErr
     })
 }
 
-fn credentials(logins: &Logins) -> Result<Credentials, CredentialsError> {
-    let mut all = Credentials::new(logins.auth_file.as_deref(), |name| std::env::var(name).ok());
+fn credentials(logins: &Logins, environment: impl Fn(&str) -> Option<String>) -> Result<Credentials, CredentialsError> {
+    let mut all = Credentials::new(logins.auth_file.as_deref(), environment);
     logins.secrets.iter().try_for_each(|secret| all.add_secret(&secret.name, &secret.content.0))?;
     Ok(all)
 }
 
-/// Whether these logins can be read, whichever registry they are for. Only a file that somebody named is looked at.
+/// Whether these logins can be read, whichever registry they are for: these alone, not what this process' environment names.
 ///
 /// # Errors
 /// In words, what is wrong with the first that can't be.
 pub fn check_logins(logins: &Logins) -> Result<(), String> {
-    credentials(logins).and_then(|all| all.check()).map_err(|cause| cause.to_string())
+    credentials(logins, |_| None).and_then(|all| all.check()).map_err(|cause| cause.to_string())
 }
 
 /// `imageID`, as containerd has it: the repository with the digest of what its name stands for; of an image without a

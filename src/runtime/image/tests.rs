@@ -7,8 +7,12 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::{Image, ImageError, Trouble, open};
-use crate::plan::{ImageFacts, ImageSource};
+use super::{Image, ImageError, Trouble, open, open_if};
+use crate::images::catalogue::Summary;
+use crate::images::digest::{Algorithm, Digest};
+use crate::images::document::Descriptor;
+use crate::images::store::Store;
+use crate::plan::{ImageFacts, ImageSource, Stored};
 
 const GOOD: &str = r#"{"ociVersion": "1.0.2", "root": {"path": "rootfs"},
     "process": {"cwd": "/", "user": {}, "args": ["sh"]},
@@ -132,6 +136,28 @@ fn reading_never_hangs_or_grows_without_end() {
     fs::remove_file(&passwd).unwrap();
     fs::File::create(&passwd).unwrap().set_len(1 << 30).unwrap();
     assert!(error(&folder).contains("etc/passwd in its root file system: larger than"), "{}", error(&folder));
+}
+
+/// What older versions took for an image with another digest than its name has isn't there.
+#[test]
+fn a_digest_in_the_name_is_that_of_the_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let config = br#"{"os": "linux"}"#;
+    let of_config = Descriptor::of("application/vnd.oci.image.config.v1+json", config);
+    let of_manifest = Descriptor::of("application/vnd.oci.image.manifest.v1+json", b"a manifest");
+    let summary = Summary::new(of_config.digest.clone(), Vec::new(), 0, Default::default());
+    let lock = store.catalogue.lock().unwrap();
+    store.catalogue.keep(&lock, &of_config, config).unwrap();
+    let open = |digest: &Digest| {
+        let name = format!("reg.example/app@{digest}");
+        store.catalogue.name(&lock, &name, &of_manifest, &of_manifest.digest, &[], &summary).unwrap();
+        open_if(&ImageSource::Stored(Stored::Registry(name)), Some(dir.path()), &|_| true)
+    };
+    assert!(matches!(open(&Digest::of(b"another")), Err(ImageError::NotThere { .. })));
+    assert!(open(&of_manifest.digest).is_ok());
+    // It was compared when it was pulled.
+    assert!(open(&Digest::by(Algorithm::Sha512, b"a manifest")).is_ok());
 }
 
 /// A link in the root file system that points out of it is resolved inside it.
