@@ -7,6 +7,9 @@
 mod error;
 mod layer;
 mod target;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 
 use serde_json::{Value, json};
 
@@ -14,7 +17,7 @@ pub use error::ExportError;
 pub use target::Target;
 
 use super::catalogue::Entry;
-use super::digest::Digest;
+use super::digest::{Digest, Hasher};
 use super::document::Descriptor;
 use super::store::Store;
 use error::failed;
@@ -56,6 +59,12 @@ impl Store {
 
     fn json(&self, digest: &Digest, what: &'static str) -> Result<Value, ExportError> {
         let bytes = self.catalogue.blob(digest)?.ok_or(ExportError::Document { what })?;
+        // Otherwise a damaged one would get a digest by which it is whole.
+        let mut hasher = Hasher::new(digest.algorithm());
+        hasher.update(&bytes);
+        if hasher.finish() != *digest {
+            return Err(ExportError::Changed { what, digest: digest.clone() });
+        }
         serde_json::from_slice(&bytes).map_err(|_| ExportError::Document { what })
     }
 }

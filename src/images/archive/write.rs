@@ -132,7 +132,7 @@ fn time(at: Time) -> String {
     text.trim_end_matches('0').to_owned()
 }
 
-/// A header of a name and numbers that have room in it, or are cut.
+/// A header of a name and numbers that have room in it, or are cut; the size may be any.
 #[allow(clippy::too_many_arguments, reason = "the fields of a header")]
 pub fn header(
     name: &[u8],
@@ -150,7 +150,13 @@ pub fn header(
     put(100, format!("{mode:07o}").as_bytes());
     put(108, format!("{uid:07o}").as_bytes());
     put(116, format!("{gid:07o}").as_bytes());
-    put(124, format!("{size:011o}").as_bytes());
+    if size > LARGEST_SIZE {
+        // As a binary number, behind a first bit that says so (GNU, star): all tars of today read that.
+        put(124, &[0x80]);
+        put(128, &size.to_be_bytes());
+    } else {
+        put(124, format!("{size:011o}").as_bytes());
+    }
     put(136, format!("{seconds:011o}").as_bytes());
     put(148, b"        ");
     put(156, &[flag]);
@@ -218,5 +224,16 @@ mod tests {
         assert!(archive.advance().unwrap().is_none());
         let error = Writer::new(Vec::new()).put(&plain, &mut &b"ab"[..]).unwrap_err();
         assert!(error.to_string().contains("2 bytes in place of 3"), "{error}");
+    }
+
+    /// Layers may be larger than what eleven octal digits can say.
+    #[test]
+    fn large_sizes_come_back() {
+        const GIB: u64 = 1 << 30;
+        for size in [8 * GIB - 1, 8 * GIB, 64 * GIB, 70 * GIB, i64::MAX as u64] {
+            let block = header(b"blobs/sha256/a", b'0', 0o644, [0, 0], size, 0, b"", (0, 0));
+            let found = Archive::new(&block[..], u64::MAX).advance().unwrap().unwrap();
+            assert_eq!((found.size, found.name.as_slice()), (size, &b"blobs/sha256/a"[..]));
+        }
     }
 }

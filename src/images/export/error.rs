@@ -24,6 +24,8 @@ pub enum ExportError {
     Damaged { layer: Digest, path: String, why: String },
     #[error("its {what} can't be read; `barepod image repair` brings it again")]
     Document { what: &'static str },
+    #[error("its {what} has another digest than {digest}: it is damaged; `barepod image repair` brings it again")]
+    Changed { what: &'static str, digest: Digest },
     #[error("{}: it is no OCI image layout: {why}", .path.display())]
     NoLayout { path: PathBuf, why: String },
 }

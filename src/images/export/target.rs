@@ -166,6 +166,7 @@ fn into_file(path: &Path, content: Content<'_>) -> Result<(Digest, u64), ExportE
 
 /// Names an image in a folder's index, in the place of one of the same name.
 fn into_index(folder: &Path, image: &Descriptor) -> Result<(), ExportError> {
+    let _turn = lock(folder)?;
     let path = folder.join("index.json");
     let mut index: Value = match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
@@ -173,7 +174,14 @@ fn into_index(folder: &Path, image: &Descriptor) -> Result<(), ExportError> {
         Err(cause) if cause.kind() == ErrorKind::NotFound => json!({"schemaVersion": 2, "mediaType": INDEX}),
         Err(cause) => return Err(failed("read", &path)(cause)),
     };
-    let mut manifests = index["manifests"].as_array().cloned().unwrap_or_default();
+    let no_layout = |why: &str| ExportError::NoLayout { path: path.clone(), why: why.to_owned() };
+    let object = index.as_object_mut().ok_or_else(|| no_layout("it is no JSON object"))?;
+    let mut manifests = match object.remove("manifests") {
+        // An empty list, as Go writes some.
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(manifests)) => manifests,
+        Some(_) => return Err(no_layout("its manifests are no list")),
+    };
     let name = image.annotations.get(NAME);
     let is_replaced = |one: &Value| match name {
         Some(name) => one["annotations"][NAME] == **name,
@@ -186,6 +194,18 @@ fn into_index(folder: &Path, image: &Descriptor) -> Result<(), ExportError> {
         replace(folder, "oci-layout", &layout())?;
     }
     replace(folder, "index.json", index.to_string().as_bytes())
+}
+
+/// Keeps other exports from the folder's index, which would lose what they add at the same time.
+fn lock(folder: &Path) -> Result<File, ExportError> {
+    let file = File::open(folder).map_err(failed("open", folder))?;
+    match file.lock() {
+        // Folders of some file systems can't be locked (NFS): there it is as with all tools that write layouts.
+        Err(cause) if !matches!(cause.raw_os_error(), Some(libc::EBADF | libc::ENOLCK | libc::EOPNOTSUPP)) => {
+            Err(failed("flock", folder)(cause))
+        }
+        _ => Ok(file),
+    }
 }
 
 /// Seen whole or not at all, and on disk once this returns.

@@ -83,7 +83,8 @@ impl Filled {
         self.record()?;
         let layers = Layers::at(&self.staged.dir);
         let (aside, name) = (layers.dir.join(aside(key)), layers.folder(key));
-        // First, as an exchange leaves the old one under the new one's name: what is set aside isn't swept while it is used.
+        // First, as an exchange leaves the old one under the new one's name: what is set aside isn't swept while it is used. Until
+        // then it is the new one's, which nobody sweeps while it is locked.
         fs::rename(&self.staged.path, &aside).map_err(failed("rename", &self.staged.path))?;
         self.staged.path.clone_from(&aside);
         match renameat_with(CWD, &aside, CWD, &name, RenameFlags::EXCHANGE) {

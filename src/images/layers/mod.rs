@@ -29,7 +29,7 @@ pub use stage::Staged;
 
 use crate::images::digest::Digest;
 use crate::images::record::{self, Difference, RecordError, What};
-use crate::runtime::{files, tree};
+use crate::runtime::files;
 use error::failed;
 use stage::{HALVES, RECORD, TREE};
 
@@ -104,7 +104,8 @@ impl Layers {
         Ok(swept)
     }
 
-    /// As [`Self::sweep`], only of what was replaced.
+    /// As [`Self::sweep`], only of what was replaced: beside those who replace layers, whose new one has such a name for a moment
+    /// and their lock.
     ///
     /// # Errors
     /// The folder can't be read.
@@ -112,7 +113,7 @@ impl Layers {
         for name in self.names()? {
             if stage::key_of_aside(&name).is_some_and(|key| !is_used(&key)) {
                 let path = self.dir.join(name);
-                let removed = tree::remove(&path).map(|()| true);
+                let removed = stage::remove_if_dead(&path);
                 swept.put(path, removed);
             }
         }

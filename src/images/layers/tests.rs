@@ -219,3 +219,30 @@ fn who_is_killed_leaves_a_whole_layer_or_none() {
         assert_eq!(names(dir.path()).len(), usize::from(found.is_some()), "{at}");
     }
 }
+
+/// In the middle of an exchange the new layer has the name of what is set aside: it isn't swept as that.
+#[test]
+fn what_is_exchanged_is_not_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    let layers = Layers::at(dir.path());
+    let (key, tar) = (Digest::of(b"key"), small());
+    let old = fill(&layers, &tar[..]).unwrap().commit(&key).unwrap();
+    let mut staged = layers.stage().unwrap();
+    let aside = dir.path().join(stage::aside(&key));
+    fs::rename(&staged.path, &aside).unwrap();
+    staged.path.clone_from(&aside);
+    let sweep = || {
+        let mut swept = Swept::default();
+        layers.sweep_aside(&|_| false, &mut swept).unwrap();
+        assert!(swept.left.is_empty(), "{:?}", swept.left);
+        swept.removed
+    };
+    assert_eq!((sweep(), aside.exists()), (0, true));
+    // What is left of one whose process has died is.
+    staged.is_committed = true;
+    drop(staged);
+    assert_eq!((sweep(), aside.exists()), (1, false));
+    fill(&layers, &tar[..]).unwrap().replace(&key).unwrap();
+    assert_eq!((sweep(), names(dir.path())), (1, vec![key.hex().to_owned()]));
+    assert_eq!(layers.find(&key).unwrap(), Some(old));
+}
