@@ -24,7 +24,7 @@ pub use detach_keys::DetachKeys;
 use examples::*;
 pub use image::{
     ImageArgs, ImageCommand, ImageExportArgs, ImageImportArgs, ImageLsArgs, ImageNamesArgs, ImageOutput,
-    ImagePruneArgs, ImagePullArgs, ImageVerifyArgs,
+    ImagePruneArgs, ImagePullArgs, ImageRepairArgs, ImageVerifyArgs,
 };
 use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_OR_ALL};
 pub use kubectl::{ChosenPods, OnePod, Pods};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::{
     Global, ImageArgs, ImageCommand, ImageExportArgs, ImageImportArgs, ImageLsArgs, ImageNamesArgs, ImageOutput,
-    ImagePruneArgs, ImagePullArgs, ImageVerifyArgs,
+    ImagePruneArgs, ImagePullArgs, ImageRepairArgs, ImageVerifyArgs,
 };
 use super::error::CliError;
 use super::exit_code::Exit;
@@ -239,11 +239,12 @@ fn verify(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
     exit_of_all(entries(&store, &args.images)?.into_iter().map(one))
 }
 
-fn repair(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
+fn repair(args: &ImageRepairArgs, dir: &Path) -> Result<Exit, CliError> {
     let store = Store::at(dir);
+    let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
     let one = |entry: Entry| {
         let name = &entry.name;
-        let done = image::repair(&stored(name)?, &entry, dir).map_err(|cause| failed(name, cause))?;
+        let done = image::repair(&stored(name)?, &entry, dir, &logins).map_err(|cause| failed(name, cause))?;
         let Repaired { documents, layers, of_layers, size } = done;
         if done.is_nothing() {
             return print(&format!("{name} is whole\n"));

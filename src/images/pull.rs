@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::catalogue::{CatalogueError, Entry, Summary};
+use super::catalogue::{CatalogueError, Entry, Lock, Summary};
 use super::digest::Digest;
 use super::document::{Config, Descriptor, Document, DocumentError, Fetched, Layer, Manifest};
 use super::layers::LayersError;
@@ -28,7 +28,7 @@ use super::reference::Reference;
 use super::store::Store;
 use super::trust::{Rules, TrustError};
 
-pub use repair::Repaired;
+pub use repair::{Open, Repaired};
 
 /// How often an index leads to another.
 const INDEXES: usize = 4;
@@ -55,6 +55,11 @@ pub enum PullError {
     Circle,
     #[error("its name was taken away meanwhile")]
     Gone,
+    #[error(
+        "the index that it was chosen from ({0}) is damaged, and is not where it came from any more; `barepod image pull` brings \
+         what its name stands for now"
+    )]
+    Index(Digest),
     #[error(transparent)]
     Layers(#[from] LayersError),
     #[error("{call} {}: {cause}", .path.display())]
@@ -166,6 +171,8 @@ impl Store {
             && proofs.iter().all(|proof| entry.proofs.contains(proof))
             && self.is_whole(&entry)
         {
+            // Of these containers need the config alone: others may be damaged.
+            self.keep(&self.catalogue.lock()?, &documents)?;
             return Ok(Pulled { entry, is_new: false, size });
         }
         // What is there of it under another name has leases of pods, perhaps: it stays what it is.
@@ -183,9 +190,7 @@ impl Store {
             }
         };
         let lock = self.catalogue.lock()?;
-        for (descriptor, bytes) in &documents.all {
-            self.catalogue.keep(&lock, descriptor, bytes)?;
-        }
+        self.keep(&lock, &documents)?;
         let entry = self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &proofs, &summary)?;
         Ok(Pulled { entry, is_new: true, size })
     }
@@ -212,6 +217,10 @@ impl Store {
             return Ok(None);
         }
         Ok(Some(Pulled { entry, is_new: false, size: documents.manifest.size() }))
+    }
+
+    fn keep(&self, lock: &Lock, documents: &Documents) -> Result<(), PullError> {
+        Ok(documents.all.iter().try_for_each(|(descriptor, bytes)| self.catalogue.keep(lock, descriptor, bytes))?)
     }
 
     /// Leaves out layers of which nothing is to be seen. An overlay heeds no note of that on a layer's root.

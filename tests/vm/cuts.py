@@ -1,11 +1,13 @@
 """A box whose power goes at any moment: what it has of images after each cut.
 
 usage: cuts.py FOLDER BAREPOD MOMENTS SEED
-FOLDER has vmlinuz and initramfs (tests/vm/kernel), BAREPOD is static. One disk, behind a cache that is written back, is booted
-MOMENTS + 1 times; QEMU is killed at a random moment of each boot but the last, while the guest (tests/vm/cuts-init) pulls, unpacks,
-runs, removes and prunes. After each boot: every image that is shown is whole and starts without its source, no image is gone
+FOLDER has vmlinuz and initramfs (tests/vm/kernel), BAREPOD is static. One disk is booted MOMENTS + 1 times; QEMU is killed
+at a random moment of each boot but the last, while the guest (tests/vm/cuts-init) pulls, unpacks, runs, removes and prunes. After each boot: every image that is shown is whole and starts without its source, no image is gone
 that had been pulled and wasn't being removed, and after the next command nothing half-done is left. Last line: `N passed, M failed`,
 in the words that scripts/test counts.
+
+A cut loses what the guest's kernel hadn't written to its disk yet. What the disk has accepted stays, flushed or not, as this box
+keeps it: a disk that loses or reorders what is in its own cache isn't tried here.
 """
 
 import hashlib

@@ -260,7 +260,8 @@ Pods that run go on with the files that they have. docs/images.md
 
 Examples:
   barepod image repair            all images
-  barepod image repair nginx:1.27";
+  barepod image repair nginx:1.27
+  barepod image repair --auth-file auth.json registry.example/team/app:1.2";
 
 pub const IMAGE_IMPORT_EXAMPLES: &str = "\
 Pods find it by imagePullPolicy IfNotPresent or Never, without a registry. docs/images.md

@@ -38,7 +38,7 @@ pub enum ImageCommand {
     Verify(ImageVerifyArgs),
     /// Verify images, and bring again what is damaged of them
     #[command(after_help = IMAGE_REPAIR_EXAMPLES)]
-    Repair(ImageVerifyArgs),
+    Repair(ImageRepairArgs),
     /// Bring an image of a file or folder into the store of this box: OCI image layouts, archives of them, and what `docker save` writes
     #[command(alias = "load", after_help = IMAGE_IMPORT_EXAMPLES)]
     Import(ImageImportArgs),
@@ -136,10 +136,21 @@ pub struct ImagePruneArgs {
     pub all: bool,
 }
 
-/// `barepod image verify`, `repair`.
+/// `barepod image verify`.
 #[derive(Debug, Args)]
 pub struct ImageVerifyArgs {
     /// Names as in a manifest's `image:`; all images, where none is given
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
+}
+
+/// `barepod image repair`.
+#[derive(Debug, Args)]
+pub struct ImageRepairArgs {
+    /// Names as in a manifest's `image:`; all images, where none is given
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// A file of logins for registries, as podman login and docker login write it, instead of the files that this box has for that
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
 }

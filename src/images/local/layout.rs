@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::LocalError;
 use super::archive::Files;
+use crate::images::digest::Digest;
 use crate::images::document::{Descriptor, Document, Fetched, LARGEST_MANIFEST, Layer};
 use crate::images::origin::{Origin, OriginError};
 
@@ -33,6 +34,17 @@ impl Layout {
     /// Where there is no such image.
     pub fn archive(path: &Path, name: Option<&str>) -> Result<Self, LocalError> {
         Self::choose(Files::archive(path)?, name)
+    }
+
+    /// In a folder, or in a tar archive: the one that this digest names, whatever the names in it stand for.
+    ///
+    /// # Errors
+    /// Where that can't be read.
+    pub fn at(path: &Path, digest: &Digest) -> Result<Self, LocalError> {
+        let files = if path.is_dir() { Files::Folder(path.to_owned()) } else { Files::archive(path)? };
+        let bytes = files.read(&Self::name(digest), LARGEST_MANIFEST)?;
+        let top = Descriptor { digest: digest.clone(), ..Descriptor::of("", &bytes) };
+        Ok(Self { files, top })
     }
 
     fn choose(files: Files, name: Option<&str>) -> Result<Self, LocalError> {
@@ -78,8 +90,8 @@ impl Layout {
         NAMES.iter().rev().filter_map(|key| self.top.annotations.get(*key)).cloned().collect()
     }
 
-    fn name(descriptor: &crate::images::digest::Digest) -> String {
-        format!("blobs/{}/{}", descriptor.algorithm().name(), descriptor.hex())
+    fn name(digest: &Digest) -> String {
+        format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
     }
 }
 

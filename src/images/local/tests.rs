@@ -93,6 +93,15 @@ fn images_of_layouts_are_found_by_name() {
         assert_eq!(layer_text(&Layout::folder(&folder, Some(name)).unwrap()), expected);
         assert_eq!(layer_text(&Layout::archive(&archive, Some(name)).unwrap()), expected);
     }
+    // By its digest, whatever it is called by now.
+    let digest = Digest::of(&Layout::folder(&folder, Some("two")).unwrap().top().unwrap().bytes);
+    let unnamed = write(&dir.path().join("unnamed"), &layout(&["one", "two"]));
+    fs::remove_file(unnamed.join("index.json")).unwrap();
+    for place in [&folder, &archive, &unnamed] {
+        assert_eq!(layer_text(&Layout::at(place, &digest).unwrap()), "layer of two");
+    }
+    fs::write(unnamed.join("blobs/sha256").join(digest.hex()), "{}").unwrap();
+    assert!(Layout::at(&unnamed, &digest).unwrap().top().is_err());
     let said = |result: Result<Layout, LocalError>| result.unwrap_err().to_string();
     let several = said(Layout::archive(&archive, None));
     assert!(several.ends_with("it has several images; name one of them behind a colon; it has one, two"), "{several}");

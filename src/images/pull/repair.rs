@@ -31,21 +31,37 @@ impl Repaired {
     }
 }
 
+/// Opens the place that an image comes from: at this digest, whatever its name stands for by now; without one, by its name.
+pub type Open<'a> = &'a dyn Fn(Option<&Digest>) -> Result<Box<dyn Origin>, OriginError>;
+
 /// Where the image comes from, asked once something of it is needed.
 struct Source<'a> {
-    open: &'a dyn Fn() -> Result<Box<dyn Origin>, OriginError>,
-    opened: OnceCell<Box<dyn Origin>>,
+    open: Open<'a>,
+    /// What its name stood for.
+    digest: &'a Digest,
+    opened: OnceCell<Opened>,
+}
+
+struct Opened {
+    origin: Box<dyn Origin>,
+    /// What it has at its top.
+    top: Vec<u8>,
 }
 
 impl Source<'_> {
-    fn get(&self) -> Result<&dyn Origin, OriginError> {
-        if let Some(origin) = self.opened.get() {
-            return Ok(&**origin);
+    fn get(&self) -> Result<&Opened, OriginError> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
         }
-        let origin = (self.open)()?;
-        // What its name stands for now doesn't matter; but it finds its way by that.
-        origin.top()?;
-        Ok(&**self.opened.get_or_init(|| origin))
+        let open = |digest| {
+            let origin = (self.open)(digest)?;
+            // It finds its way by that.
+            let top = origin.top()?.bytes;
+            Ok::<_, OriginError>(Opened { origin, top })
+        };
+        // A tag may be gone, and so may what it stood for before it moved on: the layers may be there all the same.
+        let opened = open(Some(self.digest)).or_else(|cause| open(None).map_err(|_| cause))?;
+        Ok(self.opened.get_or_init(|| opened))
     }
 }
 
@@ -54,14 +70,12 @@ impl Store {
     ///
     /// # Errors
     /// Where something can't be had again, or kept. What is there stays.
-    pub fn repair(
-        &self,
-        entry: &Entry,
-        open: &dyn Fn() -> Result<Box<dyn Origin>, OriginError>,
-    ) -> Result<Repaired, PullError> {
+    pub fn repair(&self, entry: &Entry, open: Open<'_>) -> Result<Repaired, PullError> {
         let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
         let _own = self.turns.of(&entry.name).map_err(failed("fcntl", &self.dir))?;
-        let source = Source { open, opened: OnceCell::new() };
+        // Its name may have moved on since it was looked up, or have been taken away.
+        let entry = &self.catalogue.find(&entry.name)?.ok_or(PullError::Gone)?;
+        let source = Source { open, digest: &entry.source, opened: OnceCell::new() };
         let mut repaired = Repaired::default();
         let of_manifest = self.catalogue.descriptor(&entry.name)?.ok_or(PullError::Gone)?;
         let manifest = Manifest::read(&self.document("the image's manifest", &of_manifest, &source, &mut repaired)?)?;
@@ -95,11 +109,14 @@ impl Store {
                 repaired.size += one.layer.size;
             }
         }
+        self.mend_index(entry, &source, &mut repaired)?;
         if summary.is_none() {
             self.cut(&mut keys)?;
             let accounts = self.accounts(&keys)?;
             let summary = Summary::new(of_config.digest.clone(), keys, manifest.size(), accounts);
             let lock = self.catalogue.lock()?;
+            // Nobody wants a name back that was taken away meanwhile.
+            self.catalogue.find(&entry.name)?.ok_or(PullError::Gone)?;
             self.catalogue.name(&lock, &entry.name, &of_manifest, &entry.source, &entry.proofs, &summary)?;
             repaired.documents += 1;
         }
@@ -128,8 +145,37 @@ impl Store {
             Ok(manifest) => damaged.extend(look("the image's config", manifest.config()).err()),
             Err(why) => damaged.push(why),
         }
+        damaged.extend(self.damaged_index(entry));
         damaged.extend(self.catalogue.summary(&entry.manifest).err().map(|error| error.to_string()));
         Ok(damaged)
+    }
+
+    /// In what the index isn't that an image was chosen from; `None`: it is whole, or there is none.
+    fn damaged_index(&self, entry: &Entry) -> Option<String> {
+        if entry.source == entry.manifest {
+            return None;
+        }
+        match self.catalogue.blob(&entry.source) {
+            Ok(Some(bytes)) if Digest::of(&bytes) == entry.source => None,
+            Ok(Some(_)) => Some(format!("the image's index has another digest than {}", entry.source)),
+            Ok(None) => Some("the image's index is missing".to_owned()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    fn mend_index(&self, entry: &Entry, source: &Source<'_>, repaired: &mut Repaired) -> Result<(), PullError> {
+        if self.damaged_index(entry).is_none() {
+            return Ok(());
+        }
+        let top = &source.get().map_err(PullError::Origin)?.top;
+        let found = Descriptor::of("application/vnd.oci.image.index.v1+json", top);
+        if found.digest != entry.source {
+            return Err(PullError::Index(entry.source.clone()));
+        }
+        let lock = self.catalogue.lock()?;
+        self.catalogue.keep(&lock, &found, top)?;
+        repaired.documents += 1;
+        Ok(())
     }
 
     /// A document, as it is to be.
@@ -145,7 +191,7 @@ impl Store {
         {
             return Ok(bytes);
         }
-        let bytes = source.get().and_then(|origin| origin.document(descriptor)).map_err(PullError::Origin)?;
+        let bytes = source.get().and_then(|opened| opened.origin.document(descriptor)).map_err(PullError::Origin)?;
         descriptor.verify(what, &bytes)?;
         let lock = self.catalogue.lock()?;
         self.catalogue.keep(&lock, descriptor, &bytes)?;
@@ -167,7 +213,7 @@ impl Store {
         {
             return Ok((key.clone(), false));
         }
-        let filled = self.unpack(source.get().map_err(LayerFault::Origin)?, one, &Progress::default())?;
+        let filled = self.unpack(&*source.get().map_err(LayerFault::Origin)?.origin, one, &Progress::default())?;
         let is_alone = filled.unpacked.implied.iter().all(|path| path == b".");
         let key = key.unwrap_or_else(|| if is_alone { &one.diff_id } else { &one.own_id }.clone());
         if !is_alone {

@@ -13,6 +13,8 @@ use super::*;
 use crate::images::digest::Algorithm;
 use crate::images::local::tests::tar;
 
+mod repair;
+
 /// An image whose documents and layers are in memory.
 #[derive(Default)]
 struct Made {

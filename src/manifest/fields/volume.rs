@@ -107,7 +107,7 @@ pub(super) const TABLES: &[Table] = &[
     (
         "ImageVolumeSource",
         &[
-            ("pullPolicy", Partly("checked; bundles and root file systems are not pulled, so it changes nothing")),
+            ("pullPolicy", Partly("bundles and root file systems are not pulled: for them it changes nothing")),
             ("reference", Honoured),
         ],
     ),

@@ -153,9 +153,13 @@ fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, PullError> {
 ///
 /// # Errors
 /// Where it can't be had.
-pub fn repair(stored: &Stored, entry: &Entry, store: &Path) -> Result<Repaired, ImageError> {
+pub fn repair(stored: &Stored, entry: &Entry, store: &Path, logins: &Logins) -> Result<Repaired, ImageError> {
     let failed = |cause| ImageError::Pull { image: stored.to_string(), cause: Box::new(cause) };
-    Store::at(store).repair(entry, &|| origin(stored, &Logins::default())).map_err(failed)
+    let open = |digest: Option<&Digest>| match digest {
+        Some(digest) => origin_at(stored, digest, logins),
+        None => origin(stored, logins),
+    };
+    Store::at(store).repair(entry, &open).map_err(failed)
 }
 
 /// Brings an image of a file or folder into the store under a name of a registry's; what is damaged of it there is mended. `None`:
@@ -179,7 +183,7 @@ pub fn import(path: &Path, name: Option<&str>, store: &Path) -> Result<(String, 
     let rules = rules(&Stored::Registry(whole.clone()), None).map_err(failed)?;
     let store = Store::at(store);
     let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;
-    let again = || given(path, name).map(|given| given.origin).map_err(OriginError::from);
+    let again = |_: Option<&Digest>| given(path, name).map(|given| given.origin).map_err(OriginError::from);
     let repaired = match pulled.is_new {
         true => Repaired::default(),
         false => store.repair(&pulled.entry, &again).map_err(failed)?,
@@ -239,6 +243,18 @@ fn origin(stored: &Stored, logins: &Logins) -> Result<Box<dyn Origin>, OriginErr
                 FileKind::DockerArchive => Box::new(DockerArchive::open(path, name)?),
             }
         }
+    })
+}
+
+/// The same place at a digest, as far as it can be asked by one.
+fn origin_at(stored: &Stored, digest: &Digest, logins: &Logins) -> Result<Box<dyn Origin>, OriginError> {
+    Ok(match stored {
+        Stored::Registry(name) => {
+            let whole: Reference = name.parse()?;
+            origin(&Stored::Registry(whole.at(digest.clone()).to_string()), logins)?
+        }
+        Stored::File { kind: FileKind::Layout | FileKind::OciArchive, path, .. } => Box::new(Layout::at(path, digest)?),
+        Stored::File { kind: FileKind::DockerArchive, .. } => origin(stored, logins)?,
     })
 }
 

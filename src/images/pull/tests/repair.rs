@@ -1,0 +1,101 @@
+//! What is damaged, and where it comes from again.
+
+use std::path::PathBuf;
+
+use super::*;
+
+fn pull(store: &Store, made: &Made) -> Pulled {
+    store.pull("web", made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap()
+}
+
+fn image(text: &str) -> Made {
+    Made::of(&[layer(&[("own", text)], &[])], json!({})).in_an_index()
+}
+
+fn blob(store: &Store, digest: &Digest) -> PathBuf {
+    store.dir.join("layout/blobs/sha256").join(digest.hex())
+}
+
+/// Opens an image at its digest, and another one by its name; none of the two where it is `None`.
+fn open(
+    at: Option<&'static str>,
+    named: Option<&'static str>,
+) -> impl Fn(Option<&Digest>) -> Result<Box<dyn Origin>, OriginError> {
+    move |digest| {
+        let made = image(if digest.is_some() { at } else { named }.ok_or_else(|| format!("{digest:?} is not there"))?);
+        assert!(digest.is_none_or(|digest| *digest == Digest::of(&made.top)));
+        Ok(Box::new(made))
+    }
+}
+
+/// An index is looked at as all else is, and comes again at its digest, though its name has moved on or is gone.
+#[test]
+fn an_index_comes_again() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let made = image("1");
+    let entry = pull(&store, &made).entry;
+    let whole = |open: Open<'_>| {
+        assert_eq!(store.damaged_documents(&entry).unwrap(), [""; 0]);
+        assert!(store.repair(&entry, open).unwrap().is_nothing());
+    };
+    let nowhere = open(None, None);
+    whole(&nowhere);
+    let index = blob(&store, &entry.source);
+    let damages: [&dyn Fn(); 2] = [&|| fs::write(&index, "{}").unwrap(), &|| fs::remove_file(&index).unwrap()];
+    for damage in damages {
+        damage();
+        let said = store.damaged_documents(&entry).unwrap().join("; ");
+        assert!(said.starts_with("the image's index "), "{said}");
+        let said = store.repair(&entry, &nowhere).unwrap_err().to_string();
+        assert_eq!(said, format!("Some({:?}) is not there", entry.source));
+        let said = store.repair(&entry, &open(None, Some("2"))).unwrap_err().to_string();
+        assert!(said.contains(&entry.source.to_string()) && said.contains("barepod image pull"), "{said}");
+        assert_eq!(store.repair(&entry, &open(Some("1"), None)).unwrap().documents, 1);
+        whole(&nowhere);
+        // So it does by a pull to which nothing is new.
+        damage();
+        assert!(!pull(&store, &made).is_new);
+        whole(&nowhere);
+    }
+}
+
+/// Layers may be there though what the name stood for isn't.
+#[test]
+fn layers_come_by_the_name_as_well() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let entry = pull(&store, &image("1")).entry;
+    let key = store.catalogue.summary(&entry.manifest).unwrap().layers[0].clone();
+    let own = || store.layers.find(&key).unwrap().unwrap().tree.join("own");
+    for (at, named) in [(Some("1"), None), (None, Some("1"))] {
+        fs::write(own(), "x").unwrap();
+        let repaired = store.repair(&entry, &open(at, named)).unwrap();
+        assert_eq!((repaired.layers, fs::read_to_string(own()).unwrap().as_str()), (1, "1"));
+    }
+}
+
+/// Whoever waited for a pull of the same name repairs what it brought, with what was proven of that.
+#[test]
+fn what_the_name_stands_for_now_is_repaired() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let old = pull(&store, &image("1")).entry;
+    let new = pull(&store, &image("2")).entry;
+    fs::remove_file(store.catalogue.summary_path(&new.manifest)).unwrap();
+    assert_eq!(store.repair(&old, &open(Some("2"), None)).unwrap().documents, 1);
+    assert_eq!(store.catalogue.find("web").unwrap(), Some(new.clone()));
+    assert!(store.is_whole(&new));
+    store.forget("web").unwrap();
+    let said = store.repair(&new, &open(Some("2"), None)).unwrap_err().to_string();
+    assert_eq!((said.as_str(), store.catalogue.find("web").unwrap()), ("its name was taken away meanwhile", None));
+}
