@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::user::Ids;
-use crate::harness::{Case, Manifest, Run, wait, wait_for};
+use crate::harness::{Case, Guard, Manifest, Run, binary, wait, wait_for};
 
 const BACKOFF: [&str; 4] = ["--backoff-initial", "300ms", "--backoff-max", "1200ms"];
 
@@ -37,6 +37,22 @@ fn supervisor(case: &Case) -> i32 {
 fn open_files(pid: i32) -> Vec<PathBuf> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
     entries.filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
+}
+
+/// What a test that was killed has started ends all the same: as `run -d` outlives who called it, each test has a guard.
+#[test]
+fn a_killed_test_leaves_no_pod() {
+    let Some(case) = Case::new("guarded") else { return };
+    let dir = case.dir().join("own");
+    let root = dir.join("root").display().to_string();
+    let mut guard = Guard::of(&dir, &binary());
+    let file = case.write(&case.pod().main("main", "say main; hold go").text());
+    let started =
+        Command::new(binary()).args(["--root", &root, "run", "-d"]).arg(file).stdin(Stdio::null()).output().unwrap();
+    assert!(started.status.success(), "{}", err(&started));
+    case.wait_for("main");
+    guard.alarm();
+    assert!(!dir.exists());
 }
 
 /// `$(barepod run -d ...)` goes on when the sandbox is there; nothing of the caller's is kept, whatever that has open.

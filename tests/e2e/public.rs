@@ -103,7 +103,7 @@ fn printed(case: &Case, name: &str, container: &str) -> Vec<String> {
 #[track_caller]
 fn up(case: &Case, name: &str, until: &str, look: impl FnOnce()) {
     println!("{name}");
-    good(case, &["run", "-d", &format!("--wait={until}"), &manifest(name).display().to_string()]);
+    good(case, &["run", "-d", &format!("--wait={until}"), "--timeout", "120s", &manifest(name).display().to_string()]);
     look();
     good(case, &["rm", "--force", name]);
 }

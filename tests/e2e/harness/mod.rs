@@ -2,6 +2,7 @@
 
 mod end;
 pub mod entries;
+mod guard;
 pub mod guest;
 pub mod hostile;
 pub mod image;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use guard::Guard;
 pub use manifest::{Manifest, PATIENT, hook, main, probe, sidecar, worker};
 use open_files::few_files;
 pub use open_files::{open_files, open_files_suffice};
@@ -48,6 +50,7 @@ pub struct Case {
     rootfs: Vec<String>,
     user: Option<user::User>,
     within: Vec<String>,
+    _guard: Guard,
 }
 
 impl Case {
@@ -70,7 +73,8 @@ impl Case {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let uid = format!("e2e{:05x}-{:04x}-4000-8000-{:012x}", std::process::id(), number, clock());
         let rootfs = rootfs::listing(&dir.path().join("rootfs"));
-        let case = Self { dir, name: name.to_owned(), uid, rootfs, user: None, within: Vec::new() };
+        let guard = Guard::of(dir.path(), &binary());
+        let case = Self { dir, name: name.to_owned(), uid, rootfs, user: None, within: Vec::new(), _guard: guard };
         fs::write(case.trace_file(), "").unwrap();
         fs::set_permissions(case.trace_file(), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
         Some(case)
