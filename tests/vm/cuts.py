@@ -25,7 +25,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-BOOT, STEPS = 120, 300
+BOOT = 120
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
@@ -112,6 +112,7 @@ class Box:
 
     def __init__(self, folder, path, seed):
         words = f"console=ttyS0 quiet loglevel=4 panic=-1 cgroup_no_v1=all mitigations=off random.trust_cpu=on cuts={seed}"
+        # Of the processor scripts/vm-test says why.
         self.qemu = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg,thread=multi,tb-size=128", "-cpu", "qemu64,+rdrand,+fsgsbase,+rdtscp,+ssse3,+sse4.1,+sse4.2,+popcnt",
              "-smp", "2", "-m", "512", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-kernel", folder / "vmlinuz",

@@ -11,7 +11,7 @@ use super::super::diagnostic::Diagnostic;
 use super::super::path::FieldPath;
 use super::super::tree::{Node, Value};
 use super::super::validate;
-use super::{Content, Object};
+use super::{Content, LOGINS, Object};
 
 /// What one object may hold in all.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -19,8 +19,8 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// What a Secret of a type has to have: one of the keys of each list.
 const TYPES: &[(&str, &[&[&str]])] = &[
     ("kubernetes.io/basic-auth", &[&["username", "password"]]),
-    ("kubernetes.io/dockercfg", &[&[".dockercfg"]]),
-    ("kubernetes.io/dockerconfigjson", &[&[".dockerconfigjson"]]),
+    (LOGINS[0].0, &[&[LOGINS[0].1]]),
+    (LOGINS[1].0, &[&[LOGINS[1].1]]),
     ("kubernetes.io/ssh-auth", &[&["ssh-privatekey"]]),
     ("kubernetes.io/tls", &[&["tls.crt"], &["tls.key"]]),
 ];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1;
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Content, ObjectKind, Objects};
+use crate::manifest::{Content, Object, ObjectKind, Objects};
 
 /// What opens registries. `Debug` tells no secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,23 +29,22 @@ pub struct PullSecret {
 /// out: an image may need no login.
 #[must_use]
 pub fn pull_secrets(pod: &v1::Pod, objects: &Objects) -> Vec<PullSecret> {
-    let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
-    let named = names(pod).filter_map(|name| {
-        let content = objects.get(ObjectKind::Secret, namespace, name)?.logins()?.clone();
-        Some(PullSecret { name: name.to_owned(), content })
-    });
+    let content = |secret: Option<&Object>| Some(secret?.logins()?.clone());
+    let named = secrets(pod, objects)
+        .filter_map(|(name, secret)| Some(PullSecret { name: name.to_owned(), content: content(secret)? }));
     named.collect()
 }
 
 /// Those that aren't there.
 #[must_use]
 pub fn missing_pull_secrets<'a>(pod: &'a v1::Pod, objects: &Objects) -> Vec<&'a str> {
-    let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
-    names(pod).filter(|name| objects.get(ObjectKind::Secret, namespace, name).is_none()).collect()
+    secrets(pod, objects).filter(|(_, secret)| secret.is_none()).map(|(name, _)| name).collect()
 }
 
-/// The API server takes one without a name, and the kubelet leaves it out.
-fn names(pod: &v1::Pod) -> impl Iterator<Item = &str> {
+/// Those that are named, and what is there of them. The API server takes one without a name, and the kubelet leaves it out.
+fn secrets<'a, 'o>(pod: &'a v1::Pod, objects: &'o Objects) -> impl Iterator<Item = (&'a str, Option<&'o Object>)> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
     let all = pod.spec.iter().flat_map(|spec| spec.image_pull_secrets.iter().flatten());
-    all.map(|one| one.name.as_str()).filter(|name| !name.is_empty())
+    let names = all.map(|one| one.name.as_str()).filter(|name| !name.is_empty());
+    names.map(move |name| (name, objects.get(ObjectKind::Secret, namespace, name)))
 }

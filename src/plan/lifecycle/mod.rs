@@ -92,7 +92,7 @@ fn container(one: &PodContainer<'_>, spec: &v1::PodSpec, errors: &mut Vec<PlanEr
 
 /// Where a container's image comes from (R8.12). `manifest` has checked the policy, and filled it in where there was none.
 pub fn image(container: &v1::Container) -> ImageSpec {
-    from(container.image.as_deref(), container.image_pull_policy.as_deref())
+    image_spec(container.image.as_deref(), container.image_pull_policy.as_deref())
 }
 
 /// Images of the volumes that a container mounts, as far as they come from a store (R8.17).
@@ -101,13 +101,13 @@ fn volume_images(container: &v1::Container, spec: &v1::PodSpec) -> Vec<VolumeIma
     let volumes = spec.volumes.iter().flatten().zip(0..).filter(|(volume, _)| is_mounted(&volume.name));
     let image = |(volume, at): (&v1::Volume, u16)| {
         let shown = volume.image.as_ref()?;
-        let image = from(shown.reference.as_deref(), shown.pull_policy.as_deref());
+        let image = image_spec(shown.reference.as_deref(), shown.pull_policy.as_deref());
         (!image.is_folder()).then_some(VolumeImage { volume: VolumeIndex(at), image })
     };
     volumes.filter_map(image).collect()
 }
 
-fn from(name: Option<&str>, policy: Option<&str>) -> ImageSpec {
+fn image_spec(name: Option<&str>, policy: Option<&str>) -> ImageSpec {
     let name = name.unwrap_or_default();
     if name.is_empty() || ImageName::read(name).is_ok_and(ImageName::is_folder) {
         return ImageSpec::Folder;

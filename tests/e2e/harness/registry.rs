@@ -18,6 +18,7 @@ const HASH: &str = "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy
 
 /// A registry; ended when this is dropped.
 pub struct Registry {
+    program: PathBuf,
     dir: tempfile::TempDir,
     address: String,
     child: Child,
@@ -55,13 +56,12 @@ impl Registry {
         }
         fs::copy(fixture("authority.crt"), dir.join("certificates/ca.crt")).unwrap();
         fs::write(dir.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
-        fs::write(dir.join("program"), program.as_os_str().as_encoded_bytes()).unwrap();
-        let child = serve(dir, "127.0.0.1:0");
+        let child = serve(&program, dir, "127.0.0.1:0");
         let address = wait_for("the registry's address", || {
             let said = fs::read_to_string(dir.join("log")).unwrap();
             Some(said.split_once("listening on ")?.1.split_once(", tls")?.0.to_owned())
         });
-        let registry = Self { dir: tempdir, address, child };
+        let registry = Self { program, dir: tempdir, address, child };
         registry.log_in(PASSWORD);
         registry.reach(case, &[]);
         Some(registry)
@@ -92,7 +92,7 @@ impl Registry {
     }
 
     /// What certificates the case's commands trust.
-    pub fn authority(&self) -> PathBuf {
+    fn authority(&self) -> PathBuf {
         self.dir.path().join("certificates/ca.crt")
     }
 
@@ -104,11 +104,11 @@ impl Registry {
 
     /// Begins it again, at the same address.
     pub fn start(&mut self) {
-        self.child = serve(self.dir.path(), &self.address);
+        self.child = serve(&self.program, self.dir.path(), &self.address);
         wait("the registry's return", || {
             // Somebody may have the port for the moment.
             if self.child.try_wait().unwrap().is_some() {
-                self.child = serve(self.dir.path(), &self.address);
+                self.child = serve(&self.program, self.dir.path(), &self.address);
             }
             TcpStream::connect(&self.address).is_ok()
         });
@@ -145,7 +145,7 @@ impl Drop for Registry {
     }
 }
 
-fn serve(dir: &Path, address: &str) -> Child {
+fn serve(program: &Path, dir: &Path, address: &str) -> Child {
     let config = json!({
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": dir.join("blobs")}, "delete": {"enabled": true}},
@@ -157,7 +157,6 @@ fn serve(dir: &Path, address: &str) -> Child {
     });
     // JSON is YAML.
     fs::write(dir.join("config.yml"), config.to_string()).unwrap();
-    let program = fs::read_to_string(dir.join("program")).unwrap();
     let log = File::create(dir.join("log")).unwrap();
     let mut command = Command::new(program);
     command.arg("serve").arg(dir.join("config.yml")).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);

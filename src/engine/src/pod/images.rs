@@ -120,9 +120,12 @@ impl Engine {
     }
 
     fn seek_next_image(&mut self, turn: &mut Turn<'_>, index: ContainerIndex) {
+        let of = self.next_image(index);
+        self.container_mut(index).image_of = of;
         // R8.16
-        self.container_mut(index).life = Life::Waiting;
-        if self.ending.is_some() || !self.is_pulled_for_another(index) {
+        if self.ending.is_none() && self.is_pulled_for_another(index) {
+            self.container_mut(index).life = Life::Waiting;
+        } else {
             self.container_mut(index).life = Life::Preparing;
             self.seek_image(turn, index, Adopted::Nothing);
         }

@@ -7,27 +7,16 @@ use crate::spec::{ContainerIndex, ImageOf, ImageSpec};
 impl Engine {
     /// The image that an attempt which begins now asks for first: of a volume that isn't there, else its own.
     pub(crate) fn next_image(&self, index: ContainerIndex) -> ImageOf {
-        let is_missing = |volume| !self.volumes.contains(volume);
-        let mut volumes = self.container_spec(index).volumes.iter().map(|one| &one.volume);
-        volumes.find(|volume| is_missing(volume)).map_or(ImageOf::Container, |volume| ImageOf::Volume(*volume))
+        let mut volumes = self.container_spec(index).volumes.iter().map(|one| one.volume);
+        volumes.find(|volume| !self.volumes.contains(volume)).map_or(ImageOf::Container, ImageOf::Volume)
     }
 
     /// The image that is looked for or pulled for a container, or could not be had; where there is none, its next.
     pub(crate) fn image_of(&self, index: ContainerIndex) -> ImageOf {
         let container = self.container(index);
-        match container.life {
-            Life::Preparing | Life::Pulling { .. } | Life::Abandoned | Life::Retry { .. } => container.image_of,
-            _ if container.ahead.is_under_way() => container.image_of,
-            Life::Waiting
-            | Life::BackOff { .. }
-            | Life::Creating { .. }
-            | Life::Created
-            | Life::Discarded
-            | Life::Starting { .. }
-            | Life::Running(_)
-            | Life::Removing(_)
-            | Life::Over => self.next_image(index),
-        }
+        let waits = matches!(container.life, Life::Retry { .. });
+        let is_asked_for = container.is_preparing() || waits || container.ahead.is_under_way();
+        if is_asked_for { container.image_of } else { self.next_image(index) }
     }
 
     /// Where that comes from.
