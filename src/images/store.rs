@@ -111,8 +111,9 @@ impl Store {
         let turn = turn.map_err(|cause| StoreError::Io { call: "flock", path: self.dir.clone(), cause })?;
         let Some(_turn) = turn else { return Ok(false) };
         let lock = self.catalogue.lock()?;
-        // Of what is replaced, by its layer's name: a lease doesn't say since when it is there.
-        let leased = self.catalogue.leased()?;
+        // Of what is replaced, by its layer's name: a lease doesn't say since when it is there. Only where it matters: a pod that
+        // takes a lease in the moment in which it is looked for takes its image for gone.
+        let leased = if self.layers.sweep_asks()? { self.catalogue.leased()? } else { None };
         let (needed, _locks) = self.catalogue.sweep(&lock)?;
         let needed: BTreeSet<Digest> = needed.into_iter().collect();
         for layer in self.layers.list()? {

@@ -95,13 +95,34 @@ impl Layers {
     /// The folder can't be read, or something in it renamed.
     pub fn sweep(&self, is_used: &dyn Fn(&Digest) -> bool) -> Result<Swept, LayersError> {
         let mut swept = self.sweep_halves()?;
-        for key in self.names()?.iter().filter_map(|name| stage::key(name)) {
-            if matches!(self.find(&key), Ok(None)) {
-                self.set_aside(&key)?;
-            }
+        for key in self.broken()? {
+            self.set_aside(&key)?;
         }
         self.sweep_aside(is_used, &mut swept)?;
         Ok(swept)
+    }
+
+    /// Whether [`Self::sweep`] asks who uses a layer.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn sweep_asks(&self) -> Result<bool, LayersError> {
+        Ok(self.has_aside()? || !self.broken()?.is_empty())
+    }
+
+    /// Whether [`Self::sweep_aside`] does: there is something that was replaced.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn has_aside(&self) -> Result<bool, LayersError> {
+        Ok(self.names()?.iter().any(|name| stage::key_of_aside(name).is_some()))
+    }
+
+    /// What folders are called that have a layer's name and are none.
+    fn broken(&self) -> Result<Vec<Digest>, LayersError> {
+        let names = self.names()?;
+        let keys = names.iter().filter_map(|name| stage::key(name));
+        Ok(keys.filter(|key| matches!(self.find(key), Ok(None))).collect())
     }
 
     /// As [`Self::sweep`], only of what was replaced: beside those who replace layers, whose new one has such a name for a moment

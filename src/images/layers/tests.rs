@@ -137,6 +137,8 @@ fn what_is_replaced_is_set_aside() {
     let key = Digest::of(b"key");
     let first = fill(&layers, &small()[..]).unwrap().replace(&key).unwrap();
     assert_eq!(names(dir.path()), [key.hex()], "nothing was there");
+    let asks = || (layers.has_aside().unwrap(), layers.sweep_asks().unwrap());
+    assert_eq!(asks(), (false, false), "nobody is asked about nothing");
     let user = File::open(first.tree.join("etc")).unwrap();
     fs::write(first.tree.join("etc/hosts"), "damaged").unwrap();
     fill(&layers, &small()[..]).unwrap().replace(&key).unwrap();
@@ -145,14 +147,16 @@ fn what_is_replaced_is_set_aside() {
     assert!(names_there().len() == 2 && names_there()[0].starts_with(&format!(".aside-{}-", key.hex())));
     layers.sweep_halves().unwrap();
     layers.sweep(&|used| *used == key).unwrap();
+    assert_eq!(asks(), (true, true));
     let old = format!("/proc/self/fd/{}/hosts", std::os::fd::AsRawFd::as_raw_fd(&user));
     assert_eq!(fs::read_to_string(old).unwrap(), "damaged");
     assert_eq!(layers.sweep(&|_| false).unwrap().removed, 1);
-    assert_eq!(names_there(), [key.hex()]);
+    assert_eq!((names_there(), asks()), (vec![key.hex().to_owned()], (false, false)));
     // What has lost its files is none, and what isn't a layer may be in use as well.
     fs::remove_dir_all(first.tree.join("etc")).unwrap();
     fs::remove_file(first.tree.join("link")).unwrap();
     assert!(layers.find(&key).unwrap().is_none());
+    assert_eq!(asks(), (false, true));
     fill(&layers, &small()[..]).unwrap().commit(&key).unwrap();
     assert_eq!(names_there().len(), 2);
 }

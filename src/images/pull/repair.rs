@@ -120,8 +120,10 @@ impl Store {
             self.catalogue.name(&lock, &entry.name, &of_manifest, &entry.source, &entry.proofs, &summary)?;
             repaired.documents += 1;
         }
-        // What was replaced goes at once where nobody uses it.
-        if let Some(leased) = self.catalogue.leased()? {
+        // What was replaced goes at once where nobody uses it. Whoever looks for leases is in the way of pods that take one.
+        if self.layers.has_aside()?
+            && let Some(leased) = self.catalogue.leased()?
+        {
             self.layers.sweep_aside(&|layer| leased.contains(layer), &mut Swept::default())?;
         }
         Ok(repaired)

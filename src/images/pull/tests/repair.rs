@@ -99,3 +99,35 @@ fn what_the_name_stands_for_now_is_repaired() {
     let said = store.repair(&new, &open(Some("2"), None)).unwrap_err().to_string();
     assert_eq!((said.as_str(), store.catalogue.find("web").unwrap()), ("its name was taken away meanwhile", None));
 }
+
+/// Who looks for leases is in the way of pods that take one: it is done where something may go that only these keep.
+#[test]
+fn leases_are_looked_for_where_it_matters() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let entry = pull(&store, &image("1")).entry;
+    // Whoever looks makes the files in it.
+    let leases = dir.path().join("layout/leases");
+    let looked = || fs::remove_dir_all(&leases).is_ok();
+    let repair = || store.repair(&entry, &open(Some("1"), None)).unwrap();
+    assert!(store.sweep().unwrap() && repair().is_nothing() && !looked());
+    let key = store.catalogue.summary(&entry.manifest).unwrap().layers[0].clone();
+    let own = store.layers.find(&key).unwrap().unwrap().tree.join("own");
+    fs::write(&own, "x").unwrap();
+    assert_eq!((repair().layers, looked(), folders(&store)), (1, true, 1));
+    // A sweep asks as well, of what it finds damaged and of what was replaced.
+    let lease = || crate::images::catalogue::Catalogue::lease(&store.catalogue.summary_path(&entry.manifest)).unwrap();
+    let used = lease().unwrap();
+    fs::remove_file(&own).unwrap();
+    assert!(store.sweep().unwrap());
+    assert_eq!((store.layers.find(&key).unwrap(), folders(&store)), (None, 1));
+    assert!(store.sweep().unwrap());
+    assert_eq!(folders(&store), 1, "a pod uses it");
+    drop(used);
+    assert!(looked() && store.sweep().unwrap() && looked());
+    assert_eq!(folders(&store), 0);
+    assert!(store.sweep().unwrap() && !looked());
+}
