@@ -131,7 +131,7 @@ impl Open {
         fs::rename(&*temporary, &*path).map_err(failed("rename", temporary))?;
         *is_whole = true;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("fsync", folder))
+        sync(folder)
     }
 
     /// A small file of an archive.
@@ -167,6 +167,10 @@ fn into_file(path: &Path, content: Content<'_>) -> Result<(Digest, u64), ExportE
 /// Names an image in a folder's index, in the place of one of the same name.
 fn into_index(folder: &Path, image: &Descriptor) -> Result<(), ExportError> {
     let _turn = lock(folder)?;
+    // What it names is there after a power cut as well.
+    for blobs in ["blobs/sha256", "blobs"] {
+        sync(&folder.join(blobs))?;
+    }
     let path = folder.join("index.json");
     let mut index: Value = match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
@@ -214,6 +218,11 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
     let written = into_file(&temporary, &mut |to| to.write_all(bytes).map_err(failed("write", &temporary)))
         .and_then(|_| fs::rename(&temporary, folder.join(name)).map_err(failed("rename", &temporary)));
     written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    sync(folder)
+}
+
+/// Puts the entries of a folder on disk.
+fn sync(folder: &Path) -> Result<(), ExportError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("fsync", folder))
 }
 
