@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use super::document::{Config, Descriptor};
+use super::document::{Config, Descriptor, OCI_INDEX, REF_NAME};
 use super::trust::Proof;
 use crate::store;
 pub use error::CatalogueError;
@@ -30,8 +30,6 @@ const BLOBS: &str = "blobs";
 const SUMMARIES: &str = "summaries";
 /// Of each image a file that pods which use it have locked (`leases`).
 const LEASES: &str = "leases";
-/// Whose name it is (OCI image spec, "Pre-Defined Annotation Keys").
-const NAME: &str = "org.opencontainers.image.ref.name";
 /// The index that the image was chosen from.
 const CHOSEN_FROM: &str = "dev.barepod.image.index";
 /// What was proven of its signatures when it was pulled, as JSON.
@@ -56,6 +54,8 @@ pub struct Entry {
     pub source: Digest,
     /// What was proven of its signatures when it was pulled.
     pub proofs: Vec<Proof>,
+    /// What describes its manifest, with all of this.
+    pub(super) descriptor: Descriptor,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,11 +93,12 @@ impl Catalogue {
     /// Where they can't be read.
     pub fn list(&self) -> Result<Vec<Entry>, CatalogueError> {
         let entry = |descriptor: Descriptor| {
-            let name = descriptor.annotations.get(NAME)?.clone();
+            let name = descriptor.annotations.get(REF_NAME)?.clone();
             let chosen = descriptor.annotations.get(CHOSEN_FROM).and_then(|text| text.parse().ok());
             let source = chosen.unwrap_or_else(|| descriptor.digest.clone());
             let proofs = descriptor.annotations.get(PROOFS).and_then(|text| serde_json::from_str(text).ok());
-            Some(Entry { name, manifest: descriptor.digest, source, proofs: proofs.unwrap_or_default() })
+            let (manifest, proofs) = (descriptor.digest.clone(), proofs.unwrap_or_default());
+            Some(Entry { name, manifest, source, proofs, descriptor })
         };
         let mut entries: Vec<Entry> = self.index()?.manifests.into_iter().filter_map(entry).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -185,9 +186,9 @@ impl Catalogue {
             store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.digest.hex(), summary)?;
         }
         let mut index = self.index()?;
-        index.manifests.retain(|one| one.annotations.get(NAME).is_none_or(|there| there != name));
+        index.manifests.retain(|one| one.annotations.get(REF_NAME).is_none_or(|there| there != name));
         let mut named = manifest.clone();
-        named.annotations.insert(NAME.to_owned(), name.to_owned());
+        named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
         if *source != manifest.digest {
             named.annotations.insert(CHOSEN_FROM.to_owned(), source.to_string());
         }
@@ -195,10 +196,10 @@ impl Catalogue {
             let text = serde_json::to_string(proofs).expect("digests and names are text");
             named.annotations.insert(PROOFS.to_owned(), text);
         }
-        index.manifests.push(named);
+        index.manifests.push(named.clone());
         self.write(&index)?;
         let (name, manifest, source) = (name.to_owned(), manifest.digest.clone(), source.clone());
-        Ok(Entry { name, manifest, source, proofs: proofs.to_vec() })
+        Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), descriptor: named })
     }
 
     /// Takes a name away; `false`: there is none.
@@ -208,7 +209,7 @@ impl Catalogue {
     pub fn forget(&self, _: &Lock, name: &str) -> Result<bool, CatalogueError> {
         let mut index = self.index()?;
         let before = index.manifests.len();
-        index.manifests.retain(|one| one.annotations.get(NAME).is_none_or(|there| there != name));
+        index.manifests.retain(|one| one.annotations.get(REF_NAME).is_none_or(|there| there != name));
         if index.manifests.len() == before {
             return Ok(false);
         }
@@ -256,15 +257,6 @@ impl Catalogue {
         Ok((layers, locks))
     }
 
-    /// What describes the manifest of this name.
-    ///
-    /// # Errors
-    /// Where that can't be read.
-    pub fn descriptor(&self, name: &str) -> Result<Option<Descriptor>, CatalogueError> {
-        let is_its = |one: &Descriptor| one.annotations.get(NAME).is_some_and(|there| there == name);
-        Ok(self.index()?.manifests.into_iter().find(is_its))
-    }
-
     /// Manifests of all images, named or not. A pod may have a lease on one whose summary is gone.
     fn known(&self) -> Result<BTreeSet<Digest>, CatalogueError> {
         let mut found = BTreeSet::new();
@@ -288,7 +280,7 @@ impl Catalogue {
 
     fn index(&self) -> Result<Index, CatalogueError> {
         let path = self.dir.join(INDEX);
-        let media_type = "application/vnd.oci.image.index.v1+json".to_owned();
+        let media_type = OCI_INDEX.to_owned();
         match read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(json(&path)),
             Err(CatalogueError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {

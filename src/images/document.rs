@@ -15,13 +15,13 @@ mod media;
 mod tolerant;
 
 pub use config::{Config, History, Process};
-pub use descriptor::Descriptor;
+pub use descriptor::{Descriptor, REF_NAME};
 pub use error::DocumentError;
 pub use index::Index;
 pub use layer::{Layer, Packing};
 pub use limits::{LARGEST_CONFIG, LARGEST_MANIFEST, MOST_LAYERS};
 pub use manifest::Manifest;
-pub use media::{ACCEPTED, Kind};
+pub use media::{ACCEPTED, Kind, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST};
 
 /// A document as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,15 +17,10 @@ pub use error::ExportError;
 pub use target::Target;
 
 use super::catalogue::Entry;
-use super::digest::{Digest, Hasher};
-use super::document::Descriptor;
+use super::digest::Digest;
+use super::document::{Descriptor, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, REF_NAME};
 use super::store::Store;
 use error::failed;
-use target::NAME;
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 impl Store {
     /// Writes an image there, under `name` where it has one.
@@ -40,29 +35,28 @@ impl Store {
         let mut layers = Vec::new();
         for key in &summary.layers {
             let (digest, size) = to.blob(&mut |to| layer::write(&self.layers, key, to))?;
-            layers.push(json!({"mediaType": LAYER, "digest": digest, "size": size}));
+            layers.push(json!({"mediaType": OCI_LAYER, "digest": digest, "size": size}));
         }
         let config = with_layers(config, &layers).to_string().into_bytes();
         to.document(&config)?;
         let mut written = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST, "config": Descriptor::of(CONFIG, &config), "layers": layers,
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+            "config": Descriptor::of(OCI_CONFIG, &config), "layers": layers,
         });
         if let Some(annotations) = manifest.get("annotations").filter(|all| !all.is_null()) {
             written["annotations"] = annotations.clone();
         }
         let written = written.to_string().into_bytes();
         to.document(&written)?;
-        let mut named = Descriptor::of(MANIFEST, &written);
-        named.annotations.extend(name.map(|name| (NAME.to_owned(), name.to_owned())));
+        let mut named = Descriptor::of(OCI_MANIFEST, &written);
+        named.annotations.extend(name.map(|name| (REF_NAME.to_owned(), name.to_owned())));
         to.finish(&named)
     }
 
     fn json(&self, digest: &Digest, what: &'static str) -> Result<Value, ExportError> {
         let bytes = self.catalogue.blob(digest)?.ok_or(ExportError::Document { what })?;
         // Otherwise a damaged one would get a digest by which it is whole.
-        let mut hasher = Hasher::new(digest.algorithm());
-        hasher.update(&bytes);
-        if hasher.finish() != *digest {
+        if Digest::by(digest.algorithm(), &bytes) != *digest {
             return Err(ExportError::Changed { what, digest: digest.clone() });
         }
         serde_json::from_slice(&bytes).map_err(|_| ExportError::Document { what })

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::catalogue::{CatalogueError, Entry, Lock, Summary};
 use super::digest::Digest;
-use super::document::{Config, Descriptor, Document, DocumentError, Fetched, Layer, Manifest};
+use super::document::{Config, Descriptor, Document, DocumentError, Fetched, Layer, Manifest, OCI_INDEX, OCI_MANIFEST};
 use super::layers::LayersError;
 use super::merged::Merged;
 use super::origin::{Origin, OriginError};
@@ -139,6 +139,13 @@ pub(super) struct Needed {
     diff_id: Digest,
     /// Of it and all below it: what it is kept under where its folders depend on those. Never a diffID.
     own_id: Digest,
+}
+
+impl Needed {
+    /// What is wrong with it, of so many.
+    fn fault(&self, count: usize, cause: LayerFault) -> PullError {
+        PullError::Layer { number: self.number, count, digest: self.layer.digest.clone(), cause }
+    }
 }
 
 impl Store {
@@ -270,7 +277,7 @@ fn choose(origin: &dyn Origin, platform: &Platform) -> Result<Documents, PullErr
         match Document::read(&bytes, media_type.as_deref())? {
             Document::Manifest(manifest) => {
                 let is = |kind: &str| media_type.as_deref().unwrap_or(kind).to_owned();
-                let of_manifest = Descriptor::of(&is("application/vnd.oci.image.manifest.v1+json"), &bytes);
+                let of_manifest = Descriptor::of(&is(OCI_MANIFEST), &bytes);
                 all.push((of_manifest.clone(), bytes));
                 let of_config = manifest.config().clone();
                 let text = origin.document(&of_config).map_err(PullError::Origin)?;
@@ -282,7 +289,7 @@ fn choose(origin: &dyn Origin, platform: &Platform) -> Result<Documents, PullErr
             }
             Document::Index(index) => {
                 let chosen = index.choose(platform)?.clone();
-                let index_type = media_type.as_deref().unwrap_or("application/vnd.oci.image.index.v1+json");
+                let index_type = media_type.as_deref().unwrap_or(OCI_INDEX);
                 all.push((Descriptor::of(index_type, &bytes), bytes));
                 bytes = origin.document(&chosen).map_err(PullError::Origin)?;
                 chosen.verify("the image's manifest", &bytes)?;

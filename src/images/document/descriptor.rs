@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DocumentError;
 use super::tolerant::{is_default, nullable, texts};
-use crate::images::digest::{Digest, Hasher};
+use crate::images::digest::Digest;
 use crate::images::platform::Platform;
+
+/// Its annotation that says whose name it is (OCI image spec, "Pre-Defined Annotation Keys").
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// What is said of a content. It is also written so, into an image layout's index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,9 +66,7 @@ impl Descriptor {
         if found != self.length() {
             return Err(DocumentError::Length { what: what.to_owned(), found, wanted: self.length() });
         }
-        let mut hasher = Hasher::new(self.digest.algorithm());
-        hasher.update(bytes);
-        let found = hasher.finish();
+        let found = Digest::by(self.digest.algorithm(), bytes);
         if found != self.digest {
             return Err(DocumentError::Digest { what: what.to_owned(), found, wanted: self.digest.clone() });
         }

@@ -2,6 +2,7 @@
 
 use super::descriptor::Descriptor;
 use super::error::DocumentError;
+use super::media::OCI_LAYER;
 use crate::images::digest::Digest;
 
 /// How a layer's tar archive is packed, by its media type. Some lie: what unpacks it looks at the bytes.
@@ -26,8 +27,7 @@ pub struct Layer {
 }
 
 /// Media types of layers without what says how they are packed; those that may not be handed on come second.
-const OCI: [&str; 2] =
-    ["application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar"];
+const OCI: [&str; 2] = [OCI_LAYER, "application/vnd.oci.image.layer.nondistributable.v1.tar"];
 const DOCKER: [&str; 2] =
     ["application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.foreign.diff.tar"];
 

@@ -9,13 +9,14 @@ use super::descriptor::Descriptor;
 use super::error::DocumentError;
 use super::layer::Layer;
 use super::limits::{self, LARGEST_CONFIG, LARGEST_MANIFEST, MOST_LAYERS};
+use super::media::OCI_CONFIG;
 use super::tolerant::{nullable, texts};
 use crate::images::platform::{LINUX, Platform};
 
 /// Media types of an image's config. The last four are what old registries and clients made of Docker's (docker/distribution
 /// issue 1621).
 const CONFIGS: [&str; 6] = [
-    "application/vnd.oci.image.config.v1+json",
+    OCI_CONFIG,
     "application/vnd.docker.container.image.v1+json",
     "application/octet-stream",
     "application/json",

@@ -16,13 +16,10 @@ use crate::images::archive::{Entry, Kind, Writer};
 use crate::images::digest::{Algorithm, Digest, Hashed};
 use crate::images::layers::Layers;
 use crate::images::record::{self, Kind as Recorded, Time};
-use crate::images::unpack::is_of_an_image;
+use crate::images::unpack::{OPAQUE_WHITEOUT, WHITEOUT, is_of_an_image};
 
-/// What makes a folder hide what lower layers have in it (overlayfs), and how an archive says that (OCI image spec, "Opaque
-/// Whiteout").
+/// What makes a folder hide what lower layers have in it (overlayfs).
 const OPAQUE: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
-const OPAQUE_MARK: &[u8] = b".wh..wh..opq";
-const MARK: &[u8] = b".wh.";
 
 /// Writes it, in the order of its paths; what isn't as it was recorded is an error.
 pub(super) fn write(layers: &Layers, key: &Digest, to: &mut dyn Write) -> Result<(), ExportError> {
@@ -41,7 +38,7 @@ pub(super) fn write(layers: &Layers, key: &Digest, to: &mut dyn Write) -> Result
         let Recorded::File { size, sha256 } = &one.kind else {
             writer.put(&entry, &mut io::empty()).map_err(fault)?;
             if one.xattrs.iter().any(|(name, value)| OPAQUE.contains(&&name[..]) && value == b"y") {
-                writer.put(&mark(within(&one.path, OPAQUE_MARK)), &mut io::empty()).map_err(fault)?;
+                writer.put(&mark(within(&one.path, OPAQUE_WHITEOUT)), &mut io::empty()).map_err(fault)?;
             }
             continue;
         };
@@ -81,7 +78,7 @@ fn entry(one: &record::Entry) -> Option<Entry> {
                 .iter()
                 .rposition(|byte| *byte == b'/')
                 .map_or((&b"."[..], &one.path[..]), |at| (&one.path[..at], &one.path[at + 1..]));
-            return Some(mark(within(folder, &[MARK, name].concat())));
+            return Some(mark(within(folder, &[WHITEOUT, name].concat())));
         }
         Recorded::Character { major, minor } => (kind, device) = (Kind::Character, (*major, *minor)),
         Recorded::Block { major, minor } => (kind, device) = (Kind::Block, (*major, *minor)),

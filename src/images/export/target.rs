@@ -10,11 +10,8 @@ use serde_json::{Value, json};
 use super::error::{ExportError, failed};
 use crate::images::archive::{Writer, header};
 use crate::images::digest::{Algorithm, Digest, Hasher};
-use crate::images::document::Descriptor;
+use crate::images::document::{Descriptor, OCI_INDEX, REF_NAME};
 
-/// Whose name it is (OCI image spec, "Pre-Defined Annotation Keys").
-pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// How much is written at once.
 const BUFFER: usize = 256 << 10;
 
@@ -121,7 +118,7 @@ impl Open {
         if let Self::Folder(folder) = &self {
             return into_index(folder, image);
         }
-        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [image]});
+        let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [image]});
         self.small("index.json", index.to_string().as_bytes())?;
         let Self::Archive { writer, path, temporary, is_whole } = &mut self else { return Ok(()) };
         let io = |cause| failed("write", temporary)(cause);
@@ -175,7 +172,7 @@ fn into_index(folder: &Path, image: &Descriptor) -> Result<(), ExportError> {
     let mut index: Value = match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map_err(|why| ExportError::NoLayout { path: path.clone(), why: why.to_string() })?,
-        Err(cause) if cause.kind() == ErrorKind::NotFound => json!({"schemaVersion": 2, "mediaType": INDEX}),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => json!({"schemaVersion": 2, "mediaType": OCI_INDEX}),
         Err(cause) => return Err(failed("read", &path)(cause)),
     };
     let no_layout = |why: &str| ExportError::NoLayout { path: path.clone(), why: why.to_owned() };
@@ -186,10 +183,10 @@ fn into_index(folder: &Path, image: &Descriptor) -> Result<(), ExportError> {
         Some(Value::Array(manifests)) => manifests,
         Some(_) => return Err(no_layout("its manifests are no list")),
     };
-    let name = image.annotations.get(NAME);
+    let name = image.annotations.get(REF_NAME);
     let is_replaced = |one: &Value| match name {
-        Some(name) => one["annotations"][NAME] == **name,
-        None => one["digest"] == image.digest.to_string() && one["annotations"][NAME].is_null(),
+        Some(name) => one["annotations"][REF_NAME] == **name,
+        None => one["digest"] == image.digest.to_string() && one["annotations"][REF_NAME].is_null(),
     };
     manifests.retain(|one| !is_replaced(one));
     manifests.push(json!(image));

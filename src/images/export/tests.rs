@@ -11,10 +11,10 @@ fn store(dir: &Path) -> (Store, Entry, Digest) {
     let store = Store::at(dir);
     let config = json!({"os": "linux", "config": {"User": "1"}, "rootfs": {"type": "layers", "diff_ids": []}});
     let config = config.to_string().into_bytes();
-    let of_config = Descriptor::of(CONFIG, &config);
-    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": of_config, "layers": []});
+    let of_config = Descriptor::of(OCI_CONFIG, &config);
+    let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": of_config, "layers": []});
     let manifest = manifest.to_string().into_bytes();
-    let of_manifest = Descriptor::of(MANIFEST, &manifest);
+    let of_manifest = Descriptor::of(OCI_MANIFEST, &manifest);
     let lock = store.catalogue.lock().unwrap();
     store.catalogue.keep(&lock, &of_config, &config).unwrap();
     store.catalogue.keep(&lock, &of_manifest, &manifest).unwrap();
@@ -63,7 +63,7 @@ fn a_folder_keeps_all_its_images() {
     let path = folder.join("index.json");
     let index: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let all = index["manifests"].as_array().unwrap();
-    let mut found: Vec<&str> = all.iter().map(|one| one["annotations"][NAME].as_str().unwrap()).collect();
+    let mut found: Vec<&str> = all.iter().map(|one| one["annotations"][REF_NAME].as_str().unwrap()).collect();
     found.sort_unstable();
     assert_eq!(found, names);
     for odd in ["[]", "3", "null", "\"a\"", r#"{"manifests": {}}"#, r#"{"manifests": "a"}"#] {

@@ -49,6 +49,12 @@ impl Filled {
         self.staged.tree()
     }
 
+    /// Whether its folders depend on no layer below. The root alone doesn't: nearly no layer has an entry for it.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        self.unpacked.implied.iter().all(|path| path == b".")
+    }
+
     /// Makes it the layer of this name; when this returns, it is on disk. Where somebody else has made it meanwhile, theirs stays.
     ///
     /// # Errors

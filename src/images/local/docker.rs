@@ -11,13 +11,11 @@ use super::LocalError;
 use super::archive::Files;
 use crate::images::compression::Decompressed;
 use crate::images::digest::Digest;
-use crate::images::document::{Config, Descriptor, Fetched, LARGEST_CONFIG, LARGEST_MANIFEST, Layer};
+use crate::images::document::{
+    Config, Descriptor, Fetched, LARGEST_CONFIG, LARGEST_MANIFEST, Layer, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST,
+};
 use crate::images::origin::{Origin, OriginError};
 use crate::images::reference::Reference;
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// One image of an archive.
 #[derive(Debug)]
@@ -83,11 +81,12 @@ impl DockerArchive {
         }
         let layers: Vec<_> = diff_ids.iter().cloned().zip(paths).collect();
         // Unpacked, so that each is what the config calls it.
-        let layer =
-            |(id, name): &(Digest, String)| Ok(json!({"mediaType": LAYER, "digest": id, "size": files.size(name)?}));
+        let layer = |(id, name): &(Digest, String)| {
+            Ok(json!({"mediaType": OCI_LAYER, "digest": id, "size": files.size(name)?}))
+        };
         let list = layers.iter().map(layer).collect::<Result<Vec<_>, LocalError>>()?;
-        let config_is = Descriptor::of(CONFIG, &config);
-        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config_is, "layers": list});
+        let config_is = Descriptor::of(OCI_CONFIG, &config);
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config_is, "layers": list});
         let names = item.repo_tags.clone().unwrap_or_default();
         Ok(Self { files, manifest: manifest.to_string().into_bytes(), config, layers, names })
     }
@@ -103,7 +102,7 @@ impl DockerArchive {
 
 impl Origin for DockerArchive {
     fn top(&self) -> Result<Fetched, OriginError> {
-        Ok(Fetched { bytes: self.manifest.clone(), media_type: Some(MANIFEST.to_owned()) })
+        Ok(Fetched { bytes: self.manifest.clone(), media_type: Some(OCI_MANIFEST.to_owned()) })
     }
 
     fn document(&self, _: &Descriptor) -> Result<Vec<u8>, OriginError> {

@@ -6,11 +6,11 @@ use std::path::Path;
 use super::LocalError;
 use super::archive::Files;
 use crate::images::digest::Digest;
-use crate::images::document::{Descriptor, Document, Fetched, LARGEST_MANIFEST, Layer};
+use crate::images::document::{Descriptor, Document, Fetched, LARGEST_MANIFEST, Layer, OCI_INDEX, REF_NAME};
 use crate::images::origin::{Origin, OriginError};
 
-/// Whose name it is (OCI image spec, "Pre-Defined Annotation Keys"); and as containerd writes it.
-const NAMES: [&str; 2] = ["org.opencontainers.image.ref.name", "io.containerd.image.name"];
+/// Whose name it is; and as containerd writes it.
+const NAMES: [&str; 2] = [REF_NAME, "io.containerd.image.name"];
 
 /// One image of a layout.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Layout {
             return Err(LocalError::NoImage { path: path(), missing: "index.json", kind: "OCI image layout" });
         }
         let bytes = files.read("index.json", LARGEST_MANIFEST)?;
-        let read = Document::read(&bytes, Some("application/vnd.oci.image.index.v1+json"));
+        let read = Document::read(&bytes, Some(OCI_INDEX));
         let index = match read {
             Ok(Document::Index(index)) => index,
             Ok(Document::Manifest(_)) => {

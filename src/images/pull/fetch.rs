@@ -54,17 +54,11 @@ impl Store {
             }
         });
         let mut results: Vec<_> = brought.into_iter().map(|place| place.into_inner().ok().flatten()).collect();
-        let fault = |one: &Needed, cause| PullError::Layer {
-            number: one.number,
-            count: needed.len(),
-            digest: one.layer.digest.clone(),
-            cause,
-        };
         // What was left out because of another's fault has no fault of its own.
         if let Some(at) = results.iter().position(|result| matches!(result, Some(Err(_))))
             && let Some(Err(cause)) = results[at].take()
         {
-            return Err(fault(&needed[at], cause));
+            return Err(needed[at].fault(needed.len(), cause));
         }
         let mut keys = Vec::new();
         for (one, result) in needed.iter().zip(results) {
@@ -76,7 +70,7 @@ impl Store {
                 }
                 Err(cause) => Err(cause),
             };
-            keys.push(key.map_err(|cause| fault(one, cause))?);
+            keys.push(key.map_err(|cause| one.fault(needed.len(), cause))?);
         }
         Ok(keys)
     }
@@ -104,8 +98,7 @@ impl Store {
             return Ok(Brought::There(key));
         }
         let filled = self.unpack(origin, one, progress)?;
-        // The root alone depends on nothing: nearly no layer has an entry for it.
-        if filled.unpacked.implied.iter().all(|path| path == b".") {
+        if filled.stands_alone() {
             filled.commit(&one.diff_id)?;
             progress.reach(place, Stage::Done);
             return Ok(Brought::There(one.diff_id.clone()));
@@ -131,10 +124,15 @@ impl Store {
 
     /// Gives a layer its place whose folders depend on the layers below it.
     fn place(&self, filled: Filled, one: &Needed, below: &[Digest]) -> Result<Digest, LayerFault> {
-        let trees = self.trees(below.iter().rev())?;
-        folders::adopt(&filled, &trees).map_err(LayerFault::Folders)?;
+        self.adopt(&filled, below)?;
         filled.commit(&one.own_id)?;
         Ok(one.own_id.clone())
+    }
+
+    /// Gives a layer's folders what the layers below it (the lowest first) give those.
+    pub(super) fn adopt(&self, filled: &Filled, below: &[Digest]) -> Result<(), LayerFault> {
+        let trees = self.trees(below.iter().rev())?;
+        folders::adopt(filled, &trees).map_err(LayerFault::Folders)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::cell::OnceCell;
 
-use super::{LayerFault, Needed, PullError, failed, folders, needed};
+use super::{LayerFault, Needed, PullError, failed, needed};
 use crate::images::catalogue::{Entry, Summary};
 use crate::images::digest::Digest;
-use crate::images::document::{Config, Descriptor, Manifest};
+use crate::images::document::{Config, Descriptor, Manifest, OCI_INDEX};
 use crate::images::layers::Swept;
 use crate::images::origin::{Origin, OriginError};
 use crate::images::progress::Progress;
@@ -77,20 +77,14 @@ impl Store {
         let entry = &self.catalogue.find(&entry.name)?.ok_or(PullError::Gone)?;
         let source = Source { open, digest: &entry.source, opened: OnceCell::new() };
         let mut repaired = Repaired::default();
-        let of_manifest = self.catalogue.descriptor(&entry.name)?.ok_or(PullError::Gone)?;
-        let manifest = Manifest::read(&self.document("the image's manifest", &of_manifest, &source, &mut repaired)?)?;
+        let of_manifest = &entry.descriptor;
+        let manifest = Manifest::read(&self.document("the image's manifest", of_manifest, &source, &mut repaired)?)?;
         let of_config = manifest.config();
         let config = Config::read(&self.document("the image's config", of_config, &source, &mut repaired)?)?;
         let needed = needed(&manifest, &config);
         let summary = self.catalogue.summary(&entry.manifest).ok();
         let mut keys = Vec::new();
         for one in &needed {
-            let fault = |cause| PullError::Layer {
-                number: one.number,
-                count: needed.len(),
-                digest: one.layer.digest.clone(),
-                cause,
-            };
             // Without a summary all of them, under whatever name they are there.
             let is_of = |key: &&Digest| **key == one.own_id || **key == one.diff_id;
             let key = match &summary {
@@ -101,7 +95,7 @@ impl Store {
                 },
                 None => self.kept(one)?,
             };
-            let (key, is_new) = self.mend(one, key, &keys, &source).map_err(fault)?;
+            let (key, is_new) = self.mend(one, key, &keys, &source).map_err(|cause| one.fault(needed.len(), cause))?;
             keys.push(key);
             repaired.of_layers += 1;
             if is_new {
@@ -117,7 +111,7 @@ impl Store {
             let lock = self.catalogue.lock()?;
             // Nobody wants a name back that was taken away meanwhile.
             self.catalogue.find(&entry.name)?.ok_or(PullError::Gone)?;
-            self.catalogue.name(&lock, &entry.name, &of_manifest, &entry.source, &entry.proofs, &summary)?;
+            self.catalogue.name(&lock, &entry.name, of_manifest, &entry.source, &entry.proofs, &summary)?;
             repaired.documents += 1;
         }
         // What was replaced goes at once where nobody uses it. Whoever looks for leases is in the way of pods that take one.
@@ -134,14 +128,14 @@ impl Store {
     /// # Errors
     /// Where the store can't be read.
     pub fn damaged_documents(&self, entry: &Entry) -> Result<Vec<String>, PullError> {
-        let of_manifest = self.catalogue.descriptor(&entry.name)?.ok_or(PullError::Gone)?;
+        let entry = &self.catalogue.find(&entry.name)?.ok_or(PullError::Gone)?;
         let look = |what: &str, descriptor: &Descriptor| match self.catalogue.blob(&descriptor.digest) {
             Ok(Some(bytes)) => descriptor.verify(what, &bytes).map(|()| bytes).map_err(|error| error.to_string()),
             Ok(None) => Err(format!("{what} is missing")),
             Err(error) => Err(error.to_string()),
         };
         let mut damaged = Vec::new();
-        let manifest = look("the image's manifest", &of_manifest)
+        let manifest = look("the image's manifest", &entry.descriptor)
             .and_then(|bytes| Manifest::read(&bytes).map_err(|error| error.to_string()));
         match manifest {
             Ok(manifest) => damaged.extend(look("the image's config", manifest.config()).err()),
@@ -170,7 +164,7 @@ impl Store {
             return Ok(());
         }
         let top = &source.get().map_err(PullError::Origin)?.top;
-        let found = Descriptor::of("application/vnd.oci.image.index.v1+json", top);
+        let found = Descriptor::of(OCI_INDEX, top);
         if found.digest != entry.source {
             return Err(PullError::Index(entry.source.clone()));
         }
@@ -216,11 +210,10 @@ impl Store {
             return Ok((key.clone(), false));
         }
         let filled = self.unpack(&*source.get().map_err(LayerFault::Origin)?.origin, one, &Progress::default())?;
-        let is_alone = filled.unpacked.implied.iter().all(|path| path == b".");
+        let is_alone = filled.stands_alone();
         let key = key.unwrap_or_else(|| if is_alone { &one.diff_id } else { &one.own_id }.clone());
         if !is_alone {
-            let trees = self.trees(below.iter().rev())?;
-            folders::adopt(&filled, &trees).map_err(LayerFault::Folders)?;
+            self.adopt(&filled, below)?;
         }
         filled.replace(&key)?;
         Ok((key, true))

@@ -93,6 +93,10 @@ impl Origin for Made {
     }
 }
 
+fn pull(store: &Store, name: &str, made: &Made) -> Result<Pulled, PullError> {
+    store.pull(name, made, &Platform::here(), &Progress::default(), &Rules::default())
+}
+
 /// A tar archive of files with these contents, made by the box's tar; `folders`: named themselves too.
 fn layer(files: &[(&str, &str)], folders: &[(&str, u32)]) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
@@ -134,22 +138,18 @@ fn images_are_brought_once() {
     let store = Store::at(dir.path());
     let (base, own) = (layer(&[("etc/passwd", "me:x:1:1::/:")], &[("etc", 0o755)]), layer(&[("own", "1")], &[]));
     let made = Made::of(&[base.clone(), own], json!({})).in_an_index();
-    let here = Platform::here();
-    let pulled = store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap();
+    let pulled = pull(&store, "web", &made).unwrap();
     assert!(pulled.is_new && store.is_whole(&pulled.entry));
     assert_eq!((made.asked.load(Ordering::SeqCst), folders(&store)), (2, 2));
     assert_eq!(pulled.entry.source, Digest::of(&made.top), "the index is what the name stands for");
     let summary = store.catalogue.summary(&pulled.entry.manifest).unwrap();
     assert_eq!((summary.passwd.as_str(), summary.group.as_str()), ("me:x:1:1::/:", ""));
-    assert!(!store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
-    assert!(
-        store.pull("same", &made, &here, &Progress::default(), &Rules::default()).unwrap().is_new,
-        "another name of it"
-    );
+    assert!(!pull(&store, "web", &made).unwrap().is_new);
+    assert!(pull(&store, "same", &made).unwrap().is_new, "another name of it");
     assert_eq!(made.asked.load(Ordering::SeqCst), 2);
     // The name moves on.
     let newer = Made::of(&[base, layer(&[("own", "2")], &[])], json!({}));
-    assert!(store.pull("web", &newer, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert!(pull(&store, "web", &newer).unwrap().is_new);
     assert_eq!((newer.asked.load(Ordering::SeqCst), folders(&store)), (1, 3));
     store.forget("same").unwrap();
     store.sweep().unwrap();
@@ -174,7 +174,7 @@ fn what_is_leased_stays() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
     let made = Made::of(&[layer(&[("own", "1")], &[])], json!({}));
-    let entry = store.pull("web", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap().entry;
+    let entry = pull(&store, "web", &made).unwrap().entry;
     let path = store.catalogue.summary_path(&entry.manifest);
     let lease = crate::images::catalogue::Catalogue::lease(&path).unwrap().unwrap();
     assert_eq!(store.prune().unwrap(), [""; 0]);
@@ -182,14 +182,14 @@ fn what_is_leased_stays() {
     store.sweep().unwrap();
     assert_eq!(folders(&store), 1);
     // Not even where it is pulled again under another name, and that is taken away.
-    assert!(store.pull("other", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert!(pull(&store, "other", &made).unwrap().is_new);
     assert_eq!(store.prune().unwrap(), [""; 0]);
     store.forget("other").unwrap();
     store.sweep().unwrap();
     assert_eq!(folders(&store), 1);
     // Nor where what is known of it was damaged, and is written anew.
     std::fs::write(&path, "half").unwrap();
-    store.pull("web", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap();
+    pull(&store, "web", &made).unwrap();
     assert!(store.catalogue.summary(&entry.manifest).is_ok());
     assert_eq!(store.prune().unwrap(), [""; 0]);
     store.forget("web").unwrap();
@@ -220,7 +220,7 @@ fn folders_that_are_only_implied() {
     let one = Made::of(&[lower(0o1777), upper.clone()], json!({}));
     let other = Made::of(std::slice::from_ref(&upper), json!({}));
     let layers = |made: &Made, name: &str| {
-        let entry = store.pull(name, made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap().entry;
+        let entry = pull(&store, name, made).unwrap().entry;
         store.catalogue.summary(&entry.manifest).unwrap().layers
     };
     // First over nothing: whatever comes first, each is as its own layers have it.
@@ -243,10 +243,8 @@ fn what_is_no_good_leaves_nothing() {
     }
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
-    let here = Platform::here();
     let good = layer(&[("own", "1")], &[]);
-    let refused =
-        |made: &Made| store.pull("web", made, &here, &Progress::default(), &Rules::default()).unwrap_err().to_string();
+    let refused = |made: &Made| pull(&store, "web", made).unwrap_err().to_string();
     let mut lies = Made::of(std::slice::from_ref(&good), json!({}));
     lies.blobs.insert(Digest::of(&good).to_string(), layer(&[("own", "2")], &[]));
     assert!(refused(&lies).contains("what came has the digest sha256:"));
@@ -264,7 +262,7 @@ fn what_is_no_good_leaves_nothing() {
     assert_eq!(folders(&store), 0, "halves are left");
     // An image that is there stays.
     *fails.fails.lock().unwrap() = None;
-    assert!(store.pull("web", &fails, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert!(pull(&store, "web", &fails).unwrap().is_new);
     assert!(refused(&foreign).contains("plan9"));
     assert!(store.is_whole(&store.catalogue.find("web").unwrap().unwrap()));
 }
@@ -277,12 +275,11 @@ fn what_has_not_changed() {
     }
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
-    let here = Platform::here();
     let made = Made { tells: true, ..Made::of(&[layer(&[("a", "1")], &[])], json!({})).in_an_index() };
     let tops = || made.tops.load(Ordering::SeqCst);
-    let first = store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap();
+    let first = pull(&store, "web", &made).unwrap();
     assert!(first.is_new);
-    let again = store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap();
+    let again = pull(&store, "web", &made).unwrap();
     assert_eq!((again.is_new, &again.entry, again.size, tops()), (false, &first.entry, first.size, 1));
     // The index's other image isn't there.
     assert!(
@@ -291,10 +288,10 @@ fn what_has_not_changed() {
     assert_eq!(tops(), 2);
     let summary = store.catalogue.summary(&first.entry.manifest).unwrap();
     fs::remove_file(dir.path().join("layout/blobs/sha256").join(summary.config.hex())).unwrap();
-    assert!(store.pull("web", &made, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert!(pull(&store, "web", &made).unwrap().is_new);
     assert_eq!((tops(), made.asked.load(Ordering::SeqCst)), (3, 1));
     let changed = Made { tells: true, ..Made::of(&[layer(&[("a", "2")], &[])], json!({})) };
-    assert!(store.pull("web", &changed, &here, &Progress::default(), &Rules::default()).unwrap().is_new);
+    assert!(pull(&store, "web", &changed).unwrap().is_new);
     assert_eq!(changed.tops.load(Ordering::SeqCst), 1);
 }
 
@@ -309,7 +306,7 @@ fn a_digest_in_the_name_is_heeded() {
     let made = Made::of(&[layer(&[("a", "1")], &[])], json!({})).in_an_index();
     let pull = |digest: &Digest| {
         let name = format!("reg.example/app:1@{digest}");
-        store.pull(&name, &made, &Platform::here(), &Progress::default(), &Rules::default())
+        pull(&store, &name, &made)
     };
     let other = Digest::of(b"other");
     let said = pull(&other).unwrap_err().to_string();
@@ -332,9 +329,7 @@ fn who_comes_second_waits() {
     let made = Made::of(&[layer(&[("a", "1")], &[]), layer(&[("b", "1")], &[])], json!({}));
     std::thread::scope(|scope| {
         for _ in 0..6 {
-            scope.spawn(|| {
-                store.pull("web", &made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap()
-            });
+            scope.spawn(|| pull(&store, "web", &made).unwrap());
         }
     });
     assert_eq!((made.asked.load(Ordering::SeqCst), folders(&store)), (2, 2));

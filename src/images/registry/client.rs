@@ -11,8 +11,8 @@ use super::options::Options;
 use super::parts::Parts;
 use super::repository::{Repository, Transport};
 use super::retry::Patience;
-use crate::images::digest::{Digest, Hasher};
-use crate::images::document::{Fetched, LARGEST_MANIFEST};
+use crate::images::digest::Digest;
+use crate::images::document::{Fetched, LARGEST_MANIFEST, OCI_INDEX};
 
 /// Asks registries. Clones share connections and tokens; one is enough for all threads.
 #[derive(Clone)]
@@ -40,9 +40,8 @@ impl Client {
     /// # Errors
     /// Where the registry doesn't give it; older ones have no such lists ([`RegistryError::is_absent`]).
     pub fn referrers(&self, of: &Repository, to: &Digest) -> Result<Vec<u8>, RegistryError> {
-        let accept = ["application/vnd.oci.image.index.v1+json"];
         let wanted = format!("list of referrers to {to}");
-        Ok(self.document(of, &format!("referrers/{to}"), &wanted, None, &accept)?.bytes)
+        Ok(self.document(of, &format!("referrers/{to}"), &wanted, None, &[OCI_INDEX])?.bytes)
     }
 
     fn document(
@@ -121,9 +120,7 @@ impl Client {
             return Err(Cause::TooLong { host, wanted: LARGEST_MANIFEST });
         }
         if let Some(wanted) = by_digest {
-            let mut hasher = Hasher::new(wanted.algorithm());
-            hasher.update(&bytes);
-            let found = hasher.finish();
+            let found = Digest::by(wanted.algorithm(), &bytes);
             if found != *wanted {
                 return Err(Cause::OtherDigest { found });
             }

@@ -8,11 +8,10 @@ use serde::Deserialize;
 
 use super::Remote;
 use crate::images::digest::Digest;
+use crate::images::document::{OCI_INDEX, OCI_MANIFEST};
 use crate::images::origin::{OriginError, Scheme, Signature};
 use crate::images::registry::RegistryError;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const SIMPLE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// What the types of bundles of all versions begin with.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
@@ -53,7 +52,7 @@ impl Remote {
     }
 
     fn under_the_tag(&self, of: &Digest) -> Result<Vec<Signature>, OriginError> {
-        let Some(found) = self.listing(&format!("{}.sig", tag(of)), &[MANIFEST])? else { return Ok(Vec::new()) };
+        let Some(found) = self.listing(&format!("{}.sig", tag(of)), &[OCI_MANIFEST])? else { return Ok(Vec::new()) };
         let mut signatures = Vec::new();
         for layer in found.layers.into_iter().filter(|layer| layer.media_type == SIMPLE).take(MOST) {
             let annotations = layer.annotations.clone().unwrap_or_default();
@@ -72,13 +71,13 @@ impl Remote {
     fn referrers(&self, of: &Digest) -> Result<Vec<Signature>, OriginError> {
         let list = match absent(self.client.referrers(self.repository()?, of))? {
             Some(bytes) => Some(serde_json::from_slice(&bytes)?),
-            None => self.listing(&tag(of), &[INDEX])?,
+            None => self.listing(&tag(of), &[OCI_INDEX])?,
         };
         let Listing { manifests, .. } = list.unwrap_or(Listing { layers: Vec::new(), manifests: Vec::new() });
         let mut signatures = Vec::new();
         let is_bundle = |kind: &str| kind.starts_with(BUNDLE);
         for one in manifests.iter().filter(|one| one.artifact_type.as_deref().is_none_or(is_bundle)).take(MOST) {
-            let Some(found) = self.listing(&one.digest.to_string(), &[MANIFEST])? else { continue };
+            let Some(found) = self.listing(&one.digest.to_string(), &[OCI_MANIFEST])? else { continue };
             for layer in found.layers.iter().filter(|layer| is_bundle(&layer.media_type)).take(1) {
                 signatures.push(Signature::Bundle(self.content(layer)?));
             }

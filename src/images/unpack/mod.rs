@@ -31,6 +31,7 @@ use std::os::fd::BorrowedFd;
 pub(super) use attributes::is_of_an_image;
 pub use error::{Fault, UnpackError};
 pub use state::{LeftOut, Limits, Notes, Unpacked};
+pub(super) use whiteouts::{OPAQUE_WHITEOUT, WHITEOUT};
 
 use crate::images::archive::{Archive, Entry, Kind};
 use state::{Parent, Stop, Unpacker};

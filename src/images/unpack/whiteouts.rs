@@ -12,10 +12,12 @@ use super::error::Fault;
 use super::state::{Folder, Notes, Parent, Stop, Unpacker};
 use crate::images::archive::Entry;
 
-const PREFIX: &[u8] = b".wh.";
+/// What the name begins with of what hides a name.
+pub(in crate::images) const WHITEOUT: &[u8] = b".wh.";
 /// Of AUFS' own files, but for the one below.
 const RESERVED: &[u8] = b".wh..wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
+/// The name of what hides all that is in its folder.
+pub(in crate::images) const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
 
 /// What an entry is by its name.
 pub(super) enum What<'a> {
@@ -32,12 +34,12 @@ pub(super) fn of<'a>(name: &'a [u8], above: &[&[u8]]) -> Result<Option<What<'a>>
     if above.iter().any(|name| name.starts_with(RESERVED)) {
         return Ok(None);
     }
-    if above.iter().any(|name| name.starts_with(PREFIX)) {
+    if above.iter().any(|name| name.starts_with(WHITEOUT)) {
         return Err(Fault::Whiteout("is that of a folder with something in it"));
     }
-    match name.strip_prefix(PREFIX) {
+    match name.strip_prefix(WHITEOUT) {
         None => Ok(Some(What::Nothing)),
-        Some(_) if name == OPAQUE => Ok(Some(What::Opaque)),
+        Some(_) if name == OPAQUE_WHITEOUT => Ok(Some(What::Opaque)),
         Some(_) if name.starts_with(RESERVED) => Ok(None),
         Some(b"" | b"." | b"..") => Err(Fault::Whiteout("hides no file that there can be")),
         Some(hidden) => Ok(Some(What::Whiteout(hidden))),

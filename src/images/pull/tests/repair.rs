@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::*;
 
-fn pull(store: &Store, made: &Made) -> Pulled {
-    store.pull("web", made, &Platform::here(), &Progress::default(), &Rules::default()).unwrap()
+fn pulled(store: &Store, made: &Made) -> Pulled {
+    pull(store, "web", made).unwrap()
 }
 
 fn image(text: &str) -> Made {
@@ -37,7 +37,7 @@ fn an_index_comes_again() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
     let made = image("1");
-    let entry = pull(&store, &made).entry;
+    let entry = pulled(&store, &made).entry;
     let whole = |open: Open<'_>| {
         assert_eq!(store.damaged_documents(&entry).unwrap(), [""; 0]);
         assert!(store.repair(&entry, open).unwrap().is_nothing());
@@ -58,7 +58,7 @@ fn an_index_comes_again() {
         whole(&nowhere);
         // So it does by a pull to which nothing is new.
         damage();
-        assert!(!pull(&store, &made).is_new);
+        assert!(!pulled(&store, &made).is_new);
         whole(&nowhere);
     }
 }
@@ -71,7 +71,7 @@ fn layers_come_by_the_name_as_well() {
     }
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
-    let entry = pull(&store, &image("1")).entry;
+    let entry = pulled(&store, &image("1")).entry;
     let key = store.catalogue.summary(&entry.manifest).unwrap().layers[0].clone();
     let own = || store.layers.find(&key).unwrap().unwrap().tree.join("own");
     for (at, named) in [(Some("1"), None), (None, Some("1"))] {
@@ -89,8 +89,8 @@ fn what_the_name_stands_for_now_is_repaired() {
     }
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
-    let old = pull(&store, &image("1")).entry;
-    let new = pull(&store, &image("2")).entry;
+    let old = pulled(&store, &image("1")).entry;
+    let new = pulled(&store, &image("2")).entry;
     fs::remove_file(store.catalogue.summary_path(&new.manifest)).unwrap();
     assert_eq!(store.repair(&old, &open(Some("2"), None)).unwrap().documents, 1);
     assert_eq!(store.catalogue.find("web").unwrap(), Some(new.clone()));
@@ -108,7 +108,7 @@ fn leases_are_looked_for_where_it_matters() {
     }
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
-    let entry = pull(&store, &image("1")).entry;
+    let entry = pulled(&store, &image("1")).entry;
     // Whoever looks makes the files in it.
     let leases = dir.path().join("layout/leases");
     let looked = || fs::remove_dir_all(&leases).is_ok();
