@@ -223,11 +223,7 @@ fn verify(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
     let store = Store::at(dir);
     let one = |entry: Entry| {
         let name = &entry.name;
-        let mut damaged = store.damaged_documents(&entry).map_err(|cause| failed(name, cause))?;
-        // Without a summary nobody can tell which layers it has.
-        let summary = store.catalogue.summary(&entry.manifest).ok();
-        let layers = summary.iter().flat_map(|summary| &summary.layers);
-        damaged.extend(layers.flat_map(|layer| of_layer(&store, layer)));
+        let damaged = damaged(&store, &entry)?;
         match damaged.is_empty() {
             true => print(&format!("{name} is whole\n")),
             false => {
@@ -239,12 +235,30 @@ fn verify(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
     exit_of_all(entries(&store, &args.images)?.into_iter().map(one))
 }
 
+/// All that is wrong with an image.
+fn damaged(store: &Store, entry: &Entry) -> Result<Vec<String>, CliError> {
+    let mut damaged = store.damaged_documents(entry).map_err(|cause| failed(&entry.name, cause))?;
+    // Without a summary nobody can tell which layers it has.
+    let summary = store.catalogue.summary(&entry.manifest).ok();
+    let layers = summary.iter().flat_map(|summary| &summary.layers);
+    damaged.extend(layers.flat_map(|layer| of_layer(store, layer)));
+    Ok(damaged)
+}
+
 fn repair(args: &ImageRepairArgs, dir: &Path) -> Result<Exit, CliError> {
     let store = Store::at(dir);
     let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
-    let one = |entry: Entry| {
+    let one = |entry: &Entry| {
         let name = &entry.name;
-        let done = image::repair(&stored(name)?, &entry, dir, &logins).map_err(|cause| failed(name, cause))?;
+        let stored = stored(name)?;
+        let unmended = |cause| match &stored {
+            // Nothing in the store says where it is from.
+            Stored::Registry(_) => {
+                failed(name, format!("{cause}; if it was imported, `barepod image import FILE` mends it"))
+            }
+            Stored::File { .. } => failed(name, cause),
+        };
+        let done = image::repair(&stored, entry, dir, &logins).map_err(unmended)?;
         let Repaired { documents, layers, of_layers, size } = done;
         if done.is_nothing() {
             return print(&format!("{name} is whole\n"));
@@ -257,7 +271,21 @@ fn repair(args: &ImageRepairArgs, dir: &Path) -> Result<Exit, CliError> {
         let size = bytes(size);
         print(&format!("{name} is whole again: {layers} of {of_layers} layers{documents} came anew ({size} packed)\n"))
     };
-    exit_of_all(entries(&store, &args.images)?.into_iter().map(one))
+    let all = entries(&store, &args.images)?;
+    let mut results = Vec::with_capacity(all.len());
+    // What can't be had again for one may be a layer that comes for another, from where that is from.
+    let mut unmended = Vec::new();
+    for entry in &all {
+        match one(entry) {
+            Err(error) => unmended.push((entry, error)),
+            done => results.push(done),
+        }
+    }
+    let by_others = |(entry, error)| match damaged(&store, entry) {
+        Ok(damaged) if damaged.is_empty() => print(&format!("{} is whole again\n", entry.name)),
+        _ => Err(error),
+    };
+    exit_of_all(results.into_iter().chain(unmended.into_iter().map(by_others)))
 }
 
 fn import(args: &ImageImportArgs, dir: &Path) -> Result<Exit, CliError> {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use docker::DockerArchive;
-pub use given::{Given, given};
+pub use given::{Given, given, split};
 pub use layout::Layout;
 
 /// Why an image in files can't be had.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::error::{Error, io_error};
 use super::layout::Layout;
-use super::lock;
+use super::{ledger, lock};
 use crate::runtime::{files, tree};
 
 /// How often the folder may be taken away between its making and its locking: each time somebody removed the pod.
@@ -85,11 +85,13 @@ pub(super) fn is_folder(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Everything in the folder but the lock that is held.
+/// Everything in the folder but the lock that is held and the ledger: whoever dies halfway leaves a pod that has ended, as
+/// before, not one of which nobody knows what it left.
 pub(super) fn clear(dir: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(dir).map_err(io_error(dir, "read"))? {
         let entry = entry.map_err(io_error(dir, "read"))?;
-        if entry.file_name() != lock::FILE {
+        let name = entry.file_name();
+        if name != lock::FILE && name != ledger::FILE {
             remove_tree(&entry.path())?;
         }
     }

@@ -10,7 +10,8 @@ use super::layout::{Layout, POD, STATE};
 use super::process::{ask_for_identity, ask_for_start, process_start};
 use super::{atomic, boot};
 
-const FILE: &str = "ledger.json";
+/// Its name in the pod's folder.
+pub(super) const FILE: &str = "ledger.json";
 
 /// The format this barepod writes.
 pub const VERSION: u32 = 1;

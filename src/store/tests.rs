@@ -59,6 +59,25 @@ fn life_is_running_then_lost_then_ended_then_replaced() {
     assert_eq!(list(&layout).unwrap(), []);
 }
 
+/// A `run` over an ended pod that is killed while it takes away what that left: the name is as usable as before.
+#[test]
+fn an_ended_pod_that_is_half_cleared_has_ended() {
+    let tmp = tempfile::tempdir().unwrap();
+    let layout = Layout::at(tmp.path());
+    let mut store = PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap();
+    finish(&mut store);
+    drop(store);
+    let dir = identity::state_dir(&layout, "default", "web");
+    fs::write(dir.join(read::POD), "{}").unwrap();
+    folder::clear(&dir).unwrap();
+    assert!(!dir.join(read::POD).exists() && dir.join(lock::FILE).exists());
+    // As what the kill may have left of it.
+    fs::write(dir.join(read::POD), "{}").unwrap();
+    assert_eq!(find(&layout, "web").unwrap().life().unwrap(), Life::Ended);
+    drop(PodStore::create(&layout, ledger(&layout, "default", "web")).unwrap());
+    assert!(!dir.join(read::POD).exists());
+}
+
 /// A writer that died before its rename: whoever takes the pod over leaves nothing of it.
 #[test]
 fn half_a_file_goes_with_the_takeover() {

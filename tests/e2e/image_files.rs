@@ -1,6 +1,7 @@
 //! Images from one box to another, by files.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -70,11 +71,38 @@ fn an_image_goes_by_a_file_to_another_box() {
         assert!(said.starts_with("docker.io/team/web:1.0 is up to date ("), "{said}");
         good(&case, &["image", "rm", "team/web:1.0"]);
     }
+    several(&case, &layout);
     let line = format!("kept /d: kept {} /e: new 1750 a", &long[2..100]);
     assert_eq!(case.trace(), [line.clone(), line]);
     assert!(!fs::read_dir(case.dir()).unwrap().any(|one| one.unwrap().file_name().to_string_lossy().contains(".new-")));
     skopeo_reads(&case, file, &folder);
     case.nothing_left();
+}
+
+/// Which of several is said as in `image:`, or by the name that it is to have.
+fn several(case: &Case, layout: &Path) {
+    let layout = layout.to_str().unwrap();
+    for name in ["team/one:1.0", "team/two:1.0"] {
+        good(case, &["image", "import", layout, name]);
+        good(case, &["image", "export", name, &format!("{}/both/", case.dir().display())]);
+        good(case, &["image", "rm", name]);
+    }
+    let both = format!("{}/both", case.dir().display());
+    let output = case.barepod(&["image", "import", &both]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("name one of them behind a colon"), "{said}");
+    let whole = "docker.io/team/two:1.0";
+    let said = good(case, &["image", "import", &format!("{both}:{whole}")]);
+    assert!(said.starts_with(&format!("{whole} imported (")), "{said}");
+    let said = good(case, &["image", "import", &format!("{both}:{whole}"), "other:1"]);
+    assert!(said.starts_with("docker.io/library/other:1 imported ("), "{said}");
+    let output = case.barepod(&["image", "import", &format!("{both}:team/three:1.0")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("it has no \"team/three:1.0\""), "{said}");
+    for name in [whole, "other:1"] {
+        good(case, &["image", "rm", name]);
+    }
+    fs::remove_dir_all(&both).unwrap();
 }
 
 /// Other tools read what is written.

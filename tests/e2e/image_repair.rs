@@ -95,3 +95,26 @@ fn what_has_gone_is_brought_again_at_use() {
     assert_eq!(said(&case, &["image", "verify"]).0, Some(0));
     case.nothing_left();
 }
+
+/// A layer that two images share comes for one of them from where that is from: the other, whose registry is gone, is whole as well.
+#[test]
+fn a_layer_comes_for_all_that_share_it() {
+    let Some(case) = Case::new("repaired-shared") else { return };
+    let layout = case.dir().join("images");
+    write(&layout, "web", &json!({}), vec![busybox(), Layer::default().file("word", b"right\n")]);
+    let (image, imported) = (format!("oci:{}:web", layout.display()), "127.0.0.1:1/team/web:1.0");
+    assert_eq!(said(&case, &["image", "pull", "-q", &image]).0, Some(0));
+    assert_eq!(said(&case, &["image", "import", layout.to_str().unwrap(), imported]).0, Some(0));
+    let damage = || fs::write(layer_with(&case, "word").join("tree/word"), "wrong\n").unwrap();
+    damage();
+    let (code, text) = said(&case, &["image", "repair", imported]);
+    let way_out = "if it was imported, `barepod image import FILE` mends it";
+    assert!(code == Some(1) && text.contains(way_out), "{text}");
+    let (code, text) = said(&case, &["image", "repair"]);
+    assert!(code == Some(0) && text.contains(&format!("{imported} is whole again\n")), "{text}");
+    assert_eq!(said(&case, &["image", "verify"]).0, Some(0));
+    damage();
+    let (code, text) = said(&case, &["image", "import", layout.to_str().unwrap(), imported]);
+    assert!(code == Some(0) && text.contains("is whole again"), "{text}");
+    case.nothing_left();
+}

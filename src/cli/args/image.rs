@@ -50,7 +50,7 @@ pub enum ImageCommand {
 /// `barepod image import`.
 #[derive(Debug, Args)]
 pub struct ImageImportArgs {
-    /// What it is in
+    /// What it is in; with :WHICH behind it, where that has several
     #[arg(value_name = "FILE|DIR")]
     pub from: PathBuf,
     /// Under which name pods find it; by default the one that it has there

@@ -26,6 +26,8 @@ pub enum ExportError {
     Document { what: &'static str },
     #[error("its {what} has another digest than {digest}: it is damaged; `barepod image repair` brings it again")]
     Changed { what: &'static str, digest: Digest },
+    #[error("{}: it is {what}; an archive is written into a file, whose headers are filled in afterwards", .path.display())]
+    NoFile { path: PathBuf, what: &'static str },
     #[error("{}: it is no OCI image layout: {why}", .path.display())]
     NoLayout { path: PathBuf, why: String },
 }

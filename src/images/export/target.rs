@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ const BUFFER: usize = 256 << 10;
 pub enum Target {
     /// An image layout in a folder, beside the images that it has.
     Folder(PathBuf),
-    /// One in a tar archive, in the place of what is there.
+    /// One in a tar archive, in the place of the file that is there.
     Archive(PathBuf),
 }
 
@@ -55,17 +55,44 @@ impl Target {
                 Ok(Open::Folder(path.clone()))
             }
             Self::Archive(path) => {
+                let path = replaceable(path)?;
                 let mut temporary = path.clone().into_os_string();
                 temporary.push(format!(".new-{}", uuid::Uuid::new_v4().simple()));
                 let temporary = PathBuf::from(temporary);
                 let file = File::create_new(&temporary).map_err(failed("create", &temporary))?;
                 let writer = Writer::new(BufWriter::with_capacity(BUFFER, file));
-                let mut open = Open::Archive { writer, path: path.clone(), temporary, is_whole: false };
+                let mut open = Open::Archive { writer, path, temporary, is_whole: false };
                 open.small("oci-layout", &layout())?;
                 Ok(open)
             }
         }
     }
+}
+
+/// Where a file can be put without anything else being lost: a rename would put it in the place of a device or a symlink, too.
+fn replaceable(path: &Path) -> Result<PathBuf, ExportError> {
+    let no_file = |what: &'static str| ExportError::NoFile { path: path.to_owned(), what };
+    if path == Path::new("-") {
+        return Err(no_file("standard output"));
+    }
+    let kind = match fs::metadata(path) {
+        // What a symlink leads to is replaced, not the symlink.
+        Ok(found) if found.is_file() => return path.canonicalize().map_err(failed("realpath", path)),
+        Ok(found) => found.file_type(),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            return match path.is_symlink() {
+                true => Err(no_file("a symlink to what isn't there")),
+                false => Ok(path.to_owned()),
+            };
+        }
+        Err(cause) => return Err(failed("stat", path)(cause)),
+    };
+    Err(no_file(match kind {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_socket() => "a socket",
+        _ => "a device",
+    }))
 }
 
 fn layout() -> Vec<u8> {

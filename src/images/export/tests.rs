@@ -47,6 +47,46 @@ fn damaged_documents_are_not_written() {
     export().unwrap();
 }
 
+/// What a rename would destroy is left as it is; what a symlink leads to is replaced, not the symlink.
+#[test]
+fn nothing_but_files_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, entry, _) = store(&dir.path().join("store"));
+    let export = |target: &Path| store.export(&entry, None, &Target::Archive(target.to_owned()));
+    let path = |name: &str| dir.path().join(name);
+    nix::unistd::mkfifo(&path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+    fs::create_dir(path("folder")).unwrap();
+    std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", path("null")).unwrap();
+    let before = names(dir.path());
+    for (target, what) in [
+        (path("fifo"), "it is a FIFO"),
+        (path("socket"), "it is a socket"),
+        (path("folder"), "it is a folder"),
+        (path("dangling"), "it is a symlink to what isn't there"),
+        (path("null"), "it is a device"),
+        ("/dev/full".into(), "it is a device"),
+        ("-".into(), "-: it is standard output"),
+    ] {
+        let said = export(&target).unwrap_err().to_string();
+        assert!(said.contains(what), "{target:?}: {said}");
+    }
+    assert_eq!(names(dir.path()), before);
+    assert!(path("null").is_symlink() && !Path::new("-").exists());
+    fs::write(path("old.tar"), "old").unwrap();
+    std::os::unix::fs::symlink("old.tar", path("link.tar")).unwrap();
+    export(&path("link.tar")).unwrap();
+    assert!(path("link.tar").is_symlink());
+    assert!(fs::metadata(path("old.tar")).unwrap().len() > 1024);
+}
+
+fn names(dir: &Path) -> Vec<std::ffi::OsString> {
+    let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names
+}
+
 /// Exports into one folder at the same time lose nothing, and what is no index is left alone.
 #[test]
 fn a_folder_keeps_all_its_images() {

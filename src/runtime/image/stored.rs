@@ -11,7 +11,7 @@ use crate::images::catalogue::{Catalogue, CatalogueError, Entry};
 use crate::images::credentials::{Credentials, CredentialsError};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
-use crate::images::local::{DockerArchive, Given, Layout, LocalError, given};
+use crate::images::local::{DockerArchive, Given, Layout, LocalError, given, split};
 use crate::images::origin::{Origin, OriginError};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
@@ -163,19 +163,22 @@ pub fn repair(stored: &Stored, entry: &Entry, store: &Path, logins: &Logins) -> 
 }
 
 /// Brings an image of a file or folder into the store under a name of a registry's; what is damaged of it there is mended. `None`:
-/// under the one that it has in the file. Gives that.
+/// under the one that it has in the file. Gives that. Which of several is said behind a colon, as in `image:`.
 ///
 /// # Errors
 /// Where it can't be read, or has no such name, or can't be kept.
-pub fn import(path: &Path, name: Option<&str>, store: &Path) -> Result<(String, Pulled, Repaired), ImageError> {
-    let image = path.display().to_string();
+pub fn import(from: &Path, name: Option<&str>, store: &Path) -> Result<(String, Pulled, Repaired), ImageError> {
+    let (path, which) = split(from);
+    let image = from.display().to_string();
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
     let of_file = |cause: LocalError| failed(PullError::Origin(cause.into()));
-    let Given { origin, names } = given(path, name).map_err(of_file)?;
-    // A tag alone, as layouts have it, says nothing of the image.
-    let own = names.iter().find(|name| name.contains(['/', ':']));
+    let Given { origin, names } = given(path, which, name).map_err(of_file)?;
+    // The one that was asked for, of several. A tag alone, as layouts have it, says nothing of the image.
+    let asked = |one: &&String| Some(one.as_str()) == which;
+    let is_whole = |one: &&String| one.contains(['/', ':']);
+    let own = names.iter().filter(is_whole).find(asked).or_else(|| names.iter().find(is_whole));
     let Some(wanted) = name.or(own.map(String::as_str)) else {
-        let cause = "it has no whole name there: write one behind it, as in `barepod image import FILE web:1.0`";
+        let cause = "it has no whole name there: say one as well, as in `barepod image import FILE web:1.0`";
         return Err(failed(PullError::Origin(cause.into())));
     };
     let whole = reference(wanted)?.to_string();
@@ -183,7 +186,7 @@ pub fn import(path: &Path, name: Option<&str>, store: &Path) -> Result<(String, 
     let rules = rules(&Stored::Registry(whole.clone()), None).map_err(failed)?;
     let store = Store::at(store);
     let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;
-    let again = |_: Option<&Digest>| given(path, name).map(|given| given.origin).map_err(OriginError::from);
+    let again = |_: Option<&Digest>| given(path, which, name).map(|given| given.origin).map_err(OriginError::from);
     let repaired = match pulled.is_new {
         true => Repaired::default(),
         false => store.repair(&pulled.entry, &again).map_err(failed)?,
