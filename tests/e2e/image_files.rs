@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::image::{Layer, busybox, write};
-use crate::harness::{Case, Manifest};
+use crate::harness::{Case, Manifest, good};
 
 fn pod(case: &Case, image: &str) -> Manifest {
     let script = "echo $(cat /d/kept) $(ls /d /e) $(stat -c %a /d) $A >> /t/log";
@@ -15,13 +15,6 @@ fn pod(case: &Case, image: &str) -> Manifest {
         "name": "main", "image": image, "imagePullPolicy": "IfNotPresent",
         "volumeMounts": [{"name": "t", "mountPath": "/t"}], "args": ["-c", script]
     }))
-}
-
-/// What a command that has to work says.
-fn good(case: &Case, words: &[&str]) -> String {
-    let output = case.barepod(words);
-    assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What is exported into an archive or a folder is imported again, and is the same image: config, whiteouts, hidden folders and all.

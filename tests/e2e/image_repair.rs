@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::image::{Layer, busybox, write};
-use crate::harness::{Case, Manifest};
+use crate::harness::{self, Case, Manifest};
 
 fn pod(case: &Case, then: &str) -> Manifest {
     let volumes = json!([{"name": "t", "mountPath": "/t"}]);
@@ -19,9 +19,8 @@ fn pod(case: &Case, then: &str) -> Manifest {
 }
 
 fn said(case: &Case, words: &[&str]) -> (Option<i32>, String) {
-    let output = case.barepod(words);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout) + &text(output.stderr))
+    let (code, out, err) = harness::said(case, words);
+    (code, out + &err)
 }
 
 /// The folder of the stored layer that has this file.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::harness::image::{Layer, busybox, write};
-use crate::harness::{Case, Manifest, wait};
+use crate::harness::{Case, Manifest, said, wait};
 
 /// A container of an image in the layout `images`, whose trace folder is at /t.
 fn container(name: &str, image: &str, more: Value) -> Value {
@@ -23,13 +23,6 @@ fn store(case: &Case) -> PathBuf {
 
 fn pod(case: &Case, container: Value) -> Manifest {
     case.pod().container(container)
-}
-
-/// What a command says: its exit code, standard output and standard error.
-fn said(case: &Case, words: &[&str]) -> (Option<i32>, String, String) {
-    let output = case.barepod(words);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// R10.1, R10.3, R10.4: what the image's config says holds where the manifest is silent; layers lie one over the other.

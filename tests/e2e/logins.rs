@@ -22,12 +22,6 @@ fn container(image: &str) -> Value {
     json!({"name": "main", "image": image, "volumeMounts": [{"name": "t", "mountPath": "/t"}]})
 }
 
-/// `barepod COMMAND OPTIONS`, and how it ended.
-fn said(registry: &Registry, case: &Case, args: &[&str]) -> (Option<i32>, String) {
-    let output = registry.command(case, args).output().unwrap();
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
 /// A Secret with logins, as a document.
 fn secret(name: &str, all: &[(&str, &str, &str)]) -> String {
     let text = json!({
@@ -69,7 +63,7 @@ fn secrets_of_the_pod_open_registries() {
     let pod = case.pod().spec(names).container(container(&registry.image("team/app", "web")));
     let file = case.write(&pod.text());
     let words = ["run", "--config", &config.display().to_string(), &file.display().to_string()];
-    let (code, stderr) = said(&registry, &case, &words);
+    let (code, _, stderr) = registry.said(&case, &words);
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(case.trace(), ["ran"]);
     assert!(stderr.contains("there is no Secret \"gone\": images are pulled without its login"), "{stderr}");
@@ -115,21 +109,19 @@ fn logins_that_are_no_good() {
     });
     fs::write(&config, text.to_string()).unwrap();
     let config = config.display().to_string();
-    let (code, stderr) = said(&registry, &case, &["run", "--config", &config, &file]);
+    let (code, _, stderr) = registry.said(&case, &["run", "--config", &config, &file]);
     assert_eq!(code, Some(2), "{stderr}");
     let words = "Secret reg: auths: a.example: auth: USER:PASSWORD in base64 is wanted";
     assert!(stderr.contains(words) && stderr.contains("spec.imagePullSecrets[0].name"), "{stderr}");
     assert!(!stderr.contains("hush"), "{stderr}");
     let nothing = case.dir().join("nothing.json").display().to_string();
-    let (code, stderr) = said(&registry, &case, &["run", "--auth-file", &nothing, &file]);
+    let (code, _, stderr) = registry.said(&case, &["run", "--auth-file", &nothing, &file]);
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains("--auth-file: ") && stderr.contains("nothing.json: No such file"), "{stderr}");
     assert!(registry.asked().is_empty(), "nothing was to be asked yet");
     fs::write(&config, secret("reg", &[(&registry.host(), "me", "wrong")])).unwrap();
     let mut command = registry.command(&case, &["run", "--config", &config, &file]);
-    command.stdout(fs::File::create(case.dir().join("out.txt")).unwrap());
-    command.stderr(fs::File::create(case.dir().join("err.txt")).unwrap());
-    let mut run = Run::of(&case, &mut command);
+    let mut run = Run::to_files(&case, &mut command);
     wait("the refusal", || run.stderr().contains("the login isn't accepted, or the name is wrong"));
     run.signal(rustix::process::Signal::TERM);
     run.end();
@@ -144,11 +136,11 @@ fn files_of_logins_open_registries() {
     let image = registry.image("team/app", "web");
     let file = case.dir().join("auth.json");
     fs::write(&file, logins(&[(&registry.host(), "me", PASSWORD)])).unwrap();
-    let (code, stderr) = said(&registry, &case, &["image", "pull", &image]);
+    let (code, _, stderr) = registry.said(&case, &["image", "pull", &image]);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("401 Unauthorized; log in"), "{stderr}");
     // Relative to where we are.
-    let (code, stderr) = said(&registry, &case, &["image", "pull", "--auth-file", "auth.json", &image]);
+    let (code, _, stderr) = registry.said(&case, &["image", "pull", "--auth-file", "auth.json", &image]);
     assert_eq!(code, Some(0), "{stderr}");
     let box_has = case.dir().join(".docker");
     fs::create_dir(&box_has).unwrap();
@@ -159,13 +151,13 @@ fn files_of_logins_open_registries() {
     let pod = case.pod().container(main);
     let written = case.write(&pod.text()).display().to_string();
     let begin = registry.asked().len();
-    let (code, stderr) = said(&registry, &case, &["apply", "--auth-file", "auth.json", "-f", &written]);
+    let (code, _, stderr) = registry.said(&case, &["apply", "--auth-file", "auth.json", "-f", &written]);
     assert_eq!(code, Some(0), "{stderr}");
     case.wait_for("ran");
     // One that isn't there yet.
     let tools = registry.image("team/app", "tools");
     let words = ["debug", case.name(), "-q", "--attach", "--image", &tools, "--auth-file", "auth.json", "-c", "eye"];
-    let (code, stderr) = said(&registry, &case, &words);
+    let (code, _, stderr) = registry.said(&case, &words);
     assert_eq!(code, Some(0), "{stderr}");
     let tried = |login: &str| registry.asked()[begin..].iter().any(|one| one.login == login);
     assert!(tried(&format!("me:{PASSWORD}")) && !tried("box:wrong"), "{:?}", registry.asked());

@@ -4,7 +4,7 @@
 mod ends;
 mod networks;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -164,9 +164,7 @@ fn without_pasta<'a>(case: &'a Case, pod: &Manifest, options: &[&str]) -> Run<'a
     let path = case.write(&pod.text());
     let mut command = case.command(&[&["run"], options].concat());
     command.arg(path).env("PATH", bin);
-    command.stdout(File::create(case.dir().join("out.txt")).unwrap());
-    command.stderr(File::create(case.dir().join("err.txt")).unwrap());
-    Run::of(case, &mut command)
+    Run::to_files(case, &mut command)
 }
 
 /// It can be had without, where there is a network too; and not beside the box's.
@@ -205,9 +203,7 @@ fn with_own_pasta<'a>(case: &'a Case, pod: &Manifest, script: &str) -> Run<'a> {
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let mut command = case.command(&["run", "--network", "pasta", "--backoff-initial", "300ms"]);
     command.arg(case.write(&pod.text())).env("PATH", path);
-    command.stdout(File::create(case.dir().join("out.txt")).unwrap());
-    command.stderr(File::create(case.dir().join("err.txt")).unwrap());
-    Run::of(case, &mut command)
+    Run::to_files(case, &mut command)
 }
 
 fn ledger(case: &Case) -> Value {

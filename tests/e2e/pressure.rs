@@ -109,8 +109,7 @@ fn start_limited<'a>(case: &'a Case, limits: &str, pod: &Manifest) -> Run<'a> {
             None => command.env_remove(name),
         };
     }
-    let file = |name: &str| File::create(case.dir().join(name)).unwrap();
-    Run::of(case, command.stdout(file("out.txt")).stderr(file("err.txt")))
+    Run::to_files(case, &mut command)
 }
 
 /// The supervisor takes what it may have of open files; containers, probes and hooks have what barepod was started with.

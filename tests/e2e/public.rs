@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::registry::Registry;
 use crate::harness::umoci::{self, Layout};
-use crate::harness::{Case, wait};
+use crate::harness::{Case, good, wait};
 
 /// Programs of the images in place of the real ones, as shell scripts.
 const PROGRAMS: [(&str, &str); 4] = [
@@ -79,14 +79,6 @@ fn mirror(case: &mut Case) -> Option<Registry> {
 
 fn manifest(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/pods/{name}.yaml"))
-}
-
-#[track_caller]
-fn good(case: &Case, words: &[&str]) -> String {
-    let output = case.barepod(words);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
-    text(&output.stdout)
 }
 
 /// Runs a pod to its end, and gives what a container of it has printed.

@@ -1,19 +1,10 @@
 //! How images are pulled: when, and by which names.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
-use crate::harness::image::{busybox, write};
+use crate::harness::image::{busybox, digest, write};
 use crate::harness::own_registry::Registry;
-use crate::harness::{Case, wait};
-
-/// `barepod COMMAND OPTIONS`: how it ended, standard output and error.
-fn said(registry: &Registry, case: &Case, args: &[&str]) -> (Option<i32>, String, String) {
-    let output = registry.command(case, args).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
+use crate::harness::{Case, Run, wait};
 
 fn container(name: &str, image: &str, script: &str) -> Value {
     let mounts = json!([{"name": "t", "mountPath": "/t"}]);
@@ -31,19 +22,19 @@ fn digests_that_are_required() {
     let pod =
         case.pod().init(container("first", &other, "true")).container(container("main", &image, "echo ran >> /t/log"));
     let file = case.write(&pod.text()).display().to_string();
-    let (code, _, stderr) = said(&registry, &case, &["image", "pull", "--require-digest", &image]);
+    let (code, _, stderr) = registry.said(&case, &["image", "pull", "--require-digest", &image]);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(
         stderr.contains("it has no digest, and --require-digest asks for one; write NAME@sha256:DIGEST"),
         "{stderr}"
     );
     assert!(registry.asked().is_empty(), "{:?}", registry.asked());
-    assert_eq!(said(&registry, &case, &["image", "pull", "-q", &image]).0, Some(0));
-    let (_, shown, _) = said(&registry, &case, &["image", "inspect", &image]);
+    assert_eq!(registry.said(&case, &["image", "pull", "-q", &image]).0, Some(0));
+    let (_, shown, _) = registry.said(&case, &["image", "inspect", &image]);
     let shown: Value = serde_json::from_str(&shown).unwrap();
     let digest = shown["digest"].as_str().unwrap();
     for args in [&["run", "--require-digest", &file][..], &["apply", "--require-digest", "-f", &file]] {
-        let (code, _, stderr) = said(&registry, &case, args);
+        let (code, _, stderr) = registry.said(&case, args);
         assert_eq!(code, Some(2), "{args:?}: {stderr}");
         assert!(
             stderr.contains("spec.containers[0].image") && stderr.contains("spec.initContainers[0].image"),
@@ -61,7 +52,7 @@ fn digests_that_are_required() {
         .init(json!({"name": "second", "image": "oci:images:web", "command": ["/bin/true"]}))
         .container(container("main", &pinned(&image), "echo ran >> /t/log"));
     let file = case.write(&pod.text()).display().to_string();
-    let (code, _, stderr) = said(&registry, &case, &["run", "--require-digest", &file]);
+    let (code, _, stderr) = registry.said(&case, &["run", "--require-digest", &file]);
     assert_eq!((code, case.trace().as_slice()), (Some(0), &["ran".to_owned()][..]), "{stderr}");
     case.nothing_left();
 }
@@ -85,9 +76,7 @@ fn serial_pulls_wait_for_their_turn() {
         let file = case.write(&pod.text()).display().to_string();
         let option = format!("--pull={how}");
         let mut command = registry.command(&case, &["run", &option, &file]);
-        command.stdout(fs::File::create(case.dir().join("out.txt")).unwrap());
-        command.stderr(fs::File::create(case.dir().join("err.txt")).unwrap());
-        let mut run = crate::harness::Run::of(&case, &mut command);
+        let mut run = Run::to_files(&case, &mut command);
         case.wait_for(how);
         if how == "parallel" {
             wait("the other image", || asked_for(&later));
@@ -112,7 +101,7 @@ fn an_unchanged_image_costs_one_question() {
     let image = registry.image("team/app", "web");
     let asked = |args: &[&str]| {
         let before = registry.asked().len();
-        let (code, stdout, stderr) = said(&registry, &case, args);
+        let (code, stdout, stderr) = registry.said(&case, args);
         assert_eq!(code, Some(0), "{stderr}");
         let asked = registry.asked().split_off(before);
         (stdout, asked.into_iter().map(|one| format!("{} {}", one.method, one.path)).collect::<Vec<_>>())
@@ -132,7 +121,7 @@ fn an_unchanged_image_costs_one_question() {
     assert_eq!(asked(&["run", &file]).1, one);
     assert_eq!(case.trace(), ["ran"]);
     // Its digest says all.
-    let digest = barepod::images::digest::Digest::of(&manifest(&layout));
+    let digest = digest(&layout, "web");
     let pinned = format!("{}@{digest}", image.trim_end_matches(":web"));
     assert_eq!(asked(&["image", "pull", &pinned]).1.len(), 2, "the manifest and the config; the layer is there");
     assert_eq!(asked(&["image", "pull", &pinned]).1, [""; 0]);
@@ -142,11 +131,4 @@ fn an_unchanged_image_costs_one_question() {
     assert_eq!(changed[..2], [one[0].to_owned(), first[0].clone()], "{changed:?}");
     assert_eq!(changed.len(), 3, "{changed:?}");
     case.nothing_left();
-}
-
-/// Of the layout's only image.
-fn manifest(layout: &std::path::Path) -> Vec<u8> {
-    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
-    let digest = index["manifests"][0]["digest"].as_str().unwrap();
-    fs::read(layout.join("blobs/sha256").join(digest.trim_start_matches("sha256:"))).unwrap()
 }

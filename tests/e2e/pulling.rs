@@ -9,16 +9,20 @@ use nix::pty::Winsize;
 use serde_json::json;
 
 use crate::harness::image::{Layer, busybox, write};
-use crate::harness::plain_registry::PlainRegistry;
+use crate::harness::own_registry::Registry;
 use crate::harness::{Case, Run, wait};
 
 /// An image of two layers in a registry, and the path of the upper layer in it.
-fn registry(case: &Case) -> (PlainRegistry, String) {
+fn registry(case: &Case) -> (Registry, String) {
     let layout = case.dir().join("images");
     let upper = Layer::default().file("large", &[7; 1 << 20]);
     let layers = write(&layout, "web", &json!({"Cmd": ["/bin/echo", "up"]}), vec![busybox(), upper]);
     let digest = layers[1].file_name().unwrap().to_str().unwrap().to_owned();
-    (PlainRegistry::of(&layout), format!("blobs/sha256:{digest}"))
+    (Registry::open(&layout), format!("blobs/sha256:{digest}"))
+}
+
+fn image(registry: &Registry) -> String {
+    registry.image("team/app", "web")
 }
 
 /// A command as the foreground of a new terminal, so wide; the terminal's other end.
@@ -43,10 +47,8 @@ fn until(terminal: &mut File, text: &str) -> String {
     all
 }
 
-fn pull(case: &Case, registry: &PlainRegistry) -> Command {
-    let mut command = case.command(&["image", "pull", &registry.image("web")]);
-    registry.known_to(&mut command, case.dir());
-    command
+fn pull(case: &Case, registry: &Registry) -> Command {
+    registry.command(case, &["image", "pull", &image(registry)])
 }
 
 /// A bar for each layer, in place of the one before; nothing of them is left at the end.
@@ -58,12 +60,12 @@ fn layers_have_bars() {
     let (mut run, mut terminal) = on_a_terminal(&case, &pull(&case, &registry), 80);
     let text = until(&mut terminal, " of 1.0 MiB");
     let text = text + &until(&mut terminal, " done");
-    assert!(text.contains(&format!("{}: ", registry.image("web"))) && text.contains(" [####"), "{text:?}");
+    assert!(text.contains(&format!("{}: ", image(&registry))) && text.contains(" [####"), "{text:?}");
     registry.let_go();
     let text = until(&mut terminal, " pulled (");
     assert_eq!(run.end(), 0, "{text:?}");
     let (bars, line) = text.rsplit_once("\x1b[J").unwrap();
-    assert!(bars.ends_with('F') && line.starts_with(&registry.image("web")), "{text:?}");
+    assert!(bars.ends_with('F') && line.starts_with(&image(&registry)), "{text:?}");
 }
 
 /// Ctrl-C in the middle, and a terminal that is narrow: the cursor is below the bars, and no mode of the terminal was changed.
@@ -92,10 +94,10 @@ fn elsewhere_there_are_lines() {
     let [out, err] = outputs.each_ref().map(|path| File::create(path).unwrap());
     let mut run = Run::of(&case, pull(&case, &registry).stdout(out).stderr(err));
     let [out, err] = outputs.map(|path| move || std::fs::read_to_string(&path).unwrap());
-    wait("the line", || err() == format!("{}: pulling\n", registry.image("web")));
+    wait("the line", || err() == format!("{}: pulling\n", image(&registry)));
     assert_eq!(out(), "");
     registry.let_go();
     assert_eq!(run.end(), 0);
     let said = out();
-    assert!(said.starts_with(&format!("{} pulled (", registry.image("web"))) && said.ends_with(" s)\n"), "{said}");
+    assert!(said.starts_with(&format!("{} pulled (", image(&registry))) && said.ends_with(" s)\n"), "{said}");
 }

@@ -9,22 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::image::{Layer, busybox, write};
 use crate::harness::registry::Registry;
 use crate::harness::umoci::{self, Layout};
-use crate::harness::{Case, Manifest, wait};
-
-/// What a command says: its exit code, standard output and standard error.
-fn said(case: &Case, words: &[&str]) -> (Option<i32>, String, String) {
-    let output = case.barepod(words);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-/// A command that must be good; its standard output.
-#[track_caller]
-fn good(case: &Case, words: &[&str]) -> String {
-    let (code, out, err) = said(case, words);
-    assert_eq!(code, Some(0), "{words:?}: {out}{err}");
-    out
-}
+use crate::harness::{Case, Manifest, good, said, wait};
 
 /// A pull that must fail; what is said of it. Nothing of it is in the store.
 #[track_caller]

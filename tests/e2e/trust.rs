@@ -9,14 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::image::{busybox, write};
-use crate::harness::plain_registry::PlainRegistry;
-use crate::harness::{Case, Manifest, Run, wait};
+use crate::harness::image::{busybox, digest, write};
+use crate::harness::own_registry::Registry;
+use crate::harness::{Case, Manifest, Run, said_by, wait};
 
 /// A registry with an image `app:1`, a home with a policy that wants it signed by a key, and the key.
 struct World<'a> {
     case: &'a Case,
-    registry: PlainRegistry,
+    registry: Registry,
     /// Of the image's manifest.
     digest: String,
 }
@@ -34,9 +34,8 @@ impl<'a> World<'a> {
     fn new(case: &'a Case) -> Self {
         let layout = case.dir().join("images");
         write(&layout, "1", &json!({"Cmd": ["/bin/echo", "up"]}), vec![busybox()]);
-        let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
-        let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
-        let world = Self { case, registry: PlainRegistry::of(&layout), digest };
+        let digest = digest(&layout, "1").to_string();
+        let world = Self { case, registry: Registry::open(&layout), digest };
         world.openssl(&["genpkey", "-algorithm", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "key"]);
         world.openssl(&["pkey", "-in", "key", "-pubout", "-out", "public"]);
         world
@@ -48,7 +47,7 @@ impl<'a> World<'a> {
     }
 
     fn image(&self) -> String {
-        self.registry.image("1")
+        self.registry.image("team/app", "1")
     }
 
     fn home(&self) -> PathBuf {
@@ -128,16 +127,15 @@ impl<'a> World<'a> {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.case.command(words);
-        self.registry.known_to(&mut command, self.case.dir());
+        let mut command = self.registry.command(self.case, words);
         command.env("HOME", self.home());
         command
     }
 
     /// Exit code and standard error.
     fn said(&self, words: &[&str]) -> (Option<i32>, String) {
-        let output = self.command(words).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        let (code, _, stderr) = said_by(&mut self.command(words));
+        (code, stderr)
     }
 
     fn pod(&self, more: Value) -> Manifest {
@@ -148,9 +146,8 @@ impl<'a> World<'a> {
 
     fn start(&self, pod: &Manifest) -> Run<'a> {
         let file = self.case.write(&pod.text());
-        let output = |name: &str| fs::File::create(self.case.dir().join(name)).unwrap();
         let mut command = self.command(&["run", "--backoff-initial", "300ms", "--backoff-max", "1200ms"]);
-        Run::of(self.case, command.arg(file).stdout(output("out.txt")).stderr(output("err.txt")))
+        Run::to_files(self.case, command.arg(file))
     }
 }
 

@@ -66,6 +66,14 @@ pub fn busybox() -> Layer {
     programs.iter().fold(layer, |layer, name| layer.link(&format!("bin/{name}"), "busybox"))
 }
 
+/// What a layout has under a name: the digest of the image's manifest.
+pub fn digest(layout: &Path, name: &str) -> Digest {
+    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let named = |one: &&Value| one["annotations"]["org.opencontainers.image.ref.name"] == name;
+    let found = index["manifests"].as_array().unwrap().iter().find(named);
+    found.unwrap()["digest"].as_str().unwrap().parse().unwrap()
+}
+
 /// Writes an image into a layout, beside those that it has; `process`: its config's `config`. Gives the files of its layers.
 pub fn write(layout: &Path, name: &str, process: &Value, layers: Vec<Layer>) -> Vec<PathBuf> {
     let blobs = layout.join("blobs/sha256");

@@ -1,18 +1,20 @@
-//! A registry for tests: an OCI layout in a folder, over HTTP in clear text, with logins by name and password.
+//! A registry for tests: an OCI layout in a folder, over HTTP in clear text, with logins by name and password. Any repository
+//! has what the layout has, and what was put beside it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
+use barepod::images::digest::Digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::Case;
+use super::{Case, said_by};
 
 /// What was asked of it.
 #[derive(Clone, Debug, Default)]
@@ -27,42 +29,51 @@ pub struct Asked {
     pub range: String,
 }
 
-/// Who may read what.
-#[derive(Clone, Debug, Default)]
-struct Rules {
-    /// USER:PASSWORD; none: everybody.
-    login: Option<String>,
-}
-
 /// It ends with the test's process.
 pub struct Registry {
     port: u16,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    layout: PathBuf,
+    /// USER:PASSWORD; none: everybody may read.
+    login: Option<String>,
+    state: Mutex<State>,
+    let_go: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    asked: Vec<Asked>,
     /// Words that were in the arguments of any process while something was asked.
-    overheard: Arc<Mutex<BTreeSet<String>>>,
+    overheard: BTreeSet<String>,
+    /// By the end of a path: media type and content.
+    put: HashMap<String, (String, Vec<u8>)>,
+    /// The end of a path of which half is sent, and the rest once it is let go on.
+    held: Option<String>,
 }
 
 impl Registry {
     /// One that anybody reads. A tag is the name of an image in the layout, whatever the repository.
     pub fn open(layout: &Path) -> Self {
-        Self::start(layout, Rules::default())
+        Self::start(layout, None)
     }
 
     /// One that is read with this login alone.
     pub fn closed(layout: &Path, user: &str, password: &str) -> Self {
-        Self::start(layout, Rules { login: Some(format!("{user}:{password}")) })
+        Self::start(layout, Some(format!("{user}:{password}")))
     }
 
-    fn start(layout: &Path, rules: Rules) -> Self {
+    fn start(layout: &Path, login: Option<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let registry =
-            Self { port: listener.local_addr().unwrap().port(), asked: Arc::default(), overheard: Arc::default() };
-        let (layout, asked, overheard) = (layout.to_owned(), registry.asked.clone(), registry.overheard.clone());
+        let shared = Shared { layout: layout.to_owned(), login, state: Mutex::default(), let_go: Condvar::default() };
+        let registry = Self { port: listener.local_addr().unwrap().port(), shared: Arc::new(shared) };
+        let shared = registry.shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (layout, rules, asked, overheard) =
-                    (layout.clone(), rules.clone(), asked.clone(), overheard.clone());
-                std::thread::spawn(move || serve(stream, &layout, &rules, &asked, &overheard));
+                let shared = shared.clone();
+                std::thread::spawn(move || shared.serve(stream));
             }
         });
         registry
@@ -79,12 +90,28 @@ impl Registry {
 
     /// All that was asked so far, but for how it is spoken to.
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().iter().filter(|one| one.path != "/v2/").cloned().collect()
+        self.shared.state.lock().unwrap().asked.iter().filter(|one| one.path != "/v2/").cloned().collect()
     }
 
     /// Passwords that were to be seen in arguments of processes.
     pub fn overheard(&self) -> Vec<String> {
-        self.overheard.lock().unwrap().iter().cloned().collect()
+        self.shared.state.lock().unwrap().overheard.iter().cloned().collect()
+    }
+
+    /// Puts something beside what the layout has; `path`: `manifests/TAG`, `blobs/DIGEST`.
+    pub fn put(&self, path: &str, media_type: &str, content: &[u8]) {
+        let entry = (media_type.to_owned(), content.to_owned());
+        self.shared.state.lock().unwrap().put.insert(path.to_owned(), entry);
+    }
+
+    /// From now on only half of it is sent, and then nothing until [`Self::let_go`].
+    pub fn hold(&self, path: &str) {
+        self.shared.state.lock().unwrap().held = Some(path.to_owned());
+    }
+
+    pub fn let_go(&self) {
+        self.shared.state.lock().unwrap().held = None;
+        self.shared.let_go.notify_all();
     }
 
     /// A command of this case that reaches it, and has no logins of this box.
@@ -98,6 +125,11 @@ impl Registry {
         }
         command
     }
+
+    /// What that says until its end: its exit code, standard output and standard error.
+    pub fn said(&self, case: &Case, args: &[&str]) -> (Option<i32>, String, String) {
+        said_by(&mut self.command(case, args))
+    }
 }
 
 /// A file of logins as podman and docker write it; of each a key, user and password.
@@ -109,76 +141,83 @@ pub fn logins(all: &[(&str, &str, &str)]) -> String {
     serde_json::json!({"auths": auths}).to_string()
 }
 
-fn serve(
-    stream: TcpStream,
-    layout: &Path,
-    rules: &Rules,
-    asked: &Mutex<Vec<Asked>>,
-    overheard: &Mutex<BTreeSet<String>>,
-) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    // Who begins to speak TLS hears that nobody does here.
-    if stream.fill_buf()?.first() == Some(&0x16) {
-        return stream
-            .get_mut()
-            .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    }
-    let Some(request) = read(&mut stream)? else { return Ok(()) };
-    if let Some((_, password)) = request.login.split_once(':').filter(|_| is_in_arguments(&request.login)) {
-        overheard.lock().unwrap().insert(password.to_owned());
-    }
-    let is_let_in = rules.login.as_ref().is_none_or(|wanted| *wanted == request.login);
-    asked.lock().unwrap().push(request.clone());
-    let content = content(layout, &request.path);
-    let stream = stream.get_mut();
-    match content {
-        _ if !is_let_in => {
-            let answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"tests\"\r\n";
-            stream.write_all(format!("{answer}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes())
+impl Shared {
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        // Who begins to speak TLS hears that nobody does here.
+        if stream.fill_buf()?.first() == Some(&0x16) {
+            return stream.get_mut().write_all(head("400 Bad Request", "", 0).as_bytes());
         }
-        None => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
-        Some((kind, bytes)) => answer(stream, &request, &kind, &bytes),
+        let Some(request) = read(&mut stream)? else { return Ok(()) };
+        let password = request.login.split_once(':').filter(|_| is_in_arguments(&request.login));
+        let mut state = self.state.lock().unwrap();
+        state.overheard.extend(password.map(|(_, password)| password.to_owned()));
+        state.asked.push(request.clone());
+        drop(state);
+        let stream = stream.get_mut();
+        if self.login.as_ref().is_some_and(|wanted| *wanted != request.login) {
+            let basic = "WWW-Authenticate: Basic realm=\"tests\"\r\n";
+            return stream.write_all(head("401 Unauthorized", basic, 0).as_bytes());
+        }
+        match self.content(&request.path) {
+            None => stream.write_all(head("404 Not Found", "", 0).as_bytes()),
+            Some((kind, bytes)) => self.answer(stream, &request, &kind, &bytes),
+        }
+    }
+
+    fn answer(&self, stream: &mut TcpStream, request: &Asked, kind: &str, bytes: &[u8]) -> io::Result<()> {
+        let more = format!("Content-Type: {kind}\r\nDocker-Content-Digest: {}\r\n", Digest::of(bytes));
+        let range = request.range.strip_prefix("bytes=").and_then(|text| text.split_once('-'));
+        let (status, sent, more) = match range {
+            None => ("200 OK", bytes, more),
+            Some((first, last)) => {
+                let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+                let range = format!("Content-Range: bytes {first}-{last}/{}\r\n", bytes.len());
+                ("206 Partial Content", &bytes[first..=last], more + &range)
+            }
+        };
+        stream.write_all(head(status, &more, sent.len()).as_bytes())?;
+        if request.method == "HEAD" {
+            return Ok(());
+        }
+        let is_held = |state: &mut State| state.held.as_ref().is_some_and(|held| is_end(&request.path, held));
+        let half = if is_held(&mut self.state.lock().unwrap()) { sent.len() / 2 } else { sent.len() };
+        stream.write_all(&sent[..half])?;
+        drop(self.let_go.wait_while(self.state.lock().unwrap(), is_held).unwrap());
+        stream.write_all(&sent[half..])
+    }
+
+    /// With its media type.
+    fn content(&self, path: &str) -> Option<(String, Vec<u8>)> {
+        if path == "/v2/" {
+            return Some(("application/json".to_owned(), b"{}".to_vec()));
+        }
+        if let Some((_, put)) = self.state.lock().unwrap().put.iter().find(|(end, _)| is_end(path, end)) {
+            return Some(put.clone());
+        }
+        let blob = |digest: &str| fs::read(self.layout.join("blobs/sha256").join(digest.strip_prefix("sha256:")?)).ok();
+        if let Some((_, digest)) = path.split_once("/blobs/") {
+            return Some(("application/octet-stream".to_owned(), blob(digest)?));
+        }
+        let (_, wanted) = path.split_once("/manifests/")?;
+        let kind = "application/vnd.oci.image.manifest.v1+json".to_owned();
+        if wanted.starts_with("sha256:") {
+            return Some((kind, blob(wanted)?));
+        }
+        let index: Value = serde_json::from_slice(&fs::read(self.layout.join("index.json")).ok()?).ok()?;
+        let named = |one: &&Value| one["annotations"]["org.opencontainers.image.ref.name"] == wanted;
+        let found = index["manifests"].as_array()?.iter().find(named)?;
+        Some((kind, blob(found["digest"].as_str()?)?))
     }
 }
 
-fn answer(stream: &mut TcpStream, request: &Asked, kind: &str, bytes: &[u8]) -> io::Result<()> {
-    let digest = barepod::images::digest::Digest::of(bytes);
-    let range = request.range.strip_prefix("bytes=").and_then(|text| text.split_once('-'));
-    let (status, sent, more) = match range {
-        None => ("200 OK", bytes, String::new()),
-        Some((first, last)) => {
-            let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
-            let more = format!("Content-Range: bytes {first}-{last}/{}\r\n", bytes.len());
-            ("206 Partial Content", &bytes[first..=last], more)
-        }
-    };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nDocker-Content-Digest: {digest}\r\n{more}Content-Length: {}\r\n\
-         Connection: close\r\n\r\n",
-        sent.len()
-    );
-    stream.write_all(head.as_bytes())?;
-    if request.method == "HEAD" { Ok(()) } else { stream.write_all(sent) }
+fn is_end(path: &str, end: &str) -> bool {
+    path.strip_suffix(end).is_some_and(|before| before.ends_with('/'))
 }
 
-/// With its media type.
-fn content(layout: &Path, path: &str) -> Option<(String, Vec<u8>)> {
-    let blob = |digest: &str| fs::read(layout.join("blobs/sha256").join(digest.strip_prefix("sha256:")?)).ok();
-    if path == "/v2/" {
-        return Some(("application/json".to_owned(), b"{}".to_vec()));
-    }
-    if let Some((_, digest)) = path.split_once("/blobs/") {
-        return Some(("application/octet-stream".to_owned(), blob(digest)?));
-    }
-    let (_, wanted) = path.split_once("/manifests/")?;
-    let kind = "application/vnd.oci.image.manifest.v1+json".to_owned();
-    if wanted.starts_with("sha256:") {
-        return Some((kind, blob(wanted)?));
-    }
-    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).ok()?).ok()?;
-    let named = |one: &&Value| one["annotations"]["org.opencontainers.image.ref.name"] == wanted;
-    let found = index["manifests"].as_array()?.iter().find(named)?;
-    Some((kind, blob(found["digest"].as_str()?)?))
+/// `more`: further headers, with their ends.
+fn head(status: &str, more: &str, length: usize) -> String {
+    format!("HTTP/1.1 {status}\r\n{more}Content-Length: {length}\r\nConnection: close\r\n\r\n")
 }
 
 fn read(stream: &mut impl BufRead) -> io::Result<Option<Asked>> {

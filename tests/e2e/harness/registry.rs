@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use base64::Engine as _;
 use serde_json::json;
 
-use super::{Case, wait, wait_for};
+use super::own_registry::logins;
+use super::{Case, program, wait, wait_for};
 
 /// Who may push and pull.
 const USER: &str = "tester";
@@ -27,12 +27,10 @@ pub struct Registry {
 /// The programs that a test of registries needs: the registry, and what makes and pushes images. `None`, said aloud: one is
 /// missing here.
 fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let find = |name: &str| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
     // Where scripts/setup puts what it only unpacks.
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/docker-registry/usr/bin/docker-registry");
-    let registry = find("docker-registry").or_else(|| unpacked.is_file().then_some(unpacked));
-    if registry.is_none() || find("skopeo").is_none() || find("umoci").is_none() {
+    let registry = program("docker-registry").or_else(|| unpacked.is_file().then_some(unpacked));
+    if registry.is_none() || program("skopeo").is_none() || program("umoci").is_none() {
         crate::skips::skip("needs docker-registry, skopeo and umoci");
         return None;
     }
@@ -81,9 +79,7 @@ impl Registry {
 
     /// The case's commands log in with this password from now on.
     pub fn log_in(&self, password: &str) {
-        let login = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
-        let logins = json!({"auths": {self.image("").trim_end_matches('/'): {"auth": login}}});
-        fs::write(self.logins(), logins.to_string()).unwrap();
+        fs::write(self.logins(), logins(&[(self.image("").trim_end_matches('/'), USER, password)])).unwrap();
     }
 
     /// The file with the case's logins.

@@ -18,12 +18,16 @@ impl<'a> Run<'a> {
     pub fn start(case: &'a Case, file: &Path, options: &[&str]) -> Self {
         let mut command = case.command(&[&["run"], options].concat());
         command.arg(file);
-        command.stdout(File::create(case.dir().join("out.txt")).unwrap());
-        command.stderr(File::create(case.dir().join("err.txt")).unwrap());
-        Self { case, child: command.spawn().unwrap() }
+        Self::to_files(case, &mut command)
     }
 
-    /// As [`Case::start`], of a command that is put together already; its output goes where that says.
+    /// As [`Case::start`], of a command that is put together already.
+    pub fn to_files(case: &'a Case, command: &mut std::process::Command) -> Self {
+        let file = |name: &str| File::create(case.dir().join(name)).unwrap();
+        Self::of(case, command.stdout(file("out.txt")).stderr(file("err.txt")))
+    }
+
+    /// As [`Run::to_files`]; its output goes where the command says.
     pub fn of(case: &'a Case, command: &mut std::process::Command) -> Self {
         Self { case, child: command.stdin(Stdio::null()).spawn().unwrap() }
     }

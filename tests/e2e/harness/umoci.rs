@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::program;
 use super::registry::quiet;
 
 /// An OCI image layout that umoci writes.
@@ -64,8 +65,7 @@ impl Image<'_> {
 /// Whether there is umoci; said aloud where there is none.
 #[track_caller]
 pub fn is_here() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_here = std::env::split_paths(&path).any(|dir| dir.join("umoci").is_file());
+    let is_here = program("umoci").is_some();
     if !is_here {
         crate::skips::skip("needs umoci");
     }

@@ -99,7 +99,7 @@ pub(super) fn connected(name: &str) -> Option<(Case, Namespace, Namespace)> {
 }
 
 fn has(program: &str) -> bool {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|folder| folder.join(program).exists())
+    crate::harness::program(program).is_some()
 }
 
 /// Does this until the end of the closure.
