@@ -94,6 +94,7 @@ mod systemd;
 mod systemd_limits;
 mod systemd_users;
 mod terminal;
+mod tokens;
 mod top;
 mod trees;
 mod trust;

@@ -15,6 +15,7 @@ pub mod registry;
 mod rootfs;
 mod run;
 mod said;
+pub mod token_registry;
 mod told;
 pub mod umoci;
 pub mod unit;

@@ -1,14 +1,15 @@
-//! A real registry: Debian's docker-registry on this machine's loopback, over TLS by the tests' authority, with a login.
+//! A real registry: Debian's docker-registry on this machine's loopback; over TLS by the tests' authority, with a login, where nothing
+//! else is wanted.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::own_registry::logins;
-use super::{Case, program, wait, wait_for};
+use super::{Case, merge, program, wait, wait_for};
 
 /// Who may push and pull.
 const USER: &str = "tester";
@@ -16,13 +17,18 @@ const PASSWORD: &str = "open sesame";
 /// The password by bcrypt, the only way that the registry takes.
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy";
 
-/// A registry; ended when this is dropped.
-pub struct Registry {
+/// A registry's process; ended when this is dropped.
+pub struct Server {
     program: PathBuf,
     dir: tempfile::TempDir,
+    /// What its configuration has beside storage and address.
+    config: Value,
     address: String,
     child: Child,
 }
+
+/// A registry over TLS, with a login.
+pub struct Registry(Server);
 
 /// The programs that a test of registries needs: the registry, and what makes and pushes images. `None`, said aloud: one is
 /// missing here.
@@ -38,13 +44,13 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// A file of the tests' certificates, which are of one authority.
-fn fixture(name: &str) -> PathBuf {
+pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/registry").join(name)
 }
 
-impl Registry {
-    /// A registry for the case, whose commands from now on trust it and are logged in. `None`, said aloud, where there is none.
-    pub fn new(case: &mut Case) -> Option<Self> {
+impl Server {
+    /// One with this configuration, which may name files of a folder that this makes. `None`, said aloud, where there is none.
+    pub fn new(config: impl FnOnce(&Path) -> Value) -> Option<Self> {
         let program = programs()?;
         // Not the case's folder, of which nobody may have anything open at its end.
         let tempdir = tempfile::Builder::new().prefix("barepod-registry-").tempdir().unwrap();
@@ -53,13 +59,63 @@ impl Registry {
             fs::create_dir_all(dir.join(folder)).unwrap();
         }
         fs::copy(fixture("authority.crt"), dir.join("certificates/ca.crt")).unwrap();
-        fs::write(dir.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
-        let child = serve(&program, dir, "127.0.0.1:0");
+        let config = config(dir);
+        let child = serve(&program, dir, "127.0.0.1:0", &config);
         let address = wait_for("the registry's address", || {
             let said = fs::read_to_string(dir.join("log")).unwrap();
-            Some(said.split_once("listening on ")?.1.split_once(", tls")?.0.to_owned())
+            Some(said.split_once("listening on ")?.1.split_once(['"', ','])?.0.to_owned())
         });
-        let registry = Self { program, dir: tempdir, address, child };
+        Some(Self { program, dir: tempdir, config, address, child })
+    }
+
+    /// A folder for what belongs to it, with the tests' authority in `certificates/ca.crt`.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What certificates of it are trusted by.
+    pub fn authority(&self) -> PathBuf {
+        self.dir().join("certificates/ca.crt")
+    }
+
+    fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn start(&mut self) {
+        self.child = serve(&self.program, self.dir.path(), &self.address, &self.config);
+        wait("the registry's return", || {
+            // Somebody may have the port for the moment.
+            if self.child.try_wait().unwrap().is_some() {
+                self.child = serve(&self.program, self.dir.path(), &self.address, &self.config);
+            }
+            TcpStream::connect(&self.address).is_ok()
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Registry {
+    /// A registry for the case, whose commands from now on trust it and are logged in. `None`, said aloud, where there is none.
+    pub fn new(case: &mut Case) -> Option<Self> {
+        let registry = Self(Server::new(|dir| {
+            fs::write(dir.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
+            json!({
+                "http": {"tls": {"certificate": fixture("server.cert"), "key": fixture("server.key")}},
+                "auth": {"htpasswd": {"realm": "tests", "path": dir.join("htpasswd")}},
+            })
+        })?);
         registry.log_in(PASSWORD);
         registry.reach(case, &[]);
         Some(registry)
@@ -67,14 +123,14 @@ impl Registry {
 
     /// The case's commands have from now on what they need to reach it, and these variables.
     pub fn reach(&self, case: &mut Case, more: &[&str]) {
-        let authority = format!("SSL_CERT_FILE={}", self.authority().display());
+        let authority = format!("SSL_CERT_FILE={}", self.0.authority().display());
         let logins = format!("REGISTRY_AUTH_FILE={}", self.logins().display());
         case.within(&[&["env", &authority, &logins], more].concat());
     }
 
     /// What an image of it is called.
     pub fn image(&self, name: &str) -> String {
-        format!("localhost:{}/{name}", self.address.rsplit_once(':').unwrap().1)
+        format!("localhost:{}/{name}", self.0.address.rsplit_once(':').unwrap().1)
     }
 
     /// The case's commands log in with this password from now on.
@@ -84,30 +140,17 @@ impl Registry {
 
     /// The file with the case's logins.
     pub fn logins(&self) -> PathBuf {
-        self.dir.path().join("auth.json")
-    }
-
-    /// What certificates the case's commands trust.
-    fn authority(&self) -> PathBuf {
-        self.dir.path().join("certificates/ca.crt")
+        self.0.dir().join("auth.json")
     }
 
     /// Ends it; what it has stays on the disk.
     pub fn stop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.0.stop();
     }
 
     /// Begins it again, at the same address.
     pub fn start(&mut self) {
-        self.child = serve(&self.program, self.dir.path(), &self.address);
-        wait("the registry's return", || {
-            // Somebody may have the port for the moment.
-            if self.child.try_wait().unwrap().is_some() {
-                self.child = serve(&self.program, self.dir.path(), &self.address);
-            }
-            TcpStream::connect(&self.address).is_ok()
-        });
+        self.0.start();
     }
 
     /// Copies an image of a layout into it by skopeo, with more of its options.
@@ -129,28 +172,19 @@ impl Registry {
 
     fn skopeo(&self, command: &str, certificates: &str, login: &str) -> Command {
         let mut skopeo = Command::new("skopeo");
-        skopeo.args(["--insecure-policy", command, certificates]).arg(self.dir.path().join("certificates"));
-        skopeo.args([login, &format!("{USER}:{PASSWORD}")]).env("TMPDIR", self.dir.path());
+        skopeo.args(["--insecure-policy", command, certificates]).arg(self.0.dir().join("certificates"));
+        skopeo.args([login, &format!("{USER}:{PASSWORD}")]).env("TMPDIR", self.0.dir());
         skopeo
     }
 }
 
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn serve(program: &Path, dir: &Path, address: &str) -> Child {
-    let config = json!({
+fn serve(program: &Path, dir: &Path, address: &str, more: &Value) -> Child {
+    let mut config = json!({
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": dir.join("blobs")}, "delete": {"enabled": true}},
-        "http": {
-            "addr": address, "secret": "secret",
-            "tls": {"certificate": fixture("server.cert"), "key": fixture("server.key")}
-        },
-        "auth": {"htpasswd": {"realm": "tests", "path": dir.join("htpasswd")}},
+        "http": {"addr": address, "secret": "secret"},
     });
+    merge(&mut config, more);
     // JSON is YAML.
     fs::write(dir.join("config.yml"), config.to_string()).unwrap();
     let log = File::create(dir.join("log")).unwrap();
