@@ -20,6 +20,7 @@
 //! | `action` | what the engine asks for | event, spec, time |
 //! | `container` | one container's machines: its life, and in it hooks, probes, the way to its stop, back-off | event, spec, status, time |
 //! | `pod` | `Engine`: what depends on more than one container, or on the sandbox | time, spec, event, status, action, container |
+//! | `job` | a Job's controller: which pods it has made and ended, and how it ends | time |
 //! | `observer` | what no sequence of statuses may show, for tests and for who reads states | time, spec, status |
 //! | `world` | a scripted box in virtual time | time, spec, event, action, pod |
 //!
@@ -33,6 +34,7 @@ extern crate alloc;
 pub mod action;
 mod container;
 pub mod event;
+pub mod job;
 pub mod observer;
 mod pod;
 pub mod spec;

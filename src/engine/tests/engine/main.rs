@@ -9,6 +9,8 @@ mod eviction;
 mod hanging;
 mod hooks;
 mod images;
+mod job;
+mod job_random;
 mod lost_sandbox;
 mod observer;
 mod output;

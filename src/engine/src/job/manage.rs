@@ -1,0 +1,99 @@
+//! Which pods are made and deleted (R11.1, R11.4, R11.5, R11.7 to R11.9).
+
+use alloc::vec::Vec;
+
+use crate::time::Instant;
+
+use super::Job;
+use super::event::{JobAction, PodNumber};
+use super::pods::{Pod, Stage, TRIES};
+use super::spec::{Replacement, Suspension};
+
+impl Job {
+    pub(super) fn manage(&mut self, now: Instant, actions: &mut Vec<JobAction>) {
+        if self.ending.is_some() {
+            return self.end_all(Stage::Ending, |pod| actions.push(JobAction::Delete(pod)));
+        }
+        if self.spec.suspension == Suspension::Suspended {
+            return self.end_all(Stage::TakenBack, |pod| actions.push(JobAction::Delete(pod)));
+        }
+        for _ in self.wanted()..self.active() {
+            self.take_one_back(actions);
+        }
+        for _ in 0..self.room() {
+            match self.next_index(now) {
+                Some((index, None)) => {
+                    let pod = PodNumber(self.next_pod);
+                    self.next_pod += 1;
+                    let made = Pod { index, stage: Stage::Creating, is_ready: false, restarts: 0 };
+                    self.pods.insert(pod, made);
+                    actions.push(JobAction::Create { pod, index });
+                }
+                Some(_) | None => break,
+            }
+        }
+    }
+
+    /// R11.1: how many should be active.
+    fn wanted(&self) -> u32 {
+        match self.spec.completions {
+            // After a success those that run are left alone, and there are no new ones.
+            None if self.succeeded > 0 => self.active(),
+            None => self.spec.parallelism,
+            Some(completions) => {
+                let failed = u32::try_from(self.failed_indexes.len()).unwrap_or(u32::MAX);
+                completions.saturating_sub(self.succeeded).saturating_sub(failed).min(self.spec.parallelism)
+            }
+        }
+    }
+
+    /// How many can be made now, by numbers alone (R11.7).
+    fn room(&self) -> u32 {
+        let going = match self.spec.replacement {
+            Replacement::TerminatingOrFailed => 0,
+            Replacement::Failed => self.pods.values().filter(|pod| !pod.stage.is_active()).count(),
+        };
+        let going = u32::try_from(going).unwrap_or(u32::MAX);
+        self.wanted().saturating_sub(self.active()).saturating_sub(going)
+    }
+
+    /// Which index is next, and until when its pod must wait after `now` (R11.5, R11.8); `None`: no index is free.
+    fn next_index(&self, now: Instant) -> Option<(Option<u32>, Option<Instant>)> {
+        let backoff = self.spec.backoff;
+        let later = |at: Option<Instant>| self.refusals.until(TRIES).max(at).filter(|at| *at > now);
+        if !self.is_indexed() {
+            return Some((None, later(self.failures.until(backoff))));
+        }
+        let is_taken = |index: u32| {
+            let holds = |pod: &&Pod| pod.stage.is_active() || self.spec.replacement == Replacement::Failed;
+            self.pods.values().filter(holds).any(|pod| pod.index == Some(index))
+        };
+        let is_done = |index: &u32| self.completed.contains(index) || self.failed_indexes.contains(index);
+        let free = (0..self.spec.completions.unwrap_or(0)).filter(|index| !is_done(index) && !is_taken(*index));
+        let at = |index: u32| match self.spec.backoff_limit_per_index {
+            None => later(self.failures.until(backoff)),
+            Some(_) => later(self.of_indexes.get(&index).and_then(|of| of.failures.until(backoff))),
+        };
+        // Of those whose time has come the first.
+        free.map(|index| (at(index), index)).min().map(|(at, index)| (Some(index), at))
+    }
+
+    /// When a pod can be made for which there is room.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        let can = self.ending.is_none() && self.spec.suspension == Suspension::Active && self.room() > 0;
+        if can { self.next_index(Instant::default())?.1 } else { None }
+    }
+
+    /// R11.1: of too many those go first that are the least loss: not running, not Ready, restarted, young.
+    fn take_one_back(&mut self, actions: &mut Vec<JobAction>) {
+        let active = self.pods.iter_mut().filter(|(_, pod)| pod.stage.is_active());
+        let worth = |(number, pod): &(&PodNumber, &mut Pod)| {
+            let order = core::cmp::Reverse(number.0);
+            (pod.stage == Stage::Running, pod.is_ready, core::cmp::Reverse(pod.restarts), order)
+        };
+        if let Some((number, pod)) = active.min_by_key(worth) {
+            pod.stage = Stage::TakenBack;
+            actions.push(JobAction::Delete(*number));
+        }
+    }
+}
