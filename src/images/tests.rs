@@ -1,6 +1,8 @@
 //! Pulls from registries on bad days: whatever they do, nothing half-done stays in the store.
 #![allow(clippy::unwrap_used)]
 
+pub mod fuzz;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

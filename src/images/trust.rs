@@ -8,6 +8,9 @@
 //! a policy that has become stricter is heeded by images that were there before.
 
 mod bundle;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod changed;
 mod check;
 mod error;
 mod file;

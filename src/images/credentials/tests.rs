@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::images::tests::fuzz;
 
 fn password(user: &str, password: &str) -> Login {
     Login::Password { user: user.to_owned(), password: password.to_owned() }
@@ -208,4 +209,29 @@ fn a_program_must_be_one() {
     let mut all = Credentials { files: Vec::new(), ..Credentials::new(None, nothing) };
     all.add_secret("s", br#"{"credsStore": "absent", "credHelpers": {"x": "absent"}}"#).unwrap();
     assert!(all.find("x", "y").unwrap().is_empty());
+}
+
+/// Whatever stands in it: it is read or refused, and nothing of a secret is said.
+#[test]
+fn changed_logins_do_no_harm() {
+    let texts = [
+        r#"{"auths": {"reg.example": {"auth": "aHVzaDpodXNo"}, "*.example/team": {"username": "hush", "password": "hush"},
+            "https://index.docker.io/v1/": {"identitytoken": "hush"}, "a": {"registrytoken": "hush"}},
+            "credHelpers": {"b.example": "x"}, "credsStore": "y"}"#,
+        r#"{"reg.example": {"auth": "aHVzaDpodXNo", "email": "a@example"}}"#,
+    ];
+    fuzz::live(&texts, fuzz::JSON, |bytes| {
+        let fits = |error: CredentialsError| {
+            assert!(!error.to_string().contains("hush") && !error.to_string().contains("aHVza"), "{error}");
+            fuzz::is_fit(&error, bytes)
+        };
+        let mut all = Credentials { files: Vec::new(), ..Credentials::new(None, nothing) };
+        if let Err(error) = all.add_secret("s", bytes) {
+            return fits(error);
+        }
+        all.check().or_else(fits)?;
+        let places =
+            [("reg.example", "team/app"), ("docker.io", "library/nginx"), ("b.example", "x"), ("localhost:5000", "a")];
+        places.into_iter().try_for_each(|(registry, path)| all.find(registry, path).map(drop).or_else(fits))
+    });
 }

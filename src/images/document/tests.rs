@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::images::digest::Digest;
 use crate::images::platform::Platform;
+use crate::images::tests::fuzz;
 
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -292,4 +293,48 @@ fn a_content_is_compared_with_its_description() {
     let text = serde_json::to_value(&descriptor).unwrap();
     assert_eq!(text, json!({"mediaType": "a/b", "digest": Digest::of(b"abc"), "size": 3}));
     assert_eq!(serde_json::from_value::<Descriptor>(text).unwrap(), descriptor);
+}
+
+/// Whatever stands in it: it is read or refused, and what is said of it is fit for people.
+#[test]
+fn changed_documents_do_no_harm() {
+    let mut elsewhere = manifest(OCI_CONFIG, &[OCI_LAYER, "application/vnd.oci.image.layer.v1.tar+zstd"]);
+    elsewhere["layers"][0]["urls"] = json!(["https://example.com/layer"]);
+    elsewhere["annotations"] = json!({"a": "b"});
+    let docker = manifest("application/vnd.docker.container.image.v1+json", &[]);
+    let mut list = json!({"schemaVersion": 2, "mediaType": ACCEPTED[0], "manifests": []});
+    for (architecture, variant) in [("amd64", Value::Null), ("arm", json!("v7")), ("unknown", json!(""))] {
+        let mut one = described(ACCEPTED[1], architecture);
+        one["platform"] = json!({"os": "linux", "architecture": architecture, "variant": variant, "os.version": "1"});
+        list["manifests"].as_array_mut().unwrap().push(one);
+    }
+    let config = json!({
+        "created": "2024-05-07T01:02:03.5Z", "author": "somebody", "architecture": "amd64", "os": "linux",
+        "config": {"Entrypoint": ["/e"], "Cmd": "sh", "Env": ["PATH=/bin"], "User": "1:2", "Volumes": {"/data": {}}, "Labels": {"x": null}},
+        "rootfs": {"type": "layers", "diff_ids": [Digest::of(b"a"), Digest::of(b"b")]},
+        "history": [{"created": "2024-05-07T01:02:03Z", "created_by": "RUN", "empty_layer": true}],
+    });
+    let texts = [elsewhere, docker, list, config].map(|text| text.to_string());
+    let own = Config::read(texts[3].as_bytes()).unwrap();
+    let here = platform("linux/amd64");
+    fuzz::live(&texts.each_ref().map(String::as_str), fuzz::JSON, |bytes| {
+        let fits = |error: Option<DocumentError>| error.map_or(Ok(()), |error| fuzz::is_fit(&error, bytes));
+        for said in [None, Some(ACCEPTED[0]), Some(ACCEPTED[3])] {
+            match Document::read(bytes, said) {
+                Ok(Document::Index(index)) => fits(index.choose(&here).err())?,
+                Ok(Document::Manifest(manifest)) => {
+                    assert!(manifest.layers().len() <= MOST_LAYERS && manifest.size() < u64::MAX);
+                    fits(manifest.check(&own, &here).err())?;
+                }
+                Err(error) => fuzz::is_fit(&error, bytes)?,
+            }
+        }
+        match Config::read(bytes) {
+            Ok(config) => {
+                let _ = (config.platform(), config.created(), config.history().iter().map(History::created).count());
+                fits(image(&manifest(OCI_CONFIG, &[])).unwrap().check(&config, &here).err())
+            }
+            Err(error) => fuzz::is_fit(&error, bytes),
+        }
+    });
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::images::digest::Digest;
 use crate::images::document::{Descriptor, Document, Layer, Manifest};
 use crate::images::origin::Origin;
+use crate::images::tests::fuzz;
 
 /// Files of a folder, by their names.
 type Files = Vec<(String, Vec<u8>)>;
@@ -188,4 +189,22 @@ fn archives_of_docker_save() {
     archive_of(&folder, &archive);
     let said = DockerArchive::open(&archive, None).unwrap_err().to_string();
     assert!(said.ends_with("there is no manifest.json in it: it is no archive of docker save"), "{said}");
+}
+
+/// Whatever stands in a layout's index: an image of it is found, or refused with words.
+#[test]
+fn changed_indexes_do_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = write(&dir.path().join("layout"), &layout(&["one", "two"]));
+    let good = fs::read_to_string(folder.join("index.json")).unwrap();
+    fuzz::live(&[&good], fuzz::JSON, |bytes| {
+        fs::write(folder.join("index.json"), bytes).unwrap();
+        for name in [None, Some("one"), Some("three")] {
+            match Layout::folder(&folder, name) {
+                Ok(found) => found.top().map(drop).or_else(|error| fuzz::is_fit(&error, bytes))?,
+                Err(error) => fuzz::is_fit(&error, bytes)?,
+            }
+        }
+        Ok(())
+    });
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::images::tests::fuzz;
 
 fn hex() -> String {
     format!("sha256:{}", "ab".repeat(32))
@@ -105,4 +106,20 @@ fn a_name_without_a_registry_is_short() {
     ] {
         assert_eq!(Reference::short_name(text), short, "{text}");
     }
+}
+
+/// Whatever somebody calls an image: it is refused, or has a full name that is read as the same.
+#[test]
+fn changed_names_do_no_harm() {
+    let whole = format!("registry.example:5000/team/app:1.0@{}", hex());
+    fuzz::live(&[&whole, "nginx", "localhost/a__b/c:1", "[::1]:5000/a"], fuzz::WORDS, |bytes| {
+        match String::from_utf8_lossy(bytes).parse::<Reference>() {
+            Ok(name) => {
+                assert_eq!(name.to_string().parse::<Reference>().as_ref(), Ok(&name));
+                assert_eq!(name.familiar().parse::<Reference>().as_ref(), Ok(&name));
+                fuzz::is_fit(&name, bytes)
+            }
+            Err(error) => fuzz::is_fit(&error, bytes),
+        }
+    });
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::images::tests::fuzz;
 
 fn registries(texts: &[&str]) -> Result<Registries, RegistriesError> {
     let mut all = Registries::default();
@@ -202,4 +203,30 @@ fn files_are_found_where_podman_has_them() {
     assert!(
         Registries::below(&at("etc"), absent).unwrap_err().to_string().contains("CONTAINERS_REGISTRIES_CONF names it")
     );
+}
+
+/// Whatever stands in it: it is read or refused with its place, and whatever is read then has an answer for every image.
+#[test]
+fn changed_files_do_no_harm() {
+    let aliases = "[aliases]\nfedora = \"registry.example/fedora\"\nnginx = \"\"\n";
+    fuzz::live(&[FILE, aliases], fuzz::WORDS, |bytes| match registries(&[&String::from_utf8_lossy(bytes)]) {
+        Ok(all) => {
+            for name in [
+                "fedora:41",
+                "docker.io/team/app@sha256:5555555555555555555555555555555555555555555555555555555555555555",
+                "a.b.corp.example/x",
+                "old.example/y:1",
+                "plain.example:5000/z",
+            ] {
+                match all.name(name) {
+                    Ok(reference) => {
+                        all.sources(&reference).err().map_or(Ok(()), |error| fuzz::is_fit(&error, bytes))?
+                    }
+                    Err(error) => fuzz::is_fit(&error, bytes)?,
+                }
+            }
+            Ok(())
+        }
+        Err(error) => fuzz::is_fit(&error, bytes),
+    });
 }

@@ -79,6 +79,7 @@ fn known(scheme: &str, pairs: Vec<(String, String)>) -> Option<Challenge> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::tests::fuzz;
 
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
         let text = |text: &str| text.to_owned();
@@ -107,5 +108,19 @@ mod tests {
         ] {
             assert_eq!(Challenge::choose(headers.iter().copied()), wanted, "{headers:?}");
         }
+    }
+
+    /// Whatever a registry wants: it is understood or not.
+    #[test]
+    fn changed_challenges_do_no_harm() {
+        let texts = [
+            "Bearer realm=\"https://auth.example/token\",service=\"a\\\"b\",scope=\"r:x:pull\"",
+            "Basic realm=x, Negotiate a==",
+        ];
+        fuzz::live(&texts, fuzz::WORDS, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let _ = Challenge::choose([&*text, "Basic"].into_iter());
+            Ok(())
+        });
     }
 }

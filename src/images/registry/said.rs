@@ -89,6 +89,7 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::images::tests::fuzz;
 
     #[test]
     fn what_a_registry_says_is_shown() {
@@ -107,6 +108,9 @@ mod tests {
         ] {
             assert_eq!(words(body.as_bytes()).as_deref(), wanted, "{body}");
         }
+        fuzz::live(&[r#"{"errors":[{"code":"A","message":"b","detail":{}}],"details":"c"}"#], fuzz::JSON, |bytes| {
+            words(bytes).map_or(Ok(()), |said| fuzz::is_fit(&said, bytes))
+        });
         let long = format!("{{\"message\":\"{}\"}}", "\u{e4}".repeat(1000));
         assert_eq!(words(long.as_bytes()).unwrap().chars().count(), SHOWN);
     }

@@ -136,3 +136,25 @@ fn read(answer: Response<Body>) -> Result<String, Unread> {
     HeaderValue::from_str(&token).map_err(|_| Unread::Nonsense("it has letters that no token has".to_owned()))?;
     Ok(token)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::images::tests::fuzz;
+
+    /// Whatever a token server answers: there is a token that a header can have, or words about it, which don't repeat it.
+    #[test]
+    fn changed_answers_do_no_harm() {
+        let texts = [r#"{"token": "hush.hush", "expires_in": 300}"#, r#"{"access_token": "hush", "token": null}"#];
+        fuzz::live(&texts, fuzz::JSON, |bytes| {
+            let answer = Response::builder().body(Body::builder().data(bytes.to_vec())).unwrap();
+            match read(answer) {
+                Ok(token) => assert!(!token.is_empty() && HeaderValue::from_str(&token).is_ok()),
+                Err(Unread::Nonsense(said)) => fuzz::is_fit(&said, bytes)?,
+                Err(Unread::Broken(cause)) => panic!("{cause}"),
+            }
+            Ok(())
+        });
+    }
+}

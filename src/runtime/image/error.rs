@@ -171,7 +171,21 @@ pub enum ImageError {
     },
 }
 
+/// The most bytes of a message.
+const LONGEST: usize = 4096;
+
 impl ImageError {
+    /// What people are told. It may quote an image's documents, and becomes a part of the pod's status: it is cut where it is too long.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let mut text = self.to_string();
+        if text.len() > LONGEST {
+            text.truncate((0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default());
+            text += " (...)";
+        }
+        text
+    }
+
     /// What kind of failure this is.
     #[must_use]
     pub fn trouble(&self) -> Trouble {

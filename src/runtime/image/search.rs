@@ -57,7 +57,7 @@ pub struct Refusal {
 
 impl From<ImageError> for Refusal {
     fn from(error: ImageError) -> Self {
-        Self { trouble: error.trouble(), message: error.to_string() }
+        Self { trouble: error.trouble(), message: error.message() }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Bundles, good and bad, on a real file system.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
@@ -176,4 +177,17 @@ fn links_stay_in_the_root_file_system() {
     fs::remove_dir_all(&etc).unwrap();
     symlink(PathBuf::from("/etc"), &etc).unwrap();
     assert_eq!(load(&ImageSource::Bundle(folder.path().to_owned())).unwrap().passwd, "");
+}
+
+/// Documents of megabytes are quoted in it.
+#[test]
+fn messages_are_cut() {
+    let missing = |image: &str| {
+        let error =
+            ImageError::Missing { image: image.to_owned(), path: "/x".into(), cause: ErrorKind::NotFound.into() };
+        error.message()
+    };
+    assert!(missing("bundle:/x").ends_with("must name a folder on this box"));
+    let cut = missing(&"\u{20ac}".repeat(1 << 20));
+    assert_eq!(cut, "\u{20ac}".repeat(4096 / 3) + " (...)");
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::images::archive::build::sum;
+use crate::images::tests::fuzz;
 
 /// A small archive with something of everything.
 fn seed() -> Vec<u8> {
@@ -36,7 +37,7 @@ fn mend(tar: &mut [u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(fuzz::cases())]
 
     /// It ends, within its limits, and nothing outside changes (`Fenced` looks).
     #[test]
