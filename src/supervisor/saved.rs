@@ -10,7 +10,7 @@
 //! - variables of containers: the kernel has those that their inits were started with
 //! - what the status shows of resources, users and addresses: `pod.json` has it
 //! - helpers that make, look for, measure or remove: they die with their supervisor, or what they did is done again
-//! - probes, hooks and removals under way: the engine knows for which answers it waits
+//! - probes, hooks, removals and whatever else is under way: the engine says for which answers it waits (`Engine::under_way`)
 //!
 //! All instants are `CLOCK_BOOTTIME`, comparable as long as the ledger's boot is the box's.
 

@@ -105,6 +105,11 @@ impl Probes {
         ALL.into_iter().filter_map(due).min()
     }
 
+    /// Whether an answer is still to come.
+    pub fn runs(&self, probe: Probe) -> bool {
+        self.get(probe).is_some_and(|prober| matches!(prober.schedule, Schedule::Runs { .. }))
+    }
+
     /// Runs one that is due.
     pub fn advance(&mut self, probe: Probe, spec: &ProbeSpec, probing: Probing, now: Instant) -> ProbeStep {
         let Some(prober) = self.get_mut(probe) else { return ProbeStep::Rests };

@@ -117,6 +117,11 @@ impl Stop {
         }
     }
 
+    /// The shell is to run its preStop hook, and has yet to answer.
+    pub fn asks_for_hook(&self) -> bool {
+        matches!(self.stage, StopStage::Hook { run, .. } if run.is_asked())
+    }
+
     /// It has been sent neither its stop signal nor SIGKILL.
     pub fn is_before_signal(&self) -> bool {
         self.signaled_at().is_none()

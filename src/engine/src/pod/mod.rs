@@ -25,6 +25,7 @@ mod step;
 mod stopping;
 mod termination;
 mod turn;
+mod under_way;
 mod volume_images;
 
 use alloc::collections::BTreeSet;

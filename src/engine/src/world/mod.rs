@@ -5,6 +5,7 @@
 
 mod answers;
 mod images;
+mod lost;
 pub mod script;
 mod simulation;
 
@@ -18,6 +19,7 @@ use crate::spec::{Attempt, ContainerIndex, ImageOf, VolumeIndex};
 use crate::time::Instant;
 use script::{AttemptScript, Script, StartScript, StopScript};
 
+pub use lost::LostAnswer;
 pub use simulation::{Moment, Simulation};
 
 const SIGKILL: u8 = 9;

@@ -97,6 +97,19 @@ impl Run {
         self.of(&["start", "exited", "signal", "kill", "hook", "finish"])
     }
 
+    /// What the engine waits for.
+    pub fn under_way(&self) -> Vec<String> {
+        let line = |action| match action {
+            Action::CreateSandbox => "sandbox create".to_owned(),
+            Action::RemoveSandbox => "sandbox remove".to_owned(),
+            Action::Container { container, action, .. } => {
+                format!("{} {}", self.names[usize::from(container.0)], word(action))
+            }
+            other => panic!("nobody answers {other:?}"),
+        };
+        self.simulation.engine.under_way().into_iter().map(line).collect()
+    }
+
     pub fn status(&self) -> PodStatus {
         self.simulation.engine.status()
     }

@@ -3,6 +3,8 @@
 mod actions;
 mod facts;
 
+pub use facts::answers;
+
 use std::time::Duration;
 
 use barepod_engine::Engine;
@@ -75,6 +77,8 @@ impl Seen {
 pub struct Invariants {
     spec: PodSpec,
     slack: Duration,
+    /// What is done again after a crash takes its time again.
+    again: Duration,
     seen: Vec<Seen>,
     /// The earliest moment at which a deletion's grace is over.
     stop_deadline: Option<Instant>,
@@ -98,8 +102,10 @@ impl Invariants {
     pub fn new(spec: &PodSpec, latencies: &Latencies) -> Self {
         let Latencies { sandbox, remove_sandbox, image, pull, create, start, kill, remove } = *latencies;
         let made = image + pull + create + start;
+        let slack = sandbox + remove_sandbox + made + kill * 2 + remove + Duration::from_secs(1);
         Self {
-            slack: sandbox + remove_sandbox + made + kill * 2 + remove + Duration::from_secs(1),
+            slack,
+            again: slack,
             seen: spec.containers.iter().map(|one| Seen::new(one.image.clone())).collect(),
             spec: spec.clone(),
             stop_deadline: None,
@@ -114,6 +120,13 @@ impl Invariants {
             over: false,
             pulled: false,
         }
+    }
+
+    /// The supervisor has died: what is under way may be done again. That signals were sent nobody tells any more.
+    pub fn crashed(&mut self) {
+        self.slack += self.again;
+        let is_signal = |action: &ContainerAction| matches!(action, ContainerAction::Signal(_) | ContainerAction::Kill);
+        self.seen.iter_mut().for_each(|seen| seen.open.retain(|action| !is_signal(action)));
     }
 
     pub fn witness(&mut self, engine: &Engine, moment: Moment<'_>) -> Result<(), String> {

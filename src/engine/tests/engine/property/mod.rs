@@ -4,6 +4,7 @@
 //! misses is found by another; `BAREPOD_SEED` repeats a run. `BAREPOD_PROPERTY_EVENTS` says how many events (2,000,000; `scripts/nightly` asks for
 //! 10,000,000), `BAREPOD_PROPERTY_SEED` which seeds alone. A failure names the seed of its case and how to see it alone.
 
+mod crash;
 mod invariants;
 mod random;
 mod reference;
@@ -20,26 +21,13 @@ use barepod_engine::time::Instant;
 use barepod_engine::world::{Moment, Simulation};
 
 use invariants::Invariants;
-use random::Random;
+use random::{Random, new_seed, number};
 use reference::Reference;
 
 /// Pods that run for ever are left after so many events.
 const LONGEST: u64 = 400;
 /// Seeds of every run: the first, and how many from there on. A seed that has failed once is added.
 const KEPT: &[(u64, u64)] = &[(2026, 5000)];
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}: not a number")))
-}
-
-/// A seed that no run has had, or the one that is asked for with the kept ones.
-fn new_seed() -> u64 {
-    if let Some(seed) = number("BAREPOD_SEED") {
-        return seed * 1_000_000;
-    }
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    u64::try_from(now.as_micros()).unwrap()
-}
 
 /// All seeds of a run, without an end, and where the new ones begin.
 fn seeds() -> (u64, Box<dyn Iterator<Item = u64>>) {
@@ -228,7 +216,7 @@ impl Judged {
         self.tell(&event)
     }
 
-    /// What does no harm: a tick too many, an answer too late, a repetition; and saving and loading.
+    /// What does no harm: a tick too many, an answer too late, a repetition; and a crash of the supervisor.
     fn interfere(&mut self, next: Instant) -> Result<(), String> {
         let now = self.simulation.now;
         match self.random.below(6) {
@@ -262,11 +250,14 @@ impl Judged {
             }
             2 => self.tell(&Event::Begin),
             _ => {
-                if self.events.is_multiple_of(8) {
-                    let text = serde_json::to_string(&self.simulation.engine).map_err(|error| error.to_string())?;
-                    self.simulation.engine = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+                if !self.events.is_multiple_of(4) {
+                    return Ok(());
                 }
-                Ok(())
+                if let Some(log) = &mut self.log {
+                    let _ = writeln!(log, "{:>14} crash", now.as_nanos() / 1_000_000);
+                }
+                self.judges.invariants.crashed();
+                crash::crash(&mut self.simulation, || self.random.percent(50))
             }
         }
     }

@@ -9,6 +9,20 @@ use barepod_engine::world::script::*;
 
 use crate::pods::{Case, container as plain, never};
 
+/// A number in the environment.
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}: not a number")))
+}
+
+/// A seed that no run has had, or the one that is asked for with the kept ones.
+pub fn new_seed() -> u64 {
+    if let Some(seed) = number("BAREPOD_SEED") {
+        return seed * 1_000_000;
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_micros()).unwrap()
+}
+
 /// splitmix64: small, fast, the same everywhere.
 pub struct Random(u64);
 

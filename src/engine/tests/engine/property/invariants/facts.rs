@@ -102,24 +102,7 @@ impl Invariants {
         self.pulled |= matches!(event, ContainerEvent::ImagePulled { .. });
         let spec = &self.spec.containers[index];
         let seen = &mut self.seen[index];
-        let answered = |action: &ContainerAction| match (event, action) {
-            (
-                ContainerEvent::ImageReady { .. }
-                | ContainerEvent::ImageAbsent
-                | ContainerEvent::ImagePulled { .. }
-                | ContainerEvent::ImageFailed { .. }
-                | ContainerEvent::ImageUnusable { .. },
-                ContainerAction::PrepareImage(_) | ContainerAction::PullImage(_),
-            )
-            | (ContainerEvent::Created { .. } | ContainerEvent::CreateFailed { .. }, ContainerAction::Create)
-            | (ContainerEvent::Started | ContainerEvent::StartFailed { .. }, ContainerAction::Start)
-            | (ContainerEvent::Signaled, ContainerAction::Signal(_) | ContainerAction::Kill)
-            | (ContainerEvent::Removed, ContainerAction::Remove) => true,
-            (ContainerEvent::HookDone { hook, .. }, ContainerAction::RunHook(asked)) => hook == asked,
-            (ContainerEvent::ProbeDone { probe, .. }, ContainerAction::Probe(asked)) => probe == asked,
-            _ => false,
-        };
-        if let Some(at) = seen.open.iter().position(answered) {
+        if let Some(at) = seen.open.iter().position(|action| answers(event, action)) {
             seen.open.remove(at);
         }
         match event {
@@ -179,5 +162,26 @@ impl Invariants {
         if spec.kind == Kind::Sidecar && seen.stage == Stage::Running && (seen.hook_ok || slept) && seen.startup_ok {
             seen.done = true;
         }
+    }
+}
+
+/// Whether an event is the answer to an action on the same attempt.
+pub fn answers(event: &ContainerEvent, action: &ContainerAction) -> bool {
+    match (event, action) {
+        (
+            ContainerEvent::ImageReady { .. }
+            | ContainerEvent::ImageAbsent
+            | ContainerEvent::ImagePulled { .. }
+            | ContainerEvent::ImageFailed { .. }
+            | ContainerEvent::ImageUnusable { .. },
+            ContainerAction::PrepareImage(_) | ContainerAction::PullImage(_),
+        )
+        | (ContainerEvent::Created { .. } | ContainerEvent::CreateFailed { .. }, ContainerAction::Create)
+        | (ContainerEvent::Started | ContainerEvent::StartFailed { .. }, ContainerAction::Start)
+        | (ContainerEvent::Signaled, ContainerAction::Signal(_) | ContainerAction::Kill)
+        | (ContainerEvent::Removed, ContainerAction::Remove) => true,
+        (ContainerEvent::HookDone { hook, .. }, ContainerAction::RunHook(asked)) => hook == asked,
+        (ContainerEvent::ProbeDone { probe, .. }, ContainerAction::Probe(asked)) => probe == asked,
+        _ => false,
     }
 }
