@@ -4,6 +4,7 @@ mod actions;
 mod debug;
 mod detach_keys;
 mod examples;
+mod generate;
 mod image;
 mod kubectl;
 mod output;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use debug::{DebugArgs, Profile};
 pub use detach_keys::DetachKeys;
 use examples::*;
+pub use generate::{GenerateArgs, GenerateCommand, SystemdArgs};
 pub use image::{
     ImageArgs, ImageCommand, ImageExportArgs, ImageImportArgs, ImageLsArgs, ImageNamesArgs, ImageOutput,
     ImagePruneArgs, ImagePullArgs, ImageRepairArgs, ImageVerifyArgs,
@@ -33,7 +35,8 @@ pub use reports::{
     DescribeArgs, DiffArgs, EventType, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput,
 };
 pub use run::{
-    BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, Pull, RunArgs, SecurityArgs, SwapBehavior,
+    BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, Pull, ReadyWhen, RunArgs, SecurityArgs,
+    SwapBehavior,
 };
 pub use top::{TopArgs, TopOutput, TopSort};
 pub use values::{Address, CopyPlace, Forwarding, LocalPort, RemotePort};
@@ -135,6 +138,8 @@ pub enum Command {
     /// Show in virtual time what a pod would do; runs nothing
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Print what runs a pod as part of something else: a systemd unit
+    Generate(GenerateArgs),
     /// Print a shell's completion script
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion(CompletionArgs),

@@ -43,6 +43,7 @@
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, until |
 //! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, logins, network, options, pinned, preflight, recover, rootless, terminal, watch |
+//! | `generate` | `barepod generate` | args, error, exit_code, given, options, output |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
@@ -66,7 +67,7 @@
 //! | `image` | `barepod image` | args, error, exit_code, logins, output, phrases, pulling, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, generate, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -97,6 +98,7 @@ mod exec;
 mod exit_code;
 mod exit_code_file;
 mod follow;
+mod generate;
 mod get;
 mod given;
 mod image;

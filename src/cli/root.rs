@@ -17,12 +17,17 @@ impl Global {
     /// # Errors
     /// Where the default ones are somebody else's.
     pub(super) fn layout(&self) -> Result<Layout, CliError> {
-        // Relative to where we are now: the supervisor's files are found from elsewhere too.
-        let variable = std::env::var_os(ROOT).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let Some(root) = self.root.clone().or(variable) else { return default_layout() };
-        let root = std::path::absolute(&root).unwrap_or(root);
+        let Some(root) = self.given_root() else { return default_layout() };
         // The one name that it has, whatever links lead to it: pods are told apart by it.
         Ok(Layout::at(&layout::without_links(&root)))
+    }
+
+    /// The folder that was given, by `--root` or the environment.
+    pub(super) fn given_root(&self) -> Option<PathBuf> {
+        let variable = std::env::var_os(ROOT).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = self.root.clone().or(variable)?;
+        // Relative to where we are now: the supervisor's files are found from elsewhere too.
+        Some(std::path::absolute(&root).unwrap_or(root))
     }
 }
 

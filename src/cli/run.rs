@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use barepod_engine::spec::{Ahead, ContainerSpec, FailFast};
 use k8s_openapi::api::core::v1;
 
-use super::args::{Global, LogLevel, Pull, RunArgs};
+use super::args::{Global, LogLevel, Pull, ReadyWhen, RunArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
@@ -18,13 +18,14 @@ use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
 use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
+use crate::runtime::service::ServiceManager;
 use crate::runtime::{image, node, rlimits};
 use crate::store::PodStore;
 use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
-use crate::supervisor::{self, Pod, Supervisor, SupervisorError};
+use crate::supervisor::{self, Pod, Service, Supervisor, SupervisorError};
 
 /// Runs the pod and gives its exit code.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
@@ -65,6 +66,8 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     given::in_namespace(&mut manifest, args.namespace.as_deref())?;
     manifest::generate_name(&mut manifest.metadata, uuid::Uuid::new_v4().as_u128() as u32);
     let layout = global.layout()?;
+    // While this is the process that was started.
+    let service = service(args);
     // While this process has one thread and holds nothing.
     let (node, mut report) = match rootless::prepare(&layout, &manifest, report)? {
         Runner::Here(node, report) => (*node, report),
@@ -136,7 +139,8 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     let storage_interval = args.eviction_interval;
     let images = layout.images();
     let forget = args.rm;
-    let pod = Pod { manifest, plan, node, dirs, images, auth_file, rejected, storage_interval, forget, attach };
+    let pod =
+        Pod { manifest, plan, node, dirs, images, auth_file, rejected, storage_interval, forget, attach, service };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run().map_err(|error| match error {
@@ -153,6 +157,18 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         },
     });
     Ok((Exit::Pod(code), ending))
+}
+
+/// Who started this process as a service and waits for its word. A pod in the background is nobody's service.
+fn service(args: &RunArgs) -> Option<Service> {
+    let (ReadyWhen::Is(ready), false) = (&args.sdnotify, args.detach || args.is_interactive()) else { return None };
+    match ServiceManager::of_environment() {
+        Ok(manager) => Some(Service::new(manager?, ready.clone())),
+        Err(error) => {
+            warn(&format!("$NOTIFY_SOCKET: {error}; the service manager is told nothing"));
+            None
+        }
+    }
 }
 
 /// What is shown of the run.

@@ -115,7 +115,6 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
             "ConfigMaps and Secrets are files (`run --config FILE`), volumes folders (`run --volume CLAIM=PATH`): docs/volumes.md"
                 .to_owned()
         }
-        "generate" => "docs/systemd.md shows a unit for a pod".to_owned(),
         "info" | "system" => "`barepod --version` says which barepod this is, `barepod get` which pods there are".to_owned(),
         "help" => "`barepod --help` shows the commands, `barepod COMMAND --help` the options of one".to_owned(),
         "version" => "`barepod --version`".to_owned(),
@@ -245,6 +244,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         | Command::Diff(_)
         | Command::Image(_)
         | Command::Simulate(_)
+        | Command::Generate(_)
         | Command::Completion(_)
         | Command::Complete(_)
         | Command::Man(_) => Ok(()),

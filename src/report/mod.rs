@@ -18,6 +18,7 @@ mod running;
 pub mod status;
 pub mod table;
 pub mod top;
+pub mod unit;
 pub mod wanted;
 
 use barepod_engine::action::{EventRecord, Severity};

@@ -182,6 +182,15 @@ fn status_of(row: &PodRow) -> String {
     }
 }
 
+/// The phase, with the STATUS column where that says more, and how many containers are ready: for one line.
+pub fn summary(pod: &v1::Pod) -> String {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
+    let shown = status(pod);
+    let more = if shown == phase { String::new() } else { format!(" ({shown})") };
+    let ready = if has_ended(pod) { String::new() } else { format!(", {} ready", ready(pod)) };
+    sanitize(&format!("{phase}{more}{ready}"))
+}
+
 /// The STATUS column.
 pub fn status(pod: &v1::Pod) -> String {
     let status = pod.status.as_ref();

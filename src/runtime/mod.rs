@@ -13,6 +13,7 @@
 //! | `backtrace` | kernel | what a panic leaves: the calls that led to it | |
 //! | `memory` | kernel | a supervisor that is small while it waits | |
 //! | `signals` | kernel | signals that stay ignored, and those that a command reads | |
+//! | `service` | kernel | what the service manager that started this process is told (sd_notify) | |
 //! | `record` | kernel | records with descriptors, between processes of ours | |
 //! | `capabilities` | kernel | capability sets of a process | |
 //! | `rlimits` | kernel | resource limits of a process (setrlimit) | |
@@ -65,6 +66,7 @@ pub mod rlimits;
 pub mod rootless;
 pub mod sandbox;
 pub mod seccomp;
+pub mod service;
 pub mod signals;
 mod spawn;
 pub mod sweep;

@@ -39,6 +39,7 @@ fn nanos(time: Timespec) -> i64 {
 }
 
 /// A timer for the event loop. It is armed with a point in time, so that a late wake-up doesn't move the next one.
+#[derive(Debug)]
 pub struct Alarm {
     fd: OwnedFd,
     armed: Option<Instant>,

@@ -33,6 +33,7 @@ impl Supervisor<'_> {
                 self.facts.push_back(Event::Tick);
             }
             Token::Notice => self.notice_due(),
+            Token::Service => self.service_is_due(),
             Token::Terminate => {
                 for _ in 0..self.signals.terminations() {
                     self.facts.push_back(Event::Stop { grace: None });

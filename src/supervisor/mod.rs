@@ -32,10 +32,12 @@ mod restart;
 mod rounds;
 mod sandbox;
 pub mod saved;
+mod service;
 mod slot;
 mod sources;
 mod start;
 mod storage;
+mod telling;
 mod termination_message;
 mod unwatched;
 mod visitors;
@@ -76,6 +78,7 @@ use notice::Notice;
 use persist::{NextWrite, Saved};
 pub(crate) use recorded::recorded;
 use sandbox::RemovingSandbox;
+pub use service::Service;
 use slot::Slot;
 use sources::{Signals, Sources};
 use storage::Storage;
@@ -103,6 +106,8 @@ pub struct Pod {
     pub forget: bool,
     /// Who is attached to a container from its beginning on.
     pub attach: Option<FirstClient>,
+    /// Whoever started this process as a service.
+    pub service: Option<Service>,
 }
 
 /// Runs one pod.

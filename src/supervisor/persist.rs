@@ -135,7 +135,9 @@ impl Supervisor<'_> {
             users: self.of_slots(|slot| slot.shown.user.clone()),
             qos_class: crate::plan::resources::qos_class(&self.pod.manifest).to_owned(),
         };
-        let written = self.store.write_pod(&report::status::v1(&self.pod.manifest, &status, &facts));
+        let pod = report::status::v1(&self.pod.manifest, &status, &facts);
+        let written = self.store.write_pod(&pod);
+        self.tell_service(&pod, &status);
         self.written = Some(status);
         // Where the disk refuses it, too: the pod runs.
         if self.sandbox.is_some() {

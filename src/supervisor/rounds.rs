@@ -87,6 +87,7 @@ impl Supervisor<'_> {
         // Late: once the ledger says that nothing is left, nobody looks after this pod again.
         let exit_code = self.settle_ledger(exit_code);
         self.give_back_cpus();
+        self.tell_service_of_end(exit_code);
         // Unlocked before anybody is told: whoever waited may remove the pod or run it again at once.
         if self.pod.forget && self.store.is_ended() {
             if let Err(error) = self.store.remove() {

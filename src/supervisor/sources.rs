@@ -23,6 +23,8 @@ pub enum Token {
     Alarm,
     /// The pod's end has kept somebody waiting for a while.
     Notice,
+    /// A service manager's watchdog is to be fed.
+    Service,
     /// SIGTERM or SIGHUP came.
     Terminate,
     /// SIGINT came.
@@ -99,6 +101,7 @@ impl Token {
             Self::Notice => (23, 0),
             Self::Exec(number) => (24, number),
             Self::Connecting => (25, 0),
+            Self::Service => (26, 0),
             Self::Handler(container, purpose) => (16 + purpose_number(purpose), container.0),
             Self::HandlerAlarm(container, purpose) => (32 + purpose_number(purpose), container.0),
         };
@@ -129,6 +132,7 @@ impl Token {
             23 => Self::Notice,
             24 => Self::Exec(index),
             25 => Self::Connecting,
+            26 => Self::Service,
             kind @ 16..=20 => Self::Handler(container, PURPOSES[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, PURPOSES[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -151,7 +155,7 @@ impl Token {
             | Self::Connecting
             | Self::Volumes
             | Self::Image(_) => 1,
-            Self::Alarm | Self::Terminate | Self::Interrupt | Self::Control => 2,
+            Self::Alarm | Self::Terminate | Self::Interrupt | Self::Control | Self::Service => 2,
             Self::Handler(..) | Self::Exec(_) => 3,
             // A result that is there counts, late as it may be looked at.
             Self::HandlerAlarm(..) => 4,

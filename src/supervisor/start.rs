@@ -52,6 +52,9 @@ impl<'a> Supervisor<'a> {
         sources
             .add(control.fd(), Token::Control, Interest::Readable)
             .map_err(|errno| SupervisorError::of("epoll_ctl", errno.into()))?;
+        if let Some(service) = &mut pod.service {
+            service.begin(&sources)?;
+        }
         let engine = Engine::new(pod.plan.lifecycle.clone());
         let limits = pod.manifest.spec.as_ref().map(StorageLimits::of).unwrap_or_default();
         let storage = Storage::new(limits, pod.storage_interval);

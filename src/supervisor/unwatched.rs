@@ -109,6 +109,7 @@ impl Supervisor<'_> {
             Token::Network => self.sandbox.as_ref().and_then(Sandbox::connection_fd),
             Token::Alarm
             | Token::Notice
+            | Token::Service
             | Token::Terminate
             | Token::Interrupt
             | Token::Control

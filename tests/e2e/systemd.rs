@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::harness::unit::{Unit, has_systemd};
-use crate::harness::{Case, main, wait};
+use crate::harness::{Case, PATIENT, main, wait};
 
 /// What processes whose command has this word are in.
 fn cgroups(word: &str) -> Vec<String> {
@@ -115,4 +115,34 @@ fn an_invalid_manifest_is_not_started_anew() {
     unit.start();
     case.wait_for("main up");
     assert_eq!((case.times_said("ran"), unit.show("NRestarts")), (2, "1".to_owned()));
+}
+
+/// What `generate systemd` prints: its start waits until the pod is ready, systemd shows how the pod is, and a supervisor that hangs is
+/// ended, with its containers, and started anew.
+#[test]
+fn a_generated_unit_is_as_ready_as_its_pod() {
+    if !has_systemd() {
+        return;
+    }
+    let Some(case) = Case::new("unit-ready") else { return };
+    let probe = json!({"exec": {"command": ["test", "-e", "/t/ready"]}, "periodSeconds": 1, "timeoutSeconds": PATIENT});
+    let pod = case.pod().container(main("main", "serve main", json!({"readinessProbe": probe})));
+    case.write(&pod.text().replace("\"restartPolicy\": \"Never\"", "\"restartPolicy\": \"Always\""));
+    let unit = Unit::generated(&case, "WatchdogSec=20s\nTimeoutAbortSec=1s");
+    let mut start = unit.starting().spawn().unwrap();
+    case.wait_for("main up");
+    unit.wait_for("StatusText", "Running, 0/1 ready");
+    assert_eq!(unit.show("ActiveState"), "activating");
+    assert!(start.try_wait().unwrap().is_none());
+    case.release("ready");
+    assert!(start.wait().unwrap().success(), "{}", unit.journal());
+    assert_eq!(unit.show("ActiveState"), "active");
+    unit.wait_for("StatusText", "Running, 1/1 ready");
+    let pid = rustix::process::Pid::from_raw(unit.show("MainPID").parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    wait("a second life", || case.times_said("main up") == 2);
+    unit.wait_for("ActiveState", "active");
+    assert_eq!((unit.show("NRestarts"), cgroups("/bin/serve").len()), ("1".to_owned(), 1));
+    assert!(unit.stop().status().unwrap().success());
+    assert_eq!((unit.show("ActiveState"), unit.show("Result")), ("inactive".to_owned(), "success".to_owned()));
 }

@@ -282,3 +282,11 @@ Examples:
   barepod image ls
   barepod image ls -o name
   barepod image ls nginx:1.27 -o json";
+
+pub const GENERATE_SYSTEMD_EXAMPLES: &str = "\
+Examples:
+  barepod generate systemd /etc/barepod/shop.yaml > /etc/systemd/system/shop.service
+  barepod generate systemd --user web.yaml > ~/.config/systemd/user/web.service
+  barepod generate systemd job.yaml -- --volume data=/srv/data --timeout 1h
+  systemctl daemon-reload && systemctl enable --now shop
+docs/systemd.md explains each line.";

@@ -90,6 +90,10 @@ pub struct RunArgs {
     /// Write the exit code, and whose it is, into this file as JSON (docs/exit-codes.md)
     #[arg(long, value_name = "FILE")]
     pub exit_code_file: Option<PathBuf>,
+    /// In a systemd unit of Type=notify: the unit is ready when this condition of the pod is true (Initialized, phase=Running), or
+    /// when the pod has succeeded; ignore: systemd is told nothing. Not with --detach
+    #[arg(long, value_name = "CONDITION", default_value = "Ready", value_parser = ReadyWhen::parse)]
+    pub sdnotify: ReadyWhen,
     /// How much barepod says about its own work on standard error
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log_level: LogLevel,
@@ -131,6 +135,27 @@ impl RunArgs {
     /// Whether a container is attached to from its beginning on.
     pub fn is_interactive(&self) -> bool {
         self.stdin || self.tty
+    }
+}
+
+/// `--sdnotify`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadyWhen {
+    /// The service manager is told nothing.
+    Ignore,
+    /// Once this is so.
+    Is(Wanted),
+}
+
+impl Default for ReadyWhen {
+    fn default() -> Self {
+        Self::Is(Wanted::Condition { kind: "Ready".to_owned(), status: "True".to_owned() })
+    }
+}
+
+impl ReadyWhen {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "ignore" { Ok(Self::Ignore) } else { Wanted::parse_short(text).map(Self::Is) }
     }
 }
 

@@ -38,7 +38,8 @@ fn pod(line: &str) -> Option<String> {
         | Command::Man(_)
         | Command::Diff(_)
         | Command::Apply(_)
-        | Command::Image(_) => None,
+        | Command::Image(_)
+        | Command::Generate(_) => None,
     }
 }
 

@@ -39,7 +39,6 @@ fn text(case: &Case, manager: Manager) -> String {
     let changed = [
         ("/usr/local/bin/barepod", format!("{} --root {}", binary().display(), case.root().display())),
         ("/etc/barepod/shop.yaml", case.dir().join("pod.yaml").display().to_string()),
-        ("--force shop", format!("--force {}", case.name())),
     ];
     let text = changed.iter().fold(unit.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "docs/systemd.md's unit has no {from}");
@@ -49,7 +48,8 @@ fn text(case: &Case, manager: Manager) -> String {
         Manager::Box => text,
         Manager::User => {
             let lines = text.lines().filter(|line| !line.starts_with("After=") && !line.starts_with("Wants="));
-            lines.map(|line| line.replace("multi-user.target", "default.target") + "\n").collect()
+            let lines = lines.map(|line| line.replace("multi-user.target", "default.target") + "\n");
+            lines.collect::<String>().replace("Type=notify\n", "Type=notify\nNotifyAccess=all\n")
         }
     }
 }
@@ -71,20 +71,28 @@ pub struct Unit<'a> {
 impl<'a> Unit<'a> {
     /// Installed, not started.
     pub fn install(case: &'a Case) -> Self {
-        Self::make(case, Manager::Box, "")
+        Self::with(case, "")
     }
 
     /// The same with more lines for its service.
     pub fn with(case: &'a Case, lines: &str) -> Self {
-        Self::make(case, Manager::Box, lines)
+        Self::make(case, Manager::Box, &text(case, Manager::Box), lines)
+    }
+
+    /// As `barepod generate systemd` prints it for the case's manifest, with more lines for its service.
+    pub fn generated(case: &'a Case, lines: &str) -> Self {
+        let file = case.dir().join("pod.yaml");
+        let output = case.command(&["generate", "systemd"]).arg(file).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self::make(case, Manager::Box, &String::from_utf8(output.stdout).unwrap(), lines)
     }
 
     /// Of the user [`guest`], whose manager runs.
     pub fn of_user(case: &'a Case, lines: &str) -> Self {
-        Self::make(case, Manager::User, lines)
+        Self::make(case, Manager::User, &text(case, Manager::User), lines)
     }
 
-    fn make(case: &'a Case, manager: Manager, lines: &str) -> Self {
+    fn make(case: &'a Case, manager: Manager, text: &str, lines: &str) -> Self {
         let unit = Self { case, name: format!("e2e-{}.service", case.name()), manager };
         // What finds what is left of the case, and nothing else.
         let more = format!(
@@ -93,7 +101,7 @@ impl<'a> Unit<'a> {
             case.dir().join("tmp").display()
         );
         fs::create_dir_all(unit.more()).unwrap();
-        fs::write(unit.file(), text(case, manager)).unwrap();
+        fs::write(unit.file(), text).unwrap();
         fs::write(unit.more().join("e2e.conf"), more).unwrap();
         unit.systemctl(&["daemon-reload"]);
         unit
@@ -137,6 +145,11 @@ impl<'a> Unit<'a> {
     /// `systemctl start`, whatever becomes of it.
     pub fn start(&self) {
         self.systemctl(&["start", &self.name]);
+    }
+
+    /// As [`Self::start`], which waits until the unit is ready.
+    pub fn starting(&self) -> Command {
+        self.command(&["start", &self.name])
     }
 
     /// `systemctl stop`, which waits for the end.
