@@ -2,8 +2,10 @@
 //! doesn't give it, and that nobody needs the registry for what has been pulled.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
+use barepod::images::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::harness::image::{Layer, busybox, write};
@@ -208,5 +210,35 @@ fn a_hundred_and_twenty_layers() {
     assert!(good(&case, &["image", "verify", &image]).ends_with(" is whole\n"));
     good(&case, &["image", "rm", &image]);
     assert_eq!(layers(&case), 0);
+    case.nothing_left();
+}
+
+/// Layers that are larger than what is fetched in one go, of what can't be compressed: nothing of them is lost. `BAREPOD_LARGE=all`: as
+/// large as images of machine learning are.
+#[test]
+fn large_layers() {
+    let Some(mut case) = Case::new("large") else { return };
+    let Some(registry) = Registry::new(&mut case) else { return };
+    let is_all = std::env::var_os("BAREPOD_LARGE").is_some_and(|word| word == "all");
+    // In MiB; of 64 and more several parts come at once.
+    let sizes: &[u64] = if is_all { &[640, 256, 96, 32] } else { &[68] };
+    let (layout, mut sums) = (case.dir().join("layout"), String::new());
+    let mut random = |number: usize, size: u64| {
+        let mut bytes = Vec::new();
+        fs::File::open("/dev/urandom").unwrap().take(size << 20).read_to_end(&mut bytes).unwrap();
+        sums += &format!("{}  /data/{number}\n", Digest::of(&bytes).hex());
+        Layer::default().file(&format!("data/{number}"), &bytes)
+    };
+    let large: Vec<Layer> = sizes.iter().enumerate().map(|(number, size)| random(number, *size)).collect();
+    let sums = Layer::default().file("sums", sums.as_bytes());
+    let layers_of_it: Vec<Layer> = [busybox(), sums].into_iter().chain(large).collect();
+    let script = "busybox sha256sum -c /sums && echo whole >> /t/log";
+    write(&layout, "large", &json!({"Cmd": ["/bin/sh", "-c", script], "Env": ["PATH=/bin"]}), layers_of_it);
+    registry.push(&layout, "large", "large:1", &["--dest-compress-format", "zstd", "--dest-compress"]);
+    fs::remove_dir_all(&layout).unwrap();
+    let image = registry.image("large:1");
+    assert_eq!(case.run(&pod(&case, &image, json!({}))), 0);
+    assert_eq!(case.trace(), ["whole"]);
+    assert!(good(&case, &["image", "verify", &image]).ends_with(" is whole\n"));
     case.nothing_left();
 }

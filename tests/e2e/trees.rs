@@ -1,5 +1,5 @@
 //! What a container sees of an image, entry by entry (owner, mode, times, extended attributes, links, content), beside what umoci
-//! unpacks of it. GNU tar packs the layers, in each of its formats.
+//! unpacks of it, and what podman mounts. GNU tar packs the layers, in each of its formats.
 
 mod random;
 
@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::harness::entries::{self, Entries};
 use crate::harness::image::{Layer, write};
 use crate::harness::registry::quiet;
-use crate::harness::{Case, umoci};
+use crate::harness::{Case, podman, umoci};
 
 /// A layer of a folder, packed by tar; `names`: only these entries, without folders that they are in.
 fn packed(tree: &Path, format: &str, names: Option<&[&str]>) -> Layer {
@@ -72,18 +72,32 @@ fn seen(case: &Case, image: &str) -> (Entries, BTreeSet<PathBuf>) {
     (found, hidden)
 }
 
-/// The container's tree beside umoci's. `new`: folders that no layer names, whose time is that of the unpacking; as is the
-/// root's, which is the container's own upper layer.
-fn compare(case: &Case, layout: &Path, image: &str, new: &[&str]) {
+/// The container's tree beside umoci's; and what else is compared with it: that tree, and what is mounted over it. `new`: folders that no
+/// layer names, whose time is that of the unpacking; as is the root's, which is the container's own upper layer.
+fn compare(case: &Case, layout: &Path, image: &str, new: &[&str]) -> (Entries, BTreeSet<PathBuf>) {
     let tree = umoci::unpacked(layout, image, &case.dir().join(format!("{image}-bundle")));
-    let (mut ours, hidden) = seen(case, &format!("oci:{}:{image}", layout.display()));
-    let mut theirs = entries::entries(&tree, &hidden);
-    for path in new.iter().chain(&[""]) {
-        for entries in [&mut ours, &mut theirs] {
+    let (ours, hidden) = seen(case, &format!("oci:{}:{image}", layout.display()));
+    let undated = |mut entries: Entries| {
+        for path in new.iter().chain(&[""]) {
             entries.get_mut(Path::new(path)).unwrap_or_else(|| panic!("{path}")).time = (0, 0);
         }
-    }
-    entries::assert_equal(image, ("barepod", &ours), ("umoci", &theirs));
+        entries
+    };
+    let theirs = undated(entries::entries(&tree, &hidden));
+    entries::assert_equal(image, ("barepod", &undated(ours.clone())), ("umoci", &theirs));
+    (ours, hidden)
+}
+
+/// The same beside what podman mounts. `implied`: folders that a layer has only for what is in them; podman forgets what the layers below
+/// say of these. Its root has always the mode 0555.
+fn compare_with_podman(layout: &Path, image: &str, (ours, hidden): (Entries, BTreeSet<PathBuf>), implied: &[&str]) {
+    let Some(mounted) = podman::mounted(layout, image) else { return };
+    let comparable = |mut entries: Entries| {
+        entries.retain(|path, _| path != Path::new("") && !implied.iter().any(|one| path == Path::new(one)));
+        entries
+    };
+    let theirs = comparable(entries::entries(&mounted.path().join("."), &hidden));
+    entries::assert_equal(image, ("barepod", &comparable(ours)), ("podman", &theirs));
 }
 
 fn attribute(path: &Path, name: &str, value: &[u8]) {
@@ -216,6 +230,8 @@ fn all_that_layers_can_say() {
     let layers = vec![packed(&one, "pax", None), packed(&two, "gnu", None), packed(&three, "gnu", Some(&names))];
     let layout = case.dir().join("layout");
     write(&layout, "all", &json!({}), layers);
-    compare(&case, &layout, "all", &["fresh", "fresh/implied"]);
+    let new = ["fresh", "fresh/implied"];
+    let ours = compare(&case, &layout, "all", &new);
+    compare_with_podman(&layout, "all", ours, &[&new[..], &["kept", "lib", "lib/sub"]].concat());
     case.nothing_left();
 }

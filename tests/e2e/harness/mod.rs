@@ -11,6 +11,7 @@ mod manifest;
 pub mod observed;
 mod open_files;
 pub mod own_registry;
+pub mod podman;
 pub mod registry;
 mod rootfs;
 mod run;
