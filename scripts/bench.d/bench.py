@@ -169,14 +169,18 @@ def logging(stage, table, barepod, podman, megabytes):
     table.head(f"the log of a container that prints {megabytes} MiB in lines of 100 bytes")
     for name, speed in alone.items():
         table.row(f"the same without a log, {name}", f"{speed:.0f} MiB/s")
-    for name, one in found.items():
-        table.row(name, f"{one['speed']:.0f} MiB/s, {one['cpu']:.2f} ms/MiB")
-    if "conmon" in found:
-        speed = found["barepod"]["speed"] / found["conmon"]["speed"]
-        table.row("speed of barepod / conmon", f"{speed:.1f}", "at least 3", speed >= 3)
+    for number, (place, one) in enumerate(found.items()):
+        for name, of in one.items():
+            table.row(f"{name}, on {place}", f"{of['speed']:.0f} MiB/s, {of['cpu']:.2f} ms/MiB")
+        if "conmon" not in one:
+            continue
+        speed = one["barepod"]["speed"] / one["conmon"]["speed"]
         # What takes less than the clock can tell takes little.
-        cpu = found["conmon"]["cpu"] / max(found["barepod"]["cpu"], 1e-9)
-        table.row("CPU for a MiB: conmon / barepod", f"{cpu:.1f}", "at least 3", cpu >= 3)
+        cpu = one["conmon"]["cpu"] / max(one["barepod"]["cpu"], 1e-9)
+        # The promise is of logs where boxes have them.
+        bar = {True: ("at least 3",), False: ()}[number == 0]
+        table.row(f"speed of barepod / conmon, on {place}", f"{speed:.1f}", *bar, *(speed >= 3 for _ in bar))
+        table.row(f"CPU for a MiB: conmon / barepod, on {place}", f"{cpu:.1f}", *bar, *(cpu >= 3 for _ in bar))
 
 
 def at_once(stage, table, barepod, count):

@@ -1,8 +1,10 @@
 """The way of a container's output into its log, by barepod's supervisor and by podman's conmon: bytes a second, and what of the
-processor they take. Both rotate their logs at 10 MiB, on the same file system."""
+processor they take. Both rotate their logs at 10 MiB, on the same file system: on the disk, where logs are, and in memory."""
 
 import json
+import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +18,7 @@ CHUNK = 8 * MIB
 
 
 def figures(stage, barepod, podman, megabytes):
-    """For each of them {"speed": MiB a second, "cpu": milliseconds of the processor for a MiB}."""
+    """For each place, and there for each of them {"speed": MiB a second, "cpu": milliseconds of the processor for a MiB}."""
     text = CHUNK // len(LINE) * LINE
     (stage.stamps / "text").write_bytes(text)
     times = max(1, megabytes * MIB // len(text))
@@ -25,9 +27,26 @@ def figures(stage, barepod, podman, megabytes):
         f"for i in $(seq {times}); do cat /stamps/text; done; "
         "/bin/stamp once /stamps/fifo done; exec /bin/stamp stay /stamps/fifo rest"
     )
-    loggers = [Supervisor(stage, barepod, script)] + ([Conmon(stage, podman, script)] if podman else [])
     written = times * len(text) / MIB
-    return {logger.name: measured(stage, logger, written) for logger in loggers}
+    found = {}
+    for place in (on_disk(stage), stage.dir):
+        loggers = [Supervisor(stage, barepod, place, script)] + ([Conmon(stage, podman, place, script)] if podman else [])
+        found[file_system(place)] = {logger.name: measured(stage, logger, written) for logger in loggers}
+    return found
+
+
+def on_disk(stage):
+    """A folder where a box has its logs."""
+    place = Path(tempfile.mkdtemp(prefix="barepod-bench.", dir="/var/tmp"))
+    stage.undo.append(lambda: shutil.rmtree(place))
+    return place
+
+
+def file_system(place):
+    """The name of its kind."""
+    words = ["stat", "--file-system", "--format", "%T", place]
+    name = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    return "ext4" if name == "ext2/ext3" else name
 
 
 def alone(stage, megabytes):
@@ -81,22 +100,23 @@ class Supervisor:
 
     name = "barepod"
 
-    def __init__(self, stage, barepod, script):
-        self.stage, self.barepod = stage, barepod
+    def __init__(self, stage, barepod, place, script):
+        self.stage, self.barepod, self.state = stage, barepod, place / "logging"
         main = barepod.container("main", "once") | {"command": ["/bin/sh", "-c", script.replace("$(", "$$(")]}
         sidecar = barepod.container("sidecar", "stay", restartPolicy="Always")
         self.file = barepod.manifest("bench-log", init=[sidecar], main=[main])
         stage.undo.append(self.end)
 
     def start(self):
-        self.stage.must([self.barepod.binary, "--root", self.barepod.state, "run", "-d", self.file])
+        self.stage.must([self.barepod.binary, "--root", self.state, "run", "-d", self.file])
 
     def process(self):
-        ledger = self.barepod.state / "pods/default_bench-log/ledger.json"
+        ledger = self.state / "pods/default_bench-log/ledger.json"
         return Path("/proc") / str(json.loads(ledger.read_text())["supervisor_pid"])
 
     def end(self):
-        self.barepod.forget("bench-log", may_be_gone=True)
+        command = [self.barepod.binary, "--root", self.state, "rm", "--force", "bench-log"]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=DEADLINE)
 
 
 class Conmon:
@@ -104,8 +124,8 @@ class Conmon:
 
     name = "conmon"
 
-    def __init__(self, stage, podman, script):
-        self.stage, self.podman, self.script = stage, podman, script
+    def __init__(self, stage, podman, place, script):
+        self.stage, self.podman, self.place, self.script = stage, podman, place, script
         stage.undo.append(self.end)
 
     def words(self, *words):
@@ -113,7 +133,7 @@ class Conmon:
 
     def start(self):
         options = ["--name", "bench-log", "--network", "none", "--log-driver", "k8s-file"]
-        options += ["--log-opt", "max-size=10mb"]
+        options += ["--log-opt", "max-size=10mb", "--log-opt", f"path={self.place / 'conmon.log'}"]
         options += ["--volume", f"{self.stage.stamps}:/stamps", "--entrypoint", "/bin/sh"]
         self.stage.must(self.words("run", "--detach", *options, self.podman.IMAGE, "-c", self.script))
 

@@ -1,32 +1,33 @@
 //! Writes what containers print from their pipes into files in CRI format (R10.9), and reads those files back as lines.
 //!
 //! Nothing here waits or polls: the supervisor calls [`ContainerLog::pump`] when a pipe is readable. Start reading there.
-mod entries;
 mod file;
 mod follow;
 mod read;
-mod split;
 mod tail;
 
+pub use barepod_lines::Tag;
 pub use file::{News, attempts, path_of};
 pub use follow::{Follower, Looked};
 pub use read::{Options as ReadOptions, copy};
-pub use split::Tag;
 pub use tail::tail;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
+use barepod_lines::{Heads, Splitter};
 use nix::errno::Errno;
 
-use entries::{Entries, MAX_LINE, ROOM};
 use file::RotatingFile;
-use split::Splitter;
 
 /// Bytes read from a pipe per pump: a flood is served in turns with everything else.
 pub const BUDGET: usize = 256 * 1024;
 /// A read of so much says that a pipe of the usual 64 KiB runs full: it gets one of [`BUDGET`] bytes.
 const FLOOD: usize = 32 * 1024;
+/// Longest text of an entry; what is longer is split (R10.9).
+const MAX_LINE: usize = 16 * 1024;
+/// Room for the entries of what a pump reads, in lines of 60 bytes and longer; shorter ones take several writes.
+const ROOM: usize = 432 * 1024;
 /// A line longer than this is shown as several: a container that never ends its line must not eat the supervisor's memory.
 const MAX_SHOWN: usize = 256 * 1024;
 
@@ -108,12 +109,18 @@ pub struct ContainerLog {
 }
 
 /// What is remembered of one of the two streams between reads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct StreamState {
-    logged: Splitter<MAX_LINE>,
-    shown: Splitter<MAX_SHOWN>,
+    logged: Splitter,
+    shown: Splitter,
     /// Whether its pipe was made larger, as far as that is allowed.
     widened: bool,
+}
+
+impl Default for StreamState {
+    fn default() -> Self {
+        Self { logged: Splitter::new(MAX_LINE), shown: Splitter::new(MAX_SHOWN), widened: false }
+    }
 }
 
 impl ContainerLog {
@@ -172,16 +179,17 @@ impl ContainerLog {
         let (file, StreamState { logged, shown, .. }) = self.parts(stream);
         let Buffers { read, entries, .. } = buffers;
         let bytes = &read[..pump.bytes];
-        let mut entries = Entries::new(file, stream.name(), now, entries);
-        logged.push(bytes, |text, tag| entries.add(text, tag));
+        let heads = Heads::new(&format!("{now:.9} {} ", stream.name()));
+        let mut write = |entries: &[u8]| file.append(entries, now);
+        logged.push_entries(bytes, &heads, entries, &mut write);
         if pump.eof {
-            logged.finish(|text, tag| entries.add(text, tag));
+            logged.finish_entries(&heads, entries, &mut write);
         }
-        entries.finish();
         let Some(show) = show else { return };
-        shown.push(bytes, |text, tag| show(stream, text, tag));
+        let mut show = |text: &[u8], tag: Tag| show(stream, text, tag);
+        shown.push(bytes, &mut show);
         if pump.eof {
-            shown.finish(|text, tag| show(stream, text, tag));
+            shown.finish(&mut show);
         }
     }
 

@@ -5,8 +5,6 @@ use std::os::fd::AsFd;
 
 use proptest::prelude::*;
 
-use super::entries::MAX_LINE;
-use super::split::{Splitter, Tag};
 use super::*;
 
 /// A container has printed this; `see` gets what is shown of it.
@@ -25,7 +23,7 @@ fn print(
 }
 
 fn entries(chunks: &[Vec<u8>]) -> Vec<(Vec<u8>, Tag)> {
-    let mut splitter = Splitter::<MAX_LINE>::default();
+    let mut splitter = Splitter::new(MAX_LINE);
     let mut out = Vec::new();
     let mut emit = |text: &[u8], tag| out.push((text.to_vec(), tag));
     chunks.iter().for_each(|chunk| splitter.push(chunk, &mut emit));
