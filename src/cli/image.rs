@@ -1,13 +1,16 @@
 //! `barepod image`: what the store of this box has, and what is brought into it. Pods use it by themselves.
 
+mod name;
+mod prune;
+
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
 use super::args::{
     Global, ImageArgs, ImageCommand, ImageExportArgs, ImageImportArgs, ImageLsArgs, ImageNamesArgs, ImageOutput,
-    ImagePruneArgs, ImagePullArgs, ImageRepairArgs, ImageVerifyArgs,
+    ImagePullArgs, ImageRepairArgs, ImageVerifyArgs,
 };
 use super::error::CliError;
 use super::exit_code::Exit;
@@ -39,7 +42,7 @@ pub fn image(args: &ImageArgs, global: &Global) -> Result<Exit, CliError> {
         ImageCommand::Inspect(args) => inspect(&args.image, &dir),
         ImageCommand::History(args) => history(&args.image, &dir),
         ImageCommand::Rm(args) => rm(args, &dir),
-        ImageCommand::Prune(args) => prune(args, &dir),
+        ImageCommand::Prune(args) => prune::prune(args, &dir),
         ImageCommand::Verify(args) => verify(args, &dir),
         ImageCommand::Repair(args) => repair(args, &dir),
         ImageCommand::Import(args) => import(args, &dir),
@@ -77,7 +80,10 @@ fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
         let policy = args.signature_policy.as_deref();
         let pull = || image::pull(&stored, dir, &platform, &logins, &progress, policy);
         let pulled = if args.quiet { pull() } else { shown(name, &progress, pull) };
-        let (whole, Pulled { is_new, size, .. }) = pulled.map_err(|cause| failed(name, cause))?;
+        let (whole, Pulled { is_new, size, removed, .. }) = pulled.map_err(|cause| failed(name, cause))?;
+        tell_of_removed(&removed);
+        // Only what pods have brought by themselves goes by itself.
+        Store::at(dir).keep_for_good(&whole).map_err(|cause| failed(name, cause))?;
         let what = if is_new { "pulled" } else { "is up to date" };
         let took = span(begun.elapsed());
         if args.quiet {
@@ -89,17 +95,27 @@ fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
     exit_of_all(args.images.iter().map(one))
 }
 
+fn tell_of_removed(names: &[String]) {
+    for name in names {
+        tell!("note: the disk had no room; {name}, which no pod had used for a day, was removed");
+    }
+}
+
 /// An image that is there, with what is known of it.
 struct There {
     entry: Entry,
     summary: Summary,
     config: Config,
+    /// `None`: a pod uses it.
+    last_use: Option<SystemTime>,
 }
 
 fn there(store: &Store, name: &str, entry: Entry) -> Result<There, CliError> {
     let summary = store.catalogue.summary(&entry.manifest).map_err(|cause| failed(name, cause))?;
     let config = store.catalogue.config(&summary.config).map_err(|cause| failed(name, cause))?;
-    Ok(There { entry, summary, config })
+    let is_used = store.catalogue.seems_used(&entry.manifest);
+    let last_use = (!is_used).then(|| store.catalogue.last_use(&entry.manifest));
+    Ok(There { entry, summary, config, last_use })
 }
 
 fn entry(store: &Store, name: &str) -> Result<Entry, CliError> {
@@ -136,17 +152,21 @@ fn ls(args: &ImageLsArgs, dir: &Path) -> Result<Exit, CliError> {
         Some(ImageOutput::Json) => print(&format!("{:#}\n", Value::Array(images.iter().map(object).collect()))),
         None => {
             let now = jiff::Timestamp::now();
-            let row = |one: &There| {
-                let age = jiff::Timestamp::from_second(one.summary.pulled.try_into().unwrap_or(i64::MAX));
-                let age = age.map_or_else(|_| "<unknown>".to_owned(), |then| ago(now, then));
-                vec![one.entry.name.clone(), one.entry.source.short().to_owned(), bytes(one.summary.size), age]
+            let age = |then: SystemTime| {
+                jiff::Timestamp::try_from(then).map_or_else(|_| "<unknown>".to_owned(), |then| ago(now, then))
             };
-            print(&columns(&["NAME", "DIGEST", "SIZE", "PULLED"], images.iter().map(row)))
+            let row = |one: &There| {
+                let pulled = age(one.summary.time());
+                let used = one.last_use.map_or_else(|| "now".to_owned(), age);
+                vec![one.entry.name.clone(), one.entry.source.short().to_owned(), bytes(one.summary.size), pulled, used]
+            };
+            print(&columns(&["NAME", "DIGEST", "SIZE", "PULLED", "USED"], images.iter().map(row)))
         }
     }
 }
 
 fn object(one: &There) -> Value {
+    let time = |time: SystemTime| jiff::Timestamp::try_from(time).ok().map(|time| time.to_string());
     json!({
         "name": one.entry.name,
         "digest": one.entry.source,
@@ -156,7 +176,10 @@ fn object(one: &There) -> Value {
         "size": one.summary.size,
         "platform": one.config.platform().to_string(),
         "created": one.config.created().map(|time| time.to_string()),
-        "pulled": jiff::Timestamp::from_second(one.summary.pulled.try_into().unwrap_or(0)).ok().map(|time| time.to_string()),
+        "pulled": time(one.summary.time()),
+        "lastUsed": one.last_use.and_then(time),
+        "inUse": one.last_use.is_none(),
+        "kept": one.entry.is_kept,
     })
 }
 
@@ -199,24 +222,8 @@ fn rm(args: &ImageNamesArgs, dir: &Path) -> Result<Exit, CliError> {
         print(&format!("{}\n", entry.name))
     };
     let exit = exit_of_all(args.images.iter().map(one));
-    sweep(&store)?;
+    prune::sweep(&store)?;
     exit
-}
-
-fn sweep(store: &Store) -> Result<(), CliError> {
-    if !store.sweep().map_err(|cause| failed("the store", cause))? {
-        tell!(
-            "note: an image is being pulled, and nothing is removed beside that; `barepod image prune` removes it later"
-        );
-    }
-    Ok(())
-}
-
-fn prune(args: &ImagePruneArgs, dir: &Path) -> Result<Exit, CliError> {
-    let store = Store::at(dir);
-    let gone = if args.all { store.prune().map_err(|cause| failed("the store", cause))? } else { Vec::new() };
-    sweep(&store)?;
-    print(&gone.iter().map(|name| format!("{name}\n")).collect::<String>())
 }
 
 fn verify(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
@@ -292,6 +299,7 @@ fn import(args: &ImageImportArgs, dir: &Path) -> Result<Exit, CliError> {
     let from = args.from.display().to_string();
     let done = image::import(&args.from, args.name.as_deref(), dir);
     let (name, pulled, repaired) = done.map_err(|cause| failed(&from, cause))?;
+    tell_of_removed(&pulled.removed);
     let what = match (pulled.is_new, repaired.is_nothing()) {
         (true, _) => "imported",
         (false, true) => "is up to date",
@@ -305,19 +313,11 @@ fn export(args: &ImageExportArgs, dir: &Path) -> Result<Exit, CliError> {
     let stored = stored(&args.image)?;
     let entry = entry(&store, &args.image)?;
     let name = match &stored {
-        Stored::Registry(_) => without_digest(&entry.name),
+        Stored::Registry(_) => name::without_digest(&entry.name),
         Stored::File { name, .. } => name.clone(),
     };
     store.export(&entry, name.as_deref(), &Target::of(&args.to)).map_err(|cause| failed(&args.image, cause))?;
     print(&format!("{} written to {}\n", entry.name, args.to))
-}
-
-/// A name without its digest, which what is written doesn't have; `None`: nothing but the digest told it from others.
-fn without_digest(name: &str) -> Option<String> {
-    match name.split_once('@') {
-        None => Some(name.to_owned()),
-        Some((rest, _)) => rest.rsplit('/').next()?.contains(':').then(|| rest.to_owned()),
-    }
 }
 
 /// What is wrong with a layer.
@@ -325,21 +325,5 @@ fn of_layer(store: &Store, layer: &Digest) -> Vec<String> {
     match store.layers.verify(layer) {
         Ok(differences) => differences.iter().map(ToString::to_string).collect(),
         Err(error) => vec![error.to_string()],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exported_names_have_no_digest() {
-        for (name, written) in [
-            ("reg.example:5000/a:1", Some("reg.example:5000/a:1")),
-            ("reg.example:5000/a:1@sha256:0", Some("reg.example:5000/a:1")),
-            ("reg.example:5000/a@sha256:0", None),
-        ] {
-            assert_eq!(without_digest(name).as_deref(), written);
-        }
     }
 }

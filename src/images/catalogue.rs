@@ -7,6 +7,7 @@
 mod error;
 mod leases;
 mod summary;
+mod uses;
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
@@ -21,6 +22,7 @@ use super::document::{Config, Descriptor, OCI_INDEX, REF_NAME};
 use super::trust::Proof;
 use crate::store;
 pub use error::CatalogueError;
+pub use leases::Lease;
 pub use summary::Summary;
 
 const LAYOUT: &str = "oci-layout";
@@ -34,6 +36,8 @@ const LEASES: &str = "leases";
 const CHOSEN_FROM: &str = "dev.barepod.image.index";
 /// What was proven of its signatures when it was pulled, as JSON.
 const PROOFS: &str = "dev.barepod.image.signatures";
+/// Somebody has asked for it by hand: it doesn't go by itself. Any text says so.
+const KEPT: &str = "dev.barepod.image.kept";
 /// Bytes of a document that is read back: the largest that is ever written, and of the index with all names.
 const LARGEST: u64 = 64 << 20;
 
@@ -54,6 +58,8 @@ pub struct Entry {
     pub source: Digest,
     /// What was proven of its signatures when it was pulled.
     pub proofs: Vec<Proof>,
+    /// Whether somebody has brought it by hand: nothing but an order removes it then.
+    pub is_kept: bool,
     /// What describes its manifest, with all of this.
     pub(super) descriptor: Descriptor,
 }
@@ -98,7 +104,8 @@ impl Catalogue {
             let source = chosen.unwrap_or_else(|| descriptor.digest.clone());
             let proofs = descriptor.annotations.get(PROOFS).and_then(|text| serde_json::from_str(text).ok());
             let (manifest, proofs) = (descriptor.digest.clone(), proofs.unwrap_or_default());
-            Some(Entry { name, manifest, source, proofs, descriptor })
+            let is_kept = descriptor.annotations.contains_key(KEPT);
+            Some(Entry { name, manifest, source, proofs, is_kept, descriptor })
         };
         let mut entries: Vec<Entry> = self.index()?.manifests.into_iter().filter_map(entry).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -186,9 +193,14 @@ impl Catalogue {
             store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.digest.hex(), summary)?;
         }
         let mut index = self.index()?;
-        index.manifests.retain(|one| one.annotations.get(REF_NAME).is_none_or(|there| there != name));
+        let is_it = |one: &Descriptor| one.annotations.get(REF_NAME).is_some_and(|there| there == name);
+        let is_kept = index.manifests.iter().any(|one| is_it(one) && one.annotations.contains_key(KEPT));
+        index.manifests.retain(|one| !is_it(one));
         let mut named = manifest.clone();
         named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
+        if is_kept {
+            named.annotations.insert(KEPT.to_owned(), String::new());
+        }
         if *source != manifest.digest {
             named.annotations.insert(CHOSEN_FROM.to_owned(), source.to_string());
         }
@@ -199,7 +211,20 @@ impl Catalogue {
         index.manifests.push(named.clone());
         self.write(&index)?;
         let (name, manifest, source) = (name.to_owned(), manifest.digest.clone(), source.clone());
-        Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), descriptor: named })
+        Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), is_kept, descriptor: named })
+    }
+
+    /// Keeps an image from going by itself, for as long as it has this name.
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn keep_for_good(&self, _: &Lock, name: &str) -> Result<(), CatalogueError> {
+        let mut index = self.index()?;
+        let is_it = |one: &&mut Descriptor| one.annotations.get(REF_NAME).is_some_and(|there| there == name);
+        match index.manifests.iter_mut().find(is_it) {
+            Some(one) if one.annotations.insert(KEPT.to_owned(), String::new()).is_none() => self.write(&index),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a name away; `false`: there is none.

@@ -6,10 +6,11 @@
 //! |---|---|---|
 //! | `compression` | decompressed streams, by what their first bytes say | |
 //! | `digest` | digests of contents, checked while these are read | |
+//! | `disk` | how full the disk is that images are on | |
 //! | `record` | what a stored layer's tree had when it was complete, and whether it still has | digest |
 //! | `archive` | entries of tar archives that nobody vouches for | record |
 //! | `unpack` | the tree of a layer, of its archive | archive, record |
-//! | `layers` | unpacked layers on disk: made whole or not at all, found, verified, removed | archive, compression, digest, record, unpack |
+//! | `layers` | unpacked layers on disk: made whole or not at all, found, verified, removed | archive, compression, digest, disk, record, unpack |
 //! | `merged` | what layers show one over the other, without a mount | |
 //! | `reference` | names of images, with what is left out of them filled in | digest |
 //! | `platform` | systems and processors, and which of them this box is | |
@@ -25,13 +26,16 @@
 //! | `turns` | who may do what at the same time | digest |
 //! | `catalogue` | names of the images that are there, and their documents | digest, document, trust |
 //! | `store` | all of this on disk, and the removal of what nobody needs | catalogue, digest, layers, turns |
-//! | `pull` | an image from where it is into the store | catalogue, digest, document, layers, merged, origin, platform, progress, reference, store, trust, unpack |
+//! | `collect` | which images go by themselves: by their last use, where the disk is full | digest, disk, store |
+//! | `pull` | an image from where it is into the store | catalogue, digest, disk, document, layers, merged, origin, platform, progress, reference, store, trust, unpack |
 //! | `export` | an image of the store as an OCI image layout that other tools read | archive, catalogue, digest, document, layers, record, store, unpack |
 pub mod archive;
 pub mod catalogue;
+pub mod collect;
 pub mod compression;
 pub mod credentials;
 pub mod digest;
+pub mod disk;
 pub mod document;
 pub mod export;
 pub mod layers;

@@ -3,10 +3,12 @@
 //! Nothing of it is seen before all of it is on disk: layers are unpacked aside and get their places one by one, documents
 //! follow, and the name comes last. Whoever is interrupted leaves layers that the next pull finds, and halves that it sweeps.
 
+mod error;
 mod fetch;
 mod folders;
 mod kept;
 mod repair;
+mod room;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -14,20 +16,19 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
-use super::catalogue::{CatalogueError, Entry, Lock, Summary};
+use super::catalogue::{Entry, Lock, Summary};
 use super::digest::Digest;
-use super::document::{Config, Descriptor, Document, DocumentError, Fetched, Layer, Manifest, OCI_INDEX, OCI_MANIFEST};
+use super::document::{Config, Descriptor, Document, Fetched, Layer, Manifest, OCI_INDEX, OCI_MANIFEST};
 use super::layers::LayersError;
 use super::merged::Merged;
-use super::origin::{Origin, OriginError};
+use super::origin::Origin;
 use super::platform::Platform;
 use super::progress::Progress;
 use super::reference::Reference;
 use super::store::Store;
-use super::trust::{Rules, TrustError};
+use super::trust::Rules;
 
+pub use error::{LayerFault, PullError};
 pub use repair::{Open, Repaired};
 
 /// How often an index leads to another.
@@ -35,70 +36,6 @@ const INDEXES: usize = 4;
 /// Files of an image whose texts are kept, and the bytes that these may have.
 const ACCOUNTS: [&str; 2] = ["etc/passwd", "etc/group"];
 const LARGEST_ACCOUNTS: u64 = 4 << 20;
-
-/// Why an image couldn't be brought.
-#[derive(Debug, Error)]
-pub enum PullError {
-    #[error("{0}")]
-    Origin(OriginError),
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    #[error("layer {number} of {count} ({digest}): {cause}")]
-    Layer { number: usize, count: usize, digest: Digest, cause: LayerFault },
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    #[error("its name has the digest {wanted}, and what is there has {found}: it is another image")]
-    Pinned { wanted: Digest, found: Digest },
-    #[error("it leads from index to index, without an image")]
-    Circle,
-    #[error("its name was taken away meanwhile")]
-    Gone,
-    #[error(
-        "the index that it was chosen from ({0}) is damaged, and is not where it came from any more; `barepod image pull` brings \
-         what its name stands for now"
-    )]
-    Index(Digest),
-    #[error(transparent)]
-    Layers(#[from] LayersError),
-    #[error("{call} {}: {cause}", .path.display())]
-    Io { call: &'static str, path: PathBuf, cause: io::Error },
-    #[error(
-        "there is no room for it: its layers have {needed} bytes, packed, and {free} are free where images are ({}); \
-         `barepod image prune` removes what nobody uses", .path.display()
-    )]
-    Room { needed: u64, free: u64, path: PathBuf },
-}
-
-impl PullError {
-    /// Whether it was not brought because it isn't trusted.
-    #[must_use]
-    pub fn is_of_trust(&self) -> bool {
-        matches!(self, Self::Trust(cause) if !matches!(cause, TrustError::Origin(_)))
-    }
-}
-
-/// What is wrong with one layer.
-#[derive(Debug, Error)]
-pub enum LayerFault {
-    #[error("{0}")]
-    Origin(OriginError),
-    #[error(transparent)]
-    Store(#[from] LayersError),
-    #[error("what came has the digest {found}; it was damaged on the way, or its source lies")]
-    Digest { found: Digest },
-    #[error(
-        "unpacked it has the digest {found}, and the image's config says {wanted}: the image is damaged where it comes from"
-    )]
-    DiffId { found: Digest, wanted: Digest },
-    #[error("folders that it has only for what is in them: {0}")]
-    Folders(io::Error),
-    #[error("wait for others who bring it: {0}")]
-    Turn(io::Error),
-    #[error("read /proc/self/uid_map: {0}")]
-    UidMap(io::Error),
-}
 
 /// What came of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +45,14 @@ pub struct Pulled {
     pub is_new: bool,
     /// Bytes of its layers, packed.
     pub size: u64,
+    /// Images that had to go to make room for it.
+    pub removed: Vec<String>,
+}
+
+impl Pulled {
+    fn new(entry: Entry, is_new: bool, size: u64) -> Self {
+        Self { entry, is_new, size, removed: Vec::new() }
+    }
 }
 
 /// An image's documents, as they were chosen.
@@ -131,6 +76,15 @@ impl Documents {
     }
 }
 
+/// What is asked of the disk before a pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// That all will fit, as a rule.
+    Likely,
+    /// That nobody can tell that it won't.
+    Possible,
+}
+
 /// A layer that an image needs.
 pub(super) struct Needed {
     /// From 1 on, the lowest first.
@@ -151,6 +105,7 @@ impl Needed {
 impl Store {
     /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents and signatures is asked for. How
     /// far it is can be read from `progress` meanwhile. What isn't as `rules` want it is not brought, nor what hasn't the name's digest.
+    /// Where there is no room for it, images go that nobody has used for long.
     ///
     /// # Errors
     /// Where it can't be had or kept. What is there under this name stays.
@@ -162,10 +117,23 @@ impl Store {
         progress: &Progress,
         rules: &Rules,
     ) -> Result<Pulled, PullError> {
+        self.with_room(name, |asked| self.try_pull(name, origin, platform, progress, rules, asked))
+    }
+
+    fn try_pull(
+        &self,
+        name: &str,
+        origin: &dyn Origin,
+        platform: &Platform,
+        progress: &Progress,
+        rules: &Rules,
+        asked: Asked,
+    ) -> Result<Pulled, PullError> {
         let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
         // Another pull of the same name is waited for, and leaves nothing to be done.
         let _own = self.turns.of(name).map_err(failed("fcntl", &self.dir))?;
         if let Some(pulled) = self.unchanged(name, origin, platform, rules)? {
+            self.catalogue.note_use(&pulled.entry.manifest);
             return Ok(pulled);
         }
         let documents = choose(origin, platform)?;
@@ -180,17 +148,21 @@ impl Store {
         {
             // Of these containers need the config alone: others may be damaged.
             self.keep(&self.catalogue.lock()?, &documents)?;
-            return Ok(Pulled { entry, is_new: false, size });
+            self.catalogue.note_use(&entry.manifest);
+            return Ok(Pulled::new(entry, false, size));
         }
         // What is there of it under another name has leases of pods, perhaps: it stays what it is.
         let summary = match self.whole_summary(&documents.of_manifest.digest) {
-            Some(summary) => summary,
+            Some(summary) => {
+                self.catalogue.note_use(&documents.of_manifest.digest);
+                summary
+            }
             None => {
                 // What others left who died is no good to anybody, and may be what takes the room.
                 let _ = self.layers.sweep_halves();
                 progress.begin(needed.iter().map(|one| (&one.layer.digest, one.layer.size)));
-                self.check_room(&needed)?;
-                let mut layers = self.bring(origin, &needed, progress)?;
+                let disk = self.check_room(&needed, asked)?;
+                let mut layers = self.bring(origin, &needed, progress).map_err(|cause| cause.in_the_middle(disk))?;
                 self.cut(&mut layers)?;
                 let accounts = self.accounts(&layers)?;
                 Summary::new(documents.manifest.config().digest.clone(), layers, size, accounts)
@@ -199,7 +171,7 @@ impl Store {
         let lock = self.catalogue.lock()?;
         self.keep(&lock, &documents)?;
         let entry = self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &proofs, &summary)?;
-        Ok(Pulled { entry, is_new: true, size })
+        Ok(Pulled::new(entry, true, size))
     }
 
     /// What is there under this name, where it is whole, the one for this platform, and still what the name stands for: that costs its
@@ -223,7 +195,7 @@ impl Store {
         if !is_it || origin.digest().map_err(PullError::Origin)?.as_ref() != Some(&entry.source) {
             return Ok(None);
         }
-        Ok(Some(Pulled { entry, is_new: false, size: documents.manifest.size() }))
+        Ok(Some(Pulled::new(entry, false, documents.manifest.size())))
     }
 
     fn keep(&self, lock: &Lock, documents: &Documents) -> Result<(), PullError> {
@@ -241,22 +213,6 @@ impl Store {
             }
         }
         Ok(())
-    }
-
-    /// Refuses what can't fit, before anything is asked for.
-    fn check_room(&self, needed: &[Needed]) -> Result<(), PullError> {
-        let mut bytes = 0_u64;
-        for one in needed {
-            if self.kept(one)?.is_none() {
-                bytes = bytes.saturating_add(one.layer.size);
-            }
-        }
-        let found = rustix::fs::statvfs(&self.dir).map_err(|errno| failed("statvfs", &self.dir)(errno.into()))?;
-        let free = found.f_bavail.saturating_mul(found.f_frsize);
-        match bytes > free {
-            true => Err(PullError::Room { needed: bytes, free, path: self.dir.clone() }),
-            false => Ok(()),
-        }
     }
 
     /// Texts of /etc/passwd and /etc/group; empty where there are none, or none that can be read.

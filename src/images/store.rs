@@ -85,6 +85,15 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps the image of this name from going by itself.
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn keep_for_good(&self, name: &str) -> Result<(), StoreError> {
+        let lock = self.catalogue.lock()?;
+        Ok(self.catalogue.keep_for_good(&lock, name)?)
+    }
+
     /// Takes away all names that no pod uses; [`Self::sweep`] removes what they stood for. Gives these names.
     ///
     /// # Errors

@@ -34,7 +34,7 @@
 //! | `network` | box | a pod's way out of its network namespace (pasta) | spawn |
 //! | `names` | box | addresses of hosts: hosts files, then DNS | program |
 //! | `visit` | box | the way of other commands into a pod: descriptors of what leads there, sockets of its network | record, spawn |
-//! | `image` | pod | what `image:` names: a root file system and its config | seccomp, spawn |
+//! | `image` | pod | what `image:` names: a root file system and its config | rlimits, seccomp, spawn |
 //! | `volume` | pod | volumes, with what is in them | files, image, spawn, tree |
 //! | `sandbox` | pod | what a pod's containers share | cgroup, files, network, spawn, tree, volume |
 //! | `container` | container | one attempt of one container: made, started, ended, removed | capabilities, cgroup, files, keyring, lsm, mount, program, record, rlimits, sandbox, seccomp, spawn, tree |

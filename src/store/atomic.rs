@@ -69,7 +69,8 @@ fn half(dir: &Path, name: &str) -> std::path::PathBuf {
 fn write(path: &Path, bytes: &[u8]) -> Result<File, Error> {
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = opened.and_then(|mut file| file.write_all(bytes).map(|()| file));
-    written.map_err(io_error(path, "write"))
+    // Of a disk that is full not even the half is kept.
+    written.inspect_err(|_| drop(fs::remove_file(path))).map_err(io_error(path, "write"))
 }
 
 /// Removes what a writer left who died halfway. For the lock's holder only: of a writer that lives it is the file.

@@ -146,6 +146,12 @@ impl Supervisor<'_> {
             let image = self.pod.plan.image(container).id();
             self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
         }
+        for name in found.iter().flat_map(|found| &found.removed) {
+            let image = source(&self.pod.plan, container, of).id();
+            self.audience.warn(&format!(
+                "{image}: the disk had no room for it; {name}, which no pod had used for a day, was removed from the store of this box"
+            ));
+        }
         let event = match found {
             Ok(found) => {
                 let (image_id, stop_signal, size) = (found.facts.id.clone(), found.facts.stop_signal, found.size);

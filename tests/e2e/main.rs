@@ -49,6 +49,8 @@ mod hooks;
 mod host_cgroups;
 mod huge_pages;
 mod image_files;
+mod image_layers;
+mod image_pruning;
 mod image_repair;
 mod image_volumes;
 mod images;

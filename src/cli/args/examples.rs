@@ -255,6 +255,15 @@ Examples:
   barepod image pull oci-archive:web.tar docker-archive:db.tar
   barepod image pull oci:layout:web --platform linux/arm64";
 
+pub const IMAGE_PRUNE_EXAMPLES: &str = "\
+What a pod uses stays, and so does what its image was before `apply` changed it. docs/images.md
+
+Examples:
+  barepod image prune
+  barepod image prune --all           all that no pod uses now
+  barepod image prune --until 7d      of these what nobody has used for a week
+  barepod image prune --disk-use      if the disk is 85% full: from the one on that was unused for longest, down to 80%";
+
 pub const IMAGE_REPAIR_EXAMPLES: &str = "\
 Pods that run go on with the files that they have. docs/images.md
 

@@ -1,10 +1,12 @@
 //! What `image` takes, and its own commands.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::examples::*;
+use super::values::age;
 use crate::images::platform::Platform;
 
 /// `barepod image`.
@@ -32,7 +34,9 @@ pub enum ImageCommand {
     /// Take names of images away, and remove what no other name and no pod needs
     #[command(aliases = ["remove", "delete"])]
     Rm(ImageNamesArgs),
-    /// Remove what no name leads to and no pod uses, such as what pulls left that were killed
+    /// Remove what no name leads to and no pod uses, such as what pulls left that were killed; also images by their last use, or
+    /// where the disk is full
+    #[command(after_help = IMAGE_PRUNE_EXAMPLES)]
     Prune(ImagePruneArgs),
     /// Compare every file of images with what was recorded when they were unpacked
     Verify(ImageVerifyArgs),
@@ -134,6 +138,20 @@ pub struct ImagePruneArgs {
     /// Also images with a name that no pod uses now
     #[arg(short, long)]
     pub all: bool,
+    /// Also such images, but only those that were last used that long ago or longer: pulled, or needed by a pod (24h, 7d)
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub until: Option<Duration>,
+    /// Where the disk of the images is too full: also such images, the one first whose last use is longest ago, until the disk is
+    /// as empty as it is to be. What was used within --until stays, by default within 2m
+    #[arg(long, conflicts_with = "all")]
+    pub disk_use: bool,
+    /// With --disk-use: nothing is removed below that use of the disk, of its bytes or its inodes. The kubelet's
+    /// imageGCHighThresholdPercent
+    #[arg(long, value_name = "PERCENT", default_value_t = 85, requires = "disk_use", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub high_threshold: u8,
+    /// With --disk-use: nothing more is removed once the use is no higher than that. The kubelet's imageGCLowThresholdPercent
+    #[arg(long, value_name = "PERCENT", default_value_t = 80, requires = "disk_use", value_parser = clap::value_parser!(u8).range(0..=99))]
+    pub low_threshold: u8,
 }
 
 /// `barepod image verify`.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::values::{delay, duration};
+use super::values::{age, delay, duration};
 use super::*;
 
 #[test]
@@ -21,6 +21,12 @@ fn durations() {
         assert!(duration(text).is_err(), "{text}");
     }
     assert!(delay("0s").is_err() && delay("1ms").is_ok());
+    for (text, hours) in [("24h", 24), ("7d", 168), ("0d", 0), ("1h", 1)] {
+        assert_eq!(age(text).unwrap(), Duration::from_secs(hours * 3600));
+    }
+    for text in ["", "d", "7", "-1d", "1.5d", "4294967296d", "-1h"] {
+        assert!(age(text).is_err(), "{text}");
+    }
 }
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {

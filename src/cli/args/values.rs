@@ -161,6 +161,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| format!("{text:?} is negative"))
 }
 
+/// As [`duration`], and `7d`: how long ago something was.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    const DAY: u32 = 24 * 60 * 60;
+    match text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
+        Some(days) => Ok(Duration::from_secs(u64::from(days) * u64::from(DAY))),
+        None => duration(text).map_err(|why| why.replace("300ms, 10s or 5m", "30m, 24h or 7d")),
+    }
+}
+
 /// `2026-11-30T12:00:00Z` (RFC 3339).
 pub(super) fn time(text: &str) -> Result<jiff::Timestamp, String> {
     text.parse()

@@ -6,9 +6,24 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use super::uses::{self, Place};
 use super::{Catalogue, CatalogueError, LEASES, Lock, SUMMARIES};
 use crate::images::digest::Digest;
+
+/// Keeps an image from being removed for as long as it lives.
+#[derive(Debug)]
+pub struct Lease {
+    file: File,
+    place: Option<Place>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        uses::end(&self.file, self.place);
+    }
+}
 
 impl Catalogue {
     /// Keeps an image from being removed for as long as what this gives lives, by the path of its summary; `None`: it is gone, or
@@ -16,7 +31,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// Where that can't be had.
-    pub fn lease(summary: &Path) -> io::Result<Option<Lock>> {
+    pub fn lease(summary: &Path) -> io::Result<Option<Lease>> {
         if !summary.try_exists()? {
             return Ok(None);
         }
@@ -28,7 +43,7 @@ impl Catalogue {
         }
         // It may have been removed before it was locked.
         let is_there = rustix::fs::fstat(&file)?.st_nlink > 0 && summary.try_exists()?;
-        Ok(is_there.then_some(Lock(file)))
+        Ok(is_there.then(|| Lease { place: uses::begin(&file), file }))
     }
 
     /// What a lease is asked for by.
@@ -47,7 +62,32 @@ impl Catalogue {
     pub(super) fn unleased(&self, manifest: &Digest) -> Option<Lock> {
         let file = lease_file(&self.summary_path(manifest)).ok()?;
         file.try_lock().ok()?;
+        uses::settle(&file);
         Some(Lock(file))
+    }
+
+    /// When an image was last used: asked for, or needed by a pod. One that a pod uses now was when that began.
+    #[must_use]
+    pub fn last_use(&self, manifest: &Digest) -> SystemTime {
+        let noted = uses::noted(&self.lease_path(manifest));
+        noted.max(self.summary(manifest).map_or(SystemTime::UNIX_EPOCH, |summary| summary.time()))
+    }
+
+    /// Notes that somebody has asked for an image. It lives on where that can't be noted, on a full disk.
+    pub fn note_use(&self, manifest: &Digest) {
+        if let Ok(file) = lease_file(&self.summary_path(manifest)) {
+            uses::touch(&file);
+        }
+    }
+
+    /// Whether a pod uses an image now, as far as that can be seen without being in anybody's way.
+    #[must_use]
+    pub fn seems_used(&self, manifest: &Digest) -> bool {
+        File::open(self.lease_path(manifest)).is_ok_and(|file| uses::is_any(&file))
+    }
+
+    fn lease_path(&self, manifest: &Digest) -> PathBuf {
+        self.dir.join(LEASES).join(manifest.hex())
     }
 
     /// Layers of images that pods have leases on; `None`: of one of them nobody can tell.
@@ -64,17 +104,23 @@ impl Catalogue {
     }
 }
 
-/// The file of an image's leases; made where it isn't there.
+/// The file of an image's leases; made where it isn't there: then nobody has used the image yet, or nobody knows.
 fn lease_file(summary: &Path) -> io::Result<File> {
     let layout = summary.parent().and_then(Path::parent);
     let (Some(layout), Some(name)) = (layout, summary.file_name()) else { return Err(ErrorKind::InvalidInput.into()) };
     let folder = layout.join(LEASES);
-    let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join(name));
-    match open() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-            open()
+    let path = folder.join(name);
+    loop {
+        let mut how = OpenOptions::new();
+        how.read(true).write(true).mode(0o600);
+        match how.open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            file => return file,
         }
-        file => file,
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        match how.create_new(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            file => return file.inspect(uses::never),
+        }
     }
 }

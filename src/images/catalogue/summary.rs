@@ -1,5 +1,7 @@
 //! What is kept of an image beside its documents.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
 
 use crate::images::digest::Digest;
@@ -34,8 +36,13 @@ impl Summary {
     /// Of an image that is brought now.
     #[must_use]
     pub fn new(config: Digest, layers: Vec<Digest>, size: u64, [passwd, group]: [String; 2]) -> Self {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let pulled = now.map_or(0, |since| since.as_secs());
         Self { version: VERSION, config, layers, size, pulled, passwd, group }
+    }
+    /// When it was brought.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        UNIX_EPOCH.checked_add(Duration::from_secs(self.pulled)).unwrap_or(UNIX_EPOCH)
     }
 }

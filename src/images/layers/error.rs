@@ -1,11 +1,12 @@
 //! Why a layer can't be made, found or removed.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::images::archive::ArchiveError;
+use crate::images::disk::Disk;
 use crate::images::record::RecordError;
 use crate::images::unpack::UnpackError;
 
@@ -18,6 +19,8 @@ pub enum LayersError {
     Record { path: PathBuf, cause: RecordError },
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    #[error("{cause}; where images are {left} free; `barepod image prune` removes what nobody uses", left = .disk.left())]
+    Full { cause: Box<LayersError>, disk: Disk },
 }
 
 impl LayersError {
@@ -28,6 +31,23 @@ impl LayersError {
             Self::Unpack(UnpackError::Archive(ArchiveError::Read(cause))) => Some(cause),
             _ => None,
         }
+    }
+
+    /// The same; where the disk is full, with how full it is. For as long as what fills it is there.
+    pub(super) fn on(self, dir: &Path) -> Self {
+        match Disk::of(dir) {
+            Ok(disk) if self.is_of_room() => Self::Full { cause: Box::new(self), disk },
+            _ => self,
+        }
+    }
+
+    fn is_of_room(&self) -> bool {
+        match self {
+            Self::Unpack(cause) => cause.system(),
+            Self::Io { cause, .. } | Self::Record { cause: RecordError::Write(cause), .. } => Some(cause),
+            Self::Record { .. } | Self::Full { .. } => None,
+        }
+        .is_some_and(|cause| matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
     }
 }
 

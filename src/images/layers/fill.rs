@@ -36,7 +36,8 @@ impl Staged {
     pub fn fill(self, reader: impl Read + Send, limits: &Limits, notes: Notes) -> Result<Filled, LayersError> {
         let path = self.tree();
         let tree = File::open(&path).map_err(failed("open", &path))?;
-        let (unpacked, all) = ahead::decompress(reader, |archive| unpack(archive, tree.as_fd(), limits, notes))?;
+        let unpacked = ahead::decompress(reader, |archive| unpack(archive, tree.as_fd(), limits, notes));
+        let (unpacked, all) = unpacked.map_err(|cause| LayersError::from(cause).on(&self.dir))?;
         let ahead::All { archive: diff_id, compressed, compressed_size } = all;
         Ok(Filled { staged: self, diff_id, compressed, compressed_size, unpacked })
     }
@@ -112,11 +113,12 @@ impl Filled {
         let staged = &self.staged;
         let (tree, record) = (staged.tree(), staged.path.join(RECORD));
         let open = File::open(&tree).map_err(failed("open", &tree))?;
-        let file = File::create_new(&record).map_err(failed("make", &record))?;
+        let file = File::create_new(&record).map_err(|cause| failed("make", &record)(cause).on(&staged.dir))?;
         record::write(open.as_fd(), &self.unpacked.contents, &file)
-            .map_err(|cause| LayersError::Record { path: record.clone(), cause })?;
+            .map_err(|cause| LayersError::Record { path: record.clone(), cause }.on(&staged.dir))?;
         // One call for all of it: a layer has tens of thousands of files, and each fsync waits for the disk.
-        rustix::fs::syncfs(&staged.folder).map_err(|errno| failed("put on disk", &staged.path)(errno.into()))
+        rustix::fs::syncfs(&staged.folder)
+            .map_err(|errno| failed("put on disk", &staged.path)(errno.into()).on(&staged.dir))
     }
 
     fn named(&self, layers: &Layers, key: &Digest) -> Result<Layer, LayersError> {

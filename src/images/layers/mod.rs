@@ -58,7 +58,7 @@ impl Layers {
     /// Its folder can't be made.
     pub fn stage(&self) -> Result<Staged, LayersError> {
         files::make_private(&self.dir).map_err(failed("make", &self.dir))?;
-        Staged::new(&self.dir)
+        Staged::new(&self.dir).map_err(|cause| cause.on(&self.dir))
     }
 
     /// Reads all of a layer, and tells in what it isn't as it was made. That it isn't there at all is a difference as well.

@@ -12,8 +12,12 @@ use serde_json::json;
 use super::*;
 use crate::images::digest::Algorithm;
 use crate::images::local::tests::tar;
+use crate::images::origin::OriginError;
 
+mod collect;
+mod full;
 mod repair;
+mod room;
 
 /// An image whose documents and layers are in memory.
 #[derive(Default)]
@@ -114,6 +118,11 @@ fn layer(files: &[(&str, &str)], folders: &[(&str, u32)]) -> Vec<u8> {
         folders.iter().chain(&[]).map(|(name, _)| *name).chain(files.iter().map(|(name, _)| *name)).collect();
     tar(&root, &archive, &names);
     fs::read(archive).unwrap()
+}
+
+/// Of one layer of that many bytes or a little less.
+fn image(text: &str, bytes: usize) -> Made {
+    Made::of(&[layer(&[("own", &text.repeat(bytes / text.len()))], &[])], json!({}))
 }
 
 fn is_root() -> bool {

@@ -64,6 +64,17 @@ impl UnpackError {
     pub(super) fn entry(name: &[u8], cause: Fault) -> Self {
         Self::Entry { name: words(name), cause }
     }
+
+    /// What the system said to a call that failed.
+    #[must_use]
+    pub fn system(&self) -> Option<&io::Error> {
+        match self {
+            Self::Entry { cause: Fault::System { cause, .. } | Fault::Attribute { cause, .. }, .. }
+            | Self::Root(Fault::System { cause, .. })
+            | Self::Folders(RecordError::Tree { cause, .. }) => Some(cause),
+            _ => None,
+        }
+    }
 }
 
 impl Fault {

@@ -42,6 +42,8 @@ pub struct Found {
     pub profile: Option<Result<String, String>>,
     /// Bytes of its layers, packed, where it was pulled now.
     pub size: u64,
+    /// Images that had to go to make room for it.
+    pub removed: Vec<String>,
     /// What keeps the store from removing it ([`super::lease`]), where it is the store's.
     pub lease: Option<PathBuf>,
 }
@@ -113,14 +115,18 @@ pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
         type Request = (ImageSource, PathBuf, Want, Logins, UnknownKeys, Option<PathBuf>);
         spawn::serve(NAME, |(source, store, want, logins, keys, profile): Request| {
-            let size = match (&source, want) {
+            let (size, removed) = match (&source, want) {
                 (ImageSource::Stored(stored), Want::Pull) => {
-                    pull(stored, &store, &Platform::here(), &logins, &Progress::default(), None)?.1.size
+                    let pulled = pull(stored, &store, &Platform::here(), &logins, &Progress::default(), None)?.1;
+                    (pulled.size, pulled.removed)
                 }
-                _ => 0,
+                _ => (0, Vec::new()),
             };
-            complete(open_if(&source, Some(&store), &|_| true)?, keys, profile.as_deref())
-                .map(|found| Found { size, ..found })
+            complete(open_if(&source, Some(&store), &|_| true)?, keys, profile.as_deref()).map(|found| Found {
+                size,
+                removed,
+                ..found
+            })
         })
     }
 }
@@ -132,7 +138,7 @@ fn complete(image: Image, keys: UnknownKeys, profile: Option<&Path>) -> Result<F
         UnknownKeys::Unwanted => Vec::new(),
     };
     let lease = image.lease.clone();
-    Ok(Found { facts: image.facts()?, unknown_keys, profile, size: 0, lease })
+    Ok(Found { facts: image.facts()?, unknown_keys, profile, size: 0, removed: Vec::new(), lease })
 }
 
 /// The mounts of file systems of the kernel's own, as this process' mount namespace has them. The table of mounts is read

@@ -21,6 +21,7 @@ use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Store, StoreError};
 use crate::images::trust::{Policy, Rules, Subject};
 use crate::plan::{FileKind, ImageSource, Logins, Stored};
+use crate::runtime::rlimits;
 
 /// What is in the store under the name of this image.
 ///
@@ -102,7 +103,7 @@ pub fn lease(path: &Path) -> std::io::Result<Option<Lease>> {
 
 /// For as long as it lives.
 #[derive(Debug)]
-pub struct Lease(#[expect(dead_code, reason = "holds the lock")] crate::images::catalogue::Lock);
+pub struct Lease(#[expect(dead_code, reason = "holds the lock")] crate::images::catalogue::Lease);
 
 /// Brings an image into the store, or what is there up to date; `progress` tells how far it is; `policy`: the file that says
 /// what is trusted, instead of this box's. Gives its name there.
@@ -121,6 +122,7 @@ pub fn pull(
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
     let rules = rules(stored, policy).map_err(failed)?;
     let origin = origin(stored, logins).map_err(|cause| failed(PullError::Origin(cause)))?;
+    for_many_layers();
     let pulled = Store::at(store).pull(&name, &*origin, platform, progress, &rules).map_err(failed)?;
     Ok((name, pulled))
 }
@@ -159,6 +161,7 @@ pub fn repair(stored: &Stored, entry: &Entry, store: &Path, logins: &Logins) -> 
         Some(digest) => origin_at(stored, digest, logins),
         None => origin(stored, logins),
     };
+    for_many_layers();
     Store::at(store).repair(entry, &open).map_err(failed)
 }
 
@@ -184,14 +187,23 @@ pub fn import(from: &Path, name: Option<&str>, store: &Path) -> Result<(String, 
     let whole = reference(wanted)?.to_string();
     // Those of the name that it gets: by it pods are to find it.
     let rules = rules(&Stored::Registry(whole.clone()), None).map_err(failed)?;
+    for_many_layers();
     let store = Store::at(store);
     let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;
+    // Nobody could bring it again.
+    store.keep_for_good(&whole).map_err(|cause| ImageError::Store { image: whole.clone(), cause: Box::new(cause) })?;
     let again = |_: Option<&Digest>| given(path, which, name).map(|given| given.origin).map_err(OriginError::from);
     let repaired = match pulled.is_new {
         true => Repaired::default(),
         false => store.repair(&pulled.entry, &again).map_err(failed)?,
     };
     Ok((whole, pulled, repaired))
+}
+
+/// To see what layers show one over the other, each of them is open, and once more for each folder on the way: of 340 on that is
+/// more than the 1024 files that a process may have open by default.
+fn for_many_layers() {
+    let _ = rlimits::raise_open_files();
 }
 
 /// The name that an image has in the store: the whole one, whatever was left out of it.

@@ -1,0 +1,109 @@
+//! Images that go because nobody has used them for long, or because their disk is full.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::image::{Layer, busybox, write};
+use crate::harness::{Case, wait};
+
+fn said(case: &Case, words: &[&str]) -> (Option<i32>, String, String) {
+    let output = case.barepod(words);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// As if nothing had been pulled or used for two days.
+fn let_time_pass(case: &Case) {
+    let then = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+    let seconds = then.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let layout = case.root().join("data/images/layout");
+    let files = |folder: &str| -> Vec<PathBuf> {
+        fs::read_dir(layout.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    for path in files("summaries") {
+        let mut summary: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        summary["pulled"] = seconds.into();
+        fs::write(&path, summary.to_string()).unwrap();
+    }
+    for path in files("leases") {
+        File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+}
+
+/// What a pod uses stays, and was used when the pod has ended.
+#[test]
+fn images_go_by_their_last_use() {
+    let Some(case) = Case::new("unused") else { return };
+    let layout = case.dir().join("images");
+    for name in ["one", "two"] {
+        let layer = Layer::default().file("name", name.as_bytes());
+        write(&layout, name, &json!({"Cmd": ["/bin/sleep", "1000"]}), vec![busybox(), layer]);
+    }
+    let [one, two] = ["one", "two"].map(|name| format!("oci:{}:{name}", layout.display()));
+    assert_eq!(said(&case, &["image", "pull", "-q", &one, &two]).0, Some(0));
+    assert_eq!(said(&case, &["image", "prune", "--until", "1d"]), (Some(0), String::new(), String::new()));
+    let container = json!({"name": "main", "image": "oci:images:one", "imagePullPolicy": "IfNotPresent"});
+    let mut run = case.start(&case.pod().container(container));
+    wait("the start", || run.stderr().contains("main started"));
+    let_time_pass(&case);
+    let used = |name: &str| {
+        let listed: Value = serde_json::from_str(&said(&case, &["image", "ls", name, "-o", "json"]).1).unwrap();
+        (listed[0]["inUse"].as_bool().unwrap(), listed[0]["lastUsed"].as_str().map(str::to_owned))
+    };
+    assert_eq!(used(&one), (true, None));
+    assert!(matches!(used(&two), (false, Some(_))));
+    let table = said(&case, &["image", "ls"]).1;
+    let column = |row: usize| table.lines().nth(row).unwrap().split_whitespace().last().unwrap().to_owned();
+    assert_eq!([column(0), column(1), column(2)], ["USED", "now", "2d"], "{table}");
+    assert_eq!(said(&case, &["image", "prune", "--until", "1d"]).1, format!("{two}\n"));
+    let layers = || fs::read_dir(case.root().join("data/images/layers")).unwrap().count();
+    assert_eq!(layers(), 2);
+    run.signal(Signal::TERM);
+    run.end();
+    assert_eq!(said(&case, &["image", "prune", "--until", "1d"]).1, "");
+    let_time_pass(&case);
+    assert_eq!(said(&case, &["image", "prune", "--until", "1d"]).1, format!("{one}\n"));
+    assert_eq!(layers(), 0);
+    case.nothing_left();
+}
+
+/// Above the high mark the images go that were unused for longest, until the disk is as empty as the low mark says.
+#[test]
+fn images_go_where_their_disk_is_full() {
+    let Some(case) = Case::new("full-of-images") else { return };
+    let layout = case.dir().join("images");
+    let images: Vec<String> = ["one", "two", "three"].map(|name| format!("oci:{}:{name}", layout.display())).to_vec();
+    for (name, image) in ["one", "two", "three"].iter().zip(&images) {
+        write(&layout, name, &json!({}), vec![Layer::default().file("data", name.repeat(1 << 20).as_bytes())]);
+        assert!(image.ends_with(name));
+    }
+    let store = case.root().join("data/images");
+    fs::create_dir_all(&store).unwrap();
+    // This thread's alone, and what it starts.
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>).unwrap();
+    mount(Some("small"), &store, Some("tmpfs"), MsFlags::empty(), Some("size=16m,mode=0711")).unwrap();
+    for image in &images {
+        assert_eq!(said(&case, &["image", "pull", "-q", image]).0, Some(0));
+    }
+    let prune = |more: &[&str]| said(&case, &[&["image", "prune", "--disk-use"], more].concat());
+    assert_eq!(prune(&[]), (Some(0), String::new(), String::new()), "it isn't that full");
+    let low = ["--high-threshold", "60", "--low-threshold", "55"];
+    let (code, out, err) = prune(&low);
+    assert!((code, out.as_str()) == (Some(0), "") && err.contains(", which is above 55%: "), "they are young: {err}");
+    let_time_pass(&case);
+    // By this the others are younger.
+    assert_eq!(said(&case, &["image", "pull", "-q", &images[0], &images[2]]).0, Some(0));
+    assert_eq!(prune(&low), (Some(0), format!("{}\n", images[1]), String::new()));
+    assert_eq!(said(&case, &["image", "verify"]).1.lines().count(), 2);
+    let (code, _, err) = prune(&["--low-threshold", "90"]);
+    assert!(code == Some(2) && err.contains("--low-threshold"), "{code:?} {err}");
+    umount2(&store, MntFlags::MNT_DETACH).unwrap();
+    case.nothing_left();
+}
