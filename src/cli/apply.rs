@@ -32,7 +32,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let auth_file = logins::auth_file(args.auth_file.as_deref())?;
     let mut findings = logins::findings(&given.pod, &given.objects);
     if args.require_digest {
-        findings.extend(pinned::findings(&given.pod, &layout.images()));
+        findings.extend(pinned::findings(&given.pod, &global.images(&layout)?));
     }
     given.refuse(&findings)?;
     let given::Named { name, pod: mut wanted, objects, .. } = given;

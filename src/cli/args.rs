@@ -60,6 +60,10 @@ pub struct Global {
     /// ordinary user's in $XDG_RUNTIME_DIR/barepod, and logs and data are elsewhere
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    /// A store of images that lies below the one of the data folder, and is never changed: what it has isn't pulled. May be given
+    /// several times; by default those of $BAREPOD_IMAGE_STORE_RO, separated by colons
+    #[arg(long, global = true, value_name = "DIR")]
+    pub image_store_ro: Vec<PathBuf>,
 }
 
 /// The commands.

@@ -108,7 +108,7 @@ impl<'a> Line<'a> {
                 all.get(self.given.len()).copied().or(last)?.get_value_names()?.first()?.as_str()
             }
         };
-        let layout = Global { root: self.root.map(Into::into) }.layout().ok()?;
+        let layout = Global { root: self.root.map(Into::into), image_store_ro: Vec::new() }.layout().ok()?;
         match what {
             "POD" => Some(self.pods(&layout, current)),
             // `cp SOURCE TARGET`: of the box it is a file, which the shell knows.

@@ -90,6 +90,9 @@ fn command(
     if let Some(root) = global.given_root() {
         words.extend(["--root".to_owned(), text(&root)?]);
     }
+    for store in global.given_stores() {
+        words.extend(["--image-store-ro".to_owned(), text(&store)?]);
+    }
     words.push("run".to_owned());
     words.extend(args.run.iter().cloned());
     // Nobody here can say that a gate is open.

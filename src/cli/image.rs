@@ -3,7 +3,6 @@
 mod name;
 mod prune;
 
-use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
@@ -29,11 +28,11 @@ use crate::images::pull::{Pulled, Repaired};
 use crate::images::store::Store;
 use crate::plan::{self, ImageSource, Logins, Stored};
 use crate::report::table::{ago, columns};
-use crate::runtime::image;
+use crate::runtime::image::{self, Place};
 
 /// Does it.
 pub fn image(args: &ImageArgs, global: &Global) -> Result<Exit, CliError> {
-    let dir = global.layout()?.images();
+    let dir = global.images(&global.layout()?)?;
     // Its files belong to users of pods.
     become_root()?;
     match &args.command {
@@ -66,7 +65,7 @@ fn stored(name: &str) -> Result<Stored, CliError> {
     }
 }
 
-fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
+fn pull(args: &ImagePullArgs, dir: &Place) -> Result<Exit, CliError> {
     let platform = args.platform.clone().unwrap_or_else(Platform::here);
     let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
     for name in args.images.iter().filter(|_| args.require_digest) {
@@ -83,7 +82,7 @@ fn pull(args: &ImagePullArgs, dir: &Path) -> Result<Exit, CliError> {
         let (whole, Pulled { is_new, size, removed, .. }) = pulled.map_err(|cause| failed(name, cause))?;
         tell_of_removed(&removed);
         // Only what pods have brought by themselves goes by itself.
-        Store::at(dir).keep_for_good(&whole).map_err(|cause| failed(name, cause))?;
+        Store::of(dir).keep_for_good(&whole).map_err(|cause| failed(name, cause))?;
         let what = if is_new { "pulled" } else { "is up to date" };
         let took = span(begun.elapsed());
         if args.quiet {
@@ -145,8 +144,8 @@ fn chosen(store: &Store, names: &[String]) -> Result<Vec<There>, CliError> {
     names.iter().map(|name| find(store, name)).collect()
 }
 
-fn ls(args: &ImageLsArgs, dir: &Path) -> Result<Exit, CliError> {
-    let images = chosen(&Store::at(dir), &args.images)?;
+fn ls(args: &ImageLsArgs, dir: &Place) -> Result<Exit, CliError> {
+    let images = chosen(&Store::of(dir), &args.images)?;
     match args.output {
         Some(ImageOutput::Name) => print(&images.iter().map(|one| format!("{}\n", one.entry.name)).collect::<String>()),
         Some(ImageOutput::Json) => print(&format!("{:#}\n", Value::Array(images.iter().map(object).collect()))),
@@ -157,7 +156,10 @@ fn ls(args: &ImageLsArgs, dir: &Path) -> Result<Exit, CliError> {
             };
             let row = |one: &There| {
                 let pulled = age(one.summary.time());
-                let used = one.last_use.map_or_else(|| "now".to_owned(), age);
+                let used = match &one.entry.read_only {
+                    Some(_) => "read-only".to_owned(),
+                    None => one.last_use.map_or_else(|| "now".to_owned(), age),
+                };
                 vec![one.entry.name.clone(), one.entry.source.short().to_owned(), bytes(one.summary.size), pulled, used]
             };
             print(&columns(&["NAME", "DIGEST", "SIZE", "PULLED", "USED"], images.iter().map(row)))
@@ -180,11 +182,12 @@ fn object(one: &There) -> Value {
         "lastUsed": one.last_use.and_then(time),
         "inUse": one.last_use.is_none(),
         "kept": one.entry.is_kept,
+        "readOnly": one.entry.read_only,
     })
 }
 
-fn inspect(name: &str, dir: &Path) -> Result<Exit, CliError> {
-    let store = Store::at(dir);
+fn inspect(name: &str, dir: &Place) -> Result<Exit, CliError> {
+    let store = Store::of(dir);
     let found = find(&store, name)?;
     let process = found.config.process();
     let mut shown = object(&found);
@@ -203,8 +206,8 @@ fn inspect(name: &str, dir: &Path) -> Result<Exit, CliError> {
     print(&format!("{shown:#}\n"))
 }
 
-fn history(name: &str, dir: &Path) -> Result<Exit, CliError> {
-    let found = find(&Store::at(dir), name)?;
+fn history(name: &str, dir: &Place) -> Result<Exit, CliError> {
+    let found = find(&Store::of(dir), name)?;
     let row = |step: &crate::images::document::History| {
         let when = step.created().map_or_else(|| "<unknown>".to_owned(), |time| time.to_string());
         let layer = if step.empty_layer { "-" } else { "yes" };
@@ -214,10 +217,13 @@ fn history(name: &str, dir: &Path) -> Result<Exit, CliError> {
     print(&columns(&["CREATED", "LAYER", "CREATED BY", "COMMENT"], found.config.history().iter().rev().map(row)))
 }
 
-fn rm(args: &ImageNamesArgs, dir: &Path) -> Result<Exit, CliError> {
-    let store = Store::at(dir);
+fn rm(args: &ImageNamesArgs, dir: &Place) -> Result<Exit, CliError> {
+    let store = Store::of(dir);
     let one = |name: &String| {
         let entry = entry(&store, name)?;
+        if let Some(below) = &entry.read_only {
+            return Err(failed(name, format!("it is in {}, a store that is never changed", below.display())));
+        }
         store.forget(&entry.name).map_err(|cause| failed(name, cause))?;
         print(&format!("{}\n", entry.name))
     };
@@ -226,8 +232,8 @@ fn rm(args: &ImageNamesArgs, dir: &Path) -> Result<Exit, CliError> {
     exit
 }
 
-fn verify(args: &ImageVerifyArgs, dir: &Path) -> Result<Exit, CliError> {
-    let store = Store::at(dir);
+fn verify(args: &ImageVerifyArgs, dir: &Place) -> Result<Exit, CliError> {
+    let store = Store::of(dir);
     let one = |entry: Entry| {
         let name = &entry.name;
         let damaged = damaged(&store, &entry)?;
@@ -252,8 +258,8 @@ fn damaged(store: &Store, entry: &Entry) -> Result<Vec<String>, CliError> {
     Ok(damaged)
 }
 
-fn repair(args: &ImageRepairArgs, dir: &Path) -> Result<Exit, CliError> {
-    let store = Store::at(dir);
+fn repair(args: &ImageRepairArgs, dir: &Place) -> Result<Exit, CliError> {
+    let store = Store::of(dir);
     let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
     let one = |entry: &Entry| {
         let name = &entry.name;
@@ -295,7 +301,7 @@ fn repair(args: &ImageRepairArgs, dir: &Path) -> Result<Exit, CliError> {
     exit_of_all(results.into_iter().chain(unmended.into_iter().map(by_others)))
 }
 
-fn import(args: &ImageImportArgs, dir: &Path) -> Result<Exit, CliError> {
+fn import(args: &ImageImportArgs, dir: &Place) -> Result<Exit, CliError> {
     let from = args.from.display().to_string();
     let done = image::import(&args.from, args.name.as_deref(), dir);
     let (name, pulled, repaired) = done.map_err(|cause| failed(&from, cause))?;
@@ -308,8 +314,8 @@ fn import(args: &ImageImportArgs, dir: &Path) -> Result<Exit, CliError> {
     print(&format!("{name} {what} ({} packed)\n", bytes(pulled.size)))
 }
 
-fn export(args: &ImageExportArgs, dir: &Path) -> Result<Exit, CliError> {
-    let store = Store::at(dir);
+fn export(args: &ImageExportArgs, dir: &Place) -> Result<Exit, CliError> {
+    let store = Store::of(dir);
     let stored = stored(&args.image)?;
     let entry = entry(&store, &args.image)?;
     let name = match &stored {

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1;
 
 use crate::manifest::{FieldPath, Finding, Wrong};
 use crate::plan;
-use crate::runtime::image::{Unpinned, unpinned};
+use crate::runtime::image::{Place, Unpinned, unpinned};
 
 /// The images that have no digest; `store`: where images are. What is no name is told of elsewhere.
-pub(super) fn findings(pod: &v1::Pod, store: &Path) -> Vec<Finding> {
+pub(super) fn findings(pod: &v1::Pod, store: &Place) -> Vec<Finding> {
     let Some(spec) = &pod.spec else { return Vec::new() };
     let root = FieldPath::root().child("spec");
     let of_containers = |list: &str, all: &[v1::Container]| -> Vec<(FieldPath, String)> {

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use super::args::Global;
 use super::error::CliError;
 use super::user::is_user;
+use crate::runtime::image::Place;
 use crate::store::layout::{self, Layout};
 use crate::store::trust;
 
 /// What `--root` is where it isn't given.
 const ROOT: &str = "BAREPOD_ROOT";
+/// What `--image-store-ro` is where it isn't given.
+const IMAGE_STORE_RO: &str = "BAREPOD_IMAGE_STORE_RO";
 
 impl Global {
     /// The folders of this command's pods.
@@ -29,6 +32,35 @@ impl Global {
         // Relative to where we are now: the supervisor's files are found from elsewhere too.
         Some(std::path::absolute(&root).unwrap_or(root))
     }
+
+    /// Where images are: the store of this layout, and those below it.
+    ///
+    /// # Errors
+    /// Where one of these isn't there, or somebody else can change it.
+    pub(super) fn images(&self, layout: &Layout) -> Result<Place, CliError> {
+        let read_only = self.given_stores().iter().map(|dir| store_below(dir)).collect::<Result<_, _>>()?;
+        Ok(Place { dir: layout.images(), read_only })
+    }
+
+    /// The stores that were given, by `--image-store-ro` or the environment.
+    pub(super) fn given_stores(&self) -> Vec<PathBuf> {
+        let variable = std::env::var_os(IMAGE_STORE_RO).unwrap_or_default();
+        let named = || std::env::split_paths(&variable).filter(|path| !path.as_os_str().is_empty()).collect();
+        let given: Vec<PathBuf> = if self.image_store_ro.is_empty() { named() } else { self.image_store_ro.clone() };
+        given.into_iter().map(|dir| std::path::absolute(&dir).unwrap_or(dir)).collect()
+    }
+}
+
+fn store_below(dir: &Path) -> Result<PathBuf, CliError> {
+    let failed = |cause: String| CliError::Image { image: format!("store {}", dir.display()), cause };
+    if let Err(cause) = std::fs::metadata(dir.join("layout/index.json")) {
+        let cause =
+            format!("layout/index.json: {cause}; it is to be a copy of {:?} of a box that has pulled", "images");
+        return Err(failed(cause));
+    }
+    // What is in there is run.
+    trust::check(dir, rustix::process::geteuid().as_raw())?;
+    Ok(dir.to_owned())
 }
 
 /// Where pods are kept by default: the system's folders, or the user's. Nobody else has been able to write there.

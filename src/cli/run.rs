@@ -73,6 +73,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         Runner::Here(node, report) => (*node, report),
         Runner::Elsewhere(exit) => return Ok((exit, None)),
     };
+    let images = global.images(&layout)?;
     complete(&mut manifest, &node.hostname);
     let identity = identity(&layout, &manifest);
     identity.check()?;
@@ -99,7 +100,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     let mut findings = preflight::findings(&manifest, &plan, &node, &args.file);
     findings.extend(logins::findings(&manifest, &plan.objects));
     if args.require_digest {
-        findings.extend(pinned::findings(&manifest, &layout.images()));
+        findings.extend(pinned::findings(&manifest, &images));
     }
     manifest::refuse(&text_name, &text, &findings).map_err(given::refused)?;
     drop(text);
@@ -137,7 +138,6 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
         None => None,
     };
     let storage_interval = args.eviction_interval;
-    let images = layout.images();
     let forget = args.rm;
     let pod =
         Pod { manifest, plan, node, dirs, images, auth_file, rejected, storage_interval, forget, attach, service };

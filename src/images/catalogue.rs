@@ -7,10 +7,10 @@
 mod error;
 mod leases;
 mod summary;
+mod sweep;
 mod uses;
 
-use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,8 @@ const LARGEST: u64 = 64 << 20;
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     dir: PathBuf,
+    /// Those of stores that lie below, which nobody changes. What the first has counts.
+    below: Vec<PathBuf>,
 }
 
 /// An image that is there.
@@ -60,6 +62,8 @@ pub struct Entry {
     pub proofs: Vec<Proof>,
     /// Whether somebody has brought it by hand: nothing but an order removes it then.
     pub is_kept: bool,
+    /// The store below that has it.
+    pub read_only: Option<PathBuf>,
     /// What describes its manifest, with all of this.
     pub(super) descriptor: Descriptor,
 }
@@ -82,7 +86,14 @@ impl Catalogue {
     /// Below the store's folder. Nothing is made until something is written.
     #[must_use]
     pub fn at(store: &Path) -> Self {
-        Self { dir: store.join("layout") }
+        Self::over(store, &[])
+    }
+
+    /// Likewise, over stores that nobody changes.
+    #[must_use]
+    pub fn over(store: &Path, below: &[PathBuf]) -> Self {
+        let dir = |store: &Path| store.join("layout");
+        Self { dir: dir(store), below: below.iter().map(|store| dir(store)).collect() }
     }
 
     /// The image of this name; `None`: it isn't there.
@@ -93,21 +104,19 @@ impl Catalogue {
         Ok(self.list()?.into_iter().find(|entry| entry.name == name))
     }
 
-    /// All images, by their names.
+    /// All images, by their names. One of a store below only where the stores over it have none of its name.
     ///
     /// # Errors
     /// Where they can't be read.
     pub fn list(&self) -> Result<Vec<Entry>, CatalogueError> {
-        let entry = |descriptor: Descriptor| {
-            let name = descriptor.annotations.get(REF_NAME)?.clone();
-            let chosen = descriptor.annotations.get(CHOSEN_FROM).and_then(|text| text.parse().ok());
-            let source = chosen.unwrap_or_else(|| descriptor.digest.clone());
-            let proofs = descriptor.annotations.get(PROOFS).and_then(|text| serde_json::from_str(text).ok());
-            let (manifest, proofs) = (descriptor.digest.clone(), proofs.unwrap_or_default());
-            let is_kept = descriptor.annotations.contains_key(KEPT);
-            Some(Entry { name, manifest, source, proofs, is_kept, descriptor })
-        };
-        let mut entries: Vec<Entry> = self.index()?.manifests.into_iter().filter_map(entry).collect();
+        let mut entries = named(index(&self.dir)?, None);
+        for dir in &self.below {
+            let store = dir.parent().unwrap_or(dir);
+            let more = named(index(dir)?, Some(store));
+            let is_new = |one: &Entry| !entries.iter().any(|there: &Entry| there.name == one.name);
+            let more: Vec<Entry> = more.into_iter().filter(is_new).collect();
+            entries.extend(more);
+        }
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(entries)
     }
@@ -117,13 +126,14 @@ impl Catalogue {
     /// # Errors
     /// Where it can't be read.
     pub fn summary(&self, manifest: &Digest) -> Result<Summary, CatalogueError> {
-        let path = self.summary_path(manifest);
-        let bytes = read(&path)?;
-        let summary: Summary = serde_json::from_slice(&bytes).map_err(json(&path))?;
-        match summary.unknown_version() {
-            None => Ok(summary),
-            Some(found) => Err(CatalogueError::Version { path, found }),
-        }
+        let (path, bytes) = self.first(&Path::new(SUMMARIES).join(manifest.hex()))?;
+        Summary::read(&path, &bytes)
+    }
+
+    /// Whether what is known of an image is in this store, not in one below.
+    #[must_use]
+    pub fn is_own(&self, manifest: &Digest) -> bool {
+        self.summary_path(manifest).exists()
     }
 
     /// An image's config.
@@ -131,8 +141,8 @@ impl Catalogue {
     /// # Errors
     /// Where it can't be read.
     pub fn config(&self, digest: &Digest) -> Result<Config, CatalogueError> {
-        let path = self.blob_path(digest);
-        Config::read(&read(&path)?).map_err(|cause| CatalogueError::Document { path, cause })
+        let (path, bytes) = self.first(&blob(digest))?;
+        Config::read(&bytes).map_err(|cause| CatalogueError::Document { path, cause })
     }
 
     /// The bytes of a document; `None`: it isn't there.
@@ -140,8 +150,8 @@ impl Catalogue {
     /// # Errors
     /// Where it can't be read.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, CatalogueError> {
-        match read(&self.blob_path(digest)) {
-            Ok(bytes) => Ok(Some(bytes)),
+        match self.first(&blob(digest)) {
+            Ok((_, bytes)) => Ok(Some(bytes)),
             Err(CatalogueError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -166,7 +176,7 @@ impl Catalogue {
     /// # Errors
     /// Where it can't be written.
     pub fn keep(&self, _: &Lock, descriptor: &Descriptor, bytes: &[u8]) -> Result<(), CatalogueError> {
-        let path = self.blob_path(&descriptor.digest);
+        let path = self.dir.join(blob(&descriptor.digest));
         let folder = path.parent().unwrap_or(&self.dir).to_owned();
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("mkdir", &folder))?;
         if read(&path).is_ok_and(|there| descriptor.verify("document", &there).is_ok()) {
@@ -189,10 +199,12 @@ impl Catalogue {
         proofs: &[Proof],
         summary: &Summary,
     ) -> Result<Entry, CatalogueError> {
-        if self.summary(&manifest.digest).ok().as_ref() != Some(summary) {
+        let path = self.summary_path(&manifest.digest);
+        let own = read(&path).and_then(|bytes| Summary::read(&path, &bytes)).ok();
+        if own.as_ref() != Some(summary) {
             store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.digest.hex(), summary)?;
         }
-        let mut index = self.index()?;
+        let mut index = index(&self.dir)?;
         let is_it = |one: &Descriptor| one.annotations.get(REF_NAME).is_some_and(|there| there == name);
         let is_kept = index.manifests.iter().any(|one| is_it(one) && one.annotations.contains_key(KEPT));
         index.manifests.retain(|one| !is_it(one));
@@ -211,7 +223,7 @@ impl Catalogue {
         index.manifests.push(named.clone());
         self.write(&index)?;
         let (name, manifest, source) = (name.to_owned(), manifest.digest.clone(), source.clone());
-        Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), is_kept, descriptor: named })
+        Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), is_kept, read_only: None, descriptor: named })
     }
 
     /// Keeps an image from going by itself, for as long as it has this name.
@@ -219,12 +231,11 @@ impl Catalogue {
     /// # Errors
     /// Where that can't be written.
     pub fn keep_for_good(&self, _: &Lock, name: &str) -> Result<(), CatalogueError> {
-        let mut index = self.index()?;
+        let mut index = index(&self.dir)?;
         let is_it = |one: &&mut Descriptor| one.annotations.get(REF_NAME).is_some_and(|there| there == name);
-        match index.manifests.iter_mut().find(is_it) {
-            Some(one) if one.annotations.insert(KEPT.to_owned(), String::new()).is_none() => self.write(&index),
-            _ => Ok(()),
-        }
+        let known =
+            index.manifests.iter_mut().find(is_it).map(|one| one.annotations.insert(KEPT.to_owned(), String::new()));
+        if known == Some(None) { self.write(&index) } else { Ok(()) }
     }
 
     /// Takes a name away; `false`: there is none.
@@ -232,7 +243,7 @@ impl Catalogue {
     /// # Errors
     /// Where that can't be written.
     pub fn forget(&self, _: &Lock, name: &str) -> Result<bool, CatalogueError> {
-        let mut index = self.index()?;
+        let mut index = index(&self.dir)?;
         let before = index.manifests.len();
         index.manifests.retain(|one| one.annotations.get(REF_NAME).is_none_or(|there| there != name));
         if index.manifests.len() == before {
@@ -242,77 +253,17 @@ impl Catalogue {
         Ok(true)
     }
 
-    /// Removes documents that no name and no pod leads to. Gives the layers that images still need, and locks that keep others
-    /// from using what is gone until its layers are gone too.
-    ///
-    /// # Errors
-    /// The first that couldn't be read or removed.
-    pub fn sweep(&self, _: &Lock) -> Result<(Vec<Digest>, Vec<Lock>), CatalogueError> {
-        let (mut documents, mut layers, mut locks) = (Vec::new(), Vec::new(), Vec::new());
-        // Of an index whose writer died; others' halves are names that nobody needs.
-        store::atomic::forget_halves(&self.dir)?;
-        let mut named: Vec<Digest> = Vec::new();
-        for entry in self.list()? {
-            named.extend([entry.manifest.clone(), entry.source.clone()]);
-            documents.push(entry.source);
-        }
-        for manifest in self.known()? {
-            let lock = if named.contains(&manifest) { None } else { self.unleased(&manifest) };
-            if lock.is_none() {
-                let summary = self.summary(&manifest)?;
-                layers.extend(summary.layers);
-                documents.extend([manifest, summary.config]);
+    /// Something that is in this store, or else in the first one below that has it; and where.
+    fn first(&self, path: &Path) -> Result<(PathBuf, Vec<u8>), CatalogueError> {
+        let own = self.dir.join(path);
+        let missing = match read(&own) {
+            Err(CatalogueError::Io { cause, call, path }) if cause.kind() == ErrorKind::NotFound => {
+                CatalogueError::Io { call, path, cause }
             }
-            locks.extend(lock);
-        }
-        let is_needed = |name: &std::ffi::OsStr| documents.iter().any(|one| name == one.hex());
-        let algorithms = ["sha256", "sha512"].map(|algorithm| self.dir.join(BLOBS).join(algorithm));
-        for folder in algorithms.into_iter().chain([self.dir.join(SUMMARIES), self.dir.join(LEASES)]) {
-            let entries = match fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                entries => entries.map_err(failed("read", &folder))?,
-            };
-            for entry in entries {
-                let entry = entry.map_err(failed("read", &folder))?;
-                if !is_needed(&entry.file_name()) {
-                    fs::remove_file(entry.path()).map_err(failed("unlink", &entry.path()))?;
-                }
-            }
-        }
-        Ok((layers, locks))
-    }
-
-    /// Manifests of all images, named or not. A pod may have a lease on one whose summary is gone.
-    fn known(&self) -> Result<BTreeSet<Digest>, CatalogueError> {
-        let mut found = BTreeSet::new();
-        for folder in [self.dir.join(SUMMARIES), self.dir.join(LEASES)] {
-            let entries = match fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                entries => entries.map_err(failed("read", &folder))?,
-            };
-            for entry in entries {
-                let name = entry.map_err(failed("read", &folder))?.file_name();
-                // Manifests are named by SHA-256 here, whatever their source says.
-                found.extend(name.to_str().and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok()));
-            }
-        }
-        Ok(found)
-    }
-
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.dir.join(BLOBS).join(digest.algorithm().name()).join(digest.hex())
-    }
-
-    fn index(&self) -> Result<Index, CatalogueError> {
-        let path = self.dir.join(INDEX);
-        let media_type = OCI_INDEX.to_owned();
-        match read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(json(&path)),
-            Err(CatalogueError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
-                Ok(Index { schema_version: 2, media_type, manifests: Vec::new() })
-            }
-            Err(error) => Err(error),
-        }
+            read => return read.map(|bytes| (own, bytes)),
+        };
+        let below = self.below.iter().map(|dir| dir.join(path)).find(|path| path.exists());
+        below.map_or(Err(missing), |path| Ok((path.clone(), read(&path)?)))
     }
 
     fn write(&self, index: &Index) -> Result<(), CatalogueError> {
@@ -321,6 +272,36 @@ impl Catalogue {
         }
         Ok(store::atomic::replace_synced(&self.dir, INDEX, index)?)
     }
+}
+
+/// Where a document is below the folder of a layout.
+fn blob(digest: &Digest) -> PathBuf {
+    Path::new(BLOBS).join(digest.algorithm().name()).join(digest.hex())
+}
+
+fn index(dir: &Path) -> Result<Index, CatalogueError> {
+    let path = dir.join(INDEX);
+    let media_type = OCI_INDEX.to_owned();
+    match read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(json(&path)),
+        Err(CatalogueError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
+            Ok(Index { schema_version: 2, media_type, manifests: Vec::new() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn named(index: Index, store: Option<&Path>) -> Vec<Entry> {
+    let entry = |descriptor: Descriptor| {
+        let name = descriptor.annotations.get(REF_NAME)?.clone();
+        let chosen = descriptor.annotations.get(CHOSEN_FROM).and_then(|text| text.parse().ok());
+        let source = chosen.unwrap_or_else(|| descriptor.digest.clone());
+        let proofs = descriptor.annotations.get(PROOFS).and_then(|text| serde_json::from_str(text).ok());
+        let (manifest, proofs) = (descriptor.digest.clone(), proofs.unwrap_or_default());
+        let is_kept = descriptor.annotations.contains_key(KEPT);
+        Some(Entry { name, manifest, source, proofs, is_kept, read_only: store.map(Path::to_owned), descriptor })
+    };
+    index.manifests.into_iter().filter_map(entry).collect()
 }
 
 fn failed(call: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CatalogueError {

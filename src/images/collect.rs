@@ -141,7 +141,7 @@ impl Store {
     /// The one whose last use was longest ago comes first.
     fn unused(&self, age: Duration) -> Result<Vec<Unused>, StoreError> {
         let mut names: BTreeMap<Digest, (Vec<String>, bool)> = BTreeMap::new();
-        for entry in self.catalogue.list()? {
+        for entry in self.catalogue.list()?.into_iter().filter(|entry| entry.read_only.is_none()) {
             let (names, is_kept) = names.entry(entry.manifest).or_default();
             names.push(entry.name);
             *is_kept |= entry.is_kept;

@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use super::catalogue::{Entry, Lock, Summary};
 use super::digest::Digest;
 use super::document::{Config, Descriptor, Document, Fetched, Layer, Manifest, OCI_INDEX, OCI_MANIFEST};
-use super::layers::LayersError;
 use super::merged::Merged;
 use super::origin::Origin;
 use super::platform::Platform;

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::catalogue::{Catalogue, CatalogueError, Entry, Summary};
@@ -29,6 +30,23 @@ pub enum StoreError {
     Left { path: PathBuf, cause: io::Error },
 }
 
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// What is brought comes into this folder, which need not be there.
+    pub dir: PathBuf,
+    /// Stores that lie below: what they have isn't brought, and nothing in there is ever changed. The first that has something counts.
+    pub read_only: Vec<PathBuf>,
+}
+
+impl Place {
+    /// Without any below.
+    #[must_use]
+    pub fn alone(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), read_only: Vec::new() }
+    }
+}
+
 /// The box's images.
 #[derive(Debug)]
 pub struct Store {
@@ -46,8 +64,17 @@ impl Store {
     /// Below this folder, which need not be there.
     #[must_use]
     pub fn at(dir: &Path) -> Self {
-        let (catalogue, layers, turns) = (Catalogue::at(dir), Layers::at(&dir.join("layers")), Turns::at(dir));
-        Self { dir: dir.to_owned(), catalogue, layers, turns }
+        Self::of(&Place::alone(dir))
+    }
+
+    /// At this place.
+    #[must_use]
+    pub fn of(place: &Place) -> Self {
+        let Place { dir, read_only } = place;
+        let layers = |store: &Path| store.join("layers");
+        let below: Vec<PathBuf> = read_only.iter().map(|store| layers(store)).collect();
+        let (catalogue, layers) = (Catalogue::over(dir, read_only), Layers::over(&layers(dir), &below));
+        Self { dir: dir.clone(), catalogue, layers, turns: Turns::at(dir) }
     }
 
     /// The folder of an image without layers.
@@ -101,7 +128,7 @@ impl Store {
     pub fn prune(&self) -> Result<Vec<String>, StoreError> {
         let mut gone = Vec::new();
         let lock = self.catalogue.lock()?;
-        for entry in self.catalogue.list()? {
+        for entry in self.catalogue.list()?.into_iter().filter(|entry| entry.read_only.is_none()) {
             if !self.catalogue.is_leased(&entry.manifest) && self.catalogue.forget(&lock, &entry.name)? {
                 gone.push(entry.name);
             }

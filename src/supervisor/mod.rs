@@ -64,7 +64,7 @@ pub use open_files::open_files;
 use crate::control;
 use crate::log::Buffers;
 use crate::plan::{NodeFacts, PodPlan, Purpose};
-use crate::runtime::image::{Lease, LocalFileSystems};
+use crate::runtime::image::{Lease, LocalFileSystems, Place};
 use crate::runtime::network::Connecting;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
 use crate::store::PodStore;
@@ -95,7 +95,7 @@ pub struct Pod {
     /// Where its files go.
     pub dirs: SandboxDirs,
     /// The box's store of images.
-    pub images: PathBuf,
+    pub images: Place,
     /// A file of logins for registries, in the place of those that this box has. Absolute.
     pub auth_file: Option<PathBuf>,
     /// Why it can't be run on this box now; then it only gets a status.

@@ -48,6 +48,7 @@ mod harness;
 mod hooks;
 mod host_cgroups;
 mod huge_pages;
+mod image_below;
 mod image_files;
 mod image_layers;
 mod image_pruning;

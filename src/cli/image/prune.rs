@@ -1,6 +1,5 @@
 //! `barepod image prune`.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::args::ImagePruneArgs;
@@ -9,12 +8,13 @@ use crate::cli::exit_code::Exit;
 use crate::cli::output::print;
 use crate::images::collect::{Collected, Marks};
 use crate::images::store::{Store, StoreError};
+use crate::runtime::image::Place;
 
 /// The kubelet's imageMinimumGCAge: what was used a moment ago may be used again in a moment.
 const YOUNG: Duration = Duration::from_secs(2 * 60);
 
-pub(super) fn prune(args: &ImagePruneArgs, dir: &Path) -> Result<Exit, CliError> {
-    let store = Store::at(dir);
+pub(super) fn prune(args: &ImagePruneArgs, dir: &Place) -> Result<Exit, CliError> {
+    let store = Store::of(dir);
     let gone = if args.disk_use {
         let marks = Marks { high: args.high_threshold, low: args.low_threshold };
         if marks.low >= marks.high {
@@ -31,6 +31,11 @@ pub(super) fn prune(args: &ImagePruneArgs, dir: &Path) -> Result<Exit, CliError>
         sweep(&store)?;
         gone
     };
+    let below = store.catalogue.list().map_err(|cause| of_store(cause.into()))?;
+    let below = below.iter().filter(|entry| entry.read_only.is_some()).count();
+    if below > 0 && (args.all || args.until.is_some() || args.disk_use) {
+        tell!("note: images of stores that are never changed stay: {below}");
+    }
     print(&gone.iter().map(|name| format!("{name}\n")).collect::<String>())
 }
 

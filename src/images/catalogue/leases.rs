@@ -75,7 +75,9 @@ impl Catalogue {
 
     /// Notes that somebody has asked for an image. It lives on where that can't be noted, on a full disk.
     pub fn note_use(&self, manifest: &Digest) {
-        if let Ok(file) = lease_file(&self.summary_path(manifest)) {
+        if self.is_own(manifest)
+            && let Ok(file) = lease_file(&self.summary_path(manifest))
+        {
             uses::touch(&file);
         }
     }

@@ -1,9 +1,11 @@
 //! What is kept of an image beside its documents.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::CatalogueError;
 use crate::images::digest::Digest;
 
 /// The version of a summary.
@@ -28,9 +30,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Its version, where that isn't one that is understood.
-    pub(super) fn unknown_version(&self) -> Option<u32> {
-        (self.version != VERSION).then_some(self.version)
+    /// One that was written down at this path.
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, CatalogueError> {
+        let summary: Self =
+            serde_json::from_slice(bytes).map_err(|cause| CatalogueError::Json { path: path.to_owned(), cause })?;
+        match summary.version {
+            VERSION => Ok(summary),
+            found => Err(CatalogueError::Version { path: path.to_owned(), found }),
+        }
     }
 
     /// Of an image that is brought now.

@@ -14,6 +14,8 @@ use crate::runtime::tree;
 #[derive(Clone, Debug)]
 pub struct Layers {
     pub(super) dir: PathBuf,
+    /// Those of stores that lie below, which nobody changes. What the first has counts.
+    pub(super) below: Vec<PathBuf>,
 }
 
 /// A layer that is there.
@@ -30,7 +32,13 @@ impl Layers {
     /// In this folder, which need not be there yet.
     #[must_use]
     pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+        Self::over(dir, &[])
+    }
+
+    /// Likewise, over folders of layers that nobody changes.
+    #[must_use]
+    pub fn over(dir: &Path, below: &[PathBuf]) -> Self {
+        Self { dir: dir.to_owned(), below: below.to_vec() }
     }
 
     /// The layer of this name: its diffID, or another one where it depends on the layers below. Looks at its record's first line
@@ -40,26 +48,24 @@ impl Layers {
     /// # Errors
     /// It can't be looked at.
     pub fn find(&self, key: &Digest) -> Result<Option<Layer>, LayersError> {
-        let folder = self.folder(key);
-        let path = folder.join(RECORD);
-        let header = match File::open(&path).map(|mut file| Header::read(&mut file)) {
-            Ok(Ok(header)) => header,
-            Ok(Err(RecordError::Read(cause))) => return Err(failed("read", &path)(cause)),
-            Ok(Err(_)) => return Ok(None),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(failed("open", &path)(cause)),
-        };
-        let tree = folder.join(TREE);
-        match fs::symlink_metadata(&tree) {
-            Ok(found) if found.is_dir() => {
-                let mut entries = fs::read_dir(&tree).map_err(failed("read", &tree))?;
-                let is_lost = header.entries > 1 && entries.next().is_none();
-                Ok((!is_lost).then_some(Layer { key: key.clone(), tree, header }))
+        for dir in [&self.dir].into_iter().chain(&self.below) {
+            if let Some(layer) = find_in(dir, key)? {
+                return Ok(Some(layer));
             }
-            Ok(_) => Ok(None),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(failed("look at", &tree)(cause)),
         }
+        Ok(None)
+    }
+
+    /// Likewise, only where it may be changed.
+    pub(super) fn find_own(&self, key: &Digest) -> Result<Option<Layer>, LayersError> {
+        find_in(&self.dir, key)
+    }
+
+    /// The folder of a layer, whatever is in there: of the one that is used, or else the own one.
+    pub(super) fn present(&self, key: &Digest) -> Result<PathBuf, LayersError> {
+        let used = self.find(key)?.and_then(|layer| layer.tree.parent().map(Path::to_owned));
+        let is_there = || self.below.iter().map(|dir| dir.join(key.hex())).find(|folder| folder.exists());
+        Ok(used.or_else(|| is_there().filter(|_| !self.folder(key).exists())).unwrap_or_else(|| self.folder(key)))
     }
 
     /// Removes a layer. Containers that run on it lose their files: whoever calls this knows that there are none. Whether
@@ -95,5 +101,28 @@ impl Layers {
 
     pub(super) fn folder(&self, key: &Digest) -> PathBuf {
         self.dir.join(key.hex())
+    }
+}
+
+fn find_in(dir: &Path, key: &Digest) -> Result<Option<Layer>, LayersError> {
+    let folder = dir.join(key.hex());
+    let path = folder.join(RECORD);
+    let header = match File::open(&path).map(|mut file| Header::read(&mut file)) {
+        Ok(Ok(header)) => header,
+        Ok(Err(RecordError::Read(cause))) => return Err(failed("read", &path)(cause)),
+        Ok(Err(_)) => return Ok(None),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(failed("open", &path)(cause)),
+    };
+    let tree = folder.join(TREE);
+    match fs::symlink_metadata(&tree) {
+        Ok(found) if found.is_dir() => {
+            let mut entries = fs::read_dir(&tree).map_err(failed("read", &tree))?;
+            let is_lost = header.entries > 1 && entries.next().is_none();
+            Ok((!is_lost).then_some(Layer { key: key.clone(), tree, header }))
+        }
+        Ok(_) => Ok(None),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(failed("look at", &tree)(cause)),
     }
 }

@@ -66,7 +66,7 @@ impl Layers {
     /// # Errors
     /// It can't be looked at.
     pub fn verify(&self, key: &Digest) -> Result<Vec<Difference>, LayersError> {
-        let folder = self.folder(key);
+        let folder = self.present(key)?;
         let (path, tree) = (folder.join(RECORD), folder.join(TREE));
         let about_record = |why: String| vec![Difference { path: Vec::new(), what: What::Record(why) }];
         let gone = |what: &Path| about_record(format!("{}: it is missing", what.display()));
@@ -122,7 +122,7 @@ impl Layers {
     fn broken(&self) -> Result<Vec<Digest>, LayersError> {
         let names = self.names()?;
         let keys = names.iter().filter_map(|name| stage::key(name));
-        Ok(keys.filter(|key| matches!(self.find(key), Ok(None))).collect())
+        Ok(keys.filter(|key| matches!(self.find_own(key), Ok(None))).collect())
     }
 
     /// As [`Self::sweep`], only of what was replaced: beside those who replace layers, whose new one has such a name for a moment
@@ -160,7 +160,7 @@ impl Layers {
     /// # Errors
     /// It isn't there, or its record is damaged.
     pub fn contents(&self, key: &Digest) -> Result<(File, Vec<record::Entry>), LayersError> {
-        let folder = self.folder(key);
+        let folder = self.present(key)?;
         let (path, tree) = (folder.join(RECORD), folder.join(TREE));
         let file = File::open(&path).map_err(failed("open", &path))?;
         let damaged = |cause| LayersError::Record { path: path.clone(), cause };
@@ -172,7 +172,7 @@ impl Layers {
         Ok((File::open(&tree).map_err(failed("open", &tree))?, entries))
     }
 
-    /// All layers, by name.
+    /// All layers that may be changed, by name.
     ///
     /// # Errors
     /// The folder, or a layer, can't be looked at.
@@ -180,7 +180,7 @@ impl Layers {
         let mut names = self.names()?;
         names.sort();
         let keys = names.iter().filter_map(|name| stage::key(name));
-        keys.filter_map(|key| self.find(&key).transpose()).collect()
+        keys.filter_map(|key| self.find_own(&key).transpose()).collect()
     }
 
     fn names(&self) -> Result<Vec<String>, LayersError> {

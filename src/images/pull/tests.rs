@@ -14,6 +14,7 @@ use crate::images::digest::Algorithm;
 use crate::images::local::tests::tar;
 use crate::images::origin::OriginError;
 
+mod below;
 mod collect;
 mod full;
 mod repair;

@@ -25,6 +25,7 @@ pub use pinned::{Unpinned, unpinned};
 pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
 pub use stored::{Lease, check_logins, check_name, import, lease, name, pull, repair, resolved};
 
+pub use crate::images::store::Place;
 use crate::plan::{ImageFacts, ImageSource};
 pub use opened::Image;
 
@@ -37,7 +38,7 @@ pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
 }
 
 /// As [`open`], also in the box's store, but looks only at what `may_look` allows.
-fn open_if(source: &ImageSource, store: Option<&Path>, may_look: &dyn Fn(&Path) -> bool) -> Result<Image, ImageError> {
+fn open_if(source: &ImageSource, store: Option<&Place>, may_look: &dyn Fn(&Path) -> bool) -> Result<Image, ImageError> {
     let id = source.id();
     let at_hand = |path: &Path| match may_look(path) {
         true => Ok(()),
@@ -57,7 +58,7 @@ fn open_if(source: &ImageSource, store: Option<&Path>, may_look: &dyn Fn(&Path) 
         ImageSource::Stored(stored) => {
             let Some(store) = store else { return Err(ImageError::NotThere { image: id }) };
             // Where the store is, all of it is; what isn't there yet is at hand as well.
-            at_hand(store)?;
+            [&store.dir].into_iter().chain(&store.read_only).try_for_each(|dir| at_hand(dir))?;
             stored::open(stored, store)
         }
     }

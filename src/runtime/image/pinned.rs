@@ -1,11 +1,9 @@
 //! Which names of images say exactly what they stand for: those with a digest.
 
-use std::path::Path;
-
 use super::ImageError;
 use crate::images::reference::Reference;
 use crate::images::remote::full_name;
-use crate::images::store::Store;
+use crate::images::store::{Place, Store};
 use crate::plan::{ImageSource, Stored};
 
 /// A name in a registry without a digest: it may be another image tomorrow.
@@ -39,14 +37,14 @@ impl Unpinned {
 ///
 /// # Errors
 /// Where it is no name.
-pub fn unpinned(source: &ImageSource, store: &Path) -> Result<Option<Unpinned>, ImageError> {
+pub fn unpinned(source: &ImageSource, store: &Place) -> Result<Option<Unpinned>, ImageError> {
     let ImageSource::Stored(Stored::Registry(name)) = source else { return Ok(None) };
     let whole: Reference = full_name(name).map_err(|cause| ImageError::Name { image: name.clone(), cause })?;
     if whole.digest().is_some() {
         return Ok(None);
     }
     // Where the store can't be read nothing is known.
-    let entry = Store::at(store).catalogue.find(&whole.to_string()).ok().flatten();
+    let entry = Store::of(store).catalogue.find(&whole.to_string()).ok().flatten();
     let there = entry.map(|entry| whole.at(entry.source).to_string());
     Ok(Some(Unpinned { there, name: name.clone() }))
 }

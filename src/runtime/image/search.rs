@@ -17,6 +17,7 @@ use super::opened::{GROUP, PASSWD};
 use super::{Image, ImageError, Trouble, open_if, pull};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
+use crate::images::store::Place;
 use crate::images::trust;
 use crate::plan::{ImageFacts, ImageSource, Logins};
 use crate::runtime::seccomp;
@@ -90,7 +91,7 @@ impl Search {
     /// Where there is no helper process to be had.
     pub fn begin(
         source: &ImageSource,
-        store: &Path,
+        store: &Place,
         want: Want,
         logins: &Logins,
         keys: UnknownKeys,
@@ -113,7 +114,7 @@ impl Search {
 /// To be called first thing in `main`: in a helper it does the helper's work and doesn't return.
 pub fn helper_main_if_asked() {
     if std::env::args_os().next().is_some_and(|name| name == NAME) {
-        type Request = (ImageSource, PathBuf, Want, Logins, UnknownKeys, Option<PathBuf>);
+        type Request = (ImageSource, Place, Want, Logins, UnknownKeys, Option<PathBuf>);
         spawn::serve(NAME, |(source, store, want, logins, keys, profile): Request| {
             let (size, removed) = match (&source, want) {
                 (ImageSource::Stored(stored), Want::Pull) => {
@@ -154,7 +155,7 @@ impl LocalFileSystems {
     pub fn find(
         &mut self,
         source: &ImageSource,
-        store: &Path,
+        store: &Place,
         keys: UnknownKeys,
         profile: Option<&Path>,
     ) -> Option<Result<Found, Refusal>> {
@@ -279,6 +280,7 @@ mod tests {
         };
         config("rootfs");
         let source = ImageSource::Bundle(bundle.clone());
+        let none = Place::alone(Path::new("/none"));
         let mut local = LocalFileSystems::default();
         local.refresh().unwrap();
         if local.at_hand(&bundle).is_none() {
@@ -286,40 +288,29 @@ mod tests {
             return;
         }
         let slowly = complete(super::super::open(&source).unwrap(), UnknownKeys::Wanted, None).unwrap();
-        let at_once = local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).unwrap().unwrap();
+        let at_once = local.find(&source, &none, UnknownKeys::Wanted, None).unwrap().unwrap();
         assert_eq!(at_once.unknown_keys, ["odd"]);
         assert_eq!(serde_json::to_value(&at_once).unwrap(), serde_json::to_value(&slowly).unwrap());
-        assert_eq!(
-            local.find(&source, Path::new("/none"), UnknownKeys::Unwanted, None).unwrap().unwrap().unknown_keys,
-            [""; 0]
-        );
+        assert_eq!(local.find(&source, &none, UnknownKeys::Unwanted, None).unwrap().unwrap().unknown_keys, [""; 0]);
         assert!(
             local
-                .find(&ImageSource::Rootfs(bundle.join("rootfs")), Path::new("/none"), UnknownKeys::Unwanted, None)
+                .find(&ImageSource::Rootfs(bundle.join("rootfs")), &none, UnknownKeys::Unwanted, None)
                 .unwrap()
                 .is_ok()
         );
         fs::write(bundle.join("config.json"), "{").unwrap();
         assert_eq!(
-            local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).unwrap().unwrap_err().trouble,
+            local.find(&source, &none, UnknownKeys::Wanted, None).unwrap().unwrap_err().trouble,
             Trouble::Unusable
         );
         // /proc isn't in the list.
         config("/proc/self");
-        assert!(local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&source, &none, UnknownKeys::Wanted, None).is_none());
         fs::remove_file(bundle.join("config.json")).unwrap();
         symlink("/proc/version", bundle.join("config.json")).unwrap();
-        assert!(local.find(&source, Path::new("/none"), UnknownKeys::Wanted, None).is_none());
-        assert!(
-            local
-                .find(&ImageSource::Rootfs("/proc/self".into()), Path::new("/none"), UnknownKeys::Wanted, None)
-                .is_none()
-        );
-        assert!(
-            local
-                .find(&ImageSource::Rootfs(dir.path().join("none")), Path::new("/none"), UnknownKeys::Wanted, None)
-                .is_none()
-        );
+        assert!(local.find(&source, &none, UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&ImageSource::Rootfs("/proc/self".into()), &none, UnknownKeys::Wanted, None).is_none());
+        assert!(local.find(&ImageSource::Rootfs(dir.path().join("none")), &none, UnknownKeys::Wanted, None).is_none());
     }
 
     /// The table is read again when something has been mounted, and only then.

@@ -18,7 +18,7 @@ use crate::images::progress::Progress;
 use crate::images::pull::{PullError, Pulled, Repaired};
 use crate::images::reference::{NoReference, Reference};
 use crate::images::remote::{Remote, full_name};
-use crate::images::store::{Store, StoreError};
+use crate::images::store::{Place, Store, StoreError};
 use crate::images::trust::{Policy, Rules, Subject};
 use crate::plan::{FileKind, ImageSource, Logins, Stored};
 use crate::runtime::rlimits;
@@ -27,8 +27,8 @@ use crate::runtime::rlimits;
 ///
 /// # Errors
 /// Where it isn't there, or can't be used.
-pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
-    let (id, store) = (stored.to_string(), Store::at(store));
+pub(super) fn open(stored: &Stored, store: &Place) -> Result<Image, ImageError> {
+    let (id, store) = (stored.to_string(), Store::of(store));
     let unreadable = |cause: StoreError| ImageError::Store { image: id.clone(), cause: Box::new(cause) };
     let failed = |cause: CatalogueError| unreadable(cause.into());
     let name = name(stored)?;
@@ -88,7 +88,8 @@ pub(super) fn open(stored: &Stored, store: &Path) -> Result<Image, ImageError> {
         entrypoint: process.entrypoint.len(),
         user: process.user.clone(),
         accounts: Some([summary.passwd, summary.group]),
-        lease: Some(store.catalogue.summary_path(&entry.manifest)),
+        // Nobody removes what a store below has.
+        lease: store.catalogue.is_own(&entry.manifest).then(|| store.catalogue.summary_path(&entry.manifest)),
         config: Vec::new(),
     })
 }
@@ -112,7 +113,7 @@ pub struct Lease(#[expect(dead_code, reason = "holds the lock")] crate::images::
 /// Where it can't be had.
 pub fn pull(
     stored: &Stored,
-    store: &Path,
+    store: &Place,
     platform: &Platform,
     logins: &Logins,
     progress: &Progress,
@@ -123,7 +124,7 @@ pub fn pull(
     let rules = rules(stored, policy).map_err(failed)?;
     let origin = origin(stored, logins).map_err(|cause| failed(PullError::Origin(cause)))?;
     for_many_layers();
-    let pulled = Store::at(store).pull(&name, &*origin, platform, progress, &rules).map_err(failed)?;
+    let pulled = Store::of(store).pull(&name, &*origin, platform, progress, &rules).map_err(failed)?;
     Ok((name, pulled))
 }
 
@@ -155,14 +156,14 @@ fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, PullError> {
 ///
 /// # Errors
 /// Where it can't be had.
-pub fn repair(stored: &Stored, entry: &Entry, store: &Path, logins: &Logins) -> Result<Repaired, ImageError> {
+pub fn repair(stored: &Stored, entry: &Entry, store: &Place, logins: &Logins) -> Result<Repaired, ImageError> {
     let failed = |cause| ImageError::Pull { image: stored.to_string(), cause: Box::new(cause) };
     let open = |digest: Option<&Digest>| match digest {
         Some(digest) => origin_at(stored, digest, logins),
         None => origin(stored, logins),
     };
     for_many_layers();
-    Store::at(store).repair(entry, &open).map_err(failed)
+    Store::of(store).repair(entry, &open).map_err(failed)
 }
 
 /// Brings an image of a file or folder into the store under a name of a registry's; what is damaged of it there is mended. `None`:
@@ -170,7 +171,7 @@ pub fn repair(stored: &Stored, entry: &Entry, store: &Path, logins: &Logins) -> 
 ///
 /// # Errors
 /// Where it can't be read, or has no such name, or can't be kept.
-pub fn import(from: &Path, name: Option<&str>, store: &Path) -> Result<(String, Pulled, Repaired), ImageError> {
+pub fn import(from: &Path, name: Option<&str>, store: &Place) -> Result<(String, Pulled, Repaired), ImageError> {
     let (path, which) = split(from);
     let image = from.display().to_string();
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
@@ -188,7 +189,7 @@ pub fn import(from: &Path, name: Option<&str>, store: &Path) -> Result<(String, 
     // Those of the name that it gets: by it pods are to find it.
     let rules = rules(&Stored::Registry(whole.clone()), None).map_err(failed)?;
     for_many_layers();
-    let store = Store::at(store);
+    let store = Store::of(store);
     let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;
     // Nobody could bring it again.
     store.keep_for_good(&whole).map_err(|cause| ImageError::Store { image: whole.clone(), cause: Box::new(cause) })?;

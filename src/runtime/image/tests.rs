@@ -153,7 +153,11 @@ fn a_digest_in_the_name_is_that_of_the_image() {
     let open = |digest: &Digest| {
         let name = format!("reg.example/app@{digest}");
         store.catalogue.name(&lock, &name, &of_manifest, &of_manifest.digest, &[], &summary).unwrap();
-        open_if(&ImageSource::Stored(Stored::Registry(name)), Some(dir.path()), &|_| true)
+        open_if(
+            &ImageSource::Stored(Stored::Registry(name)),
+            Some(&crate::images::store::Place::alone(dir.path())),
+            &|_| true,
+        )
     };
     assert!(matches!(open(&Digest::of(b"another")), Err(ImageError::NotThere { .. })));
     assert!(open(&of_manifest.digest).is_ok());
