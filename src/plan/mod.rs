@@ -57,7 +57,7 @@ pub use files::config::FilePlan;
 pub use files::image::{ImageSource, Stored, source as image_source};
 pub use files::logins::{Logins, PullSecret, missing_pull_secrets, pull_secrets};
 pub(crate) use files::mount::binds;
-pub use files::mount::{ImageMount, Missing, SharedMount, SubPath};
+pub use files::mount::{DataMount, ImageMount, Missing, SharedMount, SubPath};
 pub(crate) use files::path::normal;
 pub use files::volumes::{GroupChange, HostPathKind, VolumePlan, VolumeSource};
 pub use identity::{PodContainer, container_mut, init_kind, pod_container};

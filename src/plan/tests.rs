@@ -117,6 +117,7 @@ fn image(base: Value) -> ImageFacts {
         id: "bundle:/m/b".to_owned(),
         rootfs: PathBuf::from("/m/b/rootfs"),
         below: Vec::new(),
+        volumes: Vec::new(),
         bundle: PathBuf::from("/m/b"),
         entrypoint: 1,
         user: String::new(),

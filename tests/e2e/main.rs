@@ -49,6 +49,7 @@ mod hooks;
 mod host_cgroups;
 mod huge_pages;
 mod image_below;
+mod image_data;
 mod image_files;
 mod image_layers;
 mod image_pruning;

@@ -160,6 +160,7 @@ impl World {
             spec,
             sub_paths: Vec::new(),
             images: Vec::new(),
+            data: Vec::new(),
             shared: Vec::new(),
             private: Vec::new(),
             config_volumes: Vec::new(),

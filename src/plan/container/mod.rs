@@ -80,6 +80,7 @@ pub fn container(
         spec,
         sub_paths: planned.sub_paths,
         images: planned.images,
+        data: planned.data,
         shared: planned.shared,
         private: planned.private,
         config_volumes: planned.config_volumes,

@@ -8,7 +8,7 @@ use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::facts::Rights;
-use crate::plan::files::mount::{ImageMount, SharedMount, SubPath};
+use crate::plan::files::mount::{DataMount, ImageMount, SharedMount, SubPath};
 
 /// What one attempt of one container is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ pub struct ContainerPlan {
     /// Mounts of `spec` that show images of the store.
     #[serde(default)]
     pub images: Vec<ImageMount>,
+    /// Mounts of `spec` that show what the root file system has at their places.
+    #[serde(default)]
+    pub data: Vec<DataMount>,
     /// Mounts of `spec` that share what is mounted in them with another mount namespace (Bidirectional).
     pub shared: Vec<SharedMount>,
     /// Indices of the mounts of `spec` that show what was made for this pod alone: they get its SELinux label

@@ -14,6 +14,8 @@ pub struct ImageFacts {
     pub rootfs: PathBuf,
     /// Further layers below that, from the highest to the lowest. Absolute.
     pub below: Vec<PathBuf>,
+    /// Places for data that an image's config names (`Volumes`), as it names them.
+    pub volumes: Vec<PathBuf>,
     /// What hooks of a bundle are told: its folder; `/` for others.
     pub bundle: PathBuf,
     /// The bundle's config.json, the default config for a plain rootfs, or what an image's config says.

@@ -34,6 +34,15 @@ pub struct ImageMount {
     pub layers: Vec<PathBuf>,
 }
 
+/// A mount of what the container's own root file system has at its place: written to where the root can't be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataMount {
+    /// Index of the mount in `spec.mounts`, whose source the helper makes.
+    pub mount: usize,
+    /// The place, from the root.
+    pub path: PathBuf,
+}
+
 /// What is done about a `subPath` that isn't in its volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Missing {
@@ -54,6 +63,8 @@ pub(super) struct Item {
     pub(super) is_config: bool,
     /// The layers of the image that it shows, where that is one of the store.
     pub(super) layers: Option<Vec<PathBuf>>,
+    /// Whether it shows what the root file system has there.
+    pub(super) is_data: bool,
 }
 
 /// Whose files a mount shows.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount;
 
-use super::mount::{ImageMount, Item, Missing, SharedMount, Shows, SubPath, bind, binds};
-use super::own_mounts::{bundle, contained, possible, sandbox, standard, writable};
+use super::mount::{DataMount, ImageMount, Item, Missing, SharedMount, Shows, SubPath, bind, binds};
+use super::own_mounts::{bundle, contained, data, possible, sandbox, standard, writable};
 use super::path::normal;
 use super::volume_mounts::volume;
 use super::volumes::VolumePlan;
@@ -22,6 +22,7 @@ pub(crate) struct Planned {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) sub_paths: Vec<SubPath>,
     pub(crate) images: Vec<ImageMount>,
+    pub(crate) data: Vec<DataMount>,
     pub(crate) shared: Vec<SharedMount>,
     pub(crate) files: Vec<(PathBuf, u32)>,
     /// Mounts of what was made for this pod alone: they get the container's SELinux label.
@@ -48,6 +49,8 @@ pub(crate) fn mounts(inputs: &Inputs, volumes: &[VolumePlan], env: &Environment)
     items.extend(
         standard().into_iter().filter_map(|mount| possible(inputs, mount)).map(|mount| plain(mount, Shows::Kernels)),
     );
+    // Last: whatever else is there counts, as with containerd.
+    items.extend(data(inputs).map(|mount| Item { is_data: true, ..plain(mount, Shows::Kernels) }));
     let mut taken = BTreeSet::new();
     items.retain(|item| taken.insert(normal(item.mount.destination())));
     // Stable, by depth: a mount over the parent of another must come first (containerd's orderedMounts).
@@ -57,6 +60,7 @@ pub(crate) fn mounts(inputs: &Inputs, volumes: &[VolumePlan], env: &Environment)
         mounts: Vec::new(),
         sub_paths: Vec::new(),
         images: Vec::new(),
+        data: Vec::new(),
         shared: Vec::new(),
         files,
         private: Vec::new(),
@@ -68,6 +72,9 @@ pub(crate) fn mounts(inputs: &Inputs, volumes: &[VolumePlan], env: &Environment)
         }
         if let Some(layers) = item.layers.take() {
             planned.images.push(ImageMount { mount: at, layers });
+        }
+        if item.is_data {
+            planned.data.push(DataMount { mount: at, path: item.mount.destination().clone() });
         }
         if let Some(namespace) = item.shared.take() {
             planned.shared.push(SharedMount { mount: at, namespace });
@@ -94,7 +101,16 @@ pub(crate) fn termination_log(inputs: &Inputs) -> PathBuf {
 }
 
 fn plain(mount: Mount, shows: Shows) -> Item {
-    Item { mount, sub_path: None, shows, missing: Missing::Refuse, shared: None, is_config: false, layers: None }
+    Item {
+        mount,
+        sub_path: None,
+        shows,
+        missing: Missing::Refuse,
+        shared: None,
+        is_config: false,
+        layers: None,
+        is_data: false,
+    }
 }
 
 /// A bundle's.

@@ -6,6 +6,7 @@ use oci_spec::runtime::Mount;
 
 use super::bundle_mounts;
 use super::mount::{bind, mount};
+use super::path::normal;
 use crate::plan::error::ConfigError;
 use crate::plan::facts::{CgroupVersion, Scope};
 use crate::plan::inputs::Inputs;
@@ -68,6 +69,15 @@ pub(super) fn sandbox(inputs: &Inputs) -> Vec<Mount> {
         file(&inputs.sandbox.resolv_conf, "/etc/resolv.conf", access),
         bind(&inputs.sandbox.shm, Path::new("/dev/shm"), &["rbind", "rprivate", "nosuid", "noexec", "nodev"]),
     ]
+}
+
+/// Places for data of the image's config, as far as they can be ones: neither the root itself nor what is the kernel's. Their
+/// sources are made with the container.
+pub(super) fn data<'a>(inputs: &'a Inputs) -> impl Iterator<Item = Mount> + 'a {
+    const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
+    let places = inputs.image.volumes.iter().map(|path| normal(path));
+    let may_be = |path: &PathBuf| path != Path::new("/") && !KERNELS.iter().any(|place| path.starts_with(place));
+    places.filter(may_be).map(|path| bind(&path, &path, &["rbind", "rprivate", "rw"]))
 }
 
 /// The bundle's own. Sources are absolute: runtime::image resolved relative ones in the bundle.

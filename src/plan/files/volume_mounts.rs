@@ -101,7 +101,7 @@ pub(super) fn volume(
     });
     let is_config = planned.is_some_and(|volume| matches!(volume.source, VolumeSource::Files { .. }));
     let (mount, layers) = (bind(source, &destination, &options), layers.cloned());
-    Ok(Item { mount, sub_path, shows, missing, shared, is_config, layers })
+    Ok(Item { mount, sub_path, shows, missing, shared, is_config, layers, is_data: false })
 }
 
 /// `subPath` or the expanded `subPathExpr`; `None`: the volume's root.

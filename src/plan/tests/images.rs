@@ -137,3 +137,26 @@ fn images_that_can_be_exchanged() {
     let found: Vec<String> = super::super::images(&pod, &plan).iter().map(|one| one.source.id()).collect();
     assert_eq!(found, ["rootfs:/a", "rootfs:/b"]);
 }
+
+/// Places for data of the image's config are mounts that are written to, unless something else is mounted there; what is the
+/// kernel's is none.
+#[test]
+fn places_for_data() {
+    let pod = v1_pod(json!({
+        "volumes": [{"name": "data", "emptyDir": {}}],
+        "containers": [{"name": "m", "image": "app", "securityContext": {"readOnlyRootFilesystem": true},
+            "volumeMounts": [{"name": "data", "mountPath": "/cache/"}]}]
+    }));
+    let named = ["/data", "/cache", "/srv/../data/", "relative", "/", "/proc", "/sys/fs/x", "/dev/shm", "/devices"];
+    let facts = ImageFacts { volumes: named.map(Into::into).to_vec(), ..plain() };
+    let plan = container(&pod, &planned(&pod), &node(), ContainerIndex(0), Attempt(0), &facts, &sandbox()).unwrap();
+    let mounts = plan.spec.mounts().as_deref().unwrap();
+    let places: Vec<&str> = plan.data.iter().map(|one| one.path.to_str().unwrap()).collect();
+    assert_eq!(places, ["/data", "/relative", "/devices"]);
+    for one in &plan.data {
+        let mount = &mounts[one.mount];
+        assert_eq!((mount.destination(), mount.typ().as_deref()), (&one.path, Some("bind")));
+        assert!(mount.options().as_deref().unwrap().iter().any(|option| option == "rw"));
+    }
+    assert_eq!(mounts.iter().filter(|mount| mount.destination().ends_with("cache")).count(), 1);
+}

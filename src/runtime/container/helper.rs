@@ -98,6 +98,7 @@ fn create(request: OwnedFd, filter: File, start: OwnedFd) -> Result<Made, Failur
     rootfs::own_mounts(&dirs)?;
     rootfs::mount_root(&plan, &dirs, users.as_ref())?;
     images::mount(&plan, &mut spec, &dirs, users.as_ref())?;
+    rootfs::bind_data(&plan.data, &mut spec, &dirs, users.as_ref())?;
     rootfs::resolve_sub_paths(&plan.sub_paths, &mut spec, &dirs, users.as_ref())?;
     label_mounts(&plan.private, &mut spec)?;
     if users.is_some() || plan.rights == Rights::UserNamespace {

@@ -16,7 +16,7 @@ use super::failure::{Failure, Stage};
 use super::overlay::Overlay;
 use super::upper;
 use super::users::Users;
-use crate::plan::{ContainerPlan, Missing, Rights, SubPath};
+use crate::plan::{ContainerPlan, DataMount, Missing, Rights, SubPath};
 use crate::runtime::files::{self, Create, SubPathFault};
 
 /// Gives this process a mount namespace of its own, and in it a place for the mounts and files that only the making
@@ -117,6 +117,40 @@ fn explain(errno: nix::Error, plan: &ContainerPlan, dirs: &AttemptDirs, users: O
         _ => {}
     }
     failure
+}
+
+/// Makes a private bind of what the root file system has at each place for data that the image's config names, to be the source of
+/// the mount there: it is written to though the root is read-only, and goes with the container. What isn't there is made.
+pub(super) fn bind_data(
+    places: &[DataMount],
+    spec: &mut Spec,
+    dirs: &AttemptDirs,
+    users: Option<&Users>,
+) -> Result<(), Failure> {
+    let Some(mounts) = spec.mounts_mut().as_mut().filter(|_| !places.is_empty()) else { return Ok(()) };
+    let (root, folder) = (dirs.mounts().join("rootfs"), dirs.mounts().join("data"));
+    files::make_all(&folder).map_err(|cause| Failure::io(Stage::RootFs, folder.display(), cause))?;
+    for (number, one) in places.iter().enumerate() {
+        let Some(mount) = mounts.get_mut(one.mount) else { continue };
+        let object = format!("{} (a volume of the image's config)", one.path.display());
+        let failed = |fault: SubPathFault| match fault {
+            SubPathFault::Escapes => Failure::new(Stage::RootFs, &object, "leads out of the image"),
+            SubPathFault::Refused(errno) => {
+                Failure::io(Stage::RootFs, &object, std::io::Error::from_raw_os_error(errno))
+            }
+        };
+        let source = match files::open_in_root(&root, &one.path) {
+            Err(SubPathFault::Refused(libc::ENOENT)) => {
+                files::make_in_root(&root, &one.path, users.map_or(0, Users::root)).map_err(failed)?;
+                files::open_in_root(&root, &one.path)
+            }
+            opened => opened,
+        };
+        let target = folder.join(number.to_string());
+        files::bind(&source.map_err(failed)?, &target).map_err(|cause| Failure::io(Stage::RootFs, &object, cause))?;
+        mount.set_source(Some(target));
+    }
+    Ok(())
 }
 
 /// Resolves each subPath and makes a private bind of it the mount's source.

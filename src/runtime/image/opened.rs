@@ -22,6 +22,8 @@ pub struct Image {
     pub rootfs: PathBuf,
     /// As [`ImageFacts::below`].
     pub(super) below: Vec<PathBuf>,
+    /// As [`ImageFacts::volumes`].
+    pub(super) volumes: Vec<PathBuf>,
     /// As [`ImageFacts::bundle`].
     pub(super) bundle: PathBuf,
     /// As [`ImageFacts::stop_signal`].
@@ -46,6 +48,7 @@ impl Image {
             id: source.id(),
             rootfs,
             below: Vec::new(),
+            volumes: Vec::new(),
             bundle: "/".into(),
             stop_signal: None,
             base: default_config(),
@@ -69,9 +72,9 @@ impl Image {
     /// As [`facts`](Self::facts), as far as its config says them: of its users nothing is known.
     #[must_use]
     pub fn facts_of_config(self) -> ImageFacts {
-        let Image { id, rootfs, below, bundle, stop_signal, base, entrypoint, user, accounts, .. } = self;
+        let Image { id, rootfs, below, volumes, bundle, stop_signal, base, entrypoint, user, accounts, .. } = self;
         let [passwd, group] = accounts.unwrap_or_default();
-        ImageFacts { id, rootfs, below, bundle, base, entrypoint, user, passwd, group, stop_signal }
+        ImageFacts { id, rootfs, below, volumes, bundle, base, entrypoint, user, passwd, group, stop_signal }
     }
 
     /// What a container's config needs to know about its image. Reads its users, never writes.

@@ -82,6 +82,7 @@ pub(super) fn open(stored: &Stored, store: &Place) -> Result<Image, ImageError> 
         id: image_id(stored, &entry, &summary.config),
         rootfs,
         below,
+        volumes: process.volumes.iter().map(Into::into).collect(),
         bundle: "/".into(),
         stop_signal,
         base: base(&config),
