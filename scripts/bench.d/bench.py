@@ -1,6 +1,6 @@
 """One run, one table. What is measured is in runtimes.py (start and end of the same containers, side by side),
-entered.py (`exec`, likewise), logged.py (logs, beside conmon), many.py (hundreds of pods) and supervisor.py (memory, wake-ups,
-reactions); here is the order of it and what was promised."""
+entered.py (`exec`, likewise), logged.py (logs, beside conmon), many.py (hundreds of pods), pulled.py (images from a registry) and
+supervisor.py (memory, wake-ups, reactions); here is the order of it and what was promised."""
 
 import argparse
 import os
@@ -14,12 +14,13 @@ import entered
 import logged
 import many
 import probed
+import pulled
 import runtimes
 import supervisor
 from stage import Failed, Stage
 
-ROUNDS, TRANSITIONS, WINDOW, PODS, MEGABYTES = 20, 1000, 30, 300, 2000
-QUICK = {"rounds": 5, "transitions": 50, "window": 5, "pods": 20, "megabytes": 200}
+USUAL = {"rounds": 20, "transitions": 1000, "window": 30, "pods": 300, "megabytes": 2000, "pulls": 7, "image": 500}
+QUICK = {"rounds": 5, "transitions": 50, "window": 5, "pods": 20, "megabytes": 200, "pulls": 3, "image": 60}
 
 
 class Table:
@@ -53,6 +54,7 @@ def main():
             reactions(stage, table, barepod, arguments.transitions)
             reactions_among_probes(stage, table, barepod, arguments.transitions)
             at_once(stage, table, barepod, arguments.pods)
+            pulling(stage, table, barepod, podman, arguments)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -65,16 +67,15 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it works")
-    parser.add_argument("--rounds", type=int, help=f"runs of each runtime [{ROUNDS}]")
-    parser.add_argument("--transitions", type=int, help=f"pods for the reaction times [{TRANSITIONS}]")
-    parser.add_argument("--window", type=int, help=f"seconds to watch the idle supervisor [{WINDOW}]")
-    parser.add_argument("--pods", type=int, help=f"pods at once [{PODS}]")
-    parser.add_argument("--megabytes", type=int, help=f"MiB that a container prints [{MEGABYTES}]")
+    parser.add_argument("--rounds", type=int, help=f"runs of each runtime [{USUAL['rounds']}]")
+    parser.add_argument("--transitions", type=int, help=f"pods for the reaction times [{USUAL['transitions']}]")
+    parser.add_argument("--window", type=int, help=f"seconds to watch the idle supervisor [{USUAL['window']}]")
+    parser.add_argument("--pods", type=int, help=f"pods at once [{USUAL['pods']}]")
+    parser.add_argument("--megabytes", type=int, help=f"MiB that a container prints [{USUAL['megabytes']}]")
+    parser.add_argument("--pulls", type=int, help=f"pulls of an image by each tool [{USUAL['pulls']}]")
+    parser.add_argument("--image", type=int, help=f"MiB of that image [{USUAL['image']}]")
     arguments = parser.parse_args()
-    usual = QUICK if arguments.quick else {
-        "rounds": ROUNDS, "transitions": TRANSITIONS, "window": WINDOW, "pods": PODS, "megabytes": MEGABYTES,
-    }
-    for name, value in usual.items():
+    for name, value in (QUICK if arguments.quick else USUAL).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     return arguments
@@ -199,6 +200,41 @@ def at_once(stage, table, barepod, count):
     table.row("left of them", str(len(found["left"])), "nothing", not found["left"])
     for one in found["left"][:5]:
         table.head(f"left: {one}")
+
+
+def pulling(stage, table, barepod, podman, arguments):
+    """Images from a registry, and their starts."""
+    missing = pulled.missing()
+    if missing:
+        table.head(f"note: no pulls of images without {', '.join(missing)}")
+        return
+    pulls = pulled.Pulls(stage, barepod, podman, arguments.image)
+    size = pulls.image.bytes / pulled.MIB
+    for kind in pulled.PACKED:
+        _, packed = pulls.image.packed(kind)
+        table.head(
+            f"an image of {size:.0f} MiB, {packed / pulled.MIB:.0f} by {kind}, in {len(pulls.image.diff_ids)} layers, from a registry "
+            f"to the disk, medians of {arguments.pulls} interleaved rounds"
+        )
+        median, notes = pulls.figures(kind, arguments.pulls)
+        for name, (seconds, cpu) in median.items():
+            table.row(f"{kind} -dc of the layers, {name}" if name in pulled.ALONE else name, f"{seconds:.2f} s, CPU {cpu:.2f} s")
+        ours = median[pulls.pullers[0].name][0]
+        if pulled.Podman.name in median:
+            ratio = ours / median[pulled.Podman.name][0]
+            table.row("barepod / podman", f"{ratio:.2f}", "at most 0.5", ratio <= 0.5)
+        if pulls.umoci.name in median:
+            table.row("barepod / skopeo and umoci", f"{ours / median[pulls.umoci.name][0]:.2f}")
+        speed = median[pulled.ALONE[0]][0] / ours
+        table.row(f"speed of barepod / {kind} alone", f"{speed:.2f}", "at least 0.7", speed >= 0.7)
+        for note in notes:
+            table.head(f"note: {note}")
+    found = pulls.starts(arguments.rounds)
+    table.head(f"a pod of an image that is there, without a registry, medians of {arguments.rounds} interleaved rounds")
+    for name, one in found.items():
+        table.row(f"{name}: to the first instruction, to the end", f"{one['start']:.1f} ms, {one['end']:.1f} ms")
+    ratio = found["image"]["end"] / found["rootfs"]["end"]
+    table.row("image / rootfs, to the end", f"{ratio:.3f}", "at most 1.05", ratio <= 1.05)
 
 
 def reactions(stage, table, barepod, count):
