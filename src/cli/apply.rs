@@ -1,6 +1,6 @@
-//! `barepod apply`: the pod that runs becomes that of its manifest, as far as a pod can be changed; one that isn't there is run.
+//! `barepod apply`: pods that run become those of their manifests, as far as a pod can be changed; those that aren't there are run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -9,47 +9,74 @@ use clap::Parser;
 use super::args::{ApplyArgs, Cli, Command, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::output::print;
+use super::files::Depth;
+use super::given::{self, Asked, Detail, Given};
+use super::output::{exit_of_all, print};
 use super::restart::{self, Begun};
 use super::terminal::sanitize;
-use super::{given, logins, pinned, recover, run};
+use super::{logins, pinned, recover, run};
 use crate::control::{self, Applied, Changes, Image, Resized, Resources};
-use crate::manifest::Objects;
+use crate::manifest::{Meaningless, Objects};
 use crate::plan::{self, Immutable};
 use crate::runtime::image;
 use crate::store::Error;
+use crate::store::layout::Layout;
 use crate::store::read::{Found, Life};
 
-/// Applies the manifest.
+/// Applies the manifests. Once all have proven good each is applied, whatever becomes of the others.
 pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let file = &args.filename;
-    let mut given = given::named(file, args.namespace.as_deref())?;
-    if args.config.iter().any(|one| one == Path::new("-")) && file == Path::new("-") {
-        return Err(CliError::Usage("only one of --filename and --config can be standard input"));
-    }
-    given::read_objects(&args.config, &mut given.objects)?;
+    let files = given::texts(&args.filename, &args.config, Depth::of(args.recursive))?;
+    let mut objects = Objects::default();
+    given::read_objects(&args.config, Detail::Some, &mut objects)?;
+    let meaningless = if args.strict { Meaningless::Refused } else { Meaningless::LeftOut };
+    let asked = Asked { namespace: args.namespace.as_deref(), objects: &objects, claims: None, meaningless };
+    // A pod that runs may have what it refers to from elsewhere.
+    let set = given::decode(files.clone(), asked)?;
     let auth_file = logins::auth_file(args.auth_file.as_deref())?;
-    let mut findings = logins::findings(&given.pod, &given.objects);
-    if args.require_digest {
-        findings.extend(pinned::findings(&given.pod, &global.images(&layout)?));
+    let mut found = Vec::new();
+    for given in &set.pods {
+        let name = given.name()?;
+        let mut findings = logins::findings(&given.pod, &given.objects);
+        if args.require_digest {
+            findings.extend(pinned::findings(&given.pod, &global.images(&layout)?));
+        }
+        given.refuse(&findings)?;
+        found.push(match recover::look(&layout, &name) {
+            Ok(found) => Some(found),
+            Err(CliError::Store(Error::NotFound(_))) => None,
+            Err(error) => return Err(error),
+        });
     }
-    given.refuse(&findings)?;
-    let given::Named { name, pod: mut wanted, objects, .. } = given;
-    let found = match recover::look(&layout, &name) {
-        Ok(found) => found,
-        Err(CliError::Store(Error::NotFound(_))) => return run_it(args, global, name),
-        Err(error) => return Err(error),
-    };
+    let mut new = Vec::new();
+    if found.iter().any(Option::is_none) {
+        let all = given::decode(files, Asked { claims: Some(&BTreeSet::new()), ..asked })?;
+        all.tell(Detail::Some);
+        new.extend(all.pods.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(given, _)| given));
+    } else {
+        set.tell(Detail::LeftOut);
+    }
+    let running = set.pods.into_iter().zip(found).filter_map(|(given, found)| Some((given, found?)));
+    let exit = exit_of_all(running.map(|(given, found)| apply_one(&layout, given, &found, auth_file.as_deref())))?;
+    match run_new(args, global, new)? {
+        Exit::Success => Ok(exit),
+        failed => Ok(failed),
+    }
+}
+
+/// Of a pod that is there.
+fn apply_one(layout: &Layout, given: Given, found: &Found, auth_file: Option<&Path>) -> Result<Exit, CliError> {
+    let name = given.name()?;
+    let Given { pod: mut wanted, objects, file, .. } = given;
     let shown = sanitize(&file.display().to_string());
     let refused = |why: String| CliError::Refused { what: "apply to", pod: name.clone(), why };
     let ended = || refused(format!("it has ended; `barepod run -d {shown}` runs it anew"));
-    match recover::life(&found)? {
+    match recover::life(found)? {
         Life::Running if !found.has_ended() => {}
         Life::Lost => return Err(CliError::Unsupervised(name)),
         Life::Running | Life::Ended | Life::Left => return Err(ended()),
     }
-    let differences = given::differences(&mut recover::pod(&found)?, &mut wanted);
+    let differences = given::differences(&mut recover::pod(found)?, &mut wanted);
     let bare = name.rsplit('/').next().unwrap_or(&name);
     if differences.is_empty() && objects.is_empty() && auth_file.is_none() {
         return print(&format!("pod/{bare} unchanged\n"));
@@ -61,15 +88,15 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
             names.join(", ")
         ))
     })?;
-    let images = images(&changes, file).map_err(&refused)?;
-    match ask(&found, request(changes, images, auth_file.as_deref()), &objects)?.ok_or_else(ended)? {
+    let images = images(&changes, &file).map_err(&refused)?;
+    match ask(found, request(changes, images, auth_file), &objects)?.ok_or_else(ended)? {
         Applied::Done { objects: false, .. } if differences.is_empty() => print(&format!("pod/{bare} unchanged\n")),
         Applied::Done { resized, restarting, .. } => {
             print(&format!("pod/{bare} configured\n"))?;
             resized.iter().for_each(tell);
             match restarting.is_empty() {
                 true => Ok(Exit::Success),
-                false => restart::wait(&layout, Begun { pod: name, instances: restarting }),
+                false => restart::wait(layout, Begun { pod: name, instances: restarting }),
             }
         }
         Applied::Refused { why, resized } => {
@@ -79,28 +106,22 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     }
 }
 
-/// A first one runs, in the background.
-fn run_it(args: &ApplyArgs, global: &Global, name: String) -> Result<Exit, CliError> {
-    if args.filename == Path::new("-") {
-        let why = "it isn't there, and standard input can't be read twice: `barepod run -d -` runs it".to_owned();
-        return Err(CliError::Refused { what: "apply to", pod: name, why });
+/// Those that aren't there run, in the background. In the process that runs one of them this returns, too, when it has ended.
+fn run_new(args: &ApplyArgs, global: &Global, pods: Vec<Given>) -> Result<Exit, CliError> {
+    if pods.is_empty() {
+        return Ok(Exit::Success);
     }
     let mut words: Vec<OsString> = ["barepod", "run", "--detach"].map(OsString::from).to_vec();
-    if let Some(namespace) = &args.namespace {
-        words.extend(["--namespace".into(), namespace.into()]);
-    }
-    for file in &args.config {
-        words.extend(["--config".into(), file.clone().into()]);
-    }
     if let Some(file) = &args.auth_file {
         words.extend(["--auth-file".into(), file.into()]);
     }
     if args.require_digest {
         words.push("--require-digest".into());
     }
-    words.extend(["--".into(), args.filename.clone().into()]);
+    words.push("--".into());
+    words.extend(args.filename.iter().map(OsString::from));
     match Cli::try_parse_from(words).map(|cli| cli.command) {
-        Ok(Command::Run(args)) => run::run(&args, global),
+        Ok(Command::Run(args)) => run::run_given(&args, global, pods),
         Ok(_) | Err(_) => Err(CliError::Usage("the manifest's name can't be handed to `barepod run`")),
     }
 }

@@ -8,7 +8,7 @@ use super::args::{Global, RunArgs};
 use super::attach::at_the_beginning;
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::output::{print, show};
+use super::output::{exit_of_all, print, show};
 use super::until::{Deadline, Waited, until};
 use crate::report::wanted::Wanted;
 use crate::runtime::detach::{self, Detached, ExitStatus, Outcome, Report, SocketType};
@@ -16,6 +16,9 @@ use crate::store::Error;
 
 /// As timeout(1): the time ran out, and what was waited for may still come true.
 const TIMED_OUT: u8 = 124;
+
+/// Of a pod that has ended and left nothing, as with `--rm`.
+const FORGOTTEN: &str = "it has been forgotten";
 
 /// To a process that is attached: for what it is told, standard output and standard error.
 const LINKS: [SocketType; 3] = [SocketType::SEQPACKET, SocketType::STREAM, SocketType::STREAM];
@@ -28,20 +31,94 @@ pub enum Side {
     Supervisor(Report),
 }
 
+/// What a pod that is to be detached, or attached to, can't have.
+///
+/// # Errors
+/// It is asked for.
+pub fn check(args: &RunArgs) -> Result<(), CliError> {
+    if !(args.detach || args.is_interactive()) {
+        return Ok(());
+    }
+    if let Some(path) = args.exit_code_file.as_deref().filter(|path| is_of_the_caller(path)) {
+        let why =
+            format!("--exit-code-file {}: a detached pod has none of its caller's files; name one", path.display());
+        return Err(CliError::Words(why));
+    }
+    if args.stdin && args.files.iter().any(|file| file == Path::new("-")) {
+        return Err(CliError::Words("-i: standard input is the manifest already; name a file".to_owned()));
+    }
+    Ok(())
+}
+
+/// How a pod of several has begun.
+pub enum Begun {
+    /// It is ready, and its name printed.
+    Ready(String),
+    /// It has ended before that.
+    Ended(Exit),
+    /// Likewise, by a signal that was meant for all of them.
+    Stopped(Exit),
+    /// This is the process that is to run it.
+    Supervisor(Report),
+}
+
+/// As [`begin`], of one pod of several: its wait is [`wait_for_all`]'s.
+///
+/// # Errors
+/// As [`begin`].
+pub fn begin_one() -> Result<Begun, CliError> {
+    let mut above = match detach::detach(&[]).map_err(CliError::Detach)? {
+        Detached::Below(report) => return Ok(Begun::Supervisor(report)),
+        Detached::Above(above) => above,
+    };
+    let outcome = above.wait().map_err(CliError::Detach)?;
+    above.let_go().map_err(CliError::Detach)?;
+    Ok(match outcome {
+        Outcome::Ready(ready) => {
+            print(&format!("{}\n", ready.pod))?;
+            Begun::Ready(ready.pod)
+        }
+        Outcome::Ended(end) => Begun::Ended(ended(end)?),
+        Outcome::Stopped(signal) => Begun::Stopped(of_signal(signal)),
+    })
+}
+
+/// `--wait` for pods that have begun, all together; the first code that isn't 0. Which code one of them has ended with is told by
+/// `barepod get`.
+///
+/// # Errors
+/// Where there is no folder for pods.
+pub fn wait_for_all(args: &RunArgs, global: &Global, pods: &[String]) -> Result<Exit, CliError> {
+    let Some(wanted) = &args.wait else { return Ok(Exit::Success) };
+    let layout = global.layout()?;
+    let deadline = args.wait_timeout.map_or(Deadline::never(), Deadline::after);
+    exit_of_all(pods.iter().map(|pod| {
+        let never = |why| CliError::Never { pod: pod.clone(), wanted: wanted.to_string(), why };
+        match until(&layout, pod, wanted, deadline) {
+            Ok(Waited::Met) => Ok(Exit::Success),
+            Ok(Waited::Late) => {
+                late(pod);
+                Ok(Exit::Pod(TIMED_OUT))
+            }
+            Ok(Waited::Never { why }) => Err(never(why)),
+            Ok(Waited::Unsupervised) => Err(CliError::Unsupervised(pod.clone())),
+            Err(CliError::Store(Error::NotFound(_))) => Err(never(FORGOTTEN.to_owned())),
+            Err(error) => Err(error),
+        }
+    }))
+}
+
+fn late(pod: &str) {
+    show(&CliError::WaitedTooLong(pod.rsplit('/').next().unwrap_or(pod).to_owned()));
+    tell!("note: the pod runs on: `barepod stop {pod}` ends it");
+}
+
 /// Forks. Until the pod is ready the new process says what there is to say where its caller hears it; what ends it before that
 /// is the caller's exit code, too.
 ///
 /// # Errors
 /// In the process that was called: where there can't be another, or that was killed.
 pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
-    if let Some(path) = args.exit_code_file.as_deref().filter(|path| is_of_the_caller(path)) {
-        let why =
-            format!("--exit-code-file {}: a detached pod has none of its caller's files; name one", path.display());
-        return Err(CliError::Words(why));
-    }
-    if args.stdin && args.file == Path::new("-") {
-        return Err(CliError::Words("-i: standard input is the manifest already; name a file".to_owned()));
-    }
     let links = if args.is_interactive() { &LINKS[..] } else { &[] };
     let mut above = match detach::detach(links).map_err(CliError::Detach)? {
         Detached::Below(report) => return Ok(Side::Supervisor(report)),
@@ -67,8 +144,12 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
         }
         Outcome::Ended(end) => ended(end).map(Side::Caller),
         // Before the process below was far enough to end its pod in order there was none.
-        Outcome::Stopped(signal) => Ok(Side::Caller(Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX)))),
+        Outcome::Stopped(signal) => Ok(Side::Caller(of_signal(signal))),
     }
+}
+
+fn of_signal(signal: i32) -> Exit {
+    Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
 /// What came of `--wait`. `end` waits for the end of the process below, which ends with the pod's exit code.
@@ -81,14 +162,13 @@ fn awaited(
     let why = match waited {
         Ok(Waited::Met) => return Ok(Exit::Success),
         Ok(Waited::Late) => {
-            show(&CliError::WaitedTooLong(pod.rsplit('/').next().unwrap_or(pod).to_owned()));
-            tell!("note: the pod runs on: `barepod stop {pod}` ends it");
+            late(pod);
             return Ok(Exit::Pod(TIMED_OUT));
         }
         Ok(Waited::Never { why }) => why,
         Ok(Waited::Unsupervised) => return Err(CliError::Unsupervised(pod.to_owned())),
         // It has ended already, and been forgotten with that.
-        Err(CliError::Store(Error::NotFound(_))) => "it has been forgotten".to_owned(),
+        Err(CliError::Store(Error::NotFound(_))) => FORGOTTEN.to_owned(),
         Err(error) => return Err(error),
     };
     let exit = ended(end().map_err(CliError::Detach)?)?;

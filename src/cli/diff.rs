@@ -1,15 +1,15 @@
 //! `barepod diff`: what of a pod that runs is different from its manifest.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::args::{DiffArgs, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::files::Depth;
+use super::given::{self, Given};
 use super::output::print;
+use super::recover;
 use super::terminal::sanitize;
-use super::{given, recover};
 use crate::plan::Difference;
 use crate::store::Error;
 use crate::store::layout::Layout;
@@ -18,8 +18,12 @@ use crate::store::layout::Layout;
 pub fn diff(args: &DiffArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
     let mut exit = Exit::Success;
-    for file in &args.filename {
-        if diff_one(&layout, file, args.namespace.as_deref())? {
+    let pods = given::named(&args.filename, Depth::of(args.recursive), args.namespace.as_deref())?;
+    if pods.iter().any(|(_, given)| !given.objects.is_empty()) {
+        tell!("note: ConfigMaps and Secrets are not compared");
+    }
+    for (name, given) in pods {
+        if diff_one(&layout, name, given)? {
             exit = Exit::Failure;
         }
     }
@@ -27,12 +31,9 @@ pub fn diff(args: &DiffArgs, global: &Global) -> Result<Exit, CliError> {
 }
 
 /// Whether there are some.
-fn diff_one(layout: &Layout, file: &Path, namespace: Option<&str>) -> Result<bool, CliError> {
-    let given::Named { name, pod: mut wanted, objects, .. } = given::named(file, namespace)?;
+fn diff_one(layout: &Layout, name: String, given: Given) -> Result<bool, CliError> {
+    let Given { pod: mut wanted, file, .. } = given;
     let shown = sanitize(&file.display().to_string());
-    if !objects.is_empty() {
-        tell!("note: ConfigMaps and Secrets in {shown} are not compared");
-    }
     let found = match recover::look(layout, &name) {
         Ok(found) => found,
         Err(CliError::Store(Error::NotFound(_))) => {

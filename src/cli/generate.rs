@@ -10,7 +10,7 @@ use super::args::{Cli, Command, GenerateArgs, GenerateCommand, Global, ReadyWhen
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::print;
-use super::{given, options};
+use super::{options, run};
 use crate::manifest;
 use crate::plan::{self, ImageSource, Stored, image_source};
 use crate::report::unit::{Manager, Unit};
@@ -26,24 +26,23 @@ fn systemd(args: &SystemdArgs, global: &Global) -> Result<Exit, CliError> {
     if args.file == Path::new("-") {
         return Err(CliError::Usage("a unit needs a manifest that is there whenever it starts; name a file"));
     }
-    let run = run_args(args)?;
-    let claims = options::claims(&run.volume)?;
-    let mut pod = given::read_beside(&run, &claims)?.pod;
-    if let Some(name) = &run.name {
-        manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
-        pod.metadata.name = Some(name.clone());
+    let asked = run_args(args)?;
+    let claims = options::claims(&asked.volume)?;
+    let mut pods = run::read_manifests(&asked)?;
+    if pods.len() > 1 {
+        return Err(CliError::Words(format!("a unit runs one Pod, and there are {}", run::listed(&pods))));
     }
-    given::in_namespace(&mut pod, run.namespace.as_deref())?;
+    let (mut pod, text_file) = pods.remove(0).into_parts();
     manifest::apply_defaults(&mut pod);
-    let spec = plan::lifecycle_of(&pod, options::backoff(&run.backoff)?).map_err(CliError::Plan)?;
+    let spec = plan::lifecycle_of(&pod, options::backoff(&asked.backoff)?).map_err(CliError::Plan)?;
     let file = absolute(&args.file)?;
-    let sources = sources(&pod, file.parent().unwrap_or(Path::new("/")))?;
+    let sources = sources(&pod, absolute(&text_file)?.parent().unwrap_or(Path::new("/")))?;
     let unit = Unit {
         pod: format!("{}/{}", spec.namespace, name(&pod)),
         manager: if args.user { Manager::User } else { Manager::Box },
-        command: command(args, &run, global, &pod, &file)?,
+        command: command(args, &asked, global, &pod, &file)?,
         folder: if args.run.is_empty() { None } else { Some(absolute(Path::new("."))?) },
-        needs_network: needs_network(&pod, &run, &sources),
+        needs_network: needs_network(&pod, &asked, &sources),
         needs: needs(file, &pod, claims.into_values(), sources),
         grace: spec.grace_period,
         policy: spec.restart_policy,

@@ -1,78 +1,150 @@
 //! The texts that a command is given: manifests, and what is given beside them. Says what is wrong or odd about them.
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use k8s_openapi::api::core::v1;
 
-use super::args::{ChosenPods, RunArgs};
+use super::args::ChosenPods;
 use super::error::CliError;
+use super::files::{self, Depth, Files, is_stdin};
 use super::terminal;
-use crate::manifest::{self, Beside, Finding, Objects};
+use crate::manifest::{self, Finding, Manifests, Meaningless, Objects, Reading, Text};
 use crate::plan::{self, Difference};
 use crate::report::grace;
 
-/// The text of a file, or of standard input, and what it is called in messages.
-pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
-    let fail = |source| CliError::Read { path: file.to_owned(), source };
-    // One byte more than is looked at: who reads it says what is too long, and /dev/zero has no end.
-    let most = manifest::MOST_BYTES as u64 + 1;
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin().take(most).read_to_end(&mut bytes).map_err(fail)?;
-        return Ok(("<stdin>".to_owned(), bytes));
-    }
-    std::fs::File::open(file).and_then(|open| open.take(most).read_to_end(&mut bytes)).map_err(fail)?;
-    Ok((file.display().to_string(), bytes))
+/// Which texts there are, and how they are meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// `--namespace`.
+    pub(super) namespace: Option<&'a str>,
+    /// ConfigMaps and Secrets from elsewhere.
+    pub(super) objects: &'a Objects,
+    /// PersistentVolumeClaims that have a place; `None`: what Pods refer to isn't looked for.
+    pub(super) claims: Option<&'a BTreeSet<String>>,
+    /// `--strict`.
+    pub(super) meaningless: Meaningless,
 }
 
-/// Reads and checks the manifest; prints what is accepted without effect. What it refers to is not looked for.
-pub(super) fn read(file: &Path) -> Result<v1::Pod, CliError> {
-    let (name, bytes) = text_of(file)?;
-    let decoded = manifest::decode(&name, &bytes).map_err(refused)?;
-    warn(&name, &bytes, &decoded.warnings, Detail::Some);
-    Ok(decoded.pod)
+/// All that texts hold.
+pub(super) struct Set {
+    /// At least one.
+    pub(super) pods: Vec<Given>,
+    /// Their names, with what is odd about each, and what means nothing here.
+    texts: Vec<(Rc<Text>, Vec<manifest::Diagnostic>)>,
+    left_out: Vec<String>,
 }
 
-/// The pod that a manifest describes, as `NAMESPACE/NAME`: for commands about a pod that it was run from with the same
-/// `--namespace`.
-pub(super) fn name_in(file: &Path, namespace: Option<&str>) -> Result<String, CliError> {
-    named(file, namespace).map(|named| named.name)
-}
-
-/// A manifest, and the pod that it describes.
-pub(super) struct Named {
-    /// As `NAMESPACE/NAME`.
-    pub(super) name: String,
-    /// As written.
+/// A Pod, what was given beside it, and its text.
+#[derive(Clone)]
+pub(super) struct Given {
     pub(super) pod: v1::Pod,
-    /// ConfigMaps and Secrets that its text has, too.
     pub(super) objects: Objects,
-    /// What its text is called in messages.
-    text_name: String,
-    text: Vec<u8>,
+    /// Where its text came from.
+    pub(super) file: PathBuf,
+    text: Rc<Text>,
+    document: usize,
 }
 
-impl Named {
+impl Given {
     /// Says what else is wrong with it, each with its place.
     pub(super) fn refuse(&self, findings: &[Finding]) -> Result<(), CliError> {
-        manifest::refuse(&self.text_name, &self.text, findings).map_err(refused)
+        manifest::refuse(&self.text, self.document, findings).map_err(refused)
+    }
+
+    /// What is still needed of it when all is checked: the text is let go of.
+    pub(super) fn into_parts(self) -> (v1::Pod, PathBuf) {
+        (self.pod, self.file)
+    }
+
+    /// As `NAMESPACE/NAME`.
+    pub(super) fn name(&self) -> Result<String, CliError> {
+        let namespace = self.pod.metadata.namespace.as_deref().unwrap_or("default");
+        match self.pod.metadata.name.as_deref().filter(|name| !name.is_empty()) {
+            Some(name) => Ok(format!("{namespace}/{name}")),
+            None => Err(CliError::Words(format!(
+                "{}: the manifest has no metadata.name, so that each run of it has another: name the pod itself",
+                self.text.name
+            ))),
+        }
     }
 }
 
-/// As [`name_in`], with the manifest itself.
-pub(super) fn named(file: &Path, namespace: Option<&str>) -> Result<Named, CliError> {
-    let (text_name, bytes) = text_of(file)?;
-    let manifest::Manifest { mut pod, objects, .. } = manifest::decode(&text_name, &bytes).map_err(refused)?;
-    in_namespace(&mut pod, namespace)?;
-    let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
-    match pod.metadata.name.as_deref().filter(|name| !name.is_empty()) {
-        Some(name) => Ok(Named { name: format!("{namespace}/{name}"), pod, objects, text_name, text: bytes }),
-        None => Err(CliError::Words(format!(
-            "{text_name}: the manifest has no metadata.name, so that each run of it has another: name the pod itself"
-        ))),
+/// The texts of FILE and `--config`, of which one may be standard input.
+pub(super) fn texts(given: &[PathBuf], config: &[PathBuf], depth: Depth) -> Result<Files, CliError> {
+    if given.iter().chain(config).filter(|file| is_stdin(file)).count() > 1 {
+        return Err(CliError::Usage("only one of the files and --config can be standard input"));
     }
+    files::read(given, depth)
+}
+
+/// Decodes and checks texts; nothing is printed.
+pub(super) fn decode(files: Files, asked: Asked<'_>) -> Result<Set, CliError> {
+    if let Some(asked) = asked.namespace {
+        manifest::check_name(asked)
+            .map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
+    }
+    let Asked { namespace, objects, claims, meaningless } = asked;
+    let reading = Reading { namespace, objects: Some(objects), claims, meaningless };
+    let all = manifest::read_all(&files.texts, &reading).map_err(all_refused)?;
+    let Manifests { pods, objects, left_out, warnings } = all;
+    let texts: Vec<_> = files.texts.into_iter().map(Rc::new).zip(warnings).collect();
+    let given = |one: manifest::Described| Given {
+        pod: one.pod,
+        objects: objects.clone(),
+        file: files.paths[one.text].clone(),
+        text: texts[one.text].0.clone(),
+        document: one.document,
+    };
+    Ok(Set { pods: pods.into_iter().map(given).collect(), texts, left_out })
+}
+
+impl Set {
+    /// Prints what is odd about the texts.
+    pub(super) fn tell(&self, detail: Detail) {
+        if detail == Detail::None {
+            return;
+        }
+        for (text, warnings) in self.texts.iter().filter(|_| detail != Detail::LeftOut) {
+            warn(text, warnings, detail);
+        }
+        if !self.left_out.is_empty() {
+            let all = self.left_out.join(", ");
+            terminal::warn(&format!("left out, as one box has no use for it: {all}"));
+        }
+    }
+
+    /// The only one; `what` can't do with several.
+    pub(super) fn only(mut self, what: &str) -> Result<Given, CliError> {
+        let names: Vec<String> = self.pods.iter().map(shown_name).collect();
+        match self.pods.pop() {
+            Some(given) if self.pods.is_empty() => Ok(given),
+            _ => Err(CliError::Words(format!(
+                "{what} takes one Pod, and there are {}: {}",
+                names.len(),
+                names.join(", ")
+            ))),
+        }
+    }
+}
+
+/// For messages, of a Pod that may have no name of its own yet.
+pub(super) fn shown_name(given: &Given) -> String {
+    let generated = || given.pod.metadata.generate_name.clone().map(|name| format!("{name}..."));
+    given.name().unwrap_or_else(|_| generated().unwrap_or_else(|| "without a name".to_owned()))
+}
+
+/// The pods that texts describe and that run from them with the same `--namespace`, with what is different from them left
+/// alone.
+pub(super) fn named(
+    given: &[PathBuf],
+    depth: Depth,
+    namespace: Option<&str>,
+) -> Result<Vec<(String, Given)>, CliError> {
+    let asked = Asked { namespace, objects: &Objects::default(), claims: None, meaningless: Meaningless::LeftOut };
+    let set = decode(texts(given, &[], depth)?, asked)?;
+    set.pods.into_iter().map(|given| Ok((given.name()?, given))).collect()
 }
 
 /// What is different between a pod that runs and its manifest; both have the API server's defaults then, and nothing that
@@ -88,10 +160,11 @@ pub(super) fn differences(running: &mut v1::Pod, wanted: &mut v1::Pod) -> Vec<Di
 }
 
 /// Adds the ConfigMaps and Secrets of files to those that there are.
-pub(super) fn read_objects(files: &[PathBuf], into: &mut Objects) -> Result<(), CliError> {
+pub(super) fn read_objects(files: &[PathBuf], detail: Detail, into: &mut Objects) -> Result<(), CliError> {
     for file in files {
-        let (name, bytes) = text_of(file)?;
-        if let Some(warnings) = manifest::decode_objects(&name, &bytes, into).map_err(refused)? {
+        let (name, bytes) = files::text_of(file)?;
+        let warnings = manifest::decode_objects(&name, &bytes, into).map_err(refused)?;
+        if let Some(warnings) = warnings.filter(|_| detail != Detail::None) {
             terminal::show(&warnings.render(manifest_colour()));
         }
     }
@@ -100,88 +173,60 @@ pub(super) fn read_objects(files: &[PathBuf], into: &mut Objects) -> Result<(), 
 
 /// The pods that a command is given, by name and by manifest.
 pub(super) fn names(pods: &ChosenPods) -> Result<Vec<String>, CliError> {
-    let of_files = pods.filename.iter().map(|file| name_in(file, pods.namespace.as_deref()));
-    pods.names.iter().cloned().map(Ok).chain(of_files).collect()
-}
-
-/// `--namespace`; as with kubectl it doesn't go over what the manifest says.
-pub(super) fn in_namespace(pod: &mut v1::Pod, asked: Option<&str>) -> Result<(), CliError> {
-    let Some(asked) = asked else { return Ok(()) };
-    manifest::check_name(asked).map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
-    match &pod.metadata.namespace {
-        Some(own) if own != asked => Err(CliError::Words(format!(
-            "--namespace {asked} and the manifest's metadata.namespace {own} contradict each other"
-        ))),
-        _ => {
-            pod.metadata.namespace = Some(asked.to_owned());
-            Ok(())
-        }
+    let mut names = pods.names.clone();
+    if !pods.filename.is_empty() {
+        let of_files = named(&pods.filename, Depth::of(pods.recursive), pods.namespace.as_deref())?;
+        names.extend(of_files.into_iter().map(|(name, _)| name));
     }
-}
-
-/// A manifest with what was given beside it, and its text.
-pub(super) struct Given {
-    pub(super) pod: v1::Pod,
-    pub(super) objects: Objects,
-    pub(super) name: String,
-    pub(super) text: Vec<u8>,
-}
-
-/// As [`read`], with the ConfigMaps and Secrets of `--config`; the manifest must find in them what it refers to.
-pub(super) fn read_beside(args: &RunArgs, claims: &BTreeMap<String, PathBuf>) -> Result<Given, CliError> {
-    let dash = Path::new("-");
-    if std::iter::once(&args.file).chain(&args.config).filter(|file| file.as_path() == dash).count() > 1 {
-        return Err(CliError::Usage("only one of FILE and --config can be standard input"));
-    }
-    let mut beside = Beside { objects: Objects::default(), claims: claims.keys().cloned().collect() };
-    for file in &args.config {
-        let (name, bytes) = text_of(file)?;
-        let warnings = manifest::decode_objects(&name, &bytes, &mut beside.objects).map_err(refused)?;
-        if let Some(warnings) = warnings.filter(|_| !args.quiet) {
-            terminal::show(&warnings.render(manifest_colour()));
-        }
-    }
-    let (name, bytes) = text_of(&args.file)?;
-    let decoded = manifest::decode_beside(&name, &bytes, &beside).map_err(refused)?;
-    let detail = match (args.quiet, args.verbose) {
-        (true, _) => Detail::None,
-        (false, true) => Detail::Each,
-        (false, false) => Detail::Some,
-    };
-    warn(&name, &bytes, &decoded.warnings, detail);
-    Ok(Given { pod: decoded.pod, objects: decoded.objects, name, text: bytes })
+    Ok(names)
 }
 
 pub(super) fn refused(report: manifest::Report) -> CliError {
-    CliError::Manifest(report.render(manifest_colour()))
+    all_refused(vec![report])
+}
+
+fn all_refused(reports: Vec<manifest::Report>) -> CliError {
+    let rendered: Vec<String> = reports.iter().map(|report| report.render(manifest_colour())).collect();
+    CliError::Manifest(rendered.join("\n"))
 }
 
 /// Prints warnings: of all fields that mean nothing here one line, unless each is asked for.
-fn warn(name: &str, bytes: &[u8], warnings: &[manifest::Diagnostic], detail: Detail) {
-    if detail == Detail::None {
-        return;
-    }
+fn warn(text: &Text, warnings: &[manifest::Diagnostic], detail: Detail) {
     let each = |diagnostic: &&manifest::Diagnostic| {
         detail == Detail::Each || diagnostic.severity != manifest::Severity::NoEffect
     };
     let shown: Vec<manifest::Diagnostic> = warnings.iter().filter(each).cloned().collect();
     if !shown.is_empty() {
-        terminal::show(&manifest::render(name, &manifest::shown_text(bytes), &shown, manifest_colour()));
+        let lines = manifest::shown_text(&text.bytes);
+        terminal::show(&manifest::render(&text.name, &lines, &shown, manifest_colour()));
     }
-    if let Some(line) = manifest::without_effect(name, warnings).filter(|_| detail == Detail::Some) {
+    if let Some(line) = manifest::without_effect(&text.name, warnings).filter(|_| detail == Detail::Some) {
         terminal::warn(&line);
     }
 }
 
 /// How much is said of what has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Detail {
+pub(super) enum Detail {
     /// Nothing.
     None,
+    /// Which objects are left out.
+    LeftOut,
     /// A line.
     Some,
     /// A word about each field.
     Each,
+}
+
+impl Detail {
+    /// `--quiet`, `--verbose`.
+    pub(super) fn of(quiet: bool, verbose: bool) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Self::None,
+            (false, true) => Self::Each,
+            (false, false) => Self::Some,
+        }
+    }
 }
 
 /// Of what is said about a text on standard error.
@@ -194,36 +239,51 @@ pub(super) fn manifest_colour() -> manifest::Colour {
 mod tests {
     use super::*;
 
-    /// The pod that `run -n NAMESPACE` of the same file makes.
+    /// The pods that `run -n NAMESPACE` of the same file makes.
     #[test]
-    fn which_pod_a_manifest_means() {
+    fn which_pods_a_manifest_means() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pod.yaml");
-        let name = |metadata: &str, asked| {
+        let pod = |metadata: &str| {
             let spec = "{containers: [{name: a, image: \"rootfs:/x\"}]}";
-            let text = format!("apiVersion: v1\nkind: Pod\nmetadata: {metadata}\nspec: {spec}\n");
-            std::fs::write(&file, text).unwrap();
-            name_in(&file, asked).map_err(|error| error.to_string())
+            format!("apiVersion: v1\nkind: Pod\nmetadata: {metadata}\nspec: {spec}\n")
         };
-        for (metadata, asked, expected) in [
-            ("{name: web}", None, "default/web"),
-            ("{name: web}", Some("ops"), "ops/web"),
-            ("{name: web, namespace: ops}", None, "ops/web"),
-            ("{name: web, namespace: ops}", Some("ops"), "ops/web"),
+        let space = |name: &str| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+        let names = |text: &str, asked| {
+            std::fs::write(&file, text).unwrap();
+            let named = named(std::slice::from_ref(&file), Depth::Folder, asked).map_err(|error| error.to_string())?;
+            Ok::<_, String>(named.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "))
+        };
+        let (web, own) = (pod("{name: web}"), pod("{name: web, namespace: ops}"));
+        for (text, asked, expected) in [
+            (web.clone(), None, "default/web"),
+            (web.clone(), Some("ops"), "ops/web"),
+            (own.clone(), None, "ops/web"),
+            (own.clone(), Some("ops"), "ops/web"),
+            (web.clone() + "---\n" + &own, None, "default/web ops/web"),
+            // A Namespace beside it is meant, but for one who says another; of two neither is.
+            (web.clone() + &space("dev"), None, "dev/web"),
+            (own.clone() + &space("dev"), None, "ops/web"),
+            (web.clone() + &space("dev"), Some("ops"), "ops/web"),
+            (web.clone() + &space("dev") + &space("test"), None, "default/web"),
         ] {
-            assert_eq!(name(metadata, asked).as_deref(), Ok(expected), "{metadata} {asked:?}");
+            assert_eq!(names(&text, asked).as_deref(), Ok(expected), "{text} {asked:?}");
         }
-        for (metadata, asked, said) in [
-            (
-                "{name: web, namespace: ops}",
-                "dev",
-                "--namespace dev and the manifest's metadata.namespace ops contradict",
-            ),
-            ("{name: web}", "No!", "--namespace \"No!\": "),
-            ("{generateName: web-}", "ops", "the manifest has no metadata.name"),
+        for (text, asked, said) in [
+            (own, Some("dev"), "--namespace dev and the manifest's metadata.namespace ops contradict"),
+            (web.clone(), Some("No!"), "--namespace \"No!\": "),
+            (pod("{generateName: web-}"), Some("ops"), "the manifest has no metadata.name"),
+            (web.clone() + "---\n" + &web, None, "Duplicate value: \"web\""),
         ] {
-            let why = name(metadata, Some(asked)).unwrap_err();
-            assert!(why.contains(said), "{metadata} {asked}: {why}");
+            let why = names(&text, asked).unwrap_err();
+            assert!(why.contains(said), "{text} {asked:?}: {why}");
         }
+    }
+
+    #[test]
+    fn standard_input_is_read_once() {
+        let dash = [PathBuf::from("-")];
+        let both = texts(&dash, &dash, Depth::Folder).unwrap_err().to_string();
+        assert!(both.contains("only one of the files and --config can be standard input"), "{both}");
     }
 }

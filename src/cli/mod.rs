@@ -15,7 +15,8 @@
 //! | `words` | words of kubectl and podman that are understood, or answered with advice | args |
 //! | `user` | what is different for an ordinary user in every command that changes something | error, terminal |
 //! | `root` | where pods are kept | args, error, user |
-//! | `given` | manifests and other texts that are given, read and checked | args, error, terminal |
+//! | `files` | what FILE means: a file, a folder, standard input | error |
+//! | `given` | manifests and other texts that are given, read and checked | args, error, files, terminal |
 //! | `options` | what options mean for a plan | args, error |
 //! | `container` | which container of a pod a command is about | error |
 //! | `exit_code_file` | the file of `--exit-code-file` | error |
@@ -42,12 +43,12 @@
 //! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, logins, raw, recover, session, terminal |
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, until |
-//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, given, interactive, logins, network, options, pinned, preflight, recover, rootless, terminal, watch |
-//! | `generate` | `barepod generate` | args, error, exit_code, given, options, output |
-//! | `simulate` | `barepod simulate` | args, error, exit_code, given, options, output, terminal |
-//! | `get` | `barepod get` | args, error, exit_code, given, output, pod_changes, recover, terminal |
+//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, files, given, interactive, logins, network, options, pinned, preflight, recover, rootless, terminal, user, watch |
+//! | `generate` | `barepod generate` | args, error, exit_code, options, output, run |
+//! | `simulate` | `barepod simulate` | args, error, exit_code, files, given, options, output, terminal |
+//! | `get` | `barepod get` | args, error, exit_code, files, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
-//! | `diff` | `barepod diff` | args, error, exit_code, given, output, recover |
+//! | `diff` | `barepod diff` | args, error, exit_code, files, given, output, recover |
 //! | `top` | `barepod top` | args, chosen, container, error, exit_code, given, output, recover, screen, terminal |
 //! | `events` | `barepod events` | args, chosen, error, exit_code, given, output, pod_changes, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |
@@ -60,7 +61,7 @@
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
-//! | `apply` | `barepod apply` | args, error, exit_code, given, logins, output, pinned, recover, restart, run |
+//! | `apply` | `barepod apply` | args, error, exit_code, files, given, logins, output, pinned, recover, restart, run |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
@@ -97,6 +98,7 @@ mod events;
 mod exec;
 mod exit_code;
 mod exit_code_file;
+mod files;
 mod follow;
 mod generate;
 mod get;

@@ -16,9 +16,12 @@ use crate::plan::{
 use crate::runtime::container::refused_mount;
 use crate::runtime::image::{self, Defect, ImageError};
 
-/// Every `--volume` must be of a claim that the pod has: else it is misspelt here or there.
-pub(super) fn check_claims(pod: &v1::Pod, given: &BTreeMap<String, PathBuf>) -> Result<(), CliError> {
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+/// Every `--volume` must be of a claim that one of the pods has: else it is misspelt here or there.
+pub(super) fn check_claims<'p>(
+    pods: impl Iterator<Item = &'p v1::Pod>,
+    given: &BTreeMap<String, PathBuf>,
+) -> Result<(), CliError> {
+    let volumes = pods.flat_map(|pod| pod.spec.iter()).flat_map(|spec| spec.volumes.iter().flatten());
     let claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref()).map(|claim| &*claim.claim_name);
     let claims: BTreeSet<&str> = claims.collect();
     let Some(claim) = given.keys().find(|claim| !claims.contains(claim.as_str())) else { return Ok(()) };

@@ -1,20 +1,25 @@
 //! `barepod run`: a pod from its manifest to its end, in the foreground or detached from it.
 
+mod manifests;
+
 use std::path::{Path, PathBuf};
 
 use barepod_engine::spec::{Ahead, ContainerSpec, FailFast};
 use k8s_openapi::api::core::v1;
 
 use super::args::{Global, LogLevel, Pull, ReadyWhen, RunArgs};
+use super::detach::Begun;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
+use super::given::Given;
 use super::rootless::Runner;
 use super::terminal::warn;
+use super::user::is_user;
 use super::watch::{Detaching, Output, View, Watch};
-use super::{cpus, detach, ending, given, interactive, logins, network, options, pinned, preflight, recover, rootless};
+use super::{cpus, detach, ending, interactive, logins, network, options, pinned, preflight, recover, rootless};
 use crate::manifest;
-use crate::plan::{self, IdRange, PodOptions, Scope, Uplink};
+use crate::plan::{self, IdRange, NodeFacts, PodOptions, PodPlan, Scope, Uplink};
 use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
@@ -27,8 +32,78 @@ use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
 use crate::supervisor::{self, Pod, Service, Supervisor, SupervisorError};
 
-/// Runs the pod and gives its exit code.
+pub(super) use manifests::{listed, read as read_manifests};
+
+/// Runs the pod and gives its exit code; of several, which run in the background, that of the first that couldn't be begun.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
+    detach::check(args)?;
+    match read_manifests(args) {
+        Ok(mut pods) => {
+            for given in &mut pods {
+                manifest::generate_name(&mut given.pod.metadata, uuid::Uuid::new_v4().as_u128() as u32);
+            }
+            run_given(args, global, pods)
+        }
+        Err(error) => {
+            if let Some(path) = &args.exit_code_file {
+                write_ending(&ExitCodeFile::prepare(path)?, path, &ending_of(&error));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Likewise, of manifests that have been read.
+pub(super) fn run_given(args: &RunArgs, global: &Global, mut pods: Vec<Given>) -> Result<Exit, CliError> {
+    match pods.pop() {
+        Some(last) if pods.is_empty() => run_one(args, global, last),
+        last => run_all(args, global, pods.into_iter().chain(last).collect()),
+    }
+}
+
+/// Runs several pods in the background: all, or none where one can be seen to be no good.
+fn run_all(args: &RunArgs, global: &Global, pods: Vec<Given>) -> Result<Exit, CliError> {
+    if !args.detach {
+        let why = format!(
+            "there are {}: `barepod run -d` runs them in the background, without -d there can be one",
+            listed(&pods)
+        );
+        return Err(CliError::Words(why));
+    }
+    if args.exit_code_file.is_some() {
+        let why = format!("--exit-code-file is for one pod, and there are {}", listed(&pods));
+        return Err(CliError::Words(why));
+    }
+    let layout = global.layout()?;
+    // For an ordinary user the box is another one in the process that runs a pod.
+    if !is_user() {
+        let (node, images) = (node::facts(&layout.data)?, global.images(&layout)?);
+        for given in &pods {
+            let mut given = given.clone();
+            complete(&mut given.pod, &node.hostname);
+            planned(args, &layout, &mut given, &node, &images)?;
+        }
+    }
+    let (mut ready, mut first) = (Vec::new(), Exit::Success);
+    let mut pods = pods.into_iter();
+    while let Some(given) = pods.next() {
+        match detach::begin_one()? {
+            Begun::Supervisor(report) => {
+                drop((pods, ready));
+                return run_reported(args, global, given, Some(report));
+            }
+            Begun::Ready(pod) => ready.push(pod),
+            Begun::Ended(exit) if first == Exit::Success => first = exit,
+            Begun::Ended(_) => {}
+            Begun::Stopped(exit) => return Ok(exit),
+        }
+    }
+    let waited = detach::wait_for_all(args, global, &ready)?;
+    Ok(if first == Exit::Success { waited } else { first })
+}
+
+/// Runs one pod.
+fn run_one(args: &RunArgs, global: &Global, given: Given) -> Result<Exit, CliError> {
     // First: while this process has one thread and holds nothing.
     let report = match args.detach || args.is_interactive() {
         true => match detach::begin(args, global)? {
@@ -37,58 +112,86 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         },
         false => None,
     };
-    let Some(path) = &args.exit_code_file else { return run_pod(args, global, report).map(|(exit, _)| exit) };
+    run_reported(args, global, given, report)
+}
+
+/// As [`run_one`], in the process that runs it; `report` is that of a pod that is to be detached.
+fn run_reported(args: &RunArgs, global: &Global, given: Given, report: Option<Report>) -> Result<Exit, CliError> {
+    let Some(path) = &args.exit_code_file else { return run_pod(args, global, given, report).map(|(exit, _)| exit) };
     let file = ExitCodeFile::prepare(path)?;
-    let result = run_pod(args, global, report);
-    let ending = match &result {
-        Ok((_, Some(ending))) => Some(ending.clone()),
+    let result = run_pod(args, global, given, report);
+    match &result {
+        Ok((_, Some(ending))) => write_ending(&file, path, ending),
         // The process that ran it has written it.
-        Ok((_, None)) => None,
-        Err(error) => Some(Ending::of_error(error.exit_of_run().code(), &error.to_string())),
-    };
-    if let Some(Err(error)) = ending.map(|ending| file.write(&ending)) {
-        warn(&format!("can't write --exit-code-file {}: {error}", path.display()));
+        Ok((_, None)) => {}
+        Err(error) => write_ending(&file, path, &ending_of(error)),
     }
     result.map(|(exit, _)| exit)
 }
 
-/// As [`run`], and how the pod ended, where it was this process that ran it.
-fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(Exit, Option<Ending>), CliError> {
-    let backoff = options::backoff(&args.backoff)?;
-    let claims = options::claims(&args.volume)?;
-    let auth_file = logins::auth_file(args.auth_file.as_deref())?;
-    let given::Given { pod: mut manifest, objects, name: text_name, text } = given::read_beside(args, &claims)?;
-    preflight::check_claims(&manifest, &claims)?;
-    if let Some(name) = &args.name {
-        manifest::check_name(name).map_err(|why| CliError::Manifest(format!("error: --name {name:?}: {why}\n")))?;
-        manifest.metadata.name = Some(name.clone());
+fn ending_of(error: &CliError) -> Ending {
+    Ending::of_error(error.exit_of_run().code(), &error.to_string())
+}
+
+fn write_ending(file: &ExitCodeFile, path: &Path, ending: &Ending) {
+    if let Err(error) = file.write(ending) {
+        warn(&format!("can't write --exit-code-file {}: {error}", path.display()));
     }
-    given::in_namespace(&mut manifest, args.namespace.as_deref())?;
-    manifest::generate_name(&mut manifest.metadata, uuid::Uuid::new_v4().as_u128() as u32);
+}
+
+/// What is to be made of a manifest that is complete. All that can be seen to be wrong with it is said here, before anything is
+/// made.
+fn planned(
+    args: &RunArgs,
+    layout: &Layout,
+    given: &mut Given,
+    node: &NodeFacts,
+    images: &image::Place,
+) -> Result<(PodPlan, Identity), CliError> {
+    let identity = identity(layout, &given.pod);
+    identity.check()?;
+    let options = PodOptions {
+        manifest_dir: folder_of(&given.file)?,
+        backoff: options::backoff(&args.backoff)?,
+        security: options::security(&args.security, layout),
+        objects: std::mem::take(&mut given.objects),
+        claims: options::claims(&args.volume)?,
+        memory_qos: options::memory_qos(args, node)?,
+        uplink: network::uplink(args.network, &given.pod, node)?,
+        cgroup_name: identity.cgroup_name(),
+    };
+    let mut plan = plan::pod(&given.pod, node, &options).map_err(CliError::Plan)?;
+    resolve_images(&mut plan);
+    let mut findings = preflight::findings(&given.pod, &plan, node, &given.file);
+    findings.extend(logins::findings(&given.pod, &plan.objects));
+    if args.require_digest {
+        findings.extend(pinned::findings(&given.pod, images));
+    }
+    given.refuse(&findings)?;
+    Ok((plan, identity))
+}
+
+/// As [`run_reported`], and how the pod ended, where it was this process that ran it.
+fn run_pod(
+    args: &RunArgs,
+    global: &Global,
+    mut given: Given,
+    report: Option<Report>,
+) -> Result<(Exit, Option<Ending>), CliError> {
+    options::backoff(&args.backoff)?;
+    let auth_file = logins::auth_file(args.auth_file.as_deref())?;
     let layout = global.layout()?;
     // While this is the process that was started.
     let service = service(args);
     // While this process has one thread and holds nothing.
-    let (node, mut report) = match rootless::prepare(&layout, &manifest, report)? {
+    let (node, mut report) = match rootless::prepare(&layout, &given.pod, report)? {
         Runner::Here(node, report) => (*node, report),
         Runner::Elsewhere(exit) => return Ok((exit, None)),
     };
     let images = global.images(&layout)?;
-    complete(&mut manifest, &node.hostname);
-    let identity = identity(&layout, &manifest);
-    identity.check()?;
-    let options = PodOptions {
-        manifest_dir: folder_of(&args.file)?,
-        backoff,
-        security: options::security(&args.security, &layout),
-        objects,
-        claims,
-        memory_qos: options::memory_qos(args, &node)?,
-        uplink: network::uplink(args.network, &manifest, &node)?,
-        cgroup_name: identity.cgroup_name(),
-    };
-    let mut plan = plan::pod(&manifest, &node, &options).map_err(CliError::Plan)?;
-    resolve_images(&mut plan);
+    complete(&mut given.pod, &node.hostname);
+    let (mut plan, identity) = planned(args, &layout, &mut given, &node, &images)?;
+    let (manifest, file) = given.into_parts();
     plan.lifecycle.timeout = args.timeout;
     plan.lifecycle.ahead = match args.pull {
         Pull::Parallel => Ahead::Yes,
@@ -97,13 +200,6 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     plan.lifecycle.fail_fast = if args.fail_fast { FailFast::Yes } else { FailFast::No };
     let view = view(args, &plan.lifecycle.containers)?;
     let attach = interactive::client(args, &manifest, &plan.lifecycle.containers, report.as_mut())?;
-    let mut findings = preflight::findings(&manifest, &plan, &node, &args.file);
-    findings.extend(logins::findings(&manifest, &plan.objects));
-    if args.require_digest {
-        findings.extend(pinned::findings(&manifest, &images));
-    }
-    manifest::refuse(&text_name, &text, &findings).map_err(given::refused)?;
-    drop(text);
     let has_loopback_only = plan.sandbox.uplink == Uplink::None;
     if let Some(lacks) = plan::out_of_reach(&manifest).filter(|_| has_loopback_only && !args.quiet) {
         tell!("note: the pod has a loopback only: {lacks}; hostNetwork: true gives it the network of the box");
@@ -119,7 +215,7 @@ fn run_pod(args: &RunArgs, global: &Global, report: Option<Report>) -> Result<(E
     }
     recover::clean_if_lost(&layout, &namespace, &name)?;
     recover::sweep_orphans(&layout);
-    let ledger = ledger(&identity, &plan, &args.file);
+    let ledger = ledger(&identity, &plan, &file);
     let dirs = SandboxDirs { state: identity.state_dir(), data: ledger.data_dir.clone() };
     let store = match plan.sandbox.user {
         Scope::Pod => {

@@ -8,9 +8,11 @@ use k8s_openapi::api::core::v1;
 use super::args::{SimulateArgs, SimulateOutput};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::given;
+use super::files::{self, Depth};
+use super::given::{self, Asked, Detail};
 use super::options::backoff;
 use super::output::print;
+use crate::manifest::{Meaningless, Objects};
 use crate::report::table::{PodRow, Shown};
 use crate::report::{StatusFacts, status, table};
 use crate::store::read::Life;
@@ -22,7 +24,11 @@ const UID: &str = "simulated";
 /// Prints the timeline, and what `barepod get` would show in the end.
 pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     let backoff = backoff(&args.backoff)?;
-    let mut pod = given::read(&args.file)?;
+    let asked =
+        Asked { namespace: None, objects: &Objects::default(), claims: None, meaningless: Meaningless::LeftOut };
+    let set = given::decode(given::texts(std::slice::from_ref(&args.file), &[], Depth::Folder)?, asked)?;
+    set.tell(Detail::Some);
+    let mut pod = set.only("`barepod simulate`")?.pod;
     manifest::generate_name(&mut pod.metadata, 0);
     manifest::apply_defaults(&mut pod);
     pod.metadata.uid.get_or_insert_with(|| UID.to_owned());
@@ -51,7 +57,7 @@ fn script(path: &Path, manifest: &Path, spec: &PodSpec, pod: &v1::Pod) -> Result
     if path == dash && manifest == dash {
         return Err(CliError::Usage("FILE and --script can't both be standard input"));
     }
-    let (name, bytes) = given::text_of(path)?;
+    let (name, bytes) = files::text_of(path)?;
     let colour = given::manifest_colour();
     simulate::decode(&name, &bytes, spec, pod).map_err(|report| CliError::Manifest(report.render(colour)))
 }

@@ -1,6 +1,7 @@
 //! What is said about a field of a manifest, in Kubernetes' own phrases (apimachinery's field errors).
 
 use std::fmt;
+use std::num::NonZeroU16;
 use std::ops::Range;
 
 use super::path::FieldPath;
@@ -37,6 +38,49 @@ pub struct Location {
     pub span: Range<usize>,
 }
 
+/// One of several documents of a text, or of a list's items: `document 2, items[0]`. Small, as every diagnostic has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    /// From 1; `None`: there is one document.
+    pub document: Option<NonZeroU16>,
+    /// Behind the item, from 1; `None`: it is no list's.
+    pub after_item: Option<NonZeroU16>,
+}
+
+impl Part {
+    /// The document at this place of several; those behind the 65535th share its number.
+    pub fn document(at: usize) -> Self {
+        Self { document: number(at), after_item: None }
+    }
+
+    /// An item of a list; of lists in lists that of the outer one.
+    pub fn item(self, at: usize) -> Self {
+        Self { after_item: self.after_item.or(number(at)), ..self }
+    }
+
+    /// Whether there is nothing to tell apart.
+    pub fn is_all(self) -> bool {
+        self == Self::default()
+    }
+}
+
+fn number(at: usize) -> Option<NonZeroU16> {
+    NonZeroU16::new(u16::try_from(at).unwrap_or(u16::MAX).saturating_add(1))
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(document) = self.document {
+            write!(f, "document {document}")?;
+        }
+        match (self.document, self.after_item) {
+            (_, None) => Ok(()),
+            (Some(_), Some(item)) => write!(f, ", items[{}]", item.get() - 1),
+            (None, Some(item)) => write!(f, "items[{}]", item.get() - 1),
+        }
+    }
+}
+
 /// One thing to say about one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -50,6 +94,8 @@ pub struct Diagnostic {
     pub location: Option<Location>,
     /// What to do, one line.
     pub help: Option<String>,
+    /// Which part of its text it is about.
+    pub(super) part: Part,
     /// What to point at once the field is looked up in the text.
     pub(super) aim: Aim,
 }
@@ -66,6 +112,7 @@ impl Diagnostic {
             field: field.clone(),
             location: None,
             help: None,
+            part: Part::default(),
             aim: Aim::Value,
         }
     }

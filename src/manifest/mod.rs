@@ -5,7 +5,7 @@
 //! This module opens no file, doesn't look at the box, and fills in no default by itself: whoever wants the API server's
 //! defaults calls [`apply_defaults`].
 //!
-//! Start reading at [`decode`]. `parse` turns text into a tree that knows its places in the text (`tree`, `scalar`). `de` turns the
+//! Start reading at [`read_all`]: texts of Pods and of what stands beside them (`reading`, `documents`, `kinds`). `parse` turns text into a tree that knows its places in the text (`tree`, `scalar`). `de` turns the
 //! tree into a Pod, and reports the fields that `fields` refuses or warns of. `validate` checks the Pod against the rules.
 
 mod apparmor;
@@ -13,19 +13,23 @@ mod de;
 mod decode;
 mod defaults;
 mod diagnostic;
+mod documents;
 mod ephemeral;
 mod exported;
 mod fields;
 mod generate;
 mod image;
+mod kinds;
 mod objects;
 mod parse;
 mod path;
 pub mod quantity;
+mod reading;
 mod render;
 mod report;
 mod scalar;
 mod selector;
+mod settle;
 mod stored;
 mod strict;
 mod text;
@@ -48,7 +52,10 @@ pub use stored::from_json;
 #[must_use]
 pub fn without_effect(name: &str, warnings: &[Diagnostic]) -> Option<String> {
     let fields = warnings.iter().filter(|warning| warning.severity == Severity::NoEffect);
-    let fields: Vec<String> = fields.map(|warning| warning.field.to_string()).collect();
+    let mut fields: Vec<String> = fields.map(|warning| warning.field.to_string()).collect();
+    // Of several Pods.
+    let mut seen = BTreeSet::new();
+    fields.retain(|field| seen.insert(field.clone()));
     let (what, why) = match fields.len() {
         0 => return None,
         1 => ("this field has", "why"),
@@ -88,6 +95,7 @@ pub use diagnostic::{Diagnostic, Location, Severity};
 pub use ephemeral::as_container;
 pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
+pub use reading::{Described, Manifests, Meaningless, Reading, Text, read_all};
 pub use render::{Colour, render};
 pub use report::Report;
 pub use selector::Selector;

@@ -99,8 +99,14 @@ fn with_field(rendered: &str, name: &str, location: &Location, diagnostic: &Diag
     joined
 }
 
-/// The field path as it follows the place.
+/// The field path as it follows the place, and of a text with several documents, in which one.
 fn field_suffix(diagnostic: &Diagnostic) -> String {
     let path = diagnostic.field.to_string();
-    if path.is_empty() { path } else { format!("   {path}") }
+    let part = diagnostic.part;
+    match (path.is_empty(), part.is_all()) {
+        (true, true) => String::new(),
+        (false, true) => format!("   {path}"),
+        (true, false) => format!("   ({part})"),
+        (false, false) => format!("   {path} ({part})"),
+    }
 }

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::decode::decode_text;
 use super::diagnostic::Diagnostic;
 use super::report::Report;
+use super::settle::decode_text;
 use super::wording::Wording;
 use super::{FieldPath, de};
 

@@ -203,11 +203,15 @@ fn an_exported_pod_is_taken() {
     // What is found out later is told in its place all the same.
     let field = FieldPath::root().child("spec.volumes").index(1).child("hostPath.path");
     let wrong = Wrong::Absent { value: "/srv".to_owned() };
-    let report = refuse("pod.yaml", EXPORTED.as_bytes(), &[Finding { field, wrong, help: None }]).unwrap_err();
+    let report = refuse(&named(EXPORTED), 0, &[Finding { field, wrong, help: None }]).unwrap_err();
     assert_eq!(&EXPORTED[report.diagnostics[0].location.clone().unwrap().span], "/srv");
     // A token that somebody wrote into a manifest is asked for.
     let asked = EXPORTED.replace("kube-api-access-x2bvn", "token");
     assert!(decode("pod.yaml", asked.as_bytes()).unwrap_err().to_string().contains("no API server to issue tokens"));
+}
+
+fn named(text: &str) -> Text {
+    Text { name: "pod.yaml".to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
 /// As a node without the device plugin: the container gets none of it. The API server's rules hold all the same.
@@ -253,22 +257,22 @@ fn findings_are_told_in_their_places() {
     };
     let wrong = Wrong::Missing { why: "bundle:b doesn't say what to run".to_owned() };
     let missing = Finding { field: field(1, "command"), wrong, help: Some("write one".to_owned()) };
-    assert!(refuse("pod.yaml", text.as_bytes(), &[]).is_ok());
-    let report = refuse("pod.yaml", text.as_bytes(), &[missing, unusable, absent]).unwrap_err();
+    assert!(refuse(&named(text), 1, &[]).is_ok());
+    let report = refuse(&named(text), 1, &[missing, unusable, absent]).unwrap_err();
     assert_eq!(report.errors(), 3);
     insta::assert_snapshot!(report.to_string(), @r###"
     error: Not found: "bundle:a"
-      --> pod.yaml:12:12   spec.containers[0].image
+      --> pod.yaml:12:12   spec.containers[0].image (document 2)
     12 |     image: bundle:a
        |            ^^^^^^^^ help: there is no /m/\u{1b}a
 
     error: Required value: bundle:b doesn't say what to run
-      --> pod.yaml:13:5   spec.containers[1].command
+      --> pod.yaml:13:5   spec.containers[1].command (document 2)
     13 |   - name: b
        |     ^^^^ help: write one
 
     error: Invalid value: "bundle:b": config.json: \u{1b}EOF
-      --> pod.yaml:14:12   spec.containers[1].image
+      --> pod.yaml:14:12   spec.containers[1].image (document 2)
     14 |     image: bundle:b
        |            ^^^^^^^^
     "###);

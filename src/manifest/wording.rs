@@ -20,7 +20,7 @@ pub(super) struct Wording {
 /// Of a manifest.
 pub(super) const MANIFEST: Wording = Wording {
     noun: "manifest",
-    second: "a second document: a manifest holds exactly one Pod",
+    second: "a second Pod: here there can be only one",
     second_help: "put each Pod into a file of its own",
     empty_help: "it needs at least apiVersion: v1, kind: Pod, metadata.name and spec.containers",
 };

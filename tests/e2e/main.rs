@@ -40,6 +40,7 @@ mod fault_calls;
 mod fault_kinds;
 mod fault_walk;
 mod faults;
+mod folders;
 mod following;
 mod forwarding;
 mod generating;

@@ -144,11 +144,19 @@ pub struct KillArgs {
 /// `barepod apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// The manifest; `-` reads standard input, of a pod that runs
+    /// Manifests: a file, a folder (its .yaml, .yml and .json files, by name), or `-` for standard input; may be given several
+    /// times. Each may hold several objects in any order: Pods, ConfigMaps and Secrets. What only a cluster has a use for is left
+    /// out
     #[arg(short, long, value_name = "FILE", required = true)]
-    pub filename: PathBuf,
-    /// A file of ConfigMaps and Secrets for the pod, YAML or JSON; may be given several times. They may also be further
-    /// documents of the manifest
+    pub filename: Vec<PathBuf>,
+    /// Of folders, also read those below them
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// Refuse what would be left out
+    #[arg(long)]
+    pub strict: bool,
+    /// A file of ConfigMaps and Secrets for the pod, YAML or JSON; may be given several times. They may also stand among the
+    /// manifests; each name once in all
     #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
     /// A file of logins for registries, as podman login and docker login write it, for what the pod pulls from now on, instead of

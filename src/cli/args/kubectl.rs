@@ -29,9 +29,12 @@ pub struct ChosenPods {
     /// The pods' namespace, instead of NAMESPACE/NAME
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// The pod that this manifest describes; may be given several times
+    /// The pods that these manifests describe: a file, a folder, or `-`; may be given several times
     #[arg(short, long, value_name = "FILE")]
     pub filename: Vec<PathBuf>,
+    /// Of folders given by --filename, also read those below them
+    #[arg(short = 'R', long, requires = "filename")]
+    pub recursive: bool,
     /// All pods with such labels (app=web,tier!=db). Also: app in (web,api), tier notin (db), app, !app, weight>3
     #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
     pub selector: Option<Selector>,
@@ -65,4 +68,5 @@ pub const PODS_OF_STOP: &str = "NAME or NAMESPACE/NAME, one or several, which ar
 pub const ALL_OF_DESCRIBE: &str = "All pods";
 
 /// In the place of `ChosenPods::filename`'s help, for `rm`.
-pub const FILENAME_OF_RM: &str = "The pod that this manifest describes; may be given several times (-f is --force)";
+pub const FILENAME_OF_RM: &str =
+    "The pods that these manifests describe: a file, a folder, or `-`; may be given several times (-f is --force)";

@@ -163,9 +163,13 @@ pub struct LogsArgs {
 /// `barepod diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The manifest; `-` reads standard input. May be given several times
+    /// Manifests: a file, a folder (its .yaml, .yml and .json files, by name), or `-` for standard input; may be given several
+    /// times
     #[arg(short, long, value_name = "FILE", required = true)]
     pub filename: Vec<PathBuf>,
+    /// Of folders, also read those below them
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
     /// The pod's namespace, if the manifest names none
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,

@@ -14,9 +14,17 @@ use crate::store::ids::{LENGTH, Pool};
 /// `barepod run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The manifest, YAML or JSON; `-` reads standard input
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// Manifests, YAML or JSON: files, folders (their .yaml, .yml and .json files, by name), and `-` for standard input. Each may
+    /// hold several objects in any order: Pods, of which there can be several with --detach, ConfigMaps and Secrets. What only a
+    /// cluster has a use for is left out
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Of folders, also read those below them
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// Refuse what would be left out
+    #[arg(long)]
+    pub strict: bool,
     /// Return when the pod's sandbox is there, print the pod's name, and leave it running in the background; what is wrong
     /// until then is said here, as in the foreground. What containers print is shown by `barepod logs`
     #[arg(short, long, conflicts_with_all = ["attach", "no_prefix"])]
@@ -51,8 +59,8 @@ pub struct RunArgs {
     /// The pod's namespace, if the manifest names none
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// A file of ConfigMaps and Secrets for the pod, YAML or JSON; may be given several times. They may also be further
-    /// documents of the manifest
+    /// A file of ConfigMaps and Secrets for the pod, YAML or JSON; may be given several times. They may also stand among the
+    /// manifests; each name once in all
     #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
     /// A file of logins for registries, as podman login and docker login write it, instead of the files that this box has for that;

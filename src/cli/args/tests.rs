@@ -96,7 +96,7 @@ fn what_can_not() {
     for (line, why) in [
         ("barepod", "Usage"),
         ("barepod run", "<FILE>"),
-        ("barepod run a.yaml b.yaml", "b.yaml"),
+        ("barepod stop -R web", "--filename <FILE>"),
         ("barepod run pod.yaml --backoff-initial 10", "write it like 300ms, 10s or 5m"),
         ("barepod run pod.yaml --backoff-max -5s", "-5"),
         ("barepod run pod.yaml --cpu-manager=dynamic", "possible values: none, static"),

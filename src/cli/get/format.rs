@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::args::{GetArgs, GetOutput};
 use super::super::error::CliError;
-use super::super::given;
+use super::super::files;
 use crate::report::columns::Columns;
 use crate::report::jsonpath::{Missing, Template};
 use crate::report::table::{PodRow, Shown, Width};
@@ -58,14 +58,14 @@ impl Format {
             Some(GetOutput::JsonPath(template)) => Self::Object(Style::Template(template.clone(), missing)),
             Some(GetOutput::JsonPathAsJson(template)) => Self::Object(Style::TemplateAsJson(template.clone(), missing)),
             Some(GetOutput::JsonPathFile(path)) => {
-                let (name, text) = given::text_of(path)?;
+                let (name, text) = files::text_of(path)?;
                 let template = Template::parse(&String::from_utf8_lossy(&text));
                 let template = template.map_err(|error| CliError::Words(format!("{name}: {error}")))?;
                 Self::Object(Style::Template(template, missing))
             }
             Some(GetOutput::Columns(columns)) => Self::Columns(columns.clone()),
             Some(GetOutput::ColumnsFile(path)) => {
-                let (name, text) = given::text_of(path)?;
+                let (name, text) = files::text_of(path)?;
                 let columns = Columns::parse_file(&String::from_utf8_lossy(&text));
                 Self::Columns(columns.map_err(|why| CliError::Words(format!("{name}: {why}")))?)
             }

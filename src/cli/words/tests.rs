@@ -31,7 +31,9 @@ fn pod(line: &str) -> Option<String> {
         Command::Wait(args) => Some(args.pods.chosen.names.join(" ")),
         Command::Resize(args) => Some(args.pod.name),
         Command::Rm(args) => Some(format!("{} {}", args.pods.chosen.names.join(" "), args.force)),
-        Command::Run(args) => Some(args.file.display().to_string()),
+        Command::Run(args) => {
+            Some(args.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" "))
+        }
         Command::Simulate(args) => Some(args.file.display().to_string()),
         Command::Completion(_)
         | Command::Complete(_)
@@ -108,6 +110,9 @@ fn what_is_meant() {
         ("barepod wait pod/web -n ops --for condition=Ready --timeout -1s", Some("ops/web")),
         ("barepod wait -f pod.yaml --for phase=Running --timeout 0", Some("")),
         ("barepod run --rm -d -f pod.yaml", Some("pod.yaml")),
+        ("barepod run -d -f a.yaml -f folder -R", Some("a.yaml folder")),
+        ("barepod run -d a.yaml -", Some("a.yaml -")),
+        ("barepod stop -R -f folder", Some("")),
     ] {
         assert_eq!(pod(line).as_deref(), want, "{line}");
     }

@@ -106,9 +106,9 @@ fn say_no_secret(diagnostic: &mut Diagnostic) {
 }
 
 /// The text of these documents with stars for what Secrets hold, for reports that show lines of it.
-pub(in crate::manifest) fn without_secrets(text: &str, trees: &[Node]) -> String {
+pub(in crate::manifest) fn without_secrets<'n>(text: &str, trees: impl Iterator<Item = &'n Node>) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    for tree in trees.iter().filter(|tree| kind_of(tree) == Some(ObjectKind::Secret)) {
+    for tree in trees.filter(|tree| kind_of(tree) == Some(ObjectKind::Secret)) {
         for entry in SECRET_FIELDS.iter().filter_map(|field| tree.get(field)) {
             hide(&entry.value, &mut bytes);
         }

@@ -178,7 +178,9 @@ fn a_manifest_may_bring_its_objects() {
     let both = format!("{GOOD}---\n{}", pod("    envFrom: [{configMapRef: {name: web}}]\n"));
     let manifest = decode_beside("p.yaml", both.as_bytes(), &Beside::default()).map_err(|e| e.to_string()).unwrap();
     assert!(manifest.objects.get(ObjectKind::ConfigMap, "default", "web").is_some());
-    for (text, wanted) in [(GOOD.to_owned(), "no Pod"), (format!("{both}---\n{}", pod("")), "a second document")] {
+    for (text, wanted) in
+        [(GOOD.to_owned(), "no Pod"), (format!("{both}---\n{}", pod("").replace("name: p", "name: q")), "a second Pod")]
+    {
         let report = decode_beside("p.yaml", text.as_bytes(), &Beside::default()).unwrap_err().to_string();
         assert!(report.contains(wanted), "{report}");
     }

@@ -1,0 +1,278 @@
+//! Several texts at once, as `run FILE...` is given them: Pods, what they refer to, and what one box has no use for, in any order.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1;
+
+use super::diagnostic::Diagnostic;
+use super::documents::{self, Document, text_of};
+use super::kinds::{self, Use, use_of, wrong_kind};
+use super::path::FieldPath;
+use super::report::Report;
+use super::settle::{has_errors, settled, without_secrets};
+use super::tree::Node;
+use super::validate::Known;
+use super::{Objects, de, exported, objects, parse, text, validate, wording};
+
+/// A text, with what it is called in messages.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The file's path, say.
+    pub name: String,
+    /// YAML or JSON.
+    pub bytes: Vec<u8>,
+}
+
+/// What becomes of objects that mean nothing on one box.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meaningless {
+    /// They are left out, and named in [`Manifests::left_out`].
+    #[default]
+    LeftOut,
+    /// They are errors.
+    Refused,
+}
+
+/// How texts are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading<'a> {
+    /// ConfigMaps and Secrets from elsewhere.
+    pub objects: Option<&'a Objects>,
+    /// PersistentVolumeClaims that have a place on this box; `None`: what Pods refer to outside of themselves isn't looked for.
+    pub claims: Option<&'a BTreeSet<String>>,
+    /// The namespace of Pods that name none; `None`: that of the only Namespace in the texts, if there is one.
+    pub namespace: Option<&'a str>,
+    /// What only a cluster has a use for.
+    pub meaningless: Meaningless,
+}
+
+/// All that texts describe.
+#[derive(Clone, Debug)]
+pub struct Manifests {
+    /// At least one.
+    pub pods: Vec<Described>,
+    /// The ConfigMaps and Secrets of the texts, and those that were given beside them.
+    pub objects: Objects,
+    /// What means nothing on one box: kinds, with names where there are some.
+    pub left_out: Vec<String>,
+    /// What has no effect here, of each text in order of position.
+    pub warnings: Vec<Vec<Diagnostic>>,
+}
+
+/// A Pod that passed every check, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// As written, but for its namespace: nothing is defaulted.
+    pub pod: v1::Pod,
+    /// Which of the texts.
+    pub text: usize,
+    /// Which document of it.
+    pub document: usize,
+}
+
+/// A text on its way.
+struct Read<'t> {
+    text: Cow<'t, str>,
+    documents: Vec<Document>,
+    /// Of each document, what is to be said about it.
+    found: Vec<Vec<Diagnostic>>,
+}
+
+/// Decodes and checks all texts together.
+///
+/// # Errors
+/// Everything that is wrong with the texts: a report for each that something is wrong with.
+pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<Report>> {
+    let mut reports = Vec::new();
+    let mut all: Vec<Option<Read<'_>>> = Vec::new();
+    for text in texts {
+        match read(text) {
+            Ok(read) => all.push(Some(read)),
+            Err(report) => {
+                reports.push(*report);
+                all.push(None);
+            }
+        }
+    }
+    let is_one = all.iter().flatten().map(|read| read.documents.len()).sum::<usize>() == 1;
+    // Objects first: a Pod may stand before what it refers to.
+    let objects = reading.objects.cloned().unwrap_or_default();
+    let mut beside = Surroundings { objects, ..Surroundings::default() };
+    let uses: Vec<Vec<Use>> = all
+        .iter_mut()
+        .map(|read| read.iter_mut().flat_map(|read| beside.add(read, reading, is_one)).collect())
+        .collect();
+    let namespace = reading.namespace.or_else(|| beside.namespace());
+    let known = reading.claims.map(|claims| Known { objects: &beside.objects, claims });
+    let mut pods = Pods { namespace, asked: reading.namespace, known, found: Vec::new(), names: BTreeMap::new() };
+    for (at, (read, uses)) in all.iter_mut().zip(&uses).enumerate() {
+        if let Some(read) = read {
+            pods.add(at, read, uses);
+        }
+    }
+    let pods = pods.found;
+    if pods.is_empty() && reports.is_empty() {
+        missing(&mut all, texts, &beside.left_out, &mut reports);
+    }
+    let mut warnings = Vec::new();
+    for (text, read) in texts.iter().zip(all) {
+        let Some(Read { text: shown, documents, found }) = read else { continue };
+        let diagnostics = settled(&shown, &documents, found);
+        if has_errors(&diagnostics) {
+            let text_shown = without_secrets(&shown, &documents);
+            reports.push(Report { name: text.name.clone(), text: text_shown, diagnostics });
+        } else {
+            warnings.push(diagnostics);
+        }
+    }
+    // In the order of the texts, whichever stage found something.
+    reports.sort_by_key(|report| texts.iter().position(|text| text.name == report.name));
+    if reports.is_empty() {
+        let Surroundings { objects, left_out, .. } = beside;
+        Ok(Manifests { pods, objects, left_out, warnings })
+    } else {
+        Err(reports)
+    }
+}
+
+/// The documents of a text.
+fn read(text: &Text) -> Result<Read<'_>, Box<Report>> {
+    let report = |shown: &str, found| {
+        Box::new(Report { name: text.name.clone(), text: shown.to_owned(), diagnostics: vec![found] })
+    };
+    let shown = text::text_of(&text.bytes, wording::MANIFEST).map_err(|failed| report(&failed.0, failed.1))?;
+    let trees = parse::parse_all(&shown, wording::MANIFEST).map_err(|found| report(&shown, found))?;
+    let documents = documents::of(trees);
+    Ok(Read { found: vec![Vec::new(); documents.len()], text: shown, documents })
+}
+
+/// What isn't a Pod.
+#[derive(Default)]
+struct Surroundings {
+    objects: Objects,
+    left_out: Vec<String>,
+    /// Names of Namespaces.
+    namespaces: BTreeSet<String>,
+}
+
+impl Surroundings {
+    /// Takes all of a text's but its Pods; which is which.
+    fn add(&mut self, read: &mut Read<'_>, reading: &Reading<'_>, is_one: bool) -> Vec<Use> {
+        let mut uses = Vec::new();
+        for (document, found) in read.documents.iter_mut().zip(&mut read.found) {
+            let tree = &mut document.tree;
+            // A text of one object is meant to be a Pod.
+            let what = if is_one { Use::Pod } else { use_of(tree) };
+            match &what {
+                Use::Pod => {}
+                Use::Object(kind) => found.extend(objects::read(*kind, tree, &mut self.objects)),
+                Use::Nothing(name) => {
+                    if text_of(tree, "kind") == Some("Namespace") {
+                        self.namespaces.extend(name.split_once(' ').map(|(_, name)| name.to_owned()));
+                    }
+                    match reading.meaningless {
+                        Meaningless::LeftOut => found.extend(kinds::said_of_pods(tree)),
+                        Meaningless::Refused => found.push(kinds::refused(tree)),
+                    }
+                    // What nobody reads can't be misread.
+                    tree.forget_duplicates();
+                    self.left_out.push(name.clone());
+                }
+            }
+            uses.push(what);
+        }
+        uses
+    }
+
+    /// That of the only Namespace.
+    fn namespace(&self) -> Option<&str> {
+        self.namespaces.first().filter(|_| self.namespaces.len() == 1).map(String::as_str)
+    }
+}
+
+/// The Pods so far.
+struct Pods<'a> {
+    /// Of those that name none.
+    namespace: Option<&'a str>,
+    /// The one that is asked for.
+    asked: Option<&'a str>,
+    known: Option<Known<'a>>,
+    found: Vec<Described>,
+    /// Namespaces and names, with where they stand.
+    names: BTreeMap<(String, String), String>,
+}
+
+impl Pods<'_> {
+    /// Takes those of a text.
+    fn add(&mut self, text: usize, read: &mut Read<'_>, uses: &[Use]) {
+        let at = (0..uses.len()).filter(|at| uses[*at] == Use::Pod);
+        for at in at {
+            let Document { tree, part } = &mut read.documents[at];
+            // What a cluster put into a Pod and nobody here can serve.
+            let mut said = exported::leave_tokens_out(tree, &read.text);
+            let (pod, found) = match wrong_kind(tree, &["Pod"]) {
+                wrong if wrong.is_empty() => self.checked(tree),
+                wrong => (v1::Pod::default(), wrong),
+            };
+            let place = if part.is_all() { "another file".to_owned() } else { part.to_string() };
+            said.splice(0..0, found);
+            said.extend(self.duplicate(&pod, place));
+            read.found[at].append(&mut said);
+            self.found.push(Described { pod, text, document: at });
+        }
+    }
+
+    /// The Pod, and what is wrong with it. Rules say nothing about what could not be read.
+    fn checked(&self, tree: &Node) -> (v1::Pod, Vec<Diagnostic>) {
+        let read = de::from_tree::<v1::Pod>(tree);
+        let (mut pod, mut diagnostics) = (read.value, read.found);
+        let own = &mut pod.metadata.namespace;
+        match (own.as_deref().filter(|own| !own.is_empty()), self.asked) {
+            (Some(own), Some(asked)) if own != asked => {
+                let field = FieldPath::root().child("metadata.namespace");
+                let said =
+                    format!("--namespace {asked} and the manifest's metadata.namespace {own} contradict each other");
+                diagnostics.push(Diagnostic::error(&field, said));
+            }
+            (Some(_), _) => {}
+            (None, _) => {
+                if let Some(namespace) = self.namespace {
+                    *own = Some(namespace.to_owned());
+                }
+            }
+        }
+        diagnostics.extend(validate::validate(&pod, &read.broken, self.known));
+        (pod, diagnostics)
+    }
+
+    /// Of a Pod whose name another one has.
+    fn duplicate(&mut self, pod: &v1::Pod, place: String) -> Option<Diagnostic> {
+        let name = pod.metadata.name.clone().filter(|name| !name.is_empty())?;
+        let namespace = pod.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let field = FieldPath::root().child("metadata.name");
+        let said = Diagnostic::duplicate(&field, name.as_str());
+        let first = self.names.insert((namespace, name), place)?;
+        Some(said.help(format!("there is a Pod of that name already, in {first}")))
+    }
+}
+
+/// Says that there is no Pod, and what there is instead.
+fn missing(all: &mut [Option<Read<'_>>], texts: &[Text], left_out: &[String], reports: &mut Vec<Report>) {
+    let root = FieldPath::root();
+    let first = all.iter_mut().flatten().find(|read| !read.documents.is_empty());
+    let Some(read) = first else {
+        let names: Vec<&str> = texts.iter().map(|text| text.name.as_str()).collect();
+        let diagnostics = vec![wording::empty(wording::MANIFEST)];
+        reports.push(Report { name: names.join(", "), text: String::new(), diagnostics });
+        return;
+    };
+    let help = match left_out {
+        [] => "name the files of ConfigMaps and Secrets with --config".to_owned(),
+        all => format!("these mean nothing on one box: {}", all.join(", ")),
+    };
+    read.found[0].push(Diagnostic::error(&root, "no Pod: a manifest holds at least one").help(help));
+}
+
+#[cfg(test)]
+mod tests;
