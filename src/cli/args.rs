@@ -32,7 +32,8 @@ use kubectl::{ALL_OF_DESCRIBE, FILENAME_OF_RM, PODS_OF_STOP, PODS_OF_TOP, PODS_O
 pub use kubectl::{ChosenPods, OnePod, Pods};
 pub use output::GetOutput;
 pub use reports::{
-    DescribeArgs, DiffArgs, EventType, EventsArgs, EventsOutput, GetArgs, LogsArgs, SimulateArgs, SimulateOutput,
+    DescribeArgs, DiffArgs, EventType, EventsArgs, EventsOutput, ExplainArgs, GetArgs, LogsArgs, SimulateArgs,
+    SimulateOutput,
 };
 pub use run::{
     BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, Pull, ReadyWhen, RunArgs, SecurityArgs,
@@ -136,6 +137,9 @@ pub enum Command {
     /// Show what of a pod that runs is different from its manifest
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
+    /// Tell what a field of a Pod means, and what becomes of it here
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Images of this box: bring, list, look at, check and remove them
     #[command(visible_alias = "images", after_help = IMAGE_EXAMPLES)]
     Image(ImageArgs),

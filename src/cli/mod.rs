@@ -65,10 +65,11 @@
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
+//! | `explain` | `barepod explain` | args, error, exit_code, output |
 //! | `image` | `barepod image` | args, error, exit_code, logins, output, phrases, pulling, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, generate, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, explain, generate, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -98,6 +99,7 @@ mod events;
 mod exec;
 mod exit_code;
 mod exit_code_file;
+mod explain;
 mod files;
 mod follow;
 mod generate;

@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    apply, attach, complete, completion, cp, debug, describe, diff, events, exec, generate, get, image, kill, logs,
-    port_forward, resize, restart, rm, run, simulate, stop, top, wait, words,
+    apply, attach, complete, completion, cp, debug, describe, diff, events, exec, explain, generate, get, image, kill,
+    logs, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -61,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Wait(args) => wait::wait(args, &cli.global),
         Command::Resize(args) => resize::resize(args, &cli.global),
         Command::Rm(args) => rm::rm(args, &cli.global),
+        Command::Explain(args) => explain::show(args),
         Command::Image(args) => image::image(args, &cli.global),
         Command::Simulate(args) => simulate::simulate(args),
         Command::Generate(args) => generate::generate(args, &cli.global),

@@ -100,7 +100,6 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
         | "api-versions" | "proxy" | "plugin" | "kustomize" | "options" => {
             "there is no cluster here, and nothing of it to be set; `barepod --help` shows what there is".to_owned()
         }
-        "explain" => "docs/fields.md says of each field of a Pod what becomes of it".to_owned(),
         "kube" => {
             let file = if file == "play" { "FILE" } else { &file };
             format!("`barepod run -d {file}` runs the pod of a manifest in the background")
@@ -242,6 +241,7 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         Command::Run(_)
         | Command::Apply(_)
         | Command::Diff(_)
+        | Command::Explain(_)
         | Command::Image(_)
         | Command::Simulate(_)
         | Command::Generate(_)

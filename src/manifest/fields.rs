@@ -6,11 +6,14 @@
 //! refused or warned fields share the fate of what they are in and have no row.
 
 mod container;
+mod explain;
 mod handlers;
 mod metadata;
 mod pod;
 mod security;
 mod volume;
+
+pub use explain::{Below, Explained, Explanation, explain};
 
 /// What becomes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,18 @@ pub(super) enum Fate {
     Warned(&'static str),
     /// Like `Warned`, and what it holds isn't even decoded: it is the API server's own.
     Skipped(&'static str),
+}
+
+impl Fate {
+    /// In a word, and why; empty where that is plain.
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Honoured => ("honoured", String::new()),
+            Self::Partly(note) => ("in part", (*note).to_owned()),
+            Self::Refused { why, help } => ("refused", format!("{why}; {help}")),
+            Self::Warned(why) | Self::Skipped(why) => ("warning", (*why).to_owned()),
+        }
+    }
 }
 
 /// A type's fields, in the order of the API.

@@ -93,6 +93,7 @@ pub fn check_ephemeral(new: &v1::EphemeralContainer, pod: &v1::Pod) -> Result<()
 }
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use ephemeral::as_container;
+pub use fields::{Below, Explained, Explanation, explain};
 pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
 pub use reading::{Described, Manifests, Meaningless, Reading, Text, read_all};

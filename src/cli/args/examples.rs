@@ -229,6 +229,11 @@ Examples:
   barepod diff -f web.yaml
   cat web.yaml | barepod diff -f -";
 
+pub const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  barepod explain pod.spec.containers.livenessProbe
+  barepod explain pod --recursive";
+
 pub const SIMULATE_EXAMPLES: &str = "\
 Examples:
   barepod simulate pod.yaml       if all goes well

@@ -175,6 +175,17 @@ pub struct DiffArgs {
     pub namespace: Option<String>,
 }
 
+/// `barepod explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The field's path: pod.spec.containers, spec.volumes.hostPath, or pod
+    #[arg(value_name = "FIELD")]
+    pub field: String,
+    /// Only names and types, of all fields below it
+    #[arg(long)]
+    pub recursive: bool,
+}
+
 /// `barepod simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {

@@ -39,6 +39,7 @@ fn pod(line: &str) -> Option<String> {
         | Command::Complete(_)
         | Command::Man(_)
         | Command::Diff(_)
+        | Command::Explain(_)
         | Command::Apply(_)
         | Command::Image(_)
         | Command::Generate(_) => None,

@@ -7,16 +7,21 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1;
 
 use super::{Fate, TABLES, fate};
-use crate::type_walk::{self, Types};
+use crate::type_walk::{self, Place, Types};
 
 /// Every struct that a Pod can hold.
 fn types() -> Types {
-    type_walk::types::<v1::Pod>(|place| match place {
+    type_walk::types::<v1::Pod>(text)
+}
+
+/// What a text may be.
+fn text(place: Place) -> &'static str {
+    match place {
         ("Pod", "apiVersion") => "v1",
         ("Pod", "kind") => "Pod",
         // A time must be one; every other text may be.
         _ => "2026-11-23T12:00:00Z",
-    })
+    }
 }
 
 #[test]
@@ -53,6 +58,28 @@ fn every_row_is_a_field_and_every_table_is_whole() {
     }
 }
 
+/// What `barepod explain` tells is about every field, and its types are the API's.
+#[test]
+fn every_field_has_a_meaning() {
+    let shapes = type_walk::shapes::<v1::Pod>(text);
+    let meanings = include_str!("meanings.txt");
+    let mut blocks = meanings.split("\n\n");
+    for (name, rows) in TABLES.iter().copied().flatten() {
+        let block = blocks.next().unwrap_or_else(|| panic!("{name} is missing"));
+        let mut lines = block.lines();
+        assert_eq!(lines.next(), Some(*name), "types stand in the order of the tables");
+        for (field, _) in *rows {
+            let line = lines.next().unwrap_or_else(|| panic!("{name}.{field} is missing"));
+            let words: Vec<&str> = line.splitn(3, ' ').collect();
+            let shape = &shapes[&(*name, *field)];
+            assert_eq!((words[0], words[1].trim_end_matches('!')), (*field, shape.as_str()), "{name}: {line}");
+            assert!(words[2].len() > 1 && !words[2].ends_with('.'), "{name}: {line}");
+        }
+        assert_eq!(lines.next(), None, "{name}");
+    }
+    assert_eq!(blocks.next(), None);
+}
+
 /// docs/fields.md.
 fn page() -> String {
     let mut page = String::from(
@@ -70,12 +97,7 @@ fn page() -> String {
     for (name, rows) in TABLES.iter().copied().flatten() {
         page.push_str(&format!("\n## {name}\n\n| field | fate | |\n|---|---|---|\n"));
         for (field, fate) in *rows {
-            let (word, why) = match fate {
-                Fate::Honoured => ("honoured", String::new()),
-                Fate::Partly(note) => ("in part", (*note).to_owned()),
-                Fate::Refused { why, help } => ("refused", format!("{why}; {help}")),
-                Fate::Warned(why) | Fate::Skipped(why) => ("warning", (*why).to_owned()),
-            };
+            let (word, why) = fate.words();
             page.push_str(&format!("| `{field}` | {word} | {why} |\n"));
         }
     }
