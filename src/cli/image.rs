@@ -241,7 +241,7 @@ fn verify(args: &ImageVerifyArgs, dir: &Place) -> Result<Exit, CliError> {
             true => print(&format!("{name} is whole\n")),
             false => {
                 let all = damaged.join("; ");
-                Err(failed(name, format!("it is damaged: {all}; `barepod image repair` brings again what is")))
+                Err(failed(name, format!("it is damaged: {all}; `barepod image repair` brings its damaged parts again")))
             }
         }
     };

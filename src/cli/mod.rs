@@ -13,7 +13,7 @@
 //! | `error` | what can keep a command from what it was to do, and its exit code | exit_code |
 //! | `output` | what every command ends with: its result, or its failure | console, error, exit_code, terminal |
 //! | `words` | words of kubectl and podman that are understood, or answered with advice | args |
-//! | `user` | what is different for an ordinary user in every command that changes something | error, terminal |
+//! | `user` | what is different for an ordinary user in every command that changes something | error |
 //! | `root` | where pods are kept | args, error, user |
 //! | `files` | what FILE means: a file, a folder, standard input | error |
 //! | `given` | manifests and other texts that are given, read and checked | args, error, files, terminal |

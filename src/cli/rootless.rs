@@ -28,7 +28,9 @@ pub(super) enum Runner {
 /// `report` is that of a pod that is to be detached.
 pub(super) fn prepare(layout: &Layout, pod: &v1::Pod, report: Option<Report>) -> Result<Runner, CliError> {
     let user = is_user();
-    become_root()?;
+    if let Some(why) = become_root()? {
+        warn(&format!("only one user and one group can be had in the pod, its root: {why}"));
+    }
     let node = node::facts(&layout.data)?;
     let has_cgroups = node.cgroups != CgroupVersion::None;
     // Only cgroups keep containers of the box's root from its devices.

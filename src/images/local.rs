@@ -22,8 +22,18 @@ pub use layout::Layout;
 pub enum LocalError {
     #[error("{call} {}: {cause}", .path.display())]
     Io { call: &'static str, path: PathBuf, cause: io::Error },
-    #[error("{}: there is no {missing} in it: it is no {kind}", .path.display())]
-    NoImage { path: PathBuf, missing: &'static str, kind: &'static str },
+    #[error("{}: there is no {missing} in it: it is no {kind}{}", .path.display(), reads(.reader))]
+    NoImage {
+        path: PathBuf,
+        missing: &'static str,
+        kind: &'static str,
+        /// The transport that reads what it looks like.
+        reader: Option<&'static str>,
+    },
+    #[error("{}: it is no tar archive: {why}", .path.display())]
+    NoArchive { path: PathBuf, why: &'static str },
+    #[error("{}: the archive is cut off after {bytes} bytes: {what}; copy it again", .path.display())]
+    Cut { path: PathBuf, bytes: u64, what: String },
     #[error("{}: it is compressed; unpack it first (gunzip, unzstd)", .path.display())]
     Compressed { path: PathBuf },
     #[error("{}: it is damaged: {cause}", .path.display())]
@@ -36,6 +46,11 @@ pub enum LocalError {
     Empty { path: PathBuf },
     #[error("{}: {name} is not in it", .path.display())]
     Missing { path: PathBuf, name: String },
+}
+
+/// What to do, for errors.
+fn reads(reader: &Option<&str>) -> String {
+    reader.map_or_else(String::new, |reader| format!("; {reader} reads it"))
 }
 
 /// What names there are, for errors.

@@ -10,6 +10,11 @@ impl<R: Read + Seek> Archive<R> {
         self.position()
     }
 
+    /// Bytes of the present entry's content that nothing was taken of yet.
+    pub fn content_left(&self) -> u64 {
+        self.content
+    }
+
     /// Passes over the present entry's content. A file that ends in it is noticed by who reads that.
     ///
     /// # Errors

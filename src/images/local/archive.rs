@@ -7,10 +7,12 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::LocalError;
-use crate::images::archive::{self as tar, Kind};
+use crate::images::archive::{self as tar, ArchiveError, Kind};
 
 /// How many names of an archive are kept: an image has 500 layers at most, and a file of docker's has some more for each.
 const MOST: usize = 100_000;
+/// Bytes of a header, without which there is no archive.
+const SMALLEST: u64 = 512;
 /// How often a link in an archive leads to another.
 const LINKS: usize = 8;
 
@@ -27,6 +29,8 @@ pub struct Archive {
     path: PathBuf,
     file: File,
     entries: BTreeMap<String, Place>,
+    /// Bytes of the file, where nothing says that the archive ends there: either it is cut off, or its writer leaves that out.
+    open_end: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +51,10 @@ impl Files {
     /// Reads the headers of an archive.
     pub fn archive(path: &Path) -> Result<Self, LocalError> {
         let mut file = open(path)?;
+        let bytes = file.metadata().map_err(failed("stat", path))?.len();
+        if bytes == 0 {
+            return Err(LocalError::NoArchive { path: path.to_owned(), why: "the file is empty" });
+        }
         let mut start = [0; 4];
         let length = read_start(&mut file, &mut start).map_err(failed("read", path))?;
         if matches!(&start[..length], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]) {
@@ -56,8 +64,13 @@ impl Files {
         file.seek(SeekFrom::Start(0)).map_err(failed("lseek", path))?;
         let mut entries = BTreeMap::new();
         let mut archive = tar::Archive::new(&file, u64::MAX);
-        while let Some(entry) = archive.advance().map_err(|cause| damaged(cause.to_string()))? {
+        let mut last = 0;
+        while let Some(entry) = archive.advance().map_err(|cause| fault(path, bytes, &cause))? {
             let name = normal(&String::from_utf8_lossy(&entry.name));
+            if archive.content_begins().saturating_add(archive.content_left()) > bytes {
+                let what = format!("{name} ends in the middle");
+                return Err(LocalError::Cut { path: path.to_owned(), bytes, what });
+            }
             let place = match entry.kind {
                 Kind::File if entry.pieces.is_some() => return Err(damaged(format!("{name} is a sparse file"))),
                 Kind::File => Some(Place::At { offset: archive.content_begins(), size: entry.size }),
@@ -75,9 +88,23 @@ impl Files {
                 return Err(damaged(format!("it has more than {MOST} files")));
             }
             entries.extend(place.map(|place| (name, place)));
+            last = archive.content_begins();
         }
+        let open_end = (archive.content_begins() <= last).then_some(bytes);
         drop(archive);
-        Ok(Self::Archive(Archive { path: path.to_owned(), file, entries }))
+        Ok(Self::Archive(Archive { path: path.to_owned(), file, entries, open_end }))
+    }
+
+    /// Why it is no image of this kind: it has no such file, and `other` is what those of another kind have, which that transport reads.
+    pub fn no_image(&self, missing: &'static str, kind: &'static str, other: (&str, &'static str)) -> LocalError {
+        let path = self.path().to_owned();
+        match self {
+            Self::Archive(Archive { open_end: Some(bytes), .. }) => {
+                LocalError::Cut { path, bytes: *bytes, what: format!("it has no end, and no {missing}") }
+            }
+            Self::Archive(_) if self.has(other.0) => LocalError::NoImage { path, missing, kind, reader: Some(other.1) },
+            Self::Archive(_) | Self::Folder(_) => LocalError::NoImage { path, missing, kind, reader: None },
+        }
     }
 
     /// Whether there is such a file.
@@ -123,7 +150,12 @@ impl Files {
 impl Archive {
     /// Where a file begins, and its bytes.
     fn place(&self, name: &str) -> Result<(u64, u64), LocalError> {
-        let missing = || LocalError::Missing { path: self.path.clone(), name: name.to_owned() };
+        let missing = || match self.open_end {
+            Some(bytes) => {
+                LocalError::Cut { path: self.path.clone(), bytes, what: format!("it has no end, and no {name}") }
+            }
+            None => LocalError::Missing { path: self.path.clone(), name: name.to_owned() },
+        };
         let mut name = normal(name);
         for _ in 0..LINKS {
             match self.entries.get(&name).ok_or_else(missing)? {
@@ -164,9 +196,22 @@ pub(super) fn failed(call: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 fn open(path: &Path) -> Result<File, LocalError> {
     let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = opened.map_err(failed("open", path))?;
-    match file.metadata().map_err(failed("stat", path))?.is_file() {
-        true => Ok(file),
-        false => Err(failed("open", path)(io::Error::other("it is no regular file"))),
+    let found = file.metadata().map_err(failed("stat", path))?.file_type();
+    match (found.is_file(), found.is_dir()) {
+        (true, _) => Ok(file),
+        (false, true) => Err(failed("open", path)(io::Error::other("it is a folder, and a file is wanted"))),
+        (false, false) => Err(failed("open", path)(io::Error::other("it is no regular file"))),
+    }
+}
+
+/// What is wrong with an archive of so many bytes.
+fn fault(path: &Path, bytes: u64, cause: &ArchiveError) -> LocalError {
+    let path = path.to_owned();
+    match cause {
+        ArchiveError::Header { at: 0, .. } => LocalError::NoArchive { path, why: "the file doesn't begin like one" },
+        ArchiveError::Ends { .. } if bytes < SMALLEST => LocalError::NoArchive { path, why: "the file is too short" },
+        ArchiveError::Ends { .. } => LocalError::Cut { path, bytes, what: "a header ends in the middle".to_owned() },
+        cause => LocalError::Damaged { path, cause: cause.to_string() },
     }
 }
 

@@ -49,7 +49,7 @@ impl DockerArchive {
         let files = Files::archive(path)?;
         let path = || path.to_owned();
         if !files.has("manifest.json") {
-            return Err(LocalError::NoImage { path: path(), missing: "manifest.json", kind: "archive of docker save" });
+            return Err(files.no_image("manifest.json", "archive of docker save", ("index.json", "oci-archive:")));
         }
         let damaged = |cause: String| LocalError::Damaged { path: path(), cause };
         let items: Vec<Item> = serde_json::from_slice(&files.read("manifest.json", LARGEST_MANIFEST)?)

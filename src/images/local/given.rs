@@ -39,7 +39,15 @@ pub fn given(path: &Path, which: Option<&str>, name: Option<&str>) -> Result<Giv
         }
         // What docker saves today has a layout as well, without the names.
         match DockerArchive::open(path, name) {
-            Err(LocalError::NoImage { .. }) => Layout::archive(path, name).map(of_layout),
+            Err(LocalError::NoImage { .. } | LocalError::Cut { .. }) => match Layout::archive(path, name) {
+                Err(LocalError::NoImage { path, .. }) => Err(LocalError::NoImage {
+                    path,
+                    missing: "manifest.json or index.json",
+                    kind: "archive of docker save, and none of an OCI image layout",
+                    reader: None,
+                }),
+                layout => layout.map(of_layout),
+            },
             archive => archive.map(|archive| Given { names: archive.names().to_vec(), origin: Box::new(archive) }),
         }
     };

@@ -1,6 +1,7 @@
 //! OCI image layouts, as a folder or in an archive (OCI image spec, "Image Layout").
 
-use std::io::Read;
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::LocalError;
@@ -25,7 +26,11 @@ impl Layout {
     /// # Errors
     /// Where there is no such image.
     pub fn folder(path: &Path, name: Option<&str>) -> Result<Self, LocalError> {
-        Self::choose(Files::Folder(path.to_owned()), name)
+        let failed = |cause| LocalError::Io { call: "open", path: path.to_owned(), cause };
+        match fs::metadata(path).map_err(failed)?.is_dir() {
+            true => Self::choose(Files::Folder(path.to_owned()), name),
+            false => Err(failed(io::Error::other("it is a file, and a folder is wanted"))),
+        }
     }
 
     /// In a tar archive.
@@ -50,7 +55,7 @@ impl Layout {
     fn choose(files: Files, name: Option<&str>) -> Result<Self, LocalError> {
         let path = || files.path().to_owned();
         if !files.has("index.json") {
-            return Err(LocalError::NoImage { path: path(), missing: "index.json", kind: "OCI image layout" });
+            return Err(files.no_image("index.json", "OCI image layout", ("manifest.json", "docker-archive:")));
         }
         let bytes = files.read("index.json", LARGEST_MANIFEST)?;
         let read = Document::read(&bytes, Some(OCI_INDEX));

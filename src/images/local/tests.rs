@@ -144,8 +144,87 @@ fn damaged_layouts_are_told_of() {
     fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
     let said = Layout::archive(&packed, None).unwrap_err().to_string();
     assert!(said.ends_with("it is compressed; unpack it first (gunzip, unzstd)"), "{said}");
-    fs::write(&packed, b"nonsense that is no archive").unwrap();
-    assert!(matches!(Layout::archive(&packed, None), Err(LocalError::Damaged { .. })));
+}
+
+/// What somebody names by mistake is called what it is.
+#[test]
+fn what_is_no_image_is_called_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, folder) = (dir.path().join("file"), dir.path());
+    let layout = |path: &Path| Layout::folder(path, None).unwrap_err().to_string();
+    let archives = |path: &Path| {
+        let said = Layout::archive(path, None).unwrap_err().to_string();
+        assert_eq!(DockerArchive::open(path, None).unwrap_err().to_string(), said);
+        assert_eq!(given(path, None, None).err().unwrap().to_string(), said);
+        said
+    };
+    assert!(layout(&file).contains("file: No such file or directory"), "{}", layout(&file));
+    assert!(archives(&file).contains("file: No such file or directory"), "{}", archives(&file));
+    assert!(Layout::archive(folder, None).unwrap_err().to_string().ends_with("it is a folder, and a file is wanted"));
+    for (content, words) in [
+        (Vec::new(), "it is no tar archive: the file is empty"),
+        (b"nonsense that is no archive".to_vec(), "it is no tar archive: the file is too short"),
+        (b"nonsense".repeat(100), "it is no tar archive: the file doesn't begin like one"),
+    ] {
+        fs::write(&file, content).unwrap();
+        assert!(archives(&file).ends_with(words), "{}", archives(&file));
+    }
+    assert!(layout(&file).ends_with("it is a file, and a folder is wanted"), "{}", layout(&file));
+    // Good archives, of another kind than the one that was asked for, or of none.
+    for (name, taken_by_docker, taken_by_layout, by_both) in [
+        ("index.json", "it is no archive of docker save; oci-archive: reads it", "it has no image", "it has no image"),
+        ("manifest.json", "it has no image", "it is no OCI image layout; docker-archive: reads it", "it has no image"),
+        (
+            "hello",
+            "there is no manifest.json in it: it is no archive of docker save",
+            "there is no index.json in it: it is no OCI image layout",
+            "it is no archive of docker save, and none of an OCI image layout",
+        ),
+    ] {
+        let content = if name == "index.json" { &br#"{"manifests": []}"#[..] } else { b"[]" };
+        let from = write(&dir.path().join(format!("of {name}")), &vec![(name.to_owned(), content.to_vec())]);
+        archive_of(&from, &file);
+        let said = DockerArchive::open(&file, None).unwrap_err().to_string();
+        assert!(said.ends_with(taken_by_docker), "{said}");
+        let said = Layout::archive(&file, None).unwrap_err().to_string();
+        assert!(said.ends_with(taken_by_layout), "{said}");
+        let said = given(&file, None, None).err().unwrap().to_string();
+        assert!(said.ends_with(by_both), "{said}");
+    }
+}
+
+/// Wherever a copy breaks off, it is said that it did; only between its last file and its end all that is needed is there.
+#[test]
+fn cut_archives_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = write(&dir.path().join("layout"), &layout(&["one"]));
+    let (whole, cut) = (dir.path().join("whole.tar"), dir.path().join("cut.tar"));
+    // Nobody needs it, and it may be the last.
+    fs::remove_file(folder.join("oci-layout")).unwrap();
+    archive_of(&folder, &whole);
+    let bytes = fs::read(&whole).unwrap();
+    let lengths: Vec<usize> = (0..bytes.len()).step_by(512).collect();
+    let is_cut = |length: &usize| {
+        fs::write(&cut, &bytes[..*length]).unwrap();
+        let all_of = |Given { origin, .. }: Given| {
+            origin.top()?;
+            let manifest = manifest(&*origin);
+            origin.document(manifest.config())?;
+            origin.layer(&manifest.layers()[0]).map(drop)
+        };
+        let said = match given(&cut, None, None).map(all_of) {
+            Err(error) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            // All is there but the end.
+            Ok(Ok(())) => return false,
+        };
+        let words = format!("the archive is cut off after {length} bytes: ");
+        assert!(*length < 512 || said.contains(&words), "{length}: {said}");
+        true
+    };
+    let last = lengths.iter().filter(|length| is_cut(length)).count();
+    // What is good begins behind what is cut, and has nothing but the archive's end before it.
+    assert!(last > 8 && !is_cut(&lengths[last]) && bytes[lengths[last]..].iter().all(|byte| *byte == 0), "{last}");
 }
 
 /// As docker save writes them, old ones with links between equal layers.

@@ -86,9 +86,12 @@ impl Fault {
     pub(super) fn owner(uid: u32, gid: u32, errno: Errno) -> Self {
         let advice = match errno {
             Errno::INVAL => {
-                "; this user's range of ids is too small for it, or there is none: see /etc/subuid and /etc/subgid"
+                "; this user's range of ids is too small for it, or there is none: see /etc/subuid and /etc/subgid, and whether \
+                 newuidmap is installed (docs/rootless.md)"
             }
-            Errno::PERM => "; who isn't root needs ranges of ids for that: see /etc/subuid and /etc/subgid",
+            Errno::PERM => {
+                "; who isn't root needs ranges of ids for that: see /etc/subuid and /etc/subgid (docs/rootless.md)"
+            }
             _ => "",
         };
         Self::Owner { uid, gid, cause: errno.into(), advice }
