@@ -5,6 +5,8 @@
 //! The grammar is written out here: oci-spec's `Reference` needs a regular expression's machine for it, takes letters of any
 //! alphabet in a tag, and says of what is wrong only that it is.
 
+mod host;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,9 +14,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::digest::{Digest, NoDigest};
+pub use host::DOCKER_HUB;
 
-/// The registry of names without one.
-pub const DOCKER_HUB: &str = "docker.io";
 /// Docker Hub's older name.
 const OLD_DOCKER_HUB: &str = "index.docker.io";
 /// The namespace of Docker Hub's own images.
@@ -128,6 +129,12 @@ impl Reference {
         Ok(Self { registry: registry.to_owned(), repository: repository.to_owned(), ..self.clone() })
     }
 
+    /// The same image by its registry's usual spelling ([`usual_spelling`]): two that have the same are the same, however they are written.
+    #[must_use]
+    pub fn usual(&self) -> Self {
+        Self { registry: host::usual(&self.registry), ..self.clone() }
+    }
+
     /// As people write it: without `docker.io/library/`.
     #[must_use]
     pub fn familiar(&self) -> String {
@@ -143,6 +150,16 @@ impl Reference {
     pub fn short_name(text: &str) -> Option<&str> {
         let parts = Parts::of(text);
         parts.registry.is_none().then_some(parts.path)
+    }
+}
+
+/// REGISTRY or REGISTRY/PATH with its registry in the one spelling that all have that mean it: in lower case, without the port 443,
+/// Docker Hub by its usual name.
+#[must_use]
+pub fn usual_spelling(name: &str) -> String {
+    match name.split_once('/') {
+        Some((registry, path)) => format!("{}/{path}", host::usual(registry)),
+        None => host::usual(name),
     }
 }
 

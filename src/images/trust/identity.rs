@@ -1,7 +1,7 @@
 //! Whose signature it is: whether the name that was signed is that of the image that was asked for (containers-policy.json(5),
 //! `signedIdentity`).
 
-use crate::images::reference::Reference;
+use crate::images::reference::{Reference, usual_spelling};
 
 /// What the signed name must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ struct Name {
 
 impl Name {
     fn of(text: &str) -> Option<Self> {
-        let reference: Reference = text.parse().ok()?;
+        let reference = text.parse::<Reference>().ok()?.usual();
         let last = text.rsplit('/').next().unwrap_or_default();
         let whole = last.contains([':', '@']).then(|| reference.to_string());
         Some(Self { repository: reference.name(), whole })
@@ -39,6 +39,7 @@ impl Identity {
     /// Whether this signed name is one of the image.
     pub fn accepts(&self, image: &Reference, signed: &str) -> bool {
         let Some(signed) = Name::of(signed) else { return false };
+        let image = &image.usual();
         match self {
             Self::MatchExact => signed.whole == Some(image.to_string()),
             Self::MatchRepoDigestOrExact => repo_digest_or_exact(image, &image.name(), &signed),
@@ -50,8 +51,8 @@ impl Identity {
                 Name::of(wanted).is_some_and(|wanted| wanted.repository == signed.repository)
             }
             Self::Remap { prefix, signed_prefix } => {
-                let name = image.name();
-                let rest = name.strip_prefix(prefix.as_str());
+                let (name, signed_prefix) = (image.name(), usual_spelling(signed_prefix));
+                let rest = name.strip_prefix(&usual_spelling(prefix));
                 let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('/'));
                 let moved = rest.map_or_else(|| name.clone(), |rest| format!("{signed_prefix}{rest}"));
                 repo_digest_or_exact(image, &moved, &signed)
@@ -106,6 +107,13 @@ mod tests {
         ] {
             assert_eq!(identity.accepts(image, signed), wanted, "{identity:?} {image} {signed}");
         }
+        // Registries are the same however they are spelled.
+        let spelled_otherwise: Reference = "REG.example:443/team/app:1".parse().unwrap();
+        for identity in [Identity::MatchExact, Identity::MatchRepoDigestOrExact, Identity::MatchRepository] {
+            assert!(identity.accepts(&spelled_otherwise, tag) && identity.accepts(&tagged, "Reg.Example:443/team/app:1"));
+            assert!(!identity.accepts(&spelled_otherwise, "reg.example:5000/team/app:1"));
+        }
+        assert!(remap("reg.example:443/team", "Vendor.example/x").accepts(&tagged, moved));
         // Docker Hub's names are completed on both sides.
         assert!(Identity::MatchRepository.accepts(&"nginx:1".parse().unwrap(), "index.docker.io/library/nginx"));
     }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use serde_json::{Map, Value};
 
 use super::error::TrustError;
@@ -40,7 +41,7 @@ impl Policy {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, TrustError> {
         if let Some(path) = given {
-            let absent = || TrustError::Read { path: path.to_owned(), cause: ErrorKind::NotFound.into() };
+            let absent = || TrustError::Read { path: path.to_owned(), cause: Errno::NOENT.into() };
             return Self::read(path)?.ok_or_else(absent).map(Some);
         }
         for path in files(environment) {
@@ -96,12 +97,18 @@ impl Policy {
     /// Where it rejects the image, or wants what can't be understood. Nothing of the image has to be there for that.
     pub fn rules(&self, image: &Subject) -> Result<Rules, TrustError> {
         let transport = image.transport();
-        let scopes = self.transports.get(transport);
-        let found = image.scopes().into_iter().find_map(|scope| Some((scopes?.get(&scope)?, scope)));
-        let (value, place) = match &found {
-            Some((value, scope)) => (*value, format!("$.transports.{transport}[{scope:?}]")),
-            None => (&self.default, "$.default".to_owned()),
-        };
-        Rules::read(&self.path, &place, value, image)
+        let place = |scope: &str| format!("$.transports.{transport}[{scope:?}]");
+        let all = self.transports.get(transport).and_then(Value::as_object);
+        for wanted in image.scopes() {
+            let mut found = all.into_iter().flatten().filter(|(scope, _)| image.usual_scope(scope) == wanted);
+            let Some((scope, value)) = found.next() else { continue };
+            // Whoever reads the first of two could rely on it.
+            if let Some((other, _)) = found.find(|(_, other)| *other != value) {
+                let fault = format!("it is another spelling of {other:?}, which wants something else");
+                return Err(TrustError::Policy { path: self.path.clone(), place: place(scope), fault });
+            }
+            return Rules::read(&self.path, &place(scope), value, image);
+        }
+        Rules::read(&self.path, "$.default", &self.default, image)
     }
 }

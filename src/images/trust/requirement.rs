@@ -120,6 +120,10 @@ impl File<'_> {
             .ok_or_else(|| self.wrong(&place, &format!("{name}: strings are wanted, keyPath and keyData have one")))?;
         let key = |text: &str| {
             let pem = if name.starts_with("keyPath") {
+                // Whoever reads it may be in another folder than who wrote it.
+                if !Path::new(text).is_absolute() {
+                    return Err(format!("{name} {text}: it must be an absolute path"));
+                }
                 file::read(Path::new(text), LARGEST_KEY).map_err(|cause| format!("{name} {text}: {cause}"))?
             } else {
                 STANDARD.decode(text).map_err(|_| format!("{name}: it is no base64"))?

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::images::reference::Reference;
+use crate::images::reference::{Reference, usual_spelling};
 
 /// An image as a policy knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,14 @@ impl Subject {
         }
     }
 
+    /// A scope of its transport as [`scopes`](Self::scopes) has it, however it is spelled in a policy.
+    pub(super) fn usual_scope(&self, scope: &str) -> String {
+        match self {
+            Self::Registry(_) => usual_spelling(scope),
+            Self::File { .. } => scope.to_owned(),
+        }
+    }
+
     /// From the narrowest to the widest, without `default` (containers-policy.json(5), "Supported transports and their scopes").
     pub(super) fn scopes(&self) -> Vec<String> {
         let mut scopes = match self {
@@ -39,6 +47,8 @@ impl Subject {
 }
 
 fn of_registry(reference: &Reference) -> Vec<String> {
+    // Who writes a registry's name in another way doesn't evade what is wanted of its images.
+    let reference = reference.usual();
     let name = reference.name();
     let mut scopes = Vec::new();
     scopes.extend(reference.digest().map(|digest| format!("{name}@{digest}")));
@@ -90,6 +100,10 @@ mod tests {
         ];
         assert_eq!(scopes[0], exact);
         assert_eq!(scopes[1..], rest);
+        let spelled_otherwise = of(&format!("Reg.EXAMPLE.com:05000/team/app@{digest}"));
+        assert_eq!(spelled_otherwise, scopes);
+        assert_eq!(of("docker.io:443/library/nginx:1.27"), wanted);
+        assert_eq!(of("Registry-1.docker.io/library/nginx:1.27"), wanted);
         let file =
             |transport| Subject::File { transport, path: "/srv/images".into(), name: Some("web".to_owned()) }.scopes();
         assert_eq!(file("oci"), ["/srv/images:web", "/srv/images", "/srv", ""]);

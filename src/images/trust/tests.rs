@@ -175,6 +175,34 @@ fn signatures_are_verified() {
     }
 }
 
+/// Nobody evades a scope by another spelling of its registry, nor is one evaded by how the policy spells it.
+#[test]
+fn scopes_are_met_however_they_are_spelled() {
+    let reject = json!([{"type": "reject"}]);
+    let accept = json!([{"type": "insecureAcceptAnything"}]);
+    let policy = |scopes: Value| json!({"default": accept, "transports": {"docker": scopes}});
+    let said = |policy: &Value, image: &str| rules_of(policy, &subject(image)).err().map(|error| error.to_string());
+    for scope in ["reg.example", "REG.example", "reg.example:443/team", "*.Example", "Reg.Example/team/app:1"] {
+        let policy = policy(json!({scope: reject}));
+        for image in [NAME, "REG.example/team/app:1", "reg.example:443/team/app:1", "Reg.Example:0443/team/app:1"] {
+            let wanted = format!("policy /policy.json: $.transports.docker[{scope:?}][0] rejects it");
+            assert_eq!(said(&policy, image), Some(wanted), "{image}");
+        }
+        // Another port may be another registry's.
+        assert_eq!(said(&policy, "reg.example:5000/team/app:1").is_some(), scope.starts_with('*'), "{scope}");
+    }
+    let hub = policy(json!({"docker.io": reject}));
+    for image in ["nginx", "Docker.io/library/nginx", "index.docker.io:443/library/nginx", "registry-1.docker.io/a/b"] {
+        assert!(said(&hub, image).is_some(), "{image}");
+    }
+    // Two spellings are one scope, which can't want two things.
+    let twice = policy(json!({"reg.example": reject, "reg.example:443": accept}));
+    let words = "$.transports.docker[\"reg.example\"]: it is another spelling of \"reg.example:443\", which wants something else";
+    assert_eq!(said(&twice, NAME), Some(format!("policy /policy.json: {words}")));
+    assert_eq!(said(&twice, "other.example/a:1"), None);
+    assert_eq!(said(&policy(json!({"reg.example": accept, "reg.example:443": accept})), NAME), None);
+}
+
 /// What is wrong with a policy is told with its file and the place in it, and only of images that it is about.
 #[test]
 fn policies_that_can_not_be_used() {
@@ -191,6 +219,7 @@ fn policies_that_can_not_be_used() {
         (json!({}), "exactly one of keyPath"),
         (json!({"keyPath": "/a", "keyData": ""}), "exactly one of keyPath"),
         (json!({"keyPath": "/none"}), "keyPath /none: No such file"),
+        (json!({"keyPath": "cosign.pub"}), "keyPath cosign.pub: it must be an absolute path"),
         (json!({"keyData": "%"}), "keyData: it is no base64"),
         (json!({"keyData": ""}), "it has no PUBLIC KEY in PEM"),
         (json!({"keyPaths": "/a"}), "strings are wanted"),
