@@ -241,7 +241,10 @@ fn verify(args: &ImageVerifyArgs, dir: &Place) -> Result<Exit, CliError> {
             true => print(&format!("{name} is whole\n")),
             false => {
                 let all = damaged.join("; ");
-                Err(failed(name, format!("it is damaged: {all}; `barepod image repair` brings its damaged parts again")))
+                Err(failed(
+                    name,
+                    format!("it is damaged: {all}; `barepod image repair` brings its damaged parts again"),
+                ))
             }
         }
     };

@@ -13,7 +13,7 @@ mod prefix;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::reference::{NoReference, Reference};
+use super::reference::{NoReference, Reference, usual_spelling};
 use super::registry::Transport;
 pub use error::RegistriesError;
 use file::{Entry, Mirror, When};
@@ -113,8 +113,10 @@ impl Registries {
     /// # Errors
     /// Where the registry is blocked.
     pub fn sources(&self, reference: &Reference) -> Result<Vec<Source>, RegistriesError> {
-        let name = reference.name();
-        let suiting = self.entries.iter().filter_map(|entry| Some((prefix::matched(&entry.prefix, &name)?, entry)));
+        // What is blocked isn't to be had under another spelling of its registry's name.
+        let name = reference.usual().name();
+        let length = |entry: &Entry| prefix::matched(&usual_spelling(&entry.prefix), &name);
+        let suiting = self.entries.iter().filter_map(|entry| Some((length(entry)?, entry)));
         let found = suiting.max_by_key(|(_, entry)| entry.prefix.len());
         let Some((length, entry)) = found else {
             let reference = reference.clone();

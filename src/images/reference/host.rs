@@ -14,7 +14,9 @@ const HTTPS: u16 = 443;
 pub(super) fn usual(text: &str) -> String {
     let text = text.to_ascii_lowercase();
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) => (address.parse().map_or_else(|_| format!("[{address}]"), shown), rest.strip_prefix(':')),
+        Some((address, rest)) => {
+            (address.parse().map_or_else(|_| format!("[{address}]"), shown), rest.strip_prefix(':'))
+        }
         None => match text.split_once(':') {
             Some((host, port)) => (host.to_owned(), Some(port)),
             None => (text.clone(), None),

@@ -230,3 +230,21 @@ fn changed_files_do_no_harm() {
         Err(error) => fuzz::is_fit(&error, bytes),
     });
 }
+
+/// A registry is the same however it is spelled, here and in names.
+#[test]
+fn prefixes_suit_all_spellings() {
+    let all = registries(&[
+        "[[registry]]\nprefix = \"Bad.example:443/team\"\nblocked = true\n[[registry]]\nprefix = \"*.Box\"\n\
+        location = \"Mirror.example:5000/box\"\n[[registry]]\nlocation = \"docker.io\"\nblocked = true\n",
+    ]);
+    let sources = |text: &str| all.as_ref().unwrap().sources(&text.parse().unwrap());
+    for text in
+        ["bad.example/team/a", "BAD.example:443/team/a", "registry-1.docker.io/library/nginx", "nginx", "Docker.io/x/y"]
+    {
+        assert!(matches!(sources(text), Err(RegistriesError::Blocked { .. })), "{text}");
+    }
+    assert!(sources("bad.example:5000/team/a").is_ok() && sources("bad.example/other/a").is_ok());
+    let source = sources("REG.box:443/a/b:1").unwrap().remove(0);
+    assert_eq!(source.reference.to_string(), "Mirror.example:5000/box/a/b:1");
+}

@@ -110,7 +110,9 @@ mod tests {
         // Registries are the same however they are spelled.
         let spelled_otherwise: Reference = "REG.example:443/team/app:1".parse().unwrap();
         for identity in [Identity::MatchExact, Identity::MatchRepoDigestOrExact, Identity::MatchRepository] {
-            assert!(identity.accepts(&spelled_otherwise, tag) && identity.accepts(&tagged, "Reg.Example:443/team/app:1"));
+            assert!(
+                identity.accepts(&spelled_otherwise, tag) && identity.accepts(&tagged, "Reg.Example:443/team/app:1")
+            );
             assert!(!identity.accepts(&spelled_otherwise, "reg.example:5000/team/app:1"));
         }
         assert!(remap("reg.example:443/team", "Vendor.example/x").accepts(&tagged, moved));
