@@ -17,7 +17,7 @@ use super::terminal::sanitize;
 use super::{logins, pinned, recover, run};
 use crate::control::{self, Applied, Changes, Image, Resized, Resources};
 use crate::manifest::{Meaningless, Objects};
-use crate::plan::{self, Immutable};
+use crate::plan::{self, Immutable, PullFiles};
 use crate::runtime::image;
 use crate::store::Error;
 use crate::store::layout::Layout;
@@ -33,7 +33,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let asked = Asked { namespace: args.namespace.as_deref(), objects: &objects, claims: None, meaningless };
     // A pod that runs may have what it refers to from elsewhere.
     let set = given::decode(files.clone(), asked)?;
-    let auth_file = logins::auth_file(args.auth_file.as_deref())?;
+    let pull_files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
     let mut found = Vec::new();
     for given in &set.pods {
         let name = given.name()?;
@@ -57,7 +57,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
         set.tell(Detail::LeftOut);
     }
     let running = set.pods.into_iter().zip(found).filter_map(|(given, found)| Some((given, found?)));
-    let exit = exit_of_all(running.map(|(given, found)| apply_one(&layout, given, &found, auth_file.as_deref())))?;
+    let exit = exit_of_all(running.map(|(given, found)| apply_one(&layout, given, &found, &pull_files)))?;
     match run_new(args, global, new)? {
         Exit::Success => Ok(exit),
         failed => Ok(failed),
@@ -65,7 +65,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
 }
 
 /// Of a pod that is there.
-fn apply_one(layout: &Layout, given: Given, found: &Found, auth_file: Option<&Path>) -> Result<Exit, CliError> {
+fn apply_one(layout: &Layout, given: Given, found: &Found, files: &PullFiles) -> Result<Exit, CliError> {
     let name = given.name()?;
     let Given { pod: mut wanted, objects, file, .. } = given;
     let shown = sanitize(&file.display().to_string());
@@ -78,7 +78,7 @@ fn apply_one(layout: &Layout, given: Given, found: &Found, auth_file: Option<&Pa
     }
     let differences = given::differences(&mut recover::pod(found)?, &mut wanted);
     let bare = name.rsplit('/').next().unwrap_or(&name);
-    if differences.is_empty() && objects.is_empty() && auth_file.is_none() {
+    if differences.is_empty() && objects.is_empty() && *files == PullFiles::default() {
         return print(&format!("pod/{bare} unchanged\n"));
     }
     let changes = plan::changes(&wanted, &differences).map_err(|all| {
@@ -89,8 +89,10 @@ fn apply_one(layout: &Layout, given: Given, found: &Found, auth_file: Option<&Pa
         ))
     })?;
     let images = images(&changes, &file).map_err(&refused)?;
-    match ask(found, request(changes, images, auth_file), &objects)?.ok_or_else(ended)? {
-        Applied::Done { objects: false, .. } if differences.is_empty() => print(&format!("pod/{bare} unchanged\n")),
+    match ask(found, request(changes, images, files.clone()), &objects)?.ok_or_else(ended)? {
+        Applied::Done { objects: false, files: false, .. } if differences.is_empty() => {
+            print(&format!("pod/{bare} unchanged\n"))
+        }
         Applied::Done { resized, restarting, .. } => {
             print(&format!("pod/{bare} configured\n"))?;
             resized.iter().for_each(tell);
@@ -114,6 +116,9 @@ fn run_new(args: &ApplyArgs, global: &Global, pods: Vec<Given>) -> Result<Exit, 
     let mut words: Vec<OsString> = ["barepod", "run", "--detach"].map(OsString::from).to_vec();
     if let Some(file) = &args.auth_file {
         words.extend(["--auth-file".into(), file.into()]);
+    }
+    if let Some(file) = &args.signature_policy {
+        words.extend(["--signature-policy".into(), file.into()]);
     }
     if args.require_digest {
         words.push("--require-digest".into());
@@ -146,15 +151,17 @@ fn images(changes: &plan::Changes, file: &Path) -> Result<BTreeMap<String, Image
 }
 
 /// What is asked of the supervisor.
-fn request(changes: plan::Changes, images: BTreeMap<String, Image>, auth_file: Option<&Path>) -> Changes {
+fn request(changes: plan::Changes, images: BTreeMap<String, Image>, files: PullFiles) -> Changes {
     let plan::Changes { labels, annotations, active_deadline_seconds, resources, .. } = changes;
     let of = |(container, amounts): (String, plan::ContainerResources)| {
         let plan::ContainerResources { requests, limits } = amounts;
         Resources { container: Some(container), requests, limits, ..Resources::default() }
     };
     let resources = resources.into_iter().map(of).collect();
-    let auth_file = auth_file.map(|path| path.display().to_string());
-    Changes { labels, annotations, active_deadline_seconds, images, objects: false, resources, auth_file }
+    let [auth_file, signature_policy] =
+        [files.auth_file, files.signature_policy].map(|path| path.map(|path| path.display().to_string()));
+    let objects = false;
+    Changes { labels, annotations, active_deadline_seconds, images, objects, resources, auth_file, signature_policy }
 }
 
 fn ask(found: &Found, changes: Changes, objects: &Objects) -> Result<Option<Applied>, CliError> {

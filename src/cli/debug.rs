@@ -35,8 +35,11 @@ pub fn debug(args: &DebugArgs, global: &Global) -> Result<Exit, CliError> {
         Attaching { stdin: args.stdin, rows: size.ws_row, columns: size.ws_col }
     });
     let container = serde_json::to_string(&new).unwrap_or_default();
-    let auth_file = logins::auth_file(args.auth_file.as_deref())?.map(|path| path.display().to_string());
-    let debugging = Debugging { container, folder: folder.display().to_string(), place, attach, auth_file };
+    let files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
+    let [auth_file, signature_policy] =
+        [files.auth_file, files.signature_policy].map(|path| path.map(|path| path.display().to_string()));
+    let folder = folder.display().to_string();
+    let debugging = Debugging { container, folder, place, attach, auth_file, signature_policy };
     if attach.is_some() { attached(&of, debugging, args) } else { added(&of, debugging) }
 }
 

@@ -68,6 +68,8 @@ fn stored(name: &str) -> Result<Stored, CliError> {
 fn pull(args: &ImagePullArgs, dir: &Place) -> Result<Exit, CliError> {
     let platform = args.platform.clone().unwrap_or_else(Platform::here);
     let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
+    let policy = image::policy(args.signature_policy.as_deref());
+    let policy = policy.map_err(|cause| failed(&args.images.join(", "), cause))?;
     for name in args.images.iter().filter(|_| args.require_digest) {
         let lacks = image::unpinned(&ImageSource::Stored(stored(name)?), dir).map_err(|cause| failed(name, cause))?;
         if let Some(lacks) = lacks {
@@ -76,8 +78,7 @@ fn pull(args: &ImagePullArgs, dir: &Place) -> Result<Exit, CliError> {
     }
     let one = |name: &String| {
         let (stored, progress, begun) = (stored(name)?, Progress::default(), Instant::now());
-        let policy = args.signature_policy.as_deref();
-        let pull = || image::pull(&stored, dir, &platform, &logins, &progress, policy);
+        let pull = || image::pull(&stored, dir, &platform, &logins, &progress, policy.as_ref());
         let pulled = if args.quiet { pull() } else { shown(name, &progress, pull) };
         let (whole, Pulled { is_new, size, removed, .. }) = pulled.map_err(|cause| failed(name, cause))?;
         tell_of_removed(&removed);

@@ -1,4 +1,5 @@
-//! Logins for registries, looked at before anything is made: what can't be read would be tried again for ever.
+//! Logins for registries and what says which images are trusted, looked at before anything is made: what can't be read would be
+//! tried again for ever.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +7,19 @@ use k8s_openapi::api::core::v1;
 
 use super::error::CliError;
 use crate::manifest::{FieldPath, Finding, Objects, Wrong};
-use crate::plan::{self, Logins};
-use crate::runtime::image::check_logins;
+use crate::plan::{self, Logins, PullFiles};
+use crate::runtime::image::{check_logins, policy};
+
+/// `--auth-file` and `--signature-policy`, as absolute paths: whoever reads them later is in another folder.
+pub(super) fn pull_files(auth: Option<&Path>, signature_policy: Option<&Path>) -> Result<PullFiles, CliError> {
+    Ok(PullFiles { auth_file: auth_file(auth)?, signature_policy: signature_policy.map(policy_file).transpose()? })
+}
+
+fn policy_file(given: &Path) -> Result<PathBuf, CliError> {
+    let path = std::path::absolute(given).map_err(|source| CliError::Read { path: given.to_owned(), source })?;
+    policy(Some(&path)).map_err(|why| CliError::Words(format!("--signature-policy: {why}")))?;
+    Ok(path)
+}
 
 /// `--auth-file`, as an absolute path: whoever reads it later is in another folder.
 pub(super) fn auth_file(given: Option<&Path>) -> Result<Option<PathBuf>, CliError> {

@@ -179,7 +179,7 @@ fn run_pod(
     report: Option<Report>,
 ) -> Result<(Exit, Option<Ending>), CliError> {
     options::backoff(&args.backoff)?;
-    let auth_file = logins::auth_file(args.auth_file.as_deref())?;
+    let pull_files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
     let layout = global.layout()?;
     // While this is the process that was started.
     let service = service(args);
@@ -236,7 +236,7 @@ fn run_pod(
     let storage_interval = args.eviction_interval;
     let forget = args.rm;
     let pod =
-        Pod { manifest, plan, node, dirs, images, auth_file, rejected, storage_interval, forget, attach, service };
+        Pod { manifest, plan, node, dirs, images, pull_files, rejected, storage_interval, forget, attach, service };
     let supervisor = Supervisor::new(pod, store, &mut watch)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run().map_err(|error| match error {

@@ -218,6 +218,9 @@ pub enum Applied {
         restarting: Vec<Instance>,
         /// Whether what is in ConfigMaps and Secrets is different.
         objects: bool,
+        /// Whether other files say who is let in where images are pulled, and which are trusted.
+        #[serde(default)]
+        files: bool,
     },
     /// It can't be had.
     Refused {

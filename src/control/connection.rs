@@ -35,7 +35,7 @@ pub(super) enum FrameRead {
     /// One that was handled here.
     Handled,
     /// A new request, with its descriptors.
-    Request(Id, Request, Vec<OwnedFd>),
+    Request(Id, Box<Request>, Vec<OwnedFd>),
     /// The client doesn't want this request's answer any more.
     Cancelled(Id),
     /// The connection is closed.
@@ -118,7 +118,7 @@ impl Connection {
                 let message = format!("the request takes {wanted} descriptors, not {}", descriptors.len());
                 self.refuse(id, Reason::Malformed, message);
             }
-            Call::Ask(request) => return FrameRead::Request(id, request, descriptors),
+            Call::Ask(request) => return FrameRead::Request(id, Box::new(request), descriptors),
             Call::Watch => {
                 self.watches.push(id);
                 // From here on it misses nothing: what was there before is to be looked at now.

@@ -137,6 +137,7 @@ mod tests {
                     objects: false,
                     resources: vec![Resources::default()],
                     auth_file: None,
+                    signature_policy: None,
                 }))
             }),
             (proptest::option::of(text()), proptest::option::of(any::<u64>())).prop_map(

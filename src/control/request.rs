@@ -101,6 +101,9 @@ pub struct Debugging {
     /// A file of logins for its image. Absolute; none: as for the pod's other images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_file: Option<String>,
+    /// A file that says whether its image is trusted. Absolute; none: as for the pod's other images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_policy: Option<String>,
 }
 
 /// How a client is attached to a container from its beginning on.
@@ -256,6 +259,9 @@ pub struct Changes {
     /// A file of logins for what the pod pulls from now on. Absolute; none: as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_file: Option<String>,
+    /// A file that says which images are trusted from now on. Absolute; none: as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_policy: Option<String>,
 }
 
 /// The kinds of calls that are no requests for something.

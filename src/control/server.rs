@@ -242,7 +242,7 @@ impl Server {
             }
         }
         match heard {
-            FrameRead::Request(id, request, descriptors) => Some(Asked { by: by(id), request, descriptors }),
+            FrameRead::Request(id, request, descriptors) => Some(Asked { by: by(id), request: *request, descriptors }),
             FrameRead::Cancelled(id) => {
                 self.gone.push(by(id));
                 None

@@ -55,7 +55,7 @@ pub use error::{ConfigCause, ConfigError, PlanError};
 pub use facts::*;
 pub use files::config::FilePlan;
 pub use files::image::{ImageSource, Stored, source as image_source};
-pub use files::logins::{Logins, PullSecret, missing_pull_secrets, pull_secrets};
+pub use files::logins::{Logins, PullFiles, PullSecret, missing_pull_secrets, pull_secrets};
 pub(crate) use files::mount::binds;
 pub use files::mount::{DataMount, ImageMount, Missing, SharedMount, SubPath};
 pub(crate) use files::path::normal;

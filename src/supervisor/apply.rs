@@ -13,7 +13,7 @@ use barepod_engine::spec::{Attempt, ContainerIndex};
 use super::Supervisor;
 use crate::control::{Applied, Changes, Image, Instance, Resized, Resources};
 use crate::plan::resize::{self, ResizeRequest};
-use crate::plan::{self, ImageSource, Objects};
+use crate::plan::{self, ImageSource, Objects, PullFiles};
 
 impl Supervisor<'_> {
     /// Resources first, as only they can be refused by what the box has.
@@ -24,7 +24,8 @@ impl Supervisor<'_> {
             Ok(new) => new,
             Err(why) => return Applied::Refused { why, resized },
         };
-        let Changes { labels, annotations, active_deadline_seconds, resources, auth_file, .. } = changes;
+        let Changes { labels, annotations, active_deadline_seconds, resources, auth_file, signature_policy, .. } =
+            changes;
         for wanted in resources {
             match self.resize(wanted) {
                 Resized::Refused { why } => return Applied::Refused { why, resized },
@@ -34,7 +35,11 @@ impl Supervisor<'_> {
         let metadata = &mut self.pod.manifest.metadata;
         metadata.labels = labels.or(metadata.labels.take());
         metadata.annotations = annotations.or(metadata.annotations.take());
-        self.pod.auth_file = auth_file.map(Into::into).or(self.pod.auth_file.take());
+        let new =
+            PullFiles { auth_file: auth_file.map(Into::into), signature_policy: signature_policy.map(Into::into) };
+        let pull_files = new.or(&self.pod.pull_files);
+        let new_files = pull_files != self.pod.pull_files;
+        self.pod.pull_files = pull_files;
         let new_objects = objects.is_some();
         if let Some(objects) = objects {
             self.pod.plan.objects = objects;
@@ -50,7 +55,7 @@ impl Supervisor<'_> {
         // The pod is new even where its status isn't; what is told has it written.
         self.written = None;
         self.facts.push_back(Event::Tick);
-        Applied::Done { resized, restarting, objects: new_objects }
+        Applied::Done { resized, restarting, objects: new_objects, files: new_files }
     }
 
     fn change_image(&mut self, new: NewImage) -> Instance {

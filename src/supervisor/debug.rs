@@ -12,6 +12,7 @@ use super::Supervisor;
 use super::copies::FirstClient;
 use super::slot::Slot;
 use crate::control::{Added, Answer, Attaching, Debugging, Requester};
+use crate::plan::PullFiles;
 use crate::runtime::exec::TerminalSize;
 use crate::{manifest, plan};
 
@@ -47,7 +48,11 @@ impl Supervisor<'_> {
         })?;
         let new = plan::ephemeral(&self.pod.manifest, manifest, Path::new(&asked.folder), asked.place.as_deref())?;
         self.pod.plan.add(&mut self.pod.manifest, new);
-        self.slots.push(Slot { auth_file: asked.auth_file.as_ref().map(Into::into), ..Slot::default() });
+        let pull_files = PullFiles {
+            auth_file: asked.auth_file.as_ref().map(Into::into),
+            signature_policy: asked.signature_policy.as_ref().map(Into::into),
+        };
+        self.slots.push(Slot { pull_files, ..Slot::default() });
         self.storage.add_container(&name);
         self.audience.container_added(&name);
         let image = self.pod.plan.lifecycle.containers[usize::from(index.0)].image.clone();

@@ -9,7 +9,7 @@ use barepod_engine::spec::{Attempt, ContainerIndex, ImageOf};
 use super::slot::{Image, Order};
 use super::sources::{Interest, Token};
 use super::{Supervisor, now};
-use crate::plan::{self, ImageSource, Logins, PodPlan, VolumePlan};
+use crate::plan::{self, ImageSource, Logins, PodPlan, PullFiles, VolumePlan};
 use crate::runtime::container::reap_ended;
 use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys, Want, lease};
 
@@ -24,8 +24,10 @@ impl Supervisor<'_> {
     pub(super) fn look_for_image(&mut self, container: ContainerIndex, attempt: Attempt, of: ImageOf) {
         let order = Order { attempt, of, want: Want::Look };
         let beside = self.beside(container, order);
-        let source = source(&self.pod.plan, container, of);
-        if let Some(found) = self.file_systems.find(source, &self.pod.images, beside.keys, beside.profile.as_deref()) {
+        let files = self.pull_files(container);
+        let policy = files.signature_policy.as_deref();
+        let (source, profile) = (source(&self.pod.plan, container, of), beside.profile.as_deref());
+        if let Some(found) = self.file_systems.find(source, &self.pod.images, policy, beside.keys, profile) {
             return self.image_found(container, order, found);
         }
         self.search_image(container, order, &beside);
@@ -52,29 +54,26 @@ impl Supervisor<'_> {
 
     fn search_image(&mut self, container: ContainerIndex, order: Order, beside: &Beside) {
         let source = source(&self.pod.plan, container, order.of);
+        let PullFiles { auth_file, signature_policy } = self.pull_files(container);
         // They are for who pulls alone.
         let logins = match order.want {
-            Want::Pull => self.logins(container),
+            Want::Pull => Logins { secrets: plan::pull_secrets(&self.pod.manifest, &self.pod.plan.objects), auth_file },
             Want::Look => Logins::default(),
         };
-        let profile = beside.profile.as_deref();
-        let begun =
-            Search::begin(source, &self.pod.images, order.want, &logins, beside.keys, profile).and_then(|search| {
-                self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
-                Ok(search)
-            });
+        let (policy, profile) = (signature_policy.as_deref(), beside.profile.as_deref());
+        let begun = Search::begin(source, &self.pod.images, order.want, &logins, policy, beside.keys, profile);
+        let begun = begun.and_then(|search| {
+            self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
+            Ok(search)
+        });
         match begun {
             Ok(search) => self.slot(container).image = Image::Sought(order, search),
             Err(cause) => self.no_image(container, order, &format!("the helper that looks for it: {cause}")),
         }
     }
 
-    fn logins(&self, container: ContainerIndex) -> Logins {
-        let own = self.slots[usize::from(container.0)].auth_file.as_ref();
-        Logins {
-            secrets: plan::pull_secrets(&self.pod.manifest, &self.pod.plan.objects),
-            auth_file: own.or(self.pod.auth_file.as_ref()).cloned(),
-        }
+    fn pull_files(&self, container: ContainerIndex) -> PullFiles {
+        self.slots[usize::from(container.0)].pull_files.or(&self.pod.pull_files)
     }
 
     /// As the kubelet does when it looks for them.

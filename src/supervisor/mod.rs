@@ -63,7 +63,7 @@ pub use open_files::open_files;
 
 use crate::control;
 use crate::log::Buffers;
-use crate::plan::{NodeFacts, PodPlan, Purpose};
+use crate::plan::{NodeFacts, PodPlan, PullFiles, Purpose};
 use crate::runtime::image::{Lease, LocalFileSystems, Place};
 use crate::runtime::network::Connecting;
 use crate::runtime::sandbox::{Sandbox, SandboxDirs, SandboxError};
@@ -96,8 +96,8 @@ pub struct Pod {
     pub dirs: SandboxDirs,
     /// The box's store of images.
     pub images: Place,
-    /// A file of logins for registries, in the place of those that this box has. Absolute.
-    pub auth_file: Option<PathBuf>,
+    /// What is asked in the place of this box's files when its images are pulled, and found in the store.
+    pub pull_files: PullFiles,
     /// Why it can't be run on this box now; then it only gets a status.
     pub rejected: Option<String>,
     /// How often its use of the disk is measured, where that is limited.

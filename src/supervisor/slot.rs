@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filters::Compiled;
 use super::output::Output;
+use crate::plan::PullFiles;
 use crate::runtime::container::{Container, Creation, Removal};
 use crate::runtime::exec::{Exec, ExecError, ExecRequest, Stdio};
 use crate::runtime::image::{Found, Search, Want};
@@ -26,8 +27,8 @@ use crate::store::process::process_start;
 /// One container's place.
 #[derive(Default)]
 pub struct Slot {
-    /// Of logins for its image, where it isn't the pod's. Absolute.
-    pub auth_file: Option<PathBuf>,
+    /// What is asked for its image, in the place of the pod's.
+    pub pull_files: PullFiles,
     /// What is known of what `image:` names.
     pub image: Image,
     /// The attempt that `stage` is about; where there is none, the last one.

@@ -167,8 +167,8 @@ fn pods_wait_for_a_signature() {
     ];
     assert!(words.iter().all(|words| run.stderr().contains(words)), "{}", run.stderr());
     let reasons = ["SignatureValidationFailed", "ImagePullBackOff"];
-    let reason = case.container("main")["state"]["waiting"]["reason"].clone();
-    assert!(reasons.iter().any(|one| reason == *one), "{reason}");
+    let reason = || case.container("main")["state"]["waiting"]["reason"].clone();
+    wait("the reason in the status", || reasons.iter().any(|one| reason() == *one));
     world.sign();
     assert_eq!(run.end(), 0, "{}", run.stderr());
     // It was proven: the registry may have lost it all.
@@ -237,5 +237,72 @@ fn bundles_refer_to_their_image() {
         let (code, said) = world.said(&["image", "pull", &image]);
         assert!(code == Some(1) && said.contains("without signedIdentity its digest is enough"), "{said}");
     }
+    case.nothing_left();
+}
+
+/// `--signature-policy` of `run`, `debug` and `apply` counts in the place of the box's, for what is in the store as well.
+#[test]
+fn a_pod_has_a_policy_of_its_own() {
+    let Some(case) = case("own-policy") else { return };
+    let world = World::new(&case);
+    let policy = |name: &str, kind: &str| {
+        let path = case.dir().join(name);
+        fs::write(&path, json!({"default": [{"type": kind}]}).to_string()).unwrap();
+        path.display().to_string()
+    };
+    let (accepts, rejects) = (policy("accepts.json", "insecureAcceptAnything"), policy("rejects.json", "reject"));
+    world.policy(&json!({"type": "reject"}));
+    let command = "echo ran >> /t/log; while ! [ -e /t/go ]; do sleep 0.05; done";
+    let main = json!({
+        "command": ["/bin/sh", "-c", command], "volumeMounts": [{"name": "t", "mountPath": "/t"}],
+        "imagePullPolicy": "IfNotPresent",
+    });
+    let pod = world.pod(main).spec(json!({"restartPolicy": "Always"}));
+    let file = case.write(&pod.text()).display().to_string();
+    let image = world.image();
+    let debug = |name: &str, more: &[&str]| {
+        let words = ["debug", case.name(), "-q", "-c", name, "--image", &image];
+        world.said(&[&words[..], more, &["--", "/bin/true"]].concat())
+    };
+    for words in [&["run"][..], &["apply", "-f"]] {
+        let (code, said) = world.said(&[words, &[file.as_str(), "--signature-policy", "none.json"]].concat());
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("--signature-policy: policy ") && said.contains("none.json: No such file"), "{said}");
+    }
+    assert!(!case.root().join("data/images").exists(), "something was made");
+    // Relative to where we are.
+    let backoff = ["--backoff-initial", "300ms", "--backoff-max", "1200ms"];
+    let words = [&["run", "-d", "--signature-policy", "accepts.json", &file][..], &backoff].concat();
+    let output = world.command(&words).current_dir(case.dir()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    case.wait_for("ran");
+    let (code, said) = debug("as-the-pod", &["--attach"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = debug("stricter", &["--signature-policy", &rejects]);
+    assert_eq!(code, Some(0), "{said}");
+    let is_refused = |container: &str| {
+        let reason = case.container(container)["state"]["waiting"]["reason"].clone();
+        reason == "SignatureValidationFailed" || reason == "ImagePullBackOff"
+    };
+    wait("the refusal", || is_refused("stricter"));
+    // The pod has one, and keeps it until it gets another.
+    let apply = |policy: &str| {
+        let output = world.command(&["apply", "--signature-policy", policy, "-f", &file]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(apply(&accepts), format!("pod/{} unchanged\n", case.name()));
+    assert_eq!(apply(&rejects), format!("pod/{} configured\n", case.name()));
+    assert_eq!(apply(&rejects), format!("pod/{} unchanged\n", case.name()));
+    let (code, said) = world.said(&["kill", case.name()]);
+    assert_eq!(code, Some(0), "{said}");
+    wait("the refusal of what is in the store", || is_refused("main"));
+    // One that isn't there yet.
+    for words in [&["stop"][..], &["rm"], &["apply", "--signature-policy", &rejects, "-f", &file]] {
+        let (code, said) = world.said(&[words, &[case.name()][..usize::from(words.len() == 1)]].concat());
+        assert_eq!(code, Some(0), "{said}");
+    }
+    wait("the refusal of a new pod", || is_refused("main"));
+    let (code, said) = world.said(&["stop", case.name()]);
+    assert_eq!(code, Some(0), "{said}");
     case.nothing_left();
 }

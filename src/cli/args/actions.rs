@@ -163,6 +163,9 @@ pub struct ApplyArgs {
     /// the files that this box has for that
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// Which images the pod may have from now on, as containers-policy.json(5), instead of what this box's file says
+    #[arg(long, value_name = "FILE")]
+    pub signature_policy: Option<PathBuf>,
     /// Refuse a manifest with an image whose name in a registry has no digest (NAME@sha256:...), before anything is changed
     #[arg(long)]
     pub require_digest: bool,

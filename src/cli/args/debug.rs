@@ -22,6 +22,9 @@ pub struct DebugArgs {
     /// imagePullSecrets come before it
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// Whether the image is trusted, as containers-policy.json(5), instead of what counts for the pod
+    #[arg(long, value_name = "FILE")]
+    pub signature_policy: Option<PathBuf>,
     /// Its name, which no container of the pod has; if left out, debugger-XXXXX
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,

@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// the pod's imagePullSecrets come before it
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
+    /// Which images the pod may have, as containers-policy.json(5), instead of what this box's file says
+    #[arg(long, value_name = "FILE")]
+    pub signature_policy: Option<PathBuf>,
     /// When images are pulled
     #[arg(long, value_name = "HOW", default_value = "parallel")]
     pub pull: Pull,

@@ -16,6 +16,27 @@ pub struct Logins {
     pub auth_file: Option<PathBuf>,
 }
 
+/// Files of the box that somebody named for what is pulled, each in the place of those that the box has. Absolute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PullFiles {
+    /// Logins for registries.
+    pub auth_file: Option<PathBuf>,
+    /// What is trusted (containers-policy.json(5)). It counts for what is in the store as well.
+    pub signature_policy: Option<PathBuf>,
+}
+
+impl PullFiles {
+    /// These, and what they leave open from others.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        let one = |own: &Option<PathBuf>, other: &Option<PathBuf>| own.as_ref().or(other.as_ref()).cloned();
+        Self {
+            auth_file: one(&self.auth_file, &others.auth_file),
+            signature_policy: one(&self.signature_policy, &others.signature_policy),
+        }
+    }
+}
+
 /// A Secret of the type kubernetes.io/dockerconfigjson or kubernetes.io/dockercfg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullSecret {

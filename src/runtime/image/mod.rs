@@ -9,6 +9,7 @@
 mod bundle;
 mod error;
 mod inside;
+mod local;
 mod opened;
 mod pinned;
 mod search;
@@ -21,11 +22,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use error::{Defect, FieldCause, ImageError, Trouble};
+pub use local::LocalFileSystems;
 pub use pinned::{Unpinned, unpinned};
-pub use search::{Found, LocalFileSystems, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
-pub use stored::{Lease, check_logins, check_name, import, lease, name, pull, repair, resolved};
+pub use search::{Found, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
+pub use stored::{Lease, check_logins, check_name, import, lease, name, policy, pull, repair, resolved};
 
 pub use crate::images::store::Place;
+use crate::images::trust::Policy;
 use crate::plan::{ImageFacts, ImageSource};
 pub use opened::Image;
 
@@ -37,8 +40,19 @@ pub fn open(source: &ImageSource) -> Result<Image, ImageError> {
     open_if(source, None, &|_| true)
 }
 
+/// The box's store, and what of it may be used; `None`: all of it.
+#[derive(Clone, Copy)]
+struct InStore<'a> {
+    store: &'a Place,
+    policy: Option<&'a Policy>,
+}
+
 /// As [`open`], also in the box's store, but looks only at what `may_look` allows.
-fn open_if(source: &ImageSource, store: Option<&Place>, may_look: &dyn Fn(&Path) -> bool) -> Result<Image, ImageError> {
+fn open_if(
+    source: &ImageSource,
+    store: Option<InStore<'_>>,
+    may_look: &dyn Fn(&Path) -> bool,
+) -> Result<Image, ImageError> {
     let id = source.id();
     let at_hand = |path: &Path| match may_look(path) {
         true => Ok(()),
@@ -56,10 +70,10 @@ fn open_if(source: &ImageSource, store: Option<&Place>, may_look: &dyn Fn(&Path)
             Ok(Image { bundle: path.clone(), stop_signal, base, config, ..Image::of_folder(source, rootfs) })
         }
         ImageSource::Stored(stored) => {
-            let Some(store) = store else { return Err(ImageError::NotThere { image: id }) };
+            let Some(InStore { store, policy }) = store else { return Err(ImageError::NotThere { image: id }) };
             // Where the store is, all of it is; what isn't there yet is at hand as well.
             [&store.dir].into_iter().chain(&store.read_only).try_for_each(|dir| at_hand(dir))?;
-            stored::open(stored, store)
+            stored::open(stored, store, policy)
         }
     }
 }

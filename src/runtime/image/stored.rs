@@ -19,15 +19,15 @@ use crate::images::pull::{PullError, Pulled, Repaired};
 use crate::images::reference::{NoReference, Reference};
 use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Place, Store, StoreError};
-use crate::images::trust::{Policy, Rules, Subject};
+use crate::images::trust::{Policy, Rules, Subject, TrustError};
 use crate::plan::{FileKind, ImageSource, Logins, Stored};
 use crate::runtime::rlimits;
 
-/// What is in the store under the name of this image.
+/// What is in the store under the name of this image, where it is trusted.
 ///
 /// # Errors
 /// Where it isn't there, or can't be used.
-pub(super) fn open(stored: &Stored, store: &Place) -> Result<Image, ImageError> {
+pub(super) fn open(stored: &Stored, store: &Place, policy: Option<&Policy>) -> Result<Image, ImageError> {
     let (id, store) = (stored.to_string(), Store::of(store));
     let unreadable = |cause: StoreError| ImageError::Store { image: id.clone(), cause: Box::new(cause) };
     let failed = |cause: CatalogueError| unreadable(cause.into());
@@ -45,7 +45,7 @@ pub(super) fn open(stored: &Stored, store: &Place) -> Result<Image, ImageError> 
     }
     // What isn't trusted any more is as good as not there: a pull says why, or finds signatures that will do.
     let is_trusted =
-        rules(stored, None).is_ok_and(|rules| rules.hold(&entry.proofs, &[&entry.source, &entry.manifest]));
+        rules(stored, policy).is_ok_and(|rules| rules.hold(&entry.proofs, &[&entry.source, &entry.manifest]));
     if !is_trusted {
         return Err(ImageError::NotThere { image: id });
     }
@@ -107,8 +107,8 @@ pub fn lease(path: &Path) -> std::io::Result<Option<Lease>> {
 #[derive(Debug)]
 pub struct Lease(#[expect(dead_code, reason = "holds the lock")] crate::images::catalogue::Lease);
 
-/// Brings an image into the store, or what is there up to date; `progress` tells how far it is; `policy`: the file that says
-/// what is trusted, instead of this box's. Gives its name there.
+/// Brings an image into the store, or what is there up to date; `progress` tells how far it is; `policy`: what is trusted, where
+/// that isn't everything. Gives its name there.
 ///
 /// # Errors
 /// Where it can't be had.
@@ -118,7 +118,7 @@ pub fn pull(
     platform: &Platform,
     logins: &Logins,
     progress: &Progress,
-    policy: Option<&Path>,
+    policy: Option<&Policy>,
 ) -> Result<(String, Pulled), ImageError> {
     let (name, image) = (name(stored)?, stored.to_string());
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
@@ -129,11 +129,22 @@ pub fn pull(
     Ok((name, pulled))
 }
 
+/// What says what is trusted: the file that was given, or this box's. `None`: there is none, and everything is.
+///
+/// # Errors
+/// Where it can't be read.
+pub fn policy(given: Option<&Path>) -> Result<Option<Policy>, TrustError> {
+    Policy::of_this_box(given, |name| std::env::var(name).ok())
+}
+
+/// Nobody can say whether this image is trusted.
+pub(super) fn untrusted(stored: &Stored, cause: TrustError) -> ImageError {
+    ImageError::Pull { image: stored.to_string(), cause: Box::new(cause.into()) }
+}
+
 /// What the policy wants of this image.
-fn rules(stored: &Stored, policy: Option<&Path>) -> Result<Rules, PullError> {
-    let Some(policy) = Policy::of_this_box(policy, |name| std::env::var(name).ok())? else {
-        return Ok(Rules::default());
-    };
+fn rules(stored: &Stored, policy: Option<&Policy>) -> Result<Rules, PullError> {
+    let Some(policy) = policy else { return Ok(Rules::default()) };
     let subject = match stored {
         // By the name that it has in the store.
         Stored::Registry(name) => {
@@ -188,7 +199,9 @@ pub fn import(from: &Path, name: Option<&str>, store: &Place) -> Result<(String,
     };
     let whole = reference(wanted)?.to_string();
     // Those of the name that it gets: by it pods are to find it.
-    let rules = rules(&Stored::Registry(whole.clone()), None).map_err(failed)?;
+    let stored = Stored::Registry(whole.clone());
+    let policy = policy(None).map_err(|cause| untrusted(&stored, cause))?;
+    let rules = rules(&stored, policy.as_ref()).map_err(failed)?;
     for_many_layers();
     let store = Store::of(store);
     let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;

@@ -155,7 +155,7 @@ fn a_digest_in_the_name_is_that_of_the_image() {
         store.catalogue.name(&lock, &name, &of_manifest, &of_manifest.digest, &[], &summary).unwrap();
         open_if(
             &ImageSource::Stored(Stored::Registry(name)),
-            Some(&crate::images::store::Place::alone(dir.path())),
+            Some(super::InStore { store: &crate::images::store::Place::alone(dir.path()), policy: None }),
             &|_| true,
         )
     };

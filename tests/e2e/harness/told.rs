@@ -23,7 +23,7 @@ impl Case {
     pub fn container(&self, name: &str) -> Value {
         let output = self.barepod(&["get", &self.name, "-o", "json"]);
         let pod: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let lists = ["initContainerStatuses", "containerStatuses"];
+        let lists = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
         let mut all = lists.iter().filter_map(|list| pod["status"][list].as_array()).flatten();
         all.find(|one| one["name"] == name).cloned().unwrap_or_default()
     }
