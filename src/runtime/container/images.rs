@@ -8,7 +8,7 @@ use oci_spec::runtime::Spec;
 use super::attempt::AttemptDirs;
 use super::failure::{Failure, Stage};
 use super::overlay::Overlay;
-use super::rootfs::{open, overlay_options};
+use super::rootfs::{open, open_layers, overlay_options};
 use super::users::Users;
 use crate::plan::{ContainerPlan, ImageMount};
 use crate::runtime::files;
@@ -34,17 +34,7 @@ fn show(one: &ImageMount, plan: &ContainerPlan, dirs: &AttemptDirs, users: Optio
     for folder in [&target, &empty] {
         files::make_all(folder).map_err(|cause| Failure::io(Stage::Binds, folder.display(), cause))?;
     }
-    let mut layers = Vec::new();
-    for (number, layer) in one.layers.iter().enumerate() {
-        layers.push(match users {
-            None => open(layer)?,
-            Some(users) => {
-                let mapped = folder.join(number.to_string());
-                users.map_root(layer, &mapped)?;
-                open(&mapped)?
-            }
-        });
-    }
+    let mut layers = open_layers(one.layers.iter(), &folder, users)?;
     // Without an upper layer the kernel wants two at least; and of a layer alone its whiteouts would be seen.
     layers.push(open(&empty)?);
     let overlay = Overlay { layers: &layers, upper: None };

@@ -45,19 +45,13 @@ pub(super) fn mount_root(plan: &ContainerPlan, dirs: &AttemptDirs, users: Option
         fs::metadata(&plan.rootfs).map_err(|cause| Failure::io(Stage::RootFs, plan.rootfs.display(), cause))?;
     fs::set_permissions(&upper, lower_facts.permissions())
         .map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
-    let mut layers: Vec<PathBuf> = [&plan.rootfs].into_iter().chain(&plan.below).cloned().collect();
     if let Some(users) = users {
         // What is copied up has the ids that it is seen with, so the upper layer needs no mapping of its own.
         let owner = |id| users.host(id).unwrap_or(users.root());
         std::os::unix::fs::chown(&upper, Some(owner(lower_facts.uid())), Some(owner(lower_facts.gid())))
             .map_err(|cause| Failure::io(Stage::RootFs, upper.display(), cause))?;
-        for (number, layer) in layers.iter_mut().enumerate() {
-            let mapped = dirs.mounts().join("lower").join(number.to_string());
-            users.map_root(layer, &mapped)?;
-            *layer = mapped;
-        }
     }
-    let layers = layers.iter().map(|layer| open(layer)).collect::<Result<Vec<_>, _>>()?;
+    let layers = open_layers([&plan.rootfs].into_iter().chain(&plan.below), &dirs.mounts().join("lower"), users)?;
     // Layers of a stored image belong to users whom the namespace has.
     if plan.rights == Rights::UserNamespace && plan.below.is_empty() {
         let mounts = plan.spec.mounts().iter().flatten().map(oci_spec::runtime::Mount::destination);
@@ -86,6 +80,21 @@ pub(super) fn overlay_options(plan: &ContainerPlan) -> String {
     // One label for all, so that a bundle's files need none of their own (SELinux). Quoted, as a level has commas.
     let context = label.map(|label| format!(",context=\"{label}\"")).unwrap_or_default();
     format!("{notes}{context}")
+}
+
+/// Opens layers of an overlay; where the container has ids of its own, as it sees them, below `place`.
+pub(super) fn open_layers<'a>(
+    layers: impl Iterator<Item = &'a PathBuf>,
+    place: &Path,
+    users: Option<&Users>,
+) -> Result<Vec<File>, Failure> {
+    let one = |(number, layer): (usize, &PathBuf)| {
+        let Some(users) = users else { return open(layer) };
+        let mapped = place.join(number.to_string());
+        users.map_root(layer, &mapped)?;
+        open(&mapped)
+    };
+    layers.enumerate().map(one).collect()
 }
 
 pub(super) fn open(path: &Path) -> Result<File, Failure> {
