@@ -9,6 +9,8 @@ use super::attach::at_the_beginning;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{exit_of_all, print, show};
+use super::pulling::shown_of_a_pod;
+use super::recover;
 use super::until::{Deadline, Waited, until};
 use crate::report::wanted::Wanted;
 use crate::runtime::detach::{self, Detached, ExitStatus, Outcome, Report, SocketType};
@@ -139,7 +141,12 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
             let Some(wanted) = &args.wait else { return Ok(Side::Caller(printed)) };
             let deadline = args.wait_timeout.map_or(Deadline::never(), Deadline::after);
             above.let_go().map_err(CliError::Detach)?;
-            let waited = until(&global.layout()?, &ready.pod, wanted, deadline);
+            let layout = global.layout()?;
+            let wait = || until(&layout, &ready.pod, wanted, deadline);
+            let waited = match recover::look(&layout, &ready.pod) {
+                Ok(found) if !args.quiet => shown_of_a_pod(&found.dir, wait),
+                Ok(_) | Err(_) => wait(),
+            };
             awaited(&ready.pod, wanted, waited, || above.wait_for_end()).map(Side::Caller)
         }
         Outcome::Ended(end) => ended(end).map(Side::Caller),

@@ -1,28 +1,20 @@
 //! How far pulls are: a bar for each layer where standard error is a terminal, elsewhere a line for what takes its time.
 
-use std::fmt::Write;
+mod picture;
+
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::phrases::seconds;
-use super::screen::{Screen, Size, Stream};
-use super::terminal::sanitize;
-use crate::images::progress::{LayerProgress, Progress, Stage};
+use super::screen::{Screen, Stream, is_terminal};
+use crate::images::progress::{Progress, PullProgress};
+
+pub use picture::{bytes, picture};
 
 /// Between two pictures.
 const REDRAW: Duration = Duration::from_millis(100);
 /// A pull that is quicker needs no words.
 const SILENCE: Duration = Duration::from_secs(1);
-/// Digits of a layer's digest that tell it from others.
-const DIGITS: usize = 12;
-/// The longest text behind a bar: `1023.9 of 1023.9 MiB`; on a narrow terminal, which gets a percentage, `already there`.
-const AMOUNTS: usize = 20;
-const WORDS: usize = 13;
-const NARROW: usize = 60;
-/// A bar is not longer than this, however wide the terminal.
-const LONGEST_BAR: usize = 60;
-/// Where the terminal doesn't say.
-const COLUMNS: usize = 80;
 
 /// Shows on standard error how far a pull is while it goes on. Nothing of it is left on a terminal afterwards.
 pub fn shown<T>(name: &str, progress: &Progress, pull: impl FnOnce() -> T) -> T {
@@ -37,8 +29,9 @@ pub fn shown<T>(name: &str, progress: &Progress, pull: impl FnOnce() -> T) -> T 
                 return;
             }
             while is_over.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
+                let now = PullProgress { image: name.to_owned(), layers: progress.layers(), took: begun.elapsed() };
                 // Whoever can't be shown it waits all the same.
-                let _ = screen.show(&picture(name, &progress.layers(), begun.elapsed(), screen.size()));
+                let _ = screen.show(&picture(&[now], screen.size()));
             }
             let _ = screen.clear();
         });
@@ -48,140 +41,24 @@ pub fn shown<T>(name: &str, progress: &Progress, pull: impl FnOnce() -> T) -> T 
     })
 }
 
-/// The lines that show how far the pull of this image is.
-fn picture(name: &str, layers: &[LayerProgress], took: Duration, size: Size) -> String {
-    let columns = size.columns.unwrap_or(COLUMNS).saturating_sub(1).max(DIGITS);
-    let sum = |of: fn(&LayerProgress) -> u64| layers.iter().filter(|one| one.stage != Stage::There).map(of).sum();
-    let (come, all) = (sum(|one| one.come), sum(|one| one.size));
-    let whole_seconds = Duration::from_secs(took.as_secs());
-    let far = if all == 0 { String::new() } else { format!("{}, ", amounts(come, all)) };
-    let end = format!(": {far}{}", seconds(whole_seconds));
-    let head = format!("{}{end}", cut(&sanitize(name), columns.saturating_sub(end.len())));
-    let mut text = format!("{}\n", cut(&head, columns));
-    // What is over has to go first where there is no room for all.
-    let is_over = |one: &&LayerProgress| matches!(one.stage, Stage::Done | Stage::There);
-    let has_room = size.rows.is_none_or(|rows| layers.len() + 2 <= rows);
-    let over = layers.iter().filter(is_over).count();
-    if !has_room && over > 0 {
-        let _ = writeln!(text, "{}", cut(&format!("{over} of {} layers done", layers.len()), columns));
+/// Shows, where standard error is a terminal, how far the pulls of a pod in the background are while something of it is waited for;
+/// `dir`: its state folder.
+pub fn shown_of_a_pod<T>(dir: &Path, wait: impl FnOnce() -> T) -> T {
+    if !is_terminal(Stream::Stderr) {
+        return wait();
     }
-    for layer in layers.iter().filter(|one| has_room || !is_over(one)) {
-        let _ = writeln!(text, "{}", cut(&line(layer, columns), columns));
-    }
-    text
-}
-
-fn line(layer: &LayerProgress, columns: usize) -> String {
-    let is_narrow = columns < NARROW;
-    let said = match layer.stage {
-        Stage::Waiting => "waiting".to_owned(),
-        Stage::Pulling if is_narrow => format!("{}%", share(layer.come, layer.size, 100)),
-        Stage::Pulling => amounts(layer.come, layer.size),
-        Stage::Unpacking => "unpacking".to_owned(),
-        Stage::Done => "done".to_owned(),
-        Stage::There => "already there".to_owned(),
-    };
-    let digits = layer.digest.hex().get(..DIGITS).unwrap_or_default();
-    // A blank on both sides, and the brackets.
-    let text = if is_narrow { WORDS } else { AMOUNTS };
-    let room = columns.saturating_sub(DIGITS + text + 4).min(LONGEST_BAR);
-    let filled = match layer.stage {
-        Stage::Waiting => 0,
-        Stage::Unpacking | Stage::Done | Stage::There => room,
-        Stage::Pulling => share(layer.come, layer.size, room),
-    };
-    format!("{digits} [{}{}] {said}", "#".repeat(filled), " ".repeat(room - filled))
-}
-
-/// So many of `room` places.
-fn share(come: u64, all: u64, room: usize) -> usize {
-    let places = u128::from(come) * room as u128 / u128::from(all.max(1));
-    usize::try_from(places).unwrap_or(room).min(room)
-}
-
-/// `1.5 of 30.2 MiB`.
-fn amounts(come: u64, all: u64) -> String {
-    let (divisor, name) = unit(all);
-    format!("{} of {} {name}", tenths(come, divisor), tenths(all, divisor))
-}
-
-/// As people read them: `30.2 MiB`.
-pub fn bytes(number: u64) -> String {
-    let (divisor, name) = unit(number);
-    format!("{} {name}", tenths(number, divisor))
-}
-
-/// The largest unit of which there is at least one.
-fn unit(number: u64) -> (u64, &'static str) {
-    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    units.into_iter().find(|(divisor, _)| number >= *divisor).unwrap_or((1, "B"))
-}
-
-fn tenths(number: u64, divisor: u64) -> String {
-    match divisor {
-        1 => number.to_string(),
-        _ => format!("{}.{}", number / divisor, (number % divisor) * 10 / divisor),
-    }
-}
-
-/// As much of it as there is room for, with what tells that something is missing.
-fn cut(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text.to_owned();
-    }
-    text.chars().take(room.saturating_sub(3)).chain("...".chars().take(room)).collect()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::images::digest::Digest;
-
-    fn layers() -> Vec<LayerProgress> {
-        let layer = |size, come, stage| LayerProgress {
-            digest: Digest::of(format!("{stage:?}").as_bytes()),
-            size,
-            come,
-            stage,
-        };
-        vec![
-            layer(20 << 20, 0, Stage::There),
-            layer(30 << 20, 30 << 20, Stage::Done),
-            layer(1 << 20, 1 << 20, Stage::Unpacking),
-            layer(1000 << 20, 250 << 20, Stage::Pulling),
-            layer(512, 0, Stage::Waiting),
-        ]
-    }
-
-    fn drawn(columns: usize, rows: usize) -> String {
-        let size = Size { rows: Some(rows), columns: Some(columns) };
-        let picture =
-            picture("registry.example/a/rather/long/name:1.27", &layers(), Duration::from_millis(61_900), size);
-        assert!(picture.lines().all(|line| line.len() < columns), "{picture}");
-        picture
-    }
-
-    #[test]
-    fn pictures() {
-        insta::assert_snapshot!("narrow", drawn(40, 24));
-        insta::assert_snapshot!("usual", drawn(80, 24));
-        insta::assert_snapshot!("wide", drawn(200, 24));
-        insta::assert_snapshot!("low", drawn(80, 6));
-        // Nobody has ever seen such a terminal, but one may say that it is one.
-        let size = Size { rows: Some(1), columns: Some(1) };
-        assert!(picture("nginx", &layers(), Duration::ZERO, size).lines().all(|line| line.len() <= DIGITS));
-        assert_eq!(picture("nginx", &[], Duration::ZERO, Size { rows: None, columns: None }), "nginx: 0 s\n");
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        let said: Vec<String> = [0, 1023, 1024, 1536, (30 << 20) + (200 << 10), 5 << 40].map(bytes).to_vec();
-        assert_eq!(said, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "30.1 MiB", "5.0 TiB"]);
-        assert_eq!(amounts(1 << 20, 3 << 30), "0.0 of 3.0 GiB");
-        let longest = amounts((1 << 30) - 1, (1 << 30) - 1);
-        assert_eq!((longest.as_str(), longest.len()), ("1023.9 of 1023.9 MiB", AMOUNTS));
-        assert_eq!((share(0, 0, 10), share(5, 10, 10), share(10, 10, 10)), (0, 5, 10));
-        assert_eq!((cut("abcdef", 5).as_str(), cut("abc", 3).as_str(), cut("abc", 2).as_str()), ("ab...", "abc", ".."));
-    }
+    std::thread::scope(|scope| {
+        let (over, is_over) = channel::<()>();
+        scope.spawn(move || {
+            let mut screen = Screen::on(Stream::Stderr);
+            while is_over.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
+                let pulls = PullProgress::all(dir);
+                let _ = if pulls.is_empty() { screen.clear() } else { screen.show(&picture(&pulls, screen.size())) };
+            }
+            let _ = screen.clear();
+        });
+        let waited = wait();
+        drop(over);
+        waited
+    })
 }

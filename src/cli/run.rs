@@ -1,13 +1,14 @@
 //! `barepod run`: a pod from its manifest to its end, in the foreground or detached from it.
 
 mod manifests;
+mod view;
 
 use std::path::{Path, PathBuf};
 
-use barepod_engine::spec::{Ahead, ContainerSpec, FailFast};
+use barepod_engine::spec::{Ahead, FailFast};
 use k8s_openapi::api::core::v1;
 
-use super::args::{Global, LogLevel, Pull, ReadyWhen, RunArgs};
+use super::args::{Global, Pull, ReadyWhen, RunArgs};
 use super::detach::Begun;
 use super::error::CliError;
 use super::exit_code::Exit;
@@ -16,7 +17,7 @@ use super::given::Given;
 use super::rootless::Runner;
 use super::terminal::warn;
 use super::user::is_user;
-use super::watch::{Detaching, Output, View, Watch};
+use super::watch::{Detaching, Watch};
 use super::{cpus, detach, ending, interactive, logins, network, options, pinned, preflight, recover, rootless};
 use crate::manifest;
 use crate::plan::{self, IdRange, NodeFacts, PodOptions, PodPlan, Scope, Uplink};
@@ -31,6 +32,8 @@ use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
 use crate::supervisor::{self, Pod, Service, Supervisor, SupervisorError};
+
+use view::view;
 
 pub(super) use manifests::{listed, read as read_manifests};
 
@@ -265,27 +268,6 @@ fn service(args: &RunArgs) -> Option<Service> {
             None
         }
     }
-}
-
-/// What is shown of the run.
-fn view(args: &RunArgs, containers: &[ContainerSpec]) -> Result<View, CliError> {
-    let attached = match &args.attach {
-        None => None,
-        Some(name) => Some(containers.iter().position(|one| one.name == *name).ok_or_else(|| {
-            let known: Vec<&str> = containers.iter().map(|one| one.name.as_str()).collect();
-            CliError::NoSuchContainer { container: name.clone(), known: known.join(", ") }
-        })?),
-    };
-    Ok(View {
-        quiet: args.quiet,
-        output: match attached {
-            _ if args.detach || args.is_interactive() => Output::None,
-            Some(index) => Output::Only(index),
-            None if args.no_prefix => Output::Plain,
-            None => Output::Named,
-        },
-        steps: args.log_level == LogLevel::Debug,
-    })
 }
 
 /// Before anything is made: a pod that runs into the limit halfway fails with riddles.

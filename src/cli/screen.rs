@@ -19,8 +19,38 @@ pub enum Stream {
 pub struct Screen {
     stream: Stream,
     is_terminal: bool,
+    area: Area,
+    /// Whether something was shown.
+    has_begun: bool,
+}
+
+/// A place on a terminal where texts replace each other: gives the bytes that do that.
+#[derive(Debug, Default)]
+pub struct Area {
     /// What is there now.
     shown: Option<String>,
+}
+
+impl Area {
+    /// Shows whole lines in the place of what is there.
+    pub fn replace(&mut self, text: &str, size: Size) -> String {
+        let (cleared, fitting) = (self.clear(size).unwrap_or_default(), fit(text, size));
+        let written = format!("{cleared}{fitting}");
+        self.shown = Some(fitting);
+        written
+    }
+
+    /// Takes away what is there; `None`: nothing is.
+    pub fn clear(&mut self, size: Size) -> Option<String> {
+        // Its lines may have been wrapped since: the terminal can have become narrower.
+        let above = rows(&self.shown.take()?, size.columns);
+        Some(erase(size.rows.map_or(above, |rows| above.min(rows.saturating_sub(1)))))
+    }
+
+    /// Whether nothing is there.
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_none()
+    }
 }
 
 /// Of a terminal; `None`: it doesn't say.
@@ -33,12 +63,7 @@ pub struct Size {
 impl Screen {
     /// With nothing on it.
     pub fn on(stream: Stream) -> Self {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let is_terminal = match stream {
-            Stream::Stdout => io::stdout().is_terminal(),
-            Stream::Stderr => io::stderr().is_terminal(),
-        };
-        Self { stream, is_terminal: is_terminal && !is_dumb, shown: None }
+        Self { stream, is_terminal: is_terminal(stream), area: Area::default(), has_begun: false }
     }
 
     /// Whether the text before is replaced.
@@ -51,15 +76,12 @@ impl Screen {
     /// # Errors
     /// Where they can't be written.
     pub fn show(&mut self, text: &str) -> io::Result<()> {
-        let (written, shown) = match (self.is_terminal, &self.shown) {
-            (false, None) => (text.to_owned(), String::new()),
-            (false, Some(_)) => (format!("\n{text}"), String::new()),
-            (true, before) => {
-                let fitting = fit(text, self.size());
-                (format!("{}{fitting}", erase(self.above(before.as_deref()))), fitting)
-            }
+        let written = match (self.is_terminal, self.has_begun) {
+            (true, _) => self.area.replace(text, self.size()),
+            (false, true) => format!("\n{text}"),
+            (false, false) => text.to_owned(),
         };
-        self.shown = Some(shown);
+        self.has_begun = true;
         self.write(&written)
     }
 
@@ -68,28 +90,13 @@ impl Screen {
     /// # Errors
     /// Where that can't be written.
     pub fn clear(&mut self) -> io::Result<()> {
-        match (self.is_terminal, self.shown.take()) {
-            (true, Some(shown)) => self.write(&erase(self.above(Some(&shown)))),
-            (false, _) | (true, None) => Ok(()),
-        }
+        let size = self.size();
+        self.area.clear(size).map_or(Ok(()), |text| self.write(&text))
     }
 
     /// What the terminal says of itself.
     pub fn size(&self) -> Size {
-        let size = match self.stream {
-            Stream::Stdout => rustix::termios::tcgetwinsize(io::stdout()).ok(),
-            Stream::Stderr => rustix::termios::tcgetwinsize(io::stderr()).ok(),
-        };
-        let known = |number: u16| Some(usize::from(number)).filter(|number| *number > 0);
-        Size { rows: size.and_then(|size| known(size.ws_row)), columns: size.and_then(|size| known(size.ws_col)) }
-    }
-
-    /// Rows between the cursor and the begin of what is shown. Its lines may have been wrapped since: the terminal can have become
-    /// narrower.
-    fn above(&self, shown: Option<&str>) -> usize {
-        let size = self.size();
-        let above = shown.map_or(0, |shown| rows(shown, size.columns));
-        size.rows.map_or(above, |rows| above.min(rows.saturating_sub(1)))
+        size(self.stream)
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
@@ -98,6 +105,26 @@ impl Screen {
             Stream::Stderr => io::stderr().write_all(text.as_bytes()),
         }
     }
+}
+
+/// Whether a stream is a terminal on which the cursor can be moved.
+pub fn is_terminal(stream: Stream) -> bool {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let is_terminal = match stream {
+        Stream::Stdout => io::stdout().is_terminal(),
+        Stream::Stderr => io::stderr().is_terminal(),
+    };
+    is_terminal && !is_dumb
+}
+
+/// What the terminal says of itself.
+pub fn size(stream: Stream) -> Size {
+    let size = match stream {
+        Stream::Stdout => rustix::termios::tcgetwinsize(io::stdout()).ok(),
+        Stream::Stderr => rustix::termios::tcgetwinsize(io::stderr()).ok(),
+    };
+    let known = |number: u16| Some(usize::from(number)).filter(|number| *number > 0);
+    Size { rows: size.and_then(|size| known(size.ws_row)), columns: size.and_then(|size| known(size.ws_col)) }
 }
 
 /// Shows a text on standard output, below what is there.
@@ -150,5 +177,20 @@ mod tests {
         assert_eq!(fit("abcd\nb\nc\n", size(4, 2)), "abcd\n... 2 more lines\n");
         assert_eq!(fit("abcd\nb\nc\n", Size { rows: None, columns: None }), "abcd\nb\nc\n");
         assert_eq!(rows("abcd\n\nc\n", Some(3)), 4);
+    }
+
+    #[test]
+    fn texts_replace_each_other() {
+        let size = |rows, columns| Size { rows: Some(rows), columns: Some(columns) };
+        let mut area = Area::default();
+        assert_eq!((area.clear(size(9, 80)), area.is_empty()), (None, true));
+        assert_eq!(area.replace("ab\nc\n", size(9, 80)), "ab\nc\n");
+        assert_eq!(area.replace("d\n", size(9, 80)), "\x1b[2F\x1b[Jd\n");
+        assert_eq!((area.clear(size(9, 80)).as_deref(), area.is_empty()), (Some("\x1b[1F\x1b[J"), true));
+        // The terminal has become narrower, and lower.
+        area.replace("abcd\nefgh\n", size(9, 80));
+        assert_eq!(area.clear(size(9, 2)).as_deref(), Some("\x1b[4F\x1b[J"));
+        area.replace("abcd\nefgh\n", size(9, 80));
+        assert_eq!(area.clear(size(3, 2)).as_deref(), Some("\x1b[2F\x1b[J"));
     }
 }

@@ -4,11 +4,13 @@
 
 mod detached;
 mod lines;
+mod pulls;
+mod row;
 mod stops;
 mod view;
 pub(super) mod words;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -19,13 +21,16 @@ use barepod_engine::status::{Phase, PodStatus};
 
 use super::console::Console;
 use super::phrases;
-use super::terminal::{self, Prefix};
+use super::terminal;
+use crate::images::progress::PullProgress;
 use crate::log::{Stream, Tag};
 use crate::report::ending::{self, Ending};
-use crate::supervisor::{Audience, SignalSent, Wait};
+use crate::supervisor::{Audience, PullsShown, SignalSent, Wait};
 use detached::Detached;
 pub use detached::Detaching;
 use lines::LineKind;
+use pulls::Pulls;
+use row::Row;
 use stops::Stops;
 pub use view::{Output, View};
 use words::{ContainerEnd, StopReason};
@@ -34,25 +39,6 @@ use words::{ContainerEnd, StopReason};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same where somebody asked for the end.
 const PATIENCE_ON_REQUEST: Duration = Duration::from_secs(1);
-
-/// A container, as far as its lines go.
-struct Row {
-    name: String,
-    out_prefix: Prefix,
-    err_prefix: Prefix,
-    /// Why it is to end, once it is.
-    stopping: Option<StopReason>,
-    /// What it was sent for that.
-    sent: Option<SignalSent>,
-}
-
-impl Row {
-    /// The container of this number; `coloured`: standard output, and error.
-    fn new(name: &str, width: usize, index: usize, [out, err]: [bool; 2]) -> Self {
-        let prefix = |coloured| Prefix::new(name, width, index, coloured);
-        Self { name: name.to_owned(), out_prefix: prefix(out), err_prefix: prefix(err), stopping: None, sent: None }
-    }
-}
 
 /// Shows a pod's run on this process's standard output and error.
 pub struct Watch {
@@ -67,6 +53,8 @@ pub struct Watch {
     pod: String,
     line: Vec<u8>,
     stops: Stops,
+    /// How far pulls are, below all else.
+    pulls: Pulls,
     /// Whether the last thing that an attached container printed had no newline, on standard output and error.
     unfinished: [bool; 2],
     requested: bool,
@@ -100,6 +88,7 @@ impl Watch {
             pod,
             line: Vec::new(),
             stops: Stops::new(spec),
+            pulls: Pulls::default(),
             unfinished: [false; 2],
             requested: false,
             ending: None,
@@ -128,6 +117,7 @@ impl Watch {
         }
         // What containers printed before must be seen before.
         self.out.flush();
+        self.pulls.hide(&mut self.err);
         self.begin_line();
         let text = terminal::sanitize(text);
         let line = match kind {
@@ -147,11 +137,19 @@ impl Watch {
 
     /// An attached container's line that has no end yet stays a line of its own.
     fn begin_line(&mut self) {
-        use io::IsTerminal;
         let [on_out, on_err] = std::mem::take(&mut self.unfinished);
         let is_one_terminal = || io::stdout().is_terminal() && io::stderr().is_terminal();
         if on_err || (on_out && is_one_terminal()) {
             self.err.write(b"\n");
+        }
+    }
+
+    /// Below what has been said, unless that waits for its reader or is in the middle of a line.
+    fn show_pulls(&mut self) {
+        self.out.flush();
+        self.err.flush();
+        if !self.out.holds_back() && !self.err.holds_back() && self.unfinished == [false; 2] {
+            self.pulls.show(&mut self.err);
         }
     }
 
@@ -167,11 +165,18 @@ impl Watch {
 
     /// How to end at once what is being waited for.
     fn way_out(&self, interrupts: u32) -> String {
-        match (interrupts, io::IsTerminal::is_terminal(&io::stdin())) {
+        match (interrupts, io::stdin().is_terminal()) {
             (0, false) => format!("`barepod rm --force {}` ends it at once", self.pod),
             (0, true) => "Ctrl-C twice ends it at once".to_owned(),
             (_, _) => "Ctrl-C again ends it at once".to_owned(),
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.pulls.hide(&mut self.err);
+        self.err.flush();
     }
 }
 
@@ -185,6 +190,7 @@ impl Audience for Watch {
     }
 
     fn line(&mut self, container: ContainerIndex, stream: Stream, line: &[u8], tag: Tag) {
+        self.pulls.hide(&mut self.err);
         let row = &self.rows[usize::from(container.0)];
         let (console, other, prefix, coloured) = match stream {
             Stream::Stdout => (&mut self.out, &mut self.err, &row.out_prefix, self.out_coloured),
@@ -259,8 +265,18 @@ impl Audience for Watch {
 
     fn step(&mut self, text: &str) {
         self.out.flush();
+        self.pulls.hide(&mut self.err);
         let line = terminal::dim(&format!("debug: {}", terminal::sanitize(text)), self.err_coloured);
         self.say(&line);
+    }
+
+    fn pulls_shown(&self) -> PullsShown {
+        self.view.pulls
+    }
+
+    fn pulls(&mut self, pulls: &[PullProgress]) {
+        self.pulls.go_on(pulls);
+        self.show_pulls();
     }
 
     fn record(&mut self, record: &EventRecord) {
@@ -288,6 +304,7 @@ impl Audience for Watch {
         self.tell_of_stops();
         let why = ending::why(status);
         let phase = format!("{} {:?}", self.pod, status.phase);
+        self.pulls.go_on(&[]);
         match status.phase {
             Phase::Succeeded => self.tell(LineKind::Result, &phase),
             Phase::Failed | Phase::Running | Phase::Pending => self.tell(LineKind::Warning, &format!("{phase}: {why}")),
@@ -317,6 +334,9 @@ impl Audience for Watch {
         self.tell_of_stops();
         self.out.flush();
         self.err.flush();
+        if self.pulls.are_hidden() {
+            self.show_pulls();
+        }
     }
 
     fn has_room(&self) -> bool {

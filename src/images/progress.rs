@@ -1,10 +1,14 @@
 //! How far a pull is: counters that its threads move, and that anybody may read at any time without holding them up.
 
+mod shared;
+
 use std::io::{self, Read};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::digest::Digest;
+
+pub use shared::PullProgress;
 
 /// What becomes of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

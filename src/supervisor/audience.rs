@@ -10,6 +10,7 @@ use barepod_engine::spec::ContainerIndex;
 use barepod_engine::status::PodStatus;
 
 use crate::log::{Stream, Tag};
+use crate::runtime::image::PullProgress;
 
 /// What a container was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,16 @@ impl Wait {
     }
 }
 
+/// Where it is shown how far pulls are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullsShown {
+    Nowhere,
+    /// By the audience.
+    Here,
+    /// By another process, which reads of it in the pod's state folder ([`PullProgress::all`]).
+    Elsewhere,
+}
+
 /// Receives what containers print and what happens to them, in the order in which it happens. No call
 /// but `ended` blocks.
 pub trait Audience {
@@ -64,6 +75,10 @@ pub trait Audience {
     fn wants_steps(&self) -> bool;
     /// What the engine was told or asks for.
     fn step(&mut self, text: &str);
+    /// Where it is shown how far pulls are. It stays as it is until the sandbox is there.
+    fn pulls_shown(&self) -> PullsShown;
+    /// How far the pulls are that go on; empty: none does any more. Told again and again where they are shown here.
+    fn pulls(&mut self, pulls: &[PullProgress]);
     /// A Kubernetes Event was recorded.
     fn record(&mut self, record: &EventRecord);
     /// The sandbox is there, and a status that says so is on disk. Told with every later status as well.

@@ -59,6 +59,7 @@ impl Supervisor<'_> {
             Token::Volumes => self.volumes_moved(),
             Token::Image(container) => self.image_moved(container),
             Token::Exec(number) => self.exec_moved(number),
+            Token::Pulls => self.look_at_pulls(),
         }
     }
 

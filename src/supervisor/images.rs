@@ -11,7 +11,7 @@ use super::sources::{Interest, Token};
 use super::{Supervisor, now};
 use crate::plan::{self, ImageSource, Logins, PodPlan, PullFiles, VolumePlan};
 use crate::runtime::container::reap_ended;
-use crate::runtime::image::{Found, Refusal, Search, Trouble, UnknownKeys, Want, lease};
+use crate::runtime::image::{Found, Question, Refusal, Search, Trouble, UnknownKeys, Want, lease};
 
 /// What else is to be found with it.
 struct Beside {
@@ -53,21 +53,36 @@ impl Supervisor<'_> {
     }
 
     fn search_image(&mut self, container: ContainerIndex, order: Order, beside: &Beside) {
-        let source = source(&self.pod.plan, container, order.of);
-        let PullFiles { auth_file, signature_policy } = self.pull_files(container);
+        let PullFiles { auth_file, signature_policy: policy } = self.pull_files(container);
         // They are for who pulls alone.
-        let logins = match order.want {
-            Want::Pull => Logins { secrets: plan::pull_secrets(&self.pod.manifest, &self.pod.plan.objects), auth_file },
-            Want::Look => Logins::default(),
+        let (logins, progress) = match order.want {
+            Want::Pull => {
+                let secrets = plan::pull_secrets(&self.pod.manifest, &self.pod.plan.objects);
+                (Logins { secrets, auth_file }, self.pull_file(container))
+            }
+            Want::Look => (Logins::default(), None),
         };
-        let (policy, profile) = (signature_policy.as_deref(), beside.profile.as_deref());
-        let begun = Search::begin(source, &self.pod.images, order.want, &logins, policy, beside.keys, profile);
-        let begun = begun.and_then(|search| {
+        let question = Question {
+            source: source(&self.pod.plan, container, order.of).clone(),
+            store: self.pod.images.clone(),
+            want: order.want,
+            logins,
+            policy,
+            keys: beside.keys,
+            profile: beside.profile.clone(),
+            progress,
+        };
+        let begun = Search::begin(&question).and_then(|search| {
             self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
             Ok(search)
         });
         match begun {
-            Ok(search) => self.slot(container).image = Image::Sought(order, search),
+            Ok(search) => {
+                self.slot(container).image = Image::Sought(order, search);
+                if order.want == Want::Pull {
+                    self.watch_pulls();
+                }
+            }
             Err(cause) => self.no_image(container, order, &format!("the helper that looks for it: {cause}")),
         }
     }

@@ -26,6 +26,7 @@ mod notice;
 mod open_files;
 mod output;
 mod persist;
+mod pulls;
 mod recorded;
 mod resize;
 mod restart;
@@ -55,7 +56,7 @@ use barepod_engine::status::PodStatus;
 use barepod_engine::time::Instant;
 use k8s_openapi::api::core::v1;
 
-pub use audience::{Audience, SignalSent, Wait};
+pub use audience::{Audience, PullsShown, SignalSent, Wait};
 pub use clock::{now, timestamp};
 pub use copies::FirstClient;
 pub use error::SupervisorError;
@@ -148,6 +149,8 @@ pub struct Supervisor<'a> {
     leases: BTreeMap<PathBuf, Lease>,
     /// Layers of the volumes that show an image of the store, as far as these were looked for.
     image_volumes: BTreeMap<String, Vec<PathBuf>>,
+    /// Goes off while pulls go on whose progress is shown.
+    pulls_alarm: Option<Alarm>,
     handlers: Handlers,
     /// What commands run in containers.
     execs: Execs,

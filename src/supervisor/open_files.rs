@@ -10,7 +10,7 @@ use crate::runtime::rlimits;
 const FEWEST_CLIENTS: u64 = 4;
 /// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, for a service manager, and for a
 /// few clients.
-const FILES: u64 = 48 + FEWEST_CLIENTS;
+const FILES: u64 = 49 + FEWEST_CLIENTS;
 /// What each container adds while it runs.
 const FILES_PER_CONTAINER: u64 = 8;
 /// What each probe and hook adds while it is under way.

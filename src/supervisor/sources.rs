@@ -63,6 +63,8 @@ pub enum Token {
     Image(ContainerIndex),
     /// A program that a command runs in a container has got further.
     Exec(u16),
+    /// It is to be shown how far pulls are.
+    Pulls,
 }
 
 /// All purposes, for their numbers.
@@ -102,6 +104,7 @@ impl Token {
             Self::Exec(number) => (24, number),
             Self::Connecting => (25, 0),
             Self::Service => (26, 0),
+            Self::Pulls => (27, 0),
             Self::Handler(container, purpose) => (16 + purpose_number(purpose), container.0),
             Self::HandlerAlarm(container, purpose) => (32 + purpose_number(purpose), container.0),
         };
@@ -133,6 +136,7 @@ impl Token {
             24 => Self::Exec(index),
             25 => Self::Connecting,
             26 => Self::Service,
+            27 => Self::Pulls,
             kind @ 16..=20 => Self::Handler(container, PURPOSES[(kind - 16) as usize]),
             kind @ 32..=36 => Self::HandlerAlarm(container, PURPOSES[(kind - 32) as usize]),
             kind => unreachable!("no source was ever registered with kind {kind}"),
@@ -164,6 +168,7 @@ impl Token {
             | Self::StorageAlarm
             | Self::Storage
             | Self::Network
+            | Self::Pulls
             | Self::Notice => 5,
         }
     }
@@ -267,10 +272,7 @@ impl Sources {
     pub fn wait(&self, patience: Patience) -> rustix::io::Result<Vec<Token>> {
         let limit = match patience {
             Patience::None => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
-            Patience::Until(time) => Some(Timespec {
-                tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(time.subsec_nanos()),
-            }),
+            Patience::Until(time) => Timespec::try_from(time).ok(),
             Patience::Endless => None,
         };
         let mut ready = Vec::with_capacity(64);
@@ -340,8 +342,7 @@ impl Drop for Signals {
 }
 
 fn drain(socket: &mut UnixStream) -> usize {
-    let mut bytes = [0; 64];
-    let mut count = 0;
+    let (mut bytes, mut count) = ([0; 64], 0);
     while let Ok(read @ 1..) = socket.read(&mut bytes) {
         count += read;
     }

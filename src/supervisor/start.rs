@@ -85,6 +85,7 @@ impl<'a> Supervisor<'a> {
             file_systems: LocalFileSystems::default(),
             leases: BTreeMap::new(),
             image_volumes: BTreeMap::new(),
+            pulls_alarm: None,
             handlers: Handlers::new(),
             execs: Execs::new(most_execs),
             copies: Copies::new(attach),

@@ -122,6 +122,7 @@ impl Supervisor<'_> {
             | Token::Storage
             | Token::Volumes
             | Token::Image(_)
+            | Token::Pulls
             | Token::Exec(_) => None,
         }
     }

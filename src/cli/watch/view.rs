@@ -1,5 +1,7 @@
 //! What of a run is shown, as its options say.
 
+use crate::supervisor::PullsShown;
+
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
@@ -9,6 +11,8 @@ pub struct View {
     pub output: Output,
     /// Each step of the engine (`--log-level debug`).
     pub steps: bool,
+    /// How far pulls are.
+    pub pulls: PullsShown,
 }
 
 /// Whose output is shown, and how.

@@ -24,9 +24,10 @@ use std::path::{Path, PathBuf};
 pub use error::{Defect, FieldCause, ImageError, Trouble};
 pub use local::LocalFileSystems;
 pub use pinned::{Unpinned, unpinned};
-pub use search::{Found, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
+pub use search::{Found, Question, Refusal, Search, UnknownKeys, Want, helper_main_if_asked};
 pub use stored::{Lease, check_logins, check_name, import, lease, name, policy, pull, repair, resolved};
 
+pub use crate::images::progress::PullProgress;
 pub use crate::images::store::Place;
 use crate::images::trust::Policy;
 use crate::plan::{ImageFacts, ImageSource};

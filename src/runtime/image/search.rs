@@ -68,35 +68,61 @@ pub enum Want {
     Pull,
 }
 
+/// What is looked for, or pulled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Question {
+    pub source: ImageSource,
+    /// Where the box's store is.
+    pub store: Place,
+    pub want: Want,
+    /// For what is pulled.
+    pub logins: Logins,
+    /// The file that says what is trusted, in the place of this box's.
+    pub policy: Option<PathBuf>,
+    pub keys: UnknownKeys,
+    /// The container's own seccomp profile.
+    pub profile: Option<PathBuf>,
+    /// The file in which a pull says how far it is.
+    pub progress: Option<PathBuf>,
+}
+
 /// A search by a helper. Dropping it ends it.
 #[derive(Debug)]
-pub struct Search(Inquiry);
+pub struct Search {
+    inquiry: Inquiry,
+    // After the helper, which would make it again.
+    _progress: Option<Progressing>,
+}
+
+/// The file in which a pull says how far it is.
+#[derive(Debug)]
+struct Progressing(PathBuf);
+
+impl Drop for Progressing {
+    fn drop(&mut self) {
+        // A pull may have been too quick for one.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
 
 impl Search {
-    /// Begins one; `logins`: for what is pulled; `policy`: the file that says what is trusted, in the place of this box's.
+    /// Begins one.
     ///
     /// # Errors
     /// Where there is no helper process to be had.
-    pub fn begin(
-        source: &ImageSource,
-        store: &Place,
-        want: Want,
-        logins: &Logins,
-        policy: Option<&Path>,
-        keys: UnknownKeys,
-        profile: Option<&Path>,
-    ) -> io::Result<Self> {
-        Inquiry::begin_outside(NAME, &(source, store, want, logins, policy, keys, profile)).map(Self)
+    pub fn begin(question: &Question) -> io::Result<Self> {
+        let inquiry = Inquiry::begin_outside(NAME, question)?;
+        Ok(Self { inquiry, _progress: question.progress.clone().map(Progressing) })
     }
 
     /// Readable when [`outcome`](Self::outcome) may have something.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.fd()
+        self.inquiry.fd()
     }
 
     /// What was found; an error where the helper died; `None`: not known yet.
     pub fn outcome(&mut self) -> Option<io::Result<Result<Found, Refusal>>> {
-        self.0.outcome()
+        self.inquiry.outcome()
     }
 }
 
@@ -107,17 +133,19 @@ pub fn helper_main_if_asked() {
     }
 }
 
-type Request = (ImageSource, Place, Want, Logins, Option<PathBuf>, UnknownKeys, Option<PathBuf>);
-
-fn answer(request: Request) -> Result<Found, Refusal> {
-    let (source, store, want, logins, given, keys, profile) = request;
+fn answer(question: Question) -> Result<Found, Refusal> {
+    let Question { source, store, want, logins, policy: given, keys, profile, progress: file } = question;
     let (policy, size, removed) = match &source {
         ImageSource::Bundle(_) | ImageSource::Rootfs(_) => (None, 0, Vec::new()),
         ImageSource::Stored(stored) => match (policy(given.as_deref()), want) {
             (Ok(policy), Want::Look) => (policy, 0, Vec::new()),
             (Ok(policy), Want::Pull) => {
-                let (_, pulled) =
-                    pull(stored, &store, &Platform::here(), &logins, &Progress::default(), policy.as_ref())?;
+                let progress = Progress::default();
+                let pull = || pull(stored, &store, &Platform::here(), &logins, &progress, policy.as_ref());
+                let (_, pulled) = match file {
+                    Some(file) => progress.shared(&file, &stored.to_string(), pull)?,
+                    None => pull()?,
+                };
                 (policy, pulled.size, pulled.removed)
             }
             // What can't be judged is as good as not there: a pull says why.
