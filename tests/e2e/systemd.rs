@@ -8,14 +8,15 @@ use serde_json::json;
 use crate::harness::unit::{Unit, has_systemd};
 use crate::harness::{Case, PATIENT, main, wait};
 
-/// What processes whose command has this word are in.
-fn cgroups(word: &str) -> Vec<String> {
+/// What processes of the pod whose command has this word are in. Other cases run at the same time.
+fn cgroups(case: &Case, word: &str) -> Vec<String> {
     let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let ours = all.filter(|process| {
         let command = fs::read(process.join("cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&command).contains(word)
     });
-    ours.map(|process| fs::read_to_string(process.join("cgroup")).unwrap_or_default()).collect()
+    let cgroups = ours.map(|process| fs::read_to_string(process.join("cgroup")).unwrap_or_default());
+    cgroups.filter(|cgroup| cgroup.contains(case.uid())).collect()
 }
 
 /// `systemctl stop` waits for the mains, whatever time they take within the grace period, and ends the sidecars after
@@ -34,7 +35,7 @@ fn a_unit_stops_in_order_within_its_cgroup() {
     case.wait_for("main up");
     let own = unit.show("ControlGroup");
     assert!(own.ends_with(".service"), "{own}");
-    let found = cgroups("/bin/serve");
+    let found = cgroups(&case, "/bin/serve");
     assert_eq!(found.len(), 2, "{found:?}");
     for one in &found {
         assert!(one.contains(&format!("0::{own}/")) && one.contains(case.uid()), "{one} is not in {own}");
@@ -43,7 +44,7 @@ fn a_unit_stops_in_order_within_its_cgroup() {
     case.wait_for("main term");
     // The sidecars serve as before, and nobody is started anew.
     assert!(stop.try_wait().unwrap().is_none());
-    assert_eq!(cgroups("/bin/serve").len(), 2);
+    assert_eq!(cgroups(&case, "/bin/serve").len(), 2);
     case.release("go");
     assert!(stop.wait().unwrap().success());
     let mut trace = case.trace();
@@ -92,7 +93,7 @@ fn a_killed_supervisor_is_cleaned_up_after_and_started_anew() {
     unit.wait_for("NRestarts", "1");
     assert_eq!(case.times_said("found 0"), 2, "{:?}", case.trace());
     // Of both lives together one sidecar and one main are left, and they were not asked to end.
-    assert_eq!((cgroups("/bin/defy").len(), cgroups("/bin/serve").len()), (1, 1));
+    assert_eq!((cgroups(&case, "/bin/defy").len(), cgroups(&case, "/bin/serve").len()), (1, 1));
     assert!(!case.said("main term"));
 }
 
@@ -142,7 +143,7 @@ fn a_generated_unit_is_as_ready_as_its_pod() {
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     wait("a second life", || case.times_said("main up") == 2);
     unit.wait_for("ActiveState", "active");
-    assert_eq!((unit.show("NRestarts"), cgroups("/bin/serve").len()), ("1".to_owned(), 1));
+    assert_eq!((unit.show("NRestarts"), cgroups(&case, "/bin/serve").len()), ("1".to_owned(), 1));
     assert!(unit.stop().status().unwrap().success());
     assert_eq!((unit.show("ActiveState"), unit.show("Result")), ("inactive".to_owned(), "success".to_owned()));
 }
