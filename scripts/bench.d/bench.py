@@ -54,7 +54,8 @@ def main():
             reactions(stage, table, barepod, arguments.transitions)
             reactions_among_probes(stage, table, barepod, arguments.transitions)
             at_once(stage, table, barepod, arguments.pods)
-            pulling(stage, table, barepod, podman, arguments)
+            if arguments.pulls:
+                pulling(stage, table, barepod, podman, arguments)
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -72,7 +73,7 @@ def parse():
     parser.add_argument("--window", type=int, help=f"seconds to watch the idle supervisor [{USUAL['window']}]")
     parser.add_argument("--pods", type=int, help=f"pods at once [{USUAL['pods']}]")
     parser.add_argument("--megabytes", type=int, help=f"MiB that a container prints [{USUAL['megabytes']}]")
-    parser.add_argument("--pulls", type=int, help=f"pulls of an image by each tool [{USUAL['pulls']}]")
+    parser.add_argument("--pulls", type=int, help=f"pulls of an image by each tool, 0 for none [{USUAL['pulls']}]")
     parser.add_argument("--image", type=int, help=f"MiB of that image [{USUAL['image']}]")
     arguments = parser.parse_args()
     for name, value in (QUICK if arguments.quick else USUAL).items():
