@@ -14,6 +14,7 @@ use super::random::{self, Random, new_seed};
 const LONGEST: Instant = Instant::from_nanos(400_000_000_000);
 
 /// More steps no pod takes in that time, unless something begins again without a pause.
+const MOST_STEPS: usize = 5_000;
 
 /// The supervisor dies, and another one goes on. Of each action that the engine waits for the answer is found out, or the action is done
 /// `again`. An answer that is lost for good must be one that would have changed nothing.
@@ -140,6 +141,7 @@ impl Life {
             let moments = &mut self.moments;
             self.simulation.step(|_, moment| note(moments, moment));
             self.steps += 1;
+            assert!(self.steps < MOST_STEPS, "{:?}: it takes steps without end", self.simulation.now);
             self.crash();
         }
         self.simulation.now = self.simulation.now.max(until);
