@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use nix::mount::MsFlags;
-use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
-use crate::harness::{Case, Manifest, main};
+use crate::harness::{Case, Manifest, main, own_mounts};
 
 const FOLDER: &str = "/sys/kernel/security/apparmor";
 
@@ -28,10 +27,7 @@ impl Loaded {
         let turn = fs::File::create(std::env::temp_dir().join("barepod-test-apparmor.lock")).unwrap();
         turn.lock().unwrap();
         if !Path::new(FOLDER).exists() {
-            // For this thread, and what it starts.
-            unshare(CloneFlags::CLONE_NEWNS).unwrap();
-            let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
-            nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).unwrap();
+            own_mounts();
             let security = Path::new("/sys/kernel/security");
             nix::mount::mount(Some("x"), security, Some("securityfs"), MsFlags::empty(), None::<&str>).unwrap();
         }

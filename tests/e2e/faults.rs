@@ -8,9 +8,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
 
-use crate::harness::{Case, wait};
+use crate::harness::{Case, own_mounts, wait};
 
 /// With these a small pod's life has room to spare.
 const PLENTY: &str = "size=64m,nr_inodes=20000";
@@ -54,8 +53,7 @@ fn steps() -> Vec<u32> {
 
 fn walk(name: &str, options: impl Fn(u32) -> String) {
     let Some(case) = Case::new(name) else { return };
-    unshare(CloneFlags::CLONE_NEWNS).unwrap();
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>).unwrap();
+    own_mounts();
     let mut clean = 0;
     for step in steps().into_iter().chain([u32::MAX]) {
         let options = if step == u32::MAX { PLENTY.to_owned() } else { options(step) };

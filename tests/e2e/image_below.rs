@@ -3,17 +3,10 @@
 use std::fs;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
 
-use crate::harness::Case;
 use crate::harness::image::{Layer, busybox, write};
-
-fn said(case: &Case, words: &[&str]) -> (Option<i32>, String, String) {
-    let output = case.barepod(words);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
+use crate::harness::{Case, own_mounts, said};
 
 /// Its images run, are verified and shown; layers of theirs aren't brought again; nothing removes them.
 #[test]
@@ -25,9 +18,7 @@ fn images_that_came_with_the_box() {
     assert_eq!(said(&case, &["image", "pull", "-q", &web]).0, Some(0));
     let (store, shipped) = (case.root().join("data/images"), case.dir().join("shipped"));
     fs::rename(&store, &shipped).unwrap();
-    // This thread's alone, and what it starts.
-    unshare(CloneFlags::CLONE_NEWNS).unwrap();
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>).unwrap();
+    own_mounts();
     mount(Some(&shipped), &shipped, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
     let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(None::<&str>, &shipped, None::<&str>, read_only, None::<&str>).unwrap();

@@ -3,23 +3,21 @@
 use std::fs;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::image::{Layer, busybox, write};
-use crate::harness::{Case, wait};
+use crate::harness::{Case, own_mounts, wait};
 
 /// More layers than a process may have files open for, by default, where each is opened more than once: pulled, verified, run, and
 /// shown as a volume.
 #[test]
 fn an_image_of_480_layers() {
     let Some(mut case) = Case::new("many-layers") else { return };
-    // A pull puts each layer on disk by itself: on a memory's that is quick. This thread's alone, and what it starts.
+    // A pull puts each layer on disk by itself: on a memory's that is quick.
     let store = case.root().join("data/images");
     fs::create_dir_all(&store).unwrap();
-    unshare(CloneFlags::CLONE_NEWNS).unwrap();
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>).unwrap();
+    own_mounts();
     mount(Some("layers"), &store, Some("tmpfs"), MsFlags::empty(), Some("size=64m,mode=0711")).unwrap();
     let layout = case.dir().join("images");
     // Their folders are to be had of the layers below.

@@ -5,18 +5,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::image::{Layer, busybox, write};
-use crate::harness::{Case, wait};
-
-fn said(case: &Case, words: &[&str]) -> (Option<i32>, String, String) {
-    let output = case.barepod(words);
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
+use crate::harness::image::{self, Layer, write};
+use crate::harness::{Case, own_mounts, said, wait};
 
 /// As if nothing had been pulled or used for two days.
 fn let_time_pass(case: &Case) {
@@ -41,12 +34,7 @@ fn let_time_pass(case: &Case) {
 #[test]
 fn images_go_by_their_last_use() {
     let Some(case) = Case::new("unused") else { return };
-    let layout = case.dir().join("images");
-    for name in ["one", "two"] {
-        let layer = Layer::default().file("name", name.as_bytes());
-        write(&layout, name, &json!({"Cmd": ["/bin/sleep", "1000"]}), vec![busybox(), layer]);
-    }
-    let [one, two] = ["one", "two"].map(|name| format!("oci:{}:{name}", layout.display()));
+    let [one, two] = image::one_and_two(&case.dir().join("images"));
     assert_eq!(said(&case, &["image", "pull", "-q", &one, &two]).0, Some(0));
     assert_eq!(said(&case, &["image", "prune", "--until", "1d"]), (Some(0), String::new(), String::new()));
     let container = json!({"name": "main", "image": "oci:images:one", "imagePullPolicy": "IfNotPresent"});
@@ -86,9 +74,7 @@ fn images_go_where_their_disk_is_full() {
     }
     let store = case.root().join("data/images");
     fs::create_dir_all(&store).unwrap();
-    // This thread's alone, and what it starts.
-    unshare(CloneFlags::CLONE_NEWNS).unwrap();
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>).unwrap();
+    own_mounts();
     mount(Some("small"), &store, Some("tmpfs"), MsFlags::empty(), Some("size=16m,mode=0711")).unwrap();
     for image in &images {
         assert_eq!(said(&case, &["image", "pull", "-q", image]).0, Some(0));

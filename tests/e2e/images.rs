@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::image::{Layer, busybox, write};
+use crate::harness::image::{self, Layer, busybox, write};
 use crate::harness::{Case, Manifest, said, wait};
 
 /// A container of an image in the layout `images`, whose trace folder is at /t.
@@ -101,12 +101,7 @@ fn a_damaged_layer_is_told_of_and_tried_again() {
 #[test]
 fn images_are_listed_verified_and_removed() {
     let Some(case) = Case::new("kept") else { return };
-    let layout = case.dir().join("images");
-    for name in ["one", "two"] {
-        let layer = Layer::default().file("name", name.as_bytes());
-        write(&layout, name, &json!({"Cmd": ["/bin/sleep", "1000"]}), vec![busybox(), layer]);
-    }
-    let [one, two] = ["one", "two"].map(|name| format!("oci:{}:{name}", layout.display()));
+    let [one, two] = image::one_and_two(&case.dir().join("images"));
     let (code, out, err) = said(&case, &["image", "pull", &one, &two]);
     assert_eq!((code, out.lines().filter(|line| line.contains(" pulled (")).count()), (Some(0), 2), "{out}{err}");
     let (code, out, _) = said(&case, &["image", "pull", &one]);

@@ -115,3 +115,12 @@ pub fn write(layout: &Path, name: &str, process: &Value, layers: Vec<Layer>) -> 
     fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion": "1.0.0"}"#).unwrap();
     layers.iter().map(|(digest, _)| blobs.join(digest.hex())).collect()
 }
+
+/// Images `one` and `two` that sleep, of a common layer and one of their own each, in a layout; by their names for barepod.
+pub fn one_and_two(layout: &Path) -> [String; 2] {
+    ["one", "two"].map(|name| {
+        let layer = Layer::default().file("name", name.as_bytes());
+        write(layout, name, &json!({"Cmd": ["/bin/sleep", "1000"]}), vec![busybox(), layer]);
+        format!("oci:{}:{name}", layout.display())
+    })
+}

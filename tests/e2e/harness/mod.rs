@@ -8,6 +8,7 @@ pub mod hostile;
 pub mod image;
 mod leftovers;
 mod manifest;
+mod mounts;
 pub mod observed;
 mod open_files;
 pub mod own_registry;
@@ -30,6 +31,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use guard::Guard;
 pub use manifest::{Manifest, PATIENT, hook, main, probe, sidecar, worker};
+pub use mounts::own_mounts;
 use open_files::few_files;
 pub use open_files::{open_files, open_files_suffice};
 pub use run::Run;

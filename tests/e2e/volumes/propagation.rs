@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::MsFlags;
 use serde_json::json;
 
-use crate::harness::{Case, main};
+use crate::harness::{Case, main, own_mounts};
 
 /// A folder of the host's that is a mount of its own, shared or not; unmounted at the end.
 struct Mounted(PathBuf);
@@ -16,10 +16,7 @@ impl Mounted {
     fn new(case: &Case, name: &str, propagation: MsFlags) -> Self {
         let folder = case.dir().join(name);
         fs::create_dir(&folder).unwrap();
-        // This thread's host from now on: pods of other tests would take the mount over into their namespaces.
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
-        let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
-        nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).unwrap();
+        own_mounts();
         tmpfs(&folder);
         nix::mount::mount(None::<&str>, &folder, None::<&str>, propagation, None::<&str>).unwrap();
         Self(folder)
