@@ -13,7 +13,7 @@ mod prefix;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::reference::{NoReference, Reference, usual_spelling};
+use super::reference::{NoReference, Reference};
 use super::registry::Transport;
 pub use error::RegistriesError;
 use file::{Entry, Mirror, When};
@@ -80,7 +80,7 @@ impl Registries {
     fn add(&mut self, text: &str, path: &Path) -> Result<(), RegistriesError> {
         let file = file::read(text, path)?;
         for entry in file.entries {
-            self.entries.retain(|known| known.prefix != entry.prefix);
+            self.entries.retain(|known| known.usual != entry.usual);
             self.entries.push(entry);
         }
         for (name, full) in file.aliases {
@@ -115,9 +115,9 @@ impl Registries {
     pub fn sources(&self, reference: &Reference) -> Result<Vec<Source>, RegistriesError> {
         // What is blocked isn't to be had under another spelling of its registry's name.
         let name = reference.usual().name();
-        let length = |entry: &Entry| prefix::matched(&usual_spelling(&entry.prefix), &name);
+        let length = |entry: &Entry| prefix::matched(&entry.usual, &name);
         let suiting = self.entries.iter().filter_map(|entry| Some((length(entry)?, entry)));
-        let found = suiting.max_by_key(|(_, entry)| entry.prefix.len());
+        let found = suiting.max_by_key(|(_, entry)| entry.usual.len());
         let Some((length, entry)) = found else {
             let reference = reference.clone();
             return Ok(vec![Source { reference, transport: Transport::Verified, is_mirror: false }]);

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use toml_span::value::{Table, Value};
 
 use super::error::{Fault, RegistriesError};
-use crate::images::reference::Reference;
+use crate::images::reference::{Reference, usual_spelling};
 use crate::images::registry::Transport;
 
 /// What is said of the names that begin in one way.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// As it is written, for people.
     pub prefix: String,
+    /// The prefix, its registry in the one spelling that all have that mean it: by this names and entries are compared.
+    pub usual: String,
     /// What stands in the prefix' place; `None`: nothing else.
     pub location: Option<String>,
     pub transport: Transport,
@@ -162,6 +165,7 @@ impl Reader<'_> {
             transport: transport(all)?,
             is_blocked: flag(all, "blocked")?,
             path: self.path.to_owned(),
+            usual: usual_spelling(&prefix),
             prefix,
             mirrors,
         })

@@ -248,3 +248,15 @@ fn prefixes_suit_all_spellings() {
     let source = sources("REG.box:443/a/b:1").unwrap().remove(0);
     assert_eq!(source.reference.to_string(), "Mirror.example:5000/box/a/b:1");
 }
+
+/// Which entry counts isn't decided by how its registry is spelled: neither among several that suit, nor by which an earlier one is replaced.
+#[test]
+fn spellings_give_no_precedence() {
+    let blocked = "[[registry]]\nprefix = \"reg.example/a\"\nblocked = true\n";
+    let longer = "[[registry]]\nprefix = \"Registry-1.docker.io:443\"\n[[registry]]\nprefix = \"reg.example:00443\"\n";
+    let all = registries(&[&format!("{longer}{blocked}")]).unwrap();
+    assert!(asked(&all, "reg.example/a/b").unwrap_err().contains("reg.example/a"));
+    assert_eq!(asked(&all, "reg.example/b").unwrap(), ["reg.example/b:latest"]);
+    let all = registries(&["[[registry]]\nprefix = \"Reg.example:443\"\nblocked = true\n", longer]).unwrap();
+    assert_eq!(asked(&all, "reg.example/b").unwrap(), ["reg.example/b:latest"]);
+}
