@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
+use super::catalogue::Entry;
 use super::digest::Digest;
 use super::disk::{Disk, Room};
 use super::store::{Store, StoreError};
@@ -32,7 +33,7 @@ pub struct Collected {
 }
 
 /// An image that no pod uses.
-struct Unused {
+pub(super) struct Unused {
     last_use: SystemTime,
     manifest: Digest,
     names: Vec<String>,
@@ -122,16 +123,17 @@ impl Store {
         })
     }
 
-    /// Takes all of its names away, unless a pod has begun to use it.
-    fn forget_unused(&self, unused: &Unused, gone: &mut Vec<String>) -> Result<bool, StoreError> {
+    /// Takes all of its names away, unless somebody has used it since it was found, or brought it by hand.
+    pub(super) fn forget_unused(&self, unused: &Unused, gone: &mut Vec<String>) -> Result<bool, StoreError> {
         let lock = self.catalogue.lock()?;
-        if self.catalogue.is_leased(&unused.manifest) {
+        let is_used = self.catalogue.is_leased(&unused.manifest);
+        if is_used || self.catalogue.last_use(&unused.manifest) != unused.last_use {
             return Ok(false);
         }
         for name in &unused.names {
             // It may stand for another image by now.
-            let is_it = self.catalogue.find(name)?.is_some_and(|entry| entry.manifest == unused.manifest);
-            if is_it && self.catalogue.forget(&lock, name)? {
+            let is_it = |entry: Entry| entry.manifest == unused.manifest && (unused.is_kept || !entry.is_kept);
+            if self.catalogue.find(name)?.is_some_and(is_it) && self.catalogue.forget(&lock, name)? {
                 gone.push(name.clone());
             }
         }
@@ -139,7 +141,7 @@ impl Store {
     }
 
     /// The one whose last use was longest ago comes first.
-    fn unused(&self, age: Duration) -> Result<Vec<Unused>, StoreError> {
+    pub(super) fn unused(&self, age: Duration) -> Result<Vec<Unused>, StoreError> {
         let mut names: BTreeMap<Digest, (Vec<String>, bool)> = BTreeMap::new();
         for entry in self.catalogue.list()?.into_iter().filter(|entry| entry.read_only.is_none()) {
             let (names, is_kept) = names.entry(entry.manifest).or_default();
@@ -163,7 +165,7 @@ impl Store {
         Ok(unused)
     }
 
-    fn disk(&self) -> Result<Disk, StoreError> {
+    pub(super) fn disk(&self) -> Result<Disk, StoreError> {
         let failed = |call| move |cause| StoreError::Io { call, path: self.dir.clone(), cause };
         // What was removed is free on some file systems only once that is on disk.
         let folder = File::open(&self.dir).map_err(failed("open"))?;

@@ -31,7 +31,9 @@ impl Store {
         let Some((wanted, least)) = lacks.wanted() else { return Err(lacks) };
         // What is wrong with the store a pull says in better words.
         let removed = self.make_room(wanted, least, name, YOUNG).unwrap_or_default();
-        if removed.is_empty() && !matches!(lacks, PullError::Tight { .. }) {
+        // What no name led to may have been enough; or somebody else has made room.
+        let has_room = || self.disk().is_ok_and(|disk| disk.has(wanted));
+        if removed.is_empty() && !matches!(lacks, PullError::Tight { .. }) && !has_room() {
             return Err(lacks);
         }
         match pull(Asked::Possible) {

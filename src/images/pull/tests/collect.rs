@@ -100,6 +100,28 @@ fn images_go_by_their_last_use() {
     assert_eq!(folders(&store), 0);
 }
 
+/// Who uses an image, or brings it by hand, between the look for unused ones and its removal keeps it.
+#[test]
+fn images_that_are_asked_for_meanwhile_stay() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let made = ["asked", "by hand", "unused"].map(|name| {
+        let made = image(name, 100);
+        last_used(&store, &pull(&store, name, &made).unwrap().entry, 2 * HOUR);
+        made
+    });
+    let unused = store.unused(HOUR).unwrap();
+    assert_eq!(unused.len(), 3);
+    assert!(!pull(&store, "asked", &made[0]).unwrap().is_new);
+    store.keep_for_good("by hand").unwrap();
+    let mut gone = Vec::new();
+    unused.iter().for_each(|one| _ = store.forget_unused(one, &mut gone).unwrap());
+    assert_eq!(gone, ["unused"]);
+}
+
 /// The one whose last use is longest ago goes first, and no more than is needed; what a pod uses, and what is young, stays.
 #[test]
 fn a_full_disk_is_emptied() {

@@ -49,6 +49,23 @@ fn unused_images_make_room() {
     assert!(store.catalogue.list().unwrap().iter().all(|entry| store.is_whole(entry)));
 }
 
+/// Where what no name leads to was enough no image goes, and the pull goes on.
+#[test]
+fn what_no_name_leads_to_makes_room() {
+    if !is_root() {
+        return;
+    }
+    let Some(small) = Small::new("size=16m") else { return };
+    let store = Store::at(small.path());
+    pull(&store, "dropped", &image("dropped", 9 * MIB)).unwrap();
+    store.forget("dropped").unwrap();
+    // Its size tells nothing: it is found in the middle that there is no room.
+    let large = packed(&layer(&[("large", &"0".repeat(9 * MIB))], &[]));
+    let pulled = pull(&store, "large", &large).unwrap();
+    assert_eq!((pulled.is_new, pulled.removed), (true, Vec::new()));
+    assert_eq!(folders(&store), 1);
+}
+
 /// Nothing goes where that would help nobody; and not what has the name now.
 #[test]
 fn images_do_not_go_in_vain() {
