@@ -27,8 +27,8 @@ pub struct Service {
     manager: ServiceManager,
     ready: Wanted,
     told: Told,
-    /// Lines that it had no room for.
-    unsent: String,
+    /// Messages that it had no room for, oldest first. Each stays one: of READY and STOPPING in one message only STOPPING counts.
+    unsent: Vec<String>,
     /// For the watchdog, and for what is unsent. From [`Self::begin`] on.
     alarm: Option<Alarm>,
 }
@@ -43,19 +43,22 @@ struct Told {
 
 impl Told {
     /// What there is to be told that it doesn't know. `left`: how long the pod's end may still take; `None`: it doesn't end.
+    ///
+    /// One that is told STOPPING never believes READY any more, nor READY beside it. So a pod that ends stops as a service only
+    /// once it was told READY: another may still become so at its end.
     fn news(&mut self, status: String, is_ready: bool, left: Option<Duration>) -> String {
         let mut lines = String::new();
         if self.status != status {
             lines.push_str(&format!("STATUS={status}\n"));
             self.status = status;
         }
+        if left.is_some() && self.ready && !self.stopping {
+            lines.push_str("STOPPING=1\n");
+            self.stopping = true;
+        }
         if is_ready && !self.ready {
             lines.push_str("READY=1\n");
             self.ready = true;
-        }
-        if left.is_some() && !self.stopping {
-            lines.push_str("STOPPING=1\n");
-            self.stopping = true;
         }
         if let Some(left) = left {
             lines.push_str(&format!("EXTEND_TIMEOUT_USEC={}\n", (left + MARGIN).as_micros()));
@@ -67,7 +70,7 @@ impl Told {
 impl Service {
     /// Tells `manager` that the pod is ready as soon as its status is as it is wanted.
     pub fn new(manager: ServiceManager, ready: Wanted) -> Self {
-        Self { manager, ready, told: Told::default(), unsent: String::new(), alarm: None }
+        Self { manager, ready, told: Told::default(), unsent: Vec::new(), alarm: None }
     }
 
     /// From now on its watchdog is fed, where it has one.
@@ -85,36 +88,37 @@ impl Service {
         // What time would not mend is no condition that is true.
         let is_ready = self.ready.holds(Some(pod)).unwrap_or(false);
         let lines = self.told.news(table::summary(pod), is_ready, left);
-        self.send(&lines)
+        self.send(lines)
     }
 
     /// The pod has ended. One that succeeded before it was ever ready has nothing that could still be waited for: without that word
     /// its unit would have failed.
     pub(super) fn tell_of_end(&mut self, exit_code: u8) -> rustix::io::Result<()> {
         let lines = self.told.news(self.told.status.clone(), exit_code == 0, Some(Duration::ZERO));
-        self.send(&lines)
+        self.send(lines)
     }
 
     /// Its alarm went off: the watchdog is to be fed, or what is unsent may be sent.
     pub(super) fn go_on(&mut self) -> rustix::io::Result<()> {
         let Some(alarm) = &mut self.alarm else { return Ok(()) };
         alarm.acknowledge();
-        let Some(every) = self.manager.watchdog() else { return self.send("") };
+        let Some(every) = self.manager.watchdog() else { return self.send(String::new()) };
         alarm.set(Some(now().monotonic.after(every / 2)))?;
-        self.send(FED)
+        self.send(FED.to_owned())
     }
 
     /// What it has no room for it is told again soon. One that doesn't listen any more is told nothing: the pod runs all the same.
-    fn send(&mut self, lines: &str) -> rustix::io::Result<()> {
-        let lines = std::mem::take(&mut self.unsent) + lines;
-        if lines.is_empty() {
-            return Ok(());
+    fn send(&mut self, lines: String) -> rustix::io::Result<()> {
+        if !lines.is_empty() {
+            self.unsent.push(lines);
         }
-        match (self.manager.tell(&lines), &mut self.alarm) {
-            (Err(error), Some(alarm)) if error.kind() == ErrorKind::WouldBlock => {
-                self.unsent = lines.replace(FED, "");
-                alarm.set(Some(now().monotonic.after(AGAIN)))
-            }
+        let full = |error: std::io::Error| error.kind() == ErrorKind::WouldBlock;
+        let is_full = |lines: &String| self.manager.tell(lines).is_err_and(full);
+        let sent = self.unsent.iter().position(is_full).unwrap_or(self.unsent.len());
+        self.unsent.drain(..sent);
+        self.unsent.retain(|lines| lines != FED);
+        match &mut self.alarm {
+            Some(alarm) if !self.unsent.is_empty() => alarm.set(Some(now().monotonic.after(AGAIN))),
             _ => Ok(()),
         }
     }
@@ -136,6 +140,21 @@ mod tests {
             ("Running", true, None, ""),
             ("Running", true, ten, "STOPPING=1\nEXTEND_TIMEOUT_USEC=40000000\n"),
             ("Failed", true, now, "STATUS=Failed\nEXTEND_TIMEOUT_USEC=30000000\n"),
+        ] {
+            assert_eq!(told.news(status.to_owned(), is_ready, left), wanted, "{status} {is_ready}");
+        }
+    }
+
+    /// STOPPING would win over READY, and over each later one.
+    #[test]
+    fn one_that_was_never_ready_does_not_stop() {
+        let mut told = Told::default();
+        let (ten, now) = (Some(Duration::from_secs(10)), Some(Duration::ZERO));
+        for (status, is_ready, left, wanted) in [
+            ("Running", false, ten, "STATUS=Running\nEXTEND_TIMEOUT_USEC=40000000\n"),
+            ("Succeeded", false, now, "STATUS=Succeeded\nEXTEND_TIMEOUT_USEC=30000000\n"),
+            ("Succeeded", true, now, "READY=1\nEXTEND_TIMEOUT_USEC=30000000\n"),
+            ("Succeeded", true, now, "STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000\n"),
         ] {
             assert_eq!(told.news(status.to_owned(), is_ready, left), wanted, "{status} {is_ready}");
         }

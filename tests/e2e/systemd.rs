@@ -97,6 +97,26 @@ fn a_killed_supervisor_is_cleaned_up_after_and_started_anew() {
     assert!(!case.said("main term"));
 }
 
+/// A job that succeeds without ever having been ready is a success for systemd, too, and isn't run again; also where a sidecar ends
+/// after its main.
+#[test]
+fn a_job_that_was_never_ready_is_a_success() {
+    if !has_systemd() {
+        return;
+    }
+    let Some(case) = Case::new("unit-job") else { return };
+    let probe = json!({"exec": {"command": ["test", "-e", "/t/never"]}, "periodSeconds": 1});
+    let pod =
+        case.pod().container(main("main", "say ran", json!({"readinessProbe": probe}))).sidecar("web", "serve web");
+    case.write(&pod.text());
+    let unit = Unit::install(&case);
+    let start = unit.starting().output().unwrap();
+    assert!(start.status.success(), "{}\n{}", String::from_utf8_lossy(&start.stderr), unit.journal());
+    unit.wait_for("ActiveState", "inactive");
+    assert_eq!((unit.show("Result"), unit.show("NRestarts")), ("success".to_owned(), "0".to_owned()));
+    assert_eq!((case.times_said("ran"), case.said("web term")), (1, true), "{:?}", case.trace());
+}
+
 /// An invalid manifest ends the matter; a main that fails is run anew.
 #[test]
 fn an_invalid_manifest_is_not_started_anew() {
