@@ -16,6 +16,10 @@ impl Supervisor<'_> {
 
     /// The pod has this status now.
     pub(super) fn tell_service(&mut self, pod: &v1::Pod, status: &PodStatus) {
+        // Few pods are somebody's service, and each status of all others comes here.
+        if self.pod.service.is_none() {
+            return;
+        }
         let left = self.time_until_end(status);
         self.with_service(|service| service.tell(pod, left));
     }
