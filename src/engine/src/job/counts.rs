@@ -1,15 +1,36 @@
-//! What a pod that ends, or that somebody deletes, counts as (R11.5 to R11.7, R11.10, R11.11).
+//! What a pod that ends, or that somebody deletes, counts as (R11.5 to R11.7, R11.10, R11.11), and one that can't be made (R11.9).
 
 use crate::time::Instant;
 
 use super::event::{PodEnd, PodNumber};
-use super::pods::{Failures, Pod, Stage};
+use super::pods::{Failures, Pod, Stage, TRIES};
 use super::policy;
 use super::spec::{FailureAction, Replacement};
 use super::status::Reason;
 use super::{Job, OfIndex};
 
 impl Job {
+    /// A pod that was asked for runs.
+    pub(super) fn made(&mut self, number: PodNumber) {
+        let Some(pod) = self.pods.get_mut(&number) else { return };
+        self.refusals = Failures::default();
+        if pod.stage == Stage::Creating {
+            pod.stage = Stage::Running;
+        }
+    }
+
+    /// R11.9: a pod that was asked for can't be made. What keeps one from it keeps all from it that are asked for together: that is
+    /// one try.
+    pub(super) fn refused(&mut self, number: PodNumber, now: Instant) {
+        if self.pods.get(&number).is_none_or(|pod| pod.stage == Stage::Running) {
+            return;
+        }
+        self.pods.remove(&number);
+        if self.refusals.until(TRIES).is_none_or(|over| over <= now) {
+            self.refusals.add(now);
+        }
+    }
+
     /// R11.7: somebody else deletes a pod.
     pub(super) fn leaves(&mut self, number: PodNumber, now: Instant) {
         let replacement = self.spec.replacement;

@@ -1,5 +1,7 @@
 //! Which pods are made and deleted (R11.1, R11.4, R11.5, R11.7 to R11.9).
 
+use alloc::collections::BTreeSet;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::time::Instant;
@@ -20,17 +22,11 @@ impl Job {
         for _ in self.wanted()..self.active() {
             self.take_one_back(actions);
         }
-        for _ in 0..self.room() {
-            match self.next_index(now) {
-                Some((index, None)) => {
-                    let pod = PodNumber(self.next_pod);
-                    self.next_pod += 1;
-                    let made = Pod { index, stage: Stage::Creating, is_ready: false, restarts: 0 };
-                    self.pods.insert(pod, made);
-                    actions.push(JobAction::Create { pod, index });
-                }
-                Some(_) | None => break,
-            }
+        for (index, _) in self.next_places(self.room(), now).into_iter().take_while(|(_, later)| later.is_none()) {
+            let pod = PodNumber(self.next_pod);
+            self.next_pod += 1;
+            self.pods.insert(pod, Pod { index, stage: Stage::Creating, is_ready: false, restarts: 0 });
+            actions.push(JobAction::Create { pod, index });
         }
     }
 
@@ -57,31 +53,37 @@ impl Job {
         self.wanted().saturating_sub(self.active()).saturating_sub(going)
     }
 
-    /// Which index is next, and until when its pod must wait after `now` (R11.5, R11.8); `None`: no index is free.
-    fn next_index(&self, now: Instant) -> Option<(Option<u32>, Option<Instant>)> {
+    /// For so many pods: which indexes are next, and until when each must wait after `now` (R11.5, R11.8). Fewer where no more are free.
+    fn next_places(&self, many: u32, now: Instant) -> Vec<(Option<u32>, Option<Instant>)> {
+        let many = usize::try_from(many).unwrap_or(usize::MAX);
         let backoff = self.spec.backoff;
         let later = |at: Option<Instant>| self.refusals.until(TRIES).max(at).filter(|at| *at > now);
+        let of_all = later(self.failures.until(backoff));
         if !self.is_indexed() {
-            return Some((None, later(self.failures.until(backoff))));
+            // Where all wait one says it.
+            return vec![(None, of_all); if of_all.is_some() { many.min(1) } else { many }];
         }
-        let is_taken = |index: u32| {
-            let holds = |pod: &&Pod| pod.stage.is_active() || self.spec.replacement == Replacement::Failed;
-            self.pods.values().filter(holds).any(|pod| pod.index == Some(index))
+        let holds = |pod: &&Pod| pod.stage.is_active() || self.spec.replacement == Replacement::Failed;
+        let taken: BTreeSet<u32> = self.pods.values().filter(holds).filter_map(|pod| pod.index).collect();
+        let is_free = |index: &u32| {
+            let sets = [&taken, &self.completed, &self.failed_indexes];
+            sets.iter().all(|set| !set.contains(index))
         };
-        let is_done = |index: &u32| self.completed.contains(index) || self.failed_indexes.contains(index);
-        let free = (0..self.spec.completions.unwrap_or(0)).filter(|index| !is_done(index) && !is_taken(*index));
-        let at = |index: u32| match self.spec.backoff_limit_per_index {
-            None => later(self.failures.until(backoff)),
-            Some(_) => later(self.of_indexes.get(&index).and_then(|of| of.failures.until(backoff))),
-        };
+        let free = (0..self.spec.completions.unwrap_or(0)).filter(is_free);
+        if self.spec.backoff_limit_per_index.is_none() {
+            return free.take(many).map(|index| (Some(index), of_all)).collect();
+        }
+        let at = |index: u32| later(self.of_indexes.get(&index).and_then(|of| of.failures.until(backoff)));
         // Of those whose time has come the first.
-        free.map(|index| (at(index), index)).min().map(|(at, index)| (Some(index), at))
+        let mut places: Vec<_> = free.map(|index| (at(index), index)).collect();
+        places.sort_unstable();
+        places.into_iter().take(many).map(|(at, index)| (Some(index), at)).collect()
     }
 
     /// When a pod can be made for which there is room.
     pub(super) fn next_try(&self) -> Option<Instant> {
         let can = self.ending.is_none() && self.spec.suspension == Suspension::Active && self.room() > 0;
-        if can { self.next_index(Instant::default())?.1 } else { None }
+        if can { self.next_places(1, Instant::default()).first()?.1 } else { None }
     }
 
     /// R11.1: of too many those go first that are the least loss: not running, not Ready, restarted, young.

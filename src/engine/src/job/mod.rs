@@ -13,9 +13,12 @@ mod pods;
 mod policy;
 mod spec;
 mod status;
+mod suspension;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
 
 pub use event::{IsReady, JobAction, JobEvent, PodEnd, PodNumber};
 use pods::{Failures, Pod, Stage};
@@ -28,7 +31,7 @@ pub use status::{ConditionKind, JobCondition, JobStatus, Reason};
 use crate::time::{Instant, Now, WallTime};
 
 /// A Job and its pods.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     spec: JobSpec,
     has_begun: bool,
@@ -56,7 +59,7 @@ pub struct Job {
 }
 
 /// Failures of an index.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct OfIndex {
     /// Those that count towards its limit.
     counted: u32,
@@ -92,17 +95,8 @@ impl Job {
         match event {
             JobEvent::Begin => self.has_begun = true,
             JobEvent::Tick => {}
-            JobEvent::Created(pod) => {
-                self.refusals = Failures::default();
-                if let Some(pod) = self.pods.get_mut(&pod).filter(|pod| pod.stage == Stage::Creating) {
-                    pod.stage = Stage::Running;
-                }
-            }
-            JobEvent::NotCreated(pod) => {
-                if self.pods.remove(&pod).is_some() {
-                    self.refusals.add(now.monotonic);
-                }
-            }
+            JobEvent::Created(pod) => self.made(pod),
+            JobEvent::NotCreated(pod) => self.refused(pod, now.monotonic),
             JobEvent::Ready(pod, ready) => {
                 if let Some(pod) = self.pods.get_mut(&pod) {
                     pod.is_ready = ready == IsReady::Yes;
@@ -126,38 +120,15 @@ impl Job {
             return;
         }
         if self.finished.is_none() {
-            self.suspend_or_resume(now);
+            self.start(now);
             self.decide(now);
+            self.say_suspended(now);
             self.manage(now.monotonic, actions);
             self.finish(now);
         }
         if self.forget_at().is_some_and(|at| at <= now.monotonic) {
             self.is_forgotten = true;
             actions.push(JobAction::Forget);
-        }
-    }
-
-    /// R11.4: the Suspended condition, and from when the deadline counts.
-    fn suspend_or_resume(&mut self, now: Now) {
-        let is_suspended = self.spec.suspension == Suspension::Suspended;
-        let was = self.conditions.iter_mut().find(|one| one.kind == ConditionKind::Suspended);
-        let reason = if is_suspended { Reason::JobSuspended } else { Reason::JobResumed };
-        let new = JobCondition { kind: ConditionKind::Suspended, is_true: is_suspended, reason, since: now.wall };
-        let has_resumed = match was {
-            Some(old) if old.is_true != is_suspended => {
-                *old = new;
-                !is_suspended
-            }
-            Some(_) => false,
-            None => {
-                if is_suspended {
-                    self.conditions.push(new);
-                }
-                false
-            }
-        };
-        if has_resumed || (self.started.is_none() && !is_suspended) {
-            self.started = Some((now.monotonic, now.wall));
         }
     }
 

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Instant;
 
 use super::spec::JobBackoff;
@@ -10,7 +12,7 @@ use super::spec::JobBackoff;
 pub(super) const TRIES: JobBackoff = JobBackoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
 
 /// One that hasn't ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Pod {
     pub index: Option<u32>,
     pub stage: Stage,
@@ -19,7 +21,7 @@ pub(super) struct Pod {
 }
 
 /// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// Asked for.
     Creating,
@@ -46,7 +48,7 @@ impl Stage {
 }
 
 /// Failures in a row.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Failures {
     row: u32,
     last: Option<Instant>,

@@ -176,6 +176,25 @@ fn failures_are_waited_for_and_counted() {
     assert_eq!(job.is(), "0/0/1/0 Complete CompletionsReached");
 }
 
+/// R11.9.
+#[test]
+fn pods_that_cannot_be_made() {
+    // Of one try all are refused by the same thing: that is one refusal.
+    let (mut job, asked) = Play::new(spec(3, Some(3)));
+    assert_eq!(asked, "+0 +1 +2");
+    job.goes(&[(0, "refused 0", ""), (0, "refused 1", ""), (0, "refused 2", "")]);
+    assert_eq!((job.is().as_str(), job.next()), ("0/0/0/0", Some(1)));
+    job.goes(&[(1, "tick", "+3 +4 +5"), (1, "refused 3", ""), (1, "refused 4", ""), (1, "refused 5", "")]);
+    assert_eq!(job.next(), Some(3));
+    // What is said of pods that aren't there, or were made, changes nothing.
+    job.goes(&[(1, "made 5", ""), (1, "made 9", ""), (1, "refused 9", ""), (2, "tick", "")]);
+    assert_eq!(job.next(), Some(3));
+    job.goes(&[(3, "tick", "+6 +7 +8"), (3, "made 6", ""), (4, "refused 6", "")]);
+    assert_eq!((job.is().as_str(), job.next()), ("3/0/0/0", None));
+    // After one that could be made the row begins anew.
+    job.goes(&[(5, "refused 7", ""), (6, "tick", "+9")]);
+}
+
 /// R11.3, R11.4, R11.6, R11.15.
 #[test]
 fn time_runs_out_and_stands_still() {
@@ -201,6 +220,20 @@ fn time_runs_out_and_stands_still() {
     assert_eq!(job.is(), "0/0/1/0 Failed DeadlineExceeded");
 }
 
+/// R11.4, R11.6: of a Job whose end is decided it isn't said any more whether it is suspended.
+#[test]
+fn one_that_ends_is_not_suspended() {
+    let (mut job, _) = Play::new(JobSpec { backoff_limit: 0, ..spec(2, Some(2)) });
+    job.goes(&[(1, "fail 0", "-1"), (2, "suspend", "")]);
+    assert_eq!(job.is(), "0/1/0/1 FailureTarget BackoffLimitExceeded");
+    job.goes(&[(3, "fail 1", "")]);
+    assert_eq!((job.is().as_str(), job.job.status().conditions.len()), ("0/0/0/2 Failed BackoffLimitExceeded", 2));
+    // One that wants nothing ends without having been suspended or started.
+    let (mut job, _) = Play::new(JobSpec { suspension: Suspension::Suspended, ..spec(1, Some(0)) });
+    assert_eq!((job.is().as_str(), job.at(1, "resume").as_str()), ("0/0/0/0 Complete CompletionsReached", ""));
+    assert_eq!((job.job.status().conditions.len(), job.job.status().start_time), (2, None));
+}
+
 /// R11.5, R11.11.
 #[test]
 fn indexes() {
@@ -211,6 +244,10 @@ fn indexes() {
     job.goes(&[(13, "ok 3", ""), (13, "ok 5", ""), (14, "ok 4", "")]);
     assert_eq!(job.job.status().completed_indexes, "0-4");
     assert_eq!(job.is(), "0/0/5/1 Complete CompletionsReached");
+    // So many that one look at each index for each pod and each pod beside it would take minutes.
+    let (mut job, asked) = Play::new(indexed(1_000, 10_000));
+    assert_eq!(asked, (0..1_000).map(|at| format!("+{at}#{at}")).collect::<Vec<_>>().join(" "));
+    assert_eq!(job.at(1, "ok 999"), "+1000#1000");
     // Each index waits for its own failures, and the others don't.
     let per_index = JobSpec { backoff_limit_per_index: Some(1), backoff_limit: u32::MAX, ..indexed(2, 4) };
     let (mut job, _) = Play::new(per_index.clone());

@@ -1,13 +1,14 @@
 //! Random Jobs with random pods, held against what no history of a Job may break: never more than `parallelism` active by
-//! a new pod, never more successes than `completions`, no pod before its back-off is over (R11.8), nothing made once the end is
-//! decided, and always an end. Half of the seeds are the same in each run. `BAREPOD_PROPERTY_SEED` repeats one.
+//! a new pod, never more successes than `completions`, no pod before its back-off is over (R11.8, R11.9), nothing made and no word of
+//! `suspend` once the end is decided, always an end, and none of it otherwise for one that was saved and loaded (R12.1).
+//! Half of the seeds are the same in each run. `BAREPOD_PROPERTY_SEED` repeats one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use barepod_engine::job::{
     CodeOperator, CompletionMode, ConditionKind, FailureAction, FailureMatch, FailureRule, Job, JobAction, JobBackoff,
-    JobEvent, JobSpec, PodEnd, PodNumber, Replacement, Restarts, SuccessRule, Suspension,
+    JobCondition, JobEvent, JobSpec, PodEnd, PodNumber, Replacement, Restarts, SuccessRule, Suspension,
 };
 
 use super::job::{now, spec};
@@ -16,6 +17,10 @@ use super::job::{now, spec};
 const FACTS: u32 = 60;
 /// Facts of each run, unless `BAREPOD_PROPERTY_EVENTS` says how many.
 const ALL_FACTS: u64 = 300_000;
+/// How many facts apart a Job is saved and loaded.
+const SAVED: u32 = 8;
+/// R11.9.
+const TRIES: JobBackoff = JobBackoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
 
 /// SplitMix64.
 struct Random(u64);
@@ -71,9 +76,18 @@ impl Random {
 #[derive(Clone, Copy)]
 struct Seen {
     index: Option<u32>,
+    is_running: bool,
     is_going: bool,
     /// Its end counts for nothing any more.
     is_counted: bool,
+}
+
+fn delay(backoff: JobBackoff, row: u32) -> u64 {
+    u64::try_from(backoff.delay(row).as_millis()).unwrap()
+}
+
+fn saved(job: &Job) -> String {
+    serde_json::to_string(job).unwrap()
 }
 
 /// A Job, and what a bystander makes of it.
@@ -86,13 +100,16 @@ struct Watched {
     made: u32,
     /// Failures in a row and when the last was, of each index or of all.
     rows: BTreeMap<Option<u32>, (u32, u64)>,
+    /// Likewise of tries to make pods.
+    refusals: Option<(u32, u64)>,
+    facts: u32,
     is_forgotten: bool,
 }
 
 impl Watched {
     fn new(seed: u64, spec: JobSpec) -> Self {
         let (job, pods, rows) = (Job::new(spec.clone()), BTreeMap::new(), BTreeMap::new());
-        Self { job, spec, seed, millis: 0, pods, made: 0, rows, is_forgotten: false }
+        Self { job, spec, seed, millis: 0, pods, made: 0, rows, refusals: None, facts: 0, is_forgotten: false }
     }
 
     fn has(&self, kinds: &[ConditionKind]) -> bool {
@@ -127,7 +144,20 @@ impl Watched {
                     PodEnd::Failed { .. } => self.fails(index),
                 }
             }
-            JobEvent::NotCreated(pod) => _ = self.pods.remove(pod),
+            JobEvent::Created(pod) => {
+                self.refusals = None;
+                let seen = self.pods.get_mut(pod).unwrap();
+                seen.is_running |= !seen.is_going;
+            }
+            // One that runs has been made.
+            JobEvent::NotCreated(pod) if self.pods[pod].is_running && !self.pods[pod].is_going => {}
+            JobEvent::NotCreated(pod) => {
+                self.pods.remove(pod);
+                let row = self.refusals.map_or(0, |(row, _)| row);
+                if self.refusals.is_none_or(|(row, last)| self.millis >= last + delay(TRIES, row)) {
+                    self.refusals = Some((row + 1, self.millis));
+                }
+            }
             JobEvent::Leaving(pod) => {
                 let counts = self.spec.replacement == Replacement::TerminatingOrFailed;
                 let seen = self.pods.get_mut(pod).unwrap();
@@ -144,12 +174,30 @@ impl Watched {
         }
         let was_ending = self.is_ending();
         let was_finished = self.is_finished();
+        let was_suspended = self.suspended();
         let mut actions = Vec::new();
-        self.job.step(now(self.millis), event, &mut actions);
+        self.step(event, &mut actions);
+        assert!(!was_ending || self.suspended() == was_suspended, "{}: {was_suspended:?}", self.seed);
         for action in actions {
             self.look(&action, was_ending, was_finished);
         }
         self.check();
+    }
+
+    fn suspended(&self) -> Option<JobCondition> {
+        self.job.status().conditions.into_iter().find(|one| one.kind == ConditionKind::Suspended)
+    }
+
+    /// Now and then with one that was saved and loaded beside it, which does the same, and goes on.
+    fn step(&mut self, event: JobEvent, actions: &mut Vec<JobAction>) {
+        self.facts += 1;
+        let loaded = self.facts.is_multiple_of(SAVED).then(|| serde_json::from_str::<Job>(&saved(&self.job)).unwrap());
+        self.job.step(now(self.millis), event.clone(), actions);
+        let Some(mut loaded) = loaded else { return };
+        let mut asked = Vec::new();
+        loaded.step(now(self.millis), event, &mut asked);
+        assert_eq!((&asked, saved(&loaded)), (&*actions, saved(&self.job)), "{}", self.seed);
+        self.job = loaded;
     }
 
     fn look(&mut self, action: &JobAction, was_ending: bool, was_finished: bool) {
@@ -166,10 +214,13 @@ impl Watched {
                 assert!(twin.is_none(), "{seed}: {index:?} twice");
                 assert!(index.is_none_or(|index| index < self.spec.completions.unwrap()), "{seed}: {index:?}");
                 if let Some((row, last)) = self.rows.get(&self.row_of(*index)) {
-                    let delay = u64::try_from(JobBackoff::default().delay(*row).as_millis()).unwrap();
+                    let delay = delay(JobBackoff::default(), *row);
                     assert!(self.millis >= last + delay, "{seed}: {pod:?} is {row} failures early");
                 }
-                self.pods.insert(*pod, Seen { index: *index, is_going: false, is_counted: false });
+                if let Some((row, last)) = self.refusals {
+                    assert!(self.millis >= last + delay(TRIES, row), "{seed}: {pod:?} is {row} refusals early");
+                }
+                self.pods.insert(*pod, Seen { index: *index, is_running: false, is_going: false, is_counted: false });
             }
             JobAction::Delete(pod) => {
                 let is_ending = self.is_ending();
