@@ -3,11 +3,10 @@
 mod picture;
 
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::screen::{Screen, Stream, is_terminal};
-use crate::images::progress::{Progress, PullProgress};
+use crate::images::progress::{Progress, PullProgress, meanwhile};
 
 pub use picture::{bytes, picture};
 
@@ -18,47 +17,34 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// Shows on standard error how far a pull is while it goes on. Nothing of it is left on a terminal afterwards.
 pub fn shown<T>(name: &str, progress: &Progress, pull: impl FnOnce() -> T) -> T {
-    std::thread::scope(|scope| {
-        let (over, is_over) = channel::<()>();
-        scope.spawn(move || {
-            let (mut screen, begun) = (Screen::on(Stream::Stderr), Instant::now());
-            if !screen.is_terminal() {
-                if is_over.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
-                    tell!("{name}: pulling");
-                }
-                return;
-            }
-            while is_over.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
-                let now = PullProgress { image: name.to_owned(), layers: progress.layers(), took: begun.elapsed() };
-                // Whoever can't be shown it waits all the same.
-                let _ = screen.show(&picture(&[now], screen.size()));
-            }
-            let _ = screen.clear();
-        });
-        let pulled = pull();
-        drop(over);
-        pulled
-    })
+    let begun = Instant::now();
+    if is_terminal(Stream::Stderr) {
+        return drawn(|| vec![progress.now(name, begun)], pull);
+    }
+    let mut is_told = false;
+    let tell = || {
+        if !std::mem::replace(&mut is_told, true) {
+            tell!("{name}: pulling");
+        }
+    };
+    meanwhile(SILENCE, tell, pull)
 }
 
 /// Shows, where standard error is a terminal, how far the pulls of a pod in the background are while something of it is waited for;
 /// `dir`: its state folder.
 pub fn shown_of_a_pod<T>(dir: &Path, wait: impl FnOnce() -> T) -> T {
-    if !is_terminal(Stream::Stderr) {
-        return wait();
-    }
-    std::thread::scope(|scope| {
-        let (over, is_over) = channel::<()>();
-        scope.spawn(move || {
-            let mut screen = Screen::on(Stream::Stderr);
-            while is_over.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
-                let pulls = PullProgress::all(dir);
-                let _ = if pulls.is_empty() { screen.clear() } else { screen.show(&picture(&pulls, screen.size())) };
-            }
-            let _ = screen.clear();
-        });
-        let waited = wait();
-        drop(over);
-        waited
-    })
+    if is_terminal(Stream::Stderr) { drawn(|| PullProgress::all(dir), wait) } else { wait() }
+}
+
+/// Draws on standard error, which is a terminal, while something goes on.
+fn drawn<T>(pulls: impl Fn() -> Vec<PullProgress> + Sync, work: impl FnOnce() -> T) -> T {
+    let mut screen = Screen::on(Stream::Stderr);
+    let draw = || {
+        let pulls = pulls();
+        // Whoever can't be shown it waits all the same.
+        let _ = if pulls.is_empty() { screen.clear() } else { screen.show(&picture(&pulls, screen.size())) };
+    };
+    let done = meanwhile(REDRAW, draw, work);
+    let _ = screen.clear();
+    done
 }

@@ -10,6 +10,7 @@ mod summary;
 mod sweep;
 mod uses;
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
@@ -101,7 +102,13 @@ impl Catalogue {
     /// # Errors
     /// Where that can't be read.
     pub fn find(&self, name: &str) -> Result<Option<Entry>, CatalogueError> {
-        Ok(self.list()?.into_iter().find(|entry| entry.name == name))
+        for (dir, store) in self.dirs() {
+            let mut all = named(index(dir)?, store).into_iter();
+            if let Some(found) = all.find(|entry| entry.name == name) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// All images, by their names. One of a store below only where the stores over it have none of its name.
@@ -109,16 +116,13 @@ impl Catalogue {
     /// # Errors
     /// Where they can't be read.
     pub fn list(&self) -> Result<Vec<Entry>, CatalogueError> {
-        let mut entries = named(index(&self.dir)?, None);
-        for dir in &self.below {
-            let store = dir.parent().unwrap_or(dir);
-            let more = named(index(dir)?, Some(store));
-            let is_new = |one: &Entry| !entries.iter().any(|there: &Entry| there.name == one.name);
-            let more: Vec<Entry> = more.into_iter().filter(is_new).collect();
-            entries.extend(more);
+        let mut entries = BTreeMap::new();
+        for (dir, store) in self.dirs() {
+            for entry in named(index(dir)?, store) {
+                entries.entry(entry.name.clone()).or_insert(entry);
+            }
         }
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(entries)
+        Ok(entries.into_values().collect())
     }
 
     /// What is known of an image.
@@ -192,22 +196,17 @@ impl Catalogue {
     /// Where it can't be written.
     pub fn name(
         &self,
-        _: &Lock,
+        lock: &Lock,
         name: &str,
         manifest: &Descriptor,
         source: &Digest,
         proofs: &[Proof],
         summary: &Summary,
     ) -> Result<Entry, CatalogueError> {
-        let path = self.summary_path(&manifest.digest);
-        let own = read(&path).and_then(|bytes| Summary::read(&path, &bytes)).ok();
-        if own.as_ref() != Some(summary) {
-            store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.digest.hex(), summary)?;
-        }
+        self.know(lock, &manifest.digest, summary)?;
         let mut index = index(&self.dir)?;
-        let is_it = |one: &Descriptor| one.annotations.get(REF_NAME).is_some_and(|there| there == name);
-        let is_kept = index.manifests.iter().any(|one| is_it(one) && one.annotations.contains_key(KEPT));
-        index.manifests.retain(|one| !is_it(one));
+        let is_kept = index.manifests.iter().any(|one| has_name(one, name) && one.annotations.contains_key(KEPT));
+        index.manifests.retain(|one| !has_name(one, name));
         let mut named = manifest.clone();
         named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
         if is_kept {
@@ -226,15 +225,27 @@ impl Catalogue {
         Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), is_kept, read_only: None, descriptor: named })
     }
 
+    /// Writes down what is known of an image.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn know(&self, _: &Lock, manifest: &Digest, summary: &Summary) -> Result<(), CatalogueError> {
+        let path = self.summary_path(manifest);
+        let own = read(&path).and_then(|bytes| Summary::read(&path, &bytes)).ok();
+        if own.as_ref() != Some(summary) {
+            store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.hex(), summary)?;
+        }
+        Ok(())
+    }
+
     /// Keeps an image from going by itself, for as long as it has this name.
     ///
     /// # Errors
     /// Where that can't be written.
     pub fn keep_for_good(&self, _: &Lock, name: &str) -> Result<(), CatalogueError> {
         let mut index = index(&self.dir)?;
-        let is_it = |one: &&mut Descriptor| one.annotations.get(REF_NAME).is_some_and(|there| there == name);
-        let known =
-            index.manifests.iter_mut().find(is_it).map(|one| one.annotations.insert(KEPT.to_owned(), String::new()));
+        let found = index.manifests.iter_mut().find(|one| has_name(one, name));
+        let known = found.map(|one| one.annotations.insert(KEPT.to_owned(), String::new()));
         if known == Some(None) { self.write(&index) } else { Ok(()) }
     }
 
@@ -245,12 +256,18 @@ impl Catalogue {
     pub fn forget(&self, _: &Lock, name: &str) -> Result<bool, CatalogueError> {
         let mut index = index(&self.dir)?;
         let before = index.manifests.len();
-        index.manifests.retain(|one| one.annotations.get(REF_NAME).is_none_or(|there| there != name));
+        index.manifests.retain(|one| !has_name(one, name));
         if index.manifests.len() == before {
             return Ok(false);
         }
         self.write(&index)?;
         Ok(true)
+    }
+
+    /// The folder of this catalogue, and those of the ones below with the stores that they are of, as far as each counts.
+    fn dirs(&self) -> impl Iterator<Item = (&Path, Option<&Path>)> {
+        let below = self.below.iter().map(|dir| (dir.as_path(), Some(dir.parent().unwrap_or(dir))));
+        [(self.dir.as_path(), None)].into_iter().chain(below)
     }
 
     /// Something that is in this store, or else in the first one below that has it; and where.
@@ -272,6 +289,10 @@ impl Catalogue {
         }
         Ok(store::atomic::replace_synced(&self.dir, INDEX, index)?)
     }
+}
+
+fn has_name(image: &Descriptor, name: &str) -> bool {
+    image.annotations.get(REF_NAME).is_some_and(|there| there == name)
 }
 
 /// Where a document is below the folder of a layout.

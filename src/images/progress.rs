@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::digest::Digest;
 
-pub use shared::PullProgress;
+pub use shared::{PullProgress, meanwhile};
 
 /// What becomes of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,10 +31,12 @@ pub(super) fn prune(args: &ImagePruneArgs, dir: &Place) -> Result<Exit, CliError
         sweep(&store)?;
         gone
     };
-    let below = store.catalogue.list().map_err(|cause| of_store(cause.into()))?;
-    let below = below.iter().filter(|entry| entry.read_only.is_some()).count();
-    if below > 0 && (args.all || args.until.is_some() || args.disk_use) {
-        tell!("note: images of stores that are never changed stay: {below}");
+    if args.all || args.until.is_some() || args.disk_use {
+        let all = store.catalogue.list().map_err(|cause| of_store(cause.into()))?;
+        let below = all.iter().filter(|entry| entry.read_only.is_some()).count();
+        if below > 0 {
+            tell!("note: images of stores that are never changed stay: {below}");
+        }
     }
     print(&gone.iter().map(|name| format!("{name}\n")).collect::<String>())
 }

@@ -1,8 +1,10 @@
 //! What nobody needs of the documents, and what goes with them.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use super::{BLOBS, Catalogue, CatalogueError, LEASES, Lock, SUMMARIES, failed};
 use crate::images::digest::Digest;
@@ -39,18 +41,12 @@ impl Catalogue {
             }
             locks.extend(lock);
         }
-        let is_needed = |name: &std::ffi::OsStr| documents.iter().any(|one| name == one.hex());
+        let is_needed = |name: &OsString| documents.iter().any(|one| name == one.hex());
         let algorithms = ["sha256", "sha512"].map(|algorithm| self.dir.join(BLOBS).join(algorithm));
         for folder in algorithms.into_iter().chain([self.dir.join(SUMMARIES), self.dir.join(LEASES)]) {
-            let entries = match fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                entries => entries.map_err(failed("read", &folder))?,
-            };
-            for entry in entries {
-                let entry = entry.map_err(failed("read", &folder))?;
-                if !is_needed(&entry.file_name()) {
-                    fs::remove_file(entry.path()).map_err(failed("unlink", &entry.path()))?;
-                }
+            for name in names(&folder)?.iter().filter(|name| !is_needed(name)) {
+                let path = folder.join(name);
+                fs::remove_file(&path).map_err(failed("unlink", &path))?;
             }
         }
         Ok((layers, locks))
@@ -60,16 +56,19 @@ impl Catalogue {
     pub(super) fn known(&self) -> Result<BTreeSet<Digest>, CatalogueError> {
         let mut found = BTreeSet::new();
         for folder in [self.dir.join(SUMMARIES), self.dir.join(LEASES)] {
-            let entries = match fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                entries => entries.map_err(failed("read", &folder))?,
-            };
-            for entry in entries {
-                let name = entry.map_err(failed("read", &folder))?.file_name();
-                // Manifests are named by SHA-256 here, whatever their source says.
-                found.extend(name.to_str().and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok()));
-            }
+            // Manifests are named by SHA-256 here, whatever their source says.
+            let digest = |name: OsString| format!("sha256:{}", name.to_str()?).parse::<Digest>().ok();
+            found.extend(names(&folder)?.into_iter().filter_map(digest));
         }
         Ok(found)
     }
+}
+
+/// What is in a folder; nothing where there is none.
+fn names(folder: &Path) -> Result<Vec<OsString>, CatalogueError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed("read", folder))?,
+    };
+    entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(failed("read", folder))).collect()
 }

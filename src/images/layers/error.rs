@@ -35,10 +35,12 @@ impl LayersError {
 
     /// The same; where the disk is full, with how full it is. For as long as what fills it is there.
     pub(super) fn on(self, dir: &Path) -> Self {
-        match Disk::of(dir) {
-            Ok(disk) if self.is_of_room() => Self::Full { cause: Box::new(self), disk },
-            _ => self,
+        if self.is_of_room()
+            && let Ok(disk) = Disk::of(dir)
+        {
+            return Self::Full { cause: Box::new(self), disk };
         }
+        self
     }
 
     fn is_of_room(&self) -> bool {

@@ -48,7 +48,7 @@ impl Layers {
     /// # Errors
     /// It can't be looked at.
     pub fn find(&self, key: &Digest) -> Result<Option<Layer>, LayersError> {
-        for dir in [&self.dir].into_iter().chain(&self.below) {
+        for dir in self.dirs() {
             if let Some(layer) = find_in(dir, key)? {
                 return Ok(Some(layer));
             }
@@ -64,8 +64,8 @@ impl Layers {
     /// The folder of a layer, whatever is in there: of the one that is used, or else the own one.
     pub(super) fn present(&self, key: &Digest) -> Result<PathBuf, LayersError> {
         let used = self.find(key)?.and_then(|layer| layer.tree.parent().map(Path::to_owned));
-        let is_there = || self.below.iter().map(|dir| dir.join(key.hex())).find(|folder| folder.exists());
-        Ok(used.or_else(|| is_there().filter(|_| !self.folder(key).exists())).unwrap_or_else(|| self.folder(key)))
+        let first = || self.dirs().map(|dir| dir.join(key.hex())).find(|folder| folder.exists());
+        Ok(used.or_else(first).unwrap_or_else(|| self.folder(key)))
     }
 
     /// Removes a layer. Containers that run on it lose their files: whoever calls this knows that there are none. Whether
@@ -97,6 +97,11 @@ impl Layers {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
             renamed => renamed.map(|()| true).map_err(failed("rename", &folder)),
         }
+    }
+
+    /// The own folder, and those below, as far as each counts.
+    fn dirs(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.dir].into_iter().chain(&self.below)
     }
 
     pub(super) fn folder(&self, key: &Digest) -> PathBuf {

@@ -30,21 +30,31 @@ pub struct PullProgress {
 impl Progress {
     /// Does what moves these counters, and has a file say meanwhile how far they are. The file stays.
     pub fn shared<T>(&self, path: &Path, image: &str, work: impl FnOnce() -> T) -> T {
-        std::thread::scope(|scope| {
-            let (over, is_over) = channel::<()>();
-            let begun = Instant::now();
-            scope.spawn(move || {
-                while is_over.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                    let now = PullProgress { image: image.to_owned(), layers: self.layers(), took: begun.elapsed() };
-                    // Whoever can't be told waits all the same.
-                    let _ = now.write(path);
-                }
-            });
-            let done = work();
-            drop(over);
-            done
-        })
+        let begun = Instant::now();
+        // Whoever can't be told waits all the same.
+        meanwhile(EVERY, || _ = self.now(image, begun).write(path), work)
     }
+
+    /// How far it is.
+    #[must_use]
+    pub fn now(&self, image: &str, begun: Instant) -> PullProgress {
+        PullProgress { image: image.to_owned(), layers: self.layers(), took: begun.elapsed() }
+    }
+}
+
+/// Does something, and tells of it by a thread of its own each time that so long has passed.
+pub fn meanwhile<T>(every: Duration, mut tell: impl FnMut() + Send, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (over, is_over) = channel::<()>();
+        scope.spawn(move || {
+            while is_over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                tell();
+            }
+        });
+        let done = work();
+        drop(over);
+        done
+    })
 }
 
 impl PullProgress {

@@ -113,6 +113,12 @@ impl Store {
             self.catalogue.find(&entry.name)?.ok_or(PullError::Gone)?;
             self.catalogue.name(&lock, &entry.name, of_manifest, &entry.source, &entry.proofs, &summary)?;
             repaired.documents += 1;
+        } else if let Some(summary) = &summary
+            && !repaired.is_nothing()
+            && !self.catalogue.is_own(&entry.manifest)
+        {
+            // What is mended of a store below is in this one, and pods that use it keep it by what is known of it here.
+            self.catalogue.know(&self.catalogue.lock()?, &entry.manifest, summary)?;
         }
         // What was replaced goes at once where nobody uses it. Whoever looks for leases is in the way of pods that take one.
         if self.layers.has_aside()?

@@ -86,4 +86,12 @@ fn what_lies_below_is_used_where_it_is() {
     assert!(store.damaged_documents(&entry).unwrap().is_empty() && store.is_whole(&entry));
     assert_eq!(fs::read(store.layers.find(&summary.layers[1]).unwrap().unwrap().tree.join("own")).unwrap(), b"1");
     assert_eq!(all(&shipped), damaged, "it was changed");
+    // A pod that uses what was mended keeps it, also from who knows nothing of the store below.
+    let lease = Catalogue::lease(&store.catalogue.summary_path(&entry.manifest)).unwrap().unwrap();
+    let alone = Store::at(&store.dir);
+    assert!(alone.sweep().unwrap());
+    assert_eq!(folders(&store), 1);
+    drop(lease);
+    assert!(alone.sweep().unwrap());
+    assert_eq!(folders(&store), 0);
 }
