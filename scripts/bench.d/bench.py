@@ -228,6 +228,7 @@ def pulling(stage, table, barepod, podman, arguments):
             table.row("barepod / skopeo and umoci", f"{ours / median[pulls.umoci.name][0]:.2f}")
         speed = median[pulled.ALONE[0]][0] / ours
         table.row(f"speed of barepod / {kind} alone", f"{speed:.2f}", "at least 0.7", speed >= 0.7)
+        table.row(f"speed of barepod / {pulled.COPY}", f"{median[pulled.COPY][0] / ours:.2f}")
         for note in notes:
             table.head(f"note: {note}")
     found = pulls.starts(arguments.rounds)
