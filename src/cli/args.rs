@@ -36,8 +36,8 @@ pub use reports::{
     SimulateOutput,
 };
 pub use run::{
-    BackoffArgs, CpuManager, LogLevel, MemoryReservationPolicy, Network, Pull, ReadyWhen, RunArgs, SecurityArgs,
-    SwapBehavior,
+    BackoffArgs, CpuManager, LogDriver, LogLevel, MemoryReservationPolicy, Network, Pull, ReadyWhen, RunArgs,
+    SecurityArgs, SwapBehavior,
 };
 pub use top::{TopArgs, TopOutput, TopSort};
 pub use values::{Address, CopyPlace, Forwarding, LocalPort, RemotePort};

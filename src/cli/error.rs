@@ -307,6 +307,9 @@ pub enum CliError {
     /// `--network`.
     #[error("--network pasta: {0}; or leave the option out: without pasta the pod has its loopback only")]
     Network(#[source] crate::supervisor::NotConnected),
+    /// `--log-driver journald`.
+    #[error("--log-driver journald: {socket}: {0}; is systemd-journald running?", socket = crate::runtime::journal::SOCKET)]
+    Journal(#[source] io::Error),
     /// `ulimit -n`.
     #[error(
         "this pod needs up to {needed} open files, and barepod may have {limit} (the hard limit, `ulimit -Hn`); raise it: in \

@@ -36,6 +36,7 @@
 //! | `pulling` | how far pulls are | phrases, screen |
 //! | `pinned` | `--require-digest` | |
 //! | `watch` | what a person sees of a pod that runs | console, phrases, pulling, screen, terminal |
+//! | `journal` | `run --log-driver journald` | args, error |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | args |
 //! | `session` | our terminal and streams at a container | args, error, raw, relay, terminal |
@@ -43,7 +44,7 @@
 //! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, logins, raw, recover, session, terminal |
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, pulling, recover, until |
-//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, files, given, interactive, logins, network, options, pinned, preflight, recover, rootless, screen, terminal, user, watch |
+//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, files, given, interactive, journal, logins, network, options, pinned, preflight, recover, rootless, screen, terminal, user, watch |
 //! | `generate` | `barepod generate` | args, error, exit_code, options, output, run |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, files, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, files, given, output, pod_changes, recover, terminal |
@@ -109,6 +110,7 @@ mod image;
 mod inside;
 mod interactive;
 mod joined;
+mod journal;
 mod kill;
 mod logins;
 mod logs;

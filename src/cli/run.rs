@@ -14,6 +14,7 @@ use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::given::Given;
+use super::journal::{self, Journaled};
 use super::rootless::Runner;
 use super::terminal::warn;
 use super::user::is_user;
@@ -31,7 +32,7 @@ use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
-use crate::supervisor::{self, Pod, Service, Supervisor, SupervisorError};
+use crate::supervisor::{self, Audience, Pod, Service, Supervisor, SupervisorError};
 
 use view::view;
 
@@ -211,6 +212,7 @@ fn run_pod(
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
     open_files(&plan)?;
     let box_has = cpus::needed(args, &manifest, &node)?;
+    let journal = journal::connect(args.log_driver)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
     // Nothing that could be refused is left by now.
     if args.replace {
@@ -240,7 +242,15 @@ fn run_pod(
     let forget = args.rm;
     let pod =
         Pod { manifest, plan, node, dirs, images, pull_files, rejected, storage_interval, forget, attach, service };
-    let supervisor = Supervisor::new(pod, store, &mut watch)?;
+    let mut journaled;
+    let audience: &mut dyn Audience = match journal {
+        Some(journal) => {
+            journaled = Journaled::new(journal, &pod.plan.lifecycle, &pod.manifest, &mut watch);
+            &mut journaled
+        }
+        None => &mut watch,
+    };
+    let supervisor = Supervisor::new(pod, store, audience)?;
     crate::runtime::rootless::take_signals().map_err(CliError::Signals)?;
     let code = supervisor.run().map_err(|error| match error {
         SupervisorError::Network(error) => CliError::Network(error),

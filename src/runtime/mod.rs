@@ -15,6 +15,7 @@
 //! | `signals` | kernel | signals that stay ignored, and those that a command reads | |
 //! | `service` | kernel | what the service manager that started this process is told (sd_notify) | |
 //! | `record` | kernel | records with descriptors, between processes of ours | |
+//! | `journal` | kernel | entries in the journal of systemd | record |
 //! | `capabilities` | kernel | capability sets of a process | |
 //! | `rlimits` | kernel | resource limits of a process (setrlimit) | |
 //! | `mount` | kernel | attributes of mounts, and paths as mountinfo writes them | |
@@ -52,6 +53,7 @@ pub mod exec;
 pub(crate) mod files;
 pub mod handler;
 pub mod image;
+pub mod journal;
 mod keyring;
 mod lsm;
 pub mod memory;

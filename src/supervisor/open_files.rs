@@ -8,9 +8,9 @@ use crate::runtime::rlimits;
 
 /// Clients for which there is always room.
 const FEWEST_CLIENTS: u64 = 4;
-/// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, for a service manager, and for a
-/// few clients.
-const FILES: u64 = 49 + FEWEST_CLIENTS;
+/// Open files of a supervisor whose pod has no containers, while the sandbox is made and removed, for a service manager and the
+/// journal, and for a few clients.
+const FILES: u64 = 50 + FEWEST_CLIENTS;
 /// What each container adds while it runs.
 const FILES_PER_CONTAINER: u64 = 8;
 /// What each probe and hook adds while it is under way.

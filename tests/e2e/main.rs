@@ -57,6 +57,7 @@ mod image_pruning;
 mod image_repair;
 mod image_volumes;
 mod images;
+mod journaled;
 mod killed;
 mod killing;
 mod logins;

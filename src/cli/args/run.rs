@@ -108,6 +108,10 @@ pub struct RunArgs {
     /// How much barepod says about its own work on standard error
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log_level: LogLevel,
+    /// Where what containers print goes: into files that `barepod logs` reads, and with journald to systemd's journal as well, with the
+    /// fields CONTAINER_NAME, POD_NAME and POD_NAMESPACE
+    #[arg(long, value_name = "DRIVER", default_value = "k8s-file")]
+    pub log_driver: LogDriver,
     /// The network of an ordinary user's pod; by default pasta if it is installed and works, else none. Not for pods with
     /// hostNetwork. Root's pods have a loopback
     #[arg(long, value_name = "HOW")]
@@ -177,6 +181,15 @@ pub enum Pull {
     Parallel,
     /// Each when its container's turn comes
     Serial,
+}
+
+/// `--log-driver`, by podman's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogDriver {
+    /// Files as the kubelet's
+    K8sFile,
+    /// The journal too
+    Journald,
 }
 
 /// `--network`.

@@ -21,6 +21,7 @@ impl CliError {
             | Self::Rootless(_)
             | Self::Network(_)
             | Self::Signals(_)
+            | Self::Journal(_)
             | Self::OpenFiles { .. }
             | Self::NoCgroups { .. }
             | Self::Detach(_)
