@@ -4,6 +4,9 @@
 //! An image is there from the moment on that `index.json` names it: all that it needs was synced before. Whoever changes that
 //! file has the catalogue's lock; readers need none.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod changed;
 mod error;
 mod leases;
 mod summary;

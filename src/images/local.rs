@@ -1,6 +1,9 @@
 //! Images in files of this box: OCI image layouts, archives of them, and what `docker save` writes (containers-transports(5)).
 
 mod archive;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod changed;
 mod docker;
 mod given;
 mod layout;
