@@ -75,7 +75,8 @@ pub fn refuse(text: &Text, document: usize, findings: &[Finding]) -> Result<(), 
 fn refuse_in(text: &Text, document: usize, diagnostics: Vec<Diagnostic>) -> Result<(), Report> {
     let documents = |text: &str| {
         let mut documents = documents::of(parse::parse_all(text, wording::MANIFEST)?);
-        // As when it was decoded: items are counted without what is left out.
+        // As when it was decoded: nobody reads what was left out, and items are counted without what is left out of the Pod.
+        documents.iter_mut().for_each(|document| document.tree.forget_duplicates());
         if let Some(pod) = documents.get_mut(document) {
             exported::leave_tokens_out(&mut pod.tree, text);
         }

@@ -187,7 +187,9 @@ fn lists_keep_secrets() {
 #[test]
 fn later_findings_have_their_place() {
     use super::super::{Colour, Finding, Wrong, refuse};
-    let text = format!("{}---\n{}---\n{}", object("v1", "Service", "s"), pod("a"), pod("b"));
+    // What was left out and isn't read is no matter for the report either.
+    let service = object("v1", "Service", "s").replace("name: s", "name: s, name: t");
+    let text = format!("{service}---\n{}---\n{}", pod("a"), pod("b"));
     let all = read(&[&text]).unwrap();
     let one = &all.pods[1];
     let field = FieldPath::root().child("spec.containers").index(0).child("image");
@@ -195,4 +197,5 @@ fn later_findings_have_their_place() {
     let report = refuse(&texts(&[&text])[0], one.document, &[finding]).unwrap_err();
     let shown = render(&report.name, &report.text, &report.diagnostics, Colour::Plain);
     assert!(shown.contains("--> 0.yaml:13:38   spec.containers[0].image (document 3)"), "{shown}");
+    assert_eq!((report.errors(), report.diagnostics.len()), (1, 1), "{shown}");
 }
