@@ -13,6 +13,7 @@ use super::report::Report;
 use super::settle::{has_errors, settled, without_secrets};
 use super::tree::Node;
 use super::validate::Known;
+use super::words::escaped;
 use super::{Objects, de, exported, objects, parse, text, validate, wording};
 
 /// A text, with what it is called in messages.
@@ -105,7 +106,8 @@ pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<
         .collect();
     let namespace = reading.namespace.or_else(|| beside.namespace());
     let known = reading.claims.map(|claims| Known { objects: &beside.objects, claims });
-    let mut pods = Pods { namespace, asked: reading.namespace, known, found: Vec::new(), names: BTreeMap::new() };
+    let (found, names) = (Vec::new(), BTreeMap::new());
+    let mut pods = Pods { texts, namespace, asked: reading.namespace, known, found, names };
     for (at, (read, uses)) in all.iter_mut().zip(&uses).enumerate() {
         if let Some(read) = read {
             pods.add(at, read, uses);
@@ -193,6 +195,7 @@ impl Surroundings {
 
 /// The Pods so far.
 struct Pods<'a> {
+    texts: &'a [Text],
     /// Of those that name none.
     namespace: Option<&'a str>,
     /// The one that is asked for.
@@ -215,7 +218,8 @@ impl Pods<'_> {
                 wrong if wrong.is_empty() => self.checked(tree),
                 wrong => (v1::Pod::default(), wrong),
             };
-            let place = if part.is_all() { "another file".to_owned() } else { part.to_string() };
+            let file = escaped(&self.texts[text].name);
+            let place = if part.is_all() { file } else { format!("{part} of {file}") };
             said.splice(0..0, found);
             said.extend(self.duplicate(&pod, place));
             read.found[at].append(&mut said);

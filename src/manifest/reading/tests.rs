@@ -167,12 +167,15 @@ fn errors_say_where() {
         "--> 2.yaml:3:18   metadata.name\n",
         "--> 3.yaml:3:18   metadata.name (document 1)\n",
         "spec (document 2, items[0])\n",
-        "there is a Pod of that name already, in document 2",
+        "there is a Pod of that name already, in document 2 of 0.yaml",
+        "there is a Pod of that name already, in document 1 of 0.yaml",
     ] {
         assert!(report.contains(said), "{said:?} isn't in\n{report}");
     }
     let order: Vec<usize> = (0..4).map(|at| report.find(&format!("--> {at}.yaml")).unwrap()).collect();
     assert!(order.is_sorted(), "{report}");
+    let twice = read(&[&pod("a"), &pod("a")]).unwrap_err();
+    assert!(twice.contains("there is a Pod of that name already, in 0.yaml\n"), "{twice}");
 }
 
 /// Also of Secrets in lists, and in one text's report about another object.
