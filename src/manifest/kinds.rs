@@ -68,8 +68,17 @@ pub(super) fn use_of(tree: &Node) -> Use {
     // As kubectl names what other groups may have, too.
     let is_own = !has_dot || group.ends_with(".k8s.io");
     let kind = if is_own { kind.to_owned() } else { format!("{kind}.{group}") };
-    let name = tree.get("metadata").and_then(|entry| text_of(&entry.value, "name"));
-    Use::Nothing(name.map_or(kind.clone(), |name| format!("{kind} {name}")))
+    Use::Nothing(name_of(tree).map_or(kind.clone(), |name| format!("{kind} {name}")))
+}
+
+/// Of a Namespace, and not of what another group calls so.
+pub(super) fn name_of_namespace(tree: &Node) -> Option<&str> {
+    let is_one = text_of(tree, "kind") == Some("Namespace") && text_of(tree, "apiVersion") == Some("v1");
+    name_of(tree).filter(|_| is_one)
+}
+
+fn name_of(tree: &Node) -> Option<&str> {
+    text_of(&tree.get("metadata")?.value, "name")
 }
 
 /// What a document that is left out says of pods all the same.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1;
 
 use super::diagnostic::Diagnostic;
-use super::documents::{self, Document, text_of};
+use super::documents::{self, Document};
 use super::kinds::{self, Use, use_of, wrong_kind};
 use super::path::FieldPath;
 use super::report::Report;
@@ -170,9 +170,7 @@ impl Surroundings {
                 Use::Pod => {}
                 Use::Object(kind) => found.extend(objects::read(*kind, tree, &mut self.objects)),
                 Use::Nothing(name) => {
-                    if text_of(tree, "kind") == Some("Namespace") {
-                        self.namespaces.extend(name.split_once(' ').map(|(_, name)| name.to_owned()));
-                    }
+                    self.namespaces.extend(kinds::name_of_namespace(tree).map(str::to_owned));
                     match reading.meaningless {
                         Meaningless::LeftOut => found.extend(kinds::said_of_pods(tree)),
                         Meaningless::Refused => found.push(kinds::refused(tree)),

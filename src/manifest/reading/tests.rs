@@ -119,6 +119,22 @@ fn what_one_box_has_no_use_for_is_left_out() {
     assert_eq!(all.warnings[0][0].message, "pods get no logins from a ServiceAccount here");
 }
 
+/// As the Pods of a cluster get it; a Namespace of another group is none.
+#[test]
+fn the_only_namespace_is_the_pods() {
+    let (dev, other) = (object("v1", "Namespace", "dev"), object("tenancy.example.org/v1", "Namespace", "other"));
+    for (beside, expected) in [
+        (vec![&*dev], Some("dev")),
+        (vec![&*other], None),
+        (vec![&*dev, &*other], Some("dev")),
+        (vec![&*dev, &*object("v1", "Namespace", "test")], None),
+        (vec!["apiVersion: v1\nkind: Namespace\n"], None),
+    ] {
+        let all = read(&[&[&*pod("web")], &*beside].concat()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(all.pods[0].pod.metadata.namespace.as_deref(), expected, "{beside:?}");
+    }
+}
+
 /// What makes or changes pods, and what nobody knows.
 #[test]
 fn other_kinds_are_refused() {
