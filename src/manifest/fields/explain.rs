@@ -1,7 +1,7 @@
 //! What `barepod explain` tells of a field: its type and meaning, which are written down in `meanings.txt`, and its fate.
 
-use super::super::words::{escaped, nearest};
-use super::{TABLES, fate};
+use super::super::words::{Shown, nearest};
+use super::{Fate, TABLES, fate};
 
 /// A block for each type: its name, then a line for each field: name, type (with `!` where it is required), meaning.
 const MEANINGS: &str = include_str!("meanings.txt");
@@ -52,8 +52,8 @@ pub fn explain(path: &str, below: Below) -> Result<Explanation, String> {
     if steps.next_if(|first| matches!(first.to_lowercase().as_str(), "pod" | "pods" | "po")).is_none() {
         let first = steps.peek().copied().unwrap_or_default();
         if rows("Pod").all(|row| row.name != first) {
-            let first = escaped(first);
-            return Err(format!("{first:?}: the fields of Pods are explained here; begin with `pod.spec`"));
+            let first = first.shown();
+            return Err(format!("{first}: the fields of Pods are explained here; begin with `pod.spec`"));
         }
     }
     let mut field = Explained {
@@ -64,13 +64,15 @@ pub fn explain(path: &str, below: Below) -> Result<Explanation, String> {
         fate: "honoured".to_owned(),
         depth: 0,
     };
+    let mut is_shared = false;
     while let Some(step) = steps.next() {
         let type_name = bare(field.of_type);
-        if fields(type_name).is_none() && type_name.starts_with(char::is_uppercase) {
+        if is_shared && fields(type_name).is_none() && !is_scalar(type_name) {
             let rest: Vec<&str> = std::iter::once(step).chain(steps).collect();
             return Ok(Explanation { field, fields: Vec::new(), below: Some(rest.join(".")) });
         }
         field = rows(type_name).find(|row| row.name == step).ok_or_else(|| unknown(type_name, step))?;
+        is_shared = !matches!(fate(type_name, step), Some(Fate::Honoured | Fate::Partly(_)));
     }
     let mut fields = Vec::new();
     add(bare(field.of_type), below, 0, &mut fields);
@@ -84,7 +86,7 @@ fn unknown(type_name: &str, step: &str) -> String {
         None if names.is_empty() => format!("; a {type_name} has no fields"),
         None => format!("; a {type_name} has {}", names.join(", ")),
     };
-    format!("field {:?} does not exist{hint}", escaped(step))
+    format!("field {} does not exist{hint}", step.shown())
 }
 
 fn add(type_name: &'static str, below: Below, depth: usize, all: &mut Vec<Explained>) {
@@ -95,6 +97,11 @@ fn add(type_name: &'static str, below: Below, depth: usize, all: &mut Vec<Explai
             add(inner, below, depth + 1, all);
         }
     }
+}
+
+/// Whether values of the type have no fields.
+fn is_scalar(type_name: &str) -> bool {
+    type_name.starts_with(char::is_lowercase) || matches!(type_name, "IntOrString" | "Quantity")
 }
 
 /// `Container` of `[]Container`.
@@ -153,6 +160,15 @@ mod tests {
             ("pod.spec.contaners", "field \"contaners\" does not exist; did you mean containers?"),
             ("pod.spec.os.release", "field \"release\" does not exist; a PodOS has name"),
             ("pod.spec.hostname.x", "field \"x\" does not exist; a string has no fields"),
+            // Scalars, honoured and not.
+            (
+                "pod.spec.containers.livenessProbe.httpGet.port.foo",
+                "\"foo\" does not exist; a IntOrString has no fields",
+            ),
+            ("pod.spec.containers.resources.limits.cpu", "\"cpu\" does not exist; a Quantity has no fields"),
+            ("pod.spec.overhead.cpu", "\"cpu\" does not exist; a Quantity has no fields"),
+            ("x\u{1b}y\"", "\"x\\u{1b}y\\\"\": the fields of Pods are explained here"),
+            ("pod.a\\b", "field \"a\\\\b\" does not exist"),
             ("", "begin with `pod.spec`"),
         ] {
             let why = explain(path, Below::Next).unwrap_err();
