@@ -8,6 +8,7 @@ use super::args::{Global, RunArgs};
 use super::attach::at_the_beginning;
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::files::{self, Stdin};
 use super::output::{exit_of_all, print, show};
 use super::pulling::shown_of_a_pod;
 use super::recover;
@@ -46,10 +47,12 @@ pub fn check(args: &RunArgs) -> Result<(), CliError> {
             format!("--exit-code-file {}: a detached pod has none of its caller's files; name one", path.display());
         return Err(CliError::Words(why));
     }
-    if args.stdin && args.files.iter().any(|file| file == Path::new("-")) {
-        return Err(CliError::Words("-i: standard input is the manifest already; name a file".to_owned()));
-    }
-    Ok(())
+    let taken = match files::of_stdin(args).filter(|_| args.stdin) {
+        Some(Stdin::Manifest) => "the manifest",
+        Some(Stdin::Config) => "--config",
+        None => return Ok(()),
+    };
+    Err(CliError::Words(format!("-i: standard input is {taken} already; name a file")))
 }
 
 /// How a pod of several has begun.
@@ -199,7 +202,26 @@ fn is_of_the_caller(path: &Path) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Cli, Command};
     use super::*;
+
+    /// What run reads from standard input no container can have.
+    #[test]
+    fn standard_input_is_one_things() {
+        let said = |options: &str| {
+            let words = format!("barepod run {options}");
+            let Command::Run(args) = Cli::try_parse_from(words.split_whitespace()).unwrap().command else { panic!() };
+            check(&args).err().map(|error| error.to_string())
+        };
+        for (options, taken) in [("-i -", "the manifest"), ("-i web.yaml --config -", "--config")] {
+            assert_eq!(said(options), Some(format!("-i: standard input is {taken} already; name a file")));
+        }
+        for options in ["-i web.yaml", "-d -", "-d web.yaml --config -"] {
+            assert_eq!(said(options), None, "{options}");
+        }
+    }
 
     #[test]
     fn what_the_caller_ends_with() {

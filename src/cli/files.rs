@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::args::RunArgs;
 use super::error::CliError;
 use crate::manifest::{self, Text};
 
@@ -47,6 +48,20 @@ pub(super) fn text_of(file: &Path) -> Result<(String, Vec<u8>), CliError> {
 /// Whether a FILE is `-`.
 pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
+}
+
+/// What `run` reads from standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stdin {
+    Manifest,
+    /// `--config`.
+    Config,
+}
+
+/// What these arguments of `run` have it read from standard input; `None`: nothing.
+pub(super) fn of_stdin(args: &RunArgs) -> Option<Stdin> {
+    let is_one_of = |files: &[PathBuf]| files.iter().any(|file| is_stdin(file));
+    if is_one_of(&args.files) { Some(Stdin::Manifest) } else { is_one_of(&args.config).then_some(Stdin::Config) }
 }
 
 /// Reads files in their order, and of folders what kubectl takes of them, by name.

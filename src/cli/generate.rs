@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1;
 use super::args::{Cli, Command, GenerateArgs, GenerateCommand, Global, ReadyWhen, RunArgs, SystemdArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
+use super::files::{self, Stdin};
 use super::output::print;
 use super::{options, run};
 use crate::manifest;
@@ -23,10 +24,18 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> Result<Exit, CliError> 
 }
 
 fn systemd(args: &SystemdArgs, global: &Global) -> Result<Exit, CliError> {
-    if args.file == Path::new("-") {
-        return Err(CliError::Usage("a unit needs a manifest that is there whenever it starts; name a file"));
-    }
     let asked = run_args(args)?;
+    match files::of_stdin(&asked) {
+        Some(Stdin::Manifest) => {
+            return Err(CliError::Usage("a unit needs a manifest that is there whenever it starts; name a file"));
+        }
+        Some(Stdin::Config) => {
+            return Err(CliError::Usage(
+                "behind --: a unit needs a --config that is there whenever it starts; name a file",
+            ));
+        }
+        None => {}
+    }
     let claims = options::claims(&asked.volume)?;
     let mut pods = run::read_manifests(&asked)?;
     if pods.len() > 1 {

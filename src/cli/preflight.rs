@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1;
 
 use super::error::CliError;
+use super::files::is_stdin;
 use crate::manifest::{FieldPath, Finding, Wrong};
 use crate::plan::{
     self, ConfigCause, ConfigError, Hopeless, ImageFacts, NamedImage, NodeFacts, Origin, PodPlan, VolumeSource,
@@ -34,7 +35,7 @@ pub(super) fn check_claims<'p>(
 
 /// Everything that no retry can mend.
 pub(super) fn findings(pod: &v1::Pod, plan: &PodPlan, node: &NodeFacts, file: &Path) -> Vec<Finding> {
-    let start = if file == Path::new("-") { "the folder barepod was started in" } else { "the manifest's folder" };
+    let start = if is_stdin(file) { "the folder barepod was started in" } else { "the manifest's folder" };
     let mut findings = claims(pod, plan);
     for named in plan::images(pod, plan) {
         let facts = match known(&named, plan) {

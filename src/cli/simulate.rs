@@ -53,8 +53,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
 }
 
 fn script(path: &Path, manifest: &Path, spec: &PodSpec, pod: &v1::Pod) -> Result<simulate::Play, CliError> {
-    let dash = Path::new("-");
-    if path == dash && manifest == dash {
+    if [path, manifest].into_iter().all(files::is_stdin) {
         return Err(CliError::Usage("FILE and --script can't both be standard input"));
     }
     let (name, bytes) = files::text_of(path)?;

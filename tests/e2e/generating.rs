@@ -68,6 +68,7 @@ fn what_no_unit_can_have_is_refused() {
     let path = path.to_str().unwrap();
     for (words, said) in [
         (&["-"][..], "a unit needs a manifest that is there"),
+        (&[path, "--", "--config", "-"], "a unit needs a --config that is there"),
         (&[path, "--", "--detach"], "-d, -i and -t are not for a unit"),
         (&[path, "--", "--sdnotify", "ignore"], "the unit would never be ready"),
         (&[path, "--", "--no-such"], "behind --: unexpected argument '--no-such' found"),
