@@ -10,13 +10,13 @@ use super::args::{ApplyArgs, Cli, Command, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::files::Depth;
-use super::given::{self, Asked, Detail, Given};
+use super::given::{self, Detail, Given};
 use super::output::{exit_of_all, print};
 use super::restart::{self, Begun};
 use super::terminal::sanitize;
 use super::{logins, pinned, recover, run};
 use crate::control::{self, Applied, Changes, Image, Resized, Resources};
-use crate::manifest::{Meaningless, Objects};
+use crate::manifest::{Meaningless, Objects, Reading};
 use crate::plan::{self, Immutable, PullFiles};
 use crate::runtime::image;
 use crate::store::Error;
@@ -30,9 +30,10 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let mut objects = Objects::default();
     given::read_objects(&args.config, Detail::Some, &mut objects)?;
     let meaningless = if args.strict { Meaningless::Refused } else { Meaningless::LeftOut };
-    let asked = Asked { namespace: args.namespace.as_deref(), objects: &objects, claims: None, meaningless };
+    let (namespace, objects) = (args.namespace.as_deref(), Some(&objects));
+    let reading = Reading { namespace, objects, claims: None, meaningless };
     // A pod that runs may have what it refers to from elsewhere.
-    let set = given::decode(files.clone(), asked)?;
+    let set = given::decode(files.clone(), &reading)?;
     let pull_files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
     let mut found = Vec::new();
     for given in &set.pods {
@@ -50,7 +51,7 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     }
     let mut new = Vec::new();
     if found.iter().any(Option::is_none) {
-        let all = given::decode(files, Asked { claims: Some(&BTreeSet::new()), ..asked })?;
+        let all = given::decode(files, &Reading { claims: Some(&BTreeSet::new()), ..reading })?;
         all.tell(Detail::Some);
         new.extend(all.pods.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(given, _)| given));
     } else {

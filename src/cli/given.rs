@@ -1,6 +1,5 @@
 //! The texts that a command is given: manifests, and what is given beside them. Says what is wrong or odd about them.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -10,22 +9,9 @@ use super::args::ChosenPods;
 use super::error::CliError;
 use super::files::{self, Depth, Files, is_stdin};
 use super::terminal;
-use crate::manifest::{self, Finding, Manifests, Meaningless, Objects, Reading, Text};
+use crate::manifest::{self, Finding, Manifests, Objects, Reading, Text};
 use crate::plan::{self, Difference};
 use crate::report::grace;
-
-/// Which texts there are, and how they are meant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    /// `--namespace`.
-    pub(super) namespace: Option<&'a str>,
-    /// ConfigMaps and Secrets from elsewhere.
-    pub(super) objects: &'a Objects,
-    /// PersistentVolumeClaims that have a place; `None`: what Pods refer to isn't looked for.
-    pub(super) claims: Option<&'a BTreeSet<String>>,
-    /// `--strict`.
-    pub(super) meaningless: Meaningless,
-}
 
 /// All that texts hold.
 pub(super) struct Set {
@@ -40,7 +26,8 @@ pub(super) struct Set {
 #[derive(Clone)]
 pub(super) struct Given {
     pub(super) pod: v1::Pod,
-    pub(super) objects: Objects,
+    /// Those of the whole set.
+    pub(super) objects: Rc<Objects>,
     /// Where its text came from.
     pub(super) file: PathBuf,
     text: Rc<Text>,
@@ -80,15 +67,14 @@ pub(super) fn texts(given: &[PathBuf], config: &[PathBuf], depth: Depth) -> Resu
 }
 
 /// Decodes and checks texts; nothing is printed.
-pub(super) fn decode(files: Files, asked: Asked<'_>) -> Result<Set, CliError> {
-    if let Some(asked) = asked.namespace {
+pub(super) fn decode(files: Files, reading: &Reading<'_>) -> Result<Set, CliError> {
+    if let Some(asked) = reading.namespace {
         manifest::check_name(asked)
             .map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
     }
-    let Asked { namespace, objects, claims, meaningless } = asked;
-    let reading = Reading { namespace, objects: Some(objects), claims, meaningless };
-    let all = manifest::read_all(&files.texts, &reading).map_err(all_refused)?;
+    let all = manifest::read_all(&files.texts, reading).map_err(all_refused)?;
     let Manifests { pods, objects, left_out, warnings } = all;
+    let objects = Rc::new(objects);
     let texts: Vec<_> = files.texts.into_iter().map(Rc::new).zip(warnings).collect();
     let given = |one: manifest::Described| Given {
         pod: one.pod,
@@ -142,8 +128,7 @@ pub(super) fn named(
     depth: Depth,
     namespace: Option<&str>,
 ) -> Result<Vec<(String, Given)>, CliError> {
-    let asked = Asked { namespace, objects: &Objects::default(), claims: None, meaningless: Meaningless::LeftOut };
-    let set = decode(texts(given, &[], depth)?, asked)?;
+    let set = decode(texts(given, &[], depth)?, &Reading { namespace, ..Reading::default() })?;
     set.pods.into_iter().map(|given| Ok((given.name()?, given))).collect()
 }
 

@@ -4,6 +4,7 @@ mod manifests;
 mod view;
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use barepod_engine::spec::{Ahead, FailFast};
 use k8s_openapi::api::core::v1;
@@ -158,7 +159,7 @@ fn planned(
         manifest_dir: folder_of(&given.file)?,
         backoff: options::backoff(&args.backoff)?,
         security: options::security(&args.security, layout),
-        objects: std::mem::take(&mut given.objects),
+        objects: Rc::unwrap_or_clone(std::mem::take(&mut given.objects)),
         claims: options::claims(&args.volume)?,
         memory_qos: options::memory_qos(args, node)?,
         uplink: network::uplink(args.network, &given.pod, node)?,

@@ -9,10 +9,10 @@ use super::args::{SimulateArgs, SimulateOutput};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::files::{self, Depth};
-use super::given::{self, Asked, Detail};
+use super::given::{self, Detail};
 use super::options::backoff;
 use super::output::print;
-use crate::manifest::{Meaningless, Objects};
+use crate::manifest::Reading;
 use crate::report::table::{PodRow, Shown};
 use crate::report::{StatusFacts, status, table};
 use crate::store::read::Life;
@@ -24,9 +24,8 @@ const UID: &str = "simulated";
 /// Prints the timeline, and what `barepod get` would show in the end.
 pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     let backoff = backoff(&args.backoff)?;
-    let asked =
-        Asked { namespace: None, objects: &Objects::default(), claims: None, meaningless: Meaningless::LeftOut };
-    let set = given::decode(given::texts(std::slice::from_ref(&args.file), &[], Depth::Folder)?, asked)?;
+    let files = given::texts(std::slice::from_ref(&args.file), &[], Depth::Folder)?;
+    let set = given::decode(files, &Reading::default())?;
     set.tell(Detail::Some);
     let mut pod = set.only("`barepod simulate`")?.pod;
     manifest::generate_name(&mut pod.metadata, 0);

@@ -3,9 +3,9 @@
 use super::super::args::RunArgs;
 use super::super::error::CliError;
 use super::super::files::Depth;
-use super::super::given::{self, Asked, Detail, Given};
+use super::super::given::{self, Detail, Given};
 use super::super::{options, preflight};
-use crate::manifest::{self, Meaningless, Objects};
+use crate::manifest::{self, Meaningless, Objects, Reading};
 
 /// The manifests, read and checked with what was given beside them.
 pub(in crate::cli) fn read(args: &RunArgs) -> Result<Vec<Given>, CliError> {
@@ -16,8 +16,9 @@ pub(in crate::cli) fn read(args: &RunArgs) -> Result<Vec<Given>, CliError> {
     given::read_objects(&args.config, detail, &mut objects)?;
     let meaningless = if args.strict { Meaningless::Refused } else { Meaningless::LeftOut };
     let known = claims.keys().cloned().collect();
-    let asked = Asked { namespace: args.namespace.as_deref(), objects: &objects, claims: Some(&known), meaningless };
-    let set = given::decode(files, asked)?;
+    let (namespace, objects) = (args.namespace.as_deref(), Some(&objects));
+    let reading = Reading { namespace, objects, claims: Some(&known), meaningless };
+    let set = given::decode(files, &reading)?;
     set.tell(detail);
     let mut pods = set.pods;
     preflight::check_claims(pods.iter().map(|given| &given.pod), &claims)?;
