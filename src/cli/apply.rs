@@ -1,10 +1,12 @@
 //! `barepod apply`: pods that run become those of their manifests, as far as a pod can be changed; those that aren't there are run.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 
 use clap::Parser;
+use k8s_openapi::api::core::v1;
 
 use super::args::{ApplyArgs, Cli, Command, Global};
 use super::error::CliError;
@@ -26,43 +28,56 @@ use crate::store::read::{Found, Life};
 /// Applies the manifests. Once all have proven good each is applied, whatever becomes of the others.
 pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let files = given::texts(&args.filename, &args.config, Depth::of(args.recursive))?;
-    let mut objects = Objects::default();
-    given::read_objects(&args.config, Detail::Some, &mut objects)?;
-    let meaningless = if args.strict { Meaningless::Refused } else { Meaningless::LeftOut };
-    let (namespace, objects) = (args.namespace.as_deref(), Some(&objects));
-    let reading = Reading { namespace, objects, claims: None, meaningless };
-    // A pod that runs may have what it refers to from elsewhere.
-    let set = given::decode(files.clone(), &reading)?;
-    let pull_files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
-    let mut found = Vec::new();
-    for given in &set.pods {
-        let name = given.name()?;
-        let mut findings = logins::findings(&given.pod, &given.objects);
-        if args.require_digest {
-            findings.extend(pinned::findings(&given.pod, &global.images(&layout)?));
-        }
-        given.refuse(&findings)?;
-        found.push(match recover::look(&layout, &name) {
-            Ok(found) => Some(found),
-            Err(CliError::Store(Error::NotFound(_))) => None,
-            Err(error) => return Err(error),
-        });
-    }
-    let mut new = Vec::new();
-    if found.iter().any(Option::is_none) {
-        let all = given::decode(files, &Reading { claims: Some(&BTreeSet::new()), ..reading })?;
-        all.tell(Detail::Some);
-        new.extend(all.pods.into_iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(given, _)| given));
-    } else {
-        set.tell(Detail::LeftOut);
-    }
-    let running = set.pods.into_iter().zip(found).filter_map(|(given, found)| Some((given, found?)));
-    let exit = exit_of_all(running.map(|(given, found)| apply_one(&layout, given, &found, &pull_files)))?;
+    let (running, new) = read(args, global, &layout)?;
+    let files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
+    let exit = exit_of_all(running.into_iter().map(|(given, found)| apply_one(&layout, given, &found, &files)))?;
     match run_new(args, global, new)? {
         Exit::Success => Ok(exit),
         failed => Ok(failed),
     }
+}
+
+/// The manifests of pods that are there, and the others. Each is looked for once.
+fn read(args: &ApplyArgs, global: &Global, layout: &Layout) -> Result<(Vec<(Given, Found)>, Vec<Given>), CliError> {
+    let files = given::texts(&args.filename, &args.config, Depth::of(args.recursive))?;
+    let mut objects = Objects::default();
+    given::read_objects(&args.config, Detail::Some, &mut objects)?;
+    let meaningless = if args.strict { Meaningless::Refused } else { Meaningless::LeftOut };
+    let looked = RefCell::new(BTreeMap::new());
+    // A pod that is there may have what it refers to from elsewhere.
+    let is_new = |pod: &v1::Pod| {
+        let Some(name) = given::name_of(pod) else { return false };
+        let found = match recover::look(layout, &name) {
+            Err(CliError::Store(Error::NotFound(_))) => Ok(None),
+            found => found.map(Some),
+        };
+        let is_new = matches!(found, Ok(None));
+        looked.borrow_mut().insert(name, found);
+        is_new
+    };
+    let (namespace, objects, claims) = (args.namespace.as_deref(), Some(&objects), Some(&BTreeSet::new()));
+    let set = given::decode(files, &Reading { namespace, objects, claims, whose: Some(&is_new), meaningless })?;
+    let mut looked = looked.take();
+    let images = args.require_digest.then(|| global.images(layout)).transpose()?;
+    let mut found: Vec<Option<Found>> = Vec::new();
+    for given in &set.pods {
+        let name = given.name()?;
+        let mut findings = logins::findings(&given.pod, &given.objects);
+        if let Some(images) = &images {
+            findings.extend(pinned::findings(&given.pod, images));
+        }
+        given.refuse(&findings)?;
+        found.push(looked.remove(&name).transpose()?.flatten());
+    }
+    set.tell(if found.iter().any(Option::is_none) { Detail::Some } else { Detail::LeftOut });
+    let (mut running, mut new) = (Vec::new(), Vec::new());
+    for (given, found) in set.pods.into_iter().zip(found) {
+        match found {
+            Some(found) => running.push((given, found)),
+            None => new.push(given),
+        }
+    }
+    Ok((running, new))
 }
 
 /// Of a pod that is there.

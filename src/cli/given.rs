@@ -47,15 +47,20 @@ impl Given {
 
     /// As `NAMESPACE/NAME`.
     pub(super) fn name(&self) -> Result<String, CliError> {
-        let namespace = self.pod.metadata.namespace.as_deref().unwrap_or("default");
-        match self.pod.metadata.name.as_deref().filter(|name| !name.is_empty()) {
-            Some(name) => Ok(format!("{namespace}/{name}")),
-            None => Err(CliError::Words(format!(
+        name_of(&self.pod).ok_or_else(|| {
+            CliError::Words(format!(
                 "{}: the manifest has no metadata.name, so that each run of it has another: name the pod itself",
                 self.text.name
-            ))),
-        }
+            ))
+        })
     }
+}
+
+/// As `NAMESPACE/NAME`; `None`: it has no name.
+pub(super) fn name_of(pod: &v1::Pod) -> Option<String> {
+    let [namespace, name] =
+        [&pod.metadata.namespace, &pod.metadata.name].map(|name| name.as_deref().filter(|name| !name.is_empty()));
+    Some(format!("{}/{}", namespace.unwrap_or("default"), name?))
 }
 
 /// The texts of FILE and `--config`, of which one may be standard input.

@@ -36,12 +36,14 @@ pub enum Meaningless {
 }
 
 /// How texts are read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Reading<'a> {
     /// ConfigMaps and Secrets from elsewhere.
     pub objects: Option<&'a Objects>,
     /// PersistentVolumeClaims that have a place on this box; `None`: what Pods refer to outside of themselves isn't looked for.
     pub claims: Option<&'a BTreeSet<String>>,
+    /// Of which Pods that is looked for; `None`: of all. Each is asked about once.
+    pub whose: Option<&'a dyn Fn(&v1::Pod) -> bool>,
     /// The namespace of Pods that name none; `None`: that of the only Namespace in the texts, if there is one.
     pub namespace: Option<&'a str>,
     /// What only a cluster has a use for.
@@ -107,7 +109,7 @@ pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<
     let namespace = reading.namespace.or_else(|| beside.namespace());
     let known = reading.claims.map(|claims| Known { objects: &beside.objects, claims });
     let (found, names) = (Vec::new(), BTreeMap::new());
-    let mut pods = Pods { texts, namespace, asked: reading.namespace, known, found, names };
+    let mut pods = Pods { texts, reading, namespace, known, found, names };
     for (at, (read, uses)) in all.iter_mut().zip(&uses).enumerate() {
         if let Some(read) = read {
             pods.add(at, read, uses);
@@ -194,10 +196,9 @@ impl Surroundings {
 /// The Pods so far.
 struct Pods<'a> {
     texts: &'a [Text],
+    reading: &'a Reading<'a>,
     /// Of those that name none.
     namespace: Option<&'a str>,
-    /// The one that is asked for.
-    asked: Option<&'a str>,
     known: Option<Known<'a>>,
     found: Vec<Described>,
     /// Namespaces and names, with where they stand.
@@ -230,7 +231,7 @@ impl Pods<'_> {
         let read = de::from_tree::<v1::Pod>(tree);
         let (mut pod, mut diagnostics) = (read.value, read.found);
         let own = &mut pod.metadata.namespace;
-        match (own.as_deref().filter(|own| !own.is_empty()), self.asked) {
+        match (own.as_deref().filter(|own| !own.is_empty()), self.reading.namespace) {
             (Some(own), Some(asked)) if own != asked => {
                 let field = FieldPath::root().child("metadata.namespace");
                 let said =
@@ -244,7 +245,8 @@ impl Pods<'_> {
                 }
             }
         }
-        diagnostics.extend(validate::validate(&pod, &read.broken, self.known));
+        let known = self.known.filter(|_| self.reading.whose.is_none_or(|is_one| is_one(&pod)));
+        diagnostics.extend(validate::validate(&pod, &read.broken, known));
         (pod, diagnostics)
     }
 

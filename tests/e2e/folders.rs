@@ -102,6 +102,39 @@ fn a_folder_of_several_pods() {
     case.nothing_left();
 }
 
+/// What a pod that runs refers to came with it: `apply` looks for it only where the pod is new.
+#[test]
+fn one_that_runs_beside_a_new_one() {
+    let Some(case) = Case::new("beside") else { return };
+    let [a, b, config] = ["a.yaml", "b.yaml", "config.yaml"].map(|name| case.dir().join(name));
+    let reads = json!({"env": [{"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "web", "key": "mode"}}}]});
+    let reader = |pod: Manifest, script: &str| pod.container(main("main", script, reads.clone())).text();
+    write(&case, &a, &reader(case.pod(), "say one $MODE; exec sleep 999"));
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"mode": "fast"}});
+    fs::write(&config, map.to_string()).unwrap();
+    let [a, b, config] = [&a, &b, &config].map(|path| path.to_str().unwrap());
+    let started = case.barepod(&["run", "-d", "--wait=Ready", a, "--config", config]);
+    assert!(started.status.success(), "{}", said(&started));
+    case.wait_for("one fast");
+    // The new one has it from nowhere.
+    write(&case, Path::new(b), &reader(second(&case, "beside-two"), "say two; exec sleep 999"));
+    let refused = case.barepod(&["apply", "-f", a, "-f", b]);
+    let why = said(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{why}");
+    assert!(
+        why.matches("Not found: \"web\"").count() == 1 && why.contains("b.yaml:") && !why.contains("a.yaml"),
+        "{why}"
+    );
+    write(&case, Path::new(b), &second(&case, "beside-two").main("main", "say two; exec sleep 999").text());
+    let applied = case.barepod(&["apply", "-f", a, "-f", b]);
+    assert_eq!(out(&applied), "pod/beside unchanged\ndefault/beside-two\n", "{}", said(&applied));
+    assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+    case.wait_for("two");
+    assert!(case.barepod(&["stop", "-f", a, "-f", b]).status.success());
+    assert!(case.barepod(&["rm", "--filename", a, "--filename", b]).status.success());
+    case.nothing_left();
+}
+
 /// `kubectl kustomize | barepod run -`: the Pod among other objects, in the foreground; it is read once.
 #[test]
 fn a_list_on_standard_input() {

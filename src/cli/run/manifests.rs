@@ -17,7 +17,7 @@ pub(in crate::cli) fn read(args: &RunArgs) -> Result<Vec<Given>, CliError> {
     let meaningless = if args.strict { Meaningless::Refused } else { Meaningless::LeftOut };
     let known = claims.keys().cloned().collect();
     let (namespace, objects) = (args.namespace.as_deref(), Some(&objects));
-    let reading = Reading { namespace, objects, claims: Some(&known), meaningless };
+    let reading = Reading { namespace, objects, claims: Some(&known), meaningless, ..Reading::default() };
     let set = given::decode(files, &reading)?;
     set.tell(detail);
     let mut pods = set.pods;

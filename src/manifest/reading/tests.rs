@@ -170,6 +170,24 @@ fn texts_without_a_pod() {
     }
 }
 
+/// Of the Pods for which that is asked, as their namespace is known.
+#[test]
+fn references_of_some_pods_are_looked_for() {
+    let wants = "\"rootfs:r\", envFrom: [{configMapRef: {name: web}}]";
+    let user = |name: &str| pod(name).replace("\"rootfs:r\"", wants);
+    let (asked, claims) = (std::cell::RefCell::new(Vec::new()), BTreeSet::new());
+    let is_b = |pod: &v1::Pod| {
+        let [namespace, name] = [&pod.metadata.namespace, &pod.metadata.name].map(|name| name.clone().unwrap());
+        asked.borrow_mut().push(format!("{namespace}/{name}"));
+        name == "b"
+    };
+    let reading = Reading { claims: Some(&claims), whose: Some(&is_b), namespace: Some("ops"), ..Reading::default() };
+    let report = read_with(&[&user("a"), &user("b")], &reading).unwrap_err();
+    assert!(report.matches("Not found").count() == 1 && report.contains("--> 1.yaml:"), "{report}");
+    assert_eq!(asked.take(), ["ops/a", "ops/b"]);
+    assert_eq!(names(&read_with(&[&user("a"), &pod("b")], &reading).unwrap()), ["a", "b"]);
+}
+
 /// All texts' at once, each with its file, its document and its line.
 #[test]
 fn errors_say_where() {
