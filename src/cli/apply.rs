@@ -28,7 +28,7 @@ use crate::store::read::{Found, Life};
 /// Applies the manifests. Once all have proven good each is applied, whatever becomes of the others.
 pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
-    let (running, new) = read(args, global, &layout)?;
+    let All { running, new } = read(args, global, &layout)?;
     let files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
     let exit = exit_of_all(running.into_iter().map(|(given, found)| apply_one(&layout, given, &found, &files)))?;
     match run_new(args, global, new)? {
@@ -37,8 +37,16 @@ pub fn apply(args: &ApplyArgs, global: &Global) -> Result<Exit, CliError> {
     }
 }
 
-/// The manifests of pods that are there, and the others. Each is looked for once.
-fn read(args: &ApplyArgs, global: &Global, layout: &Layout) -> Result<(Vec<(Given, Found)>, Vec<Given>), CliError> {
+/// The manifests of an `apply`.
+#[derive(Default)]
+struct All {
+    /// Of pods that are there.
+    running: Vec<(Given, Found)>,
+    new: Vec<Given>,
+}
+
+/// Each pod is looked for once.
+fn read(args: &ApplyArgs, global: &Global, layout: &Layout) -> Result<All, CliError> {
     let files = given::texts(&args.filename, &args.config, Depth::of(args.recursive))?;
     let mut objects = Objects::default();
     given::read_objects(&args.config, Detail::Some, &mut objects)?;
@@ -70,14 +78,14 @@ fn read(args: &ApplyArgs, global: &Global, layout: &Layout) -> Result<(Vec<(Give
         found.push(looked.remove(&name).transpose()?.flatten());
     }
     set.tell(if found.iter().any(Option::is_none) { Detail::Some } else { Detail::LeftOut });
-    let (mut running, mut new) = (Vec::new(), Vec::new());
+    let mut all = All::default();
     for (given, found) in set.pods.into_iter().zip(found) {
         match found {
-            Some(found) => running.push((given, found)),
-            None => new.push(given),
+            Some(found) => all.running.push((given, found)),
+            None => all.new.push(given),
         }
     }
-    Ok((running, new))
+    Ok(all)
 }
 
 /// Of a pod that is there.

@@ -47,7 +47,7 @@ pub fn check(args: &RunArgs) -> Result<(), CliError> {
             format!("--exit-code-file {}: a detached pod has none of its caller's files; name one", path.display());
         return Err(CliError::Words(why));
     }
-    let taken = match files::of_stdin(args).filter(|_| args.stdin) {
+    let taken = match files::of_stdin(&args.files, &args.config).filter(|_| args.stdin) {
         Some(Stdin::Manifest) => "the manifest",
         Some(Stdin::Config) => "--config",
         None => return Ok(()),

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::args::RunArgs;
 use super::error::CliError;
 use crate::manifest::{self, Text};
 
@@ -58,10 +57,10 @@ pub(super) enum Stdin {
     Config,
 }
 
-/// What these arguments of `run` have it read from standard input; `None`: nothing.
-pub(super) fn of_stdin(args: &RunArgs) -> Option<Stdin> {
+/// What is read from standard input of these manifests and files of `--config`; `None`: nothing.
+pub(super) fn of_stdin(manifests: &[PathBuf], config: &[PathBuf]) -> Option<Stdin> {
     let is_one_of = |files: &[PathBuf]| files.iter().any(|file| is_stdin(file));
-    if is_one_of(&args.files) { Some(Stdin::Manifest) } else { is_one_of(&args.config).then_some(Stdin::Config) }
+    if is_one_of(manifests) { Some(Stdin::Manifest) } else { is_one_of(config).then_some(Stdin::Config) }
 }
 
 /// Reads files in their order, and of folders what kubectl takes of them, by name.

@@ -25,7 +25,7 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> Result<Exit, CliError> 
 
 fn systemd(args: &SystemdArgs, global: &Global) -> Result<Exit, CliError> {
     let asked = run_args(args)?;
-    match files::of_stdin(&asked) {
+    match files::of_stdin(&asked.files, &asked.config) {
         Some(Stdin::Manifest) => {
             return Err(CliError::Usage("a unit needs a manifest that is there whenever it starts; name a file"));
         }

@@ -30,7 +30,7 @@
 //! | `rootless` | how this process becomes one that can make a pod | error, exit_code, recover, terminal, user |
 //! | `cpus` | `run --cpu-manager static` | args, error, recover |
 //! | `network` | `run --network` | args, error |
-//! | `preflight` | what of a manifest can be checked on this box before anything is made | error |
+//! | `preflight` | what of a manifest can be checked on this box before anything is made | error, files |
 //! | `logins` | logins for registries: `--auth-file`, Secrets | error |
 //! | `screen` | a text that is shown again and again, on a terminal in place of the one before | |
 //! | `pulling` | how far pulls are | phrases, screen |
@@ -43,9 +43,9 @@
 //! | `attach` | `barepod attach`, and `run -it` once its pod is made | args, error, exit_code, inside, session, terminal |
 //! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, logins, raw, recover, session, terminal |
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
-//! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, output, pulling, recover, until |
+//! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, files, output, pulling, recover, until |
 //! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, files, given, interactive, journal, logins, network, options, pinned, preflight, recover, rootless, screen, terminal, user, watch |
-//! | `generate` | `barepod generate` | args, error, exit_code, options, output, run |
+//! | `generate` | `barepod generate` | args, error, exit_code, files, options, output, run |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, files, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, files, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
