@@ -18,7 +18,7 @@ use super::output::{exit_of_all, print};
 use super::phrases::span;
 use super::pulling::{bytes, shown};
 use super::user::become_root;
-use crate::images::catalogue::{Entry, Summary};
+use crate::images::catalogue::{Entry, Stay, Summary};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
 use crate::images::export::Target;
@@ -78,12 +78,11 @@ fn pull(args: &ImagePullArgs, dir: &Place) -> Result<Exit, CliError> {
     }
     let one = |name: &String| {
         let (stored, progress, begun) = (stored(name)?, Progress::default(), Instant::now());
-        let pull = || image::pull(&stored, dir, &platform, &logins, &progress, policy.as_ref());
+        // Only what pods have brought by themselves goes by itself.
+        let pull = || image::pull(&stored, dir, &platform, &logins, &progress, policy.as_ref(), Stay::ForGood);
         let pulled = if args.quiet { pull() } else { shown(name, &progress, pull) };
         let (whole, Pulled { is_new, size, removed, .. }) = pulled.map_err(|cause| failed(name, cause))?;
         tell_of_removed(&removed);
-        // Only what pods have brought by themselves goes by itself.
-        Store::of(dir).keep_for_good(&whole).map_err(|cause| failed(name, cause))?;
         let what = if is_new { "pulled" } else { "is up to date" };
         let took = span(begun.elapsed());
         if args.quiet {
@@ -307,7 +306,7 @@ fn repair(args: &ImageRepairArgs, dir: &Place) -> Result<Exit, CliError> {
 
 fn import(args: &ImageImportArgs, dir: &Place) -> Result<Exit, CliError> {
     let from = args.from.display().to_string();
-    let done = image::import(&args.from, args.name.as_deref(), dir);
+    let done = image::import(&args.from, args.name.as_deref(), dir, args.signature_policy.as_deref());
     let (name, pulled, repaired) = done.map_err(|cause| failed(&from, cause))?;
     tell_of_removed(&pulled.removed);
     let what = match (pulled.is_new, repaired.is_nothing()) {

@@ -9,6 +9,7 @@
 mod changed;
 mod error;
 mod leases;
+mod naming;
 mod summary;
 mod sweep;
 mod uses;
@@ -27,6 +28,7 @@ use super::trust::Proof;
 use crate::store;
 pub use error::CatalogueError;
 pub use leases::Lease;
+pub use naming::{Naming, Stay};
 pub use summary::Summary;
 
 const LAYOUT: &str = "oci-layout";
@@ -193,41 +195,6 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Gives an image its name, once all of it is there. What had that name before keeps its documents until [`Self::sweep`].
-    ///
-    /// # Errors
-    /// Where it can't be written.
-    pub fn name(
-        &self,
-        lock: &Lock,
-        name: &str,
-        manifest: &Descriptor,
-        source: &Digest,
-        proofs: &[Proof],
-        summary: &Summary,
-    ) -> Result<Entry, CatalogueError> {
-        self.know(lock, &manifest.digest, summary)?;
-        let mut index = index(&self.dir)?;
-        let is_kept = index.manifests.iter().any(|one| has_name(one, name) && one.annotations.contains_key(KEPT));
-        index.manifests.retain(|one| !has_name(one, name));
-        let mut named = manifest.clone();
-        named.annotations.insert(REF_NAME.to_owned(), name.to_owned());
-        if is_kept {
-            named.annotations.insert(KEPT.to_owned(), String::new());
-        }
-        if *source != manifest.digest {
-            named.annotations.insert(CHOSEN_FROM.to_owned(), source.to_string());
-        }
-        if !proofs.is_empty() {
-            let text = serde_json::to_string(proofs).expect("digests and names are text");
-            named.annotations.insert(PROOFS.to_owned(), text);
-        }
-        index.manifests.push(named.clone());
-        self.write(&index)?;
-        let (name, manifest, source) = (name.to_owned(), manifest.digest.clone(), source.clone());
-        Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), is_kept, read_only: None, descriptor: named })
-    }
-
     /// Writes down what is known of an image.
     ///
     /// # Errors
@@ -239,32 +206,6 @@ impl Catalogue {
             store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.hex(), summary)?;
         }
         Ok(())
-    }
-
-    /// Keeps an image from going by itself, for as long as it has this name.
-    ///
-    /// # Errors
-    /// Where that can't be written.
-    pub fn keep_for_good(&self, _: &Lock, name: &str) -> Result<(), CatalogueError> {
-        let mut index = index(&self.dir)?;
-        let found = index.manifests.iter_mut().find(|one| has_name(one, name));
-        let known = found.map(|one| one.annotations.insert(KEPT.to_owned(), String::new()));
-        if known == Some(None) { self.write(&index) } else { Ok(()) }
-    }
-
-    /// Takes a name away; `false`: there is none.
-    ///
-    /// # Errors
-    /// Where that can't be written.
-    pub fn forget(&self, _: &Lock, name: &str) -> Result<bool, CatalogueError> {
-        let mut index = index(&self.dir)?;
-        let before = index.manifests.len();
-        index.manifests.retain(|one| !has_name(one, name));
-        if index.manifests.len() == before {
-            return Ok(false);
-        }
-        self.write(&index)?;
-        Ok(true)
     }
 
     /// The folder of this catalogue, and those of the ones below with the stores that they are of, as far as each counts.
@@ -292,10 +233,6 @@ impl Catalogue {
         }
         Ok(store::atomic::replace_synced(&self.dir, INDEX, index)?)
     }
-}
-
-fn has_name(image: &Descriptor, name: &str) -> bool {
-    image.annotations.get(REF_NAME).is_some_and(|there| there == name)
 }
 
 /// Where a document is below the folder of a layout.

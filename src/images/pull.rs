@@ -16,7 +16,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{Entry, Lock, Summary};
+use super::catalogue::{Entry, Lock, Naming, Stay, Summary};
 use super::digest::Digest;
 use super::document::{Config, Descriptor, Document, Fetched, Layer, Manifest, OCI_INDEX, OCI_MANIFEST};
 use super::merged::Merged;
@@ -52,6 +52,17 @@ impl Pulled {
     fn new(entry: Entry, is_new: bool, size: u64) -> Self {
         Self { entry, is_new, size, removed: Vec::new() }
     }
+}
+
+/// What is wanted of a pull.
+#[derive(Clone, Copy)]
+pub struct Wish<'a> {
+    /// Under which name.
+    pub name: &'a str,
+    pub platform: &'a Platform,
+    /// What isn't as they want it is not brought.
+    pub rules: &'a Rules,
+    pub stay: Stay,
 }
 
 /// An image's documents, as they were chosen.
@@ -102,38 +113,30 @@ impl Needed {
 }
 
 impl Store {
-    /// Brings what `origin` has, under this name. Where all of it is there, nothing but documents and signatures is asked for. How
-    /// far it is can be read from `progress` meanwhile. What isn't as `rules` want it is not brought, nor what hasn't the name's digest.
-    /// Where there is no room for it, images go that nobody has used for long.
+    /// Brings what `origin` has. Where all of it is there, nothing but documents and signatures is asked for. How far it is can be
+    /// read from `progress` meanwhile. What hasn't the name's digest isn't brought. Where there is no room for it, images go that
+    /// nobody has used for long.
     ///
     /// # Errors
     /// Where it can't be had or kept. What is there under this name stays.
-    pub fn pull(
-        &self,
-        name: &str,
-        origin: &dyn Origin,
-        platform: &Platform,
-        progress: &Progress,
-        rules: &Rules,
-    ) -> Result<Pulled, PullError> {
-        self.with_room(name, |asked| self.try_pull(name, origin, platform, progress, rules, asked))
+    pub fn pull(&self, wish: &Wish<'_>, origin: &dyn Origin, progress: &Progress) -> Result<Pulled, PullError> {
+        self.with_room(wish.name, |asked| self.try_pull(wish, origin, progress, asked))
     }
 
     fn try_pull(
         &self,
-        name: &str,
+        wish: &Wish<'_>,
         origin: &dyn Origin,
-        platform: &Platform,
         progress: &Progress,
-        rules: &Rules,
         asked: Asked,
     ) -> Result<Pulled, PullError> {
+        let Wish { name, platform, rules, stay } = *wish;
         let _pulling = self.turns.pulling().map_err(failed("flock", &self.dir))?;
         // Another pull of the same name is waited for, and leaves nothing to be done.
         let _own = self.turns.of(name).map_err(failed("fcntl", &self.dir))?;
-        if let Some(pulled) = self.unchanged(name, origin, platform, rules)? {
+        if let Some(pulled) = self.unchanged(wish, origin)? {
             self.catalogue.note_use(&pulled.entry.manifest);
-            return Ok(pulled);
+            return self.stays(pulled, stay);
         }
         let documents = choose(origin, platform)?;
         check_pin(name, &documents)?;
@@ -148,7 +151,7 @@ impl Store {
             // Of these containers need the config alone: others may be damaged.
             self.keep(&self.catalogue.lock()?, &documents)?;
             self.catalogue.note_use(&entry.manifest);
-            return Ok(Pulled::new(entry, false, size));
+            return self.stays(Pulled::new(entry, false, size), stay);
         }
         // What is there of it under another name has leases of pods, perhaps: it stays what it is.
         let summary = match self.whole_summary(&documents.of_manifest.digest) {
@@ -169,19 +172,29 @@ impl Store {
         };
         let lock = self.catalogue.lock()?;
         self.keep(&lock, &documents)?;
-        let entry = self.catalogue.name(&lock, name, &documents.of_manifest, &documents.source, &proofs, &summary)?;
+        let (manifest, source) = (&documents.of_manifest, &documents.source);
+        let entry = self.catalogue.name(&lock, &Naming { name, manifest, source, proofs: &proofs, stay }, &summary)?;
         Ok(Pulled::new(entry, true, size))
+    }
+
+    /// Of what is there: it stays as long as it is to stay now.
+    fn stays(&self, mut pulled: Pulled, stay: Stay) -> Result<Pulled, PullError> {
+        match stay {
+            Stay::AsBefore => {}
+            // What a store below has goes by nobody's will.
+            Stay::ForGood if pulled.entry.read_only.is_some() => {}
+            Stay::ForGood => {
+                self.catalogue.keep_for_good(&self.catalogue.lock()?, &pulled.entry.name)?;
+                pulled.entry = self.catalogue.find(&pulled.entry.name)?.ok_or(PullError::Gone)?;
+            }
+        }
+        Ok(pulled)
     }
 
     /// What is there under this name, where it is whole, the one for this platform, and still what the name stands for: that costs its
     /// source one question about a digest. `None`: it may be another.
-    fn unchanged(
-        &self,
-        name: &str,
-        origin: &dyn Origin,
-        platform: &Platform,
-        rules: &Rules,
-    ) -> Result<Option<Pulled>, PullError> {
+    fn unchanged(&self, wish: &Wish<'_>, origin: &dyn Origin) -> Result<Option<Pulled>, PullError> {
+        let Wish { name, platform, rules, .. } = *wish;
         // What was proven of it holds as long as it is the same.
         let is_good =
             |entry: &Entry| rules.hold(&entry.proofs, &[&entry.source, &entry.manifest]) && self.is_whole(entry);

@@ -149,16 +149,15 @@ impl Store {
         let lock = self.catalogue.lock()?;
         // Of what is replaced, by its layer's name: a lease doesn't say since when it is there. Only where it matters: a pod that
         // takes a lease in the moment in which it is looked for takes its image for gone.
-        let leased = if self.layers.sweep_asks()? { self.catalogue.leased()? } else { None };
+        let found = self.layers.survey()?;
+        let leased = if found.asks() { self.catalogue.leased()? } else { None };
         let (needed, _locks) = self.catalogue.sweep(&lock)?;
         let needed: BTreeSet<Digest> = needed.into_iter().collect();
-        for layer in self.layers.list()? {
-            if !needed.contains(&layer.key) {
-                self.layers.remove(&layer.key)?;
-            }
+        for layer in found.whole.iter().filter(|layer| !needed.contains(*layer)) {
+            self.layers.remove(layer)?;
         }
         let is_used = |layer: &Digest| leased.as_ref().is_none_or(|leased| leased.contains(layer));
-        match self.layers.sweep(&is_used)?.left.into_iter().next() {
+        match self.layers.sweep_found(&found, &is_used)?.left.into_iter().next() {
             Some((path, cause)) => Err(StoreError::Left { path, cause }),
             None => Ok(true),
         }

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::catalogue::Stay;
 use super::digest::Digest;
 use super::document::ACCEPTED;
 use super::local::tests::tar;
 use super::platform::Platform;
 use super::progress::Progress;
-use super::pull::Pulled;
+use super::pull::{Pulled, Wish};
 use super::reference::Reference;
 use super::registry::tests::options;
 use super::registry::tests::server::{Answer, Request, Server};
@@ -97,8 +98,8 @@ fn pull(store: &Store, server: &Server) -> Result<Pulled, String> {
     let reference: Reference = format!("{}/team/app:1.0", server.host()).parse().unwrap();
     let doors = vec![(Repository::of(&reference), reference)];
     let client = Client::new(Options { stall: Duration::from_secs(2), ..options() });
-    let pulled =
-        store.pull("app", &Remote::by(client, doors), &Platform::here(), &Progress::default(), &Rules::default());
+    let wish = Wish { name: "app", platform: &Platform::here(), rules: &Rules::default(), stay: Stay::AsBefore };
+    let pulled = store.pull(&wish, &Remote::by(client, doors), &Progress::default());
     pulled.map_err(|error| error.to_string().replace(&server.host(), "HOST"))
 }
 

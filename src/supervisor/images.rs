@@ -13,6 +13,9 @@ use crate::plan::{self, ImageSource, Logins, PodPlan, PullFiles, VolumePlan};
 use crate::runtime::container::reap_ended;
 use crate::runtime::image::{Found, Question, Refusal, Search, Trouble, UnknownKeys, Want, lease};
 
+/// How often an image is looked for again that somebody removes, or looks at for that, in the moment in which it was found.
+const AGAIN: u8 = 3;
+
 /// What else is to be found with it.
 struct Beside {
     keys: UnknownKeys,
@@ -22,7 +25,7 @@ struct Beside {
 impl Supervisor<'_> {
     /// Looks whether it is there: at once where nobody has to be waited for.
     pub(super) fn look_for_image(&mut self, container: ContainerIndex, attempt: Attempt, of: ImageOf) {
-        let order = Order { attempt, of, want: Want::Look };
+        let order = Order { attempt, of, want: Want::Look, refused: 0 };
         let beside = self.beside(container, order);
         let files = self.pull_files(container);
         let policy = files.signature_policy.as_deref();
@@ -30,14 +33,14 @@ impl Supervisor<'_> {
         if let Some(found) = self.file_systems.find(source, &self.pod.images, policy, beside.keys, profile) {
             return self.image_found(container, order, found);
         }
-        self.search_image(container, order, &beside);
+        self.search_image(container, order, &beside, None);
     }
 
     /// Brings it here, by a helper: whatever is there isn't asked.
     pub(super) fn pull_image(&mut self, container: ContainerIndex, attempt: Attempt, of: ImageOf) {
-        let order = Order { attempt, of, want: Want::Pull };
+        let order = Order { attempt, of, want: Want::Pull, refused: 0 };
         let beside = self.beside(container, order);
-        self.search_image(container, order, &beside);
+        self.search_image(container, order, &beside, None);
     }
 
     fn beside(&self, container: ContainerIndex, order: Order) -> Beside {
@@ -52,7 +55,13 @@ impl Supervisor<'_> {
         }
     }
 
-    fn search_image(&mut self, container: ContainerIndex, order: Order, beside: &Beside) {
+    fn search_image(
+        &mut self,
+        container: ContainerIndex,
+        order: Order,
+        beside: &Beside,
+        removed: Option<PathBuf>,
+    ) {
         let PullFiles { auth_file, signature_policy: policy } = self.pull_files(container);
         // They are for who pulls alone.
         let (logins, progress) = match order.want {
@@ -71,6 +80,7 @@ impl Supervisor<'_> {
             keys: beside.keys,
             profile: beside.profile.clone(),
             progress,
+            removed,
         };
         let begun = Search::begin(&question).and_then(|search| {
             self.sources.add(search.fd(), Token::Image(container), Interest::Readable)?;
@@ -139,32 +149,39 @@ impl Supervisor<'_> {
         self.image_found(container, order, Err(Refusal { trouble: Trouble::Absent, message }));
     }
 
-    /// Until the pod's end.
-    fn keep(&mut self, found: Found) -> Result<Found, Refusal> {
-        let Some(path) = found.lease.as_ref().filter(|path| !self.leases.contains_key(*path)) else { return Ok(found) };
-        let refused = |why: String| Refusal { trouble: Trouble::Absent, message: format!("{}: {why}", found.facts.id) };
+    /// Until the pod's end; `None`: somebody removes it, or looks whether that may be done.
+    fn keep(&mut self, found: &Found) -> Result<Option<()>, Refusal> {
+        let Some(path) = found.lease.as_ref().filter(|path| !self.leases.contains_key(*path)) else {
+            return Ok(Some(()));
+        };
         match lease(path) {
-            Ok(Some(lease)) => {
-                self.leases.insert(path.clone(), lease);
-                Ok(found)
-            }
-            Ok(None) => Err(refused("somebody has just removed it from the store of this box".to_owned())),
-            Err(cause) => Err(refused(format!("lock {}: {cause}", path.display()))),
+            Ok(lease) => Ok(lease.map(|lease| drop(self.leases.insert(path.clone(), lease)))),
+            Err(cause) => Err(not_kept(found, &format!("lock {}: {cause}", path.display()))),
         }
     }
 
     fn image_found(&mut self, container: ContainerIndex, order: Order, found: Result<Found, Refusal>) {
-        let Order { attempt, of, want } = order;
-        let found = found.and_then(|found| self.keep(found));
-        for key in found.iter().flat_map(|found| &found.unknown_keys) {
-            let image = self.pod.plan.image(container).id();
-            self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
-        }
+        let Order { attempt, of, want, refused } = order;
         for name in found.iter().flat_map(|found| &found.removed) {
             let image = source(&self.pod.plan, container, of).id();
             self.audience.warn(&format!(
                 "{image}: the disk had no room for it; {name}, which no pod had used for a day, was removed from the store of this box"
             ));
+        }
+        let found = match found.and_then(|found| Ok((self.keep(&found)?, found))) {
+            Ok((Some(()), found)) => Ok(found),
+            // It may stay, or is gone the next time, and is brought again then.
+            Ok((None, found)) if refused < AGAIN => {
+                let order = Order { refused: refused + 1, ..order };
+                let beside = self.beside(container, order);
+                return self.search_image(container, order, &beside, found.lease);
+            }
+            Ok((None, found)) => Err(not_kept(&found, "somebody has just removed it from the store of this box")),
+            Err(refusal) => Err(refusal),
+        };
+        for key in found.iter().flat_map(|found| &found.unknown_keys) {
+            let image = self.pod.plan.image(container).id();
+            self.audience.warn(&format!("{image}: config.json: {key}: no field of an OCI config; it is ignored"));
         }
         let event = match found {
             Ok(found) => {
@@ -208,6 +225,10 @@ impl Supervisor<'_> {
             }
         }
     }
+}
+
+fn not_kept(found: &Found, why: &str) -> Refusal {
+    Refusal { trouble: Trouble::Absent, message: format!("{}: {why}", found.facts.id) }
 }
 
 /// What an image's name in the manifest means.

@@ -60,6 +60,8 @@ pub struct Order {
     pub of: ImageOf,
     /// Whether it is pulled.
     pub want: Want,
+    /// How often it was found, and no lease to be had on it.
+    pub refused: u8,
 }
 
 /// How far an attempt is.

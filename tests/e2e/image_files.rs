@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::image::{Layer, busybox, write};
+use crate::harness::image::{Layer, busybox, one_and_two, write};
 use crate::harness::{Case, Manifest, good};
 
 fn pod(case: &Case, image: &str) -> Manifest {
@@ -112,4 +112,32 @@ fn skopeo_reads(case: &Case, file: &str, folder: &str) {
         good(case, &["image", "rm", "team/web:2.0"]);
         fs::remove_file(case.dir().join("docker.tar")).unwrap();
     }
+}
+
+/// A file has no signatures: what the policy that is given wants of the name decides.
+#[test]
+fn imports_heed_the_policy_that_is_given() {
+    let Some(case) = Case::new("import-policy") else { return };
+    let layout = case.dir().join("images");
+    one_and_two(&layout);
+    let (from, name) = (format!("{}:one", layout.display()), "reg.example/team/one:1.0");
+    let policy = |requirement: &str| {
+        let path = case.dir().join("policy.json");
+        let team = json!({"reg.example/team": [{"type": requirement}]});
+        let policy = json!({"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": team}});
+        fs::write(&path, policy.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let import = |policy: &str| case.barepod(&["image", "import", &from, name, "--signature-policy", policy]);
+    let refused = import(&policy("reject"));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("reg.example/team") && said.contains("rejects it"), "{said}");
+    assert_eq!(good(&case, &["image", "ls", "-o", "name"]), "");
+    let missing = import("/nothing/policy.json");
+    assert!(!missing.status.success(), "{missing:?}");
+    let done = import(&policy("insecureAcceptAnything"));
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(good(&case, &["image", "ls", "-o", "name"]), format!("{name}\n"));
+    let shown: Value = serde_json::from_str(&good(&case, &["image", "ls", "-o", "json"])).unwrap();
+    assert_eq!(shown[0]["kept"], true);
 }

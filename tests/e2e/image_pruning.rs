@@ -1,6 +1,7 @@
 //! Images that go because nobody has used them for long, or because their disk is full.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -92,5 +93,35 @@ fn images_go_where_their_disk_is_full() {
     let (code, _, err) = prune(&["--low-threshold", "90"]);
     assert!(code == Some(2) && err.contains("--low-threshold"), "{code:?} {err}");
     umount2(&store, MntFlags::MNT_DETACH).unwrap();
+    case.nothing_left();
+}
+
+/// A pod that starts while somebody looks whether its image may go waits for that, and finds it, or brings it again.
+#[test]
+fn a_start_waits_for_who_removes_its_image() {
+    let Some(case) = Case::new("removed") else { return };
+    let [one, _] = image::one_and_two(&case.dir().join("images"));
+    let container = json!({"name": "main", "image": "oci:images:one", "imagePullPolicy": "IfNotPresent", "command": ["/bin/sh", "-c", "exit 0"]});
+    let manifest = case.pod().container(container);
+    assert_eq!(said(&case, &["image", "pull", "-q", &one]).0, Some(0));
+    let listed: Value = serde_json::from_str(&said(&case, &["image", "ls", &one, "-o", "json"]).1).unwrap();
+    let hex = listed[0]["manifest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    let leases = case.root().join("data/images/layout/leases");
+    fs::create_dir_all(&leases).unwrap();
+    for goes in [false, true] {
+        let lease = File::options().create(true).append(true).open(leases.join(&hex)).unwrap();
+        lease.lock().unwrap();
+        let mut run = case.start(&manifest);
+        let inode = format!(":{} ", lease.metadata().unwrap().ino());
+        let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&inode);
+        wait("the helper that waits", || fs::read_to_string("/proc/locks").unwrap().lines().any(waits));
+        if goes {
+            assert_eq!(said(&case, &["image", "rm", &one]).1, format!("{one}\n"));
+        }
+        drop(lease);
+        assert_eq!(run.end(), 0, "{}", run.stderr());
+        assert!(!run.stderr().contains("somebody has just removed it"), "{}", run.stderr());
+        assert_eq!(said(&case, &["image", "ls", "-o", "name"]).1, format!("{one}\n"));
+    }
     case.nothing_left();
 }

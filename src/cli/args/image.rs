@@ -60,6 +60,10 @@ pub struct ImageImportArgs {
     /// Under which name pods find it; by default the one that it has there
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
+    /// Which images are trusted, as containers-policy.json(5), instead of what this box's file says: by NAME, and a file has no
+    /// signatures
+    #[arg(long, value_name = "FILE")]
+    pub signature_policy: Option<PathBuf>,
 }
 
 /// `barepod image export`.

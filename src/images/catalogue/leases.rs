@@ -46,6 +46,17 @@ impl Catalogue {
         Ok(is_there.then(|| Lease { place: uses::begin(&file), file }))
     }
 
+    /// Waits while somebody keeps others from taking a lease on an image: whoever removes it, or looks whether that may be done.
+    ///
+    /// # Errors
+    /// As open(2), flock(2).
+    pub fn wait_for_lease(summary: &Path) -> io::Result<()> {
+        match summary.try_exists()? {
+            true => lease_file(summary)?.lock_shared(),
+            false => Ok(()),
+        }
+    }
+
     /// What a lease is asked for by.
     #[must_use]
     pub fn summary_path(&self, manifest: &Digest) -> PathBuf {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::images::catalogue::Summary;
+use crate::images::catalogue::{Naming, Stay, Summary};
 
 /// A store with an image that has no layers.
 fn store(dir: &Path) -> (Store, Entry, Digest) {
@@ -20,7 +20,8 @@ fn store(dir: &Path) -> (Store, Entry, Digest) {
     store.catalogue.keep(&lock, &of_manifest, &manifest).unwrap();
     let summary = Summary::new(of_config.digest.clone(), Vec::new(), 0, [String::new(), String::new()]);
     let source = &of_manifest.digest;
-    let entry = store.catalogue.name(&lock, "web", &of_manifest, source, &[], &summary).unwrap();
+    let naming = Naming { name: "web", manifest: &of_manifest, source, proofs: &[], stay: Stay::AsBefore };
+    let entry = store.catalogue.name(&lock, &naming, &summary).unwrap();
     (store, entry, of_config.digest)
 }
 

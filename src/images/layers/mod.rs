@@ -42,6 +42,24 @@ pub struct Swept {
     pub left: Vec<(PathBuf, io::Error)>,
 }
 
+/// What there is of layers that may be changed.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Layers.
+    pub whole: Vec<Digest>,
+    /// What folders are called that have a layer's name and are none.
+    broken: Vec<Digest>,
+    has_aside: bool,
+}
+
+impl Survey {
+    /// Whether [`Layers::sweep_found`] asks who uses a layer.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.has_aside || !self.broken.is_empty()
+    }
+}
+
 impl Swept {
     fn put(&mut self, path: PathBuf, removed: io::Result<bool>) {
         match removed {
@@ -94,20 +112,38 @@ impl Layers {
     /// # Errors
     /// The folder can't be read, or something in it renamed.
     pub fn sweep(&self, is_used: &dyn Fn(&Digest) -> bool) -> Result<Swept, LayersError> {
+        self.sweep_found(&self.survey()?, is_used)
+    }
+
+    /// Likewise, after a look at what there is.
+    ///
+    /// # Errors
+    /// The folder can't be read, or something in it renamed.
+    pub fn sweep_found(&self, found: &Survey, is_used: &dyn Fn(&Digest) -> bool) -> Result<Swept, LayersError> {
         let mut swept = self.sweep_halves()?;
-        for key in self.broken()? {
-            self.set_aside(&key)?;
+        for key in &found.broken {
+            self.set_aside(key)?;
         }
         self.sweep_aside(is_used, &mut swept)?;
         Ok(swept)
     }
 
-    /// Whether [`Self::sweep`] asks who uses a layer.
+    /// What there is, by one look at each record: for who keeps others from making layers until all of it is swept.
     ///
     /// # Errors
-    /// The folder can't be read.
-    pub fn sweep_asks(&self) -> Result<bool, LayersError> {
-        Ok(self.has_aside()? || !self.broken()?.is_empty())
+    /// The folder, or a layer, can't be looked at.
+    pub fn survey(&self) -> Result<Survey, LayersError> {
+        let mut found = Survey { has_aside: self.has_aside()?, ..Survey::default() };
+        let mut names = self.names()?;
+        names.sort();
+        for key in names.iter().filter_map(|name| stage::key(name)) {
+            match self.find_own(&key) {
+                Ok(Some(layer)) => found.whole.push(layer.key),
+                Ok(None) => found.broken.push(key),
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(found)
     }
 
     /// Whether [`Self::sweep_aside`] does: there is something that was replaced.
@@ -116,13 +152,6 @@ impl Layers {
     /// The folder can't be read.
     pub fn has_aside(&self) -> Result<bool, LayersError> {
         Ok(self.names()?.iter().any(|name| stage::key_of_aside(name).is_some()))
-    }
-
-    /// What folders are called that have a layer's name and are none.
-    fn broken(&self) -> Result<Vec<Digest>, LayersError> {
-        let names = self.names()?;
-        let keys = names.iter().filter_map(|name| stage::key(name));
-        Ok(keys.filter(|key| matches!(self.find_own(key), Ok(None))).collect())
     }
 
     /// As [`Self::sweep`], only of what was replaced: beside those who replace layers, whose new one has such a name for a moment
@@ -170,17 +199,6 @@ impl Layers {
             entries.push(entry);
         }
         Ok((File::open(&tree).map_err(failed("open", &tree))?, entries))
-    }
-
-    /// All layers that may be changed, by name.
-    ///
-    /// # Errors
-    /// The folder, or a layer, can't be looked at.
-    pub fn list(&self) -> Result<Vec<Layer>, LayersError> {
-        let mut names = self.names()?;
-        names.sort();
-        let keys = names.iter().filter_map(|name| stage::key(name));
-        keys.filter_map(|key| self.find_own(&key).transpose()).collect()
     }
 
     fn names(&self) -> Result<Vec<String>, LayersError> {

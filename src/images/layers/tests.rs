@@ -37,7 +37,7 @@ fn a_layer_is_made_found_verified_and_removed() {
     let layers = Layers::at(&dir.path().join("a/layers"));
     let tar = small();
     let key = Digest::of(&tar);
-    assert!(layers.find(&key).unwrap().is_none() && layers.list().unwrap().is_empty());
+    assert!(layers.find(&key).unwrap().is_none() && layers.survey().unwrap().whole.is_empty());
     assert!(!layers.remove(&key).unwrap() && layers.sweep(&|_| false).unwrap().removed == 0);
     for compressed in [gzip(&tar), tar.clone(), zstd::encode_all(&tar[..], 1).unwrap()] {
         let filled = fill(&layers, &compressed[..]).unwrap();
@@ -46,7 +46,7 @@ fn a_layer_is_made_found_verified_and_removed() {
         assert!(layers.find(&key).unwrap().is_none(), "it isn't one yet");
         let layer = filled.commit(&key).unwrap();
         assert_eq!(layers.find(&key).unwrap(), Some(layer.clone()));
-        assert_eq!(layers.list().unwrap(), std::slice::from_ref(&layer));
+        assert_eq!(layers.survey().unwrap().whole, std::slice::from_ref(&layer.key));
         assert_eq!((layer.header.entries, layer.header.bytes), (4, 20));
         assert_eq!(fs::read(layer.tree.join("etc/hosts")).unwrap(), b"127.0.0.1 localhost\n");
         assert!(layers.verify(&key).unwrap().is_empty());
@@ -73,7 +73,7 @@ fn damage_is_found() {
     let length = fs::metadata(&record).unwrap().len();
     fs::write(&record, vec![0; length as usize]).unwrap();
     assert!(told().contains("has no header"), "{}", told());
-    assert!(layers.find(&key).unwrap().is_none() && layers.list().unwrap().is_empty());
+    assert!(layers.find(&key).unwrap().is_none() && layers.survey().unwrap().whole.is_empty());
     // What isn't a layer doesn't keep one from having its name.
     fill(&layers, &small()[..]).unwrap().commit(&key).unwrap();
     assert!(told().is_empty(), "{}", told());
@@ -137,7 +137,7 @@ fn what_is_replaced_is_set_aside() {
     let key = Digest::of(b"key");
     let first = fill(&layers, &small()[..]).unwrap().replace(&key).unwrap();
     assert_eq!(names(dir.path()), [key.hex()], "nothing was there");
-    let asks = || (layers.has_aside().unwrap(), layers.sweep_asks().unwrap());
+    let asks = || (layers.has_aside().unwrap(), layers.survey().unwrap().asks());
     assert_eq!(asks(), (false, false), "nobody is asked about nothing");
     let user = File::open(first.tree.join("etc")).unwrap();
     fs::write(first.tree.join("etc/hosts"), "damaged").unwrap();

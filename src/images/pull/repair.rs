@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::{LayerFault, Needed, PullError, failed, needed};
-use crate::images::catalogue::{Entry, Summary};
+use crate::images::catalogue::{Entry, Naming, Stay, Summary};
 use crate::images::digest::Digest;
 use crate::images::document::{Config, Descriptor, Manifest, OCI_INDEX};
 use crate::images::layers::Swept;
@@ -111,7 +111,9 @@ impl Store {
             let lock = self.catalogue.lock()?;
             // Nobody wants a name back that was taken away meanwhile.
             self.catalogue.find(&entry.name)?.ok_or(PullError::Gone)?;
-            self.catalogue.name(&lock, &entry.name, of_manifest, &entry.source, &entry.proofs, &summary)?;
+            let Entry { name, source, proofs, .. } = entry;
+            let naming = Naming { name, manifest: of_manifest, source, proofs, stay: Stay::AsBefore };
+            self.catalogue.name(&lock, &naming, &summary)?;
             repaired.documents += 1;
         } else if let Some(summary) = &summary
             && !repaired.is_nothing()

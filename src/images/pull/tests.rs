@@ -99,7 +99,8 @@ impl Origin for Made {
 }
 
 fn pull(store: &Store, name: &str, made: &Made) -> Result<Pulled, PullError> {
-    store.pull(name, made, &Platform::here(), &Progress::default(), &Rules::default())
+    let (platform, rules) = (&Platform::here(), &Rules::default());
+    store.pull(&Wish { name, platform, rules, stay: Stay::AsBefore }, made, &Progress::default())
 }
 
 /// A tar archive of files with these contents, made by the box's tar; `folders`: named themselves too.
@@ -292,9 +293,9 @@ fn what_has_not_changed() {
     let again = pull(&store, "web", &made).unwrap();
     assert_eq!((again.is_new, &again.entry, again.size, tops()), (false, &first.entry, first.size, 1));
     // The index's other image isn't there.
-    assert!(
-        store.pull("web", &made, &"linux/s390x".parse().unwrap(), &Progress::default(), &Rules::default()).is_err()
-    );
+    let (platform, rules) = (&"linux/s390x".parse().unwrap(), &Rules::default());
+    let other = Wish { name: "web", platform, rules, stay: Stay::AsBefore };
+    assert!(store.pull(&other, &made, &Progress::default()).is_err());
     assert_eq!(tops(), 2);
     let summary = store.catalogue.summary(&first.entry.manifest).unwrap();
     fs::remove_file(dir.path().join("layout/blobs/sha256").join(summary.config.hex())).unwrap();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Image, ImageError, InStore, Trouble, open_if, policy, pull, stored};
+use crate::images::catalogue::{Catalogue, Stay};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
 use crate::images::store::Place;
@@ -84,6 +85,8 @@ pub struct Question {
     pub profile: Option<PathBuf>,
     /// The file in which a pull says how far it is.
     pub progress: Option<PathBuf>,
+    /// Of an image on which no lease could be had ([`super::lease`]): who removes it, or looks whether that may be done, is waited for.
+    pub removed: Option<PathBuf>,
 }
 
 /// A search by a helper. Dropping it ends it.
@@ -134,14 +137,17 @@ pub fn helper_main_if_asked() {
 }
 
 fn answer(question: Question) -> Result<Found, Refusal> {
-    let Question { source, store, want, logins, policy: given, keys, profile, progress: file } = question;
+    let Question { source, store, want, logins, policy: given, keys, profile, progress: file, removed } = question;
+    // Where nobody can be waited for it is looked for at once.
+    let _ = removed.map(|summary| Catalogue::wait_for_lease(&summary));
     let (policy, size, removed) = match &source {
         ImageSource::Bundle(_) | ImageSource::Rootfs(_) => (None, 0, Vec::new()),
         ImageSource::Stored(stored) => match (policy(given.as_deref()), want) {
             (Ok(policy), Want::Look) => (policy, 0, Vec::new()),
             (Ok(policy), Want::Pull) => {
                 let progress = Progress::default();
-                let pull = || pull(stored, &store, &Platform::here(), &logins, &progress, policy.as_ref());
+                let here = Platform::here();
+                let pull = || pull(stored, &store, &here, &logins, &progress, policy.as_ref(), Stay::AsBefore);
                 let (_, pulled) = match file {
                     Some(file) => progress.shared(&file, &stored.to_string(), pull)?,
                     None => pull()?,

@@ -7,7 +7,7 @@ use oci_spec::runtime::{ProcessBuilder, UserBuilder};
 use super::bundle::signal;
 use super::error::ImageError;
 use super::opened::{Image, default_config};
-use crate::images::catalogue::{Catalogue, CatalogueError, Entry};
+use crate::images::catalogue::{Catalogue, CatalogueError, Entry, Stay};
 use crate::images::credentials::{Credentials, CredentialsError};
 use crate::images::digest::Digest;
 use crate::images::document::Config;
@@ -15,7 +15,7 @@ use crate::images::local::{DockerArchive, Given, Layout, LocalError, given, spli
 use crate::images::origin::{Origin, OriginError};
 use crate::images::platform::Platform;
 use crate::images::progress::Progress;
-use crate::images::pull::{PullError, Pulled, Repaired};
+use crate::images::pull::{PullError, Pulled, Repaired, Wish};
 use crate::images::reference::{NoReference, Reference};
 use crate::images::remote::{Remote, full_name};
 use crate::images::store::{Place, Store, StoreError};
@@ -119,13 +119,15 @@ pub fn pull(
     logins: &Logins,
     progress: &Progress,
     policy: Option<&Policy>,
+    stay: Stay,
 ) -> Result<(String, Pulled), ImageError> {
     let (name, image) = (name(stored)?, stored.to_string());
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
     let rules = rules(stored, policy).map_err(failed)?;
     let origin = origin(stored, logins).map_err(|cause| failed(PullError::Origin(cause)))?;
     for_many_layers();
-    let pulled = Store::of(store).pull(&name, &*origin, platform, progress, &rules).map_err(failed)?;
+    let wish = Wish { name: &name, platform, rules: &rules, stay };
+    let pulled = Store::of(store).pull(&wish, &*origin, progress).map_err(failed)?;
     Ok((name, pulled))
 }
 
@@ -179,11 +181,17 @@ pub fn repair(stored: &Stored, entry: &Entry, store: &Place, logins: &Logins) ->
 }
 
 /// Brings an image of a file or folder into the store under a name of a registry's; what is damaged of it there is mended. `None`:
-/// under the one that it has in the file. Gives that. Which of several is said behind a colon, as in `image:`.
+/// under the one that it has in the file. Gives that. Which of several is said behind a colon, as in `image:`. `given_policy`: the
+/// file that says what is trusted, in the place of this box's.
 ///
 /// # Errors
-/// Where it can't be read, or has no such name, or can't be kept.
-pub fn import(from: &Path, name: Option<&str>, store: &Place) -> Result<(String, Pulled, Repaired), ImageError> {
+/// Where it can't be read, or has no such name, or isn't trusted, or can't be kept.
+pub fn import(
+    from: &Path,
+    name: Option<&str>,
+    store: &Place,
+    given_policy: Option<&Path>,
+) -> Result<(String, Pulled, Repaired), ImageError> {
     let (path, which) = split(from);
     let image = from.display().to_string();
     let failed = |cause| ImageError::Pull { image: image.clone(), cause: Box::new(cause) };
@@ -200,13 +208,13 @@ pub fn import(from: &Path, name: Option<&str>, store: &Place) -> Result<(String,
     let whole = reference(wanted)?.to_string();
     // Those of the name that it gets: by it pods are to find it.
     let stored = Stored::Registry(whole.clone());
-    let policy = policy(None).map_err(|cause| untrusted(&stored, cause))?;
+    let policy = policy(given_policy).map_err(|cause| untrusted(&stored, cause))?;
     let rules = rules(&stored, policy.as_ref()).map_err(failed)?;
     for_many_layers();
     let store = Store::of(store);
-    let pulled = store.pull(&whole, &*origin, &Platform::here(), &Progress::default(), &rules).map_err(failed)?;
     // Nobody could bring it again.
-    store.keep_for_good(&whole).map_err(|cause| ImageError::Store { image: whole.clone(), cause: Box::new(cause) })?;
+    let wish = Wish { name: &whole, platform: &Platform::here(), rules: &rules, stay: Stay::ForGood };
+    let pulled = store.pull(&wish, &*origin, &Progress::default()).map_err(failed)?;
     let again = |_: Option<&Digest>| given(path, which, name).map(|given| given.origin).map_err(OriginError::from);
     let repaired = match pulled.is_new {
         true => Repaired::default(),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::{Image, ImageError, Trouble, open, open_if};
-use crate::images::catalogue::Summary;
+use crate::images::catalogue::{Naming, Stay, Summary};
 use crate::images::digest::{Algorithm, Digest};
 use crate::images::document::Descriptor;
 use crate::images::store::Store;
@@ -152,7 +152,9 @@ fn a_digest_in_the_name_is_that_of_the_image() {
     store.catalogue.keep(&lock, &of_config, config).unwrap();
     let open = |digest: &Digest| {
         let name = format!("reg.example/app@{digest}");
-        store.catalogue.name(&lock, &name, &of_manifest, &of_manifest.digest, &[], &summary).unwrap();
+        let (manifest, source) = (&of_manifest, &of_manifest.digest);
+        let naming = Naming { name: &name, manifest, source, proofs: &[], stay: Stay::AsBefore };
+        store.catalogue.name(&lock, &naming, &summary).unwrap();
         open_if(
             &ImageSource::Stored(Stored::Registry(name)),
             Some(super::InStore { store: &crate::images::store::Place::alone(dir.path()), policy: None }),

@@ -90,3 +90,29 @@ fn images_do_not_go_in_vain() {
     // By hand it stays, whatever pulls it again.
     assert!(pull(&store, "kept", &image("other", MIB)).unwrap().entry.is_kept);
 }
+
+/// Who asks for an image by hand keeps it, also one that is there, in the same write as its name; and what pulls it again doesn't
+/// change that.
+#[test]
+fn what_is_asked_for_by_hand_stays() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::at(dir.path());
+    let made = image("web", MIB);
+    let (platform, rules) = (&Platform::here(), &Rules::default());
+    let by_hand = |name| {
+        let wish = Wish { name, platform, rules, stay: Stay::ForGood };
+        let pulled = store.pull(&wish, &made, &Progress::default()).unwrap();
+        assert_eq!(store.catalogue.find(name).unwrap().as_ref(), Some(&pulled.entry));
+        (pulled.is_new, pulled.entry.is_kept)
+    };
+    assert!(!pull(&store, "web", &made).unwrap().entry.is_kept);
+    assert_eq!(by_hand("web"), (false, true));
+    assert_eq!(by_hand("new"), (true, true));
+    for name in ["web", "new"] {
+        assert!(pull(&store, name, &made).unwrap().entry.is_kept);
+        assert!(pull(&store, name, &image("other", MIB)).unwrap().entry.is_kept);
+    }
+}
