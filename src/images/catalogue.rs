@@ -201,6 +201,8 @@ impl Catalogue {
     /// Where it can't be written.
     pub fn know(&self, _: &Lock, manifest: &Digest, summary: &Summary) -> Result<(), CatalogueError> {
         let path = self.summary_path(manifest);
+        // While there is an inode for it: what can't be locked later can't be removed.
+        self.make_lease_file(manifest)?;
         let own = read(&path).and_then(|bytes| Summary::read(&path, &bytes)).ok();
         if own.as_ref() != Some(summary) {
             store::atomic::replace_synced(&self.dir.join(SUMMARIES), manifest.hex(), summary)?;

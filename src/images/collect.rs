@@ -81,20 +81,20 @@ impl Store {
 
     /// Makes room for what is to be brought under a name, without anybody's order: removes what no name leads to, and then images
     /// that pods have brought, that none uses, and none has for so long, the one first whose last use was longest ago, until so
-    /// much is free, or none is left. What has that name now stays; and where not even `least` would be free without all of them,
-    /// all stay. Gives the names that are gone.
+    /// much is free, or none is left. What has that name now stays, and so do the layers that are brought for it; and where not even
+    /// `least` would be free without all of them, all images stay. Gives the names that are gone.
     ///
     /// # Errors
     /// Where something can't be read or removed.
     pub(super) fn make_room(
         &self,
-        wanted: Room,
-        least: Room,
+        (wanted, least): (Room, Room),
         name: &str,
+        layers: &[Digest],
         age: Duration,
     ) -> Result<Vec<String>, StoreError> {
         let mut names = Vec::new();
-        if !self.sweep()? {
+        if !self.sweep_but(layers)? {
             return Ok(names);
         }
         let may_go = |unused: &Unused| !unused.is_kept && !unused.names.iter().any(|one| one == name);
@@ -103,7 +103,7 @@ impl Store {
             return Ok(names);
         }
         for unused in unused {
-            if self.disk()?.has(wanted) || self.forget_unused(&unused, &mut names)? && !self.sweep()? {
+            if self.disk()?.has(wanted) || self.forget_unused(&unused, &mut names)? && !self.sweep_but(layers)? {
                 break;
             }
         }

@@ -106,6 +106,11 @@ pub(super) struct Needed {
 }
 
 impl Needed {
+    /// Under what these may be there.
+    fn keys(all: &[Self]) -> Vec<Digest> {
+        all.iter().flat_map(|one| [one.own_id.clone(), one.diff_id.clone()]).collect()
+    }
+
     /// What is wrong with it, of so many.
     fn fault(&self, count: usize, cause: LayerFault) -> PullError {
         PullError::Layer { number: self.number, count, digest: self.layer.digest.clone(), cause }
@@ -164,7 +169,9 @@ impl Store {
                 let _ = self.layers.sweep_halves();
                 progress.begin(needed.iter().map(|one| (&one.layer.digest, one.layer.size)));
                 let disk = self.check_room(&needed, asked)?;
-                let mut layers = self.bring(origin, &needed, progress).map_err(|cause| cause.in_the_middle(disk))?;
+                let mut layers = self
+                    .bring(origin, &needed, progress)
+                    .map_err(|cause| cause.in_the_middle(disk, Needed::keys(&needed)))?;
                 self.cut(&mut layers)?;
                 let accounts = self.accounts(&layers)?;
                 Summary::new(documents.manifest.config().digest.clone(), layers, size, accounts)

@@ -142,6 +142,11 @@ impl Store {
     /// # Errors
     /// Where something can't be read or removed.
     pub fn sweep(&self) -> Result<bool, StoreError> {
+        self.sweep_but(&[])
+    }
+
+    /// Likewise; these layers stay, which somebody is about to need.
+    pub(super) fn sweep_but(&self, layers: &[Digest]) -> Result<bool, StoreError> {
         // Whoever pulls has it from before the first look at layers to the name.
         let turn = self.turns.sweeping();
         let turn = turn.map_err(|cause| StoreError::Io { call: "flock", path: self.dir.clone(), cause })?;
@@ -152,7 +157,7 @@ impl Store {
         let found = self.layers.survey()?;
         let leased = if found.asks() { self.catalogue.leased()? } else { None };
         let (needed, _locks) = self.catalogue.sweep(&lock)?;
-        let needed: BTreeSet<Digest> = needed.into_iter().collect();
+        let needed: BTreeSet<Digest> = needed.into_iter().chain(layers.iter().cloned()).collect();
         for layer in found.whole.iter().filter(|layer| !needed.contains(*layer)) {
             self.layers.remove(layer)?;
         }

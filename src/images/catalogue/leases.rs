@@ -2,14 +2,14 @@
 //! may be written anew while pods run.
 
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::uses::{self, Place};
-use super::{Catalogue, CatalogueError, LEASES, Lock, SUMMARIES};
+use super::{Catalogue, CatalogueError, LEASES, Lock, SUMMARIES, failed};
 use crate::images::digest::Digest;
 
 /// Keeps an image from being removed for as long as it lives.
@@ -97,6 +97,18 @@ impl Catalogue {
     #[must_use]
     pub fn seems_used(&self, manifest: &Digest) -> bool {
         File::open(self.lease_path(manifest)).is_ok_and(|file| uses::is_any(&file))
+    }
+
+    pub(super) fn make_lease_file(&self, manifest: &Digest) -> Result<(), CatalogueError> {
+        let made = lease_file(&self.summary_path(manifest)).map(drop);
+        made.map_err(failed("make", &self.lease_path(manifest)))
+    }
+
+    /// Gives the inode of an image's leases away, where nobody has one; whether it did. Whoever has the file open sees that it is
+    /// gone, and looks again.
+    pub(super) fn give_inode(&self, manifest: &Digest) -> bool {
+        let path = self.lease_path(manifest);
+        path.exists() && self.unleased(manifest).is_some_and(|_lock| fs::remove_file(&path).is_ok())
     }
 
     fn lease_path(&self, manifest: &Digest) -> PathBuf {

@@ -76,12 +76,14 @@ impl Catalogue {
     /// Where that can't be written.
     pub fn forget(&self, _: &Lock, name: &str) -> Result<bool, CatalogueError> {
         let mut index: Index = index(&self.dir)?;
-        let before = index.manifests.len();
-        index.manifests.retain(|one| !has_name(one, name));
-        if index.manifests.len() == before {
-            return Ok(false);
+        let (gone, stays): (Vec<_>, Vec<_>) = index.manifests.into_iter().partition(|one| has_name(one, name));
+        index.manifests = stays;
+        let Some(gone) = gone.first() else { return Ok(false) };
+        match self.write(&index) {
+            // A disk without inodes has none for the new index either, which takes the old one's place.
+            Err(_) if self.give_inode(&gone.digest) => self.write(&index)?,
+            written => written?,
         }
-        self.write(&index)?;
         Ok(true)
     }
 }

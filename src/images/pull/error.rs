@@ -52,29 +52,30 @@ pub enum PullError {
     )]
     Inodes { needed: u64, free: u64, path: PathBuf },
     #[error("there may be no room for it")]
-    Tight { wanted: Room, least: Room },
+    Tight { wanted: Room, least: Room, layers: Vec<Digest> },
     #[error("{cause}")]
-    Full { cause: Box<PullError>, wanted: Room },
+    Full { cause: Box<PullError>, wanted: Room, layers: Vec<Digest> },
     #[error("{cause} (to make room, images were removed that no pod has used for a day: {})", .removed.join(", "))]
     InVain { cause: Box<PullError>, removed: Vec<String> },
 }
 
 impl PullError {
-    /// What is to be free, and at the very least, where that is what was wrong.
-    pub(super) fn wanted(&self) -> Option<(Room, Room)> {
+    /// What is to be free, and at the very least, where that is what was wrong; and what of layers is needed: it may be there.
+    pub(super) fn wanted(&self) -> Option<(Room, Room, &[Digest])> {
         match self {
-            Self::Tight { wanted, least } => Some((*wanted, *least)),
-            Self::Full { wanted, .. } => Some((*wanted, *wanted)),
+            Self::Tight { wanted, least, layers } => Some((*wanted, *least, layers)),
+            Self::Full { wanted, layers, .. } => Some((*wanted, *wanted, layers)),
             _ => None,
         }
     }
 
-    /// The same; where the disk got full in the middle, with what was free at the beginning: that wasn't enough.
-    pub(super) fn in_the_middle(self, at_first: Disk) -> Self {
+    /// The same; where the disk got full in the middle, with what was free at the beginning: that wasn't enough; `layers`: all
+    /// that it needs.
+    pub(super) fn in_the_middle(self, at_first: Disk, layers: Vec<Digest>) -> Self {
         match &self {
             Self::Layer { cause: LayerFault::Store(LayersError::Full { .. }), .. } => {
                 let wanted = Room { bytes: at_first.bytes.free + 1, inodes: at_first.inodes.free + 1 };
-                Self::Full { cause: Box::new(self), wanted }
+                Self::Full { cause: Box::new(self), wanted, layers }
             }
             _ => self,
         }

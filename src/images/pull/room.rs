@@ -28,9 +28,9 @@ impl Store {
             Err(error) => error,
             done => return done,
         };
-        let Some((wanted, least)) = lacks.wanted() else { return Err(lacks) };
+        let Some((wanted, least, layers)) = lacks.wanted() else { return Err(lacks) };
         // What is wrong with the store a pull says in better words.
-        let removed = self.make_room(wanted, least, name, YOUNG).unwrap_or_default();
+        let removed = self.make_room((wanted, least), name, layers, YOUNG).unwrap_or_default();
         // What no name led to may have been enough; or somebody else has made room.
         let has_room = || self.disk().is_ok_and(|disk| disk.has(wanted));
         if removed.is_empty() && !matches!(lacks, PullError::Tight { .. }) && !has_room() {
@@ -57,7 +57,7 @@ impl Store {
         let disk = Disk::of(&self.dir).map_err(failed("statvfs", &self.dir))?;
         let wanted = Room { bytes: likely, ..least };
         if asked == Asked::Likely && !disk.has(wanted) {
-            return Err(PullError::Tight { wanted, least });
+            return Err(PullError::Tight { wanted, least, layers: Needed::keys(needed) });
         }
         let path = || self.dir.clone();
         if least.bytes > disk.bytes.free {

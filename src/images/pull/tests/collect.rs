@@ -27,6 +27,11 @@ impl Small {
         Some(Self(dir))
     }
 
+    /// It has other options from now on, and what is on it.
+    pub(super) fn resize(&self, options: &str) {
+        mount(None::<&str>, self.path(), None::<&str>, MsFlags::MS_REMOUNT, Some(options)).unwrap();
+    }
+
     pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -147,6 +152,28 @@ fn a_full_disk_is_emptied() {
     let names: Vec<String> = store.catalogue.list().unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!((names, folders(&store)), (vec!["a".to_owned(), "young".to_owned()], 2));
     drop(held);
+}
+
+/// Where no file can be made any more images go all the same: those that no pod has ever used, too.
+#[test]
+fn a_disk_without_any_inode_is_emptied() {
+    if !is_root() {
+        return;
+    }
+    let Some(small) = Small::new("size=64m,nr_inodes=80") else { return };
+    let store = Store::at(&small.path().join("images"));
+    let entries = ["one", "two"].map(|name| pull(&store, name, &image(name, 100)).unwrap().entry);
+    let full = (0..).map(|number| small.path().join(format!("file{number}"))).find_map(|path| File::create(path).err());
+    assert_eq!(full.unwrap().kind(), std::io::ErrorKind::StorageFull);
+    let held = Catalogue::lease(&store.catalogue.summary_path(&entries[0].manifest)).unwrap().unwrap();
+    assert_eq!(store.prune_unused(Duration::ZERO).unwrap(), ["two"]);
+    assert!(store.sweep().unwrap());
+    assert_eq!(folders(&store), 1);
+    drop(held);
+    while File::create(small.path().join(format!("more{}", fs::read_dir(small.path()).unwrap().count()))).is_ok() {}
+    assert_eq!(store.prune_unused(Duration::ZERO).unwrap(), ["one"]);
+    assert!(store.sweep().unwrap());
+    assert_eq!(folders(&store), 0);
 }
 
 /// Nothing is removed beside a pull; and files that are small and many fill a disk as well.

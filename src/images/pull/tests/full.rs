@@ -1,8 +1,9 @@
 //! Disks that are full, or get full in the middle of a layer.
 
 use std::io::Write;
+use std::time::Duration;
 
-use super::collect::Small;
+use super::collect::{Small, last_used};
 use super::*;
 use crate::images::disk::Disk;
 
@@ -69,4 +70,46 @@ fn what_cannot_fit_is_refused() {
     // What is there already needs none.
     assert!(pull(&store, "web", &Made::of(&small_layers[..5], json!({}))).unwrap().is_new);
     assert!(pull(&store, "other", &Made::of(&small_layers[..6], json!({}))).unwrap().is_new);
+}
+
+/// Layers that were complete when the disk got full are there when it is tried again: at once, where an image could make room, or
+/// later.
+#[test]
+fn whole_layers_come_once() {
+    if !is_root() {
+        return;
+    }
+    const MIB: usize = 1 << 20;
+    for has_old in [false, true] {
+        let Some(small) = Small::new("size=16m") else { return };
+        let store = Store::at(&small.path().join("images"));
+        if has_old {
+            let entry = pull(&store, "old", &image("old", 6 * MIB)).unwrap().entry;
+            last_used(&store, &entry, 48 * Duration::from_secs(3600));
+        }
+        let whole = layer(&[("whole", &"1".repeat(3 * MIB))], &[]);
+        // As a pull leaves it that found no room for what comes after it.
+        pull(&store, "first", &Made::of(std::slice::from_ref(&whole), json!({}))).unwrap();
+        store.forget("first").unwrap();
+        store.catalogue.sweep(&store.catalogue.lock().unwrap()).unwrap();
+        let large = layer(&[("large", &"0".repeat(if has_old { 9 } else { 15 } * MIB))], &[]);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&large).unwrap();
+        let config = json!({"rootfs": {"type": "layers", "diff_ids": [Digest::of(&whole), Digest::of(&large)]}});
+        let made = Made::of(&[whole, encoder.finish().unwrap()], config);
+        let asked = || made.asked.load(Ordering::SeqCst);
+        let first = pull(&store, "web", &made);
+        if has_old {
+            assert_eq!((first.unwrap().removed, asked()), (vec!["old".to_owned()], 2));
+        } else {
+            let told = first.unwrap_err().to_string();
+            assert!(told.starts_with("layer 2 of 2 (sha256:") && told.contains("No space left on device"), "{told}");
+            assert_eq!(folders(&store), 1, "the half is gone, the other one is there");
+            let before = asked();
+            small.resize("size=32m");
+            assert!(pull(&store, "web", &made).unwrap().is_new);
+            assert_eq!(asked(), before + 1);
+        }
+        assert!(store.is_whole(&store.catalogue.find("web").unwrap().unwrap()));
+    }
 }

@@ -109,11 +109,11 @@ fn leases_are_looked_for_where_it_matters() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
     let entry = pulled(&store, &image("1")).entry;
-    // Whoever looks makes the files in it.
+    // Whoever looks makes the files in it; so does a pull.
     let leases = dir.path().join("layout/leases");
     let looked = || fs::remove_dir_all(&leases).is_ok();
     let repair = || store.repair(&entry, &open(Some("1"), None)).unwrap();
-    assert!(store.sweep().unwrap() && repair().is_nothing() && !looked());
+    assert!(looked() && store.sweep().unwrap() && repair().is_nothing() && !looked());
     let key = store.catalogue.summary(&entry.manifest).unwrap().layers[0].clone();
     let own = store.layers.find(&key).unwrap().unwrap().tree.join("own");
     fs::write(&own, "x").unwrap();
