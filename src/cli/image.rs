@@ -96,7 +96,7 @@ fn pull(args: &ImagePullArgs, dir: &Place) -> Result<Exit, CliError> {
 
 fn tell_of_removed(names: &[String]) {
     for name in names {
-        tell!("note: the disk had no room; {name}, which no pod had used for a day, was removed");
+        tell!("note: the disk was too full; {name}, which no pod had used for a day, was removed");
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::Global;
 use super::error::CliError;
 use super::user::is_user;
+use crate::images::disk::Marks;
 use crate::runtime::image::Place;
 use crate::store::layout::{self, Layout};
 use crate::store::trust;
@@ -13,6 +14,8 @@ use crate::store::trust;
 const ROOT: &str = "BAREPOD_ROOT";
 /// What `--image-store-ro` is where it isn't given.
 const IMAGE_STORE_RO: &str = "BAREPOD_IMAGE_STORE_RO";
+/// How full pulls may leave the disk of the images.
+const IMAGE_GC: &str = "BAREPOD_IMAGE_GC";
 
 impl Global {
     /// The folders of this command's pods.
@@ -39,7 +42,7 @@ impl Global {
     /// Where one of these isn't there, or somebody else can change it.
     pub(super) fn images(&self, layout: &Layout) -> Result<Place, CliError> {
         let read_only = self.given_stores().iter().map(|dir| store_below(dir)).collect::<Result<_, _>>()?;
-        Ok(Place { dir: layout.images(), read_only })
+        Ok(Place { dir: layout.images(), read_only, marks: marks()? })
     }
 
     /// The stores that were given, by `--image-store-ro` or the environment.
@@ -48,6 +51,21 @@ impl Global {
         let named = || std::env::split_paths(&variable).filter(|path| !path.as_os_str().is_empty()).collect();
         let given: Vec<PathBuf> = if self.image_store_ro.is_empty() { named() } else { self.image_store_ro.clone() };
         given.into_iter().map(|dir| std::path::absolute(&dir).unwrap_or(dir)).collect()
+    }
+}
+
+fn marks() -> Result<Option<Marks>, CliError> {
+    let given = std::env::var_os(IMAGE_GC).unwrap_or_default();
+    match given.to_str() {
+        Some("") => Ok(Some(Marks::KUBELETS)),
+        Some("off") => Ok(None),
+        given => {
+            let pair = given.and_then(|text| text.split_once(','));
+            let marks = pair.and_then(|(high, low)| Some(Marks { high: high.parse().ok()?, low: low.parse().ok()? }));
+            marks.filter(|marks| marks.low < marks.high && marks.high <= 100).map(Some).ok_or(CliError::Usage(
+                "BAREPOD_IMAGE_GC is \"off\", or HIGH,LOW in percent, the second lower than the first: \"85,80\" by default",
+            ))
+        }
     }
 }
 

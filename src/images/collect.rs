@@ -8,16 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use super::catalogue::Entry;
 use super::digest::Digest;
-use super::disk::{Disk, Room};
+use super::disk::{Disk, Marks, Room};
 use super::store::{Store, StoreError};
-
-/// How full the disk may be, in percent: from the first on images go, until it is no fuller than the second. The kubelet's
-/// imageGCHighThresholdPercent and imageGCLowThresholdPercent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks {
-    pub high: u8,
-    pub low: u8,
-}
 
 /// What has become of a disk that was too full.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +33,13 @@ pub(super) struct Unused {
     is_kept: bool,
 }
 
+impl Unused {
+    /// Whether it may go without anybody's order when this name is brought.
+    fn may_go_by_itself(&self, name: &str) -> bool {
+        !self.is_kept && !self.names.iter().any(|one| one == name)
+    }
+}
+
 impl Store {
     /// Takes away the names of images that no pod uses, and nobody has for so long; [`Self::sweep`] removes what they stood
     /// for. Gives these names.
@@ -61,13 +60,33 @@ impl Store {
     /// # Errors
     /// Where something can't be read or removed.
     pub fn prune_to(&self, marks: Marks, age: Duration) -> Result<Option<Collected>, StoreError> {
+        self.collect(marks, age, &|_| true)
+    }
+
+    /// Likewise without anybody's order, after something was brought under a name: of images that pods have brought, beside what
+    /// has that name. Gives the names that are gone.
+    ///
+    /// # Errors
+    /// Where something can't be read or removed.
+    pub(super) fn prune_to_marks(&self, marks: Marks, name: &str, age: Duration) -> Result<Vec<String>, StoreError> {
+        let done = self.collect(marks, age, &|unused| unused.may_go_by_itself(name))?;
+        Ok(done.map(|done| done.names).unwrap_or_default())
+    }
+
+    fn collect(
+        &self,
+        marks: Marks,
+        age: Duration,
+        may_go: &dyn Fn(&Unused) -> bool,
+    ) -> Result<Option<Collected>, StoreError> {
         // Without a store there is nothing to be removed.
-        if !self.dir.exists() || !self.disk()?.is_used_by(marks.high) {
+        let is_full = || Disk::of(&self.dir).is_ok_and(|disk| disk.is_used_by(marks.high));
+        if !self.dir.exists() || !is_full() || !self.disk()?.is_used_by(marks.high) {
             return Ok(None);
         }
         let mut names = Vec::new();
         let mut is_busy = !self.sweep()?;
-        for unused in self.unused(age)? {
+        for unused in self.unused(age)?.into_iter().filter(may_go) {
             if is_busy || !self.disk()?.is_above(marks.low) {
                 break;
             }
@@ -97,7 +116,7 @@ impl Store {
         if !self.sweep_but(layers)? {
             return Ok(names);
         }
-        let may_go = |unused: &Unused| !unused.is_kept && !unused.names.iter().any(|one| one == name);
+        let may_go = |unused: &Unused| unused.may_go_by_itself(name);
         let unused: Vec<Unused> = self.unused(age)?.into_iter().filter(may_go).collect();
         if !self.disk()?.with(self.taken_by(&unused)).has(least) {
             return Ok(names);

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 /// A disk, as statvfs(3) tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disk {
@@ -17,6 +19,19 @@ pub struct Disk {
 pub struct Part {
     pub all: u64,
     pub free: u64,
+}
+
+/// How full the disk may be, in percent: from the first on images go, until it is no fuller than the second. The kubelet's
+/// imageGCHighThresholdPercent and imageGCLowThresholdPercent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    pub high: u8,
+    pub low: u8,
+}
+
+impl Marks {
+    /// The kubelet's.
+    pub const KUBELETS: Self = Self { high: 85, low: 80 };
 }
 
 /// What is to be free.

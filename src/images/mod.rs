@@ -25,7 +25,7 @@
 //! | `progress` | how far a pull is, for who shows it | digest |
 //! | `turns` | who may do what at the same time | digest |
 //! | `catalogue` | names of the images that are there, and their documents | digest, document, trust |
-//! | `store` | all of this on disk, and the removal of what nobody needs | catalogue, digest, layers, turns |
+//! | `store` | all of this on disk, and the removal of what nobody needs | catalogue, digest, disk, layers, turns |
 //! | `collect` | which images go by themselves: by their last use, where the disk is full | catalogue, digest, disk, store |
 //! | `pull` | an image from where it is into the store | catalogue, digest, disk, document, layers, merged, origin, platform, progress, reference, store, trust, unpack |
 //! | `export` | an image of the store as an OCI image layout that other tools read | archive, catalogue, digest, document, layers, record, store, unpack |

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::catalogue::{Catalogue, CatalogueError, Entry, Summary};
 use super::digest::Digest;
+use super::disk::Marks;
 use super::layers::{Layers, LayersError};
 use super::turns::Turns;
 
@@ -37,13 +38,16 @@ pub struct Place {
     pub dir: PathBuf,
     /// Stores that lie below: what they have isn't brought, and nothing in there is ever changed. The first that has something counts.
     pub read_only: Vec<PathBuf>,
+    /// How full the disk may be after a pull; `None`: as full as it gets.
+    #[serde(default)]
+    pub marks: Option<Marks>,
 }
 
 impl Place {
     /// Without any below.
     #[must_use]
     pub fn alone(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), read_only: Vec::new() }
+        Self { dir: dir.to_owned(), read_only: Vec::new(), marks: None }
     }
 }
 
@@ -58,6 +62,8 @@ pub struct Store {
     pub layers: Layers,
     /// Who may do what at the same time.
     pub turns: Turns,
+    /// As [`Place::marks`].
+    pub marks: Option<Marks>,
 }
 
 impl Store {
@@ -70,11 +76,11 @@ impl Store {
     /// At this place.
     #[must_use]
     pub fn of(place: &Place) -> Self {
-        let Place { dir, read_only } = place;
+        let Place { dir, read_only, marks } = place;
         let layers = |store: &Path| store.join("layers");
         let below: Vec<PathBuf> = read_only.iter().map(|store| layers(store)).collect();
         let (catalogue, layers) = (Catalogue::over(dir, read_only), Layers::over(&layers(dir), &below));
-        Self { dir: dir.clone(), catalogue, layers, turns: Turns::at(dir) }
+        Self { dir: dir.clone(), catalogue, layers, turns: Turns::at(dir), marks: *marks }
     }
 
     /// The folder of an image without layers.

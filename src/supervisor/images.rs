@@ -55,13 +55,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn search_image(
-        &mut self,
-        container: ContainerIndex,
-        order: Order,
-        beside: &Beside,
-        removed: Option<PathBuf>,
-    ) {
+    fn search_image(&mut self, container: ContainerIndex, order: Order, beside: &Beside, removed: Option<PathBuf>) {
         let PullFiles { auth_file, signature_policy: policy } = self.pull_files(container);
         // They are for who pulls alone.
         let (logins, progress) = match order.want {
@@ -165,7 +159,7 @@ impl Supervisor<'_> {
         for name in found.iter().flat_map(|found| &found.removed) {
             let image = source(&self.pod.plan, container, of).id();
             self.audience.warn(&format!(
-                "{image}: the disk had no room for it; {name}, which no pod had used for a day, was removed from the store of this box"
+                "{image}: the disk was too full; {name}, which no pod had used for a day, was removed from the store of this box"
             ));
         }
         let found = match found.and_then(|found| Ok((self.keep(&found)?, found))) {

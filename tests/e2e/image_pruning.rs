@@ -125,3 +125,38 @@ fn a_start_waits_for_who_removes_its_image() {
     }
     case.nothing_left();
 }
+
+/// A pod's pull that leaves the disk too full has images go that pods have brought and none has used for a day; unless that is off.
+#[test]
+fn pulls_of_pods_keep_to_the_marks() {
+    let Some(case) = Case::new("marks") else { return };
+    let images = image::one_and_two(&case.dir().join("images"));
+    let store = case.root().join("data/images");
+    fs::create_dir_all(&store).unwrap();
+    own_mounts();
+    mount(Some("small"), &store, Some("tmpfs"), MsFlags::empty(), Some("size=64m,mode=0711")).unwrap();
+    let run = |name: &str, marks: &str| {
+        let command = ["/bin/sh", "-c", "exit 0"];
+        let container = json!({"name": "main", "image": format!("oci:images:{name}"), "command": command});
+        let file = case.write(&case.pod().container(container).text());
+        let output = case.command(&["run", file.to_str().unwrap()]).env("BAREPOD_IMAGE_GC", marks).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let words = "the disk was too full";
+    let (code, err) = run("one", "2,1");
+    assert!(code == Some(0) && !err.contains(words), "{err}");
+    let_time_pass(&case);
+    let (code, err) = run("two", "off");
+    assert!(code == Some(0) && !err.contains(words), "{err}");
+    assert_eq!(said(&case, &["image", "rm", &images[1]]).0, Some(0));
+    let (code, err) = run("two", "2,1");
+    let told = format!("{words}; {}, which no pod had used for a day, was removed", images[0]);
+    assert!(code == Some(0) && err.contains(&told), "{err}");
+    assert_eq!(said(&case, &["image", "ls", "-o", "name"]).1, format!("{}\n", images[1]));
+    for wrong in ["80,85", "80", "101,5", "a,b", "on"] {
+        let (code, err) = run("two", wrong);
+        assert!(code == Some(2) && err.contains("BAREPOD_IMAGE_GC"), "{wrong}: {code:?} {err}");
+    }
+    umount2(&store, MntFlags::MNT_DETACH).unwrap();
+    case.nothing_left();
+}

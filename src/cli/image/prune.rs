@@ -6,7 +6,8 @@ use crate::cli::args::ImagePruneArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::print;
-use crate::images::collect::{Collected, Marks};
+use crate::images::collect::Collected;
+use crate::images::disk::Marks;
 use crate::images::store::{Store, StoreError};
 use crate::runtime::image::Place;
 

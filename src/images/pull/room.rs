@@ -26,7 +26,7 @@ impl Store {
     ) -> Result<Pulled, PullError> {
         let lacks = match pull(Asked::Likely) {
             Err(error) => error,
-            done => return done,
+            Ok(pulled) => return Ok(self.with_marks(name, pulled)),
         };
         let Some((wanted, least, layers)) = lacks.wanted() else { return Err(lacks) };
         // What is wrong with the store a pull says in better words.
@@ -37,10 +37,19 @@ impl Store {
             return Err(lacks);
         }
         match pull(Asked::Possible) {
-            Ok(pulled) => Ok(Pulled { removed, ..pulled }),
+            Ok(pulled) => Ok(self.with_marks(name, Pulled { removed, ..pulled })),
             Err(cause) if removed.is_empty() => Err(cause),
             Err(cause) => Err(PullError::InVain { cause: Box::new(cause), removed }),
         }
+    }
+
+    /// After a pull that has brought something: the disk is to have no more on it than its marks say, as far as images may go.
+    fn with_marks(&self, name: &str, mut pulled: Pulled) -> Pulled {
+        if let Some(marks) = self.marks.filter(|_| pulled.is_new) {
+            // The image is there, whatever this says.
+            pulled.removed.extend(self.prune_to_marks(marks, name, YOUNG).unwrap_or_default());
+        }
+        pulled
     }
 
     /// Refuses what can't fit, before anything is asked for. Gives what was free.

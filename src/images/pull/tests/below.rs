@@ -30,7 +30,7 @@ fn what_lies_below_is_used_where_it_is() {
     let asked = |made: &Made| made.asked.swap(0, Ordering::SeqCst);
     asked(&web);
     let before = all(&shipped);
-    let store = Store::of(&Place { dir: own, read_only: vec![shipped.clone()] });
+    let store = Store::of(&Place { dir: own, read_only: vec![shipped.clone()], marks: None });
     let names = || -> Vec<String> { store.catalogue.list().unwrap().into_iter().map(|entry| entry.name).collect() };
 
     let pulled = pull(&store, "web", &web).unwrap();
@@ -68,7 +68,7 @@ fn what_lies_below_is_used_where_it_is() {
     store.sweep().unwrap();
 
     // What is damaged below is mended above.
-    let store = Store::of(&Place { dir: dir.path().join("mended"), read_only: vec![shipped.clone()] });
+    let store = Store::of(&Place { dir: dir.path().join("mended"), read_only: vec![shipped.clone()], marks: None });
     let summary = store.catalogue.summary(&entry.manifest).unwrap();
     let file = store.layers.find(&summary.layers[1]).unwrap().unwrap().tree.join("own");
     fs::write(&file, "2").unwrap();

@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::*;
 use crate::images::catalogue::Catalogue;
-use crate::images::collect::Marks;
+use crate::images::disk::Marks;
 
 /// A disk of its own, which other processes don't see.
 pub(super) struct Small(tempfile::TempDir);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::collect::{Small, last_used};
 use super::full::packed;
 use super::*;
+use crate::images::disk::Marks;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MIB: usize = 1 << 20;
@@ -115,4 +116,31 @@ fn what_is_asked_for_by_hand_stays() {
         assert!(pull(&store, name, &made).unwrap().entry.is_kept);
         assert!(pull(&store, name, &image("other", MIB)).unwrap().entry.is_kept);
     }
+}
+
+/// A pull that leaves the disk too full has images go as a kubelet does, with the same exceptions; without marks none goes.
+#[test]
+fn pulls_keep_to_the_marks() {
+    if !is_root() {
+        return;
+    }
+    let Some(small) = Small::new("size=16m") else { return };
+    let mut store = filled(small.path());
+    // 12 MiB are there.
+    assert!(pull(&store, "one", &image("one", MIB)).unwrap().removed.is_empty());
+    store.marks = Some(Marks { high: 90, low: 50 });
+    assert!(pull(&store, "two", &image("two", MIB / 4)).unwrap().removed.is_empty(), "it isn't that full");
+    store.marks = Some(Marks { high: 80, low: 70 });
+    assert!(pull(&store, "two", &image("two", MIB / 4)).unwrap().removed.is_empty(), "nothing was brought");
+    assert_eq!(pull(&store, "three", &image("three", MIB / 4)).unwrap().removed, ["older"]);
+    store.marks = Some(Marks { high: 50, low: 10 });
+    let busy = store.turns.pulling().unwrap();
+    assert!(
+        pull(&store, "four", &image("four", MIB / 4)).unwrap().removed.is_empty(),
+        "nothing is removed beside a pull"
+    );
+    drop(busy);
+    // What has the name that is pulled, what was brought by hand, and what is young stays.
+    assert!(pull(&store, "old", &image("other", MIB / 4)).unwrap().is_new);
+    assert_eq!(names(&store), ["four", "kept", "old", "one", "three", "two", "young"]);
 }
