@@ -53,6 +53,7 @@ mod image_below;
 mod image_data;
 mod image_files;
 mod image_layers;
+mod image_owners;
 mod image_pruning;
 mod image_repair;
 mod image_volumes;

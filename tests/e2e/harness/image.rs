@@ -14,15 +14,20 @@ impl Layer {
     /// A file of mode 0644, a program where its name is below bin.
     pub fn file(self, name: &str, content: &[u8]) -> Self {
         let mode = if name.starts_with("bin/") { 0o755 } else { 0o644 };
-        self.entry(b'0', name, "", mode, content)
+        self.entry(b'0', name, "", mode, (0, 0), content)
+    }
+
+    /// A file of another user and group, with any mode.
+    pub fn owned(self, name: &str, owner: (u32, u32), mode: u32, content: &[u8]) -> Self {
+        self.entry(b'0', name, "", mode, owner, content)
     }
 
     pub fn folder(self, name: &str, mode: u32) -> Self {
-        self.entry(b'5', name, "", mode, b"")
+        self.entry(b'5', name, "", mode, (0, 0), b"")
     }
 
     pub fn link(self, name: &str, target: &str) -> Self {
-        self.entry(b'2', name, target, 0o777, b"")
+        self.entry(b'2', name, target, 0o777, (0, 0), b"")
     }
 
     /// What another program has packed.
@@ -30,13 +35,13 @@ impl Layer {
         Self(archive)
     }
 
-    fn entry(mut self, kind: u8, name: &str, link: &str, mode: u32, content: &[u8]) -> Self {
+    fn entry(mut self, kind: u8, name: &str, link: &str, mode: u32, owner: (u32, u32), content: &[u8]) -> Self {
         let mut header = [0_u8; 512];
         let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
         put(0, name);
         put(100, &format!("{mode:07o}"));
-        put(108, "0000000");
-        put(116, "0000000");
+        put(108, &format!("{:07o}", owner.0));
+        put(116, &format!("{:07o}", owner.1));
         put(124, &format!("{:011o}", content.len()));
         put(136, "00000000001");
         put(148, "        ");
