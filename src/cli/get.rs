@@ -11,7 +11,7 @@ use super::output::{print, show};
 use super::{given, terminal};
 use crate::manifest::quantity::Quantity;
 use crate::report::order;
-use crate::report::table::{self, Growing, Namespaces, PodRow};
+use crate::report::table::{self, Growing, PodRow};
 use crate::store::layout::Layout;
 use crate::store::{Error, read};
 pub(super) use format::{Format, object, one};
@@ -70,7 +70,7 @@ fn print_rows(
             Ok(Exit::Success)
         }
         Format::Table(shown) if args.no_headers => {
-            let (now, namespaces) = (jiff::Timestamp::now(), Namespaces::of(rows));
+            let (now, namespaces) = (jiff::Timestamp::now(), rows::namespaces(args, rows));
             let lines: Vec<_> = rows.iter().map(|row| table::cells(row, now, shown, namespaces)).collect();
             print(&Growing::default().lines(&lines))
         }
@@ -79,7 +79,9 @@ fn print_rows(
                 rows.iter().map(|row| format::cells(&format::one(&row.pod)?, columns)).collect::<Result<_, _>>()?;
             print(&Growing::default().lines(&lines))
         }
-        Format::Table(shown) => print(&table::pods(rows, jiff::Timestamp::now(), shown, terminal::width())),
+        Format::Table(shown) => {
+            print(&table::pods(rows, jiff::Timestamp::now(), shown, rows::namespaces(args, rows), terminal::width()))
+        }
         Format::Columns(columns) => print(&format::table(rows, columns)?),
         Format::Name => {
             let known: Vec<String> = read::list(layout)?.into_iter().map(|found| found.name).collect();

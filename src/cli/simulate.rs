@@ -13,7 +13,7 @@ use super::given::{self, Detail};
 use super::options::backoff;
 use super::output::print;
 use crate::manifest::Reading;
-use crate::report::table::{PodRow, Shown};
+use crate::report::table::{Namespaces, PodRow, Shown};
 use crate::report::{StatusFacts, status, table};
 use crate::store::read::Life;
 use crate::{manifest, plan, simulate};
@@ -47,7 +47,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
     print(&format!(
         "{}\n{}",
         simulate::table(&outcome.entries),
-        table::pods(&[row], now, &Shown::default(), super::terminal::width())
+        table::pods(&[row], now, &Shown::default(), Namespaces::Left, super::terminal::width())
     ))
 }
 

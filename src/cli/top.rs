@@ -244,8 +244,14 @@ impl Page<'_> {
             return screen::append(&if self.args.watch { format!("{value}\n") } else { format!("{value:#}\n") });
         }
         let (wide, width) = (self.args.output == Some(TopOutput::Wide), terminal::width());
-        let shown =
-            Shown { containers: self.args.containers, wide, sum: self.args.sum, header: !self.args.no_headers, width };
+        let shown = Shown {
+            containers: self.args.containers,
+            wide,
+            sum: self.args.sum,
+            namespaces: self.args.pods.all_namespaces,
+            header: !self.args.no_headers,
+            width,
+        };
         let text = match top::table(&uses, shown) {
             Some(text) => text,
             None if self.args.watch => "nothing runs\n".to_owned(),

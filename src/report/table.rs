@@ -29,10 +29,14 @@ pub struct PodRow {
     pub life: Life,
 }
 
-/// `kubectl get pods`; the namespace is a column where there is more than one. Where a line is longer than the `terminal` is
-/// wide, in columns, each pod is a block of lines.
-pub fn pods(rows: &[PodRow], now: jiff::Timestamp, shown: &Shown, terminal: Option<usize>) -> String {
-    let namespaces = Namespaces::of(rows);
+/// `kubectl get pods`. Where a line is longer than the `terminal` is wide, in columns, each pod is a block of lines.
+pub fn pods(
+    rows: &[PodRow],
+    now: jiff::Timestamp,
+    shown: &Shown,
+    namespaces: Namespaces,
+    terminal: Option<usize>,
+) -> String {
     let header = header(shown, namespaces);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let lines: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now, shown, namespaces)).collect();
@@ -49,7 +53,7 @@ pub enum Namespaces {
 }
 
 impl Namespaces {
-    /// A column where there is more than one.
+    /// A column where there is more than one: kubectl never shows pods of several unasked.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a PodRow>) -> Self {
         let all: BTreeSet<&str> = rows.into_iter().map(|row| namespace(&row.pod)).collect();
         if all.len() > 1 { Self::Shown } else { Self::Left }

@@ -141,23 +141,24 @@ pub struct Shown {
     pub wide: bool,
     /// Whether the last line is the sum of the others.
     pub sum: bool,
+    /// Whether the namespace is a column also where there is only one.
+    pub namespaces: bool,
     /// Whether the first line names the columns.
     pub header: bool,
     /// Columns of the terminal; `None`: lines are as long as they are.
     pub width: Option<usize>,
 }
 
-/// `kubectl top pod`; the namespace is a column where there is more than one. Where a line is longer than the terminal is wide,
-/// each pod or container is a block of lines. `None`: there is nothing to be shown.
+/// `kubectl top pod`, with lines as blocks where one is longer than the terminal is wide. `None`: there is nothing to be shown.
 pub fn table(uses: &[PodUse], shown: Shown) -> Option<String> {
-    let several = uses.iter().any(|pod| uses.first().is_some_and(|first| first.namespace != pod.namespace));
+    let namespaces = shown.namespaces || uses.iter().any(|pod| pod.namespace != uses[0].namespace);
     let mut header: Vec<&str> = if shown.containers { vec!["POD", "NAME"] } else { vec!["NAME"] };
     header.extend(if shown.wide { &WIDE[..] } else { &["CPU(cores)", "MEMORY(bytes)"] });
-    if several {
+    if namespaces {
         header.insert(0, "NAMESPACE");
     }
     let line = |pod: &PodUse, container: Option<&str>, used: &Use| {
-        let namespace = several.then(|| pod.namespace.clone());
+        let namespace = namespaces.then(|| pod.namespace.clone());
         let names = namespace.into_iter().chain([pod.name.clone()]).chain(container.map(str::to_owned));
         names.chain(cells(used, shown.wide)).collect::<Vec<String>>()
     };

@@ -226,6 +226,11 @@ fn words_of_others() {
         let output = case.barepod(args);
         assert!(out(&output).contains("words"), "{args:?}: {}", err(&output));
     }
+    // All were asked for: the namespace is a column, as in a cluster, however many there are.
+    for args in [&["get", "-A"][..], &["get", "-A", "--no-headers"]] {
+        let text = out(&case.barepod(args));
+        assert!(text.lines().last().is_some_and(|line| line.starts_with("default ")), "{args:?}: {text}");
+    }
     assert_eq!(out(&case.barepod(&["get", "-n", "other"])), "");
     assert_eq!(out(&case.barepod(&["logs", "pod/words", "main"])), "hello\n");
     let deleted = case.barepod(&["delete", "pod", "words"]);

@@ -2,10 +2,11 @@
 
 use k8s_openapi::api::core::v1;
 
+use super::super::args::GetArgs;
 use super::super::error::CliError;
 use super::super::recover;
 use crate::manifest::Selector;
-use crate::report::table::PodRow;
+use crate::report::table::{Namespaces, PodRow};
 use crate::store::layout::Layout;
 use crate::store::read::{self, Found, Life};
 
@@ -110,6 +111,11 @@ pub(super) fn names(rows: &[PodRow], namespace: Option<&str>, known: &[String]) 
         }
     };
     rows.iter().map(line).collect()
+}
+
+/// Whether the namespace is a column: with `-A` always, as kubectl has it.
+pub(super) fn namespaces<'r>(args: &GetArgs, rows: impl IntoIterator<Item = &'r PodRow>) -> Namespaces {
+    if args.pods.all_namespaces { Namespaces::Shown } else { Namespaces::of(rows) }
 }
 
 #[cfg(test)]

@@ -88,11 +88,11 @@ struct Printed<'a> {
 
 impl<'a> Printed<'a> {
     fn new<'r>(args: &'a GetArgs, format: &'a Format, rows: impl Iterator<Item = &'r PodRow>) -> Self {
-        let mut of_rows: Vec<&str> = rows.map(|row| table::namespace(&row.pod)).collect();
-        of_rows.dedup();
+        let all: Vec<&PodRow> = rows.collect();
         let namespace = args.pods.namespace.as_deref();
-        let home = namespace.or(of_rows.first().copied()).unwrap_or("default").to_owned();
-        let namespaces = if of_rows.len() > 1 { Namespaces::Shown } else { Namespaces::Left };
+        let first = all.first().map(|row| table::namespace(&row.pod));
+        let home = namespace.or(first).unwrap_or("default").to_owned();
+        let namespaces = rows::namespaces(args, all);
         Self {
             format,
             namespace,

@@ -89,7 +89,7 @@ fn the_status_column_says_what_kubectl_says() {
     swept.status.as_mut().unwrap().reason = Some("SupervisorLost".to_owned());
     rows.extend([stopping, stopped, deadline, swept].map(row));
     rows.push(PodRow { pod: pod("lost", "Running", true, [DONE, READY, READY, READY]), life: Life::Lost });
-    insta::assert_snapshot!(pods(&rows, now(), &Width::Normal.into(), None));
+    insta::assert_snapshot!(pods(&rows, now(), &Width::Normal.into(), Namespaces::of(&rows), None));
 }
 
 #[test]
@@ -102,7 +102,8 @@ fn wide_tables_and_several_namespaces() {
         r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"bare"},"spec":{"containers":[{"name":"a"}]}}"#,
     )
     .unwrap();
-    insta::assert_snapshot!(pods(&[row(bare), row(there)], now(), &Width::Wide.into(), None));
+    let rows = [row(bare), row(there)];
+    insta::assert_snapshot!(pods(&rows, now(), &Width::Wide.into(), Namespaces::of(&rows), None));
 }
 
 /// R8.9: a pod that is up again is Ready before it is Running, and READY counts sidecars.
@@ -187,8 +188,8 @@ fn tables_keep_within_the_terminal() {
     long.metadata.namespace = Some("operations".to_owned());
     let rows = [row(pod("short", "Running", true, [DONE, READY, READY, READY])), row(long)];
     let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
-    let at = |columns| pods(&rows, now(), &Width::Wide.into(), Some(columns));
-    assert_eq!(at(200), pods(&rows, now(), &Width::Wide.into(), None));
+    let at = |columns| pods(&rows, now(), &Width::Wide.into(), Namespaces::of(&rows), Some(columns));
+    assert_eq!(at(200), pods(&rows, now(), &Width::Wide.into(), Namespaces::of(&rows), None));
     for columns in [40, 80] {
         let text = at(columns);
         assert!(widest(&text) <= columns.max(60), "{columns}: {text}");
@@ -242,7 +243,7 @@ fn labels_and_kinds() {
     };
     let labels = serde_json::json!({"example.com/tier": "front", "app": "web"});
     let rows = [row(serde_json::json!({"name": "web", "labels": labels})), row(serde_json::json!({"name": "db"}))];
-    let table = |shown: &Shown| pods(&rows, jiff::Timestamp::UNIX_EPOCH, shown, None);
+    let table = |shown: &Shown| pods(&rows, jiff::Timestamp::UNIX_EPOCH, shown, Namespaces::of(&rows), None);
     let columns = ["example.com/tier", "none"].map(str::to_owned).to_vec();
     let shown = Shown { label_columns: columns, labels: true, kind: true, ..Shown::default() };
     assert_eq!(

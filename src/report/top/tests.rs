@@ -21,7 +21,8 @@ fn text_of(uses: &[PodUse], shown: Shown) -> String {
     table(uses, shown).unwrap()
 }
 
-const NORMAL: Shown = Shown { containers: false, wide: false, sum: false, header: true, width: None };
+const NORMAL: Shown =
+    Shown { containers: false, wide: false, sum: false, namespaces: false, header: true, width: None };
 
 /// Two pods: `web` uses a quarter of a core, `db` next to nothing.
 fn two() -> Vec<PodUse> {
@@ -39,6 +40,8 @@ fn a_table_as_kubectls() {
     assert_eq!(text_of(&two(), NORMAL), text);
     let bare = text_of(&two(), Shown { header: false, ..NORMAL });
     assert_eq!(bare, text.split_once('\n').unwrap().1);
+    let all = text_of(&two(), Shown { namespaces: true, ..NORMAL });
+    assert!(all.starts_with("NAMESPACE   NAME   CPU(cores)"), "{all}");
     let containers = text_of(&two(), Shown { containers: true, ..NORMAL });
     assert_eq!(containers.lines().nth(2), Some("web   main   250m         3Mi"));
     let mut sorted = two();
