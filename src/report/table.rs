@@ -231,6 +231,10 @@ fn initializing(pod: &v1::Pod) -> Option<String> {
             }
             return Some(format!("Init:{}", end_of(ended)));
         }
+        // Nothing waits in a pod that has ended: it never began.
+        if has_ended(pod) {
+            return None;
+        }
         if let Some(reason) = state.waiting.and_then(|waiting| waiting.reason)
             && reason != "PodInitializing"
             && !reason.is_empty()
@@ -259,13 +263,17 @@ fn main_status(pod: &v1::Pod, fallback: String) -> String {
     {
         return reason;
     }
-    let reasons: Vec<String> = mains(pod).iter().filter_map(reason_of).collect();
+    let has_begun = |one: &&v1::ContainerStatus| one.state.as_ref().is_some_and(|state| state.waiting.is_none());
+    let ended = has_ended(pod);
+    let reasons: Vec<String> = mains(pod).iter().filter(|one| !ended || has_begun(one)).filter_map(reason_of).collect();
     if let Some(worst) = reasons.iter().find(|reason| *reason != COMPLETED) {
         return worst.clone();
     }
     let running = mains(pod).iter().any(|main| main.ready && main.state.as_ref().is_some_and(|s| s.running.is_some()));
     match (reasons.is_empty(), running) {
         (true, _) => fallback,
+        // A main that never began is no success, whatever the others are.
+        (false, false) if fallback == "Failed" => fallback,
         (false, false) => COMPLETED.to_owned(),
         // One main that is done doesn't make the pod look done.
         (false, true) => if has_condition(pod, "Ready") { "Running" } else { "NotReady" }.to_owned(),

@@ -224,6 +224,23 @@ fn tables_keep_within_the_terminal() {
     assert!(widest(&text) <= 40 && text.starts_with("LAST SEEN:  65s\nTYPE:       Warning\n"), "{text}");
 }
 
+/// It was stopped before its containers began: nothing is created any more.
+#[test]
+fn nothing_waits_in_a_pod_that_has_ended() {
+    let creating = r#""state":{"waiting":{"reason":"ContainerCreating"}}"#;
+    let initializing = r#""state":{"waiting":{"reason":"PodInitializing"}}"#;
+    for (initialized, of, shown) in [
+        (false, [initializing; 4], "Failed"),
+        (false, [DONE, initializing, initializing, initializing], "Failed"),
+        (false, [ERROR, initializing, initializing, initializing], "Init:Error"),
+        (true, [DONE, DONE, creating, creating], "Failed"),
+        (true, [DONE, DONE, DONE, creating], "Failed"),
+        (true, [DONE, DONE, ERROR, creating], "Error"),
+    ] {
+        assert_eq!(status(&pod("stopped", "Failed", initialized, of)), shown, "{of:?}");
+    }
+}
+
 /// Without a status nobody saw how it ended.
 #[test]
 fn a_pod_without_a_status() {
