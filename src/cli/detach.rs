@@ -2,7 +2,6 @@
 //! the pod from then on, of nobody's terminal.
 
 use std::io;
-use std::path::Path;
 
 use super::args::{Global, RunArgs};
 use super::attach::at_the_beginning;
@@ -42,7 +41,7 @@ pub fn check(args: &RunArgs) -> Result<(), CliError> {
     if !(args.detach || args.is_interactive()) {
         return Ok(());
     }
-    if let Some(path) = args.exit_code_file.as_deref().filter(|path| is_of_the_caller(path)) {
+    if let Some(path) = args.exit_code_file.as_deref().filter(|path| files::is_of_the_caller(path)) {
         let why =
             format!("--exit-code-file {}: a detached pod has none of its caller's files; name one", path.display());
         return Err(CliError::Words(why));
@@ -194,11 +193,6 @@ fn ended(end: ExitStatus) -> Result<Exit, CliError> {
     end.code().map(Exit::Pod).ok_or(CliError::NeverReady)
 }
 
-/// Whether a path means a file that whoever calls has open: it will be closed.
-fn is_of_the_caller(path: &Path) -> bool {
-    ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self"].iter().any(|own| path.starts_with(own))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -247,13 +241,5 @@ mod tests {
         assert_eq!(of("phase=Succeeded", gone(), 0), 0);
         assert_eq!(of("phase=Succeeded", gone(), 3), 3);
         assert_eq!(of("phase=Failed", gone(), 3), 0);
-    }
-
-    #[test]
-    fn files_that_will_be_closed() {
-        for (path, is) in [("/dev/fd/3", true), ("/dev/stdout", true), ("/proc/self/fd/1", true), ("/dev/null", false)]
-        {
-            assert_eq!(is_of_the_caller(Path::new(path)), is, "{path}");
-        }
     }
 }

@@ -49,6 +49,11 @@ pub(super) fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
+/// Whether a path means a file that whoever calls has open: it will be closed.
+pub(super) fn is_of_the_caller(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self"].iter().any(|own| path.starts_with(own))
+}
+
 /// What `run` reads from standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stdin {
@@ -147,5 +152,13 @@ mod tests {
         assert_eq!(read_names(&[&at("notes.txt"), &at("b.yaml")], Depth::Folder), "notes.txt b.yaml/one.yaml");
         assert!(read_names(&[&at("none")], Depth::Folder).contains("no .yaml, .yml or .json file; --recursive"));
         assert!(read_names(&[&at("gone")], Depth::All).contains("can't read"));
+    }
+
+    #[test]
+    fn files_that_will_be_closed() {
+        for (path, is) in [("/dev/fd/3", true), ("/dev/stdout", true), ("/proc/self/fd/1", true), ("/dev/null", false)]
+        {
+            assert_eq!(is_of_the_caller(Path::new(path)), is, "{path}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `barepod generate`: what runs a pod as part of something else.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::Parser;
 use k8s_openapi::api::core::v1;
@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1;
 use super::args::{Cli, Command, GenerateArgs, GenerateCommand, Global, ReadyWhen, RunArgs, SystemdArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::files::{self, Stdin};
+use super::files::{is_of_the_caller, is_stdin};
 use super::output::print;
 use super::{options, run};
 use crate::manifest;
@@ -25,18 +25,16 @@ pub fn generate(args: &GenerateArgs, global: &Global) -> Result<Exit, CliError> 
 
 fn systemd(args: &SystemdArgs, global: &Global) -> Result<Exit, CliError> {
     let asked = run_args(args)?;
-    match files::of_stdin(&asked.files, &asked.config) {
-        Some(Stdin::Manifest) => {
-            return Err(CliError::Usage("a unit needs a manifest that is there whenever it starts; name a file"));
+    for file in std::iter::once(&args.file).chain(files_of(&asked)) {
+        if is_stdin(file) || is_of_the_caller(file) {
+            return Err(CliError::Words(format!(
+                "{}: a unit needs a file that is there whenever it starts; name one",
+                file.display()
+            )));
         }
-        Some(Stdin::Config) => {
-            return Err(CliError::Usage(
-                "behind --: a unit needs a --config that is there whenever it starts; name a file",
-            ));
-        }
-        None => {}
     }
     let claims = options::claims(&asked.volume)?;
+    let given = claims.values().chain(files_of(&asked)).cloned();
     let mut pods = run::read_manifests(&asked)?;
     if pods.len() > 1 {
         return Err(CliError::Words(format!("a unit runs one Pod, and there are {}", run::listed(&pods))));
@@ -52,7 +50,7 @@ fn systemd(args: &SystemdArgs, global: &Global) -> Result<Exit, CliError> {
         command: command(args, &asked, global, &pod, &file)?,
         folder: if args.run.is_empty() { None } else { Some(absolute(Path::new("."))?) },
         needs_network: needs_network(&pod, &asked, &sources),
-        needs: needs(file, &pod, claims.into_values(), sources),
+        needs: needs(file, &pod, given, sources)?,
         grace: spec.grace_period,
         policy: spec.restart_policy,
         stop_signals: spec.containers.iter().filter_map(|one| one.stop_signal).collect(),
@@ -118,8 +116,20 @@ fn name(pod: &v1::Pod) -> String {
     pod.metadata.name.clone().filter(|name| !name.is_empty()).or_else(generated).unwrap_or_default()
 }
 
+/// Files that options of `run` name, which the pod can't start without.
+fn files_of(run: &RunArgs) -> impl Iterator<Item = &PathBuf> {
+    run.config.iter().chain(&run.auth_file).chain(&run.signature_policy)
+}
+
+/// A path as systemd takes it: without `..`. Links that a path goes over otherwise stay, as they may lead elsewhere later.
 fn absolute(path: &Path) -> Result<PathBuf, CliError> {
-    std::path::absolute(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
+    let unread = |source| CliError::Read { path: path.to_owned(), source };
+    let path = std::path::absolute(path).map_err(unread)?;
+    let parts: Vec<Component<'_>> = path.components().collect();
+    let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else { return Ok(path) };
+    let (above, below) = parts.split_at(last + 1);
+    let above = std::fs::canonicalize(above.iter().collect::<PathBuf>()).map_err(unread)?;
+    Ok(above.join(below.iter().collect::<PathBuf>()))
 }
 
 /// Images of containers and volumes.
@@ -145,9 +155,9 @@ fn needs_network(pod: &v1::Pod, run: &RunArgs, sources: &[ImageSource]) -> bool 
 fn needs(
     file: PathBuf,
     pod: &v1::Pod,
-    claims: impl Iterator<Item = PathBuf>,
+    given: impl Iterator<Item = PathBuf>,
     sources: Vec<ImageSource>,
-) -> Vec<PathBuf> {
+) -> Result<Vec<PathBuf>, CliError> {
     let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
     let host = volumes.filter_map(|volume| volume.host_path.as_ref()).map(|host| PathBuf::from(&host.path));
     let images = sources.into_iter().filter_map(|source| match source {
@@ -155,6 +165,8 @@ fn needs(
         ImageSource::Stored(Stored::File { path, .. }) => Some(path),
         ImageSource::Stored(Stored::Registry(_)) => None,
     });
-    let all: BTreeSet<PathBuf> = host.chain(claims).chain(images).filter(|path| *path != file).collect();
-    std::iter::once(file).chain(all).collect()
+    let all = host.chain(given).chain(images).map(|path| absolute(&path));
+    let mut all: BTreeSet<PathBuf> = all.collect::<Result<_, _>>()?;
+    all.remove(&file);
+    Ok(std::iter::once(file).chain(all).collect())
 }

@@ -67,8 +67,11 @@ fn what_no_unit_can_have_is_refused() {
     let path = case.write(&case.pod().main("main", "serve main").text());
     let path = path.to_str().unwrap();
     for (words, said) in [
-        (&["-"][..], "a unit needs a manifest that is there"),
-        (&[path, "--", "--config", "-"], "a unit needs a --config that is there"),
+        (&["-"][..], "-: a unit needs a file that is there"),
+        (&[path, "--", "--config", "-"], "-: a unit needs a file that is there"),
+        (&["/dev/stdin"], "/dev/stdin: a unit needs a file that is there"),
+        (&["/dev/fd/9"], "/dev/fd/9: a unit needs a file that is there"),
+        (&[path, "--", "--config", "/dev/fd/9"], "/dev/fd/9: a unit needs a file that is there"),
         (&[path, "--", "--detach"], "-d, -i and -t are not for a unit"),
         (&[path, "--", "--sdnotify", "ignore"], "the unit would never be ready"),
         (&[path, "--", "--no-such"], "behind --: unexpected argument '--no-such' found"),
@@ -87,4 +90,32 @@ fn what_no_unit_can_have_is_refused() {
     assert!(text(&output.stderr).contains("it has a control character"), "{}", text(&output.stderr));
     fs::write(Path::new(path), "kind: Pod").unwrap();
     assert_eq!(generate(&case, &[path]).status.code(), Some(2));
+}
+
+/// systemd takes no path with `..`; and nothing of what the pod starts with may be on a disk that isn't mounted yet.
+#[test]
+fn all_files_are_waited_for() {
+    let Some(case) = Case::new("generated-files") else { return };
+    let volumes = json!({"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]});
+    let path = case.write(&case.pod().spec(volumes).main("main", "serve main").text());
+    let folder = case.dir().join("below");
+    fs::create_dir(&folder).unwrap();
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}).to_string();
+    for (name, content) in [("config", &*config), ("logins", "{}"), ("policy", r#"{"default": []}"#)] {
+        fs::write(case.dir().join(name), content).unwrap();
+    }
+    let round = |name: &str| format!("{}/../{name}", folder.display());
+    let file = round(path.file_name().unwrap().to_str().unwrap());
+    let [config, logins, policy] = ["config", "logins", "policy"].map(round);
+    let claim = format!("data={}", round("below"));
+    let options = ["--config", &config, "--auth-file", &logins, "--signature-policy", &policy, "--volume", &claim];
+    let output = generate(&case, &[&[&*file, "--"], &options[..]].concat());
+    let unit = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let line = unit.lines().find(|line| line.starts_with("RequiresMountsFor=")).unwrap();
+    let folder = fs::canonicalize(case.dir()).unwrap();
+    for name in [path.file_name().unwrap().to_str().unwrap(), "config", "logins", "policy", "below"] {
+        assert!(line.contains(folder.join(name).to_str().unwrap()), "{name}: {line}");
+    }
+    assert!(!line.contains(".."), "{line}");
 }
