@@ -20,18 +20,22 @@ impl ServiceManager {
     /// started: a child's number is another than the one that it feeds the watchdog by.
     ///
     /// # Errors
-    /// Where the address is of a kind that isn't known here, or there is no socket to be had.
+    /// Where the address is of a kind that isn't known here, nobody listens there, or there is no socket to be had.
     pub fn of_environment() -> io::Result<Option<Self>> {
         let Some(address) = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty()) else {
             return Ok(None);
         };
+        let parsed = parse(&address)?;
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
+        // Only asked: by its address it is found again when it has been opened anew.
+        let heard = UnixDatagram::unbound()?.connect_addr(&parsed);
+        heard.map_err(|cause| io::Error::new(cause.kind(), format!("{}: {cause}", address.display())))?;
         let text = |name| std::env::var(name).ok();
         let micros = text("WATCHDOG_USEC").and_then(|text| text.parse().ok());
         let of = text("WATCHDOG_PID").and_then(|text| text.parse().ok());
         let watchdog = watchdog(micros, of, std::process::id());
-        Ok(Some(Self { socket, address: parse(&address)?, watchdog }))
+        Ok(Some(Self { socket, address: parsed, watchdog }))
     }
 
     /// Within which time it wants to hear that all is well; `None`: it doesn't.
