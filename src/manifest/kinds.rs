@@ -8,6 +8,7 @@ use super::documents::text_of;
 use super::objects::{self, ObjectKind};
 use super::path::FieldPath;
 use super::tree::{Node, Value};
+use super::words::nearest;
 
 /// What a document is taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +113,7 @@ pub(super) fn wrong_kind(tree: &Node, kinds: &[&str]) -> Vec<Diagnostic> {
     }
     if let Some(entry) = tree.get("kind")
         && let Value::Scalar(scalar) = &entry.value.value
+        && !kinds.contains(&scalar.text.as_str())
         && let Some(help) = way_out(&scalar.text)
     {
         return vec![Diagnostic::unsupported(&root.child("kind"), &scalar.text, kinds).help(help)];
@@ -120,10 +122,13 @@ pub(super) fn wrong_kind(tree: &Node, kinds: &[&str]) -> Vec<Diagnostic> {
         .into_iter()
         .filter_map(|(key, wanted)| {
             let field = root.child(key);
-            let help = format!("write {key}: {}", wanted.join(" or "));
+            let mut help = format!("write {key}: {}", wanted.join(" or "));
             match tree.get(key).map(|entry| &entry.value.value) {
                 Some(Value::Scalar(scalar)) if wanted.contains(&scalar.text.as_str()) => None,
                 Some(Value::Scalar(scalar)) if !scalar.is_null() => {
+                    if let Some(near) = (key == "kind").then(|| nearest_kind(&scalar.text, wanted)).flatten() {
+                        help = format!("did you mean {near}?");
+                    }
                     Some(Diagnostic::unsupported(&field, &scalar.text, wanted).help(help))
                 }
                 Some(Value::Sequence(_) | Value::Mapping(_)) => {
@@ -135,6 +140,17 @@ pub(super) fn wrong_kind(tree: &Node, kinds: &[&str]) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// Kinds that make Pods.
+const WORKLOADS: &[&str] =
+    &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "PodTemplate"];
+
+/// The kind that was likely meant.
+fn nearest_kind<'a>(given: &str, wanted: &[&'a str]) -> Option<&'a str> {
+    let others = ["Pod", "ConfigMap", "Secret", "List"].iter().chain(WORKLOADS).chain(MEANINGLESS);
+    let known: Vec<&str> = wanted.iter().chain(others).copied().collect();
+    nearest(given, &known).filter(|near| *near != given)
+}
+
 /// Of a kind that is another one of Kubernetes': what to do instead. Then its apiVersion is no fault of its own.
 fn way_out(kind: &str) -> Option<String> {
     let article = if kind.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
@@ -142,6 +158,11 @@ fn way_out(kind: &str) -> Option<String> {
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job" => "spec.template",
         "CronJob" => "spec.jobTemplate.spec.template",
         "PodTemplate" => "template",
+        "ConfigMap" | "Secret" => {
+            return Some(format!(
+                "this is a {kind}, which Pods refer to: give the Pod's manifest too, or this file with --config"
+            ));
+        }
         "List" | "PodList" => return Some("this is a list without its items".to_owned()),
         "Role"
         | "RoleBinding"

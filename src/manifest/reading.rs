@@ -100,13 +100,12 @@ pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<
     }
     let is_one = all.iter().flatten().map(|read| read.documents.len()).sum::<usize>() == 1;
     // Objects first: a Pod may stand before what it refers to.
-    let objects = reading.objects.cloned().unwrap_or_default();
-    let mut beside = Surroundings { objects, ..Surroundings::default() };
+    let mut beside = Surroundings::of(&all, reading);
     let uses: Vec<Vec<Use>> = all
         .iter_mut()
         .map(|read| read.iter_mut().flat_map(|read| beside.add(read, reading, is_one)).collect())
         .collect();
-    let namespace = reading.namespace.or_else(|| beside.namespace());
+    let namespace = reading.namespace.or(beside.namespace.as_deref());
     let known = reading.claims.map(|claims| Known { objects: &beside.objects, claims });
     let (found, names) = (Vec::new(), BTreeMap::new());
     let mut pods = Pods { texts, reading, namespace, known, found, names };
@@ -152,15 +151,24 @@ fn read(text: &Text) -> Result<Read<'_>, Box<Report>> {
 }
 
 /// What isn't a Pod.
-#[derive(Default)]
 struct Surroundings {
     objects: Objects,
     left_out: Vec<String>,
-    /// Names of Namespaces.
-    namespaces: BTreeSet<String>,
+    /// That of Pods that name none: the only Namespace's, where nobody asks for another.
+    namespace: Option<String>,
 }
 
 impl Surroundings {
+    /// Of these texts.
+    fn of(all: &[Option<Read<'_>>], reading: &Reading<'_>) -> Self {
+        let documents = all.iter().flatten().flat_map(|read| &read.documents);
+        let names: BTreeSet<&str> = documents.filter_map(|one| kinds::name_of_namespace(&one.tree)).collect();
+        let only =
+            names.first().filter(|only| names.len() == 1 && reading.namespace.is_none_or(|asked| asked == **only));
+        let (objects, namespace) = (reading.objects.cloned().unwrap_or_default(), only.map(|only| (*only).to_owned()));
+        Self { objects, namespace, left_out: Vec::new() }
+    }
+
     /// Takes all of a text's but its Pods; which is which.
     fn add(&mut self, read: &mut Read<'_>, reading: &Reading<'_>, is_one: bool) -> Vec<Use> {
         let mut uses = Vec::new();
@@ -172,24 +180,21 @@ impl Surroundings {
                 Use::Pod => {}
                 Use::Object(kind) => found.extend(objects::read(*kind, tree, &mut self.objects)),
                 Use::Nothing(name) => {
-                    self.namespaces.extend(kinds::name_of_namespace(tree).map(str::to_owned));
-                    match reading.meaningless {
-                        Meaningless::LeftOut => found.extend(kinds::said_of_pods(tree)),
-                        Meaningless::Refused => found.push(kinds::refused(tree)),
+                    let namespace = kinds::name_of_namespace(tree);
+                    if namespace.is_none() || namespace != self.namespace.as_deref() {
+                        match reading.meaningless {
+                            Meaningless::LeftOut => found.extend(kinds::said_of_pods(tree)),
+                            Meaningless::Refused => found.push(kinds::refused(tree)),
+                        }
+                        self.left_out.push(name.clone());
                     }
                     // What nobody reads can't be misread.
                     tree.forget_duplicates();
-                    self.left_out.push(name.clone());
                 }
             }
             uses.push(what);
         }
         uses
-    }
-
-    /// That of the only Namespace.
-    fn namespace(&self) -> Option<&str> {
-        self.namespaces.first().filter(|_| self.namespaces.len() == 1).map(String::as_str)
     }
 }
 
@@ -272,7 +277,7 @@ fn missing(all: &mut [Option<Read<'_>>], texts: &[Text], left_out: &[String], re
         return;
     };
     let help = match left_out {
-        [] => "name the files of ConfigMaps and Secrets with --config".to_owned(),
+        [] => "give the Pod's manifest too; files that have ConfigMaps and Secrets alone go with --config".to_owned(),
         all => format!("these mean nothing on one box: {}", all.join(", ")),
     };
     read.found[0].push(Diagnostic::error(&root, "no Pod: a manifest holds at least one").help(help));

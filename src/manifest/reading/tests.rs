@@ -132,7 +132,18 @@ fn the_only_namespace_is_the_pods() {
     ] {
         let all = read(&[&[&*pod("web")], &*beside].concat()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(all.pods[0].pod.metadata.namespace.as_deref(), expected, "{beside:?}");
+        // What gives it isn't left out.
+        let is_used = |left: &String| expected.is_some_and(|name| *left == format!("Namespace {name}"));
+        let used = usize::from(expected.is_some());
+        assert_eq!((all.left_out.iter().any(is_used), all.left_out.len()), (false, beside.len() - used), "{beside:?}");
     }
+    let strict = |namespace| Reading { meaningless: Meaningless::Refused, namespace, ..Reading::default() };
+    for namespace in [None, Some("dev")] {
+        let all = read_with(&[&pod("web"), &dev], &strict(namespace)).unwrap();
+        assert_eq!(all.pods[0].pod.metadata.namespace.as_deref(), Some("dev"));
+    }
+    let refused = read_with(&[&pod("web"), &dev], &strict(Some("ops"))).unwrap_err();
+    assert!(refused.contains("Forbidden: means nothing on one box: Namespace"), "{refused}");
 }
 
 /// What makes or changes pods, and what nobody knows.
@@ -145,7 +156,10 @@ fn other_kinds_are_refused() {
         ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "a webhook may change pods"),
         ("kustomize.config.k8s.io/v1beta1", "Kustomization", "kubectl kustomize DIR | barepod run -"),
         ("v1", "DeploymentConfig", "Unsupported value: \"DeploymentConfig\": supported values: \"Pod\""),
-        ("apps/v1", "Deploymnet", "Unsupported value: \"Deploymnet\""),
+        ("apps/v1", "Deploymnet", "help: did you mean Deployment?"),
+        ("v1", "Pdo", "help: did you mean Pod?"),
+        ("v1", "pod", "help: did you mean Pod?"),
+        ("v1", "Configmap", "help: did you mean ConfigMap?"),
         ("example.org/v1", "Pod", "Unsupported value: \"example.org/v1\""),
         ("v1", "List", "this is a list without its items"),
     ] {
@@ -164,6 +178,7 @@ fn texts_without_a_pod() {
         (vec!["", "# no\n"], "--> 0.yaml, 1.yaml"),
         (vec![&*service], "only a cluster has a use for"),
         (vec![&*map], "Unsupported value: \"ConfigMap\""),
+        (vec![&*map], "help: this is a ConfigMap, which Pods refer to: give the Pod's manifest too"),
     ] {
         let report = read(&all).unwrap_err();
         assert!(report.contains(said), "{all:?}\n{report}");
