@@ -1,7 +1,9 @@
 //! What FILE means on the command line: a file, standard input, or a folder of manifests.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
@@ -28,6 +30,8 @@ impl Depth {
 pub(super) struct Files {
     pub(super) paths: Vec<PathBuf>,
     pub(super) texts: Vec<Text>,
+    /// By device and inode: what is given twice, with its folder or by a link, is meant once.
+    read: BTreeSet<(u64, u64)>,
 }
 
 /// The text of a file, or of standard input, and what it is called in messages.
@@ -79,9 +83,7 @@ pub(super) fn read(given: &[PathBuf], depth: Depth) -> Result<Files, CliError> {
             files.add(path)?;
             continue;
         }
-        let before = files.paths.len();
-        add_folder(path, depth, &mut files)?;
-        if files.paths.len() == before {
+        if !add_folder(path, depth, &mut files)? {
             let path = path.display();
             let hint = match depth {
                 Depth::Folder => "; --recursive also reads the folders below it",
@@ -95,6 +97,11 @@ pub(super) fn read(given: &[PathBuf], depth: Depth) -> Result<Files, CliError> {
 
 impl Files {
     fn add(&mut self, path: &Path) -> Result<(), CliError> {
+        // Why one can't be looked at, reading it says.
+        let known = fs::metadata(path).ok().filter(|found| found.is_file() && !is_stdin(path));
+        if known.is_some_and(|found| !self.read.insert((found.dev(), found.ino()))) {
+            return Ok(());
+        }
         let (name, bytes) = text_of(path)?;
         self.paths.push(path.to_owned());
         self.texts.push(Text { name, bytes });
@@ -102,22 +109,26 @@ impl Files {
     }
 }
 
-/// As kubectl walks: in the order of the names, and into no folder that is a link.
-fn add_folder(folder: &Path, depth: Depth, files: &mut Files) -> Result<(), CliError> {
+/// As kubectl walks: in the order of the names, and into no folder that is a link. Whether there was something to read.
+fn add_folder(folder: &Path, depth: Depth, files: &mut Files) -> Result<bool, CliError> {
     let fail = |source| CliError::Read { path: folder.to_owned(), source };
     let mut entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(fail)?;
     entries.sort_by_key(fs::DirEntry::file_name);
+    let mut has_some = false;
     for entry in entries {
         let path = entry.path();
         let is_manifest = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
         match entry.file_type().map_err(fail)? {
             kind if kind.is_dir() && depth == Depth::Folder => {}
-            kind if kind.is_dir() => add_folder(&path, depth, files)?,
-            _ if is_manifest => files.add(&path)?,
+            kind if kind.is_dir() => has_some |= add_folder(&path, depth, files)?,
+            _ if is_manifest => {
+                files.add(&path)?;
+                has_some = true;
+            }
             _ => {}
         }
     }
-    Ok(())
+    Ok(has_some)
 }
 
 #[cfg(test)]
@@ -150,6 +161,9 @@ mod tests {
         assert_eq!(read_names(&[dir.path()], Depth::Folder), "a.yml c.yaml z.json");
         assert_eq!(read_names(&[dir.path()], Depth::All), "a.yml b.yaml/deep/two.yaml b.yaml/one.yaml c.yaml z.json");
         assert_eq!(read_names(&[&at("notes.txt"), &at("b.yaml")], Depth::Folder), "notes.txt b.yaml/one.yaml");
+        // Once, however often and by which ways it is given.
+        let twice = [&at("a.yml"), dir.path(), &at("b.yaml/../a.yml"), dir.path()];
+        assert_eq!(read_names(&twice, Depth::Folder), "a.yml c.yaml z.json");
         assert!(read_names(&[&at("none")], Depth::Folder).contains("no .yaml, .yml or .json file; --recursive"));
         assert!(read_names(&[&at("gone")], Depth::All).contains("can't read"));
     }
