@@ -82,7 +82,9 @@ pub fn begin_one() -> Result<Begun, CliError> {
             print(&format!("{}\n", ready.pod))?;
             Begun::Ready(ready.pod)
         }
+        Outcome::Interrupted(ready, signal) => Begun::Stopped(interrupted(&ready.pod, signal)?),
         Outcome::Ended(end) => Begun::Ended(ended(end)?),
+        Outcome::Asked(end) => Begun::Stopped(ended(end)?),
         Outcome::Stopped(signal) => Begun::Stopped(of_signal(signal)),
     })
 }
@@ -129,7 +131,7 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
         Detached::Above(above) => above,
     };
     match above.wait().map_err(CliError::Detach)? {
-        Outcome::Ready(ready) if args.is_interactive() => {
+        Outcome::Ready(ready) | Outcome::Interrupted(ready, _) if args.is_interactive() => {
             let Some(mut above) = at_the_beginning(args, above, &ready.pod)? else {
                 return Ok(Side::Caller(Exit::Success));
             };
@@ -151,10 +153,18 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
             };
             awaited(&ready.pod, wanted, waited, || above.wait_for_end()).map(Side::Caller)
         }
-        Outcome::Ended(end) => ended(end).map(Side::Caller),
+        Outcome::Interrupted(ready, signal) => interrupted(&ready.pod, signal).map(Side::Caller),
+        Outcome::Ended(end) | Outcome::Asked(end) => ended(end).map(Side::Caller),
         // Before the process below was far enough to end its pod in order there was none.
         Outcome::Stopped(signal) => Ok(Side::Caller(of_signal(signal))),
     }
+}
+
+/// Of a pod that is there, and ends by a signal that it was sent before its caller knew that.
+fn interrupted(pod: &str, signal: i32) -> Result<Exit, CliError> {
+    print(&format!("{pod}\n"))?;
+    tell!("note: the pod is being stopped: a signal came while it began; `barepod stop {pod}` waits for its end");
+    Ok(of_signal(signal))
 }
 
 fn of_signal(signal: i32) -> Exit {

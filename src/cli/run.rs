@@ -14,7 +14,7 @@ use super::detach::Begun;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
-use super::given::Given;
+use super::given::{Given, shown_name};
 use super::journal::{self, Journaled};
 use super::rootless::Runner;
 use super::terminal::warn;
@@ -100,7 +100,16 @@ fn run_all(args: &RunArgs, global: &Global, pods: Vec<Given>) -> Result<Exit, Cl
             Begun::Ready(pod) => ready.push(pod),
             Begun::Ended(exit) if first == Exit::Success => first = exit,
             Begun::Ended(_) => {}
-            Begun::Stopped(exit) => return Ok(exit),
+            Begun::Stopped(exit) => {
+                let left: Vec<String> = pods.map(|given| shown_name(&given)).collect();
+                if !left.is_empty() {
+                    tell!("note: a signal came, and these were not begun: {}", left.join(", "));
+                }
+                if !ready.is_empty() {
+                    tell!("note: these run on: {}; `barepod stop` ends them", ready.join(", "));
+                }
+                return Ok(exit);
+            }
         }
     }
     let waited = detach::wait_for_all(args, global, &ready)?;

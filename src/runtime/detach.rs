@@ -56,8 +56,12 @@ pub struct Above {
 pub enum Outcome {
     /// The pod is ready.
     Ready(Ready),
+    /// It was ready when this signal, which was handed down to it, was on its way: it is ending.
+    Interrupted(Ready, i32),
     /// It has ended before that.
     Ended(ExitStatus),
+    /// Likewise, in order, as a signal asked that was handed down to it.
+    Asked(ExitStatus),
     /// Likewise, by this signal, which was handed down to it.
     Stopped(i32),
 }
@@ -103,11 +107,8 @@ impl Above {
     /// As poll(2) and read(2).
     pub fn wait(&mut self) -> io::Result<Outcome> {
         let mut attendance = Attendance::new(&self.child, &self.signals)?;
-        Ok(match attendance.until_it_says(Some(&mut self.report))? {
-            Said::Ready(ready) => Outcome::Ready(ready),
-            Said::Ended(ExitStatus::Signal(signal)) if attendance.sent.contains(&signal) => Outcome::Stopped(signal),
-            Said::Ended(end) => Outcome::Ended(end),
-        })
+        let said = attendance.until_it_says(Some(&mut self.report))?;
+        Ok(outcome(said, &attendance.sent))
     }
 
     /// Its ends of the sockets to the process below, once.
@@ -144,6 +145,17 @@ impl Above {
                 return Ok(end);
             }
         }
+    }
+}
+
+/// What came of it, where these signals were handed down.
+fn outcome(said: Said, sent: &[i32]) -> Outcome {
+    match (said, sent.first()) {
+        (Said::Ready(ready), None) => Outcome::Ready(ready),
+        (Said::Ready(ready), Some(signal)) => Outcome::Interrupted(ready, *signal),
+        (Said::Ended(ExitStatus::Signal(signal)), _) if sent.contains(&signal) => Outcome::Stopped(signal),
+        (Said::Ended(end), None) => Outcome::Ended(end),
+        (Said::Ended(end), Some(_)) => Outcome::Asked(end),
     }
 }
 
@@ -315,6 +327,17 @@ mod tests {
         assert_eq!(reports.next().unwrap(), Some(ready));
         drop(end);
         assert_eq!((reports.next().unwrap(), reports.ended), (None, true));
+    }
+
+    /// A signal that crosses the word that the pod is ready ends it all the same.
+    #[test]
+    fn a_signal_on_its_way_is_no_success() {
+        let ready = || Ready { pod: "default/web".to_owned(), log: None };
+        assert_eq!(outcome(Said::Ready(ready()), &[]), Outcome::Ready(ready()));
+        assert_eq!(outcome(Said::Ready(ready()), &[2, 15]), Outcome::Interrupted(ready(), 2));
+        assert_eq!(outcome(Said::Ended(ExitStatus::Signal(15)), &[2, 15]), Outcome::Stopped(15));
+        assert_eq!(outcome(Said::Ended(ExitStatus::Code(3)), &[2]), Outcome::Asked(ExitStatus::Code(3)));
+        assert_eq!(outcome(Said::Ended(ExitStatus::Code(3)), &[]), Outcome::Ended(ExitStatus::Code(3)));
     }
 
     #[test]

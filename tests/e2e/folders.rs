@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Case, Manifest, main, wait};
+use crate::harness::{Case, Manifest, Run, main, wait};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -159,5 +160,32 @@ fn a_list_on_standard_input() {
     let applied = give(&["apply", "-f", "-"]);
     assert_eq!((applied.status.code(), out(&applied).as_str()), (Some(0), "default/listed\n"), "{}", said(&applied));
     wait("its end", || case.phase() == "Failed");
+    case.nothing_left();
+}
+
+/// Ctrl-C while one of several begins ends that one and begins no other; what runs already is told of.
+#[test]
+fn a_signal_while_one_of_several_begins() {
+    let Some(case) = Case::new("halted") else { return };
+    let volumes =
+        json!({"volumes": [{"name": "v", "hostPath": {"path": case.dir().join("late"), "type": "Directory"}}]});
+    let third = Manifest::new("halted-three", &case.uid().replace("-4000-8000-", "-4002-8000-"));
+    let pods = [
+        case.pod().main("main", "say one; exec sleep 999"),
+        second(&case, "halted-two").spec(volumes).main("main", "say two"),
+        third.main("main", "say three"),
+    ];
+    let text = pods.map(|pod| pod.text()).join("\n---\n");
+    let mut run = Run::start(&case, &case.write(&text), &["-d"]);
+    run.wait_for_line("is not a directory");
+    run.signal(Signal::INT);
+    assert_ne!(run.end(), 0, "{}", run.stderr());
+    let said = run.stderr();
+    assert!(said.contains("note: a signal came, and these were not begun: default/halted-three\n"), "{said}");
+    assert!(said.contains("note: these run on: default/halted; `barepod stop` ends them\n"), "{said}");
+    case.wait_for("one");
+    assert_eq!(case.barepod(&["get", "halted-three"]).status.code(), Some(1));
+    assert!(case.barepod(&["rm", "--force", "halted", "halted-two"]).status.success());
+    drop(run);
     case.nothing_left();
 }
