@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use debug::{DebugArgs, Profile};
 pub use detach_keys::DetachKeys;
 use examples::*;
-pub use generate::{GenerateArgs, GenerateCommand, SystemdArgs};
+pub use generate::{GenerateArgs, GenerateCommand, InstallArgs, SystemdArgs, UninstallArgs};
 pub use image::{
     ImageArgs, ImageCommand, ImageExportArgs, ImageImportArgs, ImageLsArgs, ImageNamesArgs, ImageOutput,
     ImagePruneArgs, ImagePullArgs, ImageRepairArgs, ImageVerifyArgs,
@@ -148,6 +148,12 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Print what runs a pod as part of something else: a systemd unit
     Generate(GenerateArgs),
+    /// Have systemd run a pod from now on and at each boot: write its unit, enable and start it
+    #[command(after_help = INSTALL_EXAMPLES)]
+    Install(InstallArgs),
+    /// Have systemd end such a pod gracefully, and remove its unit
+    #[command(after_help = UNINSTALL_EXAMPLES)]
+    Uninstall(UninstallArgs),
     /// Print a shell's completion script
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion(CompletionArgs),

@@ -14,15 +14,13 @@ use advice::{lines, of_a_port, still_stopping, way_out};
 pub enum CliError {
     /// The manifest can't be read.
     #[error("can't read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// `image`.
     #[error("image {image}: {cause}")]
     Image { image: String, cause: String },
+    /// systemctl(1).
+    #[error("{0}")]
+    Systemd(String),
     /// inotify(7).
     #[error("can't watch folders: {0}; /proc/sys/fs/inotify has the limits")]
     Watch(#[source] io::Error),

@@ -19,11 +19,19 @@ use crate::report::unit::{Manager, Unit};
 /// Prints it.
 pub fn generate(args: &GenerateArgs, global: &Global) -> Result<Exit, CliError> {
     match &args.command {
-        GenerateCommand::Systemd(args) => systemd(args, global),
+        GenerateCommand::Systemd(args) => print(&unit(args, global)?.text),
     }
 }
 
-fn systemd(args: &SystemdArgs, global: &Global) -> Result<Exit, CliError> {
+/// A unit for a pod.
+pub(super) struct Made {
+    /// `NAMESPACE/NAME`.
+    pub(super) pod: String,
+    pub(super) text: String,
+}
+
+/// What systemd runs a pod by.
+pub(super) fn unit(args: &SystemdArgs, global: &Global) -> Result<Made, CliError> {
     let asked = run_args(args)?;
     for file in std::iter::once(&args.file).chain(files_of(&asked)) {
         if is_stdin(file) || is_of_the_caller(file) {
@@ -55,7 +63,8 @@ fn systemd(args: &SystemdArgs, global: &Global) -> Result<Exit, CliError> {
         policy: spec.restart_policy,
         stop_signals: spec.containers.iter().filter_map(|one| one.stop_signal).collect(),
     };
-    print(&unit.text().map_err(|unfit| CliError::Words(unfit.to_string()))?)
+    let text = unit.text().map_err(|unfit| CliError::Words(unfit.to_string()))?;
+    Ok(Made { pod: unit.pod, text })
 }
 
 /// The options behind `--`, as `run` understands them.

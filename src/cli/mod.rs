@@ -46,6 +46,7 @@
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, files, output, pulling, recover, until |
 //! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, files, given, interactive, journal, logins, network, options, pinned, preflight, recover, rootless, screen, terminal, user, watch |
 //! | `generate` | `barepod generate` | args, error, exit_code, files, options, output, run |
+//! | `install` | `barepod install`, `uninstall` | args, error, exit_code, generate, user |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, files, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, files, given, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
@@ -70,7 +71,7 @@
 //! | `image` | `barepod image` | args, error, exit_code, logins, output, phrases, pulling, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
 //! | `complete` | names that completion scripts ask for | args, container, error, exit_code, output |
-//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, explain, generate, get, image, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
+//! | `program` | which command is asked for, and what becomes of its error | apply, args, attach, complete, completion, cp, debug, describe, diff, error, events, exec, exit_code, exit_code_file, explain, generate, get, image, install, kill, logs, output, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words |
 
 /// One line on standard error, made harmless for terminals. As `eprintln!`, which panics where standard error can't be written (a full disk, a terminal that is gone): that is no
 /// reason to leave off in the middle of ending a pod.
@@ -108,6 +109,7 @@ mod get;
 mod given;
 mod image;
 mod inside;
+mod install;
 mod interactive;
 mod joined;
 mod journal;

@@ -11,8 +11,8 @@ use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
 use super::output::show;
 use super::{
-    apply, attach, complete, completion, cp, debug, describe, diff, events, exec, explain, generate, get, image, kill,
-    logs, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words,
+    apply, attach, complete, completion, cp, debug, describe, diff, events, exec, explain, generate, get, image,
+    install, kill, logs, port_forward, resize, restart, rm, run, simulate, stop, top, wait, words,
 };
 use crate::report::ending::Ending;
 
@@ -65,6 +65,8 @@ pub fn main() -> ExitCode {
         Command::Image(args) => image::image(args, &cli.global),
         Command::Simulate(args) => simulate::simulate(args),
         Command::Generate(args) => generate::generate(args, &cli.global),
+        Command::Install(args) => install::install(args, &cli.global),
+        Command::Uninstall(args) => install::uninstall(args),
         Command::Completion(args) => completion::completion(args),
         Command::Complete(args) => complete::complete(args),
         Command::Man(args) => completion::man(args),

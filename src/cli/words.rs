@@ -245,6 +245,8 @@ pub fn understand(cli: &mut Cli) -> Result<(), String> {
         | Command::Image(_)
         | Command::Simulate(_)
         | Command::Generate(_)
+        | Command::Install(_)
+        | Command::Uninstall(_)
         | Command::Completion(_)
         | Command::Complete(_)
         | Command::Man(_) => Ok(()),

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 
-use crate::harness::{Case, main};
+use crate::harness::{Case, main, said};
 use crate::skips;
 
 /// A name that has all that systemd reads something into.
@@ -118,4 +118,18 @@ fn all_files_are_waited_for() {
         assert!(line.contains(folder.join(name).to_str().unwrap()), "{name}: {line}");
     }
     assert!(!line.contains(".."), "{line}");
+}
+
+#[test]
+fn nothing_is_installed_without_systemd() {
+    if Path::new("/run/systemd/system").exists() {
+        return;
+    }
+    let Some(case) = Case::new("uninstallable") else { return };
+    let file = case.write(&case.pod().main("main", "true").text());
+    for words in [["install", file.to_str().unwrap()], ["uninstall", "web"]] {
+        let (code, _, err) = said(&case, &words);
+        assert!(code == Some(2) && err.contains("systemd doesn't run this box"), "{code:?} {err}");
+    }
+    assert!(!Path::new("/etc/systemd/system/uninstallable.service").exists());
 }

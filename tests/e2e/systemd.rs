@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::harness::unit::{Unit, has_systemd};
-use crate::harness::{Case, PATIENT, main, wait};
+use crate::harness::{Case, PATIENT, main, said, wait};
 
 /// What processes of the pod whose command has this word are in. Other cases run at the same time.
 fn cgroups(case: &Case, word: &str) -> Vec<String> {
@@ -166,4 +166,55 @@ fn a_generated_unit_is_as_ready_as_its_pod() {
     assert_eq!((unit.show("NRestarts"), cgroups(&case, "/bin/serve").len()), ("1".to_owned(), 1));
     assert!(unit.stop().status().unwrap().success());
     assert_eq!((unit.show("ActiveState"), unit.show("Result")), ("inactive".to_owned(), "success".to_owned()));
+}
+
+/// `install` and `uninstall`: nothing else is to be called. What isn't theirs they leave alone.
+#[test]
+fn installed_and_uninstalled() {
+    if !has_systemd() {
+        return;
+    }
+    let Some(case) = Case::new("unit-installed") else { return };
+    let file = case.write(
+        &case.pod().main("main", "trap 'say term; exit 0' TERM; say up; while :; do sleep 1000 & wait $!; done").text(),
+    );
+    let path = std::path::Path::new("/etc/systemd/system/unit-installed.service");
+    let show = |property: &str| {
+        let show = ["show", "--value", "--property", property, "unit-installed.service"];
+        let output = std::process::Command::new("systemctl").args(show).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let file = file.to_str().unwrap();
+    let (code, _, err) = said(&case, &["install", file]);
+    assert_eq!(code, Some(0), "{err}");
+    // Ready by then.
+    assert_eq!(
+        (case.said("up"), show("ActiveState"), show("UnitFileState")),
+        (true, "active".into(), "enabled".into())
+    );
+    let (code, _, err) = said(&case, &["install", file]);
+    assert!(code == Some(0) && err.contains("is as it was, and runs"), "{err}");
+    assert_eq!(case.times_said("up"), 1);
+    let (code, _, err) = said(&case, &["install", file, "--", "--timeout", "1h"]);
+    assert_eq!((code, case.times_said("up"), case.times_said("term")), (Some(0), 2, 1), "{err}");
+    assert_eq!(said(&case, &["uninstall", case.name()]).0, Some(0));
+    assert_eq!((path.exists(), case.times_said("term"), show("ActiveState")), (false, 2, "inactive".into()));
+    assert_eq!(show("LoadState"), "not-found");
+    let (code, _, err) = said(&case, &["uninstall", case.name()]);
+    assert!(code != Some(0) && err.contains("there is no /etc/systemd/system/unit-installed.service"), "{err}");
+    // Somebody else's units.
+    let (code, _, err) = said(&case, &["install", file, "--name", "systemd-journald"]);
+    assert!(code != Some(0) && err.contains("there is a unit systemd-journald.service already, /"), "{err}");
+    fs::write(path, "[Service]\nExecStart=true\n").unwrap();
+    for words in [["install", file], ["uninstall", case.name()]] {
+        let (code, _, err) = said(&case, &words);
+        assert!(code != Some(0) && err.contains("wasn't written by `barepod install`"), "{err}");
+    }
+    fs::remove_file(path).unwrap();
+    let (code, _, err) = said(&case, &["install", file, "--no-start"]);
+    assert!(code == Some(0) && err.contains("before the next boot"), "{err}");
+    assert_eq!((show("ActiveState"), case.times_said("up")), ("inactive".into(), 2));
+    assert_eq!(said(&case, &["uninstall", "unit-installed.service"]).0, Some(0));
+    assert_eq!(said(&case, &["rm", case.name()]).0, Some(0));
+    case.nothing_left();
 }

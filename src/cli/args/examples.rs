@@ -304,3 +304,18 @@ Examples:
   barepod generate systemd job.yaml -- --volume data=/srv/data --timeout 1h
   systemctl daemon-reload && systemctl enable --now shop
 docs/systemd.md explains each line.";
+
+pub const INSTALL_EXAMPLES: &str = "\
+The unit is what `barepod generate systemd` prints; options for `barepod run` stand behind --. docs/systemd.md
+
+Examples:
+  barepod install /etc/barepod/shop.yaml
+  barepod install --user web.yaml -- --log-driver journald
+  barepod install shop.yaml --name shop-staging --no-start";
+
+pub const UNINSTALL_EXAMPLES: &str = "\
+The pod's status and logs stay until `barepod rm`.
+
+Examples:
+  barepod uninstall shop
+  barepod uninstall --user ops/web";

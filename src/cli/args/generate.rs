@@ -35,3 +35,28 @@ pub struct SystemdArgs {
     #[arg(last = true, value_name = "RUN-OPTION")]
     pub run: Vec<String>,
 }
+
+/// `barepod install`.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub unit: SystemdArgs,
+    /// The unit's name, instead of the pod's
+    #[arg(long, value_name = "UNIT")]
+    pub name: Option<String>,
+    /// Don't start it before the next boot
+    #[arg(long)]
+    pub no_start: bool,
+}
+
+/// `barepod uninstall`.
+#[derive(Debug, Args)]
+pub struct UninstallArgs {
+    /// The pod, or the unit
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Of a user's systemd (systemctl --user) instead of the box's
+    #[arg(long)]
+    pub user: bool,
+}

@@ -54,6 +54,7 @@ impl CliError {
             | Self::Unsupervised(_)
             | Self::NotRunning { .. }
             | Self::Image { .. }
+            | Self::Systemd(_)
             | Self::NoContainer { .. }
             | Self::Ended(_)
             | Self::Copy { .. }

@@ -42,7 +42,9 @@ fn pod(line: &str) -> Option<String> {
         | Command::Explain(_)
         | Command::Apply(_)
         | Command::Image(_)
-        | Command::Generate(_) => None,
+        | Command::Generate(_)
+        | Command::Install(_)
+        | Command::Uninstall(_) => None,
     }
 }
 
