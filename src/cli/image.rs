@@ -1,5 +1,6 @@
 //! `barepod image`: what the store of this box has, and what is brought into it. Pods use it by themselves.
 
+mod list;
 mod name;
 mod prune;
 
@@ -263,6 +264,7 @@ fn damaged(store: &Store, entry: &Entry) -> Result<Vec<String>, CliError> {
 
 fn repair(args: &ImageRepairArgs, dir: &Place) -> Result<Exit, CliError> {
     let store = Store::of(dir);
+    list::mend(&store)?;
     let logins = Logins { auth_file: auth_file(args.auth_file.as_deref())?, ..Logins::default() };
     let one = |entry: &Entry| {
         let name = &entry.name;

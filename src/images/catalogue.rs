@@ -8,7 +8,9 @@
 #[allow(clippy::unwrap_used)]
 mod changed;
 mod error;
+mod index;
 mod leases;
+mod mend;
 mod naming;
 mod summary;
 mod sweep;
@@ -16,23 +18,21 @@ mod uses;
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::digest::Digest;
-use super::document::{Config, Descriptor, OCI_INDEX, REF_NAME};
+use super::document::{Config, Descriptor, REF_NAME};
 use super::trust::Proof;
 use crate::store;
 pub use error::CatalogueError;
+use index::{Index, failed, index_of, read};
 pub use leases::Lease;
+pub use mend::Mended;
 pub use naming::{Naming, Stay};
 pub use summary::Summary;
 
-const LAYOUT: &str = "oci-layout";
-const INDEX: &str = "index.json";
 const BLOBS: &str = "blobs";
 /// What is known of images beside their documents; not a part of the layout.
 const SUMMARIES: &str = "summaries";
@@ -44,8 +44,6 @@ const CHOSEN_FROM: &str = "dev.barepod.image.index";
 const PROOFS: &str = "dev.barepod.image.signatures";
 /// Somebody has asked for it by hand: it doesn't go by itself. Any text says so.
 const KEPT: &str = "dev.barepod.image.kept";
-/// Bytes of a document that is read back: the largest that is ever written, and of the index with all names.
-const LARGEST: u64 = 64 << 20;
 
 /// The catalogue of a store.
 #[derive(Clone, Debug)]
@@ -74,16 +72,6 @@ pub struct Entry {
     pub(super) descriptor: Descriptor,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Index {
-    schema_version: u32,
-    #[serde(default)]
-    media_type: String,
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-}
-
 /// Keeps others from changing the catalogue for as long as it lives.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "holds the lock")] File);
@@ -108,7 +96,7 @@ impl Catalogue {
     /// Where that can't be read.
     pub fn find(&self, name: &str) -> Result<Option<Entry>, CatalogueError> {
         for (dir, store) in self.dirs() {
-            let mut all = named(index(dir)?, store).into_iter();
+            let mut all = named(index_of(dir, store)?, store).into_iter();
             if let Some(found) = all.find(|entry| entry.name == name) {
                 return Ok(Some(found));
             }
@@ -123,7 +111,7 @@ impl Catalogue {
     pub fn list(&self) -> Result<Vec<Entry>, CatalogueError> {
         let mut entries = BTreeMap::new();
         for (dir, store) in self.dirs() {
-            for entry in named(index(dir)?, store) {
+            for entry in named(index_of(dir, store)?, store) {
                 entries.entry(entry.name.clone()).or_insert(entry);
             }
         }
@@ -228,30 +216,11 @@ impl Catalogue {
         let below = self.below.iter().map(|dir| dir.join(path)).find(|path| path.exists());
         below.map_or(Err(missing), |path| Ok((path.clone(), read(&path)?)))
     }
-
-    fn write(&self, index: &Index) -> Result<(), CatalogueError> {
-        if !self.dir.join(LAYOUT).exists() {
-            store::atomic::replace_synced(&self.dir, LAYOUT, &serde_json::json!({"imageLayoutVersion": "1.0.0"}))?;
-        }
-        Ok(store::atomic::replace_synced(&self.dir, INDEX, index)?)
-    }
 }
 
 /// Where a document is below the folder of a layout.
 fn blob(digest: &Digest) -> PathBuf {
     Path::new(BLOBS).join(digest.algorithm().name()).join(digest.hex())
-}
-
-fn index(dir: &Path) -> Result<Index, CatalogueError> {
-    let path = dir.join(INDEX);
-    let media_type = OCI_INDEX.to_owned();
-    match read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(json(&path)),
-        Err(CatalogueError::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
-            Ok(Index { schema_version: 2, media_type, manifests: Vec::new() })
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn named(index: Index, store: Option<&Path>) -> Vec<Entry> {
@@ -265,21 +234,4 @@ fn named(index: Index, store: Option<&Path>) -> Vec<Entry> {
         Some(Entry { name, manifest, source, proofs, is_kept, read_only: store.map(Path::to_owned), descriptor })
     };
     index.manifests.into_iter().filter_map(entry).collect()
-}
-
-fn failed(call: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CatalogueError {
-    let path = path.to_owned();
-    move |cause| CatalogueError::Io { call, path, cause }
-}
-
-fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> CatalogueError {
-    let path = path.to_owned();
-    move |cause| CatalogueError::Json { path, cause }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, CatalogueError> {
-    let file = File::open(path).map_err(failed("open", path))?;
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, LARGEST), &mut bytes).map_err(failed("read", path))?;
-    Ok(bytes)
 }

@@ -117,3 +117,28 @@ fn a_layer_comes_for_all_that_share_it() {
     assert!(code == Some(0) && text.contains("is whole again"), "{text}");
     case.nothing_left();
 }
+
+/// The file with the names of all images is damaged: every command says what sets it right, which costs no name and no layer.
+#[test]
+fn a_damaged_list_of_images_comes_back() {
+    let Some(case) = Case::new("half-a-list") else { return };
+    let layout = case.dir().join("images");
+    write(&layout, "web", &json!({}), vec![busybox(), Layer::default().file("word", b"right\n")]);
+    let image = format!("oci:{}:web", layout.display());
+    assert_eq!(said(&case, &["image", "pull", "-q", &image]).0, Some(0));
+    let list = case.root().join("data/images/layout/index.json");
+    let half = fs::read(&list).unwrap()[..40].to_vec();
+    fs::write(&list, &half).unwrap();
+    for command in [&["ls"][..], &["rm", &image], &["prune"], &["verify"], &["pull", &image]] {
+        let (code, text) = said(&case, &[&["image"], command].concat());
+        assert!(code == Some(1) && text.contains("`barepod image repair` writes it anew"), "{command:?}: {text}");
+    }
+    fs::rename(&layout, case.dir().join("away")).unwrap();
+    let (code, text) = said(&case, &["image", "repair"]);
+    assert!(code == Some(0) && text.contains(&format!("{image} is whole\n")), "{text}");
+    assert!(text.contains("the list of images was damaged, and is written anew"), "{text}");
+    assert_eq!(fs::read(list.with_file_name("index.damaged.json")).unwrap(), half);
+    let mut run = case.start(&pod(&case, "true"));
+    assert_eq!((run.end(), case.trace()), (0, vec!["right".to_owned()]), "{}", run.stderr());
+    case.nothing_left();
+}

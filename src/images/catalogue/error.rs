@@ -13,9 +13,11 @@ use crate::store;
 pub enum CatalogueError {
     #[error("{call} {}: {cause}", .path.display())]
     Io { call: &'static str, path: PathBuf, cause: io::Error },
-    #[error("{}: {cause}; `barepod image rm` removes the image, and a pull brings it again", .path.display())]
+    #[error("{}: the list of this store's images is damaged: {cause}; {help}", .path.display())]
+    Index { path: PathBuf, cause: String, help: &'static str },
+    #[error("{}: {cause}; `barepod image repair` brings it again", .path.display())]
     Json { path: PathBuf, cause: serde_json::Error },
-    #[error("{}: {cause}; a pull brings it again", .path.display())]
+    #[error("{}: {cause}; `barepod image repair` brings it again", .path.display())]
     Document { path: PathBuf, cause: DocumentError },
     #[error("{}: version {found} is not understood: it is of another barepod", .path.display())]
     Version { path: PathBuf, found: u32 },

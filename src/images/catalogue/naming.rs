@@ -1,6 +1,7 @@
 //! Names of images: given, kept and taken away, each by one write of the index.
 
-use super::{CHOSEN_FROM, Catalogue, CatalogueError, Entry, Index, KEPT, Lock, PROOFS, REF_NAME, Summary, index};
+use super::index::{Index, has_name, index, write};
+use super::{CHOSEN_FROM, Catalogue, CatalogueError, Entry, KEPT, Lock, PROOFS, REF_NAME, Summary};
 use crate::images::digest::Digest;
 use crate::images::document::Descriptor;
 use crate::images::trust::Proof;
@@ -54,7 +55,7 @@ impl Catalogue {
             named.annotations.insert(PROOFS.to_owned(), text);
         }
         index.manifests.push(named.clone());
-        self.write(&index)?;
+        write(&self.dir, &index)?;
         let (name, manifest, source) = (name.to_owned(), manifest.digest.clone(), source.clone());
         Ok(Entry { name, manifest, source, proofs: proofs.to_vec(), is_kept, read_only: None, descriptor: named })
     }
@@ -67,7 +68,7 @@ impl Catalogue {
         let mut index = index(&self.dir)?;
         let found = index.manifests.iter_mut().find(|one| has_name(one, name));
         let known = found.map(|one| one.annotations.insert(KEPT.to_owned(), String::new()));
-        if known == Some(None) { self.write(&index) } else { Ok(()) }
+        if known == Some(None) { write(&self.dir, &index) } else { Ok(()) }
     }
 
     /// Takes a name away; `false`: there is none.
@@ -79,17 +80,13 @@ impl Catalogue {
         let (gone, stays): (Vec<_>, Vec<_>) = index.manifests.into_iter().partition(|one| has_name(one, name));
         index.manifests = stays;
         let Some(gone) = gone.first() else { return Ok(false) };
-        match self.write(&index) {
+        match write(&self.dir, &index) {
             // A disk without inodes has none for the new index either, which takes the old one's place.
-            Err(_) if self.give_inode(&gone.digest) => self.write(&index)?,
+            Err(_) if self.give_inode(&gone.digest) => write(&self.dir, &index)?,
             written => written?,
         }
         Ok(true)
     }
-}
-
-fn has_name(image: &Descriptor, name: &str) -> bool {
-    image.annotations.get(REF_NAME).is_some_and(|there| there == name)
 }
 
 fn is_kept(image: &Descriptor) -> bool {
