@@ -31,13 +31,18 @@ fn let_time_pass(case: &Case) {
     }
 }
 
+/// What `prune` says when it has removed nothing.
+fn none() -> String {
+    "note: no image was removed\n".to_owned()
+}
+
 /// What a pod uses stays, and was used when the pod has ended.
 #[test]
 fn images_go_by_their_last_use() {
     let Some(case) = Case::new("unused") else { return };
     let [one, two] = image::one_and_two(&case.dir().join("images"));
     assert_eq!(said(&case, &["image", "pull", "-q", &one, &two]).0, Some(0));
-    assert_eq!(said(&case, &["image", "prune", "--until", "1d"]), (Some(0), String::new(), String::new()));
+    assert_eq!(said(&case, &["image", "prune", "--until", "1d"]), (Some(0), String::new(), none()));
     let container = json!({"name": "main", "image": "oci:images:one", "imagePullPolicy": "IfNotPresent"});
     let mut run = case.start(&case.pod().container(container));
     wait("the start", || run.stderr().contains("main started"));
@@ -81,7 +86,9 @@ fn images_go_where_their_disk_is_full() {
         assert_eq!(said(&case, &["image", "pull", "-q", image]).0, Some(0));
     }
     let prune = |more: &[&str]| said(&case, &[&["image", "prune", "--disk-use"], more].concat());
-    assert_eq!(prune(&[]), (Some(0), String::new(), String::new()), "it isn't that full");
+    assert_eq!(prune(&[]), (Some(0), String::new(), none()), "it isn't that full");
+    let (_, _, err) = said(&case, &["image", "prune"]);
+    assert_eq!(err, "note: images that have a name stay, of which no pod uses 3; --all removes those\n");
     let low = ["--high-threshold", "60", "--low-threshold", "55"];
     let (code, out, err) = prune(&low);
     assert!((code, out.as_str()) == (Some(0), "") && err.contains(", which is above 55%: "), "they are young: {err}");

@@ -32,11 +32,19 @@ pub(super) fn prune(args: &ImagePruneArgs, dir: &Place) -> Result<Exit, CliError
         sweep(&store)?;
         gone
     };
+    let there = store.catalogue.list().map_err(|cause| of_store(cause.into()))?;
+    let (below, own): (Vec<_>, Vec<_>) = there.iter().partition(|entry| entry.read_only.is_some());
     if args.all || args.until.is_some() || args.disk_use {
-        let all = store.catalogue.list().map_err(|cause| of_store(cause.into()))?;
-        let below = all.iter().filter(|entry| entry.read_only.is_some()).count();
-        if below > 0 {
-            tell!("note: images of stores that are never changed stay: {below}");
+        if !below.is_empty() {
+            tell!("note: images of stores that are never changed stay: {}", below.len());
+        }
+        if gone.is_empty() {
+            tell!("note: no image was removed");
+        }
+    } else {
+        let unused = own.iter().filter(|entry| !store.catalogue.seems_used(&entry.manifest)).count();
+        if unused > 0 {
+            tell!("note: images that have a name stay, of which no pod uses {unused}; --all removes those");
         }
     }
     print(&gone.iter().map(|name| format!("{name}\n")).collect::<String>())
