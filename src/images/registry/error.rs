@@ -58,6 +58,12 @@ pub enum Cause {
     )]
     Certificate { host: String, cause: String },
     #[error(
+        "{host}: it shows the certificate of an authority (CA:TRUE) as its own, which nobody can check: give it one with \
+         basicConstraints=CA:FALSE and its name in subjectAltName (openssl req -x509 -addext), \
+         and put that into /etc/containers/certs.d/{host}/ca.crt"
+    )]
+    AuthorityAsOwn { host: String },
+    #[error(
         "this box has no certificates of authorities (looked in {looked}); install ca-certificates, or name a file of them in \
          SSL_CERT_FILE"
     )]
@@ -143,7 +149,13 @@ impl Cause {
 
     /// Nobody's certificate is trusted, or not this one's.
     pub(super) fn is_of_certificates(&self) -> bool {
-        matches!(self, Self::Certificate { .. } | Self::NoAuthorities { .. } | Self::CertificateFile { .. })
+        matches!(
+            self,
+            Self::Certificate { .. }
+                | Self::AuthorityAsOwn { .. }
+                | Self::NoAuthorities { .. }
+                | Self::CertificateFile { .. }
+        )
     }
 
     /// How long the registry wants to be left alone.
@@ -218,6 +230,10 @@ fn io(cause: &std::io::Error, host: &str, proxy: Option<&str>) -> Cause {
 fn tls(cause: rustls::Error, host: &str) -> Cause {
     let host = host.to_owned();
     match cause {
+        // webpki's error, which rustls passes on in a box. Its name in a text spares us a dependency; a test holds it.
+        rustls::Error::InvalidCertificate(why) if format!("{why:?}").contains("CaUsedAsEndEntity") => {
+            Cause::AuthorityAsOwn { host }
+        }
         rustls::Error::InvalidCertificate(why) => Cause::Certificate { host, cause: why.to_string() },
         // Its first bytes are no record's.
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Cause::ClearText { host },

@@ -127,12 +127,17 @@ struct Door {
 
 impl Server {
     pub fn tls(says: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        Self::start(Some(config(false)), Arc::new(says))
+        Self::start(Some(config("server", false)), Arc::new(says))
+    }
+
+    /// One with this pair of certificate and key of the tests' own.
+    pub fn with_pair(pair: &str, says: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start(Some(config(pair, false)), Arc::new(says))
     }
 
     /// One that lets nobody in without a certificate of the tests' authority.
     pub fn strict(says: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        Self::start(Some(config(true)), Arc::new(says))
+        Self::start(Some(config("server", true)), Arc::new(says))
     }
 
     pub fn clear(says: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
@@ -205,9 +210,9 @@ impl Server {
     }
 }
 
-fn config(wants_certificate: bool) -> Arc<ServerConfig> {
+fn config(pair: &str, wants_certificate: bool) -> Arc<ServerConfig> {
     let certificates = |name: &str| CertificateDer::pem_file_iter(fixture(name)).unwrap().map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(fixture(&format!("{pair}.key"))).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
     let config = if wants_certificate {
@@ -220,7 +225,7 @@ fn config(wants_certificate: bool) -> Arc<ServerConfig> {
     } else {
         config.with_no_client_auth()
     };
-    Arc::new(config.with_single_cert(certificates("server.cert"), key).unwrap())
+    Arc::new(config.with_single_cert(certificates(&format!("{pair}.cert")), key).unwrap())
 }
 
 /// A connection that says when it is over.

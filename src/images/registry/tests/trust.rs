@@ -44,6 +44,17 @@ fn only_known_authorities_are_believed() {
     fetch(&Client::new(listed), &of, "latest").unwrap();
 }
 
+/// `own.cert` is what `openssl req -x509` writes without more: self-signed, and an authority's.
+#[test]
+fn the_certificate_of_an_authority_is_no_servers() {
+    let server = Server::with_pair("own", |_| manifest());
+    let folder = certificates(&server.host(), &[("ca.crt", "own.cert")]);
+    for options in [options(), Options { host_folders: vec![folder.path().to_owned()], ..options() }] {
+        let words = told(options, &repository(&server));
+        assert!(words.contains("HOST: it shows the certificate of an authority (CA:TRUE) as its own"), "{words}");
+    }
+}
+
 #[test]
 fn a_certificate_of_ours_is_shown() {
     let server = Server::strict(|_| manifest());
