@@ -14,8 +14,8 @@ use super::state::{Parent, Stop, Unpacker};
 use crate::images::archive::{Archive, ArchiveError, Entry, Kind};
 use crate::runtime::tree;
 
-/// What a hole of a sparse file has.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// What a hole of a sparse file has, piece by piece: it is in the binary as it is.
+static ZEROS: [u8; 4 << 10] = [0; 4 << 10];
 
 impl Unpacker<'_> {
     pub(super) fn file<R: Read>(
