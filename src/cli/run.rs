@@ -232,6 +232,7 @@ fn run_pod(
     recover::sweep_orphans(&layout);
     let ledger = ledger(&identity, &plan, &file);
     let dirs = SandboxDirs { state: identity.state_dir(), data: ledger.data_dir.clone() };
+    crate::runtime::rootless::hold_signals().map_err(CliError::Signals)?;
     let store = match plan.sandbox.user {
         Scope::Pod => {
             let pool = Pool { in_use: node::ids_in_use()?, ..args.security.userns_range.clone() };

@@ -1,5 +1,5 @@
 //! The supervisor dies by SIGKILL, at whatever moment: commands that read show the pod as lost and touch nothing, and the
-//! next `stop`, `rm` or `run` of it leaves nothing.
+//! next `stop`, `rm` or `run` of it leaves nothing. Or it is asked for its end very early.
 //!
 //! Moments are found in three ways: at each lifecycle line, at each change of the state folder (during creation), and
 //! at points spread evenly with a random share over a pod's whole life. `$BAREPOD_TEST_SEED` repeats a run.
@@ -43,6 +43,8 @@ const NEXT: [Next; 6] = [Next::Get, Next::Remove, Next::Run, Next::Stop, Next::E
 /// The supervisor is dead, in the middle of something or just before its end; `next` is said, and nothing is left.
 fn clean_up(case: &Case, run: &mut Run<'_>, next: Next, when: &str) {
     run.kill();
+    // On a slow box it may not have begun with anything.
+    let is_there = case.state().exists();
     let had_ended = ended(case);
     let has_status = case.state().join("pod.json").exists();
     // The list shows it as what it is, and cleans up nothing by itself.
@@ -78,7 +80,7 @@ fn clean_up(case: &Case, run: &mut Run<'_>, next: Next, when: &str) {
             );
         }
     }
-    if looked {
+    if looked && is_there {
         let removed = case.barepod(&["rm", case.name()]);
         let text = String::from_utf8_lossy(&removed.stderr);
         assert!(removed.status.success() && !text.contains("warning"), "{when}, {next:?}: {text}");
@@ -185,6 +187,28 @@ fn at_any_moment() {
         #[allow(clippy::disallowed_methods, reason = "the moment of the kill is the case")]
         std::thread::sleep(moment.saturating_sub(began.elapsed()));
         clean_up(&case, &mut run, NEXT[point as usize % NEXT.len()], &format!("{moment:?} of {life:?}"));
+    }
+}
+
+/// Asked for its end when there is hardly anything of it, a pod ends in order: signals wait for who listens to them.
+#[test]
+fn asked_as_things_come_to_be() {
+    let Some(case) = Case::new("asked-early") else { return };
+    let files = ["", "lock", "ledger.json", "events.jsonl", "control.sock", "sandbox"];
+    for (number, file) in files.iter().chain(&files).enumerate() {
+        fs::write(case.shared("log"), "").unwrap();
+        let mut run = case.start(&pod(&case, false));
+        let path = case.state().join(file);
+        let deadline = Instant::now() + crate::harness::patience();
+        while !path.exists() && !run.has_ended() {
+            assert!(Instant::now() < deadline, "{file} never came to be");
+        }
+        run.signal([Signal::INT, Signal::TERM, Signal::HUP][number % 3]);
+        run.end();
+        assert!(ended(&case), "{file:?}: {}", run.stderr());
+        let removed = case.barepod(&["rm", case.name()]);
+        assert!(removed.status.success(), "{file:?}: {}", String::from_utf8_lossy(&removed.stderr));
+        case.nothing_left();
     }
 }
 

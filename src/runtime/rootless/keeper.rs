@@ -61,6 +61,15 @@ pub fn keep(mut report: Option<Report>) -> Result<Kept, RootlessError> {
     }
 }
 
+/// From now on signals wait until [`take_signals`]. Before the first file of a pod is made: whoever asks for its end by then finds
+/// nobody yet who could end it in order.
+///
+/// # Errors
+/// As sigprocmask(2).
+pub fn hold_signals() -> io::Result<()> {
+    Ok(handed_down().thread_block()?)
+}
+
 /// From now on the supervisor hears the signals that it listens to.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ use rustix::pipe::PipeFlags;
 
 use crate::runtime::spawn;
 
-pub use keeper::{End, Kept, keep, take_signals};
+pub use keeper::{End, Kept, hold_signals, keep, take_signals};
 
 /// Why there can be no pod of this user's.
 #[derive(Debug, thiserror::Error)]
