@@ -16,9 +16,9 @@ use rustix::io::Errno;
 use outlet::Outlet;
 
 /// More than this held back, and containers' output waits in their own pipes.
-const HELD_BACK: usize = 256 * 1024;
+pub(super) const HELD_BACK: usize = 256 * 1024;
 /// At most this is kept of what comes nevertheless: containers that are being stopped aren't made to wait.
-const KEPT: usize = 8 * 1024 * 1024;
+pub(super) const KEPT: usize = 8 * 1024 * 1024;
 
 /// How long [`say`] waits for a reader.
 const SAID_WITHIN: Duration = Duration::from_secs(5);

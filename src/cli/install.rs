@@ -45,11 +45,11 @@ pub fn install(args: &InstallArgs, global: &Global) -> Result<Exit, CliError> {
     }
     systemd.call(&["enable", "--quiet", &name])?;
     let was_active = systemd.says("ActiveState", &name)? != "inactive";
-    let command = format!("systemctl {}", if args.unit.user { "--user " } else { "" });
+    let line = |verb| systemd.line(&[verb, &name]);
     match (args.no_start, was_active, is_new) {
-        (true, _, _) => tell!("{name} is enabled; `{command}start {name}` starts it before the next boot"),
+        (true, _, _) => tell!("{name} is enabled; `{}` starts it before the next boot", line("start")),
         (false, true, false) => {
-            tell!("{name} is as it was, and runs; `{command}restart {name}` has it read a changed manifest");
+            tell!("{name} is as it was, and runs; `{}` has it read a changed manifest", line("restart"));
         }
         (false, ..) => {
             tell!("{name} is enabled; starting it, until the pod is ready");
@@ -181,10 +181,14 @@ impl Systemd {
         command
     }
 
+    /// The same as people write it.
+    fn line(&self, words: &[&str]) -> String {
+        format!("systemctl {}{}", if self.is_users { "--user " } else { "" }, words.join(" "))
+    }
+
     /// What systemctl says to it.
     fn call(&self, words: &[&str]) -> Result<String, CliError> {
-        let mut command = self.command(words);
-        let line = format!("systemctl {}{}", if self.is_users { "--user " } else { "" }, words.join(" "));
+        let (mut command, line) = (self.command(words), self.line(words));
         let output = command.output().map_err(|cause| CliError::Words(format!("{line}: {cause}")))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

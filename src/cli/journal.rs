@@ -16,17 +16,13 @@ use k8s_openapi::api::core::v1;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::args::LogDriver;
+use super::console::{HELD_BACK, KEPT};
 use super::error::CliError;
 use crate::images::progress::PullProgress;
 use crate::log::{Stream, Tag};
 use crate::runtime::journal::{Entry, Journal, SOCKET, is_stream};
 use crate::supervisor::{Audience, PullsShown, SignalSent, Wait};
 
-/// More than this held back, in bytes, and containers' output waits.
-const HELD_BACK: usize = 256 * 1024;
-/// At most this is kept of what comes nevertheless: what was read from pipes already, or of containers that are being stopped, which
-/// aren't made to wait.
-const KEPT: usize = 8 * 1024 * 1024;
 /// How long the pod's end waits for a journal that has no room.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Priorities of syslog(3), as podman and docker give them.

@@ -36,7 +36,7 @@
 //! | `pulling` | how far pulls are | phrases, screen |
 //! | `pinned` | `--require-digest` | |
 //! | `watch` | what a person sees of a pod that runs | console, phrases, pulling, screen, terminal |
-//! | `journal` | `run --log-driver journald` | args, error |
+//! | `journal` | `run --log-driver journald` | args, console, error |
 //! | `raw` | this process's terminal in raw mode | |
 //! | `relay` | bytes between this process's streams and a program in a container | args |
 //! | `session` | our terminal and streams at a container | args, error, raw, relay, terminal |

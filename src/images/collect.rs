@@ -79,9 +79,10 @@ impl Store {
         age: Duration,
         may_go: &dyn Fn(&Unused) -> bool,
     ) -> Result<Option<Collected>, StoreError> {
-        // Without a store there is nothing to be removed.
-        let is_full = || Disk::of(&self.dir).is_ok_and(|disk| disk.is_used_by(marks.high));
-        if !self.dir.exists() || !is_full() || !self.disk()?.is_used_by(marks.high) {
+        // Without a store there is nothing to be removed. Mostly the disk isn't full, which one statvfs tells: only else all is put
+        // on disk first, for a sure answer.
+        let seems_full = Disk::of(&self.dir).is_ok_and(|disk| disk.is_used_by(marks.high));
+        if !seems_full || !self.disk()?.is_used_by(marks.high) {
             return Ok(None);
         }
         let mut names = Vec::new();

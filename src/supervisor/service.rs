@@ -128,35 +128,38 @@ impl Service {
 mod tests {
     use super::*;
 
+    const TEN: Option<Duration> = Some(Duration::from_secs(10));
+    const NOW: Option<Duration> = Some(Duration::ZERO);
+
+    /// Status, whether that is ready, how long the end may take, and what is told of it; one after the other.
+    fn told(news: &[(&str, bool, Option<Duration>, &str)]) {
+        let mut told = Told::default();
+        for (status, is_ready, left, wanted) in news {
+            assert_eq!(told.news((*status).to_owned(), *is_ready, *left), *wanted, "{status} {is_ready}");
+        }
+    }
+
     #[test]
     fn each_thing_is_told_once() {
-        let mut told = Told::default();
-        let (ten, now) = (Some(Duration::from_secs(10)), Some(Duration::ZERO));
-        for (status, is_ready, left, wanted) in [
+        told(&[
             ("Pending", false, None, "STATUS=Pending\n"),
             ("Pending", false, None, ""),
             ("Running", true, None, "STATUS=Running\nREADY=1\n"),
             ("Running", false, None, ""),
             ("Running", true, None, ""),
-            ("Running", true, ten, "STOPPING=1\nEXTEND_TIMEOUT_USEC=40000000\n"),
-            ("Failed", true, now, "STATUS=Failed\nEXTEND_TIMEOUT_USEC=30000000\n"),
-        ] {
-            assert_eq!(told.news(status.to_owned(), is_ready, left), wanted, "{status} {is_ready}");
-        }
+            ("Running", true, TEN, "STOPPING=1\nEXTEND_TIMEOUT_USEC=40000000\n"),
+            ("Failed", true, NOW, "STATUS=Failed\nEXTEND_TIMEOUT_USEC=30000000\n"),
+        ]);
     }
 
     /// STOPPING would win over READY, and over each later one.
     #[test]
     fn one_that_was_never_ready_does_not_stop() {
-        let mut told = Told::default();
-        let (ten, now) = (Some(Duration::from_secs(10)), Some(Duration::ZERO));
-        for (status, is_ready, left, wanted) in [
-            ("Running", false, ten, "STATUS=Running\nEXTEND_TIMEOUT_USEC=40000000\n"),
-            ("Succeeded", false, now, "STATUS=Succeeded\nEXTEND_TIMEOUT_USEC=30000000\n"),
-            ("Succeeded", true, now, "READY=1\nEXTEND_TIMEOUT_USEC=30000000\n"),
-            ("Succeeded", true, now, "STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000\n"),
-        ] {
-            assert_eq!(told.news(status.to_owned(), is_ready, left), wanted, "{status} {is_ready}");
-        }
+        told(&[
+            ("Running", false, TEN, "STATUS=Running\nEXTEND_TIMEOUT_USEC=40000000\n"),
+            ("Succeeded", false, NOW, "STATUS=Succeeded\nEXTEND_TIMEOUT_USEC=30000000\n"),
+            ("Succeeded", true, NOW, "READY=1\nEXTEND_TIMEOUT_USEC=30000000\n"),
+            ("Succeeded", true, NOW, "STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000\n"),
+        ]);
     }
 }
