@@ -20,7 +20,10 @@
 //! | `action` | what the engine asks for | event, spec, time |
 //! | `container` | one container's machines: its life, and in it hooks, probes, the way to its stop, back-off | event, spec, status, time |
 //! | `pod` | `Engine`: what depends on more than one container, or on the sandbox | time, spec, event, status, action, container |
-//! | `job` | a Job's controller: which pods it has made and ended, and how it ends | time |
+//! | `replica` | what controllers have in common: facts of pods, which of too many go first, back-off | time |
+//! | `job` | a Job's controller: which pods it has made and ended, and how it ends | time, replica |
+//! | `replica_set` | the controller of ReplicaSets and ReplicationControllers | time, replica |
+//! | `deployment` | a Deployment's controller: its revisions and their pods | time, replica |
 //! | `observer` | what no sequence of statuses may show, for tests and for who reads states | time, spec, status |
 //! | `world` | a scripted box in virtual time | time, spec, event, action, pod |
 //!
@@ -33,10 +36,13 @@ extern crate alloc;
 
 pub mod action;
 mod container;
+pub mod deployment;
 pub mod event;
 pub mod job;
 pub mod observer;
 mod pod;
+pub mod replica;
+pub mod replica_set;
 pub mod spec;
 pub mod status;
 pub mod time;

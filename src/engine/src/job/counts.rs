@@ -1,9 +1,10 @@
 //! What a pod that ends, or that somebody deletes, counts as (R11.5 to R11.7, R11.10, R11.11), and one that can't be made (R11.9).
 
+use crate::replica::{Failures, TRIES};
 use crate::time::Instant;
 
 use super::event::{PodEnd, PodNumber};
-use super::pods::{Failures, Pod, Stage, TRIES};
+use super::pods::{Pod, Stage};
 use super::policy;
 use super::spec::{FailureAction, Replacement};
 use super::status::Reason;
@@ -26,9 +27,7 @@ impl Job {
             return;
         }
         self.pods.remove(&number);
-        if self.refusals.until(TRIES).is_none_or(|over| over <= now) {
-            self.refusals.add(now);
-        }
+        self.refusals.add_of_one_try(TRIES, now);
     }
 
     /// R11.7: somebody else deletes a pod.

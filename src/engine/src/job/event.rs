@@ -5,11 +5,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{PodCondition, Suspension};
+pub use crate::replica::{IsReady, PodNumber};
 
-/// A pod of the Job's; each has a number that no other one has had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PodNumber(pub u32);
+use super::spec::{PodCondition, Suspension};
 
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,14 +32,6 @@ pub enum JobEvent {
     Suspend(Suspension),
     /// `parallelism` has changed.
     Parallelism(u32),
-}
-
-/// A pod's Ready condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum IsReady {
-    Yes,
-    No,
 }
 
 /// How a pod has ended.

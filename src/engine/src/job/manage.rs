@@ -4,11 +4,12 @@ use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::replica::TRIES;
 use crate::time::Instant;
 
 use super::Job;
 use super::event::{JobAction, PodNumber};
-use super::pods::{Pod, Stage, TRIES};
+use super::pods::{Pod, Stage};
 use super::spec::{Replacement, Suspension};
 
 impl Job {

@@ -21,13 +21,14 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use event::{IsReady, JobAction, JobEvent, PodEnd, PodNumber};
-use pods::{Failures, Pod, Stage};
+use pods::{Pod, Stage};
 pub use spec::{
     CodeOperator, CompletionMode, FailureAction, FailureMatch, FailureRule, JobBackoff, JobSpec, PodCondition,
     Replacement, Restarts, SuccessRule, Suspension,
 };
 pub use status::{ConditionKind, JobCondition, JobStatus, Reason};
 
+use crate::replica::Failures;
 use crate::time::{Instant, Now, WallTime};
 
 /// A Job and its pods.

@@ -1,15 +1,6 @@
-//! The pods that a Job has now, and the failures that the next ones wait for.
-
-use core::time::Duration;
+//! The pods that a Job has now.
 
 use serde::{Deserialize, Serialize};
-
-use crate::time::Instant;
-
-use super::spec::JobBackoff;
-
-/// Waits between tries to make a pod that can't be made (R11.9).
-pub(super) const TRIES: JobBackoff = JobBackoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
 
 /// One that hasn't ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,24 +35,5 @@ impl Stage {
             Self::Creating | Self::Running => true,
             Self::TakenBack | Self::Ending | Self::Counted | Self::Leaving => false,
         }
-    }
-}
-
-/// Failures in a row.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Failures {
-    row: u32,
-    last: Option<Instant>,
-}
-
-impl Failures {
-    pub fn add(&mut self, at: Instant) {
-        self.row = self.row.saturating_add(1);
-        self.last = Some(at);
-    }
-
-    /// When the next try may be; `None`: at once.
-    pub fn until(&self, backoff: JobBackoff) -> Option<Instant> {
-        self.last.map(|last| last.after(backoff.delay(self.row)))
     }
 }

@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::replica::PodBackoff as JobBackoff;
+
 /// `spec` of a `batch/v1` Job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -70,34 +72,6 @@ pub enum Replacement {
 pub enum Restarts {
     Never,
     OnFailure,
-}
-
-/// Of failed pods (R11.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobBackoff {
-    /// After the first failure.
-    pub initial: Duration,
-    /// The longest.
-    pub max: Duration,
-}
-
-impl Default for JobBackoff {
-    fn default() -> Self {
-        Self { initial: Duration::from_secs(10), max: Duration::from_secs(360) }
-    }
-}
-
-impl JobBackoff {
-    /// Before the next pod after so many failures in a row.
-    pub fn delay(self, failures: u32) -> Duration {
-        match failures {
-            0 => Duration::ZERO,
-            _ => {
-                let doubled = 2u32.checked_pow(failures - 1).and_then(|times| self.initial.checked_mul(times));
-                doubled.unwrap_or(self.max).min(self.max)
-            }
-        }
-    }
 }
 
 /// A rule of `podFailurePolicy`.

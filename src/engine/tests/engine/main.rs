@@ -4,6 +4,8 @@
 
 mod ahead;
 mod deadline;
+mod deployment;
+mod deployment_random;
 mod ephemeral;
 mod eviction;
 mod hanging;
@@ -15,11 +17,14 @@ mod lost_sandbox;
 mod observer;
 mod output;
 mod patience;
+mod play;
 mod pods;
 mod pre_stop;
 mod probes;
 mod property;
 mod pulls;
+mod random;
+mod replica_set;
 mod resize;
 mod restart;
 mod restart_all;

@@ -1,0 +1,110 @@
+//! Controllers that keep pods, told facts by their words and asked in words.
+
+use barepod_engine::deployment::{Deployment, DeploymentSpec};
+use barepod_engine::replica::{Action, Event, IsReady, PodFact, PodNumber, Template};
+use barepod_engine::replica_set::{ReplicaSet, ReplicaSetSpec};
+use barepod_engine::time::{Instant, Now};
+
+use super::job::now;
+
+pub trait Controller {
+    type Spec: Clone;
+
+    fn step(&mut self, now: Now, event: Event<Self::Spec>, actions: &mut Vec<Action>);
+    fn next_deadline(&self) -> Option<Instant>;
+}
+
+macro_rules! controller {
+    ($controller:ty, $spec:ty) => {
+        impl Controller for $controller {
+            type Spec = $spec;
+
+            fn step(&mut self, now: Now, event: Event<$spec>, actions: &mut Vec<Action>) {
+                <$controller>::step(self, now, event, actions);
+            }
+
+            fn next_deadline(&self) -> Option<Instant> {
+                <$controller>::next_deadline(self)
+            }
+        }
+    };
+}
+
+controller!(ReplicaSet, ReplicaSetSpec);
+controller!(Deployment, DeploymentSpec);
+
+/// The template of a letter.
+pub fn template(letter: char) -> Template {
+    Template { id: u64::from(u32::from(letter)), labels: 1 }
+}
+
+pub struct Play<C> {
+    pub controller: C,
+    pub second: u64,
+}
+
+impl<C: Controller> Play<C> {
+    /// Begun at 0; what it asked for.
+    pub fn new(controller: C) -> (Self, String) {
+        let mut play = Self { controller, second: 0 };
+        let asked = play.tell(Event::Begin);
+        (play, asked)
+    }
+
+    /// What it asks for then: `+3a` for a pod of template a, `+3a#1` for one with an ordinal, `-2`, `claims#1`.
+    pub fn tell(&mut self, event: Event<C::Spec>) -> String {
+        let mut actions = Vec::new();
+        self.controller.step(now(self.second * 1000), event, &mut actions);
+        let letter = |template: Template| char::from_u32(u32::try_from(template.id).unwrap()).unwrap();
+        let words: Vec<String> = actions
+            .iter()
+            .map(|action| match action {
+                Action::Create { pod, template, ordinal: None } => format!("+{}{}", pod.0, letter(*template)),
+                Action::Create { pod, template, ordinal: Some(at) } => format!("+{}{}#{at}", pod.0, letter(*template)),
+                Action::Delete(pod) => format!("-{}", pod.0),
+                Action::DeleteClaims(ordinal) => format!("claims#{ordinal}"),
+            })
+            .collect();
+        words.join(" ")
+    }
+
+    /// At this second: `made 0`, `refused 0`, `ready 0`, `unready 0`, `up 0` (made and ready), `restarts 0 3`, `cost 0 5`,
+    /// `leave 0`, `end 0`, `stop`, `begin`, `tick`.
+    pub fn at(&mut self, second: u64, words: &str) -> String {
+        self.second = second;
+        let words: Vec<&str> = words.split(' ').collect();
+        let number = |at: usize| words[at].parse::<u32>().unwrap();
+        let fact = match words[0] {
+            "stop" => return self.tell(Event::Stop),
+            "begin" => return self.tell(Event::Begin),
+            "tick" => return self.tell(Event::Tick),
+            "up" => {
+                let made = self.at(second, &format!("made {}", words[1]));
+                let ready = self.at(second, &format!("ready {}", words[1]));
+                return [made, ready].join(" ").trim().to_owned();
+            }
+            "made" => PodFact::Created,
+            "refused" => PodFact::NotCreated,
+            "ready" => PodFact::Ready(IsReady::Yes),
+            "unready" => PodFact::Ready(IsReady::No),
+            "restarts" => PodFact::Restarted(number(2)),
+            "cost" => PodFact::Cost(words[2].parse().unwrap()),
+            "leave" => PodFact::Leaving,
+            "end" => PodFact::Ended,
+            other => panic!("{other}"),
+        };
+        self.tell(Event::Pod(PodNumber(number(1)), fact))
+    }
+
+    /// Each second with what is told, and what must be asked for then.
+    pub fn goes(&mut self, table: &[(u64, &str, &str)]) {
+        for (second, told, asked) in table {
+            assert_eq!(self.at(*second, told), *asked, "{told} at {second}");
+        }
+    }
+
+    /// The second of the next deadline.
+    pub fn next(&self) -> Option<u64> {
+        self.controller.next_deadline().map(|at| at.as_nanos() / 1_000_000_000)
+    }
+}
