@@ -24,6 +24,7 @@
 //! | `job` | a Job's controller: which pods it has made and ended, and how it ends | time, replica |
 //! | `replica_set` | the controller of ReplicaSets and ReplicationControllers | time, replica |
 //! | `deployment` | a Deployment's controller: its revisions and their pods | time, replica |
+//! | `stateful_set` | a StatefulSet's controller: pods in places that have an order | time, replica |
 //! | `observer` | what no sequence of statuses may show, for tests and for who reads states | time, spec, status |
 //! | `world` | a scripted box in virtual time | time, spec, event, action, pod |
 //!
@@ -44,6 +45,7 @@ mod pod;
 pub mod replica;
 pub mod replica_set;
 pub mod spec;
+pub mod stateful_set;
 pub mod status;
 pub mod time;
 pub mod world;

@@ -2,29 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::replica::{Making, Template};
+use crate::replica::{Making, Revision, Template, UndoRefusal, way_back};
 
 use super::{Deployment, OfRevision, Rollout};
-
-/// A revision that can be gone back to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Revision {
-    /// As `rollout history` shows it.
-    pub number: u64,
-    /// What it was.
-    pub template: Template,
-}
-
-/// Why there is no way back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UndoRefusal {
-    /// The Deployment is paused.
-    Paused,
-    /// There is no such revision, or no earlier one.
-    Unknown,
-    /// It is what the Deployment has already.
-    Current,
-}
 
 impl Deployment {
     /// R13.6: the first number that no revision has had is that of a template which is new, or is gone back to.
@@ -59,13 +39,7 @@ impl Deployment {
         if self.spec.rollout == Rollout::Paused {
             return Err(UndoRefusal::Paused);
         }
-        let all = self.revisions();
-        let found = match to {
-            Some(number) => all.iter().find(|one| one.number == number),
-            None => all.iter().rev().nth(1),
-        };
-        let template = found.ok_or(UndoRefusal::Unknown)?.template;
-        if template == self.spec.template { Err(UndoRefusal::Current) } else { Ok(template) }
+        way_back(&self.revisions(), to, self.spec.template)
     }
 
     /// R13.14: no more old revisions than `revisionHistoryLimit` are kept once the rollout has come to its end; those with pods stay.

@@ -26,7 +26,6 @@ use crate::replica::{
 };
 use crate::time::{Instant, Now};
 
-pub use history::{Revision, UndoRefusal};
 use spec::Size;
 pub use spec::{DeploymentSpec, Rollout, Strategy};
 pub use status::DeploymentStatus;

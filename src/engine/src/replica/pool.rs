@@ -199,6 +199,10 @@ impl Pool {
         u32::try_from(self.pods.values().filter(|pod| fits(pod)).count()).unwrap_or(u32::MAX)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (PodNumber, &Pod)> {
+        self.pods.iter().map(|(number, pod)| (*number, pod))
+    }
+
     pub fn has_any(&self, fits: impl Fn(&Pod) -> bool) -> bool {
         self.pods.values().any(fits)
     }

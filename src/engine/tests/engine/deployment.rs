@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use barepod_engine::deployment::{Deployment, DeploymentSpec, Rollout, Strategy, UndoRefusal};
-use barepod_engine::replica::{Amount, ConditionKind, Event, Reason};
+use barepod_engine::deployment::{Deployment, DeploymentSpec, Rollout, Strategy};
+use barepod_engine::replica::{Amount, ConditionKind, Reason, UndoRefusal};
 
 use super::play::{Play, template};
 
@@ -29,19 +29,8 @@ fn begin(spec: DeploymentSpec) -> (Play<Deployment>, String) {
     Play::new(Deployment::new(spec))
 }
 
-/// One whose pods are all there since second 0.
 fn settled(spec: DeploymentSpec) -> Play<Deployment> {
-    let (mut play, mut asked) = begin(spec);
-    while !asked.is_empty() {
-        let made: Vec<String> = asked.split(' ').map(|word| word[1..word.len() - 1].to_owned()).collect();
-        asked = made.iter().map(|pod| play.at(0, &format!("up {pod}"))).collect::<Vec<_>>().join(" ").trim().to_owned();
-    }
-    play
-}
-
-fn change(play: &mut Play<Deployment>, second: u64, spec: DeploymentSpec) -> String {
-    play.second = second;
-    play.tell(Event::Spec(spec))
+    Play::settled(Deployment::new(spec))
 }
 
 /// `replicas/updated/available/unavailable/terminating`.
@@ -70,7 +59,7 @@ fn numbers(play: &Play<Deployment>) -> Vec<(u64, char)> {
 fn a_rollout_goes_step_by_step() {
     let mut play = settled(spec('a', 3));
     assert_eq!((is(&play).as_str(), progress(&play)), ("3/3/3/0/0", Reason::NewReplicaSetAvailable));
-    assert_eq!((change(&mut play, 10, spec('b', 3)).as_str(), numbers(&play)), ("+3b", vec![(1, 'a'), (2, 'b')]));
+    assert_eq!((play.change(10, spec('b', 3)).as_str(), numbers(&play)), ("+3b", vec![(1, 'a'), (2, 'b')]));
     assert_eq!((is(&play).as_str(), play.controller.status().revision), ("4/1/3/1/0", 2));
     play.goes(&[(11, "made 3", ""), (12, "ready 3", "-2 +4b"), (13, "end 2", ""), (13, "made 4", "")]);
     assert_eq!((is(&play).as_str(), progress(&play)), ("4/2/3/1/0", Reason::ReplicaSetUpdated));
@@ -83,9 +72,9 @@ fn a_rollout_goes_step_by_step() {
     play.goes(&[(18, "end 3", "+6b"), (18, "tick", "")]);
     assert_eq!((is(&play).as_str(), progress(&play), play.next()), ("3/3/2/1/0", Reason::NewReplicaSetAvailable, None));
     play.goes(&[(19, "up 6", "")]);
-    assert_eq!(change(&mut play, 20, spec('b', 4)), "+7b");
+    assert_eq!(play.change(20, spec('b', 4)), "+7b");
     assert_eq!(progress(&play), Reason::NewReplicaSetAvailable);
-    assert_eq!(change(&mut play, 20, spec('b', 1)), "-7 -6 -5");
+    assert_eq!(play.change(20, spec('b', 1)), "-7 -6 -5");
 }
 
 /// R13.7, R13.8, R13.9: as many at once as the bounds allow.
@@ -95,13 +84,13 @@ fn a_rollout_in_large_steps() {
     let mut play = settled(DeploymentSpec { strategy, ..spec('a', 10) });
     let new = DeploymentSpec { strategy, ..spec('b', 10) };
     // Three above, two below, which leave room for two more; of the new ones one is made first.
-    assert_eq!(change(&mut play, 1, new), "+10b -9 -8");
+    assert_eq!(play.change(1, new), "+10b -9 -8");
     assert_eq!(is(&play), "9/1/8/5/2");
     play.goes(&[(2, "made 10", "+11b +12b"), (2, "ready 10", "-7")]);
     // Neither more nor fewer: one goes before one comes.
     let strategy = rolling(Amount::Count(0), Amount::Count(0));
     let mut play = settled(DeploymentSpec { strategy, ..spec('a', 2) });
-    assert_eq!(change(&mut play, 1, DeploymentSpec { strategy, ..spec('b', 2) }), "-1 +2b");
+    assert_eq!(play.change(1, DeploymentSpec { strategy, ..spec('b', 2) }), "-1 +2b");
     play.goes(&[(2, "end 1", ""), (2, "made 2", ""), (3, "ready 2", "-0 +3b"), (4, "up 3", "")]);
     assert_eq!(progress(&play), Reason::NewReplicaSetAvailable);
 }
@@ -110,15 +99,15 @@ fn a_rollout_in_large_steps() {
 #[test]
 fn a_rollout_after_a_bad_one() {
     let mut play = settled(spec('a', 4));
-    assert_eq!(change(&mut play, 1, spec('b', 4)), "+4b -3");
+    assert_eq!(play.change(1, spec('b', 4)), "+4b -3");
     play.goes(&[(1, "made 4", "+5b"), (1, "made 5", ""), (2, "end 3", "")]);
     assert_eq!(is(&play), "5/2/3/2/0");
     // The broken ones of b go at once, the good ones of a stay until there is something better.
-    assert_eq!(change(&mut play, 3, spec('c', 4)), "-5 -4 +6c");
+    assert_eq!(play.change(3, spec('c', 4)), "-5 -4 +6c");
     play.goes(&[(4, "made 6", "+7c"), (4, "made 7", ""), (5, "ready 6", "-2 +8c")]);
     assert_eq!(numbers(&play), [(1, 'a'), (2, 'b'), (3, 'c')]);
     // Back to a: what there is of it counts.
-    assert_eq!(change(&mut play, 6, spec('a', 4)), "-8 -7 +9a");
+    assert_eq!(play.change(6, spec('a', 4)), "-8 -7 +9a");
     assert_eq!(numbers(&play), [(2, 'b'), (3, 'c'), (4, 'a')]);
     play.goes(&[(7, "up 9", "+10a -6"), (8, "up 10", "")]);
     assert_eq!((is(&play).as_str(), progress(&play)), ("4/4/4/0/6", Reason::NewReplicaSetAvailable));
@@ -129,14 +118,14 @@ fn a_rollout_after_a_bad_one() {
 fn all_old_ones_end_before_new_ones_come() {
     let recreate = |letter| DeploymentSpec { strategy: Strategy::Recreate, ..spec(letter, 2) };
     let mut play = settled(recreate('a'));
-    assert_eq!(change(&mut play, 1, recreate('b')), "-1 -0");
+    assert_eq!(play.change(1, recreate('b')), "-1 -0");
     assert_eq!((is(&play).as_str(), numbers(&play).len()), ("0/0/0/0/2", 1));
     play.goes(&[(2, "end 1", ""), (3, "tick", ""), (4, "end 0", "+2b"), (4, "up 2", "+3b"), (5, "leave 2", "")]);
     // One of the new template that ends is in nobody's way.
     play.goes(&[(6, "made 3", "+4b"), (6, "ready 3", ""), (6, "up 4", "")]);
     assert_eq!((is(&play).as_str(), progress(&play)), ("2/2/2/0/1", Reason::NewReplicaSetAvailable));
     // One that somebody else deletes is.
-    assert_eq!(change(&mut play, 7, recreate('c')), "-4 -3");
+    assert_eq!(play.change(7, recreate('c')), "-4 -3");
     play.goes(&[(8, "end 3", ""), (8, "end 4", ""), (9, "end 2", "+5c")]);
 }
 
@@ -148,7 +137,7 @@ fn new_ones_prove_themselves() {
     play.goes(&[(0, "up 0", ""), (29, "tick", "")]);
     assert_eq!((is(&play).as_str(), play.next()), ("1/1/0/1/0", Some(30)));
     play.goes(&[(30, "tick", "")]);
-    assert_eq!((change(&mut play, 40, slow('b')).as_str(), play.next()), ("+1b", Some(640)));
+    assert_eq!((play.change(40, slow('b')).as_str(), play.next()), ("+1b", Some(640)));
     play.goes(&[(41, "up 1", ""), (70, "tick", ""), (71, "tick", "-0")]);
 }
 
@@ -158,16 +147,16 @@ fn scaled_in_the_middle() {
     let strategy = rolling(Amount::Count(3), Amount::Count(2));
     let of = |letter, replicas| DeploymentSpec { strategy, ..spec(letter, replicas) };
     let mut play = settled(of('a', 10));
-    change(&mut play, 1, of('b', 10));
+    play.change(1, of('b', 10));
     play.goes(&[(1, "made 10", "+11b +12b"), (1, "made 11", ""), (1, "made 12", "+13b +14b")]);
     assert_eq!(is(&play), "13/5/8/5/2");
     play.goes(&[(1, "made 13", ""), (1, "made 14", "")]);
     // 8 and 5 of 13 are 11 and 7 of 18.
-    assert_eq!(change(&mut play, 2, of('b', 15)), "+15a +16b");
+    assert_eq!(play.change(2, of('b', 15)), "+15a +16b");
     assert_eq!((play.at(2, "up 15").as_str(), play.at(2, "made 16").as_str()), ("+17a +18a", "+19b"));
     assert_eq!(is(&play), "18/7/9/9/2");
     // And back to nothing.
-    assert_eq!(change(&mut play, 3, of('b', 0)).split(' ').count(), 18);
+    assert_eq!(play.change(3, of('b', 0)).split(' ').count(), 18);
     assert_eq!((is(&play).as_str(), progress(&play)), ("0/0/0/0/20", Reason::NewReplicaSetAvailable));
 }
 
@@ -185,15 +174,15 @@ fn a_rollout_that_is_late() {
     play.goes(&[(70, "ready 0", "")]);
     assert_eq!(progress(&play), Reason::NewReplicaSetAvailable);
     // One that is gone back to, and is bad, is late as well.
-    change(&mut play, 80, late('b'));
+    play.change(80, late('b'));
     play.goes(&[(81, "up 1", "-0"), (82, "end 0", "")]);
-    assert_eq!((change(&mut play, 90, late('a')).as_str(), play.next()), ("+2a", Some(150)));
+    assert_eq!((play.change(90, late('a')).as_str(), play.next()), ("+2a", Some(150)));
     play.goes(&[(150, "tick", "")]);
     assert_eq!(progress(&play), Reason::ProgressDeadlineExceeded);
     // Without a deadline nothing is said, and with one again from then on.
-    change(&mut play, 160, DeploymentSpec { progress_deadline: None, ..late('a') });
+    play.change(160, DeploymentSpec { progress_deadline: None, ..late('a') });
     assert_eq!((reason(&play, ConditionKind::Progressing), play.next()), (None, None));
-    change(&mut play, 200, late('a'));
+    play.change(200, late('a'));
     assert_eq!((progress(&play), play.next()), (Reason::FoundNewReplicaSet, Some(260)));
     // The time for which it was stopped doesn't count.
     play.goes(&[(210, "stop", "-1 -2"), (300, "begin", "+3a +4b"), (301, "tick", "")]);
@@ -207,26 +196,26 @@ fn a_paused_one() {
     let (play, asked) = begin(paused('a', 2));
     assert_eq!((asked.as_str(), progress(&play), play.next()), ("", Reason::DeploymentPaused, None));
     let mut play = settled(spec('a', 2));
-    assert_eq!(change(&mut play, 1, paused('b', 2)), "");
+    assert_eq!(play.change(1, paused('b', 2)), "");
     assert_eq!(
         (is(&play).as_str(), progress(&play), numbers(&play)),
         ("2/0/2/0/0", Reason::DeploymentPaused, vec![(1, 'a')])
     );
     // It is scaled, and its pods are kept.
-    assert_eq!(change(&mut play, 2, paused('b', 3)), "+2a");
+    assert_eq!(play.change(2, paused('b', 3)), "+2a");
     play.goes(&[(3, "up 2", ""), (4, "end 0", "+3a"), (4, "up 3", ""), (9999, "tick", "")]);
-    assert_eq!(change(&mut play, 10_000, spec('b', 3)), "+4b");
+    assert_eq!(play.change(10_000, spec('b', 3)), "+4b");
     assert_eq!((progress(&play), play.next()), (Reason::ReplicaSetUpdated, Some(10_600)));
     play.goes(&[(10_001, "up 4", "-3 +5b")]);
     // In the middle of a rollout as well: it stands where it is.
-    assert_eq!(change(&mut play, 10_002, paused('b', 3)), "");
+    assert_eq!(play.change(10_002, paused('b', 3)), "");
     play.goes(&[(10_003, "up 5", ""), (20_000, "tick", "")]);
     assert_eq!((progress(&play), is(&play).as_str()), (Reason::DeploymentPaused, "4/2/4/0/1"));
-    assert_eq!(change(&mut play, 20_001, spec('b', 3)), "-2 +6b");
+    assert_eq!(play.change(20_001, spec('b', 3)), "-2 +6b");
     // What was late stays so.
     let (mut play, _) = begin(spec('a', 1));
     play.goes(&[(600, "tick", "")]);
-    change(&mut play, 601, paused('a', 1));
+    play.change(601, paused('a', 1));
     assert_eq!(progress(&play), Reason::ProgressDeadlineExceeded);
 }
 
@@ -237,7 +226,7 @@ fn the_way_back() {
     let mut play = settled(limited('a'));
     assert_eq!(play.controller.undo(None), Err(UndoRefusal::Unknown));
     for (at, letter) in [(1, 'b'), (2, 'c'), (3, 'd')] {
-        assert_eq!(change(&mut play, at, limited(letter)), format!("+{at}{letter}"));
+        assert_eq!(play.change(at, limited(letter)), format!("+{at}{letter}"));
         let before = at - 1;
         play.goes(&[(at, &format!("up {at}"), &format!("-{before}")), (at, &format!("end {before}"), "")]);
     }
@@ -247,12 +236,12 @@ fn the_way_back() {
     assert_eq!((undo(&play, None), undo(&play, Some(2))), (Ok(template('c')), Ok(template('b'))));
     assert_eq!((undo(&play, Some(1)), undo(&play, Some(4))), (Err(UndoRefusal::Unknown), Err(UndoRefusal::Current)));
     // What is gone back to has a new number, and the one before it is what was left.
-    assert_eq!(change(&mut play, 5, limited('b')), "+4b");
+    assert_eq!(play.change(5, limited('b')), "+4b");
     assert_eq!((numbers(&play), undo(&play, None)), (vec![(3, 'c'), (4, 'd'), (5, 'b')], Ok(template('d'))));
-    change(&mut play, 6, DeploymentSpec { rollout: Rollout::Paused, ..limited('b') });
+    play.change(6, DeploymentSpec { rollout: Rollout::Paused, ..limited('b') });
     assert_eq!(undo(&play, None), Err(UndoRefusal::Paused));
     // Old ones with pods are kept, whatever the limit.
-    change(&mut play, 7, DeploymentSpec { history_limit: Some(0), ..limited('b') });
+    play.change(7, DeploymentSpec { history_limit: Some(0), ..limited('b') });
     assert_eq!(numbers(&play), [(3, 'c'), (4, 'd'), (5, 'b')]);
     play.goes(&[(8, "up 4", "-3")]);
     assert_eq!(numbers(&play), [(4, 'd'), (5, 'b')]);
@@ -275,9 +264,9 @@ fn what_is_available_and_what_fails() {
     assert_eq!(reason(&play, ConditionKind::Available), Some(Reason::MinimumReplicasUnavailable));
     // What can't be made of one template doesn't keep the other one's from being made.
     let mut play = settled(spec('a', 1));
-    assert_eq!(change(&mut play, 1, spec('b', 1)), "+1b");
+    assert_eq!(play.change(1, spec('b', 1)), "+1b");
     play.goes(&[(1, "refused 1", "")]);
     assert_eq!((reason(&play, ConditionKind::ReplicaFailure), play.next()), (Some(Reason::FailedCreate), Some(2)));
-    assert_eq!(change(&mut play, 1, spec('c', 1)), "+2c");
+    assert_eq!(play.change(1, spec('c', 1)), "+2c");
     assert_eq!(reason(&play, ConditionKind::ReplicaFailure), None);
 }

@@ -30,6 +30,8 @@ mod restart;
 mod restart_all;
 mod saved;
 mod startup;
+mod stateful_set;
+mod stateful_set_random;
 mod status;
 mod supervised;
 mod termination;

@@ -3,6 +3,7 @@
 use barepod_engine::deployment::{Deployment, DeploymentSpec};
 use barepod_engine::replica::{Action, Event, IsReady, PodFact, PodNumber, Template};
 use barepod_engine::replica_set::{ReplicaSet, ReplicaSetSpec};
+use barepod_engine::stateful_set::{StatefulSet, StatefulSetSpec};
 use barepod_engine::time::{Instant, Now};
 
 use super::job::now;
@@ -32,6 +33,7 @@ macro_rules! controller {
 
 controller!(ReplicaSet, ReplicaSetSpec);
 controller!(Deployment, DeploymentSpec);
+controller!(StatefulSet, StatefulSetSpec);
 
 /// The template of a letter.
 pub fn template(letter: char) -> Template {
@@ -49,6 +51,18 @@ impl<C: Controller> Play<C> {
         let mut play = Self { controller, second: 0 };
         let asked = play.tell(Event::Begin);
         (play, asked)
+    }
+
+    /// Begun at 0, with all pods there that it asks for.
+    pub fn settled(controller: C) -> Self {
+        let (mut play, mut asked) = Self::new(controller);
+        while !asked.is_empty() {
+            let pod = |word: &str| word[1..].chars().take_while(char::is_ascii_digit).collect::<String>();
+            let pods: Vec<String> = asked.split(' ').map(pod).collect();
+            let asks: Vec<String> = pods.iter().map(|pod| play.at(0, &format!("up {pod}"))).collect();
+            asked = asks.join(" ").trim().to_owned();
+        }
+        play
     }
 
     /// What it asks for then: `+3a` for a pod of template a, `+3a#1` for one with an ordinal, `-2`, `claims#1`.
@@ -101,6 +115,12 @@ impl<C: Controller> Play<C> {
         for (second, told, asked) in table {
             assert_eq!(self.at(*second, told), *asked, "{told} at {second}");
         }
+    }
+
+    /// At this second it gets another spec; what it asks for then.
+    pub fn change(&mut self, second: u64, spec: C::Spec) -> String {
+        self.second = second;
+        self.tell(Event::Spec(spec))
     }
 
     /// The second of the next deadline.
