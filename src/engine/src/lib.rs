@@ -25,6 +25,7 @@
 //! | `replica_set` | the controller of ReplicaSets and ReplicationControllers | time, replica |
 //! | `deployment` | a Deployment's controller: its revisions and their pods | time, replica |
 //! | `stateful_set` | a StatefulSet's controller: pods in places that have an order | time, replica |
+//! | `daemon_set` | a DaemonSet's controller, where this box is all nodes | time, replica |
 //! | `observer` | what no sequence of statuses may show, for tests and for who reads states | time, spec, status |
 //! | `world` | a scripted box in virtual time | time, spec, event, action, pod |
 //!
@@ -37,6 +38,7 @@ extern crate alloc;
 
 pub mod action;
 mod container;
+pub mod daemon_set;
 pub mod deployment;
 pub mod event;
 pub mod job;

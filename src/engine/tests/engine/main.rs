@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ahead;
+mod daemon_set;
 mod deadline;
 mod deployment;
 mod deployment_random;

@@ -1,5 +1,6 @@
 //! Controllers that keep pods, told facts by their words and asked in words.
 
+use barepod_engine::daemon_set::{DaemonSet, DaemonSetSpec};
 use barepod_engine::deployment::{Deployment, DeploymentSpec};
 use barepod_engine::replica::{Action, Event, IsReady, PodFact, PodNumber, Template};
 use barepod_engine::replica_set::{ReplicaSet, ReplicaSetSpec};
@@ -32,6 +33,7 @@ macro_rules! controller {
 }
 
 controller!(ReplicaSet, ReplicaSetSpec);
+controller!(DaemonSet, DaemonSetSpec);
 controller!(Deployment, DeploymentSpec);
 controller!(StatefulSet, StatefulSetSpec);
 

@@ -92,7 +92,7 @@ fn the_least_loss_goes_first() {
         set.at(0, &format!("made {pod}"));
     }
     // 7 doesn't run, 6 isn't Ready, 5 isn't available, 4 costs less, 3 is Ready for a shorter time, of the rest 1 was restarted.
-    for (second, pod) in [(0, 0), (0, 1), (0, 2), (1, 3), (0, 4), (90, 5)] {
+    for (second, pod) in [(0, 0), (0, 1), (0, 2), (0, 4), (1, 3), (90, 5)] {
         set.at(second.max(set.second), &format!("ready {pod}"));
     }
     set.goes(&[(95, "cost 4 -1", ""), (95, "restarts 1 2", ""), (95, "cost 5 100", "")]);
