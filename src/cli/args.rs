@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod actions;
+mod apply;
 mod debug;
 mod detach_keys;
 mod examples;
@@ -16,9 +17,9 @@ mod values;
 use std::path::PathBuf;
 
 pub use actions::{
-    ApplyArgs, AttachArgs, CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RestartArgs, RmArgs, StopArgs,
-    WaitArgs,
+    AttachArgs, CpArgs, ExecArgs, KillArgs, PortForwardArgs, ResizeArgs, RestartArgs, RmArgs, StopArgs, WaitArgs,
 };
+pub use apply::{ApplyArgs, ApplyOutput, DryRun};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use debug::{DebugArgs, Profile};
 pub use detach_keys::DetachKeys;

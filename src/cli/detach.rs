@@ -56,7 +56,7 @@ pub fn check(args: &RunArgs) -> Result<(), CliError> {
 
 /// How a pod of several has begun.
 pub enum Begun {
-    /// It is ready, and its name printed.
+    /// It is ready, and that is said.
     Ready(String),
     /// It has ended before that.
     Ended(Exit),
@@ -66,11 +66,11 @@ pub enum Begun {
     Supervisor(Report),
 }
 
-/// As [`begin`], of one pod of several: its wait is [`wait_for_all`]'s.
+/// As [`begin`], of one pod of several: its wait is [`wait_for_all`]'s, and `say` tells that it is there.
 ///
 /// # Errors
 /// As [`begin`].
-pub fn begin_one() -> Result<Begun, CliError> {
+pub fn begin_one(say: &dyn Fn(&str) -> Result<Exit, CliError>) -> Result<Begun, CliError> {
     let mut above = match detach::detach(&[]).map_err(CliError::Detach)? {
         Detached::Below(report) => return Ok(Begun::Supervisor(report)),
         Detached::Above(above) => above,
@@ -79,10 +79,13 @@ pub fn begin_one() -> Result<Begun, CliError> {
     above.let_go().map_err(CliError::Detach)?;
     Ok(match outcome {
         Outcome::Ready(ready) => {
-            print(&format!("{}\n", ready.pod))?;
+            say(&ready.pod)?;
             Begun::Ready(ready.pod)
         }
-        Outcome::Interrupted(ready, signal) => Begun::Stopped(interrupted(&ready.pod, signal)?),
+        Outcome::Interrupted(ready, signal) => {
+            say(&ready.pod)?;
+            Begun::Stopped(interrupted(&ready.pod, signal))
+        }
         Outcome::Ended(end) => Begun::Ended(ended(end)?),
         Outcome::Asked(end) => Begun::Stopped(ended(end)?),
         Outcome::Stopped(signal) => Begun::Stopped(of_signal(signal)),
@@ -141,7 +144,7 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
             ended(end).map(Side::Caller)
         }
         Outcome::Ready(ready) => {
-            let printed = print(&format!("{}\n", ready.pod))?;
+            let printed = print_name(&ready.pod)?;
             let Some(wanted) = &args.wait else { return Ok(Side::Caller(printed)) };
             let deadline = args.wait_timeout.map_or(Deadline::never(), Deadline::after);
             above.let_go().map_err(CliError::Detach)?;
@@ -153,18 +156,25 @@ pub fn begin(args: &RunArgs, global: &Global) -> Result<Side, CliError> {
             };
             awaited(&ready.pod, wanted, waited, || above.wait_for_end()).map(Side::Caller)
         }
-        Outcome::Interrupted(ready, signal) => interrupted(&ready.pod, signal).map(Side::Caller),
+        Outcome::Interrupted(ready, signal) => {
+            print_name(&ready.pod)?;
+            Ok(Side::Caller(interrupted(&ready.pod, signal)))
+        }
         Outcome::Ended(end) | Outcome::Asked(end) => ended(end).map(Side::Caller),
         // Before the process below was far enough to end its pod in order there was none.
         Outcome::Stopped(signal) => Ok(Side::Caller(of_signal(signal))),
     }
 }
 
+/// What `run -d` says of a pod that is there.
+pub fn print_name(pod: &str) -> Result<Exit, CliError> {
+    print(&format!("{pod}\n"))
+}
+
 /// Of a pod that is there, and ends by a signal that it was sent before its caller knew that.
-fn interrupted(pod: &str, signal: i32) -> Result<Exit, CliError> {
-    print(&format!("{pod}\n"))?;
+fn interrupted(pod: &str, signal: i32) -> Exit {
     tell!("note: the pod is being stopped: a signal came while it began; `barepod stop {pod}` waits for its end");
-    Ok(of_signal(signal))
+    of_signal(signal)
 }
 
 fn of_signal(signal: i32) -> Exit {

@@ -43,11 +43,16 @@ fn diff_one(layout: &Layout, name: String, given: Given) -> Result<bool, CliErro
         Err(error) => return Err(error),
     };
     let differences = given::differences(&mut recover::pod(&found)?, &mut wanted);
-    let lines: String = differences.iter().map(words_of).collect();
+    let lines = words_of_all(&differences);
     if !differences.is_empty() {
         print(&format!("pod {name} (-) and {shown} (+):\n{lines}"))?;
     }
     Ok(!differences.is_empty())
+}
+
+/// Of each difference the field, and below it what is there and what would be.
+pub(super) fn words_of_all(differences: &[Difference]) -> String {
+    differences.iter().map(words_of).collect()
 }
 
 /// The field, and below it what is there and what would be.

@@ -63,7 +63,7 @@
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
-//! | `apply` | `barepod apply` | args, error, exit_code, files, given, logins, output, pinned, recover, restart, run |
+//! | `apply` | `barepod apply` | args, detach, diff, error, exit_code, files, given, logins, output, pinned, recover, restart, run |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |

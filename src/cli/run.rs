@@ -1,5 +1,6 @@
 //! `barepod run`: a pod from its manifest to its end, in the foreground or detached from it.
 
+mod limits;
 mod manifests;
 mod view;
 
@@ -27,13 +28,13 @@ use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::service::ServiceManager;
-use crate::runtime::{image, node, rlimits};
+use crate::runtime::{image, node};
 use crate::store::PodStore;
 use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
-use crate::supervisor::{self, Audience, Pod, Service, Supervisor, SupervisorError};
+use crate::supervisor::{Audience, Pod, Service, Supervisor, SupervisorError};
 
 use view::view;
 
@@ -79,20 +80,13 @@ fn run_all(args: &RunArgs, global: &Global, pods: Vec<Given>) -> Result<Exit, Cl
         let why = format!("--exit-code-file is for one pod, and there are {}", listed(&pods));
         return Err(CliError::Words(why));
     }
-    let layout = global.layout()?;
-    // For an ordinary user the box is another one in the process that runs a pod.
-    if !is_user() {
-        let (node, images) = (node::facts(&layout.data)?, global.images(&layout)?);
-        for given in &pods {
-            let mut given = given.clone();
-            complete(&mut given.pod, &node.hostname);
-            planned(args, &layout, &mut given, &node, &images)?;
-        }
+    for result in check(args, global, &pods.iter().collect::<Vec<_>>())? {
+        result?;
     }
     let (mut ready, mut first) = (Vec::new(), Exit::Success);
     let mut pods = pods.into_iter();
     while let Some(given) = pods.next() {
-        match detach::begin_one()? {
+        match detach::begin_one(&detach::print_name)? {
             Begun::Supervisor(report) => {
                 drop((pods, ready));
                 return run_reported(args, global, given, Some(report));
@@ -116,6 +110,22 @@ fn run_all(args: &RunArgs, global: &Global, pods: Vec<Given>) -> Result<Exit, Cl
     Ok(if first == Exit::Success { waited } else { first })
 }
 
+/// Whether each pod can be made, as far as that can be seen before; what is wrong is for whoever calls to say.
+pub(super) fn check(args: &RunArgs, global: &Global, pods: &[&Given]) -> Result<Vec<Result<(), CliError>>, CliError> {
+    // For an ordinary user the box is another one in the process that runs a pod.
+    if is_user() || pods.is_empty() {
+        return Ok(pods.iter().map(|_| Ok(())).collect());
+    }
+    let layout = global.layout()?;
+    let (node, images) = (node::facts(&layout.data)?, global.images(&layout)?);
+    let one = |given: &&Given| {
+        let mut given = (*given).clone();
+        complete(&mut given.pod, &node.hostname);
+        planned(args, &layout, &mut given, &node, &images).map(drop)
+    };
+    Ok(pods.iter().map(one).collect())
+}
+
 /// Runs one pod.
 fn run_one(args: &RunArgs, global: &Global, given: Given) -> Result<Exit, CliError> {
     // First: while this process has one thread and holds nothing.
@@ -130,7 +140,12 @@ fn run_one(args: &RunArgs, global: &Global, given: Given) -> Result<Exit, CliErr
 }
 
 /// As [`run_one`], in the process that runs it; `report` is that of a pod that is to be detached.
-fn run_reported(args: &RunArgs, global: &Global, given: Given, report: Option<Report>) -> Result<Exit, CliError> {
+pub(super) fn run_reported(
+    args: &RunArgs,
+    global: &Global,
+    given: Given,
+    report: Option<Report>,
+) -> Result<Exit, CliError> {
     let Some(path) = &args.exit_code_file else { return run_pod(args, global, given, report).map(|(exit, _)| exit) };
     let file = ExitCodeFile::prepare(path)?;
     let result = run_pod(args, global, given, report);
@@ -218,9 +233,9 @@ fn run_pod(
     if let Some(lacks) = plan::out_of_reach(&manifest).filter(|_| has_loopback_only && !args.quiet) {
         tell!("note: the pod has a loopback only: {lacks}; hostNetwork: true gives it the network of the box");
     }
-    tell_unlabelled(&plan::unlabelled(&manifest, &node));
+    limits::tell_unlabelled(&plan::unlabelled(&manifest, &node));
     rootless::tell_unenforced(&plan::unenforced(&manifest, &node), &node);
-    open_files(&plan)?;
+    limits::open_files(&plan)?;
     let box_has = cpus::needed(args, &manifest, &node)?;
     let journal = journal::connect(args.log_driver)?;
     let (namespace, name) = (plan.lifecycle.namespace.clone(), plan.lifecycle.name.clone());
@@ -288,20 +303,6 @@ fn service(args: &RunArgs) -> Option<Service> {
             warn(&format!("$NOTIFY_SOCKET: {error}; the service manager is told nothing"));
             None
         }
-    }
-}
-
-/// Before anything is made: a pod that runs into the limit halfway fails with riddles.
-fn open_files(plan: &plan::PodPlan) -> Result<(), CliError> {
-    let (limit, needed) = (rlimits::raise_open_files(), supervisor::open_files(&plan.lifecycle));
-    if limit < needed { Err(CliError::OpenFiles { limit, needed }) } else { Ok(()) }
-}
-
-/// Labels of SELinux on a box without.
-fn tell_unlabelled(fields: &[String]) {
-    if !fields.is_empty() {
-        let fields = fields.join(", ");
-        warn(&format!("SELinux is not enabled on this box, so that no labels are put on: {fields}"));
     }
 }
 

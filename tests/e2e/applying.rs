@@ -30,7 +30,7 @@ fn what_can_be_changed_is() {
     };
     let first = pod(json!({"tier": "old"}));
     let (code, said) = apply(&case, &first);
-    assert!(code == Some(0) && said.contains("default/apply\n"), "{said}");
+    assert!(code == Some(0) && said.contains("pod/apply created\n"), "{said}");
     case.wait_for("up");
     assert_eq!(apply(&case, &first), (Some(0), "pod/apply unchanged\n".to_owned()));
     wait("its start", || case.container("main")["started"] == true);

@@ -84,7 +84,7 @@ fn a_folder_of_several_pods() {
     let applied = case.barepod(&["apply", "-f", folder]);
     assert_eq!(
         (applied.status.code(), out(&applied).as_str()),
-        (Some(0), "pod/folder unchanged\ndefault/folder-two\n"),
+        (Some(0), "pod/folder unchanged\npod/folder-two created\n"),
         "{}",
         said(&applied)
     );
@@ -128,7 +128,7 @@ fn one_that_runs_beside_a_new_one() {
     );
     write(&case, Path::new(b), &second(&case, "beside-two").main("main", "say two; exec sleep 999").text());
     let applied = case.barepod(&["apply", "-f", a, "-f", b]);
-    assert_eq!(out(&applied), "pod/beside unchanged\ndefault/beside-two\n", "{}", said(&applied));
+    assert_eq!(out(&applied), "pod/beside unchanged\npod/beside-two created\n", "{}", said(&applied));
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
     case.wait_for("two");
     assert!(case.barepod(&["stop", "-f", a, "-f", b]).status.success());
@@ -158,7 +158,12 @@ fn a_list_on_standard_input() {
     assert!(case.barepod(&["rm", "listed"]).status.success());
     // Also one that isn't there yet: what is read is kept.
     let applied = give(&["apply", "-f", "-"]);
-    assert_eq!((applied.status.code(), out(&applied).as_str()), (Some(0), "default/listed\n"), "{}", said(&applied));
+    assert_eq!(
+        (applied.status.code(), out(&applied).as_str()),
+        (Some(0), "pod/listed created\n"),
+        "{}",
+        said(&applied)
+    );
     wait("its end", || case.phase() == "Failed");
     case.nothing_left();
 }

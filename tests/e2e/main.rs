@@ -27,6 +27,7 @@ mod cpus;
 mod delegation;
 mod deletion;
 mod describe;
+mod desired;
 mod detached;
 mod differing;
 mod disk;

@@ -1,7 +1,6 @@
 //! What the commands take that do something with a pod that there is: `exec`, `cp`, `port-forward`, `stop`, `kill`,
 //! `restart`, `wait`, `resize`, `rm`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -139,39 +138,6 @@ pub struct KillArgs {
     /// By name (TERM, SIGTERM), number or RTMIN+N
     #[arg(short, long, value_name = "SIGNAL", default_value = "KILL", value_parser = signal_number)]
     pub signal: i32,
-}
-
-/// `barepod apply`.
-#[derive(Debug, Args)]
-pub struct ApplyArgs {
-    /// Manifests: a file, a folder (its .yaml, .yml and .json files, by name), or `-` for standard input; may be given several
-    /// times. Each may hold several objects in any order: Pods, ConfigMaps and Secrets. What only a cluster has a use for is left
-    /// out
-    #[arg(short, long, value_name = "FILE", required = true)]
-    pub filename: Vec<PathBuf>,
-    /// Of folders, also read those below them
-    #[arg(short = 'R', long)]
-    pub recursive: bool,
-    /// Refuse what would be left out
-    #[arg(long)]
-    pub strict: bool,
-    /// A file of ConfigMaps and Secrets for the pod, YAML or JSON; may be given several times. They may also stand among the
-    /// manifests; each name once in all
-    #[arg(long, value_name = "FILE")]
-    pub config: Vec<PathBuf>,
-    /// A file of logins for registries, as podman login and docker login write it, for what the pod pulls from now on, instead of
-    /// the files that this box has for that
-    #[arg(long, value_name = "FILE")]
-    pub auth_file: Option<PathBuf>,
-    /// Which images the pod may have from now on, as containers-policy.json(5), instead of what this box's file says
-    #[arg(long, value_name = "FILE")]
-    pub signature_policy: Option<PathBuf>,
-    /// Refuse a manifest with an image whose name in a registry has no digest (NAME@sha256:...), before anything is changed
-    #[arg(long)]
-    pub require_digest: bool,
-    /// The pod's namespace, if the manifest names none
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
 }
 
 /// `barepod restart`.

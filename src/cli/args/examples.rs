@@ -208,10 +208,12 @@ pub const APPLY_EXAMPLES: &str = "\
 Changed are images, whose containers are restarted, labels, annotations,
 activeDeadlineSeconds (set, or less), requests and limits, and what is in
 ConfigMaps and Secrets: files follow, variables do not. Anything else is refused with its path;
-`barepod run -d --replace FILE` runs the pod anew.
+--replace stops such a pod and runs it anew.
 
 Examples:
   barepod apply -f web.yaml
+  barepod apply -f DIR --replace  all pods of a folder, whatever it takes
+  barepod apply -f DIR --dry-run  what would be done with each
   barepod apply -f web.yaml --config settings.yaml
   barepod diff -f web.yaml        what would be changed";
 
