@@ -45,6 +45,10 @@ impl DaemonSet {
         match event {
             Event::Begin => self.course = Course::Going,
             Event::Stop => self.course = Course::Stopped,
+            Event::Rebooted => {
+                self.pool.forget_all();
+                self.making = Making::default();
+            }
             Event::Tick => {}
             Event::Pod(pod, fact) => match self.pool.take(pod, fact, now) {
                 Some((_, What::Made)) => self.making.made(),

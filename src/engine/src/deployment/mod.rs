@@ -86,6 +86,11 @@ impl Deployment {
                 self.course = Course::Going;
             }
             Event::Stop => self.course = Course::Stopped,
+            Event::Rebooted => {
+                self.pool.forget_all();
+                self.revisions.iter_mut().for_each(|one| one.making = Making::default());
+                self.progressed = self.progressed.map(|_| now.monotonic);
+            }
             Event::Tick => {}
             Event::Pod(pod, fact) => self.take(pod, fact, now.monotonic),
             Event::Spec(spec) => {

@@ -30,6 +30,8 @@ pub enum Event<S> {
     Begin,
     /// All pods are to end until `Begin`; the spec stays as it is (R13.5).
     Stop,
+    /// The box was started anew: all pods went with it, and time is counted from another moment (R13.16). Told before anything else.
+    Rebooted,
     /// Nothing but that time has passed.
     Tick,
     /// Something has become of a pod.

@@ -207,6 +207,11 @@ impl Pool {
         self.pods.values().any(fits)
     }
 
+    /// All are gone. Numbers go on.
+    pub fn forget_all(&mut self) -> Vec<Pod> {
+        core::mem::take(&mut self.pods).into_values().collect()
+    }
+
     /// What pods are made from that don't run yet.
     pub fn templates_in_the_making(&self) -> impl Iterator<Item = Template> {
         self.pods.values().filter(|pod| pod.stage == Stage::Creating).map(|pod| pod.template)

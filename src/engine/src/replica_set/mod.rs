@@ -63,6 +63,10 @@ impl ReplicaSet {
         match event {
             Event::Begin => self.course = Course::Going,
             Event::Stop => self.course = Course::Stopped,
+            Event::Rebooted => {
+                self.pool.forget_all();
+                self.making = Making::default();
+            }
             Event::Tick => {}
             Event::Pod(pod, fact) => match self.pool.take(pod, fact, now.monotonic) {
                 Some((_, What::Made)) => self.making.made(),

@@ -65,6 +65,12 @@ impl StatefulSet {
         match event {
             Event::Begin => self.course = Course::Going,
             Event::Stop => self.course = Course::Stopped,
+            Event::Rebooted => {
+                self.making = Making::default();
+                self.ends.clear();
+                let gone = self.pool.forget_all().into_iter();
+                gone.filter_map(|pod| pod.ordinal).for_each(|ordinal| self.place_is_left(ordinal, actions));
+            }
             Event::Tick => {}
             Event::Pod(pod, fact) => self.take(pod, fact, now, actions),
             Event::Spec(spec) => {
@@ -108,8 +114,14 @@ impl StatefulSet {
             }
             What::Refused | What::Gone => {}
         }
-        // R14.9.
-        let is_over = what == What::Gone && !self.spec.ordinals().contains(&ordinal);
+        if what == What::Gone {
+            self.place_is_left(ordinal, actions);
+        }
+    }
+
+    /// R14.9.
+    fn place_is_left(&self, ordinal: u32, actions: &mut Vec<Action>) {
+        let is_over = !self.spec.ordinals().contains(&ordinal);
         if is_over && self.spec.when_scaled == ClaimRetention::Delete {
             actions.push(Action::DeleteClaims(ordinal));
         }

@@ -1,5 +1,6 @@
 //! A pod in each place, made upwards and deleted downwards (R14.1 to R14.5).
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::replica::{Action, Making, Pod, PodNumber, Stage};
@@ -22,8 +23,9 @@ impl StatefulSet {
 
     /// R14.2, R14.4: each step waits for those before it.
     fn fill_in_order(&mut self, now: Instant, actions: &mut Vec<Action>) -> bool {
+        let pods = self.pods();
         for ordinal in self.spec.ordinals() {
-            match self.pod_of(ordinal) {
+            match pods.get(&ordinal) {
                 None => {
                     self.make(&[ordinal], now, actions);
                     return false;
@@ -45,7 +47,8 @@ impl StatefulSet {
 
     /// R14.3, R14.4.
     fn fill_at_once(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let missing: Vec<u32> = self.spec.ordinals().filter(|ordinal| self.pod_of(*ordinal).is_none()).collect();
+        let pods = self.pods();
+        let missing: Vec<u32> = self.spec.ordinals().filter(|ordinal| !pods.contains_key(ordinal)).collect();
         self.make(&missing, now, actions);
         for (number, _) in self.over() {
             self.pool.delete(number, actions);
@@ -82,8 +85,8 @@ impl StatefulSet {
     }
 
     /// R14.1: of each place there is one at most.
-    pub(super) fn pod_of(&self, ordinal: u32) -> Option<(PodNumber, &Pod)> {
-        self.pool.iter().find(|(_, pod)| pod.ordinal == Some(ordinal))
+    pub(super) fn pods(&self) -> BTreeMap<u32, (PodNumber, Pod)> {
+        self.pool.iter().filter_map(|(number, pod)| Some((pod.ordinal?, (number, *pod)))).collect()
     }
 
     pub(super) fn is_in_range(&self, pod: &Pod) -> bool {

@@ -15,16 +15,17 @@ impl StatefulSet {
             return;
         }
         let (mut free, mut costly): (Vec<PodNumber>, Vec<PodNumber>) = (Vec::new(), Vec::new());
+        let pods = self.pods();
         let mut unavailable = 0;
         for ordinal in self.spec.ordinals().rev() {
-            let Some((number, pod)) = self.pod_of(ordinal) else {
+            let Some((number, pod)) = pods.get(&ordinal) else {
                 unavailable += 1;
                 continue;
             };
             let is_available = self.is_available(pod, now);
             unavailable += u32::from(!is_available);
             if pod.template != self.spec.template && pod.is_active() && self.spec.is_updated(ordinal) {
-                if is_available { costly.push(number) } else { free.push(number) }
+                if is_available { costly.push(*number) } else { free.push(*number) }
             }
         }
         let spare = self.spec.max_unavailable().saturating_sub(unavailable);

@@ -39,7 +39,7 @@ fn is(play: &Play<DaemonSet>) -> String {
     all.map(|count| count.to_string()).join("/")
 }
 
-/// R13.3, R13.5, R15.1.
+/// R13.3, R13.5, R13.16, R15.1.
 #[test]
 fn one_pod() {
     let (mut play, asked) = Play::new(DaemonSet::new(spec('a')));
@@ -50,6 +50,8 @@ fn one_pod() {
     play.goes(&[(3, "leave 1", ""), (4, "end 1", "+2a"), (5, "up 2", ""), (6, "end 2", "+3a"), (7, "end 3", "")]);
     assert_eq!((is(&play).as_str(), play.next()), ("0/0/0/0/1", Some(17)));
     play.goes(&[(17, "tick", "+4a"), (18, "up 4", ""), (19, "stop", "-4"), (20, "end 4", ""), (21, "begin", "+5a")]);
+    // The box is started anew.
+    play.goes(&[(22, "up 5", ""), (1, "reboot", "+6a")]);
     assert_eq!(play.controller.under_way().len(), 1);
 }
 

@@ -270,3 +270,14 @@ fn what_is_available_and_what_fails() {
     assert_eq!(play.change(1, spec('c', 1)), "+2c");
     assert_eq!(reason(&play, ConditionKind::ReplicaFailure), None);
 }
+
+/// R13.16: in the middle of a rollout, which goes on from where it was, and isn't late.
+#[test]
+fn after_another_start_of_the_box() {
+    let mut play = settled(spec('a', 4));
+    assert_eq!(play.change(9000, spec('b', 4)), "+4b -3");
+    play.goes(&[(9001, "made 4", "+5b"), (2, "reboot", "+6a +7b"), (3, "made 6", "+8a +9a"), (3, "made 7", "+10b")]);
+    assert_eq!((is(&play).as_str(), progress(&play), play.next()), ("5/2/0/5/0", Reason::ReplicaSetUpdated, Some(603)));
+    play.goes(&[(4, "up 7", "-9"), (5, "up 10", "+11b -8"), (5, "up 11", "+12b -6"), (6, "up 12", "")]);
+    assert_eq!(progress(&play), Reason::NewReplicaSetAvailable);
+}

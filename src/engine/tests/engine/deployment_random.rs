@@ -47,6 +47,7 @@ impl Random {
 #[derive(Clone, Copy)]
 struct Seen {
     template: Template,
+    is_made: bool,
     is_going: bool,
     ready_since: Option<u64>,
 }
@@ -113,6 +114,7 @@ impl Watched {
             Event::Pod(pod, PodFact::Ready(IsReady::Yes)) => {
                 let seen = self.pods.get_mut(pod).unwrap();
                 seen.ready_since = seen.ready_since.or(Some(self.millis));
+                seen.is_made = true;
             }
             Event::Pod(pod, PodFact::Ready(IsReady::No)) => self.pods.get_mut(pod).unwrap().ready_since = None,
             Event::Spec(spec) => {
@@ -120,6 +122,8 @@ impl Watched {
                 self.spec = *spec;
                 self.is_recreated &= spec.strategy == Strategy::Recreate;
             }
+            Event::Pod(pod, PodFact::Created) => self.pods.get_mut(pod).unwrap().is_made = true,
+            Event::Rebooted => self.pods.clear(),
             Event::Stop => self.is_stopped = true,
             Event::Begin => self.is_stopped = false,
             _ => {}
@@ -157,7 +161,7 @@ impl Watched {
                 assert!(active < self.most, "{seed}: too many with {pod:?}");
                 let old = self.count(|seen| seen.template != *template);
                 assert!(old == 0 || !self.is_recreated, "{seed}: {pod:?} beside {old} old ones");
-                let seen = Seen { template: *template, is_going: false, ready_since: None };
+                let seen = Seen { template: *template, is_made: false, is_going: false, ready_since: None };
                 self.pods.insert(*pod, seen);
             }
             Action::Delete(pod) => {
@@ -184,10 +188,19 @@ impl Watched {
         assert_eq!(counts.available as usize, self.count(|seen| self.is_available(seen)), "{seed}: {status:?}");
         let new = self.count(|seen| !seen.is_going && seen.template == self.spec.template);
         assert_eq!(status.updated as usize, new, "{seed}: {status:?}");
+        let under_way = self.deployment.under_way().len();
+        let asked = self.pods.values().filter(|seen| seen.is_going || !seen.is_made).count();
+        assert_eq!(under_way, asked, "{seed}: asked for and not answered");
         let next = self.deployment.next_deadline();
         assert!(next.is_none_or(|at| at > now(self.millis).monotonic), "{seed}: {next:?} at {}", self.millis);
         let templates = self.deployment.templates();
         assert!(self.pods.values().all(|seen| templates.contains(&seen.template)), "{seed}: {templates:?}");
+    }
+
+    /// Its clock begins anew.
+    fn reboot(&mut self) -> Event<DeploymentSpec> {
+        self.millis = 0;
+        Event::Rebooted
     }
 
     /// Some fact that can be.
@@ -212,6 +225,7 @@ impl Watched {
                 Event::Spec(DeploymentSpec { strategy, replicas, min_ready, ..spec })
             }
             (20, _) if random.one_in(3) => Event::Stop,
+            (22, _) if random.one_in(8) => self.reboot(),
             (20 | 21, _) => Event::Begin,
             _ => Event::Tick,
         };

@@ -85,7 +85,7 @@ impl<C: Controller> Play<C> {
     }
 
     /// At this second: `made 0`, `refused 0`, `ready 0`, `unready 0`, `up 0` (made and ready), `restarts 0 3`, `cost 0 5`,
-    /// `leave 0`, `end 0`, `stop`, `begin`, `tick`.
+    /// `leave 0`, `end 0`, `stop`, `begin`, `reboot`, `tick`.
     pub fn at(&mut self, second: u64, words: &str) -> String {
         self.second = second;
         let words: Vec<&str> = words.split(' ').collect();
@@ -93,6 +93,7 @@ impl<C: Controller> Play<C> {
         let fact = match words[0] {
             "stop" => return self.tell(Event::Stop),
             "begin" => return self.tell(Event::Begin),
+            "reboot" => return self.tell(Event::Rebooted),
             "tick" => return self.tell(Event::Tick),
             "up" => {
                 let made = self.at(second, &format!("made {}", words[1]));

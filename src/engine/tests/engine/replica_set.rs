@@ -153,3 +153,15 @@ fn stopped_and_begun_again() {
     assert_eq!(counts(&set), [2, 0, 0, 0]);
     assert_eq!(scale(&mut set, 6, 1), "-3");
 }
+
+/// R13.16.
+#[test]
+fn after_another_start_of_the_box() {
+    let (mut set, _) = begin(spec(2));
+    set.goes(&[(9000, "up 0", "+1a"), (9000, "refused 1", "")]);
+    // Its clock begins anew, and so do waits; what is said of pods of before is left alone.
+    set.goes(&[(3, "reboot", "+2a"), (3, "end 0", ""), (4, "up 2", "+3a"), (5, "up 3", "")]);
+    assert_eq!((counts(&set), set.next()), ([2, 2, 2, 0], None));
+    // One that was stopped stays so.
+    set.goes(&[(6, "stop", "-2 -3"), (1, "reboot", ""), (2, "begin", "+4a")]);
+}

@@ -233,7 +233,7 @@ fn the_way_back() {
     assert_eq!(numbers(&play), [4, 5, 6]);
 }
 
-/// R14.9.
+/// R13.16, R14.9.
 #[test]
 fn claims_of_places_that_are_not_wanted() {
     let delete = |replicas| StatefulSetSpec { when_scaled: ClaimRetention::Delete, ..spec('a', replicas) };
@@ -247,4 +247,7 @@ fn claims_of_places_that_are_not_wanted() {
     play.goes(&[(6, "end 3", "+4a#1"), (7, "up 4", "")]);
     assert_eq!(play.change(8, spec('a', 1)), "-4");
     play.goes(&[(9, "end 4", "")]);
+    // Pods that went with the box have ended.
+    let mut play = settled(delete(3));
+    assert_eq!((play.change(1, delete(1)).as_str(), play.at(0, "reboot").as_str()), ("-2", "claims#1 claims#2 +3a#0"));
 }

@@ -47,6 +47,7 @@ impl Random {
 struct Seen {
     template: Template,
     ordinal: u32,
+    is_made: bool,
     is_going: bool,
     ready_since: Option<u64>,
 }
@@ -89,17 +90,20 @@ impl Watched {
     }
 
     fn tell(&mut self, event: Event<StatefulSetSpec>) {
-        let mut gone = None;
+        let mut gone = Vec::new();
         match &event {
-            Event::Pod(pod, PodFact::Ended) => gone = self.pods.remove(pod),
+            Event::Pod(pod, PodFact::Ended) => gone.extend(self.pods.remove(pod)),
             Event::Pod(pod, PodFact::NotCreated) => _ = self.pods.remove(pod),
             Event::Pod(pod, PodFact::Leaving) => self.pods.get_mut(pod).unwrap().is_going = true,
             Event::Pod(pod, PodFact::Ready(IsReady::Yes)) => {
                 let seen = self.pods.get_mut(pod).unwrap();
                 seen.ready_since = seen.ready_since.or(Some(self.millis));
+                seen.is_made = true;
             }
             Event::Pod(pod, PodFact::Ready(IsReady::No)) => self.pods.get_mut(pod).unwrap().ready_since = None,
             Event::Spec(spec) => self.spec = *spec,
+            Event::Pod(pod, PodFact::Created) => self.pods.get_mut(pod).unwrap().is_made = true,
+            Event::Rebooted => gone.extend(std::mem::take(&mut self.pods).into_values()),
             Event::Stop => self.is_stopped = true,
             Event::Begin => self.is_stopped = false,
             _ => {}
@@ -107,7 +111,7 @@ impl Watched {
         let mut actions = Vec::new();
         self.step(event, &mut actions);
         for action in actions {
-            self.look(&action, gone);
+            self.look(&action, &gone);
         }
         self.check();
     }
@@ -125,7 +129,7 @@ impl Watched {
         self.set = loaded;
     }
 
-    fn look(&mut self, action: &Action, gone: Option<Seen>) {
+    fn look(&mut self, action: &Action, gone: &[Seen]) {
         let seed = self.seed;
         let is_ordered = self.spec.management == Management::OrderedReady;
         match action {
@@ -138,7 +142,7 @@ impl Watched {
                 let below = (self.spec.start..ordinal)
                     .all(|below| self.pods.values().any(|seen| seen.ordinal == below && self.is_available(seen)));
                 assert!(below || !is_ordered, "{seed}: {ordinal} comes before those below it");
-                let seen = Seen { template: *template, ordinal, is_going: false, ready_since: None };
+                let seen = Seen { template: *template, ordinal, is_made: false, is_going: false, ready_since: None };
                 self.pods.insert(*pod, seen);
             }
             Action::Delete(pod) => {
@@ -164,7 +168,7 @@ impl Watched {
                 assert!(!was_available || self.missing() <= most, "{seed}: {} are missing", self.missing());
             }
             Action::DeleteClaims(ordinal) => {
-                let is_of = gone.is_some_and(|gone| gone.ordinal == *ordinal);
+                let is_of = gone.iter().any(|gone| gone.ordinal == *ordinal);
                 let is_due = self.spec.when_scaled == ClaimRetention::Delete && !self.is_wanted(*ordinal);
                 assert!(is_of && is_due, "{seed}: {action:?}");
             }
@@ -176,10 +180,19 @@ impl Watched {
         assert_eq!(status.replicas as usize, self.pods.len(), "{seed}: {status:?}");
         let available = self.pods.values().filter(|seen| self.is_available(seen)).count();
         assert_eq!(status.available as usize, available, "{seed}: {status:?}");
+        let under_way = self.set.under_way().len();
+        let asked = self.pods.values().filter(|seen| seen.is_going || !seen.is_made).count();
+        assert_eq!(under_way, asked, "{seed}: asked for and not answered");
         let next = self.set.next_deadline();
         assert!(next.is_none_or(|at| at > now(self.millis).monotonic), "{seed}: {next:?} at {}", self.millis);
         let templates = self.set.templates();
         assert!(self.pods.values().all(|seen| templates.contains(&seen.template)), "{seed}: {templates:?}");
+    }
+
+    /// Its clock begins anew.
+    fn reboot(&mut self) -> Event<StatefulSetSpec> {
+        self.millis = 0;
+        Event::Rebooted
     }
 
     /// Some fact that can be.
@@ -199,6 +212,7 @@ impl Watched {
             (19, _) => Event::Spec(StatefulSetSpec { replicas: random.below(6), ..self.spec }),
             (20, _) if random.one_in(3) => Event::Spec(random.stateful_set(self.spec.generation + 1)),
             (21, _) if random.one_in(4) => Event::Stop,
+            (22, _) if random.one_in(8) => self.reboot(),
             (20..22, _) => Event::Begin,
             _ => Event::Tick,
         };
