@@ -1,6 +1,7 @@
 //! `barepod get`: pods as a table, as the v1 objects they are, in parts, or by name.
 
 mod format;
+mod jobs;
 mod rows;
 mod watch;
 
@@ -22,6 +23,9 @@ pub fn get(args: &GetArgs, global: &Global) -> Result<Exit, CliError> {
     let format = Format::of_get(args)?;
     if args.output_watch_events && !(args.watch || args.watch_only) {
         return Err(CliError::Usage("--output-watch-events is for --watch or --watch-only"));
+    }
+    if let Some(names) = &args.pods.jobs {
+        return jobs::get(args, names, &layout, &format);
     }
     let names = given::names(&args.pods)?;
     if args.watch || args.watch_only {

@@ -3,20 +3,22 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::core::v1;
 
 use super::args::ChosenPods;
 use super::error::CliError;
 use super::files::{self, Depth, Files, is_stdin};
 use super::terminal;
-use crate::manifest::{self, Finding, Manifests, Objects, Reading, Text};
+use crate::manifest::{self, FieldPath, Finding, Manifests, Objects, Reading, Text};
 use crate::plan::{self, Difference};
 use crate::report::grace;
 
 /// All that texts hold.
 pub(super) struct Set {
-    /// At least one.
+    /// At least one, or a Job.
     pub(super) pods: Vec<Given>,
+    pub(super) jobs: Vec<GivenJob>,
     /// Their names, with what is odd about each, and what means nothing here.
     texts: Vec<(Rc<Text>, Vec<manifest::Diagnostic>)>,
     left_out: Vec<String>,
@@ -32,12 +34,23 @@ pub(super) struct Given {
     pub(super) file: PathBuf,
     text: Rc<Text>,
     document: usize,
+    /// The field that holds it; the root of a Pod that stands for itself.
+    at: FieldPath,
+}
+
+/// A Job, and the Pod of its template.
+#[derive(Clone)]
+pub(super) struct GivenJob {
+    pub(super) job: batch::Job,
+    pub(super) template: Given,
 }
 
 impl Given {
     /// Says what else is wrong with it, each with its place.
     pub(super) fn refuse(&self, findings: &[Finding]) -> Result<(), CliError> {
-        manifest::refuse(&self.text, self.document, findings).map_err(refused)
+        let placed = |one: &Finding| Finding { field: self.at.join(&one.field), ..one.clone() };
+        let findings: Vec<Finding> = findings.iter().map(placed).collect();
+        manifest::refuse(&self.text, self.document, &findings).map_err(refused)
     }
 
     /// What is still needed of it when all is checked: the text is let go of.
@@ -78,17 +91,24 @@ pub(super) fn decode(files: Files, reading: &Reading<'_>) -> Result<Set, CliErro
             .map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
     }
     let all = manifest::read_all(&files.texts, reading).map_err(all_refused)?;
-    let Manifests { pods, objects, left_out, warnings } = all;
+    let Manifests { pods, jobs, objects, left_out, warnings } = all;
     let objects = Rc::new(objects);
     let texts: Vec<_> = files.texts.into_iter().map(Rc::new).zip(warnings).collect();
-    let given = |one: manifest::Described| Given {
-        pod: one.pod,
+    let given = |pod, text: usize, document, at| Given {
+        pod,
         objects: objects.clone(),
-        file: files.paths[one.text].clone(),
-        text: texts[one.text].0.clone(),
-        document: one.document,
+        file: files.paths[text].clone(),
+        text: texts[text].0.clone(),
+        document,
+        at,
     };
-    Ok(Set { pods: pods.into_iter().map(given).collect(), texts, left_out })
+    let pods = pods.into_iter().map(|one| given(one.pod, one.text, one.document, FieldPath::root())).collect();
+    let of_job = |one: manifest::DescribedJob| GivenJob {
+        template: given(manifest::pod_of(&one.job, "template"), one.text, one.document, manifest::template()),
+        job: one.job,
+    };
+    let jobs = jobs.into_iter().map(of_job).collect();
+    Ok(Set { pods, jobs, texts, left_out })
 }
 
 impl Set {

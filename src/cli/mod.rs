@@ -27,6 +27,9 @@
 //! | `pod_changes` | what tells that something of pods may have changed | changes, error |
 //! | `until` | the wait until a pod is as somebody wants it | changes, error, recover |
 //! | `ending` | the end of a pod, gracefully or by force | error, phrases, recover |
+//! | `removal` | the removal of pods that have ended, and of a Job's | ending, error, recover, user |
+//! | `jobs` | Jobs that there are: found, stopped, forgotten, waited for | changes, error, removal, until |
+//! | `job` | `run` of a Job: the process of its controller | args, changes, ending, error, exit_code, given, output, pod_changes, recover, removal, until, user |
 //! | `rootless` | how this process becomes one that can make a pod | error, exit_code, recover, terminal, user |
 //! | `cpus` | `run --cpu-manager static` | args, error, recover |
 //! | `network` | `run --network` | args, error |
@@ -44,11 +47,11 @@
 //! | `debug` | `barepod debug` | args, attach, container, error, exit_code, inside, logins, raw, recover, session, terminal |
 //! | `interactive` | `run --stdin`, `--tty`: the container that is attached | args, container, error, raw |
 //! | `detach` | `run --detach`: the process that was called, and the one that runs the pod | args, attach, error, exit_code, files, output, pulling, recover, until |
-//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, files, given, interactive, journal, logins, network, options, pinned, preflight, recover, rootless, screen, terminal, user, watch |
+//! | `run` | `barepod run` | args, cpus, detach, ending, error, exit_code, exit_code_file, files, given, interactive, job, journal, logins, network, options, pinned, preflight, recover, rootless, screen, terminal, user, watch |
 //! | `generate` | `barepod generate` | args, error, exit_code, files, options, output, run |
 //! | `install` | `barepod install`, `uninstall` | args, error, exit_code, generate, user |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, files, given, options, output, terminal |
-//! | `get` | `barepod get` | args, error, exit_code, files, given, output, pod_changes, recover, terminal |
+//! | `get` | `barepod get` | args, error, exit_code, files, given, jobs, output, pod_changes, recover, terminal |
 //! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
 //! | `diff` | `barepod diff` | args, error, exit_code, files, given, output, recover |
 //! | `top` | `barepod top` | args, chosen, container, error, exit_code, given, output, recover, screen, terminal |
@@ -61,12 +64,12 @@
 //! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
-//! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, output, recover, until |
+//! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, jobs, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
 //! | `apply` | `barepod apply` | args, detach, diff, error, exit_code, files, given, logins, output, pinned, recover, restart, run |
-//! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, output, recover, until |
+//! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, jobs, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
-//! | `rm` | `barepod rm` | args, chosen, ending, error, exit_code, output, recover, user |
+//! | `rm` | `barepod rm` | args, chosen, error, exit_code, jobs, output, recover, removal |
 //! | `explain` | `barepod explain` | args, error, exit_code, output |
 //! | `image` | `barepod image` | args, error, exit_code, logins, output, phrases, pulling, user |
 //! | `completion` | completion scripts and manual pages | args, error, exit_code, output |
@@ -111,6 +114,8 @@ mod image;
 mod inside;
 mod install;
 mod interactive;
+mod job;
+mod jobs;
 mod joined;
 mod journal;
 mod kill;
@@ -129,6 +134,7 @@ mod pulling;
 mod raw;
 mod recover;
 mod relay;
+mod removal;
 mod resize;
 mod restart;
 mod rm;

@@ -2,7 +2,7 @@
 //! as somebody looks.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,17 +69,27 @@ impl PodChanges {
     /// Waits until something may have changed. `false`: nobody reads what we print any more.
     pub fn wait(&mut self) -> bool {
         let out = std::io::stdout();
+        !self.wait_beside(&[(out.as_fd(), PollFlags::empty())], None)[0]
+            .intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
+    }
+
+    /// Waits until something may have changed, or something is to be said of `others`: gives what; or until the time is over.
+    pub fn wait_beside(&mut self, others: &[(BorrowedFd<'_>, PollFlags)], limit: Option<Duration>) -> Vec<PollFlags> {
         let told: Vec<&PathBuf> =
             self.supervisors.iter().filter(|(_, one)| one.is_some()).map(|(dir, _)| dir).collect();
-        let limit = Timespec::try_from(UNTOLD).ok().filter(|_| told.len() < self.supervisors.len());
-        let mut sources = vec![PollFd::new(&out, PollFlags::empty()), PollFd::new(&self.folders, PollFlags::IN)];
+        let untold = Some(UNTOLD).filter(|_| told.len() < self.supervisors.len());
+        let limit = [untold, limit].into_iter().flatten().min().and_then(|limit| Timespec::try_from(limit).ok());
+        let mut sources = vec![PollFd::new(&self.folders, PollFlags::IN)];
+        sources.extend(others.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)));
         sources.extend(
             self.supervisors.values().flatten().map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN)),
         );
         let ready = poll(&mut sources, limit.as_ref());
-        let has_left =
-            ready.is_ok() && sources[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
-        let has_news = sources[2..].iter().zip(told).filter(|(source, _)| !source.revents().is_empty());
+        let (of_others, of_supervisors) = sources[1..].split_at(others.len());
+        // Interrupted: to look is never wrong.
+        let said = |source: &PollFd<'_>| if ready.is_ok() { source.revents() } else { PollFlags::empty() };
+        let said: Vec<PollFlags> = of_others.iter().map(said).collect();
+        let has_news = of_supervisors.iter().zip(told).filter(|(source, _)| !source.revents().is_empty());
         let with_news: Vec<PathBuf> = has_news.map(|(_, dir)| dir.clone()).collect();
         drop(sources);
         self.folders.drain();
@@ -90,10 +100,9 @@ impl PodChanges {
                     self.hear(dir);
                 }
             }
-            // Interrupted: to look is never wrong.
             Err(_) => {}
         }
-        !has_left
+        said
     }
 
     fn hear(&mut self, dir: PathBuf) {

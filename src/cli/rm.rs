@@ -3,21 +3,25 @@
 use super::args::{Global, RmArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
-use super::user::become_root;
-use super::{chosen, ending, output, recover};
-use crate::runtime::sandbox::SandboxDirs;
-use crate::runtime::sweep::{SweepRequest, sweep};
+use super::{chosen, jobs, output, recover, removal};
 use crate::store::layout::Layout;
-use crate::store::ledger::Stage;
-use crate::store::read::{Found, Life};
-use crate::store::unreadable::UnreadablePod;
-use crate::store::{self, Error, PodStore, old_logs};
-use crate::supervisor::cpus::give_back;
+use crate::store::{Error, old_logs};
 
 /// Removes ended pods' state and logs; with `--force` ends running ones first. What an earlier command could not remove is
 /// tried again.
 pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
+    if let Some(names) = &args.pods.chosen.jobs {
+        let found = jobs::all_or(&layout, names, args.pods.chosen.namespace.as_deref())?;
+        return output::exit_of_all(found.into_iter().map(|job| match job {
+            Err(CliError::Store(Error::Job(_))) if args.ignore_not_found => Ok(Exit::Success),
+            job => job.and_then(|job| {
+                jobs::remove(&layout, &job, args.force)?;
+                tell!("job {} removed, with its pods", jobs::full_name(&job));
+                Ok(Exit::Success)
+            }),
+        }));
+    }
     let names = chosen::to_act_on(&layout, &args.pods, |_| true)?;
     let removed = output::exit_of_all(names.iter().map(|name| match rm_one(&layout, name, args.force) {
         Err(CliError::Store(Error::NotFound(_))) if args.ignore_not_found => Ok(Exit::Success),
@@ -31,7 +35,7 @@ pub fn rm(args: &RmArgs, global: &Global) -> Result<Exit, CliError> {
 fn rm_one(layout: &Layout, name: &str, force: bool) -> Result<Exit, CliError> {
     let name = match recover::look(layout, name) {
         Ok(found) => {
-            remove(layout, &found, force)?;
+            removal::remove(layout, &found, force)?;
             recover::full_name(&found)
         }
         Err(CliError::Store(Error::NotFound(name))) => forget_logs(layout, name)?,
@@ -39,69 +43,6 @@ fn rm_one(layout: &Layout, name: &str, force: bool) -> Result<Exit, CliError> {
     };
     tell!("pod {name} removed");
     Ok(Exit::Success)
-}
-
-fn remove(layout: &Layout, found: &Found, force: bool) -> Result<(), CliError> {
-    match found.life() {
-        // Its supervisor is about to go, and is waited for.
-        Ok(Life::Running) if found.has_ended() => {}
-        Ok(Life::Running) if !force => return Err(CliError::StillRunning(recover::full_name(found))),
-        Ok(Life::Running) => ending::force(found)?,
-        Ok(Life::Ended | Life::Left | Life::Lost) => {}
-        Err(cause) if force && cause.is_about_content() => return remove_unreadable(layout, found),
-        Err(cause) => return Err(CliError::Unreadable { pod: recover::full_name(found), cause }),
-    }
-    // What containers have made belongs to users of theirs.
-    become_root()?;
-    let name = recover::full_name(found);
-    match PodStore::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name)) {
-        Ok(store) => forget(layout, store, &name),
-        // Another rm was faster, or its run was cut off before it made anything.
-        Err(Error::NotFound(_)) => Ok(store::forget_unborn(layout, &found.namespace, &found.name).map(drop)?),
-        Err(error) if force && error.is_about_content() => remove_unreadable(layout, found),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Nothing has to be written for that where all goes: the disk may be full.
-fn forget(layout: &Layout, mut store: PodStore, name: &str) -> Result<(), CliError> {
-    if store.ledger().stage != Stage::Ended {
-        let left = recover::sweep_pod(layout, &store);
-        match store.finish(left) {
-            Ok(left) if left.words().is_empty() => {}
-            Ok(left) => {
-                return Err(CliError::NotSwept { pod: name.to_owned(), left: left.words().join("; ") });
-            }
-            // It says no more than the ledger did before, and what is not gone is looked at below.
-            Err(error) if store.ledger().stage != Stage::Ended => return Err(error.into()),
-            Err(_) => {}
-        }
-        give_back(layout, &store)?;
-    }
-    Ok(store.remove()?)
-}
-
-/// What the pod's folder says can't be understood: everything goes that is a pod's of this name.
-fn remove_unreadable(layout: &Layout, found: &Found) -> Result<(), CliError> {
-    become_root()?;
-    let name = recover::full_name(found);
-    let unreadable = UnreadablePod::take_over(layout, &found.namespace, &found.name, &recover::tell_of_waiting(&name))?;
-    let state = SandboxDirs { state: unreadable.state().to_owned(), data: unreadable.state().to_owned() };
-    let folders: Vec<_> = state.to_sweep().into_iter().chain(unreadable.data.iter().cloned()).collect();
-    let mut left = Vec::new();
-    for cgroup in &unreadable.cgroups {
-        left.extend(sweep(&SweepRequest { cgroup, folders: &[], network: None, patience: recover::PATIENCE }));
-    }
-    // Their processes first: they may write.
-    if left.is_empty() {
-        let none = std::path::Path::new("");
-        left = sweep(&SweepRequest { cgroup: none, folders: &folders, network: None, patience: recover::PATIENCE });
-    }
-    if !left.is_empty() {
-        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-        return Err(CliError::NotSwept { pod: name, left: left.join("; ") });
-    }
-    Ok(unreadable.remove_folder()?)
 }
 
 /// Of a pod of which nothing but logs is left, since the box was restarted.

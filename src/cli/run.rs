@@ -1,5 +1,6 @@
 //! `barepod run`: a pod from its manifest to its end, in the foreground or detached from it.
 
+mod jobs;
 mod limits;
 mod manifests;
 mod view;
@@ -22,7 +23,7 @@ use super::terminal::warn;
 use super::user::is_user;
 use super::watch::{Detaching, Watch};
 use super::{cpus, detach, ending, interactive, logins, network, options, pinned, preflight, recover, rootless};
-use crate::manifest;
+use crate::manifest::{self, Jobs};
 use crate::plan::{self, IdRange, NodeFacts, PodOptions, PodPlan, Scope, Uplink};
 use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
@@ -43,8 +44,18 @@ pub(super) use manifests::{listed, read as read_manifests};
 /// Runs the pod and gives its exit code; of several, which run in the background, that of the first that couldn't be begun.
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     detach::check(args)?;
-    match read_manifests(args) {
-        Ok(mut pods) => {
+    match manifests::read_all(args, Jobs::Taken) {
+        Ok((pods, jobs)) if !jobs.is_empty() => {
+            let check = |mut pod: Given| {
+                let layout = global.layout()?;
+                let node = node::facts(&layout.data)?;
+                complete(&mut pod.pod, &node.hostname);
+                planned(args, &layout, &mut pod, &node, &global.images(&layout)?).map(drop)
+            };
+            let run = |args: &RunArgs, pod, report| run_reported(args, global, pod, Some(report));
+            jobs::run(args, global, &pods, jobs, (check, run))
+        }
+        Ok((mut pods, _)) => {
             for given in &mut pods {
                 manifest::generate_name(&mut given.pod.metadata, uuid::Uuid::new_v4().as_u128() as u32);
             }

@@ -9,7 +9,7 @@ use super::args::{Global, StopArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::until::Deadline;
-use super::{chosen, ending, output, recover};
+use super::{chosen, ending, jobs, output, recover};
 use crate::control::{self, End, Request, Until, Waiting};
 use crate::store::Error;
 use crate::store::layout::Layout;
@@ -18,6 +18,18 @@ use crate::store::read::{Found, Life};
 /// Asks the pods' supervisors to stop them, all at once, and waits for the ends.
 pub fn stop(args: &StopArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
+    if let Some(names) = &args.pods.chosen.jobs {
+        if args.now || args.grace_period.is_some() {
+            return Err(CliError::Usage(
+                "a Job's pods are stopped with their own grace periods; `barepod rm --force` ends them at once",
+            ));
+        }
+        let found = jobs::all_or(&layout, names, args.pods.chosen.namespace.as_deref())?;
+        return output::exit_of_all(found.into_iter().map(|job| match job {
+            Err(CliError::Store(Error::Job(_))) if args.ignore_not_found => Ok(Exit::Success),
+            job => job.and_then(|job| jobs::stop(&job, args.wait, args.timeout.0).map(|()| Exit::Success)),
+        }));
+    }
     let names = chosen::to_act_on(&layout, &args.pods, |life| life != Life::Ended)?;
     let grace_period = if args.now { Some(1) } else { args.grace_period };
     let grace_period = grace_period.map(|seconds| Duration::from_secs(u64::from(seconds)));

@@ -74,7 +74,8 @@ impl Deadline {
         }
     }
 
-    fn is_over(self) -> bool {
+    /// Whether it is too late.
+    pub fn is_over(self) -> bool {
         self.0.is_some_and(|at| at <= Instant::now())
     }
 }

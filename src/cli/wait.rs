@@ -8,7 +8,7 @@ use super::exit_code::Exit;
 use super::get::{self, Format};
 use super::output::print;
 use super::until::{Deadline, Waited, until};
-use super::{chosen, recover};
+use super::{chosen, jobs, recover};
 use crate::report::jsonpath::Missing;
 use crate::report::wanted::Wanted;
 use crate::store::Error;
@@ -17,6 +17,17 @@ use crate::store::layout::Layout;
 /// Waits for all of the pods, one after the other, and says of each that it is so.
 pub fn wait(args: &WaitArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
+    if let Some(names) = &args.pods.chosen.jobs {
+        if args.output.is_some() {
+            return Err(CliError::Usage("wait -o is for pods; `barepod get job/NAME -o ...` shows a Job"));
+        }
+        for job in jobs::all_or(&layout, names, args.pods.chosen.namespace.as_deref())? {
+            let job = job?;
+            jobs::wait(&job, &args.wanted, args.timeout)?;
+            print(&format!("job.batch/{} condition met\n", job.name))?;
+        }
+        return Ok(Exit::Success);
+    }
     let pods = chosen::to_act_on(&layout, &args.pods, |_| true)?;
     // As kubectl: what isn't there can be gone, and nothing else.
     if pods.is_empty() && args.wanted != Wanted::Deleted {

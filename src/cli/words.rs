@@ -1,9 +1,14 @@
 //! Words that fingers know from other tools: understood where they can only mean one thing here, else answered by the
 //! command that does it.
 
+mod jobs;
+mod kinds;
+
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use kinds::{in_namespace, is_kind};
 
 use super::args::{ChosenPods, Cli, Command, CopyPlace, OnePod, Pods};
 
@@ -90,7 +95,7 @@ fn instead(word: &str, args: &[OsString]) -> Option<String> {
             "barepod brings images and runs them; other tools make and hand them on (docs/images.md)".to_owned()
         }
         "scale" | "rollout" | "expose" | "autoscale" => {
-            "barepod runs single Pods; it knows no Deployments or Services".to_owned()
+            "barepod runs Pods and Jobs; it knows no Deployments or Services".to_owned()
         }
         "replace" | "label" | "annotate" | "set" => format!(
             "a pod is changed by its manifest: `barepod apply -f {file}` changes what can be while it runs, `barepod run \
@@ -155,28 +160,10 @@ impl Operands {
     }
 }
 
-/// Kubernetes' word for the only kind there is here.
-fn is_kind(word: &str) -> bool {
-    matches!(word, "pod" | "pods" | "po" | "Pod")
-}
-
 /// Kubernetes' words for kinds that people ask for by name.
 fn is_other_kind(word: &str) -> bool {
-    const OTHERS: [&str; 12] = [
-        "deployment",
-        "deployments",
-        "deploy",
-        "service",
-        "services",
-        "svc",
-        "job",
-        "jobs",
-        "node",
-        "nodes",
-        "namespace",
-        "configmap",
-    ];
-    OTHERS.contains(&word)
+    matches!(word, "deployment" | "deployments" | "deploy" | "service" | "services" | "svc" | "job" | "jobs")
+        || matches!(word, "node" | "nodes" | "namespace" | "configmap")
 }
 
 /// `web` of `pod/web`.
@@ -192,6 +179,9 @@ fn bare(word: &str) -> &str {
 /// # Errors
 /// Where it can't be meant.
 pub fn understand(cli: &mut Cli) -> Result<(), String> {
+    if jobs::understood(&mut cli.command)? {
+        return Ok(());
+    }
     match &mut cli.command {
         Command::Get(args) => chosen(&mut args.pods, NoName::MeansAll),
         Command::Top(args) => {
@@ -300,11 +290,11 @@ fn names(pods: &mut Vec<String>, namespace: Option<&str>) -> Result<(), String> 
     } else if let [kind, name, ..] = &pods[..]
         && is_other_kind(kind)
     {
-        return Err(format!("{kind} {name}: Pods are the only kind there is here"));
+        return Err(format!("{kind} {name}: this is about Pods"));
     }
     pods.iter_mut().try_for_each(|pod| match pod.split_once('/') {
         // No namespace is called so by whoever writes kubectl's TYPE/NAME.
-        Some((kind, _)) if is_other_kind(kind) => Err(format!("{pod}: Pods are the only kind there is here")),
+        Some((kind, _)) if is_other_kind(kind) => Err(format!("{pod}: this is about Pods")),
         _ => by_name(pod, namespace),
     })
 }
@@ -327,18 +317,6 @@ fn one(pod: &mut OnePod, command: &str) -> Result<(), String> {
 fn by_name(pod: &mut String, namespace: Option<&str>) -> Result<(), String> {
     *pod = bare(pod).to_owned();
     in_namespace(pod, namespace)
-}
-
-fn in_namespace(pod: &mut String, namespace: Option<&str>) -> Result<(), String> {
-    match (namespace, pod.split_once('/')) {
-        (None, _) => {}
-        (Some(namespace), Some((named, _))) if named == namespace => {}
-        (Some(namespace), Some(_)) => {
-            return Err(format!("--namespace {namespace} and pod {pod:?} contradict each other"));
-        }
-        (Some(namespace), None) => *pod = format!("{namespace}/{pod}"),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

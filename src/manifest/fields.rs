@@ -1,4 +1,4 @@
-//! The fate of every field of the Pod API: honoured, refused or accepted with a warning. The tables in here are the
+//! The fate of every field of the Pod API, and of a Job's: honoured, refused or accepted with a warning. The tables in here are the
 //! one place that decides it; `docs/fields.md` is made from them, and a test walks k8s-openapi's types to prove that
 //! no field has been forgotten. To start honouring a field, change its row (and then do what it says).
 //!
@@ -8,6 +8,7 @@
 mod container;
 mod explain;
 mod handlers;
+mod job;
 mod metadata;
 mod pod;
 mod security;
@@ -51,8 +52,15 @@ impl Fate {
 type Table = (&'static str, &'static [(&'static str, Fate)]);
 
 /// All tables, in the order of the documentation.
-const TABLES: &[&[Table]] =
-    &[metadata::TABLES, pod::TABLES, container::TABLES, handlers::TABLES, volume::TABLES, security::TABLES];
+const TABLES: &[&[Table]] = &[
+    metadata::TABLES,
+    pod::TABLES,
+    container::TABLES,
+    handlers::TABLES,
+    volume::TABLES,
+    security::TABLES,
+    job::TABLES,
+];
 
 /// A refused field that will come.
 const fn later(why: &'static str) -> Fate {

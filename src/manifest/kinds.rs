@@ -15,6 +15,8 @@ use super::words::nearest;
 pub(super) enum Use {
     /// A Pod, or what is to be refused as none.
     Pod,
+    /// A Job.
+    Job,
     /// A ConfigMap or a Secret.
     Object(ObjectKind),
     /// It means nothing here; what it is called.
@@ -155,7 +157,14 @@ fn nearest_kind<'a>(given: &str, wanted: &[&'a str]) -> Option<&'a str> {
 fn way_out(kind: &str) -> Option<String> {
     let article = if kind.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
     let template = match kind {
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job" => "spec.template",
+        "Job" => {
+            return Some(
+                "this is a Job, which `barepod run` runs; here a Pod is needed: take what is below its spec.template, and \
+                 write apiVersion: v1, kind: Pod and a metadata.name to it"
+                    .to_owned(),
+            );
+        }
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" => "spec.template",
         "CronJob" => "spec.jobTemplate.spec.template",
         "PodTemplate" => "template",
         "ConfigMap" | "Secret" => {

@@ -19,6 +19,7 @@ mod exported;
 mod fields;
 mod generate;
 mod image;
+mod job;
 mod kinds;
 mod objects;
 mod parse;
@@ -32,6 +33,7 @@ mod selector;
 mod settle;
 mod stored;
 mod strict;
+mod template;
 mod text;
 mod tree;
 mod validate;
@@ -46,7 +48,9 @@ pub use decode::{decode, decode_beside, decode_objects, refuse};
 pub use defaults::{apply_defaults, apply_ephemeral_defaults};
 pub use generate::generate_name;
 pub use image::{FileKind, ImageName, NoImageName};
+pub use job::apply_job_defaults;
 pub use stored::from_json;
+pub use template::{indexes, pod_of, template};
 
 /// One line about all fields that mean nothing here; `None`: there are none.
 #[must_use]
@@ -96,7 +100,7 @@ pub use ephemeral::as_container;
 pub use fields::{Below, Explained, Explanation, explain};
 pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
-pub use reading::{Described, Manifests, Meaningless, Reading, Text, read_all};
+pub use reading::{Described, DescribedJob, Jobs, Manifests, Meaningless, Reading, Text, read_all};
 pub use render::{Colour, render};
 pub use report::Report;
 pub use selector::Selector;

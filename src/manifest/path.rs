@@ -48,6 +48,18 @@ impl FieldPath {
         path
     }
 
+    /// The path of what `inner` names in what this path names.
+    #[must_use]
+    pub fn join(&self, inner: &FieldPath) -> FieldPath {
+        FieldPath(self.0.iter().chain(&inner.0).cloned().collect())
+    }
+
+    /// `inner`, where this is its way to something in what `self` names.
+    #[must_use]
+    pub(super) fn inner(&self, whole: &FieldPath) -> Option<FieldPath> {
+        self.holds(whole).then(|| FieldPath(whole.0[self.0.len()..].to_vec()))
+    }
+
     /// The path of what this path's last step is in.
     #[must_use]
     pub fn parent(&self) -> FieldPath {

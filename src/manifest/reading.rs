@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::diagnostic::Diagnostic;
 use super::documents::{self, Document};
@@ -14,7 +16,7 @@ use super::settle::{has_errors, settled, without_secrets};
 use super::tree::Node;
 use super::validate::Known;
 use super::words::escaped;
-use super::{Objects, de, exported, objects, parse, text, validate, wording};
+use super::{Objects, de, exported, job, objects, parse, text, validate, wording};
 
 /// A text, with what it is called in messages.
 #[derive(Clone, Debug)]
@@ -35,6 +37,16 @@ pub enum Meaningless {
     Refused,
 }
 
+/// What becomes of Jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jobs {
+    /// They are errors: Pods are asked for.
+    #[default]
+    Refused,
+    /// They are read.
+    Taken,
+}
+
 /// How texts are read.
 #[derive(Clone, Copy, Default)]
 pub struct Reading<'a> {
@@ -48,13 +60,17 @@ pub struct Reading<'a> {
     pub namespace: Option<&'a str>,
     /// What only a cluster has a use for.
     pub meaningless: Meaningless,
+    /// Jobs.
+    pub jobs: Jobs,
 }
 
 /// All that texts describe.
 #[derive(Clone, Debug)]
 pub struct Manifests {
-    /// At least one.
+    /// At least one, or a Job.
     pub pods: Vec<Described>,
+    /// Where Jobs are taken.
+    pub jobs: Vec<DescribedJob>,
     /// The ConfigMaps and Secrets of the texts, and those that were given beside them.
     pub objects: Objects,
     /// What means nothing on one box: kinds, with names where there are some.
@@ -68,6 +84,17 @@ pub struct Manifests {
 pub struct Described {
     /// As written, but for its namespace: nothing is defaulted.
     pub pod: v1::Pod,
+    /// Which of the texts.
+    pub text: usize,
+    /// Which document of it.
+    pub document: usize,
+}
+
+/// A Job that passed every check, and where it stands.
+#[derive(Clone, Debug)]
+pub struct DescribedJob {
+    /// As written, but for its namespace.
+    pub job: batch::Job,
     /// Which of the texts.
     pub text: usize,
     /// Which document of it.
@@ -107,15 +134,15 @@ pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<
         .collect();
     let namespace = reading.namespace.or(beside.namespace.as_deref());
     let known = reading.claims.map(|claims| Known { objects: &beside.objects, claims });
-    let (found, names) = (Vec::new(), BTreeMap::new());
-    let mut pods = Pods { texts, reading, namespace, known, found, names };
+    let (found, jobs, names) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut pods = Pods { texts, reading, namespace, known, found, jobs, names };
     for (at, (read, uses)) in all.iter_mut().zip(&uses).enumerate() {
         if let Some(read) = read {
             pods.add(at, read, uses);
         }
     }
-    let pods = pods.found;
-    if pods.is_empty() && reports.is_empty() {
+    let Pods { found: pods, jobs, .. } = pods;
+    if pods.is_empty() && jobs.is_empty() && reports.is_empty() {
         missing(&mut all, texts, &beside.left_out, &mut reports);
     }
     let mut warnings = Vec::new();
@@ -133,7 +160,7 @@ pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<
     reports.sort_by_key(|report| texts.iter().position(|text| text.name == report.name));
     if reports.is_empty() {
         let Surroundings { objects, left_out, .. } = beside;
-        Ok(Manifests { pods, objects, left_out, warnings })
+        Ok(Manifests { pods, jobs, objects, left_out, warnings })
     } else {
         Err(reports)
     }
@@ -174,10 +201,14 @@ impl Surroundings {
         let mut uses = Vec::new();
         for (document, found) in read.documents.iter_mut().zip(&mut read.found) {
             let tree = &mut document.tree;
-            // A text of one object is meant to be a Pod.
-            let what = if is_one { Use::Pod } else { use_of(tree) };
+            // A text of one object is meant to be a Pod, unless it is a Job.
+            let what = match reading.jobs {
+                Jobs::Taken if job::is_job(tree) => Use::Job,
+                Jobs::Taken | Jobs::Refused if is_one => Use::Pod,
+                Jobs::Taken | Jobs::Refused => use_of(tree),
+            };
             match &what {
-                Use::Pod => {}
+                Use::Pod | Use::Job => {}
                 Use::Object(kind) => found.extend(objects::read(*kind, tree, &mut self.objects)),
                 Use::Nothing(name) => {
                     let namespace = kinds::name_of_namespace(tree);
@@ -198,7 +229,7 @@ impl Surroundings {
     }
 }
 
-/// The Pods so far.
+/// The Pods and Jobs so far.
 struct Pods<'a> {
     texts: &'a [Text],
     reading: &'a Reading<'a>,
@@ -206,26 +237,34 @@ struct Pods<'a> {
     namespace: Option<&'a str>,
     known: Option<Known<'a>>,
     found: Vec<Described>,
-    /// Namespaces and names, with where they stand.
-    names: BTreeMap<(String, String), String>,
+    jobs: Vec<DescribedJob>,
+    /// Kinds, namespaces and names, with where they stand.
+    names: BTreeMap<(&'static str, String, String), String>,
 }
 
 impl Pods<'_> {
     /// Takes those of a text.
     fn add(&mut self, text: usize, read: &mut Read<'_>, uses: &[Use]) {
-        let at = (0..uses.len()).filter(|at| uses[*at] == Use::Pod);
+        let at = (0..uses.len()).filter(|at| matches!(uses[*at], Use::Pod | Use::Job));
         for at in at {
             let Document { tree, part } = &mut read.documents[at];
+            let file = escaped(&self.texts[text].name);
+            let place = if part.is_all() { file } else { format!("{part} of {file}") };
+            if uses[at] == Use::Job {
+                let (job, found) = job::read(tree, self.known, |own| self.in_namespace(own));
+                read.found[at].extend(found);
+                read.found[at].extend(self.duplicate("Job", &job.metadata, place));
+                self.jobs.push(DescribedJob { job, text, document: at });
+                continue;
+            }
             // What a cluster put into a Pod and nobody here can serve.
             let mut said = exported::leave_tokens_out(tree, &read.text);
             let (pod, found) = match wrong_kind(tree, &["Pod"]) {
                 wrong if wrong.is_empty() => self.checked(tree),
                 wrong => (v1::Pod::default(), wrong),
             };
-            let file = escaped(&self.texts[text].name);
-            let place = if part.is_all() { file } else { format!("{part} of {file}") };
             said.splice(0..0, found);
-            said.extend(self.duplicate(&pod, place));
+            said.extend(self.duplicate("Pod", &pod.metadata, place));
             read.found[at].append(&mut said);
             self.found.push(Described { pod, text, document: at });
         }
@@ -235,13 +274,20 @@ impl Pods<'_> {
     fn checked(&self, tree: &Node) -> (v1::Pod, Vec<Diagnostic>) {
         let read = de::from_tree::<v1::Pod>(tree);
         let (mut pod, mut diagnostics) = (read.value, read.found);
-        let own = &mut pod.metadata.namespace;
+        diagnostics.extend(self.in_namespace(&mut pod.metadata.namespace));
+        let known = self.known.filter(|_| self.reading.whose.is_none_or(|is_one| is_one(&pod)));
+        diagnostics.extend(validate::validate(&pod, &read.broken, known));
+        (pod, diagnostics)
+    }
+
+    /// The namespace of an object that names none, or what is wrong with the one that it names.
+    fn in_namespace(&self, own: &mut Option<String>) -> Option<Diagnostic> {
         match (own.as_deref().filter(|own| !own.is_empty()), self.reading.namespace) {
             (Some(own), Some(asked)) if own != asked => {
                 let field = FieldPath::root().child("metadata.namespace");
                 let said =
                     format!("--namespace {asked} and the manifest's metadata.namespace {own} contradict each other");
-                diagnostics.push(Diagnostic::error(&field, said));
+                return Some(Diagnostic::error(&field, said));
             }
             (Some(_), _) => {}
             (None, _) => {
@@ -250,19 +296,17 @@ impl Pods<'_> {
                 }
             }
         }
-        let known = self.known.filter(|_| self.reading.whose.is_none_or(|is_one| is_one(&pod)));
-        diagnostics.extend(validate::validate(&pod, &read.broken, known));
-        (pod, diagnostics)
+        None
     }
 
-    /// Of a Pod whose name another one has.
-    fn duplicate(&mut self, pod: &v1::Pod, place: String) -> Option<Diagnostic> {
-        let name = pod.metadata.name.clone().filter(|name| !name.is_empty())?;
-        let namespace = pod.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    /// Of an object whose name another one of its kind has.
+    fn duplicate(&mut self, kind: &'static str, meta: &ObjectMeta, place: String) -> Option<Diagnostic> {
+        let name = meta.name.clone().filter(|name| !name.is_empty())?;
+        let namespace = meta.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let field = FieldPath::root().child("metadata.name");
         let said = Diagnostic::duplicate(&field, name.as_str());
-        let first = self.names.insert((namespace, name), place)?;
-        Some(said.help(format!("there is a Pod of that name already, in {first}")))
+        let first = self.names.insert((kind, namespace, name), place)?;
+        Some(said.help(format!("there is a {kind} of that name already, in {first}")))
     }
 }
 

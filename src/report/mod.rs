@@ -9,6 +9,7 @@ pub mod ending;
 pub mod event_table;
 pub mod events;
 pub mod grace;
+pub mod job;
 pub mod jsonpath;
 mod lost;
 pub mod order;

@@ -1,6 +1,5 @@
 //! Puts a supervisor into the background: a fork at the very beginning, whose parent waits until the supervisor says that the
 //! pod is ready, and a supervisor that lets go of all that it has from its caller when it says so.
-//!
 //! Decides nothing about pods. [`detach`] is to be called while the process has one thread and holds nothing.
 #![allow(unsafe_code)]
 
@@ -20,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::signals::is_ignored;
 use super::spawn;
 pub use super::spawn::ExitStatus;
+mod looking;
 
 /// Signals that mean something to a supervisor. What else comes has its usual effect on the process above.
 pub const HANDED_DOWN: [Signal; 4] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGINT];

@@ -77,6 +77,9 @@ pub enum Error {
     /// No such pod.
     #[error("pods \"{0}\" not found")]
     NotFound(String),
+    /// A Job, in words.
+    #[error("{0}")]
+    Job(String),
     /// A bare name that several namespaces have.
     #[error("pod name \"{name}\" is in several namespaces: say one of {}", .pods.join(", "))]
     Ambiguous {

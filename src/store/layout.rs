@@ -65,6 +65,11 @@ impl Layout {
         self.root.join("pods")
     }
 
+    /// Holds one folder per Job.
+    pub fn jobs_dir(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+
     /// Whether no other root has its data in the same folder. An ordinary user's are in one wherever the state is, which
     /// changes with the session's folder.
     pub(super) fn has_data_alone(&self) -> bool {

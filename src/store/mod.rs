@@ -17,6 +17,7 @@ pub mod events;
 mod folder;
 pub mod identity;
 pub mod ids;
+pub mod jobs;
 pub mod layout;
 pub mod ledger;
 mod lock;

@@ -59,6 +59,7 @@ mod image_pruning;
 mod image_repair;
 mod image_volumes;
 mod images;
+mod jobs;
 mod journaled;
 mod killed;
 mod killing;

@@ -14,6 +14,7 @@ pub const CYCLES: &[(&str, &[&str], &str)] = &[
             "manifest/fields",
             "manifest/fields/container",
             "manifest/fields/handlers",
+            "manifest/fields/job",
             "manifest/fields/metadata",
             "manifest/fields/pod",
             "manifest/fields/security",

@@ -41,7 +41,8 @@ pub(super) fn read(
         is_new
     };
     let (namespace, objects, claims) = (args.namespace.as_deref(), Some(&objects), Some(&BTreeSet::new()));
-    let set = given::decode(files, &Reading { namespace, objects, claims, whose: Some(&is_new), meaningless })?;
+    let reading = Reading { namespace, objects, claims, whose: Some(&is_new), meaningless, ..Reading::default() };
+    let set = given::decode(files, &reading)?;
     let mut looked = looked.take();
     let images = args.require_digest.then(|| global.images(layout)).transpose()?;
     let mut found: Vec<Option<Found>> = Vec::new();

@@ -41,6 +41,9 @@ pub struct ChosenPods {
     /// Those of all namespaces, which is so anyway
     #[arg(short = 'A', long, hide = true, conflicts_with = "namespace")]
     pub all_namespaces: bool,
+    /// Jobs instead of pods, where those are named (`job/NAME`); none: all of them.
+    #[arg(skip)]
+    pub jobs: Option<Vec<String>>,
 }
 
 /// The same for commands that do something with pods: which, must be said.

@@ -12,7 +12,7 @@ use crate::report::wanted::Wanted;
 use crate::store::ids::{LENGTH, Pool};
 
 /// `barepod run`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Manifests, YAML or JSON: files, folders (their .yaml, .yml and .json files, by name), and `-` for standard input. Each may
     /// hold several objects in any order: Pods, of which there can be several with --detach, ConfigMaps and Secrets. What only a

@@ -37,7 +37,8 @@ impl CliError {
                 crate::store::Error::Running { .. }
                 | crate::store::Error::Busy { .. }
                 | crate::store::Error::NotFound { .. }
-                | crate::store::Error::Ambiguous { .. },
+                | crate::store::Error::Ambiguous { .. }
+                | crate::store::Error::Job(_),
             ) => Exit::Failure,
             Self::Store(_) => Exit::Own,
             Self::Exec { exit, .. } => *exit,

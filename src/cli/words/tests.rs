@@ -144,12 +144,12 @@ fn what_is_answered() {
         ("barepod stop web --now --grace-period 3", "cannot be used with"),
         ("barepod get --sort-by .a -w", "cannot be used with"),
         ("barepod events web --for pod/db", "cannot be used with"),
-        ("barepod events --for job/web", "Pods are the only kind"),
+        ("barepod events --for job/web", "this is about Pods"),
         ("barepod stop web -t 5", "--grace-period N"),
         ("barepod get web -l app=web", "not both"),
         ("barepod top node", "about pods"),
         ("barepod top web -l app=web", "not both"),
-        ("barepod rm deployment web", "Pods are the only kind"),
+        ("barepod rm deployment web", "this is about Pods"),
         ("barepod logs web -l app=web", "not both"),
         ("barepod logs", "<POD>"),
         ("barepod stop web -l app=web", "named or chosen by --selector, not both"),
@@ -159,7 +159,7 @@ fn what_is_answered() {
         ("barepod stop -n ops -A --all", "cannot be used with"),
         ("barepod describe web -l app", "not both"),
         ("barepod resize a b", "one pod at a time"),
-        ("barepod get deployments web", "Pods are the only kind"),
+        ("barepod get deployments web", "this is about Pods"),
         ("barepod get a/web -n b", "contradict"),
     ] {
         let error = understood(line).unwrap_err();
@@ -171,4 +171,37 @@ fn what_is_answered() {
 #[test]
 fn a_slip_is_left_to_clap() {
     assert!(understood("barepod descibe web").unwrap_err().contains("'describe'"));
+}
+
+#[test]
+fn jobs_as_people_name_them() {
+    let names = |line: &str| {
+        let words = ["barepod"].into_iter().chain(line.split(' '));
+        let mut cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+        understand(&mut cli)?;
+        Ok::<_, String>(match cli.command {
+            Command::Get(args) => args.pods.jobs,
+            Command::Stop(args) => args.pods.chosen.jobs,
+            Command::Rm(args) => args.pods.chosen.jobs,
+            Command::Wait(args) => args.pods.chosen.jobs,
+            _ => None,
+        })
+    };
+    let some = |all: &[&str]| Ok(Some(all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()));
+    for (line, expected) in [
+        ("get jobs", some(&[])),
+        ("get job pi", some(&["pi"])),
+        ("get job/pi job/ops/db", some(&["pi", "ops/db"])),
+        ("rm job pi -n ops", some(&["ops/pi"])),
+        ("stop job.batch/pi", some(&["pi"])),
+        ("wait --for=condition=complete job/pi", some(&["pi"])),
+        ("rm jobs --all", some(&[])),
+        ("get pods", Ok(None)),
+        ("rm pi", Ok(None)),
+    ] {
+        assert_eq!(names(line), expected, "{line}");
+    }
+    for line in ["rm jobs", "rm job/pi pod/web", "get job/pi web", "rm job/pi --all", "get jobs -l a=b", "top job/pi"] {
+        assert!(names(line).is_err(), "{line}");
+    }
 }

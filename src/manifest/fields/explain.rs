@@ -6,7 +6,7 @@ use super::{Fate, TABLES, fate};
 /// A block for each type: its name, then a line for each field: name, type (with `!` where it is required), meaning.
 const MEANINGS: &str = include_str!("meanings.txt");
 
-/// A field, or the Pod itself.
+/// A field, or the Pod or Job itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
     /// What it is called; empty: the Pod.
@@ -43,27 +43,25 @@ pub enum Below {
     All,
 }
 
-/// Explains `pod.spec.containers`, `spec.containers` or `pod`.
+/// Explains `pod.spec.containers`, `spec.containers`, `pod` or `job.spec.completions`.
 ///
 /// # Errors
 /// What is wrong with the path.
 pub fn explain(path: &str, below: Below) -> Result<Explanation, String> {
     let mut steps = path.split('.').map(|step| step.split_once('[').map_or(step, |(name, _)| name)).peekable();
-    if steps.next_if(|first| matches!(first.to_lowercase().as_str(), "pod" | "pods" | "po")).is_none() {
+    let is_job = steps.next_if(|first| matches!(first.to_lowercase().as_str(), "job" | "jobs")).is_some();
+    if !is_job && steps.next_if(|first| matches!(first.to_lowercase().as_str(), "pod" | "pods" | "po")).is_none() {
         let first = steps.peek().copied().unwrap_or_default();
         if rows("Pod").all(|row| row.name != first) {
             let first = first.shown();
-            return Err(format!("{first}: the fields of Pods are explained here; begin with `pod.spec`"));
+            return Err(format!("{first}: the fields of Pods and Jobs are explained here; begin with `pod.spec`"));
         }
     }
-    let mut field = Explained {
-        name: "",
-        of_type: "Pod",
-        is_required: false,
-        meaning: "containers that run together, with one network and the same volumes",
-        fate: "honoured".to_owned(),
-        depth: 0,
+    let (of_type, meaning) = match is_job {
+        true => ("Job", "pods that run until enough of them have succeeded"),
+        false => ("Pod", "containers that run together, with one network and the same volumes"),
     };
+    let mut field = Explained { name: "", of_type, is_required: false, meaning, fate: "honoured".to_owned(), depth: 0 };
     let mut is_shared = false;
     while let Some(step) = steps.next() {
         let type_name = bare(field.of_type);
@@ -142,6 +140,9 @@ mod tests {
         for (path, name, of_type, fate) in [
             ("pod", "", "Pod", "honoured"),
             ("pods.spec", "spec", "PodSpec", "honoured"),
+            ("job", "", "Job", "honoured"),
+            ("job.spec.template.spec.containers", "containers", "[]Container", "honoured"),
+            ("jobs.spec.manualSelector", "manualSelector", "boolean", "refused: "),
             ("spec.containers", "containers", "[]Container", "honoured"),
             ("pod.spec.containers[0].env[1].valueFrom.fieldRef.fieldPath", "fieldPath", "string", "honoured"),
             ("pod.spec.containers.resources.limits", "limits", "map[string]Quantity", "in part: cpu, memory"),
@@ -156,7 +157,7 @@ mod tests {
         let below = explain("pod.spec.affinity.nodeAffinity.x", Below::Next).unwrap();
         assert_eq!((below.field.name, below.below.as_deref()), ("affinity", Some("nodeAffinity.x")));
         for (path, said) in [
-            ("deployment.spec", "\"deployment\": the fields of Pods are explained here"),
+            ("deployment.spec", "\"deployment\": the fields of Pods and Jobs are explained here"),
             ("pod.spec.contaners", "field \"contaners\" does not exist; did you mean containers?"),
             ("pod.spec.os.release", "field \"release\" does not exist; a PodOS has name"),
             ("pod.spec.hostname.x", "field \"x\" does not exist; a string has no fields"),
@@ -167,7 +168,7 @@ mod tests {
             ),
             ("pod.spec.containers.resources.limits.cpu", "\"cpu\" does not exist; a Quantity has no fields"),
             ("pod.spec.overhead.cpu", "\"cpu\" does not exist; a Quantity has no fields"),
-            ("x\u{1b}y\"", "\"x\\u{1b}y\\\"\": the fields of Pods are explained here"),
+            ("x\u{1b}y\"", "\"x\\u{1b}y\\\"\": the fields of Pods and Jobs are explained here"),
             ("pod.a\\b", "field \"a\\\\b\" does not exist"),
             ("", "begin with `pod.spec`"),
         ] {

@@ -4,14 +4,17 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::core::v1;
 
 use super::{Fate, TABLES, fate};
 use crate::type_walk::{self, Place, Types};
 
-/// Every struct that a Pod can hold.
+/// Every struct that a Pod or a Job can hold.
 fn types() -> Types {
-    type_walk::types::<v1::Pod>(text)
+    let mut types = type_walk::types::<v1::Pod>(text);
+    types.extend(type_walk::types::<batch::Job>(text));
+    types
 }
 
 /// What a text may be.
@@ -19,6 +22,8 @@ fn text(place: Place) -> &'static str {
     match place {
         ("Pod", "apiVersion") => "v1",
         ("Pod", "kind") => "Pod",
+        ("Job", "apiVersion") => "batch/v1",
+        ("Job", "kind") => "Job",
         // A time must be one; every other text may be.
         _ => "2026-11-23T12:00:00Z",
     }
@@ -28,7 +33,7 @@ fn text(place: Place) -> &'static str {
 fn every_field_of_the_pod_api_has_a_fate() {
     let types = types();
     assert!(types.len() > 100, "the walk must see the whole type: {}", types.len());
-    let mut pending = vec!["Pod"];
+    let mut pending = vec!["Pod", "Job"];
     let mut seen = BTreeSet::new();
     while let Some(name) = pending.pop() {
         if !seen.insert(name) {
@@ -61,7 +66,8 @@ fn every_row_is_a_field_and_every_table_is_whole() {
 /// What `barepod explain` tells is about every field, and its types are the API's.
 #[test]
 fn every_field_has_a_meaning() {
-    let shapes = type_walk::shapes::<v1::Pod>(text);
+    let mut shapes = type_walk::shapes::<v1::Pod>(text);
+    shapes.extend(type_walk::shapes::<batch::Job>(text));
     let meanings = include_str!("meanings.txt");
     let mut blocks = meanings.split("\n\n");
     for (name, rows) in TABLES.iter().copied().flatten() {
@@ -83,7 +89,7 @@ fn every_field_has_a_meaning() {
 /// docs/fields.md.
 fn page() -> String {
     let mut page = String::from(
-        "# What becomes of every field of the Pod API\n\n\
+        "# What becomes of every field of the Pod API, and of a Job's\n\n\
          Made from the tables in `src/manifest/fields/` (k8s-openapi's v1, Kubernetes 1.37): change them, then run\n\
          `BAREPOD_WRITE_DOCS=1 cargo test --lib manifest::fields`. A test walks the whole type and fails for a field\n\
          that isn't here.\n\n\

@@ -29,6 +29,7 @@ mod container;
 mod downward;
 mod env;
 mod ephemeral;
+mod job;
 mod meta;
 mod names;
 mod network;
@@ -47,6 +48,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use self::check::Check;
 pub(super) use self::check::Known;
+pub(super) use self::job::job;
 use super::diagnostic::Diagnostic;
 use super::path::FieldPath;
 

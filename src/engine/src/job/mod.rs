@@ -133,6 +133,22 @@ impl Job {
         }
     }
 
+    /// What was asked for and isn't answered yet, for who goes on with a Job that was saved. A pod that somebody else deletes is
+    /// asked to end once more, which changes nothing.
+    pub fn under_way(&self) -> Vec<JobAction> {
+        let asked = |(number, pod): (&PodNumber, &Pod)| match pod.stage {
+            Stage::Creating => Some(JobAction::Create { pod: *number, index: pod.index }),
+            Stage::Running => None,
+            Stage::TakenBack | Stage::Ending | Stage::Counted | Stage::Leaving => Some(JobAction::Delete(*number)),
+        };
+        self.pods.iter().filter_map(asked).collect()
+    }
+
+    /// Whether it is Complete or Failed.
+    pub fn is_finished(&self) -> bool {
+        self.finished.is_some()
+    }
+
     /// When [`Self::step`] is to be called though nothing has happened.
     pub fn next_deadline(&self) -> Option<Instant> {
         if !self.has_begun {

@@ -14,6 +14,7 @@ mod hooks;
 mod images;
 mod job;
 mod job_random;
+mod job_under_way;
 mod lost_sandbox;
 mod observer;
 mod output;

@@ -1,0 +1,59 @@
+//! Jobs among the names of a command: `get jobs`, `stop job/pi`, `rm job pi -n ops`.
+
+use super::super::args::{ChosenPods, Command};
+use super::kinds::{in_namespace, is_kind};
+
+fn is_job(word: &str) -> bool {
+    matches!(word, "job" | "jobs" | "job.batch" | "jobs.batch")
+}
+
+/// Takes Jobs out of what a command is about that can do with them. `false`: it is about pods.
+///
+/// # Errors
+/// Where both are meant, or none of the two can be.
+pub(super) fn understood(command: &mut Command) -> Result<bool, String> {
+    let is_get = matches!(command, Command::Get(_));
+    let (pods, is_all) = match command {
+        Command::Get(args) => (&mut args.pods, false),
+        Command::Stop(args) => (&mut args.pods.chosen, args.pods.all),
+        Command::Rm(args) => (&mut args.pods.chosen, args.pods.all),
+        Command::Wait(args) => (&mut args.pods.chosen, args.pods.all),
+        _ => return Ok(false),
+    };
+    let Some(names) = taken(pods)? else { return Ok(false) };
+    match (names.is_empty(), is_all) {
+        (true, false) if !is_get => Err("which jobs? Name them, as job/NAME".to_owned()),
+        (false, true) => Err("jobs are named or chosen by --all, not both".to_owned()),
+        _ => {
+            pods.jobs = Some(names);
+            Ok(true)
+        }
+    }
+}
+
+fn taken(pods: &mut ChosenPods) -> Result<Option<Vec<String>>, String> {
+    let bare = |word: &str| match word.split_once('/') {
+        Some((kind, name)) if is_job(kind) => Some(name.to_owned()),
+        _ => None,
+    };
+    let Some(first) = pods.names.first() else { return Ok(None) };
+    let mut names = match (is_job(first), bare(first)) {
+        (true, _) => pods.names[1..].iter().map(|word| bare(word).unwrap_or_else(|| word.clone())).collect(),
+        (false, Some(_)) => {
+            let all: Option<Vec<String>> = pods.names.iter().map(|word| bare(word)).collect();
+            all.ok_or("jobs and pods can't be named together: first the ones, then the others")?
+        }
+        (false, None) => return Ok(None),
+    };
+    if names.iter().any(|name: &String| is_kind(name) || is_job(name)) {
+        return Err("jobs and pods can't be named together: first the ones, then the others".to_owned());
+    }
+    if pods.selector.is_some() || !pods.filename.is_empty() {
+        return Err("jobs are chosen by their names: --selector and --filename are for pods".to_owned());
+    }
+    for name in &mut names {
+        in_namespace(name, pods.namespace.as_deref())?;
+    }
+    pods.names.clear();
+    Ok(Some(names))
+}

@@ -1,0 +1,259 @@
+//! The state folders of Jobs, beside those of pods: whose process holds a Job's lock runs it. A Job's pods are pods as all others.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use barepod_engine::job::{Job, PodNumber};
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, io_error};
+use super::folder::{make_dir, remove_tree};
+use super::layout::Layout;
+use super::lock::{PodLock, Taken, pause};
+use super::{atomic, identity};
+
+const STATE: &str = "job.json";
+/// The folder of what another command wants of who runs the Job, and the file in it.
+const WISHES: &str = "wishes";
+const WISH: &str = "wish.json";
+/// What the process says that runs a Job in the background.
+pub const LOG: &str = "runner.log";
+/// How often a lock is looked at that a process may be about to let go of: a pod that begins has it from who has begun it.
+const TRIES: u32 = 400;
+/// The format this barepod writes, and the only one that it reads.
+const VERSION: u32 = 1;
+
+/// What is known of a Job.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedJob {
+    version: u32,
+    /// Of the box: instants mean nothing in another one.
+    pub boot: String,
+    /// `batch/v1` Job with all defaults, without its status.
+    pub job: serde_json::Value,
+    /// Its controller.
+    pub controller: Job,
+    /// All pods that were ever named, but for those that never came to be.
+    pub pods: Vec<JobPod>,
+    /// What the first failed pod ended with.
+    pub first_failure: Option<u8>,
+}
+
+impl SavedJob {
+    /// One without pods.
+    pub fn new(job: serde_json::Value, controller: Job) -> Self {
+        let boot = super::boot::current().to_owned();
+        Self { version: VERSION, boot, job, controller, pods: Vec::new(), first_failure: None }
+    }
+}
+
+/// A pod of a Job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPod {
+    /// The controller's number.
+    pub number: PodNumber,
+    /// `metadata.name`.
+    pub name: String,
+    /// Of an Indexed Job.
+    pub index: Option<u32>,
+    /// How far it is.
+    pub stage: PodStage,
+}
+
+/// How far a Job's pod is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PodStage {
+    /// It has a name: perhaps it is there already.
+    Named,
+    /// It is there.
+    Made,
+    /// It has ended, and its controller knows.
+    Ended,
+}
+
+/// What is wanted of who runs a Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wish {
+    /// To end its pods gracefully, and then itself.
+    Stop,
+    /// To end them at once.
+    Kill,
+}
+
+/// A Job's folder, with its lock.
+#[derive(Debug)]
+pub struct JobFolder {
+    dir: PathBuf,
+    _lock: PodLock,
+}
+
+impl JobFolder {
+    /// Makes the folder where it isn't there; `None`: somebody runs the Job.
+    ///
+    /// # Errors
+    /// Where it can't be made or locked.
+    pub fn take(layout: &Layout, namespace: &str, name: &str) -> Result<Option<Self>, Error> {
+        let dir = folder_of(layout, namespace, name);
+        make_dir(&layout.root, 0o711)?;
+        make_dir(&layout.jobs_dir(), 0o700)?;
+        for _ in 0..TRIES {
+            make_dir(&dir, 0o700)?;
+            match PodLock::take(&dir)? {
+                Taken::Mine(lock) => {
+                    atomic::forget_halves(&dir)?;
+                    make_dir(&dir.join(WISHES), 0o700)?;
+                    return Ok(Some(Self { dir, _lock: lock }));
+                }
+                Taken::Held(_) | Taken::Gone => pause(),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where wishes come.
+    pub fn wishes(&self) -> PathBuf {
+        self.dir.join(WISHES)
+    }
+
+    /// What was saved; `None`: nothing yet.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn load(&self) -> Result<Option<SavedJob>, Error> {
+        load(&self.dir)
+    }
+
+    /// Saves it, so that it is found after a power cut.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn save(&self, job: &SavedJob) -> Result<(), Error> {
+        atomic::replace_synced(&self.dir, STATE, job)
+    }
+
+    /// Takes the wish of another command, if there is one.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn take_wish(&self) -> Result<Option<Wish>, Error> {
+        let wish = atomic::load(&self.wishes(), WISH)?;
+        if wish.is_some() {
+            let path = self.wishes().join(WISH);
+            fs::remove_file(&path).map_err(io_error(&path, "remove"))?;
+        }
+        Ok(wish)
+    }
+
+    /// The file for what is said in the background.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub fn log(&self) -> Result<PathBuf, Error> {
+        let path = self.dir.join(LOG);
+        fs::File::create(&path).map_err(io_error(&path, "create"))?;
+        Ok(path)
+    }
+
+    /// Forgets the Job.
+    ///
+    /// # Errors
+    /// Where its folder can't be removed.
+    pub fn remove(&self) -> Result<(), Error> {
+        remove_tree(&self.dir)
+    }
+}
+
+/// A Job's folder, to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundJob {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    dir: PathBuf,
+}
+
+impl FoundJob {
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What was saved; `None`: nothing yet, or it is gone.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn load(&self) -> Result<Option<SavedJob>, Error> {
+        load(&self.dir)
+    }
+
+    /// Whether a process runs it.
+    ///
+    /// # Errors
+    /// Where its lock can't be looked at.
+    pub fn is_run(&self) -> Result<bool, Error> {
+        PodLock::is_held(&self.dir)
+    }
+
+    /// As [`Self::is_run`], for one who asks until it isn't: where it is, the answer takes a moment.
+    pub fn runs_on(&self) -> bool {
+        let runs = self.is_run().is_ok_and(|is| is);
+        if runs {
+            pause();
+        }
+        runs
+    }
+
+    /// Tells who runs it what is wanted.
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn wish(&self, wish: Wish) -> Result<(), Error> {
+        atomic::replace(&self.dir.join(WISHES), WISH, &wish)
+    }
+}
+
+/// All Jobs by namespace and name.
+///
+/// # Errors
+/// Where the folder can't be read.
+pub fn list(layout: &Layout) -> Result<Vec<FoundJob>, Error> {
+    let jobs = layout.jobs_dir();
+    let entries = match fs::read_dir(&jobs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error(&jobs, "read")(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error(&jobs, "read"))?;
+        let folder = entry.file_name();
+        if let Some((namespace, name)) = folder.to_str().and_then(identity::of_state_dir) {
+            found.push(FoundJob { namespace: namespace.into(), name: name.into(), dir: entry.path() });
+        }
+    }
+    found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(found)
+}
+
+fn folder_of(layout: &Layout, namespace: &str, name: &str) -> PathBuf {
+    layout.jobs_dir().join(format!("{namespace}_{name}"))
+}
+
+fn load(dir: &Path) -> Result<Option<SavedJob>, Error> {
+    let saved: Option<SavedJob> = atomic::load(dir, STATE)?;
+    match &saved {
+        Some(SavedJob { version, .. }) if *version != VERSION => {
+            let why = format!("format {version} is another barepod's; this one reads format {VERSION}");
+            let source = <serde_json::Error as serde::de::Error>::custom(why);
+            Err(Error::Corrupt { path: dir.join(STATE), source })
+        }
+        Some(_) | None => Ok(saved),
+    }
+}
