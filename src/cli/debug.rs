@@ -14,7 +14,7 @@ use super::terminal::tell_below;
 use super::{attach, container, logins, raw, recover};
 use crate::control::{self, Added, Answer, Attaching, Client, Debugging, Request};
 use crate::manifest;
-use crate::runtime::image;
+use crate::runtime::{image, random};
 use crate::{plan, report};
 
 /// Adds the container, and where that is asked for shows what it prints until it ends.
@@ -101,7 +101,7 @@ fn a_name(pod: &v1::Pod) -> String {
     let taken = container::all(pod);
     loop {
         let mut meta = ObjectMeta { generate_name: Some("debugger-".to_owned()), ..ObjectMeta::default() };
-        manifest::generate_name(&mut meta, uuid::Uuid::new_v4().as_u128() as u32);
+        manifest::generate_name(&mut meta, random::number());
         let name = meta.name.unwrap_or_default();
         if !taken.contains(&name) {
             return name;

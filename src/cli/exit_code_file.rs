@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use crate::report::ending::Ending;
+use crate::runtime::random;
 
 const OPTION: &str = "--exit-code-file";
 
@@ -74,7 +75,7 @@ impl ExitCodeFile {
 /// Not by the process's id: the supervisor of each ordinary user's pod is the first of its own pid namespace.
 fn half(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{:08x}.tmp", uuid::Uuid::new_v4().as_u128() as u32));
+    name.push(format!(".{:08x}.tmp", random::number()));
     path.with_file_name(name)
 }
 

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use barepod_engine::job::{Job, JobEvent};
 use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use uuid::Uuid;
 
 use super::args::{Global, RunArgs};
 use super::error::CliError;
@@ -21,6 +20,7 @@ use super::output::print;
 use super::removal;
 use crate::manifest;
 use crate::runtime::detach::{self, Detached, Outcome, Ready, Report};
+use crate::runtime::random;
 use crate::store::boot;
 use crate::store::jobs::{JobFolder, SavedJob};
 use crate::store::layout::Layout;
@@ -64,11 +64,11 @@ pub(super) fn check(args: &RunArgs) -> Result<(), CliError> {
 /// Where it can't be begun, or goes on otherwise than before.
 pub(super) fn run(args: &RunArgs, global: &Global, mut given: GivenJob) -> Result<Next, CliError> {
     let layout = global.layout()?;
-    manifest::generate_name(&mut given.job.metadata, Uuid::new_v4().as_u128() as u32);
+    manifest::generate_name(&mut given.job.metadata, random::number());
     manifest::apply_job_defaults(&mut given.job);
     let now = jiff::Timestamp::now();
     given.job.metadata.creation_timestamp.get_or_insert(Time(now));
-    given.job.metadata.uid.get_or_insert_with(|| Uuid::new_v4().to_string());
+    given.job.metadata.uid.get_or_insert_with(|| random::uuid().to_string());
     let folder = std::env::current_dir().map_err(CliError::Detach)?;
     if !args.detach {
         return begin(args, &layout, given, None)?.run();

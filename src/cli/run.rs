@@ -29,7 +29,7 @@ use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
 use crate::runtime::service::ServiceManager;
-use crate::runtime::{image, node};
+use crate::runtime::{image, node, random};
 use crate::store::PodStore;
 use crate::store::identity::Identity;
 use crate::store::ids::Pool;
@@ -57,7 +57,7 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
         }
         Ok((mut pods, _)) => {
             for given in &mut pods {
-                manifest::generate_name(&mut given.pod.metadata, uuid::Uuid::new_v4().as_u128() as u32);
+                manifest::generate_name(&mut given.pod.metadata, random::number());
             }
             run_given(args, global, pods)
         }
@@ -320,7 +320,7 @@ fn service(args: &RunArgs) -> Option<Service> {
 /// What the API server and the scheduler would add.
 fn complete(pod: &mut v1::Pod, node: &str) {
     manifest::apply_defaults(pod);
-    pod.metadata.uid.get_or_insert_with(|| uuid::Uuid::new_v4().to_string());
+    pod.metadata.uid.get_or_insert_with(|| random::uuid().to_string());
     if let Some(spec) = &mut pod.spec {
         spec.node_name = Some(node.to_owned());
     }

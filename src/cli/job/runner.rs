@@ -11,7 +11,6 @@ use nix::sys::signalfd::SignalFd;
 use rustix::event::PollFlags;
 use std::os::fd::AsFd;
 use std::time::Duration;
-use uuid::Uuid;
 
 use super::super::changes::{Changes, WatchFlags};
 use super::super::ending;
@@ -26,7 +25,7 @@ use super::{pods, spec};
 use crate::control::{self, Request, Until};
 use crate::report::job;
 use crate::runtime::detach::{self, Above, Detached, HANDED_DOWN};
-use crate::runtime::signals;
+use crate::runtime::{random, signals};
 use crate::store::jobs::{JobFolder, JobPod, PodStage, SavedJob, Wish};
 use crate::store::layout::Layout;
 use crate::store::read::Found;
@@ -146,7 +145,7 @@ impl Runner {
     fn take(&mut self, action: JobAction) {
         match action {
             JobAction::Create { pod, index } => {
-                let name = pods::name(&self.place.name, index, Uuid::new_v4().as_u128() as u32);
+                let name = pods::name(&self.place.name, index, random::number());
                 self.saved.pods.push(JobPod { number: pod, name, index, stage: PodStage::Named });
                 self.to_make.push_back(pod);
             }

@@ -11,6 +11,7 @@ use super::error::{ExportError, failed};
 use crate::images::archive::{Writer, header};
 use crate::images::digest::{Algorithm, Digest, Hasher};
 use crate::images::document::{Descriptor, OCI_INDEX, REF_NAME};
+use crate::runtime::random;
 
 /// How much is written at once.
 const BUFFER: usize = 256 << 10;
@@ -57,7 +58,7 @@ impl Target {
             Self::Archive(path) => {
                 let path = replaceable(path)?;
                 let mut temporary = path.clone().into_os_string();
-                temporary.push(format!(".new-{}", uuid::Uuid::new_v4().simple()));
+                temporary.push(format!(".new-{}", random::uuid().simple()));
                 let temporary = PathBuf::from(temporary);
                 let file = File::create_new(&temporary).map_err(failed("create", &temporary))?;
                 let writer = Writer::new(BufWriter::with_capacity(BUFFER, file));
@@ -108,7 +109,7 @@ impl Open {
     pub(super) fn blob(&mut self, content: Content<'_>) -> Result<(Digest, u64), ExportError> {
         match self {
             Self::Folder(folder) => {
-                let temporary = folder.join(format!("blobs/sha256/.new-{}", uuid::Uuid::new_v4().simple()));
+                let temporary = folder.join(format!("blobs/sha256/.new-{}", random::uuid().simple()));
                 let written = into_file(&temporary, content).and_then(|(digest, size)| {
                     let path = folder.join(blob(&digest));
                     fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
@@ -238,7 +239,7 @@ fn lock(folder: &Path) -> Result<File, ExportError> {
 
 /// Seen whole or not at all, and on disk once this returns.
 fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
-    let temporary = folder.join(format!(".new-{}", uuid::Uuid::new_v4().simple()));
+    let temporary = folder.join(format!(".new-{}", random::uuid().simple()));
     let written = into_file(&temporary, &mut |to| to.write_all(bytes).map_err(failed("write", &temporary)))
         .and_then(|_| fs::rename(&temporary, folder.join(name)).map_err(failed("rename", &temporary)));
     written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;

@@ -75,7 +75,7 @@ impl Layers {
     /// It can't be removed. Once it has lost its name, a sweep removes what is left of it.
     pub fn remove(&self, key: &Digest) -> Result<bool, LayersError> {
         let folder = self.folder(key);
-        let old = self.dir.join(stage::random(OLD));
+        let old = self.dir.join(stage::named(OLD));
         match fs::rename(&folder, &old) {
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(false),
             renamed => renamed.map_err(failed("rename", &folder))?,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{LayersError, failed};
 use crate::images::digest::Digest;
-use crate::runtime::tree;
+use crate::runtime::{random, tree};
 
 pub(super) const TREE: &str = "tree";
 pub(super) const RECORD: &str = "record";
@@ -33,7 +33,7 @@ pub struct Staged {
 impl Staged {
     pub(super) fn new(dir: &Path) -> Result<Self, LayersError> {
         loop {
-            let path = dir.join(random(NEW));
+            let path = dir.join(named(NEW));
             fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed("make", &path))?;
             let folder = File::open(&path).map_err(failed("open", &path))?;
             folder.lock().map_err(failed("lock", &path))?;
@@ -84,13 +84,13 @@ pub(super) fn remove_if_dead(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-pub(super) fn random(prefix: &str) -> String {
-    format!("{prefix}{}", uuid::Uuid::new_v4().simple())
+pub(super) fn named(prefix: &str) -> String {
+    format!("{prefix}{}", random::uuid().simple())
 }
 
 /// A name for what is set aside of a layer.
 pub(super) fn aside(key: &Digest) -> String {
-    random(&format!("{ASIDE}{}-", key.hex()))
+    named(&format!("{ASIDE}{}-", key.hex()))
 }
 
 /// Of which layer something was set aside.

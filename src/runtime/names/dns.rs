@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use super::super::random;
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE};
 
@@ -42,7 +43,7 @@ impl Server {
     pub fn ask(&self, name: &str, kind: QTYPE, deadline: Instant) -> io::Result<Reply> {
         let bad = |cause: simple_dns::SimpleDnsError| io::Error::other(format!("{name}: {cause}"));
         // Whoever can't see the question must guess this and the port.
-        let [high, low, ..] = *uuid::Uuid::new_v4().as_bytes();
+        let [high, low, ..] = *random::uuid().as_bytes();
         let id = u16::from_be_bytes([high, low]);
         let mut question = Packet::new_query(id);
         question.set_flags(PacketFlag::RECURSION_DESIRED);

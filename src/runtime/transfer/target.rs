@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 
+use super::super::random;
 use super::contents::{self, Broken};
 use super::context::Context;
 use super::look_up::{self, NEITHER, Root};
@@ -28,7 +29,7 @@ pub(super) fn receive(
     base: Option<&OsStr>,
     skipped: &mut dyn FnMut(&Trouble),
 ) -> Result<Copied, TransferError> {
-    let unfinished = CString::new(format!("{UNFINISHED}{}", uuid::Uuid::new_v4().simple())).unwrap_or_default();
+    let unfinished = CString::new(format!("{UNFINISHED}{}", random::uuid().simple())).unwrap_or_default();
     let mut target = Target { context, levels: Vec::new(), top: None, copied: Copied::default(), unfinished };
     loop {
         let (record, file) = context.receive()?;
