@@ -26,6 +26,7 @@
 //! | `deployment` | a Deployment's controller: its revisions and their pods | time, replica |
 //! | `stateful_set` | a StatefulSet's controller: pods in places that have an order | time, replica |
 //! | `daemon_set` | a DaemonSet's controller, where this box is all nodes | time, replica |
+//! | `cronjob` | a CronJob's controller: which Jobs it has begun, and when the next one is due | job, replica, time |
 //! | `observer` | what no sequence of statuses may show, for tests and for who reads states | time, spec, status |
 //! | `world` | a scripted box in virtual time | time, spec, event, action, pod |
 //!
@@ -38,6 +39,7 @@ extern crate alloc;
 
 pub mod action;
 mod container;
+pub mod cronjob;
 pub mod daemon_set;
 pub mod deployment;
 pub mod event;

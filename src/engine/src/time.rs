@@ -33,7 +33,8 @@ impl Instant {
     }
 }
 
-/// Wall-clock time in nanoseconds since 1970-01-01T00:00:00Z. Only ever copied into the status: no decision looks at it.
+/// Wall-clock time in nanoseconds since 1970-01-01T00:00:00Z. Copied into the status; no decision looks at it but a CronJob's, whose
+/// schedule is by that clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct WallTime(i64);
 
@@ -46,6 +47,20 @@ impl WallTime {
     /// Nanoseconds since the Unix epoch.
     pub const fn as_unix_nanos(self) -> i64 {
         self.0
+    }
+
+    /// The moment `duration` later; the far end of time where that overflows.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// The moment `duration` earlier; the far beginning of time where that overflows.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(nanos))
     }
 }
 

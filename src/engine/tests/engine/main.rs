@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod ahead;
+mod cronjob;
+mod cronjob_random;
 mod daemon_set;
 mod deadline;
 mod deployment;
