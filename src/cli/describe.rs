@@ -1,5 +1,7 @@
 //! `barepod describe`: all about pods, for people.
 
+mod jobs;
+
 use super::args::{DescribeArgs, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
@@ -14,6 +16,9 @@ const LAST_LINES: usize = 5;
 /// Shows pods as they are: also those that nobody supervises. Of several those are shown that there are.
 pub fn describe(args: &DescribeArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
+    if let Some(names) = &args.pods.jobs {
+        return jobs::describe(args, names, &layout);
+    }
     let pods = chosen::pods(&layout, &args.pods)?;
     if let [pod] = &pods[..] {
         return print(&text(&layout, pod, args)?);

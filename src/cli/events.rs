@@ -1,17 +1,22 @@
 //! `barepod events`: what happened to pods, and with `--watch` what happens to them.
 
+mod jobs;
+mod shown;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
 
-use super::args::{EventType, EventsArgs, EventsOutput, Global};
+use super::args::{EventsArgs, EventsOutput, Global};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::output::{print, show};
 use super::pod_changes::PodChanges;
-use super::{chosen, given, recover, terminal};
-use crate::report::event_table::{self, OfPods};
-use crate::report::events;
+use super::{chosen, given, recover};
+use shown::{Happened, by_time, is_wanted, json_lines, print_all, yaml};
+
+use crate::report::event_table::{self, Of};
+use crate::report::events::{self, About};
 use crate::report::table::Growing;
 use crate::store::events::EventLine;
 use crate::store::layout::Layout;
@@ -20,6 +25,9 @@ use crate::store::read::{self, Found};
 /// Shows pods' events, equal ones counted. Of several pods those are shown that there are.
 pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     let layout = global.layout()?;
+    if let Some(names) = &args.pods.jobs {
+        return jobs::events(args, names, &layout);
+    }
     if args.watch {
         return watch(&layout, args);
     }
@@ -34,27 +42,10 @@ pub fn events(args: &EventsArgs, global: &Global) -> Result<Exit, CliError> {
     let last = failures.pop();
     if !happened.is_empty() {
         let is_one = names.len() == 1 && chosen::are_named(&args.pods);
-        let of = if is_one { OfPods::One } else { OfPods::Several };
-        let text = match args.output {
-            None if args.no_headers => {
-                let now = jiff::Timestamp::now();
-                let lines = by_time(&happened).into_iter().map(|(pod, line)| event_table::cells(pod, line, of, now));
-                Growing::default().lines(&lines.collect::<Vec<_>>())
-            }
-            None => event_table::events(&by_time(&happened), of, jiff::Timestamp::now(), terminal::width()),
-            Some(EventsOutput::Json) => json_lines(&happened)?,
-            Some(EventsOutput::Yaml) => yaml(&events::list(happened.iter().map(|one| (&one.about, &one.lines[..]))))?,
-        };
-        print(&text)?;
+        print_all(args, &happened, if is_one { Of::Pod } else { Of::Pods })?;
     }
     failures.iter().for_each(show);
     last.map_or(Ok(Exit::Success), Err)
-}
-
-/// A pod and what happened to it.
-struct Happened {
-    about: v1::Pod,
-    lines: Vec<EventLine>,
 }
 
 fn of_pod(found: &Found, args: &EventsArgs) -> Result<Happened, CliError> {
@@ -66,11 +57,7 @@ fn of_pod(found: &Found, args: &EventsArgs) -> Result<Happened, CliError> {
 /// Of a pod's events those of the types that are asked for.
 fn lines(found: &Found, args: &EventsArgs) -> Result<Vec<EventLine>, CliError> {
     let mut lines = found.events().map_err(|cause| recover::unreadable(found, cause))?;
-    let is_wanted = |line: &EventLine| match &*line.kind {
-        "Warning" => args.types.contains(&EventType::Warning),
-        _ => args.types.contains(&EventType::Normal),
-    };
-    lines.retain(|line| args.types.is_empty() || is_wanted(line));
+    lines.retain(|line| is_wanted(line, args));
     Ok(lines)
 }
 
@@ -81,7 +68,7 @@ fn watch(layout: &Layout, args: &EventsArgs) -> Result<Exit, CliError> {
         // Also of pods that come later.
         false => None,
     };
-    let of = if named.as_ref().is_some_and(|names| names.len() == 1) { OfPods::One } else { OfPods::Several };
+    let of = if named.as_ref().is_some_and(|names| names.len() == 1) { Of::Pod } else { Of::Pods };
     let mut changes = PodChanges::begin(layout)?;
     let mut seen: BTreeMap<String, Vec<EventLine>> = BTreeMap::new();
     let mut growing = Growing::default();
@@ -134,44 +121,14 @@ fn watch(layout: &Layout, args: &EventsArgs) -> Result<Exit, CliError> {
     }
 }
 
-/// All events with their pods' names, the oldest first.
-fn by_time(happened: &[Happened]) -> Vec<(&str, &EventLine)> {
-    let mut all: Vec<(&str, &EventLine)> = Vec::new();
-    for Happened { about, lines } in happened {
-        let name = about.metadata.name.as_deref().unwrap_or_default();
-        all.extend(lines.iter().map(|line| (name, line)));
-    }
-    // Those of one pod stand in their order already.
-    if happened.len() > 1 {
-        all.sort_by_key(|(_, line)| line.time);
-    }
-    all
-}
-
-fn json_lines(happened: &[Happened]) -> Result<String, CliError> {
-    let mut text = String::new();
-    for one in happened {
-        for object in events::objects(&one.about, &one.lines) {
-            let line = serde_json::to_string(&object);
-            text += &line.map_err(|error| CliError::Format { format: "json", cause: error.to_string() })?;
-            text.push('\n');
-        }
-    }
-    Ok(text)
-}
-
-fn yaml(list: &impl serde::Serialize) -> Result<String, CliError> {
-    serde_saphyr::to_string(list).map_err(|error| CliError::Format { format: "yaml", cause: error.to_string() })
-}
-
 /// The pod; before its first status, and where that can't be read, what is known of it from the start.
-fn about(found: &Found) -> v1::Pod {
+fn about(found: &Found) -> About {
     if let Ok(Some(pod)) = found.pod() {
-        return pod;
+        return About::Pod(Box::new(pod));
     }
     let mut pod = v1::Pod::default();
     pod.metadata.name = Some(found.name.clone());
     pod.metadata.namespace = Some(found.namespace.clone());
     pod.metadata.uid = found.ledger().ok().flatten().map(|ledger| ledger.uid);
-    pod
+    About::Pod(Box::new(pod))
 }

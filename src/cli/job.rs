@@ -99,7 +99,7 @@ fn begin(
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let (namespace, name) = (text(&given.job.metadata.namespace), text(&given.job.metadata.name));
     let shown = format!("{namespace}/{name}");
-    let Some(folder) = JobFolder::take(layout, &namespace, &name)? else {
+    let Some(mut folder) = JobFolder::take(layout, &namespace, &name)? else {
         return Err(CliError::Words(format!(
             "job {shown} is run already, by another process; `barepod stop job/{shown}` ends its pods, and then this goes on"
         )));
@@ -109,6 +109,7 @@ fn begin(
         Some(saved) if saved.controller.is_finished() => {
             // As a pod that has ended is forgotten by its next run.
             removal::of_job(layout, &namespace, &saved, true)?;
+            folder.forget_events()?;
             (None, true)
         }
         Some(saved) => (Some(saved), false),

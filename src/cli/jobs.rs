@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::batch::v1 as batch;
+
 use super::changes::{Changes, WatchFlags};
 use super::error::CliError;
 use super::removal;
 use super::until::Deadline;
+use crate::manifest;
 use crate::report::job::kind;
 use crate::report::wanted::Wanted;
 use crate::store::Error;
-use crate::store::jobs::{self, FoundJob, JobFolder, Wish};
+use crate::store::jobs::{self, FoundJob, JobFolder, SavedJob, Wish};
 use crate::store::layout::Layout;
+use crate::store::read::Found;
 
 fn refused(why: String) -> CliError {
     Error::Job(why).into()
@@ -54,6 +58,27 @@ pub fn all_or(
     let mut all = jobs::list(layout)?;
     all.retain(|job| namespace.is_none_or(|namespace| namespace == job.namespace));
     Ok(all.into_iter().map(Ok).collect())
+}
+
+/// What is known of a Job.
+///
+/// # Errors
+/// Where it can't be read, or has just begun.
+pub fn read(job: &FoundJob) -> Result<(SavedJob, batch::Job), CliError> {
+    let saved = job.load()?.ok_or_else(|| refused(format!("job {} has no status yet, or is gone", full_name(job))))?;
+    let bytes = saved.job.to_string().into_bytes();
+    let object = manifest::from_json(&bytes).map_err(|error| refused(format!("job {}: {error}", full_name(job))))?;
+    Ok((saved, object))
+}
+
+/// The pods of a Job that there are, in the order in which they were made.
+///
+/// # Errors
+/// Where the Job can't be read.
+pub fn pods(layout: &Layout, job: &FoundJob) -> Result<Vec<Found>, CliError> {
+    let named = job.load()?.map(|saved| saved.pods).unwrap_or_default();
+    let found = named.iter().map(|pod| removal::found(layout, &job.namespace, &pod.name));
+    Ok(found.filter(|found| found.dir.exists()).collect())
 }
 
 /// `NAMESPACE/NAME`.

@@ -1,5 +1,7 @@
 //! `barepod logs`: what containers printed.
 
+mod of_job;
+
 use std::cell::RefCell;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -68,8 +70,11 @@ fn show(args: &LogsArgs, global: &Global) -> Result<Exit, CliError> {
     exit_of_all(errors.into_iter().map(Err))
 }
 
-/// The pod that is named, or all that labels choose.
+/// The pod that is named, those of a Job, or all that labels choose.
 fn names(args: &LogsArgs, layout: &Layout) -> Result<Vec<String>, CliError> {
+    if let Some(job) = &args.job {
+        return of_job::pods(args, layout, job);
+    }
     let (selector, namespace) = (args.selector.clone(), args.namespace.clone());
     match &args.name {
         Some(name) => Ok(vec![name.clone()]),
@@ -255,7 +260,7 @@ impl<W: Write> Output<'_, W> {
 
 fn prefix(args: &LogsArgs, name: &str, container: &str) -> String {
     let bare = name.rsplit('/').next().unwrap_or(name);
-    if args.prefix { format!("[pod/{bare}/{container}] ") } else { String::new() }
+    if args.prefix || args.all_pods { format!("[pod/{bare}/{container}] ") } else { String::new() }
 }
 
 fn options<'a>(args: &LogsArgs, prefix: &'a str) -> ReadOptions<'a> {

@@ -52,14 +52,14 @@
 //! | `install` | `barepod install`, `uninstall` | args, error, exit_code, generate, user |
 //! | `simulate` | `barepod simulate` | args, error, exit_code, files, given, options, output, terminal |
 //! | `get` | `barepod get` | args, error, exit_code, files, given, jobs, output, pod_changes, recover, terminal |
-//! | `describe` | `barepod describe` | args, chosen, error, exit_code, output, recover, terminal |
+//! | `describe` | `barepod describe` | args, chosen, error, exit_code, jobs, output, recover, terminal |
 //! | `diff` | `barepod diff` | args, error, exit_code, files, given, output, recover |
 //! | `top` | `barepod top` | args, chosen, container, error, exit_code, given, output, recover, screen, terminal |
-//! | `events` | `barepod events` | args, chosen, error, exit_code, given, output, pod_changes, recover, terminal |
+//! | `events` | `barepod events` | args, chosen, error, exit_code, given, jobs, output, pod_changes, recover, terminal |
 //! | `door` | descriptors of a pod that its supervisor hands over | error |
 //! | `joined` | several logs on one output | |
 //! | `follow` | `logs --follow`: logs as they grow | changes, error, exit_code, joined, recover |
-//! | `logs` | `barepod logs` | args, chosen, container, error, exit_code, follow, joined, output, recover |
+//! | `logs` | `barepod logs` | args, changes, chosen, container, error, exit_code, follow, jobs, joined, output, recover, until |
 //! | `exec` | `barepod exec` | args, error, exit_code, inside, raw, relay, terminal |
 //! | `cp` | `barepod cp` | args, door, error, exit_code, inside |
 //! | `port_forward` | `barepod port-forward` | args, door, error, exit_code, output, recover |

@@ -1,4 +1,4 @@
-//! A pod's events as the v1 objects that clients of Kubernetes know (R8.8): what a kubelet would have sent.
+//! A pod's or a Job's events as the v1 objects that clients of Kubernetes know (R8.8): what a kubelet would have sent.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,25 @@ use crate::store::events::EventLine;
 /// `source.component` and `reportingComponent`.
 const COMPONENT: &str = "barepod";
 
+/// What events are about.
+#[derive(Clone, Debug)]
+pub enum About {
+    /// A pod, at least with its name, namespace and uid.
+    Pod(Box<v1::Pod>),
+    /// A Job's metadata.
+    Job(Box<ObjectMeta>),
+}
+
+impl About {
+    /// Its name and more.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Pod(pod) => &pod.metadata,
+            Self::Job(metadata) => metadata,
+        }
+    }
+}
+
 /// An event on a line of its own: the v1 object, and what it has no room for.
 #[derive(Debug, Serialize)]
 pub struct EventObject<'a> {
@@ -24,20 +43,20 @@ pub struct EventObject<'a> {
     container: Option<&'a str>,
 }
 
-/// Each event of a pod that is `about` at least its name, namespace and uid.
-pub fn objects<'a>(about: &v1::Pod, lines: &'a [EventLine]) -> Vec<EventObject<'a>> {
+/// Each event of a pod or a Job.
+pub fn objects<'a>(about: &About, lines: &'a [EventLine]) -> Vec<EventObject<'a>> {
     let events = v1_events(about, lines);
     let both = lines.iter().zip(events);
     both.map(|(line, event)| EventObject { event, time: line.time, container: line.container.as_deref() }).collect()
 }
 
-/// All events of pods as an EventList.
-pub fn list<'a>(pods: impl IntoIterator<Item = (&'a v1::Pod, &'a [EventLine])>) -> List<v1::Event> {
+/// All events as an EventList.
+pub fn list<'a>(pods: impl IntoIterator<Item = (&'a About, &'a [EventLine])>) -> List<v1::Event> {
     let items = pods.into_iter().flat_map(|(about, lines)| v1_events(about, lines)).collect();
     List { items, metadata: Default::default() }
 }
 
-fn v1_events(about: &v1::Pod, lines: &[EventLine]) -> Vec<v1::Event> {
+fn v1_events(about: &About, lines: &[EventLine]) -> Vec<v1::Event> {
     let mut taken = BTreeSet::new();
     let numbered = lines.iter().map(|line| {
         // What happened at the same moment gets the moments after, as names are unique.
@@ -50,9 +69,13 @@ fn v1_events(about: &v1::Pod, lines: &[EventLine]) -> Vec<v1::Event> {
     numbered.collect()
 }
 
-fn v1_event(about: &v1::Pod, line: &EventLine, number: i128) -> v1::Event {
-    let meta = &about.metadata;
-    let host = about.spec.as_ref().and_then(|spec| spec.node_name.clone());
+fn v1_event(about: &About, line: &EventLine, number: i128) -> v1::Event {
+    let meta = about.metadata();
+    let (version, kind, pod) = match about {
+        About::Pod(pod) => ("v1", "Pod", Some(&**pod)),
+        About::Job(_) => ("batch/v1", "Job", None),
+    };
+    let host = pod.and_then(|pod| pod.spec.as_ref()?.node_name.clone());
     let (first, last) = (v1_time(line.first().as_second()), v1_time(line.time.as_second()));
     v1::Event {
         metadata: ObjectMeta {
@@ -63,12 +86,12 @@ fn v1_event(about: &v1::Pod, line: &EventLine, number: i128) -> v1::Event {
             ..ObjectMeta::default()
         },
         involved_object: v1::ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("Pod".to_owned()),
+            api_version: Some(version.to_owned()),
+            kind: Some(kind.to_owned()),
             name: meta.name.clone(),
             namespace: meta.namespace.clone(),
             uid: meta.uid.clone(),
-            field_path: line.container.as_deref().map(|name| field_path(about, name)),
+            field_path: pod.and_then(|pod| Some(field_path(pod, line.container.as_deref()?))),
             resource_version: None,
         },
         type_: Some(line.kind.clone()),
@@ -103,10 +126,10 @@ fn field_path(about: &v1::Pod, name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn pod() -> v1::Pod {
+    fn pod() -> About {
         let text = r#"{"metadata": {"name": "web", "namespace": "shop", "uid": "u-1"}, "spec": {"nodeName": "box",
             "initContainers": [{"name": "proxy"}], "containers": [{"name": "main"}]}}"#;
-        serde_json::from_str(text).unwrap()
+        About::Pod(serde_json::from_str(text).unwrap())
     }
 
     fn lines() -> Vec<EventLine> {
@@ -135,6 +158,14 @@ mod tests {
         insta::assert_snapshot!(text);
         let event: v1::Event = serde_json::from_str(&text).unwrap();
         assert_eq!(event, list([(&pod, &lines[..])]).items[0]);
+    }
+
+    #[test]
+    fn events_of_a_job_are_about_it() {
+        let metadata = ObjectMeta { name: Some("pi".into()), uid: Some("u-2".into()), ..ObjectMeta::default() };
+        let about = list([(&About::Job(Box::new(metadata)), &lines()[2..])]).items.remove(0).involved_object;
+        let words = [about.api_version, about.kind, about.name, about.uid].map(Option::unwrap);
+        assert_eq!(words, ["batch/v1", "Job", "pi", "u-2"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A Job as Kubernetes shows it: its status, and its row of `get jobs`.
 
+pub mod happened;
+
 use barepod_engine::job::{ConditionKind, JobStatus, Reason};
 use barepod_engine::time::WallTime;
 use serde_json::{Map, Value, json};
@@ -19,7 +21,8 @@ pub fn status(status: &JobStatus) -> Value {
             let is_true = if one.is_true { "True" } else { "False" };
             let since = time(one.since).to_string();
             let (kind, reason) = (kind(one.kind), reason(one.reason));
-            json!({"type": kind, "status": is_true, "reason": reason, "lastTransitionTime": since})
+            let message = message(one.reason);
+            json!({"type": kind, "status": is_true, "reason": reason, "message": message, "lastTransitionTime": since})
         })
         .collect();
     if !conditions.is_empty() {
@@ -91,8 +94,23 @@ pub fn reason(reason: Reason) -> &'static str {
     }
 }
 
+/// A condition's `message`.
+pub fn message(reason: Reason) -> &'static str {
+    match reason {
+        Reason::JobSuspended => "Job suspended",
+        Reason::JobResumed => "Job resumed",
+        Reason::BackoffLimitExceeded => "Job has reached the specified backoff limit",
+        Reason::DeadlineExceeded => "Job was active longer than specified deadline",
+        Reason::PodFailurePolicy => "A pod failed as a FailJob rule of the podFailurePolicy has it",
+        Reason::MaxFailedIndexesExceeded => "Job has exceeded the specified maximal number of failed indexes",
+        Reason::FailedIndexes => "Job has failed indexes",
+        Reason::CompletionsReached => "Reached expected number of succeeded pods",
+        Reason::SuccessPolicy => "Matched a rule of the successPolicy",
+    }
+}
+
 /// In whole seconds, as the API has it.
-fn time(wall: WallTime) -> jiff::Timestamp {
+pub fn time(wall: WallTime) -> jiff::Timestamp {
     jiff::Timestamp::from_second(wall.as_unix_nanos().div_euclid(1_000_000_000)).unwrap_or_default()
 }
 
@@ -128,7 +146,7 @@ mod tests {
             status(&of(0, failed)),
             json!({
                 "conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded",
-                    "lastTransitionTime": "1970-01-01T00:01:40Z"}],
+                    "message": "Job was active longer than specified deadline", "lastTransitionTime": "1970-01-01T00:01:40Z"}],
                 "ready": 0, "terminating": 0, "startTime": "1970-01-01T00:00:10Z",
             })
         );

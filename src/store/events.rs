@@ -59,6 +59,14 @@ impl EventLog {
         Ok(())
     }
 
+    /// Begins anew with nothing.
+    pub fn forget(&mut self) -> Result<(), Error> {
+        let path = self.dir.join(FILE);
+        std::fs::remove_file(&path).map_err(io_error(&path, "remove"))?;
+        *self = Self::open(&self.dir)?;
+        Ok(())
+    }
+
     fn compact(&mut self, path: &Path) -> Result<(), Error> {
         let mut bytes = Vec::new();
         for event in self.history.events() {

@@ -8,6 +8,7 @@ use barepod_engine::job::{Job, PodNumber};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, io_error};
+use super::events::{self, EventLine, EventLog};
 use super::folder::{make_dir, remove_tree};
 use super::layout::Layout;
 use super::lock::{PodLock, Taken, pause};
@@ -85,6 +86,7 @@ pub enum Wish {
 #[derive(Debug)]
 pub struct JobFolder {
     dir: PathBuf,
+    events: EventLog,
     _lock: PodLock,
 }
 
@@ -103,7 +105,8 @@ impl JobFolder {
                 Taken::Mine(lock) => {
                     atomic::forget_halves(&dir)?;
                     make_dir(&dir.join(WISHES), 0o700)?;
-                    return Ok(Some(Self { dir, _lock: lock }));
+                    let events = EventLog::open(&dir)?;
+                    return Ok(Some(Self { dir, events, _lock: lock }));
                 }
                 Taken::Held(_) | Taken::Gone => pause(),
             }
@@ -135,6 +138,22 @@ impl JobFolder {
     /// Where it can't be written.
     pub fn save(&self, job: &SavedJob) -> Result<(), Error> {
         atomic::replace_synced(&self.dir, STATE, job)
+    }
+
+    /// Adds what has happened to the Job.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn append(&mut self, event: EventLine) -> Result<(), Error> {
+        self.events.append(event)
+    }
+
+    /// Forgets what happened to an earlier Job of the name.
+    ///
+    /// # Errors
+    /// Where it can't be removed.
+    pub fn forget_events(&mut self) -> Result<(), Error> {
+        self.events.forget()
     }
 
     /// Takes the wish of another command, if there is one.
@@ -191,6 +210,19 @@ impl FoundJob {
     /// Where it can't be read.
     pub fn load(&self) -> Result<Option<SavedJob>, Error> {
         load(&self.dir)
+    }
+
+    /// What happened to it, equal ones counted.
+    ///
+    /// # Errors
+    /// Where that can't be read.
+    pub fn events(&self) -> Result<Vec<EventLine>, Error> {
+        events::read(&self.dir)
+    }
+
+    /// Where its process says what it has to say, if it ever was one in the background.
+    pub fn log(&self) -> Option<PathBuf> {
+        Some(self.dir.join(LOG)).filter(|path| path.exists())
     }
 
     /// Whether a process runs it.

@@ -1,5 +1,7 @@
 //! Jobs with real pods: what `run` ends with, what is shown of them, what outlives whom, and that nothing stays behind.
 
+mod shown;
+
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Output, Stdio};

@@ -90,6 +90,8 @@ Examples:
   barepod logs web -c proxy -p    of the instance before the last restart
   barepod logs web --all-containers --prefix
   barepod logs -l app=web -f --prefix
+  barepod logs job/pi             of one of its pods
+  barepod logs job/pi --all-pods -c main
   barepod logs web --since-time 2026-11-30T12:00:00Z --limit-bytes 10000";
 
 pub const EXEC_EXAMPLES: &str = "\

@@ -70,7 +70,7 @@ pub struct EventsArgs {
     /// Which pods
     #[command(flatten)]
     pub pods: ChosenPods,
-    /// Of this pod, as pod/NAME: as if it were named
+    /// Of this pod, as pod/NAME, or of this Job, as job/NAME: as if it were named
     #[arg(long = "for", value_name = "pod/NAME", conflicts_with = "pods")]
     pub about: Option<String>,
     /// Only events of these types (Normal, Warning)
@@ -108,9 +108,12 @@ pub enum EventsOutput {
 /// `barepod logs`.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
-    /// NAME or NAMESPACE/NAME
+    /// NAME or NAMESPACE/NAME of a pod, or job/NAME: of one of the Job's pods, or with --all-pods of all of them
     #[arg(id = "pod", value_name = "POD", required_unless_present = "selector")]
     pub name: Option<String>,
+    /// The Job that is named instead of a pod.
+    #[arg(skip)]
+    pub job: Option<String>,
     /// The container, or the pod where the word before it is Kubernetes' for the kind
     #[arg(hide = true, value_name = "CONTAINER")]
     pub also: Option<String>,
@@ -127,6 +130,9 @@ pub struct LogsArgs {
     /// The logs of all containers, init containers first: one after the other, with --follow as they come
     #[arg(long)]
     pub all_containers: bool,
+    /// Of a Job, the logs of all its pods that there are, each line with its pod's and container's name
+    #[arg(long)]
+    pub all_pods: bool,
     /// Put [pod/NAME/CONTAINER] before each line
     #[arg(long)]
     pub prefix: bool,

@@ -1,9 +1,9 @@
 //! The loop of a Job's process. It decides nothing: what it sees of pods are events for the controller, whose actions it carries out.
 
+mod commands;
 mod looking;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
 use std::path::PathBuf;
 
 use barepod_engine::job::{ConditionKind, JobAction, JobEvent, PodNumber};
@@ -13,7 +13,6 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::super::changes::{Changes, WatchFlags};
-use super::super::ending;
 use super::super::error::CliError;
 use super::super::exit_code::Exit;
 use super::super::given::{Given, GivenJob};
@@ -24,9 +23,11 @@ use super::next::{Next, now};
 use super::{pods, spec};
 use crate::control::{self, Request, Until};
 use crate::report::job;
+use crate::report::job::happened::{self, PodChange};
 use crate::runtime::detach::{self, Above, Detached, HANDED_DOWN};
 use crate::runtime::{random, signals};
-use crate::store::jobs::{JobFolder, JobPod, PodStage, SavedJob, Wish};
+use crate::store::events::EventLine;
+use crate::store::jobs::{JobFolder, JobPod, PodStage, SavedJob};
 use crate::store::layout::Layout;
 use crate::store::read::Found;
 
@@ -136,8 +137,11 @@ impl Runner {
 
     /// Tells the controller a fact. What it asks for is written down before any of it is done.
     pub(super) fn step(&mut self, event: JobEvent) -> Result<(), CliError> {
+        let before = self.saved.controller.status().conditions;
         let mut actions = Vec::new();
         self.saved.controller.step(now(), event, &mut actions);
+        let after = self.saved.controller.status().conditions;
+        happened::changed(&before, &after).into_iter().for_each(|line| self.note(line));
         actions.into_iter().for_each(|action| self.take(action));
         Ok(self.folder.save(&self.saved)?)
     }
@@ -220,10 +224,13 @@ impl Runner {
             let in_time = |answer: std::os::fd::BorrowedFd<'_>| deadline.wait_for(answer);
             let asked =
                 control::end_within(&found.dir, Request::stop(None), Until::Begun, || found.runs_on(), |_| {}, in_time);
-            if let Err(error) = asked {
-                tell!("warning: pod {}: {error}; it is asked to end again", recover::full_name(&found));
-                self.to_end.insert(pod);
-                self.is_deaf = true;
+            match asked {
+                Ok(_) => self.note(happened::of_pod(&found.name, PodChange::Deleted, jiff::Timestamp::now())),
+                Err(error) => {
+                    tell!("warning: pod {}: {error}; it is asked to end again", recover::full_name(&found));
+                    self.to_end.insert(pod);
+                    self.is_deaf = true;
+                }
             }
         }
         Ok(())
@@ -271,41 +278,6 @@ impl Runner {
         Ok(())
     }
 
-    /// Signals, and what other commands want.
-    fn hear_commands(&mut self) -> Result<(), CliError> {
-        while let Some(signal) =
-            self.signals.read_signal().map_err(|errno| CliError::Signals(io::Error::from(errno)))?
-        {
-            let number = u8::try_from(signal.ssi_signo).unwrap_or_default();
-            match self.stop {
-                None => self.stop(Stop::Signal(number))?,
-                Some(_) => self.kill()?,
-            }
-        }
-        self.wishes.drain();
-        match self.folder.take_wish()? {
-            None => Ok(()),
-            Some(Wish::Stop) => self.stop(Stop::Wish),
-            Some(Wish::Kill) => {
-                self.stop(Stop::Wish)?;
-                self.kill()
-            }
-        }
-    }
-
-    fn stop(&mut self, by: Stop) -> Result<(), CliError> {
-        self.stop = Some(by);
-        if self.saved.controller.is_finished() {
-            return Ok(());
-        }
-        tell!("stopping job {}/{}", self.place.namespace, self.place.name);
-        self.step(JobEvent::Suspend(barepod_engine::job::Suspension::Suspended))
-    }
-
-    fn kill(&mut self) -> Result<(), CliError> {
-        self.pods_that(PodStage::Made).iter().try_for_each(|(_, found)| ending::force(found))
-    }
-
     fn pod(&self, number: PodNumber) -> Option<&JobPod> {
         self.saved.pods.iter().find(|one| one.number == number)
     }
@@ -331,6 +303,13 @@ impl Runner {
 
     fn living(&self) -> Vec<Found> {
         self.pods_that(PodStage::Made).into_iter().map(|(_, found)| found).collect()
+    }
+
+    /// R11.16. A Job goes on without it where it can't be written.
+    fn note(&mut self, line: EventLine) {
+        if let Err(error) = self.folder.append(line) {
+            tell!("warning: job {}/{}: {error}", self.place.namespace, self.place.name);
+        }
     }
 
     fn tell(&self, pod: PodNumber, what: &str) {

@@ -144,7 +144,7 @@ fn what_is_answered() {
         ("barepod stop web --now --grace-period 3", "cannot be used with"),
         ("barepod get --sort-by .a -w", "cannot be used with"),
         ("barepod events web --for pod/db", "cannot be used with"),
-        ("barepod events --for job/web", "this is about Pods"),
+        ("barepod events --for deployment/web", "this is about Pods"),
         ("barepod stop web -t 5", "--grace-period N"),
         ("barepod get web -l app=web", "not both"),
         ("barepod top node", "about pods"),
@@ -184,6 +184,9 @@ fn jobs_as_people_name_them() {
             Command::Stop(args) => args.pods.chosen.jobs,
             Command::Rm(args) => args.pods.chosen.jobs,
             Command::Wait(args) => args.pods.chosen.jobs,
+            Command::Describe(args) => args.pods.jobs,
+            Command::Events(args) => args.pods.jobs,
+            Command::Logs(args) => args.job.map(|job| [job].into_iter().chain(args.container).collect()),
             _ => None,
         })
     };
@@ -196,12 +199,29 @@ fn jobs_as_people_name_them() {
         ("stop job.batch/pi", some(&["pi"])),
         ("wait --for=condition=complete job/pi", some(&["pi"])),
         ("rm jobs --all", some(&[])),
+        ("describe job/pi jobs/db", some(&["pi", "db"])),
+        ("describe jobs", some(&[])),
+        ("events job pi -n ops", some(&["ops/pi"])),
+        ("events --for job/pi", some(&["pi"])),
+        ("logs job/pi -n ops", some(&["ops/pi"])),
+        ("logs job.batch/pi main --all-pods", some(&["pi", "main"])),
+        ("logs -l a=b --all-pods", Ok(None)),
         ("get pods", Ok(None)),
         ("rm pi", Ok(None)),
     ] {
         assert_eq!(names(line), expected, "{line}");
     }
-    for line in ["rm jobs", "rm job/pi pod/web", "get job/pi web", "rm job/pi --all", "get jobs -l a=b", "top job/pi"] {
+    for line in [
+        "rm jobs",
+        "rm job/pi pod/web",
+        "get job/pi web",
+        "rm job/pi --all",
+        "get jobs -l a=b",
+        "top job/pi",
+        "logs job/pi -l a=b",
+        "logs job/pi a -c b",
+        "logs web --all-pods",
+    ] {
         assert!(names(line).is_err(), "{line}");
     }
 }

@@ -32,14 +32,8 @@ pub(super) fn describe(
     status: &v1::ContainerStatus,
 ) {
     page.fields(&[field(1, &container.name, NOTHING)]);
-    let mut fields = identity(container, kind, status);
-    let words = |all: &Option<Vec<String>>| all.clone().unwrap_or_default();
-    for (key, words) in [("Command", words(&container.command)), ("Args", words(&container.args))] {
-        if !words.is_empty() {
-            // A word may be a whole script: each of its lines is one here.
-            fields.push(field(2, key, words.iter().flat_map(|word| word.split('\n'))));
-        }
-    }
+    let mut fields = identity(container, kind, Some(status));
+    words(container, &mut fields);
     if has_ended(pod) && waits(status) {
         fields.extend(not_run(status));
     } else {
@@ -53,8 +47,34 @@ pub(super) fn describe(
     fields.extend(grace::used(pod, &container.name).map(|used| field(2, "Grace Used", [used])));
     // What is in force, where something is.
     let resources = status.resources.as_ref().or(container.resources.as_ref());
-    amounts("Limits", resources.and_then(|all| all.limits.as_ref()), &mut fields);
-    amounts("Requests", resources.and_then(|all| all.requests.as_ref()), &mut fields);
+    wanted(container, resources, &mut fields);
+    page.fields(&fields);
+}
+
+/// One that isn't there yet: of a template.
+pub(super) fn describe_template(page: &mut Page, container: &v1::Container) {
+    page.fields(&[field(1, &container.name, NOTHING)]);
+    let kind = if container.restart_policy.as_deref() == Some("Always") { Kind::Sidecar } else { Kind::Main };
+    let mut fields = identity(container, kind, None);
+    words(container, &mut fields);
+    wanted(container, container.resources.as_ref(), &mut fields);
+    page.fields(&fields);
+}
+
+fn words(container: &v1::Container, fields: &mut Vec<Field>) {
+    let words = |all: &Option<Vec<String>>| all.clone().unwrap_or_default();
+    for (key, words) in [("Command", words(&container.command)), ("Args", words(&container.args))] {
+        if !words.is_empty() {
+            // A word may be a whole script: each of its lines is one here.
+            fields.push(field(2, key, words.iter().flat_map(|word| word.split('\n'))));
+        }
+    }
+}
+
+/// What it may use, how it is looked after, and what it sees.
+fn wanted(container: &v1::Container, resources: Option<&v1::ResourceRequirements>, fields: &mut Vec<Field>) {
+    amounts("Limits", resources.and_then(|all| all.limits.as_ref()), fields);
+    amounts("Requests", resources.and_then(|all| all.requests.as_ref()), fields);
     let probes = [
         ("Liveness", &container.liveness_probe),
         ("Readiness", &container.readiness_probe),
@@ -68,21 +88,21 @@ pub(super) fn describe(
             fields.extend(hook.as_ref().map(|hook| field(2, key, [handlers::hook(hook)])));
         }
     }
-    environment(container, &mut fields);
-    mounts(container, &mut fields);
-    page.fields(&fields);
+    environment(container, fields);
+    mounts(container, fields);
 }
 
-fn identity(container: &v1::Container, kind: Kind, status: &v1::ContainerStatus) -> Vec<Field> {
+fn identity(container: &v1::Container, kind: Kind, status: Option<&v1::ContainerStatus>) -> Vec<Field> {
     let text = |text: &str| if text.is_empty() { NONE.to_owned() } else { text.to_owned() };
     let mut fields = Vec::new();
     if let Some(policy) = &container.restart_policy {
         let sidecar = if kind == Kind::Sidecar { " (a sidecar)" } else { "" };
         fields.push(field(2, "Restart Policy", [format!("{policy}{sidecar}")]));
     }
-    fields.push(field(2, "Container ID", [text(status.container_id.as_deref().unwrap_or_default())]));
+    let id = status.map(|status| text(status.container_id.as_deref().unwrap_or_default()));
+    fields.extend(id.map(|id| field(2, "Container ID", [id])));
     fields.push(field(2, "Image", [text(container.image.as_deref().unwrap_or_default())]));
-    fields.push(field(2, "Image ID", [text(&status.image_id)]));
+    fields.extend(status.map(|status| field(2, "Image ID", [text(&status.image_id)])));
     let ports = container.ports.iter().flatten();
     let list = |number: fn(&v1::ContainerPort) -> i32| {
         let ports = ports.clone().map(|port| {

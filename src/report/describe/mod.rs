@@ -3,6 +3,7 @@
 
 mod containers;
 mod handlers;
+pub mod job;
 mod volumes;
 
 use std::path::Path;
@@ -162,8 +163,11 @@ fn map<'a>(entries: impl Iterator<Item = (&'a String, &'a String)>, between: &st
 
 /// As kubectl writes times; UTC, as a static binary knows no other zone.
 fn time(time: &Time) -> String {
-    jiff::Timestamp::from_second(time.0.as_second())
-        .map_or_else(|_| "<unknown>".to_owned(), |time| time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string())
+    jiff::Timestamp::from_second(time.0.as_second()).map_or_else(|_| "<unknown>".to_owned(), clock)
+}
+
+fn clock(time: jiff::Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
 /// What is needed at each index of the init phase and with the mains, and what the pod gets for it.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::report::event_table::{OfPods, events};
+use crate::report::event_table::{Of, events};
 
 const NOW: i64 = 1_795_435_200;
 
@@ -148,8 +148,8 @@ fn events_say_how_often_and_hide_no_control_characters() {
         event("Warning", "FailedMount", None, "a\x1b[2J\nb\u{85}c\u{202e}d", 1),
     ];
     let of_web = lines.each_ref().map(|line| ("web", line));
-    insta::assert_snapshot!(events(&of_web, OfPods::One, now(), None));
-    let several = events(&of_web[1..2], OfPods::Several, now(), None);
+    insta::assert_snapshot!(events(&of_web, Of::Pod, now(), None));
+    let several = events(&of_web[1..2], Of::Pods, now(), None);
     assert!(several.starts_with("LAST SEEN") && several.contains("BackOff   web   web         back-off"), "{several}");
 }
 
@@ -216,7 +216,7 @@ fn tables_keep_within_the_terminal() {
         message: "Back-off restarting failed container web in pod web_default(0123)".to_owned(),
         count: 1,
     };
-    let at = |columns| events(&[("web", &event)], OfPods::One, now(), Some(columns));
+    let at = |columns| events(&[("web", &event)], Of::Pod, now(), Some(columns));
     assert_eq!(at(200).lines().count(), 2, "{}", at(200));
     let text = at(80);
     assert!(widest(&text) <= 80 && text.lines().count() > 2 && text.starts_with("LAST SEEN"), "{text}");

@@ -7,6 +7,7 @@ use super::super::super::recover;
 use super::super::super::user::is_user;
 use super::super::pods;
 use super::Runner;
+use crate::report::job::happened::{self, PodChange};
 use crate::runtime::detach::Outcome;
 use crate::store::jobs::PodStage;
 use crate::store::read::{Life, has_ended};
@@ -38,12 +39,14 @@ impl Runner {
 
     pub(super) fn made(&mut self, pod: PodNumber) -> Result<(), CliError> {
         self.tell(pod, "runs");
+        self.note_pod(pod, PodChange::Created);
         self.set(pod, PodStage::Made);
         self.step(JobEvent::Created(pod))
     }
 
     pub(super) fn not_made(&mut self, pod: PodNumber) -> Result<(), CliError> {
         self.tell(pod, "could not be made");
+        self.note_pod(pod, PodChange::NotCreated);
         self.saved.pods.retain(|one| one.number != pod);
         self.to_end.remove(&pod);
         self.step(JobEvent::NotCreated(pod))
@@ -93,6 +96,12 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    fn note_pod(&mut self, pod: PodNumber, change: PodChange) {
+        if let Some(name) = self.pod(pod).map(|pod| pod.name.clone()) {
+            self.note(happened::of_pod(&name, change, jiff::Timestamp::now()));
+        }
     }
 
     fn ended(&mut self, pod: PodNumber, end: PodEnd, how: &str) -> Result<(), CliError> {
