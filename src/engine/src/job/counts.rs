@@ -50,6 +50,8 @@ impl Job {
         let ends_well = self.ending.is_some_and(Reason::is_success);
         match (stage, end) {
             (Stage::TakenBack | Stage::Counted, _) => {}
+            // R11.17.
+            _ if self.is_beyond(index) => {}
             // R11.6: whoever is ended as enough have succeeded has not failed.
             (Stage::Ending, PodEnd::Failed { .. }) if ends_well => {}
             (Stage::Ending, PodEnd::Failed { .. }) => self.fails(index, FailureAction::Count, now),
@@ -84,9 +86,10 @@ impl Job {
             self.target(Reason::PodFailurePolicy);
         }
         let (Some(index), Some(limit)) = (index, self.spec.backoff_limit_per_index) else { return };
-        let OfIndex { counted, failures } = self.of_indexes.entry(index).or_default();
+        let OfIndex { counted, ignored, failures } = self.of_indexes.entry(index).or_default();
         failures.add(now);
         *counted = counted.saturating_add(u32::from(is_counted));
+        *ignored = ignored.saturating_add(u32::from(!is_counted));
         let is_over = *counted > limit || action == FailureAction::FailIndex;
         if is_over && !self.completed.contains(&index) {
             self.failed_indexes.insert(index);

@@ -5,7 +5,7 @@ use crate::time::{Instant, Now};
 use super::indexes;
 use super::spec::{Restarts, Suspension};
 use super::status::{ConditionKind, JobCondition, Reason};
-use super::{Job, Stage};
+use super::{Job, Stage, count};
 
 impl Job {
     /// It will end so, once its pods have ended.
@@ -88,8 +88,4 @@ impl Job {
             ask(*number);
         }
     }
-}
-
-fn count(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }

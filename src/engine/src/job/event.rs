@@ -1,5 +1,6 @@
 //! What a Job's controller is told, and what it asks for.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::replica::{IsReady, PodNumber};
 
-use super::spec::{PodCondition, Suspension};
+use super::spec::{JobSpec, PodCondition, Suspension};
 
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub enum JobEvent {
     Suspend(Suspension),
     /// `parallelism` has changed.
     Parallelism(u32),
+    /// There is another spec: what may change has changed (R11.17).
+    Changed(Box<JobSpec>),
 }
 
 /// How a pod has ended.

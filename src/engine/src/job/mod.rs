@@ -4,6 +4,7 @@
 //! Where to start reading: [`Job::step`] takes a fact; `counts` says what an ended pod counts as, `ends` when the Job ends and
 //! with what, `manage` which pods are made and deleted.
 
+mod changes;
 mod counts;
 mod ends;
 mod event;
@@ -62,8 +63,10 @@ pub struct Job {
 /// Failures of an index.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct OfIndex {
-    /// Those that count towards its limit.
+    /// Those that count towards its limit, and those that don't.
     counted: u32,
+    #[serde(default)]
+    ignored: u32,
     failures: Failures,
 }
 
@@ -112,6 +115,7 @@ impl Job {
             JobEvent::Ended(pod, end) => self.ended(pod, &end, now.monotonic),
             JobEvent::Suspend(suspension) => self.spec.suspension = suspension,
             JobEvent::Parallelism(parallelism) => self.spec.parallelism = parallelism,
+            JobEvent::Changed(spec) => self.change(*spec, actions),
         }
         self.advance(now, actions);
     }
@@ -142,6 +146,14 @@ impl Job {
             Stage::TakenBack | Stage::Ending | Stage::Counted | Stage::Leaving => Some(JobAction::Delete(*number)),
         };
         self.pods.iter().filter_map(asked).collect()
+    }
+
+    /// R11.11: how often an index has failed before, as far as that counts, and how often it was ignored; `None` without
+    /// `backoffLimitPerIndex`.
+    pub fn failures_of(&self, index: u32) -> Option<(u32, u32)> {
+        self.spec.backoff_limit_per_index?;
+        let of = self.of_indexes.get(&index).copied().unwrap_or_default();
+        Some((of.counted, of.ignored))
     }
 
     /// Whether it is Complete or Failed.
@@ -186,4 +198,8 @@ impl Job {
     fn is_indexed(&self) -> bool {
         self.spec.mode == CompletionMode::Indexed
     }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use barepod_engine::daemon_set::{DaemonSet, DaemonSetSpec, DaemonUpdate};
 use barepod_engine::replica::{Action, Amount, Event, IsReady, PodFact, PodNumber, Template, UndoRefusal};
 
-use super::job::now;
+use super::job_play::now;
 use super::play::{Play, template};
 use super::random::{Random, seeds};
 

@@ -10,7 +10,7 @@ use barepod_engine::deployment::{Deployment, DeploymentSpec, Rollout, Strategy};
 use barepod_engine::replica::{Action, Amount, Event, IsReady, PodFact, PodNumber, Reason, Rounding, Template};
 
 use super::deployment::spec;
-use super::job::now;
+use super::job_play::now;
 use super::play::template;
 use super::random::{Random, seeds};
 

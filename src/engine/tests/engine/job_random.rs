@@ -11,7 +11,7 @@ use barepod_engine::job::{
     JobCondition, JobEvent, JobSpec, PodEnd, PodNumber, Replacement, Restarts, SuccessRule, Suspension,
 };
 
-use super::job::{now, spec};
+use super::job_play::{now, spec};
 use super::random::{Random, seeds};
 
 /// Facts for each Job, before it is brought to its end.

@@ -2,7 +2,7 @@
 
 use barepod_engine::job::{Job, JobAction, JobEvent, PodEnd, PodNumber, Suspension};
 
-use crate::job::{now, spec};
+use crate::job_play::{now, spec};
 
 #[test]
 fn what_is_asked_for_stays_asked_for_until_it_is_answered() {

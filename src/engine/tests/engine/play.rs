@@ -7,7 +7,7 @@ use barepod_engine::replica_set::{ReplicaSet, ReplicaSetSpec};
 use barepod_engine::stateful_set::{StatefulSet, StatefulSetSpec};
 use barepod_engine::time::{Instant, Now};
 
-use super::job::now;
+use super::job_play::now;
 
 pub trait Controller {
     type Spec: Clone;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use barepod_engine::replica::{Action, Amount, Event, IsReady, PodFact, PodNumber, Rounding, Template};
 use barepod_engine::stateful_set::{ClaimRetention, Management, StatefulSet, StatefulSetSpec, UpdateStrategy};
 
-use super::job::now;
+use super::job_play::now;
 use super::play::template;
 use super::random::{Random, seeds};
 use super::stateful_set::spec;
