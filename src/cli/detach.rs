@@ -173,7 +173,8 @@ pub fn print_name(pod: &str) -> Result<Exit, CliError> {
 
 /// Of a pod that is there, and ends by a signal that it was sent before its caller knew that.
 fn interrupted(pod: &str, signal: i32) -> Exit {
-    tell!("note: the pod is being stopped: a signal came while it began; `barepod stop {pod}` waits for its end");
+    let what = if pod.starts_with("job/") { "job" } else { "pod" };
+    tell!("note: the {what} is being stopped: a signal came while it began; `barepod stop {pod}` waits for its end");
     of_signal(signal)
 }
 

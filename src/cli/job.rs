@@ -1,6 +1,7 @@
 //! `run` of a Job: its own small process, which makes and ends pods as the Job's controller decides. Pods are begun as `run -d` begins
 //! them: they go on when this process is killed, and the next `run` of the Job goes on with them.
 
+pub(super) mod changes;
 mod next;
 mod pods;
 mod runner;
@@ -14,12 +15,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::args::{Global, RunArgs};
 use super::error::CliError;
-use super::exit_code::Exit;
 use super::given::GivenJob;
-use super::output::print;
 use super::removal;
 use crate::manifest;
-use crate::runtime::detach::{self, Detached, Outcome, Ready, Report};
+use crate::runtime::detach::{Ready, Report};
 use crate::runtime::random;
 use crate::store::boot;
 use crate::store::jobs::{JobFolder, SavedJob};
@@ -58,35 +57,28 @@ pub(super) fn check(args: &RunArgs) -> Result<(), CliError> {
     }
 }
 
-/// Runs the Job to its end, or begins it in the background.
+/// Gives a Job what it has not been given: a name, defaults, and what the API server notes in it.
+pub(super) fn complete(job: &mut batch::Job) {
+    manifest::generate_name(&mut job.metadata, random::number());
+    manifest::apply_job_defaults(job);
+    job.metadata.creation_timestamp.get_or_insert_with(|| Time(jiff::Timestamp::now()));
+    job.metadata.uid.get_or_insert_with(|| random::uuid().to_string());
+}
+
+/// Runs the Job to its end; `report` is that of one in the background.
 ///
 /// # Errors
 /// Where it can't be begun, or goes on otherwise than before.
-pub(super) fn run(args: &RunArgs, global: &Global, mut given: GivenJob) -> Result<Next, CliError> {
+pub(super) fn run(
+    args: &RunArgs,
+    global: &Global,
+    mut given: GivenJob,
+    report: Option<Report>,
+) -> Result<Next, CliError> {
     let layout = global.layout()?;
-    manifest::generate_name(&mut given.job.metadata, random::number());
-    manifest::apply_job_defaults(&mut given.job);
-    let now = jiff::Timestamp::now();
-    given.job.metadata.creation_timestamp.get_or_insert(Time(now));
-    given.job.metadata.uid.get_or_insert_with(|| random::uuid().to_string());
+    complete(&mut given.job);
     let folder = std::env::current_dir().map_err(CliError::Detach)?;
-    if !args.detach {
-        return begin(args, &layout, given, None)?.run();
-    }
-    let mut above = match detach::detach(&[]).map_err(CliError::Detach)? {
-        Detached::Below(report) => return begin(args, &layout, given, Some((report, folder)))?.run(),
-        Detached::Above(above) => above,
-    };
-    Ok(Next::End(match above.wait().map_err(CliError::Detach)? {
-        Outcome::Ready(ready) => print(&format!("{}\n", ready.pod))?,
-        Outcome::Interrupted(ready, signal) => {
-            print(&format!("{}\n", ready.pod))?;
-            tell!("note: the job is being stopped: a signal came while it began");
-            Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX))
-        }
-        Outcome::Ended(end) | Outcome::Asked(end) => end.code().map(Exit::Pod).ok_or(CliError::NeverReady)?,
-        Outcome::Stopped(signal) => Exit::Pod(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
-    }))
+    begin(args, &layout, given, report.map(|report| (report, folder)))?.run()
 }
 
 /// Takes the Job's lock, and goes on where an earlier process was, if there was one.
@@ -121,7 +113,7 @@ fn begin(
             goes_on(&saved, &given.job, &shown)?;
             saved
         }
-        None => SavedJob::new(value(&given.job)?, Job::new(spec::spec(&given.job))),
+        None => SavedJob::new(changes::value(&given.job)?, Job::new(spec::spec(&given.job))),
     };
     let place = Place { layout: layout.clone(), namespace, name };
     let mut runner = Runner::new(place, folder, saved, given, args.quiet, report.is_some())?;
@@ -145,22 +137,12 @@ fn goes_on(saved: &SavedJob, given: &batch::Job, shown: &str) -> Result<(), CliE
             "job {shown} was begun before the box was restarted, and can't go on; `barepod rm job/{shown}` forgets it"
         )));
     }
-    let fixed = |mut job: serde_json::Value| {
-        let mut spec = job["spec"].take();
-        for field in ["parallelism", "suspend"] {
-            spec[field].take();
-        }
-        spec
-    };
-    if fixed(saved.job.clone()) == fixed(value(given)?) {
-        return Ok(());
+    match &changes::fixed(&saved.job, &changes::value(given)?)[..] {
+        [] => Ok(()),
+        fields => Err(CliError::Words(format!(
+            "job {shown} was begun with another spec, and this can't change: {}; `barepod rm --force job/{shown}` ends and \
+             forgets it",
+            changes::listed(fields)
+        ))),
     }
-    Err(CliError::Words(format!(
-        "job {shown} was begun with another spec, of which only parallelism and suspend can change; `barepod rm --force \
-         job/{shown}` ends and forgets it"
-    )))
-}
-
-fn value(job: &batch::Job) -> Result<serde_json::Value, CliError> {
-    serde_json::to_value(job).map_err(|error| CliError::Words(format!("the Job can't be written down: {error}")))
 }

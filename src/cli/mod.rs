@@ -29,7 +29,7 @@
 //! | `ending` | the end of a pod, gracefully or by force | error, phrases, recover |
 //! | `removal` | the removal of pods that have ended, and of a Job's | ending, error, recover, user |
 //! | `jobs` | Jobs that there are: found, stopped, forgotten, waited for | changes, error, removal, until |
-//! | `job` | `run` of a Job: the process of its controller | args, changes, ending, error, exit_code, given, output, pod_changes, recover, removal, until, user |
+//! | `job` | `run` of a Job: the process of its controller | args, changes, ending, error, exit_code, given, pod_changes, recover, removal, until, user |
 //! | `rootless` | how this process becomes one that can make a pod | error, exit_code, recover, terminal, user |
 //! | `cpus` | `run --cpu-manager static` | args, error, recover |
 //! | `network` | `run --network` | args, error |
@@ -66,7 +66,7 @@
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, jobs, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
-//! | `apply` | `barepod apply` | args, detach, diff, error, exit_code, files, given, logins, output, pinned, recover, restart, run |
+//! | `apply` | `barepod apply` | args, changes, detach, diff, error, exit_code, files, given, job, jobs, logins, output, pinned, recover, restart, run, until |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, jobs, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, error, exit_code, jobs, output, recover, removal |

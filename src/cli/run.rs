@@ -1,8 +1,10 @@
 //! `barepod run`: a pod from its manifest to its end, in the foreground or detached from it.
 
+mod all;
 mod jobs;
 mod limits;
 mod manifests;
+mod pods;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -12,11 +14,10 @@ use barepod_engine::spec::{Ahead, FailFast};
 use k8s_openapi::api::core::v1;
 
 use super::args::{Global, Pull, ReadyWhen, RunArgs};
-use super::detach::Begun;
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
-use super::given::{Given, shown_name};
+use super::given::{Given, GivenJob};
 use super::journal::{self, Journaled};
 use super::rootless::Runner;
 use super::terminal::warn;
@@ -37,6 +38,7 @@ use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
 use crate::supervisor::{Audience, Pod, Service, Supervisor, SupervisorError};
 
+use pods::Pods;
 use view::view;
 
 pub(super) use manifests::{listed, read as read_manifests};
@@ -45,21 +47,11 @@ pub(super) use manifests::{listed, read as read_manifests};
 pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
     detach::check(args)?;
     match manifests::read_all(args, Jobs::Taken) {
-        Ok((pods, jobs)) if !jobs.is_empty() => {
-            let check = |mut pod: Given| {
-                let layout = global.layout()?;
-                let node = node::facts(&layout.data)?;
-                complete(&mut pod.pod, &node.hostname);
-                planned(args, &layout, &mut pod, &node, &global.images(&layout)?).map(drop)
-            };
-            let run = |args: &RunArgs, pod, report| run_reported(args, global, pod, Some(report));
-            jobs::run(args, global, &pods, jobs, (check, run))
-        }
-        Ok((mut pods, _)) => {
+        Ok((mut pods, jobs)) => {
             for given in &mut pods {
                 manifest::generate_name(&mut given.pod.metadata, random::number());
             }
-            run_given(args, global, pods)
+            run_given(args, global, pods, jobs)
         }
         Err(error) => {
             if let Some(path) = &args.exit_code_file {
@@ -71,54 +63,36 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
 }
 
 /// Likewise, of manifests that have been read.
-pub(super) fn run_given(args: &RunArgs, global: &Global, mut pods: Vec<Given>) -> Result<Exit, CliError> {
-    match pods.pop() {
-        Some(last) if pods.is_empty() => run_one(args, global, last),
-        last => run_all(args, global, pods.into_iter().chain(last).collect()),
-    }
+pub(super) fn run_given(
+    args: &RunArgs,
+    global: &Global,
+    mut pods: Vec<Given>,
+    mut jobs: Vec<GivenJob>,
+) -> Result<Exit, CliError> {
+    with_means(args, global, |means| match (pods.len(), jobs.len(), pods.pop(), jobs.pop()) {
+        (1, 0, Some(pod), None) => run_one(args, global, pod),
+        (0, 1, None, Some(job)) => jobs::run(args, global, job, means),
+        (_, _, pod, job) => {
+            pods.extend(pod);
+            jobs.extend(job);
+            all::run(args, global, (pods, jobs), means)
+        }
+    })
 }
 
-/// Runs several pods in the background: all, or none where one can be seen to be no good.
-fn run_all(args: &RunArgs, global: &Global, pods: Vec<Given>) -> Result<Exit, CliError> {
-    if !args.detach {
-        let why = format!(
-            "there are {}: `barepod run -d` runs them in the background, without -d there can be one",
-            listed(&pods)
-        );
-        return Err(CliError::Words(why));
-    }
-    if args.exit_code_file.is_some() {
-        let why = format!("--exit-code-file is for one pod, and there are {}", listed(&pods));
-        return Err(CliError::Words(why));
-    }
-    for result in check(args, global, &pods.iter().collect::<Vec<_>>())? {
-        result?;
-    }
-    let (mut ready, mut first) = (Vec::new(), Exit::Success);
-    let mut pods = pods.into_iter();
-    while let Some(given) = pods.next() {
-        match detach::begin_one(&detach::print_name)? {
-            Begun::Supervisor(report) => {
-                drop((pods, ready));
-                return run_reported(args, global, given, Some(report));
-            }
-            Begun::Ready(pod) => ready.push(pod),
-            Begun::Ended(exit) if first == Exit::Success => first = exit,
-            Begun::Ended(_) => {}
-            Begun::Stopped(exit) => {
-                let left: Vec<String> = pods.map(|given| shown_name(&given)).collect();
-                if !left.is_empty() {
-                    tell!("note: a signal came, and these were not begun: {}", left.join(", "));
-                }
-                if !ready.is_empty() {
-                    tell!("note: these run on: {}; `barepod stop` ends them", ready.join(", "));
-                }
-                return Ok(exit);
-            }
-        }
-    }
-    let waited = detach::wait_for_all(args, global, &ready)?;
-    Ok(if first == Exit::Success { waited } else { first })
+/// As [`run_reported`], of a Job.
+pub(super) fn run_job(args: &RunArgs, global: &Global, given: GivenJob, report: Report) -> Result<Exit, CliError> {
+    with_means(args, global, |means| jobs::run_one(args, global, given, Some(report), means))
+}
+
+fn with_means(
+    args: &RunArgs,
+    global: &Global,
+    run: impl FnOnce(&Pods<'_>) -> Result<Exit, CliError>,
+) -> Result<Exit, CliError> {
+    let check = |pods: &[&Given]| check(args, global, pods)?.into_iter().collect::<Result<(), CliError>>();
+    let run_pod = |args: &RunArgs, pod, report| run_reported(args, global, pod, Some(report));
+    run(&Pods { check: &check, run: &run_pod })
 }
 
 /// Whether each pod can be made, as far as that can be seen before; what is wrong is for whoever calls to say.

@@ -1,23 +1,28 @@
 //! The state folders of Jobs, beside those of pods: whose process holds a Job's lock runs it. A Job's pods are pods as all others.
 
+mod found;
+
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use barepod_engine::job::{Job, PodNumber};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::atomic;
 use super::error::{Error, io_error};
-use super::events::{self, EventLine, EventLog};
+use super::events::{EventLine, EventLog};
 use super::folder::{make_dir, remove_tree};
 use super::layout::Layout;
 use super::lock::{PodLock, Taken, pause};
-use super::{atomic, identity};
+pub use found::{FoundJob, list};
 
 const STATE: &str = "job.json";
 /// The folder of what another command wants of who runs the Job, and the file in it.
 const WISHES: &str = "wishes";
 const WISH: &str = "wish.json";
+/// Likewise, the Job as another command wants it.
+const CHANGE: &str = "change.json";
 /// What the process says that runs a Job in the background.
 pub const LOG: &str = "runner.log";
 /// How often a lock is looked at that a process may be about to let go of: a pod that begins has it from who has begun it.
@@ -161,9 +166,21 @@ impl JobFolder {
     /// # Errors
     /// Where it can't be read.
     pub fn take_wish(&self) -> Result<Option<Wish>, Error> {
-        let wish = atomic::load(&self.wishes(), WISH)?;
+        self.take_one(WISH)
+    }
+
+    /// Takes the Job as another command wants it.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn take_change(&self) -> Result<Option<serde_json::Value>, Error> {
+        self.take_one(CHANGE)
+    }
+
+    fn take_one<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        let wish = atomic::load(&self.wishes(), name)?;
         if wish.is_some() {
-            let path = self.wishes().join(WISH);
+            let path = self.wishes().join(name);
             fs::remove_file(&path).map_err(io_error(&path, "remove"))?;
         }
         Ok(wish)
@@ -186,92 +203,6 @@ impl JobFolder {
     pub fn remove(&self) -> Result<(), Error> {
         remove_tree(&self.dir)
     }
-}
-
-/// A Job's folder, to be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundJob {
-    /// `metadata.namespace`.
-    pub namespace: String,
-    /// `metadata.name`.
-    pub name: String,
-    dir: PathBuf,
-}
-
-impl FoundJob {
-    /// Its folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// What was saved; `None`: nothing yet, or it is gone.
-    ///
-    /// # Errors
-    /// Where it can't be read.
-    pub fn load(&self) -> Result<Option<SavedJob>, Error> {
-        load(&self.dir)
-    }
-
-    /// What happened to it, equal ones counted.
-    ///
-    /// # Errors
-    /// Where that can't be read.
-    pub fn events(&self) -> Result<Vec<EventLine>, Error> {
-        events::read(&self.dir)
-    }
-
-    /// Where its process says what it has to say, if it ever was one in the background.
-    pub fn log(&self) -> Option<PathBuf> {
-        Some(self.dir.join(LOG)).filter(|path| path.exists())
-    }
-
-    /// Whether a process runs it.
-    ///
-    /// # Errors
-    /// Where its lock can't be looked at.
-    pub fn is_run(&self) -> Result<bool, Error> {
-        PodLock::is_held(&self.dir)
-    }
-
-    /// As [`Self::is_run`], for one who asks until it isn't: where it is, the answer takes a moment.
-    pub fn runs_on(&self) -> bool {
-        let runs = self.is_run().is_ok_and(|is| is);
-        if runs {
-            pause();
-        }
-        runs
-    }
-
-    /// Tells who runs it what is wanted.
-    ///
-    /// # Errors
-    /// Where that can't be written.
-    pub fn wish(&self, wish: Wish) -> Result<(), Error> {
-        atomic::replace(&self.dir.join(WISHES), WISH, &wish)
-    }
-}
-
-/// All Jobs by namespace and name.
-///
-/// # Errors
-/// Where the folder can't be read.
-pub fn list(layout: &Layout) -> Result<Vec<FoundJob>, Error> {
-    let jobs = layout.jobs_dir();
-    let entries = match fs::read_dir(&jobs) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error(&jobs, "read")(error)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(io_error(&jobs, "read"))?;
-        let folder = entry.file_name();
-        if let Some((namespace, name)) = folder.to_str().and_then(identity::of_state_dir) {
-            found.push(FoundJob { namespace: namespace.into(), name: name.into(), dir: entry.path() });
-        }
-    }
-    found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    Ok(found)
 }
 
 fn folder_of(layout: &Layout, namespace: &str, name: &str) -> PathBuf {

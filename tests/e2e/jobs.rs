@@ -1,6 +1,9 @@
 //! Jobs with real pods: what `run` ends with, what is shown of them, what outlives whom, and that nothing stays behind.
 
+mod applied;
+mod of_user;
 mod shown;
+mod upstream;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;

@@ -1,4 +1,4 @@
-//! The beginning of pods that aren't there, or that are run anew: in the background, as by `run -d`.
+//! The beginning of pods and Jobs that aren't there, or that are run anew: in the background, as by `run -d`.
 
 use std::ffi::OsString;
 
@@ -8,15 +8,36 @@ use super::super::args::{ApplyArgs, Cli, Command, RunArgs};
 use super::super::detach::{self, Begun};
 use super::super::error::CliError;
 use super::super::exit_code::Exit;
-use super::super::given::{Given, shown_name};
+use super::super::given::{Given, GivenJob, shown_name};
+use super::super::jobs;
 use super::said::{Outcome, Said};
 use crate::runtime::detach::Report;
+use crate::store::jobs::FoundJob;
+use crate::store::layout::Layout;
 
 /// How this process goes on.
 pub(super) enum After {
     Done(Exit),
     /// It has become the one that is to run this pod.
     Supervise(Box<Given>, Report),
+    /// Likewise, this Job.
+    RunJob(Box<GivenJob>, Report),
+}
+
+/// What is to be begun.
+pub(super) enum New {
+    Pod(Box<Given>),
+    /// The Job of its name that is ended and forgotten before.
+    Job(Box<GivenJob>, Option<FoundJob>),
+}
+
+impl New {
+    fn shown_name(&self) -> String {
+        match self {
+            Self::Pod(given) => shown_name(given),
+            Self::Job(given, _) => format!("job/{}", given.job.metadata.name.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// The options of the `run` of each.
@@ -43,15 +64,26 @@ pub(super) fn options(args: &ApplyArgs) -> Result<RunArgs, CliError> {
 }
 
 /// Begins one after the other. In the process that is to run one of them this returns, too.
-pub(super) fn all(pods: Vec<(Given, Outcome)>, said: &mut Said) -> Result<After, CliError> {
-    let mut pods = pods.into_iter();
-    while let Some((given, outcome)) = pods.next() {
-        match detach::begin_one(&|pod| said.of(pod, outcome, &[]))? {
-            Begun::Supervisor(report) => return Ok(After::Supervise(Box::new(given), report)),
+pub(super) fn all(new: Vec<(New, Outcome)>, layout: &Layout, said: &mut Said) -> Result<After, CliError> {
+    let mut new = new.into_iter();
+    while let Some((one, outcome)) = new.next() {
+        if let New::Job(_, Some(former)) = &one
+            && let Err(error) = jobs::remove(layout, former, true)
+        {
+            said.error(&error);
+            continue;
+        }
+        match detach::begin_one(&|name| said.of(name, outcome, &[]))? {
+            Begun::Supervisor(report) => {
+                return Ok(match one {
+                    New::Pod(given) => After::Supervise(given, report),
+                    New::Job(given, _) => After::RunJob(given, report),
+                });
+            }
             Begun::Ready(_) => {}
             Begun::Ended(exit) => said.ends(exit),
             Begun::Stopped(exit) => {
-                let left: Vec<String> = pods.map(|(given, _)| shown_name(&given)).collect();
+                let left: Vec<String> = new.map(|(one, _)| one.shown_name()).collect();
                 if !left.is_empty() {
                     tell!("note: a signal came, and these were not begun: {}", left.join(", "));
                 }

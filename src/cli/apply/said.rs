@@ -39,18 +39,19 @@ impl Said {
         Self { output: args.output, dry_run: args.dry_run, exit: Exit::Success }
     }
 
-    /// What was done with a pod (`NAMESPACE/NAME`), or would be; then with what is different.
-    pub(super) fn of(&self, pod: &str, outcome: Outcome, differences: &[Difference]) -> Result<Exit, CliError> {
-        let bare = pod.rsplit('/').next().unwrap_or(pod);
+    /// What was done with a pod (`NAMESPACE/NAME`) or a Job (`job/NAMESPACE/NAME`), or would be; then with what is different.
+    pub(super) fn of(&self, name: &str, outcome: Outcome, differences: &[Difference]) -> Result<Exit, CliError> {
+        let bare = name.rsplit('/').next().unwrap_or(name);
+        let kind = if name.matches('/').count() > 1 { "job.batch" } else { "pod" };
         if self.output == Some(ApplyOutput::Name) {
-            return print(&format!("pod/{bare}\n"));
+            return print(&format!("{kind}/{bare}\n"));
         }
         let (mode, shown) = match self.dry_run {
             DryRun::None => ("", String::new()),
             DryRun::Client => (" (dry run)", diff::words_of_all(differences)),
             DryRun::Server => (" (server dry run)", diff::words_of_all(differences)),
         };
-        print(&format!("pod/{bare} {}{mode}\n{shown}", outcome.word()))
+        print(&format!("{kind}/{bare} {}{mode}\n{shown}", outcome.word()))
     }
 
     pub(super) fn error(&mut self, error: &CliError) {

@@ -8,22 +8,25 @@ use k8s_openapi::api::core::v1;
 use super::super::args::{ApplyArgs, Global};
 use super::super::error::CliError;
 use super::super::files::Depth;
-use super::super::given::{self, Detail, Given};
+use super::super::given::{self, Detail, Given, GivenJob};
 use super::super::{logins, pinned, recover};
-use crate::manifest::{Meaningless, Objects, Reading};
+use crate::manifest::{Jobs, Meaningless, Objects, Reading};
 use crate::store::Error;
 use crate::store::layout::Layout;
 use crate::store::read::Found;
 
-/// Each pod, with what there is of it, which is looked for once.
+/// All of it.
+pub(super) struct Wanted {
+    /// Each with what there is of it, which is looked for once.
+    pub(super) pods: Vec<(Given, Option<Found>)>,
+    pub(super) jobs: Vec<GivenJob>,
+}
+
+/// Reads the manifests.
 ///
 /// # Errors
 /// What is wrong with any of the files: then nothing is to be done.
-pub(super) fn read(
-    args: &ApplyArgs,
-    global: &Global,
-    layout: &Layout,
-) -> Result<Vec<(Given, Option<Found>)>, CliError> {
+pub(super) fn read(args: &ApplyArgs, global: &Global, layout: &Layout) -> Result<Wanted, CliError> {
     let files = given::texts(&args.filename, &args.config, Depth::of(args.recursive))?;
     let mut objects = Objects::default();
     given::read_objects(&args.config, Detail::Some, &mut objects)?;
@@ -41,7 +44,7 @@ pub(super) fn read(
         is_new
     };
     let (namespace, objects, claims) = (args.namespace.as_deref(), Some(&objects), Some(&BTreeSet::new()));
-    let reading = Reading { namespace, objects, claims, whose: Some(&is_new), meaningless, ..Reading::default() };
+    let reading = Reading { namespace, objects, claims, whose: Some(&is_new), meaningless, jobs: Jobs::Taken };
     let set = given::decode(files, &reading)?;
     let mut looked = looked.take();
     let images = args.require_digest.then(|| global.images(layout)).transpose()?;
@@ -55,6 +58,6 @@ pub(super) fn read(
         given.refuse(&findings)?;
         found.push(looked.remove(&name).transpose()?.flatten());
     }
-    set.tell(if found.iter().any(Option::is_none) { Detail::Some } else { Detail::LeftOut });
-    Ok(set.pods.into_iter().zip(found).collect())
+    set.tell(if found.iter().any(Option::is_none) || !set.jobs.is_empty() { Detail::Some } else { Detail::LeftOut });
+    Ok(Wanted { pods: set.pods.into_iter().zip(found).collect(), jobs: set.jobs })
 }

@@ -9,6 +9,9 @@ use crate::manifest;
 
 /// Label and annotation of pods of Indexed Jobs.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// Annotations of pods of Jobs with `backoffLimitPerIndex` (R11.11).
+const FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
+const IGNORED: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
 /// A name that is generated has at most so many characters before its last five.
 const LONGEST_BASE: usize = 58;
 
@@ -22,8 +25,9 @@ pub(super) fn name(job: &str, index: Option<u32>, random: u32) -> String {
     meta.name.unwrap_or_default()
 }
 
-/// The pod of a Job's template, with all that the controller of a cluster adds to it.
-pub(super) fn pod(job: &batch::Job, name: &str, index: Option<u32>) -> v1::Pod {
+/// The pod of a Job's template, with all that the controller of a cluster adds to it; `failures` of its index before, those that were
+/// ignored behind them.
+pub(super) fn pod(job: &batch::Job, name: &str, index: Option<u32>, failures: Option<(u32, u32)>) -> v1::Pod {
     let mut pod = manifest::pod_of(job, name);
     let job_name = job.metadata.name.clone().unwrap_or_default();
     let uid = job.metadata.uid.clone().unwrap_or_default();
@@ -42,7 +46,14 @@ pub(super) fn pod(job: &batch::Job, name: &str, index: Option<u32>) -> v1::Pod {
     }]);
     if let Some(index) = index {
         labels.insert(INDEX.to_owned(), index.to_string());
-        pod.metadata.annotations.get_or_insert_default().insert(INDEX.to_owned(), index.to_string());
+        let annotations = pod.metadata.annotations.get_or_insert_default();
+        annotations.insert(INDEX.to_owned(), index.to_string());
+        if let Some((counted, ignored)) = failures {
+            annotations.insert(FAILURES.to_owned(), counted.to_string());
+            if ignored > 0 {
+                annotations.insert(IGNORED.to_owned(), ignored.to_string());
+            }
+        }
         if let Some(spec) = &mut pod.spec {
             spec.hostname = Some(format!("{job_name}-{index}"));
             for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
@@ -134,7 +145,11 @@ mod tests {
             ]}}},
         }))
         .unwrap();
-        let pod = serde_json::to_value(pod(&job, "pi-2-abcde", Some(2))).unwrap();
+        let annotations = |failures| pod(&job, "pi-2-abcde", Some(2), failures).metadata.annotations.unwrap();
+        let of = |counted: &str| [(FAILURES.to_owned(), counted.to_owned()), (INDEX.to_owned(), "2".to_owned())];
+        assert_eq!(annotations(Some((1, 0))), of("1").into());
+        assert_eq!(annotations(Some((0, 3))).get(IGNORED).map(String::as_str), Some("3"));
+        let pod = serde_json::to_value(pod(&job, "pi-2-abcde", Some(2), None)).unwrap();
         assert_eq!(pod["metadata"]["namespace"], "ops");
         let labels = &pod["metadata"]["labels"];
         assert_eq!((&labels["app"], &labels["job-name"], &labels[INDEX]), (&json!("x"), &json!("pi"), &json!("2")));

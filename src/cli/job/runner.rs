@@ -20,7 +20,7 @@ use super::super::pod_changes::PodChanges;
 use super::super::until::Deadline;
 use super::super::{recover, removal};
 use super::next::{Next, now};
-use super::{pods, spec};
+use super::{changes, pods};
 use crate::control::{self, Request, Until};
 use crate::report::job;
 use crate::report::job::happened::{self, PodChange};
@@ -91,6 +91,7 @@ impl Runner {
         let wishes = Changes::of(&folder.wishes(), WatchFlags::MOVED_TO)?;
         // Of an earlier process.
         folder.take_wish()?;
+        folder.take_change()?;
         Ok(Self {
             place,
             folder,
@@ -130,9 +131,8 @@ impl Runner {
                 action => self.take(action),
             }
         }
-        let wanted = self.given.job.spec.clone().unwrap_or_default();
-        self.step(JobEvent::Parallelism(wanted.parallelism.unwrap_or(1).unsigned_abs()))?;
-        self.step(JobEvent::Suspend(spec::suspension(wanted.suspend)))
+        let wanted = changes::value(&self.given.job)?;
+        self.change(&wanted)
     }
 
     /// Tells the controller a fact. What it asks for is written down before any of it is done.
@@ -200,7 +200,8 @@ impl Runner {
                 }
                 Detached::Below(report) => {
                     let mut given = self.given.template.clone();
-                    given.pod = pods::pod(&self.given.job, &name, index);
+                    let failures = index.and_then(|index| self.saved.controller.failures_of(index));
+                    given.pod = pods::pod(&self.given.job, &name, index, failures);
                     return Ok(Some((given, report)));
                 }
             }

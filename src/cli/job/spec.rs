@@ -44,8 +44,7 @@ pub(super) fn spec(job: &batch::Job) -> JobSpec {
     }
 }
 
-/// `suspend`.
-pub(super) fn suspension(suspend: Option<bool>) -> Suspension {
+fn suspension(suspend: Option<bool>) -> Suspension {
     if suspend == Some(true) { Suspension::Suspended } else { Suspension::Active }
 }
 

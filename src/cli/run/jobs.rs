@@ -1,46 +1,42 @@
 //! `run` of a Job.
 
 use super::super::args::{Global, RunArgs};
+use super::super::detach::{self, Begun};
 use super::super::error::CliError;
 use super::super::exit_code::Exit;
-use super::super::given::{Given, GivenJob};
+use super::super::given::GivenJob;
 use super::super::job::{self, Next};
-use super::super::user::is_user;
-use super::manifests;
+use super::pods::Pods;
 use crate::runtime::detach::Report;
 
 /// Runs the only Job: this process is its controller's, or that of one of its pods.
-pub(super) fn run(
+pub(super) fn run(args: &RunArgs, global: &Global, given: GivenJob, pods: &Pods<'_>) -> Result<Exit, CliError> {
+    job::check(args)?;
+    (pods.check)(&[&given.template])?;
+    if !args.detach {
+        return run_one(args, global, given, None, pods);
+    }
+    match detach::begin_one(&detach::print_name)? {
+        Begun::Supervisor(report) => run_one(args, global, given, Some(report), pods),
+        Begun::Ready(_) => Ok(Exit::Success),
+        Begun::Ended(exit) | Begun::Stopped(exit) => Ok(exit),
+    }
+}
+
+/// Runs it in this process; `report` is that of one in the background.
+pub(super) fn run_one(
     args: &RunArgs,
     global: &Global,
-    pods: &[Given],
-    mut jobs: Vec<GivenJob>,
-    (check, run_pod): (
-        impl FnOnce(Given) -> Result<(), CliError>,
-        impl FnOnce(&RunArgs, Given, Report) -> Result<Exit, CliError>,
-    ),
+    given: GivenJob,
+    report: Option<Report>,
+    pods: &Pods<'_>,
 ) -> Result<Exit, CliError> {
-    let given = match (pods, jobs.pop()) {
-        ([], Some(given)) if jobs.is_empty() => given,
-        (_, last) => {
-            jobs.extend(last);
-            let all = manifests::all_of(pods, &jobs);
-            return Err(CliError::Words(format!(
-                "`barepod run` takes one Job, without Pods beside it, and there are {all}"
-            )));
-        }
-    };
-    job::check(args)?;
-    // For an ordinary user the box is another one in the process that runs a pod.
-    if !is_user() {
-        check(given.template.clone())?;
-    }
-    match job::run(args, global, given)? {
+    match job::run(args, global, given, report)? {
         Next::End(exit) => Ok(exit),
         Next::RunPod(pod, report) => {
             // In the background, and silent: the Job's process tells what there is to be told.
-            let args = RunArgs { detach: true, quiet: true, ..args.clone() };
-            run_pod(&args, *pod, report)
+            let args = RunArgs { detach: true, quiet: true, replace: false, ..args.clone() };
+            (pods.run)(&args, *pod, report)
         }
     }
 }

@@ -44,15 +44,23 @@ pub(super) fn all_of(pods: &[Given], jobs: &[GivenJob]) -> String {
     if jobs.is_empty() {
         return listed(pods);
     }
-    let name = |one: &GivenJob| one.job.metadata.name.clone().unwrap_or_default();
-    let names: Vec<String> = jobs.iter().map(name).collect();
+    let names: Vec<String> = jobs.iter().map(name_of).collect();
     let (plural, names) = (if jobs.len() == 1 { "" } else { "s" }, names.join(", "));
     let jobs = format!("{} Job{plural} ({names})", jobs.len());
     if pods.is_empty() { jobs } else { format!("{}, {jobs}", listed(pods)) }
 }
 
+/// As `NAMESPACE/NAME`, for messages.
+pub(super) fn name_of(given: &GivenJob) -> String {
+    let meta = &given.job.metadata;
+    let generated = || meta.generate_name.clone().map(|name| format!("{name}..."));
+    let name = meta.name.clone().or_else(generated).unwrap_or_default();
+    format!("{}/{name}", meta.namespace.as_deref().unwrap_or("default"))
+}
+
 /// `3 Pods (default/a, default/b, ops/c)`.
 pub(in crate::cli) fn listed(pods: &[Given]) -> String {
     let names: Vec<String> = pods.iter().map(given::shown_name).collect();
-    format!("{} Pods ({})", pods.len(), names.join(", "))
+    let plural = if pods.len() == 1 { "" } else { "s" };
+    format!("{} Pod{plural} ({})", pods.len(), names.join(", "))
 }

@@ -3,10 +3,14 @@
 use std::io;
 
 use barepod_engine::job::{JobEvent, Suspension};
+use k8s_openapi::api::batch::v1 as batch;
+use serde_json::Value;
 
 use super::super::super::ending;
 use super::super::super::error::CliError;
+use super::super::{changes, spec};
 use super::{Runner, Stop};
+use crate::manifest;
 use crate::store::jobs::{PodStage, Wish};
 
 impl Runner {
@@ -22,6 +26,9 @@ impl Runner {
             }
         }
         self.wishes.drain();
+        if let Some(wanted) = self.folder.take_change()?.filter(|_| self.stop.is_none()) {
+            self.change(&wanted)?;
+        }
         match self.folder.take_wish()? {
             None => Ok(()),
             Some(Wish::Stop) => self.stop(Stop::Wish),
@@ -30,6 +37,16 @@ impl Runner {
                 self.kill()
             }
         }
+    }
+
+    /// R11.17. Who wants it has looked whether that can be.
+    pub(super) fn change(&mut self, wanted: &Value) -> Result<(), CliError> {
+        let applied = changes::applied(&self.saved.job, wanted);
+        let bytes = applied.to_string().into_bytes();
+        let of_spec = |error| CliError::Words(format!("the Job that is wanted can't be read: {error}"));
+        let job: batch::Job = manifest::from_json(&bytes).map_err(of_spec)?;
+        self.saved.job = applied;
+        self.step(JobEvent::Changed(Box::new(spec::spec(&job))))
     }
 
     fn stop(&mut self, by: Stop) -> Result<(), CliError> {

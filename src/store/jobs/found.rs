@@ -1,0 +1,106 @@
+//! The reading side of Jobs: which there are, what is known of them, and how those who run them are told what is wanted.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::super::error::{Error, io_error};
+use super::super::events::{self, EventLine};
+use super::super::layout::Layout;
+use super::super::lock::{PodLock, pause};
+use super::super::{atomic, identity};
+use super::{CHANGE, LOG, SavedJob, WISH, WISHES, Wish, load};
+
+/// A Job's folder, to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundJob {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    dir: PathBuf,
+}
+
+impl FoundJob {
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What was saved; `None`: nothing yet, or it is gone.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn load(&self) -> Result<Option<SavedJob>, Error> {
+        load(&self.dir)
+    }
+
+    /// What happened to it, equal ones counted.
+    ///
+    /// # Errors
+    /// Where that can't be read.
+    pub fn events(&self) -> Result<Vec<EventLine>, Error> {
+        events::read(&self.dir)
+    }
+
+    /// Where its process says what it has to say, if it ever was one in the background.
+    pub fn log(&self) -> Option<PathBuf> {
+        Some(self.dir.join(LOG)).filter(|path| path.exists())
+    }
+
+    /// Whether a process runs it.
+    ///
+    /// # Errors
+    /// Where its lock can't be looked at.
+    pub fn is_run(&self) -> Result<bool, Error> {
+        PodLock::is_held(&self.dir)
+    }
+
+    /// As [`Self::is_run`], for one who asks until it isn't: where it is, the answer takes a moment.
+    pub fn runs_on(&self) -> bool {
+        let runs = self.is_run().is_ok_and(|is| is);
+        if runs {
+            pause();
+        }
+        runs
+    }
+
+    /// Tells who runs it what is wanted.
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn wish(&self, wish: Wish) -> Result<(), Error> {
+        atomic::replace(&self.dir.join(WISHES), WISH, &wish)
+    }
+
+    /// Tells who runs it how the Job is wanted: `batch/v1` with all defaults.
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn change(&self, job: &serde_json::Value) -> Result<(), Error> {
+        atomic::replace(&self.dir.join(WISHES), CHANGE, job)
+    }
+}
+
+/// All Jobs by namespace and name.
+///
+/// # Errors
+/// Where the folder can't be read.
+pub fn list(layout: &Layout) -> Result<Vec<FoundJob>, Error> {
+    let jobs = layout.jobs_dir();
+    let entries = match fs::read_dir(&jobs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error(&jobs, "read")(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error(&jobs, "read"))?;
+        let folder = entry.file_name();
+        if let Some((namespace, name)) = folder.to_str().and_then(identity::of_state_dir) {
+            found.push(FoundJob { namespace: namespace.into(), name: name.into(), dir: entry.path() });
+        }
+    }
+    found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(found)
+}
