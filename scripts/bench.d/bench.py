@@ -1,5 +1,6 @@
 """One run, one table. What is measured is in runtimes.py (start and end of the same containers, side by side),
-entered.py (`exec`, likewise), logged.py (logs, beside conmon), many.py (hundreds of pods), pulled.py (images from a registry) and
+entered.py (`exec`, likewise), logged.py (logs, beside conmon), many.py (hundreds of pods), batch.py
+(Jobs), pulled.py (images from a registry) and
 supervisor.py (memory, wake-ups, reactions); here is the order of it and what was promised."""
 
 import argparse
@@ -10,6 +11,7 @@ import statistics
 import subprocess
 import sys
 
+import batch
 import entered
 import logged
 import many
@@ -19,8 +21,8 @@ import runtimes
 import supervisor
 from stage import Failed, Stage
 
-USUAL = {"rounds": 20, "transitions": 1000, "window": 30, "pods": 300, "megabytes": 2000, "pulls": 7, "image": 500}
-QUICK = {"rounds": 5, "transitions": 50, "window": 5, "pods": 20, "megabytes": 200, "pulls": 3, "image": 60}
+USUAL = {"rounds": 20, "transitions": 1000, "window": 30, "pods": 300, "jobs": 200, "megabytes": 2000, "pulls": 7, "image": 500}
+QUICK = {"rounds": 5, "transitions": 50, "window": 5, "pods": 20, "jobs": 3, "megabytes": 200, "pulls": 3, "image": 60}
 
 
 class Table:
@@ -54,6 +56,8 @@ def main():
             reactions(stage, table, barepod, arguments.transitions)
             reactions_among_probes(stage, table, barepod, arguments.transitions)
             at_once(stage, table, barepod, arguments.pods)
+            if arguments.jobs:
+                jobs_at_once(stage, table, barepod, arguments.jobs)
             if arguments.pulls:
                 pulling(stage, table, barepod, podman, arguments)
     except Failed as error:
@@ -72,6 +76,7 @@ def parse():
     parser.add_argument("--transitions", type=int, help=f"pods for the reaction times [{USUAL['transitions']}]")
     parser.add_argument("--window", type=int, help=f"seconds to watch the idle supervisor [{USUAL['window']}]")
     parser.add_argument("--pods", type=int, help=f"pods at once [{USUAL['pods']}]")
+    parser.add_argument("--jobs", type=int, help=f"Jobs of ten pods at once, 0 for none [{USUAL['jobs']}]")
     parser.add_argument("--megabytes", type=int, help=f"MiB that a container prints [{USUAL['megabytes']}]")
     parser.add_argument("--pulls", type=int, help=f"pulls of an image by each tool, 0 for none [{USUAL['pulls']}]")
     parser.add_argument("--image", type=int, help=f"MiB of that image [{USUAL['image']}]")
@@ -198,6 +203,23 @@ def at_once(stage, table, barepod, count):
     table.row("supervisors' memory (PSS)", f"{found['pss']:.1f} MiB")
     table.row("stop -l", f"{found['stop']:.1f} s")
     table.row("rm -l", f"{found['rm']:.1f} s")
+    table.row("left of them", str(len(found["left"])), "nothing", not found["left"])
+    for one in found["left"][:5]:
+        table.head(f"left: {one}")
+
+
+def jobs_at_once(stage, table, barepod, count):
+    """Many Jobs, of ten pods each."""
+    found = batch.figures(stage, barepod, count)
+    table.head(f"{count} Jobs of {batch.PODS} pods of one container at once")
+    table.row("run -d of all until each pod is ready", f"{found['running']:.1f} s")
+    for name, unit, what in (("cpu", "ms", "supervisor's CPU until it runs"), ("pss", "MiB", "memory (PSS)")):
+        one, all_of_them = (found[of][name] for of in ("single", "batch"))
+        table.row(f"a pod's {what}: of a Job, alone", f"{all_of_them:.2f}, {one:.2f} {unit}")
+        ratio = all_of_them / one
+        table.row("of a Job / alone", f"{ratio:.2f}", "at most 1.3", ratio <= 1.3)
+    table.row("stop", f"{found['stop']:.1f} s")
+    table.row("rm", f"{found['rm']:.1f} s")
     table.row("left of them", str(len(found["left"])), "nothing", not found["left"])
     for one in found["left"][:5]:
         table.head(f"left: {one}")
