@@ -1,10 +1,13 @@
 //! Changes in folders, as the kernel tells of them (inotify(7)).
 
+use std::ffi::{CStr, OsStr};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::inotify;
-pub use rustix::fs::inotify::WatchFlags;
+pub use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
 use super::error::CliError;
@@ -13,7 +16,7 @@ use super::error::CliError;
 pub struct Changes(OwnedFd);
 
 /// What is watched of one folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchId(i32);
 
 impl Changes {
@@ -55,6 +58,16 @@ impl Changes {
     /// Not those of this folder any more, which may be gone.
     pub fn remove(&self, watch: WatchId) {
         let _ = inotify::remove_watch(&self.0, watch.0);
+    }
+
+    /// Those that were told, one by one: in which folder what happened to what; the folder itself has no name there.
+    pub fn hear(&self, mut each: impl FnMut(WatchId, ReadFlags, &OsStr)) {
+        let mut part = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut part);
+        while let Ok(event) = events.next() {
+            let name = event.file_name().map(CStr::to_bytes).unwrap_or_default();
+            each(WatchId(event.wd()), event.events(), OsStr::from_bytes(name));
+        }
     }
 
     /// Forgets those that were told: it is readable again when there is another.

@@ -13,7 +13,7 @@ use super::pulling::shown_of_a_pod;
 use super::recover;
 use super::until::{Deadline, Waited, until};
 use crate::report::wanted::Wanted;
-use crate::runtime::detach::{self, Detached, ExitStatus, Outcome, Report, SocketType};
+use crate::runtime::detach::{self, Above, Detached, ExitStatus, Outcome, Report, SocketType};
 use crate::store::Error;
 
 /// As timeout(1): the time ran out, and what was waited for may still come true.
@@ -56,8 +56,8 @@ pub fn check(args: &RunArgs) -> Result<(), CliError> {
 
 /// How a pod of several has begun.
 pub enum Begun {
-    /// It is ready, and that is said.
-    Ready(String),
+    /// It is ready, and that is said; and the process above it.
+    Ready(String, Above),
     /// It has ended before that.
     Ended(Exit),
     /// Likewise, by a signal that was meant for all of them.
@@ -80,7 +80,7 @@ pub fn begin_one(say: &dyn Fn(&str) -> Result<Exit, CliError>) -> Result<Begun, 
     Ok(match outcome {
         Outcome::Ready(ready) => {
             say(&ready.pod)?;
-            Begun::Ready(ready.pod)
+            Begun::Ready(ready.pod, above)
         }
         Outcome::Interrupted(ready, signal) => {
             say(&ready.pod)?;

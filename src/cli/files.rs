@@ -77,25 +77,49 @@ pub(super) fn of_stdin(manifests: &[PathBuf], config: &[PathBuf]) -> Option<Stdi
 /// # Errors
 /// Where one can't be read, or a folder has nothing to read.
 pub(super) fn read(given: &[PathBuf], depth: Depth) -> Result<Files, CliError> {
+    let nothing = |path: &Path| {
+        let path = path.display();
+        let hint = match depth {
+            Depth::Folder => "; --recursive also reads the folders below it",
+            Depth::All => "",
+        };
+        Err(CliError::Words(format!("{path}: the folder has no .yaml, .yml or .json file{hint}")))
+    };
+    read_with(given, depth, &mut Err, &nothing)
+}
+
+/// Likewise; what is to become of what can't be read, and of a folder that has nothing to read, whoever calls says.
+///
+/// # Errors
+/// Theirs.
+pub(super) fn read_with(
+    given: &[PathBuf],
+    depth: Depth,
+    wrong: &mut dyn FnMut(CliError) -> Result<(), CliError>,
+    nothing: &dyn Fn(&Path) -> Result<(), CliError>,
+) -> Result<Files, CliError> {
     let mut files = Files::default();
     for path in given {
         if is_stdin(path) || !path.is_dir() {
-            files.add(path)?;
-            continue;
-        }
-        if !add_folder(path, depth, &mut files)? {
-            let path = path.display();
-            let hint = match depth {
-                Depth::Folder => "; --recursive also reads the folders below it",
-                Depth::All => "",
-            };
-            return Err(CliError::Words(format!("{path}: the folder has no .yaml, .yml or .json file{hint}")));
+            files.add(path).or_else(&mut *wrong)?;
+        } else if !add_folder(path, depth, &mut files, wrong)? {
+            nothing(path)?;
         }
     }
     Ok(files)
 }
 
 impl Files {
+    /// Leaves the texts of this name out; whether there was one.
+    pub(super) fn forget(&mut self, name: &str) -> bool {
+        let is_it: Vec<bool> = self.texts.iter().map(|text| text.name == name).collect();
+        let others = is_it.iter().filter(|is_it| !**is_it).count();
+        let (mut paths, mut texts) = (is_it.iter(), is_it.iter());
+        self.paths.retain(|_| paths.next() == Some(&false));
+        self.texts.retain(|_| texts.next() == Some(&false));
+        others < is_it.len()
+    }
+
     fn add(&mut self, path: &Path) -> Result<(), CliError> {
         // Why one can't be looked at, reading it says.
         let known = fs::metadata(path).ok().filter(|found| found.is_file() && !is_stdin(path));
@@ -110,9 +134,19 @@ impl Files {
 }
 
 /// As kubectl walks: in the order of the names, and into no folder that is a link. Whether there was something to read.
-fn add_folder(folder: &Path, depth: Depth, files: &mut Files) -> Result<bool, CliError> {
+fn add_folder(
+    folder: &Path,
+    depth: Depth,
+    files: &mut Files,
+    wrong: &mut dyn FnMut(CliError) -> Result<(), CliError>,
+) -> Result<bool, CliError> {
     let fail = |source| CliError::Read { path: folder.to_owned(), source };
-    let mut entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(fail)?;
+    let read = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(fail);
+    let mut entries = match read {
+        Ok(entries) => entries,
+        // That it has nothing to read nobody can say.
+        Err(error) => return wrong(error).map(|()| true),
+    };
     entries.sort_by_key(fs::DirEntry::file_name);
     let mut has_some = false;
     for entry in entries {
@@ -120,9 +154,9 @@ fn add_folder(folder: &Path, depth: Depth, files: &mut Files) -> Result<bool, Cl
         let is_manifest = path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
         match entry.file_type().map_err(fail)? {
             kind if kind.is_dir() && depth == Depth::Folder => {}
-            kind if kind.is_dir() => has_some |= add_folder(&path, depth, files)?,
+            kind if kind.is_dir() => has_some |= add_folder(&path, depth, files, wrong)?,
             _ if is_manifest => {
-                files.add(&path)?;
+                files.add(&path).or_else(&mut *wrong)?;
                 has_some = true;
             }
             _ => {}

@@ -47,7 +47,7 @@ pub(super) fn unit(args: &SystemdArgs, global: &Global) -> Result<Made, CliError
     if pods.len() > 1 {
         return Err(CliError::Words(format!("a unit runs one Pod, and there are {}", run::listed(&pods))));
     }
-    let (mut pod, text_file) = pods.remove(0).into_parts();
+    let (mut pod, text_file, _) = pods.remove(0).into_parts();
     manifest::apply_defaults(&mut pod);
     let spec = plan::lifecycle_of(&pod, options::backoff(&asked.backoff)?).map_err(CliError::Plan)?;
     let file = absolute(&args.file)?;

@@ -16,7 +16,7 @@ use crate::report::grace;
 
 /// All that texts hold.
 pub(super) struct Set {
-    /// At least one, or a Job.
+    /// At least one, or a Job, unless there may be none.
     pub(super) pods: Vec<Given>,
     pub(super) jobs: Vec<GivenJob>,
     /// Their names, with what is odd about each, and what means nothing here.
@@ -32,6 +32,8 @@ pub(super) struct Given {
     pub(super) objects: Rc<Objects>,
     /// Where its text came from.
     pub(super) file: PathBuf,
+    /// The folder in which `apply` has found that.
+    pub(super) applied_from: Option<PathBuf>,
     text: Rc<Text>,
     document: usize,
     /// The field that holds it; the root of a Pod that stands for itself.
@@ -53,9 +55,9 @@ impl Given {
         manifest::refuse(&self.text, self.document, &findings).map_err(refused)
     }
 
-    /// What is still needed of it when all is checked: the text is let go of.
-    pub(super) fn into_parts(self) -> (v1::Pod, PathBuf) {
-        (self.pod, self.file)
+    /// What is still needed of it when all is checked, with the folder of `apply`: the text is let go of.
+    pub(super) fn into_parts(self) -> (v1::Pod, PathBuf, Option<PathBuf>) {
+        (self.pod, self.file, self.applied_from)
     }
 
     /// As `NAMESPACE/NAME`.
@@ -78,19 +80,33 @@ pub(super) fn name_of(pod: &v1::Pod) -> Option<String> {
 
 /// The texts of FILE and `--config`, of which one may be standard input.
 pub(super) fn texts(given: &[PathBuf], config: &[PathBuf], depth: Depth) -> Result<Files, CliError> {
+    check_stdin(given, config)?;
+    files::read(given, depth)
+}
+
+/// Standard input can be read once.
+pub(super) fn check_stdin(given: &[PathBuf], config: &[PathBuf]) -> Result<(), CliError> {
     if given.iter().chain(config).filter(|file| is_stdin(file)).count() > 1 {
         return Err(CliError::Usage("only one of the files and --config can be standard input"));
     }
-    files::read(given, depth)
+    Ok(())
 }
 
 /// Decodes and checks texts; nothing is printed.
 pub(super) fn decode(files: Files, reading: &Reading<'_>) -> Result<Set, CliError> {
-    if let Some(asked) = reading.namespace {
-        manifest::check_name(asked)
-            .map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))?;
-    }
-    let all = manifest::read_all(&files.texts, reading).map_err(all_refused)?;
+    check_namespace(reading.namespace)?;
+    decode_texts(files, reading).map_err(all_refused)
+}
+
+/// Whether `--namespace` can be one.
+pub(super) fn check_namespace(asked: Option<&str>) -> Result<(), CliError> {
+    let Some(asked) = asked else { return Ok(()) };
+    manifest::check_name(asked).map_err(|why| CliError::Manifest(format!("error: --namespace {asked:?}: {why}\n")))
+}
+
+/// As [`decode`], or what is wrong with each text.
+pub(super) fn decode_texts(files: Files, reading: &Reading<'_>) -> Result<Set, Vec<manifest::Report>> {
+    let all = manifest::read_all(&files.texts, reading)?;
     let Manifests { pods, jobs, objects, left_out, warnings } = all;
     let objects = Rc::new(objects);
     let texts: Vec<_> = files.texts.into_iter().map(Rc::new).zip(warnings).collect();
@@ -98,6 +114,7 @@ pub(super) fn decode(files: Files, reading: &Reading<'_>) -> Result<Set, CliErro
         pod,
         objects: objects.clone(),
         file: files.paths[text].clone(),
+        applied_from: None,
         text: texts[text].0.clone(),
         document,
         at,
@@ -195,7 +212,7 @@ pub(super) fn refused(report: manifest::Report) -> CliError {
     all_refused(vec![report])
 }
 
-fn all_refused(reports: Vec<manifest::Report>) -> CliError {
+pub(super) fn all_refused(reports: Vec<manifest::Report>) -> CliError {
     let rendered: Vec<String> = reports.iter().map(|report| report.render(manifest_colour())).collect();
     CliError::Manifest(rendered.join("\n"))
 }

@@ -66,7 +66,7 @@
 //! | `kill` | `barepod kill` | args, chosen, container, error, exit_code, output, phrases, recover |
 //! | `stop` | `barepod stop` | args, chosen, ending, error, exit_code, jobs, output, recover, until |
 //! | `restart` | `barepod restart` | args, chosen, container, error, exit_code, output, phrases, recover, until |
-//! | `apply` | `barepod apply` | args, changes, detach, diff, error, exit_code, files, given, job, jobs, logins, output, pinned, recover, restart, run, until |
+//! | `apply` | `barepod apply` | args, changes, detach, diff, error, exit_code, files, given, job, jobs, logins, output, pinned, recover, restart, run, terminal, until |
 //! | `wait` | `barepod wait` | args, chosen, error, exit_code, get, jobs, output, recover, until |
 //! | `resize` | `barepod resize` | args, error, exit_code, output, recover |
 //! | `rm` | `barepod rm` | args, chosen, error, exit_code, jobs, output, recover, removal |

@@ -5,6 +5,7 @@ mod jobs;
 mod limits;
 mod manifests;
 mod pods;
+mod service;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use barepod_engine::spec::{Ahead, FailFast};
 use k8s_openapi::api::core::v1;
 
-use super::args::{Global, Pull, ReadyWhen, RunArgs};
+use super::args::{Global, Pull, RunArgs};
 use super::error::CliError;
 use super::exit_code::Exit;
 use super::exit_code_file::ExitCodeFile;
@@ -29,14 +30,13 @@ use crate::plan::{self, IdRange, NodeFacts, PodOptions, PodPlan, Scope, Uplink};
 use crate::report::ending::Ending;
 use crate::runtime::detach::Report;
 use crate::runtime::sandbox::SandboxDirs;
-use crate::runtime::service::ServiceManager;
 use crate::runtime::{image, node, random};
 use crate::store::PodStore;
 use crate::store::identity::Identity;
 use crate::store::ids::Pool;
 use crate::store::layout::Layout;
 use crate::store::ledger::Ledger;
-use crate::supervisor::{Audience, Pod, Service, Supervisor, SupervisorError};
+use crate::supervisor::{Audience, Pod, Supervisor, SupervisorError};
 
 use pods::Pods;
 use view::view;
@@ -196,7 +196,7 @@ fn run_pod(
     let pull_files = logins::pull_files(args.auth_file.as_deref(), args.signature_policy.as_deref())?;
     let layout = global.layout()?;
     // While this is the process that was started.
-    let service = service(args);
+    let service = service::of(args);
     // While this process has one thread and holds nothing.
     let (node, mut report) = match rootless::prepare(&layout, &given.pod, report)? {
         Runner::Here(node, report) => (*node, report),
@@ -205,7 +205,7 @@ fn run_pod(
     let images = global.images(&layout)?;
     complete(&mut given.pod, &node.hostname);
     let (mut plan, identity) = planned(args, &layout, &mut given, &node, &images)?;
-    let (manifest, file) = given.into_parts();
+    let (manifest, file, applied_from) = given.into_parts();
     plan.lifecycle.timeout = args.timeout;
     plan.lifecycle.ahead = match args.pull {
         Pull::Parallel => Ahead::Yes,
@@ -230,7 +230,7 @@ fn run_pod(
     }
     recover::clean_if_lost(&layout, &namespace, &name)?;
     recover::sweep_orphans(&layout);
-    let ledger = ledger(&identity, &plan, &file);
+    let ledger = Ledger { applied_from, ..ledger(&identity, &plan, &file) };
     let dirs = SandboxDirs { state: identity.state_dir(), data: ledger.data_dir.clone() };
     crate::runtime::rootless::hold_signals().map_err(CliError::Signals)?;
     let store = match plan.sandbox.user {
@@ -277,18 +277,6 @@ fn run_pod(
         },
     });
     Ok((Exit::Pod(code), ending))
-}
-
-/// Who started this process as a service and waits for its word. A pod in the background is nobody's service.
-fn service(args: &RunArgs) -> Option<Service> {
-    let (ReadyWhen::Is(ready), false) = (&args.sdnotify, args.detach || args.is_interactive()) else { return None };
-    match ServiceManager::of_environment() {
-        Ok(manager) => Some(Service::new(manager?, ready.clone())),
-        Err(error) => {
-            warn(&format!("$NOTIFY_SOCKET: {error}; the service manager is told nothing"));
-            None
-        }
-    }
 }
 
 /// What the API server and the scheduler would add.

@@ -100,7 +100,7 @@ pub use ephemeral::as_container;
 pub use fields::{Below, Explained, Explanation, explain};
 pub use objects::{Content, Object, ObjectKind, Objects};
 pub use path::FieldPath;
-pub use reading::{Described, DescribedJob, Jobs, Manifests, Meaningless, Reading, Text, read_all};
+pub use reading::{Described, DescribedJob, Jobs, Manifests, Meaningless, Reading, Text, WithoutPods, read_all};
 pub use render::{Colour, render};
 pub use report::Report;
 pub use selector::Selector;

@@ -47,6 +47,16 @@ pub enum Jobs {
     Taken,
 }
 
+/// What becomes of texts without a Pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutPods {
+    /// They are errors.
+    #[default]
+    Refused,
+    /// There is none then.
+    Taken,
+}
+
 /// How texts are read.
 #[derive(Clone, Copy, Default)]
 pub struct Reading<'a> {
@@ -62,12 +72,14 @@ pub struct Reading<'a> {
     pub meaningless: Meaningless,
     /// Jobs.
     pub jobs: Jobs,
+    /// Whether there must be a Pod.
+    pub without_pods: WithoutPods,
 }
 
 /// All that texts describe.
 #[derive(Clone, Debug)]
 pub struct Manifests {
-    /// At least one, or a Job.
+    /// At least one, or a Job, unless there may be none.
     pub pods: Vec<Described>,
     /// Where Jobs are taken.
     pub jobs: Vec<DescribedJob>,
@@ -125,7 +137,8 @@ pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<
             }
         }
     }
-    let is_one = all.iter().flatten().map(|read| read.documents.len()).sum::<usize>() == 1;
+    let is_one = reading.without_pods == WithoutPods::Refused
+        && all.iter().flatten().map(|read| read.documents.len()).sum::<usize>() == 1;
     // Objects first: a Pod may stand before what it refers to.
     let mut beside = Surroundings::of(&all, reading);
     let uses: Vec<Vec<Use>> = all
@@ -142,7 +155,8 @@ pub fn read_all(texts: &[Text], reading: &Reading<'_>) -> Result<Manifests, Vec<
         }
     }
     let Pods { found: pods, jobs, .. } = pods;
-    if pods.is_empty() && jobs.is_empty() && reports.is_empty() {
+    let has_none = pods.is_empty() && jobs.is_empty();
+    if has_none && reports.is_empty() && reading.without_pods == WithoutPods::Refused {
         missing(&mut all, texts, &beside.left_out, &mut reports);
     }
     let mut warnings = Vec::new();

@@ -59,6 +59,9 @@ pub struct Ledger {
     pub network: Option<Network>,
     /// The manifest; `None`: it came from stdin.
     pub manifest: Option<PathBuf>,
+    /// The folder in which `apply` has found the manifest; none in ledgers of pods that were begun otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_from: Option<PathBuf>,
     /// What its supervisor was asked to do about memory, for people; none in ledgers of pods of which nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_qos: Option<String>,
@@ -175,6 +178,7 @@ impl Ledger {
             log_dir: pod.log_dir(),
             network: None,
             manifest: None,
+            applied_from: None,
             memory_qos: None,
             left: Vec::new(),
         }

@@ -1,5 +1,8 @@
 //! `apply` of a folder: the box has the pods that the folder says.
 
+mod pruning;
+mod watching;
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -18,6 +18,8 @@ use crate::store::layout::Layout;
 /// How this process goes on.
 pub(super) enum After {
     Done(Exit),
+    /// A signal ended it, which is for all of them.
+    Stopped(Exit),
     /// It has become the one that is to run this pod.
     Supervise(Box<Given>, Report),
     /// Likewise, this Job.
@@ -80,14 +82,14 @@ pub(super) fn all(new: Vec<(New, Outcome)>, layout: &Layout, said: &mut Said) ->
                     New::Job(given, _) => After::RunJob(given, report),
                 });
             }
-            Begun::Ready(_) => {}
+            Begun::Ready(_, above) => said.begun(above),
             Begun::Ended(exit) => said.ends(exit),
             Begun::Stopped(exit) => {
                 let left: Vec<String> = new.map(|(one, _)| one.shown_name()).collect();
                 if !left.is_empty() {
                     tell!("note: a signal came, and these were not begun: {}", left.join(", "));
                 }
-                return Ok(After::Done(exit));
+                return Ok(After::Stopped(exit));
             }
         }
     }

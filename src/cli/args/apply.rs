@@ -39,6 +39,17 @@ pub struct ApplyArgs {
     /// their restartPolicy is Always
     #[arg(long)]
     pub replace: bool,
+    /// Also end and forget pods that `apply` has begun from these folders and that are no longer in them. Nothing is, where
+    /// anything in them is wrong, or a folder has no Pod at all any more
+    #[arg(long)]
+    pub prune: bool,
+    /// With --prune: a folder without a Pod is meant as it is, and all that came from it ends
+    #[arg(long, requires = "prune")]
+    pub allow_empty: bool,
+    /// Stay, and apply the manifests again whenever something of them changes; for a unit of systemd (docs/systemd.md). A file that
+    /// is wrong is said once, and leaves its pods as they are. A signal ends the watching alone: the pods run on
+    #[arg(long, conflicts_with = "dry_run")]
+    pub watch: bool,
     /// Say what would be done, with what is different, and do nothing. All that can be known before is looked at in either
     /// mode: client and server are kubectl's words
     #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_value = "none", default_missing_value = "client")]

@@ -216,6 +216,8 @@ Examples:
   barepod apply -f web.yaml
   barepod apply -f DIR --replace  all pods of a folder, whatever it takes
   barepod apply -f DIR --dry-run  what would be done with each
+  barepod apply -f DIR --prune    also end what came from it and is gone
+  barepod apply -f DIR --watch    apply it whenever it changes
   barepod apply -f web.yaml --config settings.yaml
   barepod diff -f web.yaml        what would be changed";
 

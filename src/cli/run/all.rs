@@ -62,7 +62,7 @@ pub(super) fn run(
                     One::Job(given) => jobs::run_one(args, global, *given, Some(report), means),
                 };
             }
-            Begun::Ready(name) => ready.push(name),
+            Begun::Ready(name, _) => ready.push(name),
             Begun::Ended(exit) if first == Exit::Success => first = exit,
             Begun::Ended(_) => {}
             Begun::Stopped(exit) => {

@@ -18,7 +18,7 @@ pub(super) fn run(args: &RunArgs, global: &Global, given: GivenJob, pods: &Pods<
     }
     match detach::begin_one(&detach::print_name)? {
         Begun::Supervisor(report) => run_one(args, global, given, Some(report), pods),
-        Begun::Ready(_) => Ok(Exit::Success),
+        Begun::Ready(..) => Ok(Exit::Success),
         Begun::Ended(exit) | Begun::Stopped(exit) => Ok(exit),
     }
 }
