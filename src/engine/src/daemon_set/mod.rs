@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::replica::{
-    Action, Course, Event, History, Making, Pod, PodNumber, Pool, Revision, Stage, Template, UndoRefusal, What,
-    way_back,
+    Action, Course, Event, History, Making, Pod, PodNumber, Pool, Revision, RolloutProgress, Stage, Template,
+    UndoRefusal, What, way_back,
 };
 use crate::time::{Instant, Now};
 
@@ -147,6 +147,17 @@ impl DaemonSet {
     /// R15.5: the template that `rollout undo` makes the spec's again: that of this revision; `None`: of the one before the newest.
     pub fn undo(&self, to: Option<u64>) -> Result<Template, UndoRefusal> {
         way_back(self.history.all(), to, self.spec.template)
+    }
+
+    /// R13.17: how far the rollout is.
+    pub fn rollout(&self) -> RolloutProgress {
+        let DaemonSetStatus { updated, available, .. } = self.status();
+        match self.spec.update {
+            DaemonUpdate::OnDelete => RolloutProgress::OnDelete,
+            DaemonUpdate::RollingUpdate { .. } => {
+                RolloutProgress::of(updated, 1, self.pool.active(|_| true).max(1), available, 1)
+            }
+        }
     }
 
     /// What users see.

@@ -15,6 +15,7 @@ mod rollout;
 mod scale;
 mod spec;
 mod status;
+mod view;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -28,7 +29,7 @@ use crate::time::{Instant, Now};
 
 use spec::Size;
 pub use spec::{DeploymentSpec, Rollout, Strategy};
-pub use status::DeploymentStatus;
+pub use status::{DeploymentStatus, OfRevisionStatus};
 
 /// A Deployment and its pods.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -167,11 +168,6 @@ impl Deployment {
     /// Templates whose text is still needed.
     pub fn templates(&self) -> BTreeSet<Template> {
         self.revisions.iter().map(|one| one.template).chain([self.spec.template]).collect()
-    }
-
-    /// What users see.
-    pub fn status(&self) -> DeploymentStatus {
-        self.said.clone()
     }
 
     /// The revision of the spec's template, where there is one.

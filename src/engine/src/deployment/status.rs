@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::{Condition, Counts};
+use crate::replica::{Condition, Counts, Revision};
 
 /// What users see.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,4 +21,15 @@ pub struct DeploymentStatus {
     pub revision: u64,
     /// In the order in which they came.
     pub conditions: Vec<Condition>,
+}
+
+/// What would be a ReplicaSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfRevisionStatus {
+    /// Which.
+    pub revision: Revision,
+    /// How many pods it is to have.
+    pub size: u32,
+    /// Those that it has.
+    pub counts: Counts,
 }

@@ -9,6 +9,7 @@ mod history;
 mod keep;
 mod making;
 mod pool;
+mod rollout;
 mod status;
 mod tries;
 
@@ -21,6 +22,7 @@ pub(crate) use keep::Wanted;
 pub(crate) use making::Making;
 pub use pool::Counts;
 pub(crate) use pool::{Pod, Pool, Stage, What};
+pub use rollout::RolloutProgress;
 pub(crate) use status::Course;
 pub use status::{Condition, ConditionKind, Reason, Truth};
 pub use tries::PodBackoff;

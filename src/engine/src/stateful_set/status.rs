@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::Template;
+use crate::replica::{RolloutProgress, Template};
 use crate::time::Instant;
 
 use super::StatefulSet;
+use super::spec::UpdateStrategy;
 
 /// What users see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,16 @@ impl StatefulSet {
     /// What users see.
     pub fn status(&self) -> StatefulSetStatus {
         self.status_at(self.seen)
+    }
+
+    /// R13.17: how far the rollout is.
+    pub fn rollout(&self) -> RolloutProgress {
+        let UpdateStrategy::RollingUpdate { partition, .. } = self.spec.update else {
+            return RolloutProgress::OnDelete;
+        };
+        let (status, wanted) = (self.status(), self.spec.replicas);
+        let to_update = wanted.saturating_sub(partition);
+        RolloutProgress::of(status.updated, to_update, status.replicas, status.available, wanted)
     }
 
     pub(super) fn status_at(&self, now: Instant) -> StatefulSetStatus {

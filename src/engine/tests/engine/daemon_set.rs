@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use barepod_engine::daemon_set::{DaemonSet, DaemonSetSpec, DaemonUpdate};
-use barepod_engine::replica::{Action, Amount, Event, IsReady, PodFact, PodNumber, Template, UndoRefusal};
+use barepod_engine::replica::{
+    Action, Amount, Event, IsReady, PodFact, PodNumber, RolloutProgress, Template, UndoRefusal,
+};
 
 use super::job_play::now;
 use super::play::{Play, template};
@@ -55,17 +57,21 @@ fn one_pod() {
     assert_eq!(play.controller.under_way().len(), 1);
 }
 
-/// R15.2.
+/// R13.17, R15.2.
 #[test]
 fn the_old_one_goes_first() {
     let mut play = settled(spec('a'));
     assert_eq!(play.change(1, spec('b')), "-0");
     assert_eq!(is(&play), "1/0/0/0/1");
-    play.goes(&[(2, "tick", ""), (3, "end 0", "+1b"), (4, "up 1", "")]);
+    assert_eq!(play.controller.rollout(), RolloutProgress::Updating { updated: 0, wanted: 1 });
+    play.goes(&[(2, "tick", ""), (3, "end 0", "+1b"), (4, "made 1", "")]);
+    assert_eq!(play.controller.rollout(), RolloutProgress::NotAvailable { available: 0, wanted: 1 });
+    play.goes(&[(5, "ready 1", "")]);
+    assert_eq!(play.controller.rollout(), RolloutProgress::Done);
     assert_eq!(is(&play), "1/1/1/1/0");
     // One that has never got Ready, too.
-    play.goes(&[(5, "unready 1", "")]);
-    assert_eq!(play.change(6, spec('c')), "-1");
+    play.goes(&[(6, "unready 1", "")]);
+    assert_eq!(play.change(7, spec('c')), "-1");
 }
 
 /// R15.3.
@@ -103,6 +109,7 @@ fn only_when_it_is_deleted() {
     let on_delete = |letter| DaemonSetSpec { update: DaemonUpdate::OnDelete, ..spec(letter) };
     let mut play = settled(on_delete('a'));
     assert_eq!((play.change(1, on_delete('b')).as_str(), is(&play).as_str()), ("", "1/0/1/1/0"));
+    assert_eq!(play.controller.rollout(), RolloutProgress::OnDelete);
     play.goes(&[(2, "leave 0", ""), (3, "end 0", "+1b"), (4, "up 1", "")]);
     // In the middle of a surge: the oldest stays.
     let mut play = settled(surge('a'));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use barepod_engine::deployment::{Deployment, DeploymentSpec, Rollout, Strategy};
-use barepod_engine::replica::{Amount, ConditionKind, Reason, UndoRefusal};
+use barepod_engine::replica::{Amount, ConditionKind, Reason, RolloutProgress, UndoRefusal};
 
 use super::play::{Play, template};
 
@@ -276,8 +276,43 @@ fn what_is_available_and_what_fails() {
 fn after_another_start_of_the_box() {
     let mut play = settled(spec('a', 4));
     assert_eq!(play.change(9000, spec('b', 4)), "+4b -3");
-    play.goes(&[(9001, "made 4", "+5b"), (2, "reboot", "+6a +7b"), (3, "made 6", "+8a +9a"), (3, "made 7", "+10b")]);
+    play.goes(&[(9001, "made 4", "+5b"), (9001, "made 5", ""), (2, "reboot", "+6a +7b")]);
+    assert_eq!(play.next(), Some(602));
+    play.goes(&[(3, "made 6", "+8a +9a"), (3, "made 7", "+10b")]);
     assert_eq!((is(&play).as_str(), progress(&play), play.next()), ("5/2/0/5/0", Reason::ReplicaSetUpdated, Some(603)));
     play.goes(&[(4, "up 7", "-9"), (5, "up 10", "+11b -8"), (5, "up 11", "+12b -6"), (6, "up 12", "")]);
     assert_eq!(progress(&play), Reason::NewReplicaSetAvailable);
+    // Where nothing gets better by it, time begins anew all the same.
+    let (mut play, _) = begin(spec('a', 2));
+    play.goes(&[(9000, "made 0", "+1a"), (9001, "made 1", ""), (2, "reboot", "+2a")]);
+    assert_eq!(play.next(), Some(602));
+}
+
+/// R13.17.
+#[test]
+fn how_far_it_is() {
+    let late = |letter| DeploymentSpec { progress_deadline: Some(Duration::from_secs(60)), ..spec(letter, 2) };
+    let mut play = settled(late('a'));
+    assert_eq!(play.controller.rollout(), RolloutProgress::Done);
+    assert_eq!(play.change(1, late('b')), "+2b");
+    assert_eq!(play.controller.rollout(), RolloutProgress::Updating { updated: 1, wanted: 2 });
+    let of = |play: &Play<Deployment>| -> Vec<(u64, u32, u32, u32)> {
+        let all = play.controller.of_revisions().into_iter();
+        all.map(|one| (one.revision.number, one.size, one.counts.replicas, one.counts.available)).collect()
+    };
+    assert_eq!(of(&play), [(1, 2, 2, 2), (2, 1, 1, 0)]);
+    play.goes(&[(2, "up 2", "-1 +3b")]);
+    assert_eq!(
+        (play.controller.rollout(), of(&play)),
+        (RolloutProgress::OldOnesGo(1), vec![(1, 1, 1, 1), (2, 2, 2, 1)])
+    );
+    play.goes(&[(3, "leave 0", "+4a"), (62, "tick", "")]);
+    assert_eq!(play.controller.rollout(), RolloutProgress::Late);
+    // What it is gone back to has the highest number.
+    play.change(63, late('a'));
+    assert_eq!(of(&play).first().map(|one| one.0), Some(2));
+    // Without a word of it.
+    let (mut play, _) = begin(DeploymentSpec { progress_deadline: None, ..spec('a', 1) });
+    play.goes(&[(1, "made 0", "")]);
+    assert_eq!(play.controller.rollout(), RolloutProgress::NotAvailable { available: 0, wanted: 1 });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barepod_engine::replica::{Amount, UndoRefusal};
+use barepod_engine::replica::{Amount, RolloutProgress, UndoRefusal};
 use barepod_engine::stateful_set::{ClaimRetention, Management, StatefulSet, StatefulSetSpec, UpdateStrategy};
 
 use super::play::{Play, template};
@@ -90,6 +90,7 @@ fn made_at_once() {
 fn deleted_from_the_highest_on() {
     let mut play = settled(spec('a', 4));
     assert_eq!(play.change(1, spec('a', 1)), "-3");
+    assert_eq!(play.controller.rollout(), RolloutProgress::OldOnesGo(3));
     play.goes(&[(2, "tick", ""), (3, "end 3", "-2"), (4, "unready 0", ""), (5, "end 2", ""), (6, "ready 0", "-1")]);
     // More and fewer before it has gone: it goes, and comes again.
     assert_eq!((play.change(7, spec('a', 2)).as_str(), play.at(8, "end 1").as_str()), ("", "+4a#1"));
@@ -166,7 +167,7 @@ fn updated_from_the_highest_on() {
     ]);
 }
 
-/// R14.6.
+/// R13.17, R14.6.
 #[test]
 fn a_partition_keeps_the_first_ones() {
     let canary = |letter, partition| StatefulSetSpec { update: rolling(partition, 1), start: 3, ..spec(letter, 3) };
@@ -174,10 +175,13 @@ fn a_partition_keeps_the_first_ones() {
     assert_eq!(play.change(1, canary('b', 2)), "-2");
     play.goes(&[(2, "end 2", "+3b#5"), (3, "up 3", "")]);
     assert_eq!((is(&play).as_str(), play.controller.status().current_revision), ("3/3/3/2/1", template('a')));
+    // As many are new as are to be.
+    assert_eq!(play.controller.rollout(), RolloutProgress::Done);
     // Those below it are made from the old one.
     play.goes(&[(4, "end 1", "+4a#4"), (5, "up 4", "")]);
     assert_eq!(play.controller.templates().len(), 2);
     assert_eq!(play.change(6, canary('b', 1)), "-4");
+    assert_eq!(play.controller.rollout(), RolloutProgress::Updating { updated: 1, wanted: 2 });
     play.goes(&[(7, "end 4", "+5b#4"), (8, "up 5", "")]);
     // A higher partition takes nothing back.
     assert_eq!(play.change(9, canary('b', 9)), "");
@@ -205,7 +209,7 @@ fn several_at_once_or_none() {
     // Only who is deleted gets the new one.
     let on_delete = |letter| StatefulSetSpec { update: UpdateStrategy::OnDelete, ..spec(letter, 2) };
     let mut play = settled(on_delete('a'));
-    assert_eq!(play.change(1, on_delete('b')), "");
+    assert_eq!((play.change(1, on_delete('b')).as_str(), play.controller.rollout()), ("", RolloutProgress::OnDelete));
     play.goes(&[(2, "leave 0", ""), (3, "end 0", "+2b#0"), (4, "up 2", "")]);
     assert_eq!((is(&play).as_str(), play.controller.status().current_revision), ("2/2/2/1/1", template('a')));
 }
