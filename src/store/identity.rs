@@ -1,9 +1,11 @@
 //! Who a pod is, and every name that is made from that: folders, cgroup. Two pods never share one of them, whatever
 //! `metadata.uid` their manifests bring (an exported manifest that was renamed brings the same one).
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::error::Error;
+use super::error::{Error, io_error};
 use super::layout::Layout;
 
 /// How long a file's name may be (NAME_MAX).
@@ -16,10 +18,37 @@ const BELOW: usize = 700;
 /// The state folder of the pod of this name, whatever its uid: also lock and socket are in there. `_` is in no namespace
 /// and no name, so two pods never share it.
 pub fn state_dir(layout: &Layout, namespace: &str, name: &str) -> PathBuf {
-    layout.pods_dir().join(format!("{namespace}_{name}"))
+    layout.pods_dir().join(state_folder(namespace, name))
 }
 
-/// Namespace and name of the pod that a state folder of this name is of; `None`: it is no pod's.
+/// What the state folder of a pod or a Job of this name is called.
+pub(super) fn state_folder(namespace: &str, name: &str) -> String {
+    format!("{namespace}_{name}")
+}
+
+/// Namespaces and names of which a folder has state folders, in that order, with these.
+///
+/// # Errors
+/// Where it can't be read; one that isn't there has none.
+pub(super) fn list(dir: &Path) -> Result<Vec<(String, String, PathBuf)>, Error> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error(dir, "read")(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error(dir, "read"))?;
+        let folder = entry.file_name();
+        if let Some((namespace, name)) = folder.to_str().and_then(of_state_dir) {
+            found.push((namespace.to_owned(), name.to_owned(), entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Namespace and name of the pod or the Job that a state folder of this name is of; `None`: it is nobody's.
 pub(super) fn of_state_dir(folder: &str) -> Option<(&str, &str)> {
     folder.split_once('_').filter(|_| !folder.starts_with('.'))
 }

@@ -9,12 +9,12 @@ use barepod_engine::job::{Job, PodNumber};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::atomic;
 use super::error::{Error, io_error};
 use super::events::{EventLine, EventLog};
 use super::folder::{make_dir, remove_tree};
 use super::layout::Layout;
 use super::lock::{PodLock, Taken, pause};
+use super::{atomic, identity};
 pub use found::{FoundJob, list};
 
 const STATE: &str = "job.json";
@@ -206,7 +206,7 @@ impl JobFolder {
 }
 
 fn folder_of(layout: &Layout, namespace: &str, name: &str) -> PathBuf {
-    layout.jobs_dir().join(format!("{namespace}_{name}"))
+    layout.jobs_dir().join(identity::state_folder(namespace, name))
 }
 
 fn load(dir: &Path) -> Result<Option<SavedJob>, Error> {

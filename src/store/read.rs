@@ -1,5 +1,4 @@
 //! The reading side: which pods there are and what is known of them. Takes no lock, writes nothing.
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -141,22 +140,8 @@ pub(super) fn is_listening(dir: &Path) -> Result<bool, Error> {
 
 /// All pods by namespace and name.
 pub fn list(layout: &Layout) -> Result<Vec<Found>, Error> {
-    let pods = layout.pods_dir();
-    let entries = match fs::read_dir(&pods) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error(&pods, "read")(error)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(io_error(&pods, "read"))?;
-        let folder = entry.file_name();
-        if let Some((namespace, name)) = folder.to_str().and_then(identity::of_state_dir) {
-            found.push(Found { namespace: namespace.into(), name: name.into(), dir: entry.path() });
-        }
-    }
-    found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    Ok(found)
+    let all = identity::list(&layout.pods_dir())?.into_iter();
+    Ok(all.map(|(namespace, name, dir)| Found { namespace, name, dir }).collect())
 }
 
 /// The pod that `NAME` or `NAMESPACE/NAME` means; a NAME that exists once is found in whatever namespace.

@@ -1,10 +1,8 @@
 //! The reading side of Jobs: which there are, what is known of them, and how those who run them are told what is wanted.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::super::error::{Error, io_error};
+use super::super::error::Error;
 use super::super::events::{self, EventLine};
 use super::super::layout::Layout;
 use super::super::lock::{PodLock, pause};
@@ -87,20 +85,6 @@ impl FoundJob {
 /// # Errors
 /// Where the folder can't be read.
 pub fn list(layout: &Layout) -> Result<Vec<FoundJob>, Error> {
-    let jobs = layout.jobs_dir();
-    let entries = match fs::read_dir(&jobs) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error(&jobs, "read")(error)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(io_error(&jobs, "read"))?;
-        let folder = entry.file_name();
-        if let Some((namespace, name)) = folder.to_str().and_then(identity::of_state_dir) {
-            found.push(FoundJob { namespace: namespace.into(), name: name.into(), dir: entry.path() });
-        }
-    }
-    found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    Ok(found)
+    let all = identity::list(&layout.jobs_dir())?.into_iter();
+    Ok(all.map(|(namespace, name, dir)| FoundJob { namespace, name, dir }).collect())
 }
