@@ -14,18 +14,14 @@ pub trait Schedule {
     /// Looked for from `now` backwards, so that it takes no longer after a year than after an hour.
     fn latest(&self, after: WallTime, now: WallTime) -> Option<WallTime> {
         let mut back = Duration::from_secs(60);
-        let (found, last_try) = loop {
+        let mut latest = loop {
             let from = now.before(back).max(after);
             match self.next(from).filter(|at| *at <= now) {
-                Some(at) => break (Some(at), false),
-                None if from == after => break (None, true),
+                Some(at) => break at,
+                None if from == after => return None,
                 None => back = back.saturating_mul(2),
             }
         };
-        if last_try {
-            return None;
-        }
-        let mut latest = found?;
         while let Some(at) = self.next(latest).filter(|at| *at <= now) {
             latest = at;
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::replica::{
     Action, Course, Event, History, Making, Pod, PodNumber, Pool, Revision, RolloutProgress, Stage, Template,
-    UndoRefusal, What, way_back,
+    UndoRefusal, way_back,
 };
 use crate::time::{Instant, Now};
 
@@ -50,14 +50,11 @@ impl DaemonSet {
                 self.making = Making::default();
             }
             Event::Tick => {}
-            Event::Pod(pod, fact) => match self.pool.take(pod, fact, now) {
-                Some((_, What::Made)) => self.making.made(),
-                Some((before, What::Refused)) if before.is_active() => self.making.refused(now),
-                Some((before, What::Gone)) if before.is_active() => {
-                    self.making.ended(pod, self.pool.next_number(), now);
+            Event::Pod(pod, fact) => {
+                if let Some(fate) = self.pool.take(pod, fact, now) {
+                    self.making.take(pod, fate, self.pool.next_number(), now);
                 }
-                Some((_, What::Refused | What::Gone)) | None => {}
-            },
+            }
             Event::Spec(spec) => {
                 if spec.template != self.spec.template {
                     // What kept a pod of the old one from being made says nothing of the new one's.

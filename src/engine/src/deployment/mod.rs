@@ -22,9 +22,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::{
-    Action, Conditions, Course, Event, Making, Pod, PodFact, PodNumber, Pool, Template, Wanted, What,
-};
+use crate::replica::{Action, Conditions, Course, Event, Making, Pod, PodFact, PodNumber, Pool, Template, Wanted};
 use crate::time::{Instant, Now};
 
 use spec::Size;
@@ -114,14 +112,9 @@ impl Deployment {
     }
 
     fn take(&mut self, number: PodNumber, fact: PodFact, now: Instant) {
-        let Some((before, what)) = self.pool.take(number, fact, now) else { return };
-        let next = self.pool.next_number();
-        let Some(revision) = self.revisions.iter_mut().find(|one| one.template == before.template) else { return };
-        match what {
-            What::Made => revision.making.made(),
-            What::Refused if before.is_active() => revision.making.refused(now),
-            What::Gone if before.is_active() => revision.making.ended(number, next, now),
-            What::Refused | What::Gone => {}
+        let Some(fate) = self.pool.take(number, fact, now) else { return };
+        if let Some(revision) = self.revisions.iter_mut().find(|one| one.template == fate.0.template) {
+            revision.making.take(number, fate, self.pool.next_number(), now);
         }
     }
 

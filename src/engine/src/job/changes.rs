@@ -11,28 +11,16 @@ impl Job {
     /// Takes what may change; all else stays as it is.
     pub(super) fn change(&mut self, new: JobSpec, actions: &mut Vec<JobAction>) {
         let is_elastic = self.is_indexed() && new.completions == Some(new.parallelism) && self.ending.is_none();
-        let JobSpec {
-            parallelism,
-            completions,
-            backoff_limit,
-            max_failed_indexes,
-            active_deadline,
-            ttl_after_finished,
-            suspension,
-            replacement,
-            ..
-        } = new;
-        let old = self.spec.clone();
         self.spec = JobSpec {
-            parallelism,
-            completions: if is_elastic { completions } else { old.completions },
-            backoff_limit,
-            max_failed_indexes,
-            active_deadline,
-            ttl_after_finished,
-            suspension,
-            replacement,
-            ..old
+            parallelism: new.parallelism,
+            completions: if is_elastic { new.completions } else { self.spec.completions },
+            backoff_limit: new.backoff_limit,
+            max_failed_indexes: new.max_failed_indexes,
+            active_deadline: new.active_deadline,
+            ttl_after_finished: new.ttl_after_finished,
+            suspension: new.suspension,
+            replacement: new.replacement,
+            ..self.spec.clone()
         };
         if is_elastic {
             self.leave_out_indexes(actions);

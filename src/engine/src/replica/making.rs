@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Instant;
 
 use super::event::PodNumber;
+use super::pool::{Pod, What};
 use super::tries::{Failures, PodBackoff, TRIES};
 
 /// For so long none may have ended by itself for the row of those that did to be forgotten.
@@ -31,6 +32,17 @@ struct Ends {
 }
 
 impl Making {
+    /// Takes what has become of a pod that was `before`; `next` is the number of the next pod. One that was being deleted says
+    /// nothing of those to come.
+    pub fn take(&mut self, number: PodNumber, (before, what): (Pod, What), next: u32, now: Instant) {
+        match what {
+            What::Made => self.made(),
+            What::Refused if before.is_active() => self.refused(now),
+            What::Gone if before.is_active() => self.ended(number, next, now),
+            What::Refused | What::Gone => {}
+        }
+    }
+
     /// One runs.
     pub fn made(&mut self) {
         self.refusals = Failures::default();

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::{Action, Condition, Conditions, Counts, Course, Event, Making, Pod, Pool, Template, Wanted, What};
+use crate::replica::{Action, Condition, Conditions, Counts, Course, Event, Making, Pod, Pool, Template, Wanted};
 use crate::time::{Instant, Now};
 
 /// `spec` of an `apps/v1` ReplicaSet or a `v1` ReplicationController. Defaults are the API server's and filled in by who makes it.
@@ -68,14 +68,11 @@ impl ReplicaSet {
                 self.making = Making::default();
             }
             Event::Tick => {}
-            Event::Pod(pod, fact) => match self.pool.take(pod, fact, now.monotonic) {
-                Some((_, What::Made)) => self.making.made(),
-                Some((before, What::Refused)) if before.is_active() => self.making.refused(now.monotonic),
-                Some((before, What::Gone)) if before.is_active() => {
-                    self.making.ended(pod, self.pool.next_number(), now.monotonic);
+            Event::Pod(pod, fact) => {
+                if let Some(fate) = self.pool.take(pod, fact, now.monotonic) {
+                    self.making.take(pod, fate, self.pool.next_number(), now.monotonic);
                 }
-                Some((_, What::Refused | What::Gone)) | None => {}
-            },
+            }
             Event::Spec(spec) => {
                 if self.spec.template != spec.template {
                     // What kept pods of the old one from being made says nothing of the new one's.

@@ -9,13 +9,11 @@ use barepod_engine::replica::{
 };
 
 use super::job_play::now;
-use super::play::{Play, template};
+use super::play::{Play, step, template};
 use super::random::{Random, seeds};
 
 const FACTS: u32 = 40;
 const ALL_FACTS: u64 = 100_000;
-/// How many facts apart one is saved and loaded.
-const SAVED: u32 = 8;
 
 fn rolling(max_surge: u32) -> DaemonUpdate {
     DaemonUpdate::RollingUpdate { max_surge: Amount::Count(max_surge) }
@@ -173,11 +171,8 @@ impl Watched {
             _ => {}
         }
         self.facts += 1;
-        if self.facts.is_multiple_of(SAVED) {
-            self.set = serde_json::from_str(&serde_json::to_string(&self.set).unwrap()).unwrap();
-        }
-        let (before, mut actions) = (self.available(), Vec::new());
-        self.set.step(now(self.millis), event, &mut actions);
+        let before = self.available();
+        let actions = step(&mut self.set, now(self.millis), event, (self.facts, self.seed));
         let surges = matches!(self.spec.update, DaemonUpdate::RollingUpdate { max_surge: Amount::Count(1) });
         for action in actions {
             match action {

@@ -11,15 +11,13 @@ use barepod_engine::replica::{Action, Amount, Event, IsReady, PodFact, PodNumber
 
 use super::deployment::spec;
 use super::job_play::now;
-use super::play::template;
+use super::play::{check_waits, step, template};
 use super::random::{Random, seeds};
 
 /// Facts for each Deployment, before the world is kind.
 const FACTS: u32 = 60;
 /// Facts of each run.
 const ALL_FACTS: u64 = 200_000;
-/// How many facts apart one is saved and loaded.
-const SAVED: u32 = 8;
 
 impl Random {
     fn deployment(&mut self, generation: u64) -> DeploymentSpec {
@@ -68,10 +66,6 @@ struct Watched {
     /// Its numbers and its strategy don't change.
     is_steady: bool,
     facts: u32,
-}
-
-fn saved(deployment: &Deployment) -> String {
-    serde_json::to_string(deployment).unwrap()
 }
 
 impl Watched {
@@ -129,25 +123,11 @@ impl Watched {
             _ => {}
         }
         self.most = self.most.max(self.bounds().0);
-        let mut actions = Vec::new();
-        self.step(event, &mut actions);
-        for action in actions {
+        self.facts += 1;
+        for action in step(&mut self.deployment, now(self.millis), event, (self.facts, self.seed)) {
             self.look(&action, is_resized);
         }
         self.check();
-    }
-
-    /// Now and then with one that was saved and loaded beside it, which does the same, and goes on.
-    fn step(&mut self, event: Event<DeploymentSpec>, actions: &mut Vec<Action>) {
-        self.facts += 1;
-        let loaded = self.facts.is_multiple_of(SAVED);
-        let loaded = loaded.then(|| serde_json::from_str::<Deployment>(&saved(&self.deployment)).unwrap());
-        self.deployment.step(now(self.millis), event.clone(), actions);
-        let Some(mut loaded) = loaded else { return };
-        let mut asked = Vec::new();
-        loaded.step(now(self.millis), event, &mut asked);
-        assert_eq!((&asked, saved(&loaded)), (&*actions, saved(&self.deployment)), "{}", self.seed);
-        self.deployment = loaded;
     }
 
     fn look(&mut self, action: &Action, is_resized: bool) {
@@ -188,13 +168,8 @@ impl Watched {
         assert_eq!(counts.available as usize, self.count(|seen| self.is_available(seen)), "{seed}: {status:?}");
         let new = self.count(|seen| !seen.is_going && seen.template == self.spec.template);
         assert_eq!(status.updated as usize, new, "{seed}: {status:?}");
-        let under_way = self.deployment.under_way().len();
         let asked = self.pods.values().filter(|seen| seen.is_going || !seen.is_made).count();
-        assert_eq!(under_way, asked, "{seed}: asked for and not answered");
-        let next = self.deployment.next_deadline();
-        assert!(next.is_none_or(|at| at > now(self.millis).monotonic), "{seed}: {next:?} at {}", self.millis);
-        let templates = self.deployment.templates();
-        assert!(self.pods.values().all(|seen| templates.contains(&seen.template)), "{seed}: {templates:?}");
+        check_waits(&self.deployment, now(self.millis), asked, self.pods.values().map(|seen| seen.template), seed);
     }
 
     /// Its clock begins anew.

@@ -1,4 +1,6 @@
-//! Controllers that keep pods, told facts by their words and asked in words.
+//! Controllers that keep pods, told facts by their words and asked in words; and what holds of all of them.
+
+use std::collections::BTreeSet;
 
 use barepod_engine::daemon_set::{DaemonSet, DaemonSetSpec};
 use barepod_engine::deployment::{Deployment, DeploymentSpec};
@@ -6,6 +8,8 @@ use barepod_engine::replica::{Action, Event, IsReady, PodFact, PodNumber, Templa
 use barepod_engine::replica_set::{ReplicaSet, ReplicaSetSpec};
 use barepod_engine::stateful_set::{StatefulSet, StatefulSetSpec};
 use barepod_engine::time::{Instant, Now};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::job_play::now;
 
@@ -14,6 +18,8 @@ pub trait Controller {
 
     fn step(&mut self, now: Now, event: Event<Self::Spec>, actions: &mut Vec<Action>);
     fn next_deadline(&self) -> Option<Instant>;
+    fn under_way(&self) -> Vec<Action>;
+    fn templates(&self) -> BTreeSet<Template>;
 }
 
 macro_rules! controller {
@@ -28,6 +34,14 @@ macro_rules! controller {
             fn next_deadline(&self) -> Option<Instant> {
                 <$controller>::next_deadline(self)
             }
+
+            fn under_way(&self) -> Vec<Action> {
+                <$controller>::under_way(self)
+            }
+
+            fn templates(&self) -> BTreeSet<Template> {
+                <$controller>::templates(self)
+            }
         }
     };
 }
@@ -36,6 +50,44 @@ controller!(ReplicaSet, ReplicaSetSpec);
 controller!(DaemonSet, DaemonSetSpec);
 controller!(Deployment, DeploymentSpec);
 controller!(StatefulSet, StatefulSetSpec);
+
+/// How many facts apart one is saved and loaded.
+const SAVED: u32 = 8;
+
+/// Tells it the fact of this number, and now and then beside it one that was saved and loaded, which does the same (R12.1) and goes on.
+pub fn step<C: Controller + Serialize + DeserializeOwned>(
+    controller: &mut C,
+    now: Now,
+    event: Event<C::Spec>,
+    (fact, seed): (u32, u64),
+) -> Vec<Action> {
+    let saved = |controller: &C| serde_json::to_string(controller).unwrap();
+    let loaded = fact.is_multiple_of(SAVED).then(|| serde_json::from_str::<C>(&saved(controller)).unwrap());
+    let mut actions = Vec::new();
+    controller.step(now, event.clone(), &mut actions);
+    if let Some(mut loaded) = loaded {
+        let mut asked = Vec::new();
+        loaded.step(now, event, &mut asked);
+        assert_eq!((&asked, saved(&loaded)), (&actions, saved(controller)), "{seed}");
+        *controller = loaded;
+    }
+    actions
+}
+
+/// So many of its wishes have no answer yet, it waits for nothing that has been, and it needs the templates of all its pods.
+pub fn check_waits<C: Controller>(
+    controller: &C,
+    now: Now,
+    asked: usize,
+    mut of_pods: impl Iterator<Item = Template>,
+    seed: u64,
+) {
+    assert_eq!(controller.under_way().len(), asked, "{seed}: asked for and not answered");
+    let next = controller.next_deadline();
+    assert!(next.is_none_or(|at| at > now.monotonic), "{seed}: {next:?} at {now:?}");
+    let templates = controller.templates();
+    assert!(of_pods.all(|template| templates.contains(&template)), "{seed}: {templates:?}");
+}
 
 /// The template of a letter.
 pub fn template(letter: char) -> Template {

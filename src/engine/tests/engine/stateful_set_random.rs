@@ -10,7 +10,7 @@ use barepod_engine::replica::{Action, Amount, Event, IsReady, PodFact, PodNumber
 use barepod_engine::stateful_set::{ClaimRetention, Management, StatefulSet, StatefulSetSpec, UpdateStrategy};
 
 use super::job_play::now;
-use super::play::template;
+use super::play::{check_waits, step, template};
 use super::random::{Random, seeds};
 use super::stateful_set::spec;
 
@@ -18,8 +18,6 @@ use super::stateful_set::spec;
 const FACTS: u32 = 60;
 /// Facts of each run.
 const ALL_FACTS: u64 = 200_000;
-/// How many facts apart one is saved and loaded.
-const SAVED: u32 = 8;
 
 impl Random {
     fn stateful_set(&mut self, generation: u64) -> StatefulSetSpec {
@@ -64,10 +62,6 @@ struct Watched {
     facts: u32,
 }
 
-fn saved(set: &StatefulSet) -> String {
-    serde_json::to_string(set).unwrap()
-}
-
 impl Watched {
     fn new(seed: u64, spec: StatefulSetSpec) -> Self {
         let (pods, millis, made, facts) = (BTreeMap::new(), 0, 0, 0);
@@ -108,25 +102,11 @@ impl Watched {
             Event::Begin => self.is_stopped = false,
             _ => {}
         }
-        let mut actions = Vec::new();
-        self.step(event, &mut actions);
-        for action in actions {
+        self.facts += 1;
+        for action in step(&mut self.set, now(self.millis), event, (self.facts, self.seed)) {
             self.look(&action, &gone);
         }
         self.check();
-    }
-
-    /// Now and then with one that was saved and loaded beside it, which does the same, and goes on.
-    fn step(&mut self, event: Event<StatefulSetSpec>, actions: &mut Vec<Action>) {
-        self.facts += 1;
-        let loaded = self.facts.is_multiple_of(SAVED);
-        let loaded = loaded.then(|| serde_json::from_str::<StatefulSet>(&saved(&self.set)).unwrap());
-        self.set.step(now(self.millis), event.clone(), actions);
-        let Some(mut loaded) = loaded else { return };
-        let mut asked = Vec::new();
-        loaded.step(now(self.millis), event, &mut asked);
-        assert_eq!((&asked, saved(&loaded)), (&*actions, saved(&self.set)), "{}", self.seed);
-        self.set = loaded;
     }
 
     fn look(&mut self, action: &Action, gone: &[Seen]) {
@@ -180,13 +160,8 @@ impl Watched {
         assert_eq!(status.replicas as usize, self.pods.len(), "{seed}: {status:?}");
         let available = self.pods.values().filter(|seen| self.is_available(seen)).count();
         assert_eq!(status.available as usize, available, "{seed}: {status:?}");
-        let under_way = self.set.under_way().len();
         let asked = self.pods.values().filter(|seen| seen.is_going || !seen.is_made).count();
-        assert_eq!(under_way, asked, "{seed}: asked for and not answered");
-        let next = self.set.next_deadline();
-        assert!(next.is_none_or(|at| at > now(self.millis).monotonic), "{seed}: {next:?} at {}", self.millis);
-        let templates = self.set.templates();
-        assert!(self.pods.values().all(|seen| templates.contains(&seen.template)), "{seed}: {templates:?}");
+        check_waits(&self.set, now(self.millis), asked, self.pods.values().map(|seen| seen.template), seed);
     }
 
     /// Its clock begins anew.
