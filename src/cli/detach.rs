@@ -92,6 +92,14 @@ pub fn begin_one(say: &dyn Fn(&str) -> Result<Exit, CliError>) -> Result<Begun, 
     })
 }
 
+/// A signal came: what was still to be begun is left.
+pub(super) fn tell_left(names: impl Iterator<Item = String>) {
+    let names: Vec<String> = names.collect();
+    if !names.is_empty() {
+        tell!("note: a signal came, and these were not begun: {}", names.join(", "));
+    }
+}
+
 /// `--wait` for pods that have begun, all together; the first code that isn't 0. Which code one of them has ended with is told by
 /// `barepod get`.
 ///

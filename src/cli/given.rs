@@ -71,6 +71,16 @@ impl Given {
     }
 }
 
+impl GivenJob {
+    /// As `NAMESPACE/NAME`, for messages.
+    pub(super) fn shown_name(&self) -> String {
+        let meta = &self.job.metadata;
+        let generated = || meta.generate_name.clone().map(|name| format!("{name}..."));
+        let name = meta.name.clone().or_else(generated).unwrap_or_default();
+        format!("{}/{name}", meta.namespace.as_deref().unwrap_or("default"))
+    }
+}
+
 /// As `NAMESPACE/NAME`; `None`: it has no name.
 pub(super) fn name_of(pod: &v1::Pod) -> Option<String> {
     let [namespace, name] =

@@ -85,10 +85,7 @@ pub(super) fn all(new: Vec<(New, Outcome)>, layout: &Layout, said: &mut Said) ->
             Begun::Ready(_, above) => said.begun(above),
             Begun::Ended(exit) => said.ends(exit),
             Begun::Stopped(exit) => {
-                let left: Vec<String> = new.map(|(one, _)| one.shown_name()).collect();
-                if !left.is_empty() {
-                    tell!("note: a signal came, and these were not begun: {}", left.join(", "));
-                }
+                detach::tell_left(new.map(|(one, _)| one.shown_name()));
                 return Ok(After::Stopped(exit));
             }
         }

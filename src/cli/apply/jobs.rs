@@ -132,10 +132,7 @@ pub(super) fn carry_out(args: &ApplyArgs, step: Step, said: &mut Said) -> Result
         }
         Step::Begin(given, outcome, former, _) if is_done => Ok(Some((New::Job(given, former), outcome))),
         Step::Begin(given, outcome, _, differences) => {
-            let meta = &given.job.metadata;
-            let [namespace, name] = [&meta.namespace, &meta.name].map(|text| text.as_deref());
-            let name = format!("job/{}/{}", namespace.unwrap_or("default"), name.unwrap_or_default());
-            said.of(&name, outcome, &differences).map(|_| None)
+            said.of(&format!("job/{}", given.shown_name()), outcome, &differences).map(|_| None)
         }
     }
 }

@@ -20,7 +20,7 @@ impl One {
     fn name(&self) -> String {
         match self {
             Self::Pod(given) => shown_name(given),
-            Self::Job(given) => format!("job/{}", manifests::name_of(given)),
+            Self::Job(given) => format!("job/{}", given.shown_name()),
         }
     }
 }
@@ -66,10 +66,7 @@ pub(super) fn run(
             Begun::Ended(exit) if first == Exit::Success => first = exit,
             Begun::Ended(_) => {}
             Begun::Stopped(exit) => {
-                let left: Vec<String> = all.map(|one| one.name()).collect();
-                if !left.is_empty() {
-                    tell!("note: a signal came, and these were not begun: {}", left.join(", "));
-                }
+                detach::tell_left(all.map(|one| one.name()));
                 if !ready.is_empty() {
                     tell!("note: these run on: {}; `barepod stop` ends them", ready.join(", "));
                 }

@@ -44,18 +44,10 @@ pub(super) fn all_of(pods: &[Given], jobs: &[GivenJob]) -> String {
     if jobs.is_empty() {
         return listed(pods);
     }
-    let names: Vec<String> = jobs.iter().map(name_of).collect();
+    let names: Vec<String> = jobs.iter().map(GivenJob::shown_name).collect();
     let (plural, names) = (if jobs.len() == 1 { "" } else { "s" }, names.join(", "));
     let jobs = format!("{} Job{plural} ({names})", jobs.len());
     if pods.is_empty() { jobs } else { format!("{}, {jobs}", listed(pods)) }
-}
-
-/// As `NAMESPACE/NAME`, for messages.
-pub(super) fn name_of(given: &GivenJob) -> String {
-    let meta = &given.job.metadata;
-    let generated = || meta.generate_name.clone().map(|name| format!("{name}..."));
-    let name = meta.name.clone().or_else(generated).unwrap_or_default();
-    format!("{}/{name}", meta.namespace.as_deref().unwrap_or("default"))
 }
 
 /// `3 Pods (default/a, default/b, ops/c)`.
