@@ -117,15 +117,18 @@ fn begin(
     };
     let place = Place { layout: layout.clone(), namespace, name };
     let mut runner = Runner::new(place, folder, saved, given, args.quiet, report.is_some())?;
+    if is_new {
+        // Before anybody hears of it: then there is something to look at and to wait for.
+        runner.step(JobEvent::Begin)?;
+    }
     if let Some((report, working)) = report {
         let log = runner.log()?;
         report.ready(&Ready { pod: format!("job/{shown}"), log: Some(log) }).map_err(CliError::Detach)?;
         // Where the manifest's paths are relative to.
         std::env::set_current_dir(&working).map_err(|source| CliError::Read { path: working, source })?;
     }
-    match is_new {
-        true => runner.step(JobEvent::Begin)?,
-        false => runner.go_on()?,
+    if !is_new {
+        runner.go_on()?;
     }
     Ok(runner)
 }

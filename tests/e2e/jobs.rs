@@ -197,6 +197,8 @@ fn a_job_in_the_background() {
     let file = job(&case, &pod, json!({}));
     let started = case.command(&["run", "-d", &file]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&started.stdout), "job/default/behind\n", "{}", said(&started));
+    // Who hears of it can look at it.
+    assert_eq!(get(&case)["metadata"]["name"], "behind");
     case.wait_for("begun");
     let refused = case.barepod(&["rm", "job/behind"]);
     assert!(said(&refused).contains("job default/behind is running"), "{}", said(&refused));

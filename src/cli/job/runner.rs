@@ -174,6 +174,8 @@ impl Runner {
                 self.step(JobEvent::Tick)?;
             }
             if let Some(exit) = self.end()? {
+                // Its lock goes with the process, and not before: who has waited for that finds nothing of it.
+                std::mem::forget(self);
                 return Ok(Next::End(exit));
             }
             if self.can_begin() || (!self.is_deaf && self.to_end.iter().any(|pod| !self.starting.contains(pod))) {
